@@ -1,0 +1,123 @@
+"""Refuse answers that would not make a working project: one line each, before a file is written.
+
+The answers arrive as JSON and are only ever compared. (Cookiecutter itself renders answers that
+are given on its command line, before any hook; RAW has them as they were given.)
+"""
+
+import json
+import keyword
+import re
+import shutil
+import sys
+import unicodedata
+from pathlib import Path
+
+ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+RAW = json.loads(r'''{{ _cookiecutter | default({}) | tojson }}''')  # fmt: skip
+
+FREE_TEXT = ("project_name", "description", "organisation", "author_name", "author_email")
+FORBIDDEN = '"`$;|&<>\\{}'
+PLAIN_REFERENCE = re.compile(r"[{]{2} cookiecutter\.\w+ [}]{2}")
+SLUG = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
+PACKAGE = re.compile(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+EMAIL = re.compile(r"[A-Za-z0-9.!#%'*+/=?^_~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+HANDLE = r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}"
+OWNER = re.compile(rf"@{HANDLE}(?:/[a-z0-9][a-z0-9_-]*)?")
+REMOTE = re.compile(r"[A-Za-z0-9_./:@ ~+-]+")
+SCHEMES = {"s3": "s3://", "gs": "gs://", "azure": "azure://", "ssh": "ssh://"}
+WINDOWS = {"con", "prn", "aux", "nul"} | {
+    f"{port}{n}" for port in ("com", "lpt") for n in range(10)
+}
+# Names that Python does not list but the project's own environment already uses.
+TAKEN = set(
+    """
+    alembic antlr4 attr attrs basedpyright cel celery click cloudpickle
+    common-expression-language duckdb dulwich dvc evidently fairlearn fastapi flask fsspec
+    git gitdb great-expectations great_expectations hydra hydra-core jinja2 joblib
+    jsonschema llvmlite matplotlib mlflow mpl_toolkits narwhals networkx nltk numba numpy
+    omegaconf packaging pandas pip plotly pre-commit pre_commit pyarrow pydantic
+    pydantic_core pygit2 pytest requests rich ruff scikit-learn scipy scmrepo setuptools
+    shap sklearn skops slicer sqlalchemy starlette statsmodels test tests tomlkit tqdm typer
+    typing_extensions urllib3 uv uvicorn wheel yaml
+    """.split()  # noqa: SIM905
+)
+
+
+def unprintable(text):
+    """Whether the text holds a control, format, surrogate or line-separating character."""
+    return any(unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" for c in text)
+
+
+def about_free_text(name, text):
+    if not text.strip():
+        yield f"{name} is empty: give one"
+    elif text != text.strip() or unprintable(text):
+        yield f"{name} is not one plain line (newline, control character, blanks at its ends)"
+    elif bad := [c for c in FORBIDDEN if c in text]:
+        yield f"{name} holds {' '.join(bad)}, which shells or templates read: leave it out"
+    elif len(text) > 200:
+        yield f"{name} is longer than 200 characters: shorten it"
+
+
+def about_names(slug, package):
+    if not SLUG.fullmatch(slug) or len(slug) > 64:
+        yield f"project_slug {slug!a} is not of ASCII a-z, 0-9 and hyphens: my-model"
+    elif slug in WINDOWS or slug in TAKEN:
+        yield f"project_slug {slug!r} is a library's or Windows' own: choose another"
+    if not PACKAGE.fullmatch(package) or len(package) > 64:
+        yield f"package {package!a} is not a lower-case Python identifier: my_model"
+    elif keyword.iskeyword(package):
+        yield f"package {package!r} is a Python keyword: choose another"
+    elif package in WINDOWS or package in TAKEN or package in sys.stdlib_module_names:
+        yield f"package {package!r} is Python's, a library's or Windows' own: choose another"
+
+
+def about_owners(name, text):
+    if not text.strip():
+        yield f"{name} is empty, so nobody would have to review: give a GitHub @user or @org/team"
+    elif not all(OWNER.fullmatch(owner) for owner in text.split(" ")):
+        yield f"{name} {text!a} is no GitHub @user or @org/team (several: one blank between)"
+
+
+def about_remote(kind, url):
+    outside = re.match(r"/|[A-Za-z]:/|(\.\./){2,}[^./]", url)
+    if not REMOTE.fullmatch(url) or url != url.strip():
+        yield f"dvc_remote_url {url!a} is no plain address: letters, digits and / . : @ _ ~ + -"
+    elif kind in SCHEMES and not re.match(f"{SCHEMES[kind]}[^/]", url):
+        yield f"dvc_remote_url {url!a} does not fit dvc_remote {kind!r}: {SCHEMES[kind]}..."
+    elif kind not in SCHEMES and "://" in url:
+        yield f"dvc_remote_url {url!a} does not fit dvc_remote 'local': give a path"
+    elif kind not in SCHEMES and url != "../.dvc-remote" and not outside:
+        yield f"dvc_remote_url {url!a} lies in the project, where only ../.dvc-remote may"
+
+
+def problems(answers, raw):
+    """Everything that is wrong with the answers, one line each."""
+    for name, value in raw.items():
+        if isinstance(value, list) and answers[name] not in value:
+            yield f"{name} {answers[name]!a} is not one of {', '.join(value)}"
+        elif isinstance(value, str) and "{" in PLAIN_REFERENCE.sub("", value):
+            yield f"{name} holds Jinja ({value!a}): answers are plain text"
+    for name in FREE_TEXT:
+        yield from about_free_text(name, answers[name])
+    if answers["author_email"].strip() and not EMAIL.fullmatch(answers["author_email"]):
+        yield f"author_email {answers['author_email']!a} is no e-mail address: me@example.org"
+    yield from about_names(answers["project_slug"], answers["package"])
+    for name in ("risk_owner", "model_owner"):
+        yield from about_owners(name, answers[name])
+    yield from about_remote(answers["dvc_remote"], answers["dvc_remote_url"])
+    if answers["risk_tier"] == "unacceptable":
+        yield (
+            "risk_tier 'unacceptable': Article 5 of the EU AI Act prohibits such practices, so no"
+            " project is generated; otherwise choose another tier (this is not legal advice)"
+        )
+    if shutil.which("git") is None:
+        yield "git was not found, and the project begins with a commit: install git"
+    if any(Path().iterdir()):
+        yield f"project_slug {answers['project_slug']!a} is a folder with files: choose another"
+
+
+if found := list(problems(ANSWERS, RAW)):
+    for problem in found:
+        print(f"refused: {problem}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,87 @@
+"""What all tests share: a clean copy of the template, one environment, a way to bake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import baked
+import pytest
+from filelock import FileLock
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test session see."""
+    base = factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as git has it, in a repository of its own; do not change it."""
+    target = shared_folder(tmp_path_factory) / "template"
+    with FileLock(target.with_suffix(".lock")):
+        if not target.exists():
+            building = target.with_suffix(".building")
+            baked.copy_template(building)
+            building.rename(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One virtual environment with what a generated project depends on.
+
+    It stays in `.venv-baked` between sessions; each session brings it up to date once.
+    """
+    folder = baked.ROOT / ".venv-baked"
+    done = shared_folder(tmp_path_factory) / "environment.done"
+    with FileLock(done.with_suffix(".lock")):
+        if not done.exists():
+            uv = os.environ.get("UV") or shutil.which("uv")
+            assert uv, "uv is not on PATH: run the tests with `python tasks.py test`"
+            project = baked.bake(template, tmp_path_factory.mktemp("environment"))
+            subprocess.run(
+                [uv, "sync", "--quiet", "--no-install-project", "--python", sys.executable],
+                cwd=project.path,
+                env=baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder)),
+                check=True,
+            )
+            done.touch()
+    return folder
+
+
+Bake = Callable[..., baked.BakedProject]
+
+
+@pytest.fixture
+def bake(template: Path, tmp_path: Path) -> Bake:
+    """Generate a project for one test, to be looked at: `bake(task="regression")`."""
+    number = count()
+
+    def make(**answers: str) -> baked.BakedProject:
+        return baked.bake(template, tmp_path / f"baked-{next(number)}", **answers)
+
+    return make
+
+
+@pytest.fixture
+def bake_runnable(template: Path, environment: Path, tmp_path: Path) -> Bake:
+    """Generate a project for one test, whose commands can be run as well."""
+    number = count()
+
+    def make(**answers: str) -> baked.BakedProject:
+        return baked.bake(template, tmp_path / f"baked-{next(number)}", environment, **answers)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> baked.BakedProject:
+    """The default project, to be looked at and not changed."""
+    return baked.bake(template, tmp_path_factory.mktemp("default"))

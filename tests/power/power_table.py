@@ -1,0 +1,255 @@
+"""How often the shipped interval rules pass on the shipped data: regenerates docs/power.*.
+
+    python tests/power/power_table.py [--test-rows 36000] [--simulations 4000]
+
+Groups, limits and confidence are read from the template; counts are drawn, no model is trained.
+Needs NumPy, SciPy, Pydantic and PyYAML; takes about a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import yaml
+from baked import ROOT, TEMPLATE
+from template_package import module
+
+intervals, keys = module("measures.intervals"), module("measures.groups")
+Policy = module("config").Policy
+
+# The synthetic credit book under its best model (see pipeline/synthetic.py; no column depends on
+# a sensitive attribute, so these hold in each group).
+POSITIVE, SELECTED = 0.706, 0.789
+TRUE_POSITIVE, FALSE_POSITIVE, PRECISION = 0.912, 0.494, 0.816
+PREDICTION_SPREAD, ERROR, ERROR_SPREAD = 0.92, 0.245, 0.250  # standard deviations of the target
+SHARES = {"sex": (0.5, 0.5), "age_group": (0.25, 0.45, 0.3)}
+GAPS = (0.0, 0.02, 0.04)
+TIERS = ("minimal", "limited", "high")
+WANTED = 0.99
+
+Bounds = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table; `passes` in the order of `GAPS`."""
+
+    rule: str
+    task: str
+    attribute: str
+    limit: float
+    smallest: int
+    reach: float
+    passes: tuple[float, ...]
+    rows_needed: int
+
+
+def groups_of(attribute: str) -> Any:
+    """Shares of the groups of an attribute or intersection."""
+    shares = np.ones(1)
+    for name in attribute.split("*"):
+        shares = np.outer(shares, SHARES[name]).ravel()
+    return shares
+
+
+def binomial(rate: float, gap: float, n: Any, simulations: int, seed: int) -> Any:
+    """Hits of shape (simulations, groups); the first group's true rate is lower by `gap`."""
+    rates = np.full(len(n), rate)
+    rates[0] -= gap
+    return np.random.default_rng(seed).binomial(n, rates, (simulations, len(n)))
+
+
+def of_rates(parts: list[tuple[float, float]], which: str, confidence: float) -> Any:
+    """A drawing of rates: parts of (rate, share of rows behind it); the gap is in the first."""
+
+    def draw(n: Any, gap: float, simulations: int) -> tuple[Any, Bounds]:
+        z = intervals.normal_quantile(confidence, intervals.pairs(len(n)) * len(parts))
+        estimates = []
+        for number, (rate, share) in enumerate(parts):
+            rows = np.maximum((n * share).astype(np.int64), 1)
+            hits = binomial(rate, gap if number == 0 else 0.0, rows, simulations, number)
+            estimates.append(intervals.wilson(hits, rows, z))
+        spread = [part.value.max(axis=1) - part.value.min(axis=1) for part in estimates]
+        if which == "difference":
+            return np.max(spread, axis=0), intervals.largest_difference(estimates)
+        ratios = [part.value.min(axis=1) / part.value.max(axis=1) for part in estimates]
+        return np.min(ratios, axis=0), intervals.smallest_ratio(estimates)
+
+    return draw
+
+
+def of_means(mean: float, spread: float, which: str, confidence: float) -> Any:
+    """A drawing of group means and their variances, normal; the first group's mean is higher."""
+
+    def draw(n: Any, gap: float, simulations: int) -> tuple[Any, Bounds]:
+        rng = np.random.default_rng(0)
+        true = np.full(len(n), mean)
+        true[0] += gap
+        means = rng.normal(true, spread / np.sqrt(n), (simulations, len(n)))
+        variances = spread**2 * rng.chisquare(n - 1, (simulations, len(n))) / (n - 1)
+        if which == "difference":
+            value = means.max(axis=1) - means.min(axis=1)
+            bounds = intervals.largest_mean_difference(means, variances, n, confidence)
+            return value, bounds
+        pairs = intervals.pairs(len(n))
+        part = intervals.student(means, variances, n.astype(float), confidence, pairs)
+        return means.min(axis=1) / means.max(axis=1), intervals.smallest_ratio([part])
+
+    return draw
+
+
+def drawing(metric: str, confidence: float) -> tuple[Any, float]:
+    """How a metric is drawn, and the share of rows behind its smallest denominator."""
+    measure, _, which = metric.rpartition("_")
+    positives, negatives = (TRUE_POSITIVE, POSITIVE), (FALSE_POSITIVE, 1 - POSITIVE)
+    parts = {
+        "demographic_parity": [(SELECTED, 1.0)],
+        "equal_opportunity": [positives],
+        "equalized_odds": [negatives, positives],
+        "predictive_parity": [(PRECISION, SELECTED)],
+    }
+    if measure in parts:
+        return of_rates(parts[measure], which, confidence), min(p[1] for p in parts[measure])
+    if measure == "mean_prediction":
+        return of_means(0.0, PREDICTION_SPREAD, which, confidence), 1.0
+    return of_means(ERROR, ERROR_SPREAD, which, confidence), 1.0
+
+
+def passed(draw: Any, rule: Any, n: Any, gap: float, simulations: int) -> tuple[float, float]:
+    """Share of simulations that pass, and how far the deciding bound is from the value."""
+    value, (lower, upper) = draw(n, gap, simulations)
+    if rule.bound == "at_most":
+        return float((upper <= rule.block).mean()), float((upper - value).mean())
+    return float((lower >= rule.block).mean()), float((value - lower).mean())
+
+
+def rows_needed(draw: Any, rule: Any, shares: Any) -> int:
+    """Test rows at which the rule passes with `WANTED` probability at a true gap of 0."""
+    low, high = 100.0, 100.0
+    while passed(draw, rule, sizes(high, shares), 0.0, 2000)[0] < WANTED:
+        low, high = high, high * 2
+        if high > 1e8:
+            return 0
+    while high / low > 1.02:
+        middle = math.sqrt(low * high)
+        enough = passed(draw, rule, sizes(middle, shares), 0.0, 2000)[0] >= WANTED
+        low, high = (low, middle) if enough else (middle, high)
+    return math.ceil(high / 100) * 100
+
+
+def sizes(rows: float, shares: Any) -> Any:
+    """Rows of each group, at least 4."""
+    return np.maximum((rows * shares).astype(np.int64), 4)
+
+
+def table(policy: Any, test_rows: int, simulations: int) -> list[Row]:
+    """The rows of one tier: each interval rule on each attribute and intersection."""
+    found: list[Row] = []
+    for rule in policy.rules:
+        if rule.evidence != "interval" or rule.each != "sensitive" or rule.block is None:
+            continue
+        metric = rule.metric.rpartition(".")[2]
+        draw, share = drawing(metric, policy.confidence)
+        for attribute in map(keys.label, keys.intersections(tuple(SHARES))):
+            shares = groups_of(attribute)
+            n = sizes(test_rows, shares)
+            outcomes = [passed(draw, rule, n, gap, simulations) for gap in GAPS]
+            found.append(
+                Row(
+                    rule=f"{rule.id}, {rule.bound.replace('_', ' ')} {rule.block:g}",
+                    task=rule.task or "",
+                    attribute=attribute,
+                    limit=rule.block,
+                    smallest=int(n.min() * share),
+                    reach=outcomes[0][1],
+                    passes=tuple(outcome[0] for outcome in outcomes),
+                    rows_needed=rows_needed(draw, rule, shares),
+                )
+            )
+    return found
+
+
+def markdown(tables: dict[str, list[Row]], test_rows: int, simulations: int) -> str:
+    """The page for people."""
+    lines = [
+        "# Power of the interval rules on the shipped data",
+        "",
+        "Regenerate with `python tests/power/power_table.py`; do not edit. The synthetic default",
+        f"has {test_rows:,} test rows and no true gap between groups. *Passes* is the simulated",
+        f"share of tables ({simulations:,} each) on which the rule passes when the rate (or mean,",
+        "in standard deviations of the target) of one of the smallest groups is off by the gap;",
+        "what does not pass is then `insufficient`. *Reach* is the mean distance between the value",
+        "and the bound that decides. *Rows needed*: test rows for a pass in 99 of 100 tables",
+        "without a gap. Every rule is held to the policy's confidence on its own.",
+        "",
+    ]
+    for tier, rows in tables.items():
+        lines += [f"## {tier}", ""]
+        if not rows:
+            lines += ["No interval rule: fairness is a point estimate that only warns.", ""]
+            continue
+        heads = "".join(f" passes at {gap:.2f} |" for gap in GAPS)
+        lines += [f"| rule | attribute | smallest denominator | reach |{heads} rows needed |"]
+        lines += ["| --- | --- " + "| ---: " * (3 + len(GAPS)) + "|"]
+        for row in rows:
+            shares = "".join(f" {share:.3f} |" for share in row.passes)
+            head = f"| {row.rule} | {row.attribute} | {row.smallest:,} | {row.reach:.3f}"
+            lines += [f"{head} |{shares} {row.rows_needed:,} |"]
+        for task in sorted({row.task for row in rows}):
+            least = max(0.0, 1 - sum(1 - row.passes[0] for row in rows if row.task == task))
+            lines += ["", f"All {task} rules together pass without a gap: at least {least:.3f}."]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def comma_separated(tables: dict[str, list[Row]]) -> str:
+    """The same for programs."""
+    heads = ["tier", "rule", "attribute", "limit", "smallest_denominator", "reach"]
+    heads += [f"passes_at_{gap:.2f}" for gap in GAPS] + ["rows_needed"]
+    lines = [",".join(heads)]
+    for tier, rows in tables.items():
+        for row in rows:
+            numbers = [f"{row.reach:.4f}", *(f"{share:.4f}" for share in row.passes)]
+            rule = row.rule.partition(",")[0]
+            cells = [tier, rule, row.attribute, f"{row.limit:g}", str(row.smallest), *numbers]
+            lines.append(",".join([*cells, str(row.rows_needed)]))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Read the policies, simulate, and write docs/power.md and docs/power.csv."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--test-rows", type=int, default=shipped_test_rows())
+    parser.add_argument("--simulations", type=int, default=4000)
+    options = parser.parse_args()
+    tables: dict[str, list[Row]] = {}
+    for tier in TIERS:
+        print(f"{tier} ...", file=sys.stderr, flush=True)
+        path = TEMPLATE / "conf" / "policy" / f"{tier}.yaml"
+        policy = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        tables[tier] = table(policy, options.test_rows, options.simulations)
+    folder = ROOT / "docs"
+    folder.mkdir(exist_ok=True)
+    page = markdown(tables, options.test_rows, options.simulations)
+    (folder / "power.md").write_text(page, encoding="utf-8", newline="\n")
+    (folder / "power.csv").write_text(comma_separated(tables), encoding="utf-8", newline="\n")
+
+
+def shipped_test_rows() -> int:
+    """Test rows of the synthetic default under the random split."""
+    conf = TEMPLATE / "conf"
+    data = yaml.safe_load((conf / "data" / "synthetic.yaml").read_text(encoding="utf-8"))
+    split = yaml.safe_load((conf / "split" / "random.yaml").read_text(encoding="utf-8"))
+    return int(data["source"]["rows"] * split["test_share"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A governed machine-learning project: measure, judge, approve, remember."""

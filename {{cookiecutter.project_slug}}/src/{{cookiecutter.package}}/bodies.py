@@ -1,0 +1,172 @@
+"""The closed body of each gate's evidence: aggregates that reports draw from."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+Number = FiniteFloat | None
+
+
+class Body(BaseModel):
+    """A closed, strict part of an evidence file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Column(Body):
+    """A column and its type in the Parquet table."""
+
+    name: str
+    type: str
+
+
+class IngestBody(Body):
+    """Where the table came from."""
+
+    source: str
+    uri: str
+    sha256: str | None
+    rows: int
+    columns: list[Column]
+    faults: list[str]
+
+
+class Expectation(Body):
+    """One expectation's outcome, as counts and text; never a row of data."""
+
+    type: str
+    column: str | None
+    limits: str
+    success: bool
+    observed: str
+    unexpected_count: int | None
+    unexpected_percent: Number
+
+
+class ValidateBody(Body):
+    """The data contract's result."""
+
+    contract: str
+    contract_digest: str
+    rows: int
+    columns: int
+    expectations: list[Expectation]
+
+
+class SplitBody(Body):
+    """What is a feature, what is not, and how rows were divided."""
+
+    kind: str
+    rows: dict[str, int]
+    numeric: list[str]
+    categorical: list[str]
+    sensitive: dict[str, dict[str, int]]
+    cut: str | None
+
+
+class TrainBody(Body):
+    """What was fitted."""
+
+    model: str
+    estimator: str
+    parameters: dict[str, str | int | float | bool | None]
+    rows: int
+    features: int
+    numeric: list[str]
+    categorical: list[str]
+
+
+class Bin(Body):
+    """One bin of a reliability (calibration) table."""
+
+    n: int
+    predicted: Number
+    observed: Number
+
+
+class EvaluateBody(Body):
+    """Performance on the test rows."""
+
+    task: str
+    rows: int
+    confusion: dict[str, int]
+    calibration: list[Bin]
+    champion: str | None
+    leaks: dict[str, Number]
+
+
+class ColumnDrift(Body):
+    """One column against its frozen training reference; shares are per bin, in the order of `bins`."""
+
+    name: str
+    kind: str
+    bins: list[str]
+    reference: list[FiniteFloat]
+    current: list[FiniteFloat]
+    edges: list[FiniteFloat] = Field(description="numeric: minimum, inner edges, maximum; or the values, one bin each")
+    population_stability_index: Number
+    jensen_shannon_distance: Number
+
+
+class DriftBody(Body):
+    """Drift of data and predictions, training reference against test rows."""
+
+    reference_rows: int
+    current_rows: int
+    share_floor: FiniteFloat = Field(description="the least share that a bin counts with in the population stability index")
+    columns: list[ColumnDrift]
+
+
+class Group(Body):
+    """One group's counts and rates (regression: means)."""
+
+    name: str
+    n: int
+    counts: dict[str, int]
+    rates: dict[str, Number]
+
+
+class Attribute(Body):
+    """The groups of one sensitive attribute or intersection."""
+
+    name: str
+    columns: list[str]
+    groups: list[Group]
+
+
+class Proxy(Body):
+    """How well the features predict one sensitive attribute."""
+
+    attribute: str
+    score: Number
+    carriers: dict[str, FiniteFloat]
+
+
+class FairnessBody(Body):
+    """Fairness by attribute and intersection."""
+
+    task: str
+    confidence: FiniteFloat
+    attributes: list[Attribute]
+    proxies: list[Proxy]
+
+
+class ExplainBody(Body):
+    """What moves the model's output."""
+
+    method: str
+    output: str
+    rows: int
+    importance: dict[str, FiniteFloat]
+
+
+BODIES: dict[str, type[Body]] = {
+    "ingest": IngestBody,
+    "validate": ValidateBody,
+    "split": SplitBody,
+    "train": TrainBody,
+    "evaluate": EvaluateBody,
+    "drift": DriftBody,
+    "fairness": FairnessBody,
+    "explain": ExplainBody,
+}

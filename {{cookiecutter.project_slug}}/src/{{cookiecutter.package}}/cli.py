@@ -1,0 +1,94 @@
+"""`governance`: the same commands for people, hooks and workflows."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .problem import Problem, first_line
+
+app = typer.Typer(
+    help="Judge, and say why. Exit codes: 0 allowed, 1 denied, 2 could not judge.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)
+contract = typer.Typer(help="The data contract.", no_args_is_help=True)
+app.add_typer(contract, name="contract")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def gate(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these gates; then nothing is written.")] = None,
+    as_json: Json = False,
+    every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
+) -> None:
+    """Judge the evidence that is there, outside DVC: exit 0 allow, 1 deny, 2 could not judge."""
+    from datetime import UTC, datetime
+
+    from .files import root
+    from .governance import gate as gates
+
+    try:
+        decision = gates.gate(root(), datetime.now(UTC).date(), names)
+    except Problem as problem:
+        if not names:
+            gates.refuse(str(problem))
+        raise
+    if as_json:
+        print(decision.model_dump_json(indent=2))
+    else:
+        from .governance.show import show
+
+        show(decision, every=every)
+    raise typer.Exit(0 if decision.verdict == "allow" else 1)
+
+
+@contract.command()
+def draft() -> None:
+    """Draft an expectation suite for the ingested table; read it before you commit it."""
+    from .composition import CONF, compose
+    from .files import root, write_json
+    from .pipeline.contract import draft as drafted
+    from .tables import RAW
+
+    base = root()
+    data = compose(base / CONF).data
+    path = base / data.contract
+    if path.exists():
+        raise Problem(f"{data.contract} is there already: edit it, or delete it first")
+    if not (base / RAW).is_file():
+        raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
+    write_json(path, drafted(base / RAW, data))
+    print(f"wrote {data.contract}: read it, tighten it, commit it")
+
+
+@app.command()
+def schemas() -> None:
+    """Write the JSON Schemas of the evidence to governance/schemas/."""
+    from . import evidence
+    from .files import root, write_json
+
+    for name, schema in evidence.schemas().items():
+        write_json(root() / "governance" / "schemas" / f"{name}.json", schema)
+
+
+def main() -> None:
+    """Run a command; every error is one line and an exit code."""
+    from .stage import quiet
+
+    quiet()
+    try:
+        app()
+    except Problem as problem:
+        print(f"governance: {problem}", file=sys.stderr)
+        sys.exit(problem.exit_code)
+    except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        print(f"governance: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Which modules a stage consists of: its own and all that it imports within the package."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+from .files import digest_of, file_digest
+
+PACKAGE = Path(__file__).parent
+
+
+@cache
+def imports(module: Path) -> frozenset[Path]:
+    """Return the package's own files that a module imports directly, wherever in it."""
+    found: set[Path] = set()
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+            continue
+        base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        names = [base.joinpath(alias.name) for alias in node.names]
+        for candidate in (base, *names):
+            if candidate.with_suffix(".py").is_file():
+                found.add(candidate.with_suffix(".py"))
+            elif (candidate / "__init__.py").is_file():
+                found.add(candidate / "__init__.py")
+    return frozenset(found)
+
+
+def modules(stage: str) -> list[Path]:
+    """Return the files behind a stage, sorted: its module and, transitively, what that imports."""
+    start = PACKAGE / "pipeline" / f"{stage}.py"
+    seen: set[Path] = set()
+    todo = {start, PACKAGE / "pipeline" / "__init__.py", PACKAGE / "__init__.py"}
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        todo |= imports(module) - seen
+    return sorted(seen)
+
+
+def digest(stage: str) -> str:
+    """Return the digest of a stage's code: relative path → digest of the bytes."""
+    files = {path.relative_to(PACKAGE).as_posix(): file_digest(path) for path in modules(stage)}
+    return digest_of(files)

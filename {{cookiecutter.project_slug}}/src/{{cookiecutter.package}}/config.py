@@ -1,0 +1,248 @@
+"""What may be configured: closed models of what `conf/` composes to, and typed access to it.
+
+`conf/` is the source; the stage `compose` writes the composition to `params.yaml`; every later
+stage reads from there only the sections that it names in `dvc.yaml`.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from .problem import Problem
+
+Task = Literal["classification", "regression"]
+Scalar = str | int | float | bool | None
+
+
+class Closed(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Project(Closed):
+    """Who answers for the model."""
+
+    name: str
+    organisation: str
+    risk_tier: Literal["minimal", "limited", "high"]
+    risk_owner: str
+    model_owner: str
+
+
+class Source(Closed):
+    """Where the table comes from: a file or URL, a database, OpenML, or the synthetic credit book."""
+
+    kind: Literal["file", "sql", "openml", "synthetic"]
+    path: str | None = Field(None, description="file: CSV, Parquet or JSON; a path or a URL")
+    delimiter: str | None = Field(None, description="file: CSV delimiter; by default detected")
+    missing: list[str] = Field(default=[""], description="file: texts that mean a missing value")
+    url: str | None = Field(None, description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME")
+    query: str | None = Field(None, description="sql: the SELECT statement")
+    openml_id: int | None = Field(None, description="openml: the data set's number")
+    rows: int | None = Field(None, ge=1, description="synthetic: number of rows")
+    faults: list[str] = Field(default=[], description="synthetic: named faults to switch on")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needs = {"file": ["path"], "sql": ["url", "query"], "openml": ["openml_id"], "synthetic": ["rows"]}
+        lost = [name for name in needs[self.kind] if getattr(self, name) is None]
+        if lost:
+            raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
+        return self
+
+
+class Sensitive(Closed):
+    """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
+
+    bins: list[float] | None = Field(None, description="inner edges; a value equal to an edge goes right")
+    labels: dict[str, str] | None = Field(None, description="code in the table → name of the group")
+
+
+class Data(Closed):
+    """One table and what its columns mean."""
+
+    name: str
+    task: Task
+    source: Source
+    target: str
+    positive: Scalar = Field(None, description="classification: the target's favourable value")
+    sensitive: dict[str, Sensitive] = {}
+    no_sensitive_reason: str = Field("", description="why there is no sensitive attribute to name")
+    drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
+    categorical: list[str] = Field(default=[], description="numeric codes that are categories")
+    time: str | None = None
+    group: str | None = None
+    contract: str = Field(description="the Great Expectations suite")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.task == "classification" and self.positive is None:
+            raise ValueError("data.positive is missing: name the target's favourable value")
+        roles = [self.target, *self.sensitive, *self.drop]
+        twice = sorted({name for name in roles if roles.count(name) > 1})
+        if twice:
+            raise ValueError(f"column {twice[0]!r} has two roles among target, sensitive and drop")
+        return self
+
+
+class Split(Closed):
+    """How rows are divided: random (stratified), by group, or by time."""
+
+    kind: Literal["random", "group", "time"]
+    test_share: float = Field(gt=0, lt=1)
+
+
+class Model(Closed):
+    """One estimator; `estimator` is what `hydra.utils.instantiate` gets."""
+
+    name: str
+    estimator: dict[str, Any]
+
+
+class Rule(Closed):
+    """One rule: a limit on a metric, or a CEL expression."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+    metric: str | None = None
+    each: Literal["feature", "attribute", "sensitive"] | None = None  # sensitive: intersections too
+    task: Task | None = None
+    bound: Literal["at_most", "at_least"] = "at_most"
+    warn: FiniteFloat | None = None
+    block: FiniteFloat | None = None
+    evidence: Literal["point", "interval"] = "point"
+    minimum_n: int | None = Field(None, ge=1)
+    when: str | None = None
+    require: str | None = None
+    owner: str
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.metric is None) == (self.require is None):
+            raise ValueError(f"rule {self.id}: give either metric or require")
+        if self.metric is not None and self.warn is None and self.block is None:
+            raise ValueError(f"rule {self.id}: a metric needs a limit (warn, block or both)")
+        if self.require is not None and (self.warn is not None or self.block is not None):
+            raise ValueError(f"rule {self.id}: require takes no warn or block")
+        if (self.each is not None) != ("{each}" in (self.metric or "")):
+            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+        return self
+
+
+class Waiver(Closed):
+    """An owner's decision to live with one rule for a time."""
+
+    rule: str
+    reason: str = Field(min_length=10)
+    approved_by: str = Field(min_length=2)
+    expires: date
+
+
+class Floor(Closed):
+    """An organisation's policy file, pinned by digest, that no limit may undercut."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
+    confidence: float = Field(0.5, description="the file's content, filled in by compose")
+
+
+class Policy(Closed):
+    """The only place with thresholds."""
+
+    name: str
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    rules: list[Rule] = Field(min_length=1)
+    waivers: list[Waiver] = []
+    floor: Floor | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule {twice[0]} is there twice")
+        for waiver in self.waivers:
+            if waiver.rule.split("[")[0] not in ids:
+                raise ValueError(f"waiver for {waiver.rule}: no such rule")
+        return self
+
+
+class Params(Closed):
+    """Everything that `conf/` composes to."""
+
+    project: Project
+    seed: int
+    experiment: str
+    deployment: dict[str, Scalar]
+    data: Data
+    split: Split
+    model: Model
+    policy: Policy
+
+
+def explain_invalid(error: ValidationError, where: str) -> Problem:
+    """Turn a validation error into one line naming the first key at fault."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+    message = first["msg"].removeprefix("Value error, ")
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return Problem(f"{where}: {key}: {message}{more}")
+
+
+def parse(values: dict[str, Any], where: str = "conf/") -> Params:
+    """Validate a composed configuration."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise explain_invalid(error, where) from error
+
+
+def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Pick sections (`data`, `policy.confidence`) of a composed configuration, keyed by name."""
+    chosen: dict[str, Any] = {}
+    for name in sections:
+        value: Any = values
+        for part in name.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise Problem(f"params.yaml has no {name}: run `uv run dvc repro`")
+            value = value[part]  # pyright: ignore[reportUnknownVariableType]
+        chosen[name] = value
+    return chosen
+
+
+def read_raw(path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """Read the composed configuration as plain values."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise Problem(f"{path} is not readable YAML: run `uv run dvc repro`") from error
+    if not isinstance(values, dict):
+        raise Problem(f"{path} is empty: run `uv run dvc repro`")
+    return values  # pyright: ignore[reportUnknownVariableType]
+
+
+def read(*sections: str) -> Params:
+    """Read the named sections of `params.yaml`, typed; any other section is absent from the result.
+
+    A stage names here exactly what `dvc.yaml` lists under its `params:`; a test compares the two.
+    """
+    params = parse(read_raw(), "params.yaml")
+    wanted: dict[str, list[str]] = {}
+    for name in sections:
+        top, _, leaf = name.partition(".")
+        wanted.setdefault(top, []).extend([leaf] if leaf else [])
+    chosen: dict[str, Any] = {}
+    for top, leaves in wanted.items():
+        section = getattr(params, top)
+        part = {leaf: getattr(section, leaf) for leaf in leaves}
+        chosen[top] = type(section).model_construct(**part) if leaves else section
+    return Params.model_construct(**chosen)

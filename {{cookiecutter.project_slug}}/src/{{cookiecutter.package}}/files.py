@@ -1,0 +1,77 @@
+"""Files: where the project is, whole writes or none, canonical JSON, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .problem import Problem, first_line
+
+
+def root() -> Path:
+    """Return the project's root: the nearest folder upwards that holds `dvc.yaml`."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise Problem(f"no dvc.yaml in {here} or above: run this inside a generated project")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all (temporary file, fsync, rename)."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp gave 0600, which git and DVC would keep
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(f"cannot write {path}: {first_line(error)}; make room or fix the rights") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with `\\n` line ends, whole or not at all."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write sorted, indented JSON; a NaN or an infinity is refused."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON or raise `Problem` naming the file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path} is not readable JSON ({first_line(error)}): run `uv run dvc repro`") from error
+
+
+def digest_of(value: Any) -> str:
+    """Return `sha256:<hex>` of a JSON value in canonical form."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return `sha256:<hex>` of a file's bytes."""
+    try:
+        with path.open("rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro` (or `uv run dvc pull`)") from error
+    except OSError as error:
+        raise Problem(f"cannot read {path}: {first_line(error)}") from error

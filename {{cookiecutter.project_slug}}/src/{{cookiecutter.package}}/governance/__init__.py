@@ -1,0 +1,1 @@
+"""Judge: policy and evidence in, verdict out."""

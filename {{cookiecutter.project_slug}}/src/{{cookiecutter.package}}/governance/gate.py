@@ -1,0 +1,105 @@
+"""The gate: judge the evidence that is there, without trusting DVC.
+
+It composes `conf/` anew, checks every evidence file against its schema, hashes again every input
+that the evidence names, the code and the configuration behind it, and judges by today's date.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from .. import closure
+from ..composition import CONF, compose
+from ..config import Params, select
+from ..evidence import AnyEvidence
+from ..files import digest_of, file_digest, root
+from ..problem import Problem
+from ..stage import input_digest
+from .decision import Decision, DecisionSubject, RuleResult, save
+from .evidence_files import collect
+from .policy import Collected, judge
+
+
+def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvidence | str]:
+    """Hash again what the evidence says it is about; a difference makes it no evidence."""
+    sections = stage_sections(base)
+    values = params.model_dump(mode="json")
+    cache: dict[str, str] = {}
+    checked: dict[str, AnyEvidence | str] = {}
+    for gate, found in evidence.items():
+        checked[gate] = found if isinstance(found, str) else _stale(base, found, sections, values, cache) or found
+    return _one_model(base, checked)
+
+
+def stage_sections(base: Path) -> dict[str, list[str]]:
+    """Return stage → the sections of `params.yaml` that `dvc.yaml` declares for it."""
+    import yaml
+
+    try:
+        stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        return {stage: [name for entry in body.get("params", []) if isinstance(entry, dict)
+                        for name in entry.get("params.yaml", [])] for stage, body in stages.items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Problem("dvc.yaml is not readable: restore it with git") from error
+
+
+def _stale(base: Path, found: AnyEvidence, sections: dict[str, list[str]], values: dict[str, object], cache: dict[str, str]) -> str:
+    for path, digest in found.subject.inputs.items():
+        if path not in cache:
+            try:
+                cache[path] = input_digest(Path(path), base)
+            except Problem as problem:
+                cache[path] = str(problem)
+        if cache[path] != digest:
+            why = cache[path] if not cache[path].startswith("sha256:") else f"{path} is not the file that was measured"
+            return f"evidence of {found.gate} is stale: {why}; run `uv run dvc repro`"
+    if _source_changed(base, found):
+        return f"evidence of {found.gate} is stale: {found.body.uri} has changed; run `uv run dvc repro --force ingest`"
+    if found.subject.code != closure.digest(found.gate):
+        return f"evidence of {found.gate} is stale: its code has changed; run `uv run dvc repro`"
+    if found.subject.config != digest_of(select(values, sections.get(found.gate, []))):
+        return f"evidence of {found.gate} is stale: conf/ has changed; run `uv run dvc repro`"
+    return ""
+
+
+def _source_changed(base: Path, found: AnyEvidence) -> bool:
+    if found.gate != "ingest" or found.body.source != "file" or found.body.sha256 is None:
+        return False
+    source = base / found.body.uri
+    return source.is_file() and file_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+
+
+def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+    """Refuse evidence about any model but the one on disk."""
+    from .. import model_file
+
+    try:
+        actual = model_file.digest(base / model_file.PATH)
+    except Problem as problem:
+        actual = str(problem)
+    return {
+        gate: f"evidence of {gate} is about another model ({found.subject.model}, on disk {actual}): run `uv run dvc repro`"
+        if not isinstance(found, str) and found.subject.model not in (None, actual) else found
+        for gate, found in evidence.items()
+    }
+
+
+def gate(base: Path, today: date, names: list[str] | None = None) -> Decision:
+    """Judge outside DVC. With names, only those gates (their rules), and nothing is written."""
+    params = compose(base / CONF)
+    if names:
+        known = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(known)}")
+    decision = judge(params, recheck(base, params, collect(base)), today, names)
+    if not names:
+        save(decision, base)
+    return decision
+
+
+def refuse(reason: str) -> None:
+    """Leave a deny behind where judging itself was not possible."""
+    rule = RuleResult(id="gate.judged", verdict="insufficient", value=None, interval=None, limit=None, reason=reason)
+    save(Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None), root())

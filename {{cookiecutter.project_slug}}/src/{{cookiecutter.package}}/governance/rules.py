@@ -1,0 +1,83 @@
+"""From a policy to the exact list of rules that must be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from ..config import Policy, Rule, Task
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What `each` ranges over. `features` is None when there is no evidence to take them from."""
+
+    task: Task
+    features: tuple[str, ...] | None
+    attributes: tuple[str, ...]
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Return the attributes and all their intersections, as `sex*race`."""
+        sizes = range(1, len(self.attributes) + 1)
+        return tuple("*".join(names) for k in sizes for names in combinations(self.attributes, k))
+
+
+@dataclass(frozen=True)
+class BoundRule:
+    """A rule about one metric, after `each` was spelt out."""
+
+    id: str
+    rule: Rule
+    metric: str | None
+
+
+def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
+    """Spell out the policy's rules for a task, its features and its sensitive attributes.
+
+    A rule over features that are not known stands as one rule `id[*]`, which no evidence answers.
+    """
+    bound: list[BoundRule] = []
+    for rule in policy.rules:
+        if rule.task not in (None, scope.task):
+            continue
+        if rule.each is None or rule.metric is None:
+            bound.append(BoundRule(rule.id, rule, rule.metric))
+            continue
+        names = {"feature": scope.features, "attribute": scope.attributes, "sensitive": scope.sensitive}
+        members = names[rule.each]
+        for name in ("*",) if members is None else members:
+            bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
+    return bound
+
+
+def undercuts(policy: Policy) -> dict[str, str]:
+    """Return floor rule id → how the project's policy is weaker than its organisation's floor."""
+    if policy.floor is None:
+        return {}
+    own = {rule.id: rule for rule in policy.rules}
+    weaker: dict[str, str] = {}
+    if policy.confidence < policy.floor.confidence:
+        weaker["confidence"] = f"confidence {policy.confidence} is below {policy.floor.confidence}"
+    for least in policy.floor.rules:
+        rule = own.get(least.id)
+        why = "the rule is missing" if rule is None else _weaker(rule, least)
+        if why:
+            weaker[least.id] = why
+    return weaker
+
+
+def _weaker(rule: Rule, least: Rule) -> str:
+    for name in ("metric", "each", "task", "bound", "when", "require"):
+        if getattr(rule, name) != getattr(least, name):
+            return f"{name} is {getattr(rule, name)!r}, the floor has {getattr(least, name)!r}"
+    for name in ("warn", "block"):
+        limit, floor = getattr(rule, name), getattr(least, name)
+        looser = limit is None or (limit > floor if rule.bound == "at_most" else limit < floor) if floor is not None else False
+        if looser:
+            return f"{name} is {limit}, the floor has {floor} ({rule.bound})"
+    if least.evidence == "interval" and rule.evidence == "point":
+        return "evidence is point, the floor has interval"
+    if (rule.minimum_n or 0) < (least.minimum_n or 0):
+        return f"minimum_n is {rule.minimum_n}, the floor has {least.minimum_n}"
+    return ""

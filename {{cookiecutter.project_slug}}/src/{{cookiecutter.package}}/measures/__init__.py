@@ -1,0 +1,1 @@
+"""Statistics: pure functions from aggregates to numbers. Nothing here judges."""

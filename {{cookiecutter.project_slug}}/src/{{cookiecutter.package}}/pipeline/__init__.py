@@ -1,0 +1,1 @@
+"""The line: one module per DVC stage, named as in `dvc.yaml`."""

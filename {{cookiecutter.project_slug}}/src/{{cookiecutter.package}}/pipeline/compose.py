@@ -1,0 +1,41 @@
+"""Compose `conf/` into `params.yaml`, validated; later stages depend on single values of it."""
+
+from __future__ import annotations
+
+from ..composition import CONF, compose
+from ..config import Params
+from ..files import root, write_text
+from ..governance.expressions import syntax_error
+from ..model_file import PACKAGES, allowed
+from ..problem import Problem
+from ..stage import run
+
+HEADER = "# Written by the stage `compose` from conf/. Do not edit: edit conf/ and run `uv run dvc repro`.\n"
+
+
+def main() -> str:
+    """Write `params.yaml`; refuse an expression that is no CEL and an estimator from elsewhere."""
+    import yaml
+
+    params = compose(root() / CONF)
+    check(params)
+    values = params.model_dump(mode="json")
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    write_text(root() / "params.yaml", HEADER + text)
+    return f"{params.data.name}, {params.model.name}, {params.split.kind} split, policy {params.policy.name}"
+
+
+def check(params: Params) -> None:
+    """Refuse what only a later stage would stumble over."""
+    target = str(params.model.estimator.get("_target_", ""))
+    if not target or not allowed(target):
+        raise Problem(f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}")
+    for rule in params.policy.rules:
+        for expression in (rule.when, rule.require):
+            error = "" if expression is None else syntax_error(expression)
+            if error:
+                raise Problem(f"conf/policy: rule {rule.id}: {error}")
+
+
+if __name__ == "__main__":
+    run("compose", main)

@@ -1,0 +1,31 @@
+"""Write the model card and the data card, as JSON and as Markdown, from evidence alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..config import read
+from ..evidence import load
+from ..files import write_json, write_text
+from ..stage import run
+from .cards import data_card, markdown, model_card
+
+SECTIONS = ("project", "data.target", "data.no_sensitive_reason")
+GATES = ("ingest", "validate", "split", "train", "evaluate", "drift", "fairness", "explain")
+REPORTS = Path("reports")
+
+
+def main() -> str:
+    """Read every gate's evidence and write four files."""
+    params = read(*SECTIONS)
+    found = {gate: load(gate) for gate in GATES}
+    model = model_card(params.project, found)
+    data = data_card(params.data.target, params.data.no_sensitive_reason, found)
+    for name, title, card in (("model_card", f"Model card: {params.project.name}", model), ("data_card", f"Data card: {data.uri}", data)):
+        write_json(REPORTS / f"{name}.json", card.model_dump(mode="json"))
+        write_text(REPORTS / f"{name}.md", markdown(title, card))
+    return f"model card and data card, {len(model.limits)} limits stated"
+
+
+if __name__ == "__main__":
+    run("document", main)

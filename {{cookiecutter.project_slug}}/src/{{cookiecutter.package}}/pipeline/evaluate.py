@@ -1,0 +1,137 @@
+"""Predict with the model as it lies on disk, and measure performance, calibration and leaks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import model_file, tables
+from ..bodies import Bin, EvaluateBody
+from ..config import Params, read
+from ..evidence import Metric, load, path_of
+from ..files import write_text
+from ..measures import leaks, performance
+from ..stage import record, run
+from .tracking import log_metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+SECTIONS = ("experiment", "data.task", "policy.confidence")
+CHAMPION = Path("models/champion/model.skops")
+PLOTS = Path("reports/plots")
+
+
+def main() -> str:
+    """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
+    params = read(*SECTIONS)
+    train = load("train")
+    features = train.body.numeric + train.body.categorical
+    model = model_file.load()
+    parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
+    predictions, latency = predict_parts(model, parts, features, params.data.task)
+    tables.write(predictions, tables.PREDICTIONS)
+    test = predictions[predictions["part"] == "test"]
+    metrics, calibration = measure(test, params.data.task)
+    champion, metrics["champion_difference"] = against_champion(test, parts["test"], features, params)
+    found = leaks.target_leaks(tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task)
+    metrics |= leak_metrics(found, len(test))
+    body = EvaluateBody(task=params.data.task, rows=len(test), confusion=confusion(test, params.data.task),
+                        calibration=calibration, champion=champion, leaks=found)
+    notes = latency | log_metrics(train.volatile.notes.get("mlflow_run_id"), params.experiment,
+                                  {name: metric.value for name, metric in metrics.items()})
+    inputs = [tables.TRAIN, tables.TEST, path_of("train"), model_file.PATH] + ([CHAMPION] if CHAMPION.is_file() else [])
+    record("evaluate", SECTIONS, inputs, body, metrics, tools=("scikit-learn",), model=model_file.digest(), notes=notes)
+    head = "roc_auc" if params.data.task == "classification" else "r2"
+    return f"{head} {metrics[head].value:.4f} on {len(test):,} test rows" if metrics[head].value is not None else metrics[head].note
+
+
+def predict_parts(model: Pipeline, parts: dict[str, pd.DataFrame], features: list[str], task: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return predictions for both parts, and milliseconds a call for one row and for a thousand."""
+    import pandas as pd
+
+    frames = []
+    for part, frame in parts.items():
+        score, prediction = predicted(model, frame[features], task)
+        frames.append(pd.DataFrame({tables.ROW: frame[tables.ROW], "part": part, tables.TARGET: frame[tables.TARGET],
+                                    "score": score, "prediction": prediction}))
+    latency = {f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task) for rows in (1, 1000)}
+    return pd.concat(frames, ignore_index=True), latency
+
+
+def predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+    """Return score and prediction, each of shape (rows,)."""
+    if task == "regression":
+        prediction = model.predict(features).astype("float64")
+        return prediction, prediction
+    label = model.predict(features).astype("int64")
+    if not hasattr(model, "predict_proba"):
+        return label.astype("float64"), label
+    return model.predict_proba(features)[:, 1].astype("float64"), label
+
+
+def _milliseconds(model: Pipeline, rows: pd.DataFrame, task: str) -> float:
+    times: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        predicted(model, rows, task)
+        times.append(time.perf_counter() - start)
+    return round(sorted(times)[2] * 1000, 3)
+
+
+def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]]:
+    """Return the metrics and the calibration table, and write the curves."""
+    target, score = test[tables.TARGET].to_numpy("float64"), test["score"].to_numpy("float64")
+    calibration = performance.reliability(target, score)
+    if task == "classification":
+        metrics = performance.classification(target, score, test["prediction"].to_numpy("float64"))
+        _csv("roc.csv", "false_positive_rate,true_positive_rate", performance.roc_curve(target, score))
+    else:
+        metrics = performance.regression(target, score)
+        _csv("roc.csv", "false_positive_rate,true_positive_rate", [])
+    _csv("calibration.csv", "predicted,observed", [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration])
+    return metrics, calibration
+
+
+def _csv(name: str, header: str, points: list[tuple[float, float]]) -> None:
+    write_text(PLOTS / name, "\n".join([header, *(f"{x},{y}" for x, y in points)]) + "\n")
+
+
+def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
+    """Return the counts of a confusion matrix; empty for regression."""
+    if task == "regression":
+        return {}
+    target, prediction = test[tables.TARGET] == 1, test["prediction"] == 1
+    cells = {"true_positive": target & prediction, "false_positive": ~target & prediction,
+             "false_negative": target & ~prediction, "true_negative": ~target & ~prediction}
+    return {name: int(cell.sum()) for name, cell in cells.items()}
+
+
+def against_champion(test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params) -> tuple[str | None, Metric]:
+    """Compare with `models/champion/model.skops` on the same rows, where there is one."""
+    if not CHAMPION.is_file():
+        return None, Metric(value=None, note="there is no champion yet")
+    champion = model_file.load(CHAMPION)
+    wanted = list(getattr(champion, "feature_names_in_", features))
+    if set(wanted) - set(features):
+        return model_file.digest(CHAMPION), Metric(value=None, note="the champion wants other features")
+    score, _ = predicted(champion, frame[wanted], params.data.task)
+    difference = performance.champion_difference(
+        test[tables.TARGET].to_numpy("float64"), score, test["score"].to_numpy("float64"), params.policy.confidence)
+    return model_file.digest(CHAMPION), difference
+
+
+def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]:
+    """Return one metric a feature, and the largest."""
+    metrics = {f"leak.{name}": Metric(value=score, n=rows, note=f"{name} alone predicts the target" if score is not None else f"{name} alone cannot be judged")
+               for name, score in found.items()}
+    scores = {name: score for name, score in found.items() if score is not None}
+    worst = max(scores, key=lambda name: scores[name], default=None)
+    metrics["max_leak"] = Metric(value=None, note="no feature could be judged") if worst is None else Metric(value=scores[worst], n=rows, note=worst)
+    return metrics
+
+
+if __name__ == "__main__":
+    run("evaluate", main)

@@ -1,0 +1,96 @@
+"""Divide rows into train and test; keep sensitive attributes apart from the features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import tables
+from ..bodies import SplitBody
+from ..config import Data, Params, read
+from ..evidence import Metric
+from ..measures.leaks import overlapping_rows
+from ..problem import Problem
+from ..stage import record, run
+from .columns import features_of, groups_of, target_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+SECTIONS = ("seed", "data", "split")
+
+
+def main() -> str:
+    """Write the features and the sensitive attributes of both parts, aligned by row number."""
+    import pandas as pd
+
+    params = read(*SECTIONS)
+    raw = tables.read(tables.RAW)
+    features, numeric, categorical = features_of(raw, params.data)
+    target = target_of(raw, params.data)
+    number = pd.Series(range(len(raw)), name=tables.ROW)
+    whole = pd.concat([number, features, target], axis=1)
+    sensitive = pd.concat([number, groups_of(raw, params.data)], axis=1)
+    is_test, cut = divide(raw, target, params)
+    for part, mine in (("train", ~is_test), ("test", is_test)):
+        if not mine.any():
+            raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
+        if params.data.task == "classification" and target[mine].nunique() < 2:
+            raise Problem(f"the {part} rows hold one class of {params.data.target} only: change conf/split or the table")
+    tables.write(whole[~is_test], tables.TRAIN)
+    tables.write(whole[is_test], tables.TEST)
+    tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
+    tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
+    _record(params, sensitive, is_test, numeric, categorical, cut)
+    return f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, {len(numeric) + len(categorical)} features"
+
+
+def divide(raw: pd.DataFrame, target: pd.Series, params: Params) -> tuple[npt.NDArray[np.bool_], str | None]:
+    """Return which rows are test rows, and for a time split the first time of the test part."""
+    import numpy as np
+
+    split, data = params.split, params.data
+    is_test = np.zeros(len(raw), dtype=bool)
+    if split.kind == "time":
+        times = raw[_needed(data, data.time, "time")]
+        cut = times.sort_values(ignore_index=True).iloc[int(len(raw) * (1 - split.test_share))]
+        return (times >= cut).to_numpy(), str(cut)
+    if split.kind == "group":
+        from sklearn.model_selection import GroupShuffleSplit
+
+        chooser = GroupShuffleSplit(1, test_size=split.test_share, random_state=params.seed)
+        _, test = next(chooser.split(raw, groups=raw[_needed(data, data.group, "group")]))
+    else:
+        from sklearn.model_selection import train_test_split
+
+        strata = target if data.task == "classification" and target.value_counts().min() >= 2 else None
+        _, test = train_test_split(np.arange(len(raw)), test_size=split.test_share, random_state=params.seed, stratify=strata)
+    is_test[test] = True
+    return is_test, None
+
+
+def _needed(data: Data, column: str | None, role: str) -> str:
+    if column is None:
+        raise Problem(f"conf/split is by {role}, but conf/data names no {role} column for {data.name}")
+    return column
+
+
+def _record(params: Params, sensitive: pd.DataFrame, is_test: npt.NDArray[np.bool_], numeric: list[str], categorical: list[str], cut: str | None) -> None:
+    rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
+    overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
+    groups = {name: {str(group): int(n) for group, n in sensitive[name].value_counts().sort_index().items()} for name in params.data.sensitive}
+    record(
+        "split", SECTIONS, [tables.RAW],
+        SplitBody(kind=params.split.kind, rows=rows, numeric=numeric, categorical=categorical, sensitive=groups, cut=cut),
+        {
+            "rows_train": Metric(value=float(rows["train"])),
+            "rows_test": Metric(value=float(rows["test"])),
+            "overlapping_rows": Metric(value=float(overlap), note="test rows that stand in train too"),
+            "overlap_share": Metric(value=overlap / rows["test"], n=rows["test"], note=f"{overlap} test rows stand in train too"),
+        },
+    )
+
+
+if __name__ == "__main__":
+    run("split", main)

@@ -1,0 +1,79 @@
+"""MLflow: one run a training, in the one store of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..problem import Problem, first_line
+
+
+def home() -> Path:
+    """Return the repository's folder, also from the scratch copy in which DVC runs an experiment."""
+    here = Path.cwd()
+    for folder in here.parents:
+        if folder.name == "exps" and folder.parts[-3:-1] == (".dvc", "tmp"):
+            return folder.parents[2]
+    return here
+
+
+def connect(experiment: str) -> str:
+    """Choose the tracking store and make the experiment; return its id.
+
+    `MLFLOW_TRACKING_URI` names a server; without it, an SQLite file beside the repository.
+    """
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    store = home()
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
+    mlflow.set_tracking_uri(uri)
+    try:
+        found = mlflow.get_experiment_by_name(experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
+        return mlflow.create_experiment(experiment, artifact_location=place)
+    except (MlflowException, OSError) as error:
+        raise Problem(f"MLflow at {uri} does not answer: {first_line(error)}; check MLFLOW_TRACKING_URI") from error
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested values to dotted names, as MLflow parameters want them."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}  # pyright: ignore[reportUnknownArgumentType]
+    return found
+
+
+def metric_name(name: str) -> str:
+    """Return a metric's name in the letters that MLflow allows."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def log_metrics(run_id: object, experiment: str, values: Mapping[str, float | None]) -> dict[str, str]:
+    """Log metrics to a training's run; return a note where that run is not in this store.
+
+    A run is missing when training was restored from DVC's cache into another clone.
+    """
+    from mlflow.entities import Metric, RunStatus
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+    import time
+
+    if not isinstance(run_id, str):
+        return {"mlflow": "training has logged no run"}
+    connect(experiment)
+    client, now = MlflowClient(), int(time.time() * 1000)
+    entities = [Metric(metric_name(name), value, now, 0) for name, value in values.items() if value is not None]
+    try:
+        client.log_batch(run_id, metrics=entities)
+    except MlflowException as error:
+        if "not found" not in str(error):
+            raise Problem(f"MLflow does not take metrics: {first_line(error)}; check MLFLOW_TRACKING_URI") from error
+        return {"mlflow": "the training's run is not in this store"}
+    return {"mlflow_status": RunStatus.to_string(RunStatus.FINISHED)}

@@ -1,0 +1,117 @@
+"""Fit the configured estimator and log the run to MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import model_file, tables
+from ..bodies import TrainBody
+from ..config import Model, Params, Task, read
+from ..evidence import load, path_of
+from ..files import file_digest
+from ..problem import Problem, first_line
+from ..stage import record, run
+from .preprocessing import preprocessing
+from .tracking import connect, flat
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.base import BaseEstimator
+    from sklearn.pipeline import Pipeline
+
+SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
+
+
+def main() -> str:
+    """Fit preprocessing and estimator, write the model, log everything that made it."""
+    params = read(*SECTIONS)
+    split = load("split").body
+    frame = tables.read(tables.TRAIN)
+    features = split.numeric + split.categorical
+    pipeline = build(params.model, params.data.task, params.seed, split.numeric, split.categorical)
+    try:
+        pipeline.fit(frame[features], frame[tables.TARGET])
+    except (ValueError, TypeError, MemoryError) as error:
+        raise Problem(f"{params.model.name} cannot be fitted: {first_line(error)}; see conf/model") from error
+    model_file.save(pipeline)
+    digest = model_file.digest()
+    run_id = log(params, pipeline, frame[features], digest)
+    settings = {key: value if isinstance(value, str | int | float | bool | None) else repr(value) for key, value in flat(params.model.estimator).items()}
+    body = TrainBody(
+        model=params.model.name, estimator=str(params.model.estimator["_target_"]), parameters=settings, rows=len(frame),
+        features=len(features), numeric=split.numeric, categorical=split.categorical,
+    )
+    record("train", SECTIONS, [tables.TRAIN, path_of("split")], body, {}, tools=("scikit-learn", "skops", "mlflow"),
+           model=digest, notes={"mlflow_run_id": run_id})
+    return f"{params.model.name} on {len(frame):,} rows × {len(features)} features, model {digest[:18]}…"
+
+
+def build(model: Model, task: Task, seed: int, numeric: list[str], categorical: list[str]) -> Pipeline:
+    """Return the unfitted pipeline: preprocessing, then the configured estimator."""
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("features", preprocessing(numeric, categorical)), ("estimator", estimator(model, task, seed))])
+
+
+def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
+    """Instantiate `conf/model`; it must be an estimator from an allowed package, and of the task."""
+    from hydra.errors import HydraException
+    from hydra.utils import instantiate
+    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+
+    target = str(model.estimator.get("_target_", ""))
+    if not model_file.allowed(target):
+        raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
+    try:
+        made: object = instantiate(model.estimator, _convert_="all")
+    except (HydraException, TypeError, ValueError) as error:
+        raise Problem(f"conf/model: {target} cannot be made: {first_line(error)}") from error
+    fits = is_classifier if task == "classification" else is_regressor
+    if not isinstance(made, BaseEstimator) or not fits(made):
+        raise Problem(f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml")
+    if "random_state" in made.get_params() and made.get_params()["random_state"] is None:
+        made.set_params(random_state=seed)
+    return made
+
+
+def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str) -> str:
+    """Log one MLflow run: configuration, data digests, environment and the model with its signature."""
+    import mlflow
+    import mlflow.sklearn
+    import skops.io
+    from mlflow.models import infer_signature
+
+    experiment = connect(params.experiment)
+    sample = features.head(100)
+    with mlflow.start_run(experiment_id=experiment, run_name=params.model.name) as active:
+        settings = flat({name: getattr(params, name).model_dump(mode="json") if hasattr(getattr(params, name), "model_dump") else getattr(params, name)
+                         for name in ("seed", "model")})
+        mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
+        mlflow.set_tags({"model_digest": digest, "data": params.data.name})
+        mlflow.log_input(dataset(tables.TRAIN, len(features)), context="training")
+        mlflow.log_input(dataset(tables.TEST, None), context="test")
+        mlflow.log_artifact("params.yaml")
+        mlflow.sklearn.log_model(
+            pipeline, name="model", signature=infer_signature(sample, pipeline.predict(sample)), serialization_format="skops",
+            skops_trusted_types=_trusted(model_file.PATH, skops.io), pip_requirements=["scikit-learn", "skops", "pandas"],
+        )
+        return str(active.info.run_id)
+
+
+def _trusted(path: Path, io: Any) -> list[str]:
+    return [name for name in io.get_untrusted_types(file=path) if model_file.allowed(name)]
+
+
+def dataset(path: Path, rows: int | None) -> Any:
+    """Describe a table to MLflow by path and digest, without its rows."""
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.filesystem_dataset_source import FileSystemDatasetSource
+    from mlflow.data.dataset_source_registry import resolve_dataset_source
+
+    source: FileSystemDatasetSource = resolve_dataset_source(path.as_posix())  # pyright: ignore[reportAssignmentType]
+    return MetaDataset(source, name=path.stem, digest=file_digest(path).removeprefix("sha256:")[:36])
+
+
+if __name__ == "__main__":
+    run("train", main)

@@ -1,0 +1,118 @@
+"""What every stage does around its own work: invalidate, measure, write evidence, fail in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from . import closure, evidence
+from .bodies import Body
+from .config import read_raw, select
+from .evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from .files import digest_of, file_digest, write_json
+from .problem import Problem, first_line
+
+DECISION = Path("reports/decision.json")
+_started = time.perf_counter()
+
+
+def quiet() -> None:
+    """Switch every dependency's telemetry off, for this process and its children."""
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
+    os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+def run(stage: str, main: Callable[[], str]) -> None:
+    """Run a stage: print its one-line result, or one line of error; leave no earlier decision standing.
+
+    A stage that starts withdraws the decision about what was there before; a stage that fails
+    leaves a deny that says why. `decide` writes the new one.
+    """
+    quiet()
+    if stage != "compose":
+        DECISION.unlink(missing_ok=True)
+    code = 0
+    try:
+        print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
+    except Problem as problem:
+        code = _stopped(stage, str(problem), problem.exit_code)
+    except KeyboardInterrupt:
+        code = _stopped(stage, "interrupted", 2)
+    except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        code = _stopped(stage, f"{type(error).__name__}: {first_line(error)}", 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
+
+
+def _stopped(stage: str, message: str, code: int) -> int:
+    print(f"{stage}: {message}", file=sys.stderr, flush=True)
+    rule = {"id": f"{stage}.stopped", "verdict": "fail", "value": None, "interval": None,
+            "limit": None, "reason": message}
+    decision = {"schema_version": 1, "verdict": "deny", "rules": [rule], "subject": {},
+                "policy_digest": None, "volatile": {}}
+    try:
+        write_json(DECISION, decision)
+    except Problem as problem:
+        print(f"{stage}: {problem}", file=sys.stderr, flush=True)
+    return code
+
+
+def input_digest(path: Path, base: Path = Path()) -> str:
+    """Return a file's digest; of evidence, without its volatile part."""
+    if path.parent == evidence.FOLDER:
+        return evidence.digest(path.stem, base)
+    return file_digest(base / path)
+
+
+def record(
+    stage: str,
+    sections: tuple[str, ...],
+    inputs: list[Path],
+    body: Body,
+    metrics: dict[str, Metric],
+    *,
+    findings: list[Finding] | None = None,
+    tools: tuple[str, ...] = (),
+    model: str | None = None,
+    notes: dict[str, Any] | None = None,
+) -> None:
+    """Write a stage's evidence with the digests of its inputs, code and configuration."""
+    subject = Subject(
+        inputs={path.as_posix(): input_digest(path) for path in inputs},
+        code=closure.digest(stage),
+        config=digest_of(select(read_raw(), sections)),
+        model=model,
+    )
+    commit, dirty = _commit()
+    volatile = Volatile(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - _started, 3),
+        commit=commit,
+        dirty=dirty,
+        notes=notes or {},
+    )
+    written: AnyEvidence = evidence.model_of(stage)(
+        gate=stage, subject=subject, tools={name: version(name) for name in tools},
+        metrics=metrics, findings=findings or [], body=body, volatile=volatile,
+    )
+    evidence.save(written)
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
+    return commit, None if status is None else bool(status)
