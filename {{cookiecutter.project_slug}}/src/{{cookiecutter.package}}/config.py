@@ -38,13 +38,13 @@ class Source(Closed):
     """Where the table comes from: a file or URL, a database, OpenML, or the synthetic credit book."""
 
     kind: Literal["file", "sql", "openml", "synthetic"]
-    path: str | None = Field(None, description="file: CSV, Parquet or JSON; a path or a URL")
-    delimiter: str | None = Field(None, description="file: CSV delimiter; by default detected")
+    path: str | None = Field(default=None, description="file: CSV, Parquet or JSON; a path or a URL")
+    delimiter: str | None = Field(default=None, description="file: CSV delimiter; by default detected")
     missing: list[str] = Field(default=[""], description="file: texts that mean a missing value")
-    url: str | None = Field(None, description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME")
-    query: str | None = Field(None, description="sql: the SELECT statement")
-    openml_id: int | None = Field(None, description="openml: the data set's number")
-    rows: int | None = Field(None, ge=1, description="synthetic: number of rows")
+    url: str | None = Field(default=None, description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME")
+    query: str | None = Field(default=None, description="sql: the SELECT statement")
+    openml_id: int | None = Field(default=None, description="openml: the data set's number")
+    rows: int | None = Field(default=None, ge=1, description="synthetic: number of rows")
     faults: list[str] = Field(default=[], description="synthetic: named faults to switch on")
 
     @model_validator(mode="after")
@@ -59,8 +59,8 @@ class Source(Closed):
 class Sensitive(Closed):
     """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
 
-    bins: list[float] | None = Field(None, description="inner edges; a value equal to an edge goes right")
-    labels: dict[str, str] | None = Field(None, description="code in the table → name of the group")
+    bins: list[float] | None = Field(default=None, description="inner edges; a value equal to an edge goes right")
+    labels: dict[str, str] | None = Field(default=None, description="code in the table → name of the group")
 
 
 class Data(Closed):
@@ -70,9 +70,9 @@ class Data(Closed):
     task: Task
     source: Source
     target: str
-    positive: Scalar = Field(None, description="classification: the target's favourable value")
+    positive: Scalar = Field(default=None, description="classification: the target's favourable value")
     sensitive: dict[str, Sensitive] = {}
-    no_sensitive_reason: str = Field("", description="why there is no sensitive attribute to name")
+    no_sensitive_reason: str = Field(default="", description="why there is no sensitive attribute to name")
     drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
     time: str | None = None
@@ -115,7 +115,7 @@ class Rule(Closed):
     warn: FiniteFloat | None = None
     block: FiniteFloat | None = None
     evidence: Literal["point", "interval"] = "point"
-    minimum_n: int | None = Field(None, ge=1)
+    minimum_n: int | None = Field(default=None, ge=1)
     when: str | None = None
     require: str | None = None
     owner: str
@@ -148,7 +148,7 @@ class Floor(Closed):
     file: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
-    confidence: float = Field(0.5, description="the file's content, filled in by compose")
+    confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
 
 
 class Policy(Closed):

@@ -25,10 +25,10 @@ class Metric(Strict):
     """One finite number, or `null` with the reason why there is none."""
 
     value: FiniteFloat | None
-    lower: FiniteFloat | None = Field(None, description="simultaneous lower bound")
-    upper: FiniteFloat | None = Field(None, description="simultaneous upper bound")
-    n: int | None = Field(None, ge=0, description="rows behind the weakest part of the number")
-    note: str = Field("", description="why null, or where the extreme is (column, groups)")
+    lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
+    upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
+    n: int | None = Field(default=None, ge=0, description="rows behind the weakest part of the number")
+    note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
 
     @model_validator(mode="after")
     def _honest(self) -> Self:
@@ -55,7 +55,7 @@ class Subject(Strict):
     inputs: dict[str, str] = Field(description="path → sha256 of the bytes of every input")
     code: str = Field(description="digest of the stage's module and all that it imports")
     config: str = Field(description="digest of the configuration sections that the stage reads")
-    model: str | None = Field(None, description="canonical model digest, where a model was used")
+    model: str | None = Field(default=None, description="canonical model digest, where a model was used")
 
 
 class Volatile(Strict):

@@ -90,7 +90,7 @@ def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]
         _csv("roc.csv", "false_positive_rate,true_positive_rate", performance.roc_curve(target, score))
     else:
         metrics = performance.regression(target, score)
-        _csv("roc.csv", "false_positive_rate,true_positive_rate", [])
+        _csv("error_curve.csv", "error,share_within", performance.error_curve(target, score))
     _csv("calibration.csv", "predicted,observed", [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration])
     return metrics, calibration
 

@@ -25,9 +25,13 @@ def connect(experiment: str) -> str:
 
     `MLFLOW_TRACKING_URI` names a server; without it, an SQLite file beside the repository.
     """
+    import logging
+
     import mlflow
     from mlflow.exceptions import MlflowException
 
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     store = home()
     uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
     mlflow.set_tracking_uri(uri)

@@ -89,8 +89,8 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
                          for name in ("seed", "model")})
         mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
-        mlflow.log_input(dataset(tables.TRAIN, len(features)), context="training")
-        mlflow.log_input(dataset(tables.TEST, None), context="test")
+        mlflow.log_input(dataset(tables.TRAIN), context="training")
+        mlflow.log_input(dataset(tables.TEST), context="test")
         mlflow.log_artifact("params.yaml")
         mlflow.sklearn.log_model(
             pipeline, name="model", signature=infer_signature(sample, pipeline.predict(sample)), serialization_format="skops",
@@ -103,14 +103,14 @@ def _trusted(path: Path, io: Any) -> list[str]:
     return [name for name in io.get_untrusted_types(file=path) if model_file.allowed(name)]
 
 
-def dataset(path: Path, rows: int | None) -> Any:
+def dataset(path: Path) -> Any:
     """Describe a table to MLflow by path and digest, without its rows."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.data.filesystem_dataset_source import FileSystemDatasetSource
-    from mlflow.data.dataset_source_registry import resolve_dataset_source
 
-    source: FileSystemDatasetSource = resolve_dataset_source(path.as_posix())  # pyright: ignore[reportAssignmentType]
-    return MetaDataset(source, name=path.stem, digest=file_digest(path).removeprefix("sha256:")[:36])
+    digest = file_digest(path)
+    source = CodeDatasetSource(tags={"path": path.as_posix(), "digest": digest})
+    return MetaDataset(source, name=path.stem, digest=digest.removeprefix("sha256:")[:36])
 
 
 if __name__ == "__main__":
