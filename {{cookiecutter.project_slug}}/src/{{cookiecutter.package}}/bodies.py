@@ -103,7 +103,9 @@ class ColumnDrift(Body):
     bins: list[str]
     reference: list[FiniteFloat]
     current: list[FiniteFloat]
-    edges: list[FiniteFloat] = Field(description="numeric: minimum, inner edges, maximum; or the values, one bin each")
+    edges: list[FiniteFloat] = Field(
+        description="numeric: minimum, inner edges, maximum; or the values, one bin each"
+    )
     population_stability_index: Number
     jensen_shannon_distance: Number
 
@@ -113,7 +115,9 @@ class DriftBody(Body):
 
     reference_rows: int
     current_rows: int
-    share_floor: FiniteFloat = Field(description="the least share that a bin counts with in the population stability index")
+    share_floor: FiniteFloat = Field(
+        description="the least share that a bin counts with in the population stability index"
+    )
     columns: list[ColumnDrift]
 
 

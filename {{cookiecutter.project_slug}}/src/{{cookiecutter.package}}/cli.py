@@ -11,7 +11,10 @@ from .problem import Problem, first_line
 
 app = typer.Typer(
     help="Judge, and say why. Exit codes: 0 allowed, 1 denied, 2 could not judge.",
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
@@ -21,7 +24,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 @app.command()
 def gate(
-    names: Annotated[list[str] | None, typer.Argument(help="Only these gates; then nothing is written.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these gates; then nothing is written.")
+    ] = None,
     as_json: Json = False,
     every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
 ) -> None:

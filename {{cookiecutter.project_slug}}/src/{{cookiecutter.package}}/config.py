@@ -38,10 +38,17 @@ class Source(Closed):
     """Where the table comes from: a file or URL, a database, OpenML, or the synthetic credit book."""
 
     kind: Literal["file", "sql", "openml", "synthetic"]
-    path: str | None = Field(default=None, description="file: CSV, Parquet or JSON; a path or a URL")
-    delimiter: str | None = Field(default=None, description="file: CSV delimiter; by default detected")
+    path: str | None = Field(
+        default=None, description="file: CSV, Parquet or JSON; a path or a URL"
+    )
+    delimiter: str | None = Field(
+        default=None, description="file: CSV delimiter; by default detected"
+    )
     missing: list[str] = Field(default=[""], description="file: texts that mean a missing value")
-    url: str | None = Field(default=None, description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME")
+    url: str | None = Field(
+        default=None,
+        description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME",
+    )
     query: str | None = Field(default=None, description="sql: the SELECT statement")
     openml_id: int | None = Field(default=None, description="openml: the data set's number")
     rows: int | None = Field(default=None, ge=1, description="synthetic: number of rows")
@@ -49,7 +56,12 @@ class Source(Closed):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needs = {"file": ["path"], "sql": ["url", "query"], "openml": ["openml_id"], "synthetic": ["rows"]}
+        needs = {
+            "file": ["path"],
+            "sql": ["url", "query"],
+            "openml": ["openml_id"],
+            "synthetic": ["rows"],
+        }
         lost = [name for name in needs[self.kind] if getattr(self, name) is None]
         if lost:
             raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
@@ -59,8 +71,12 @@ class Source(Closed):
 class Sensitive(Closed):
     """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
 
-    bins: list[float] | None = Field(default=None, description="inner edges; a value equal to an edge goes right")
-    labels: dict[str, str] | None = Field(default=None, description="code in the table → name of the group")
+    bins: list[float] | None = Field(
+        default=None, description="inner edges; a value equal to an edge goes right"
+    )
+    labels: dict[str, str] | None = Field(
+        default=None, description="code in the table → name of the group"
+    )
 
 
 class Data(Closed):
@@ -70,9 +86,13 @@ class Data(Closed):
     task: Task
     source: Source
     target: str
-    positive: Scalar = Field(default=None, description="classification: the target's favourable value")
+    positive: Scalar = Field(
+        default=None, description="classification: the target's favourable value"
+    )
     sensitive: dict[str, Sensitive] = {}
-    no_sensitive_reason: str = Field(default="", description="why there is no sensitive attribute to name")
+    no_sensitive_reason: str = Field(
+        default="", description="why there is no sensitive attribute to name"
+    )
     drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
     time: str | None = None

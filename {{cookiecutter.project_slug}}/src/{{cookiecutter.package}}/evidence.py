@@ -27,7 +27,9 @@ class Metric(Strict):
     value: FiniteFloat | None
     lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
     upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
-    n: int | None = Field(default=None, ge=0, description="rows behind the weakest part of the number")
+    n: int | None = Field(
+        default=None, ge=0, description="rows behind the weakest part of the number"
+    )
     note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
 
     @model_validator(mode="after")
@@ -55,7 +57,9 @@ class Subject(Strict):
     inputs: dict[str, str] = Field(description="path → sha256 of the bytes of every input")
     code: str = Field(description="digest of the stage's module and all that it imports")
     config: str = Field(description="digest of the configuration sections that the stage reads")
-    model: str | None = Field(default=None, description="canonical model digest, where a model was used")
+    model: str | None = Field(
+        default=None, description="canonical model digest, where a model was used"
+    )
 
 
 class Volatile(Strict):
@@ -106,9 +110,13 @@ def load(gate: str, base: Path = Path()) -> AnyEvidence:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise Problem(f"{path_of(gate).as_posix()} breaks its schema at {key}: {first['msg']}") from error
+        raise Problem(
+            f"{path_of(gate).as_posix()} breaks its schema at {key}: {first['msg']}"
+        ) from error
     if evidence.gate != gate:
-        raise Problem(f"{path_of(gate).as_posix()} is evidence of {evidence.gate!r}, not of {gate!r}")
+        raise Problem(
+            f"{path_of(gate).as_posix()} is evidence of {evidence.gate!r}, not of {gate!r}"
+        )
     return evidence
 
 
@@ -119,8 +127,10 @@ def save(evidence: AnyEvidence) -> None:
     try:
         model.model_validate_json(evidence.model_dump_json())
     except ValidationError as error:
-        raise Problem(f"stage {evidence.gate} measured something that is no evidence: {error.errors()[0]['msg']} "
-                      f"at {error.errors()[0]['loc']}") from error
+        raise Problem(
+            f"stage {evidence.gate} measured something that is no evidence: {error.errors()[0]['msg']} "
+            f"at {error.errors()[0]['loc']}"
+        ) from error
     write_json(path_of(evidence.gate), content)
 
 

@@ -36,7 +36,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         finally:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
-        raise Problem(f"cannot write {path}: {first_line(error)}; make room or fix the rights") from error
+        raise Problem(
+            f"cannot write {path}: {first_line(error)}; make room or fix the rights"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,12 +59,16 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError as error:
         raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
     except (OSError, ValueError) as error:
-        raise Problem(f"{path} is not readable JSON ({first_line(error)}): run `uv run dvc repro`") from error
+        raise Problem(
+            f"{path} is not readable JSON ({first_line(error)}): run `uv run dvc repro`"
+        ) from error
 
 
 def digest_of(value: Any) -> str:
     """Return `sha256:<hex>` of a JSON value in canonical form."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return "sha256:" + hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -72,6 +78,8 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: run `uv run dvc repro` (or `uv run dvc pull`)") from error
+        raise Problem(
+            f"{path} is missing: run `uv run dvc repro` (or `uv run dvc pull`)"
+        ) from error
     except OSError as error:
         raise Problem(f"cannot read {path}: {first_line(error)}") from error

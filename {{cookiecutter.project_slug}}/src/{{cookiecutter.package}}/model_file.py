@@ -40,7 +40,9 @@ def load(path: Path = PATH) -> Pipeline:
         unknown = skops.io.get_untrusted_types(file=path)
         foreign = [name for name in unknown if not allowed(name)]
         if foreign:
-            raise Problem(f"{path} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}: not loaded")
+            raise Problem(
+                f"{path} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}: not loaded"
+            )
         return skops.io.load(path, trusted=unknown)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise Problem(f"cannot load {path}: {first_line(error)}; run `uv run dvc repro`") from error
@@ -59,7 +61,9 @@ def digest(path: Path = PATH) -> str:
     except FileNotFoundError as error:
         raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise Problem(f"{path} is no readable model ({first_line(error)}): run `uv run dvc repro`") from error
+        raise Problem(
+            f"{path} is no readable model ({first_line(error)}): run `uv run dvc repro`"
+        ) from error
 
 
 def _canonical(node: Any, archive: zipfile.ZipFile) -> Any:

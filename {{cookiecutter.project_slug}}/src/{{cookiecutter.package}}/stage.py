@@ -1,4 +1,4 @@
-"""What every stage does around its own work: invalidate, measure, write evidence, fail in one line."""
+"""What every stage does around its own work: withdraw, record evidence, fail in one line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def quiet() -> None:
 
 
 def run(stage: str, main: Callable[[], str]) -> None:
-    """Run a stage: print its one-line result, or one line of error; leave no earlier decision standing.
+    """Run a stage: print its one-line result or error; leave no earlier decision standing.
 
     A stage that starts withdraws the decision about what was there before; a stage that fails
     leaves a deny that says why. `decide` writes the new one.
@@ -54,10 +54,22 @@ def run(stage: str, main: Callable[[], str]) -> None:
 
 def _stopped(stage: str, message: str, code: int) -> int:
     print(f"{stage}: {message}", file=sys.stderr, flush=True)
-    rule = {"id": f"{stage}.stopped", "verdict": "fail", "value": None, "interval": None,
-            "limit": None, "reason": message}
-    decision = {"schema_version": 1, "verdict": "deny", "rules": [rule], "subject": {},
-                "policy_digest": None, "volatile": {}}
+    rule = {
+        "id": f"{stage}.stopped",
+        "verdict": "fail",
+        "value": None,
+        "interval": None,
+        "limit": None,
+        "reason": message,
+    }
+    decision = {
+        "schema_version": 1,
+        "verdict": "deny",
+        "rules": [rule],
+        "subject": {},
+        "policy_digest": None,
+        "volatile": {},
+    }
     try:
         write_json(DECISION, decision)
     except Problem as problem:
@@ -100,8 +112,13 @@ def record(
         notes=notes or {},
     )
     written: AnyEvidence = evidence.model_of(stage)(
-        gate=stage, subject=subject, tools={name: version(name) for name in tools},
-        metrics=metrics, findings=findings or [], body=body, volatile=volatile,
+        gate=stage,
+        subject=subject,
+        tools={name: version(name) for name in tools},
+        metrics=metrics,
+        findings=findings or [],
+        body=body,
+        volatile=volatile,
     )
     evidence.save(written)
 
@@ -109,7 +126,7 @@ def record(
 def _commit() -> tuple[str | None, bool | None]:
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
         except OSError:
             return None
         return done.stdout.strip() if done.returncode == 0 else None

@@ -20,7 +20,7 @@ SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
 SENSITIVE_TEST = Path("data/sensitive/test.parquet")
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
-TARGET = "__target"  # classification: 1 where the favourable value is true, else 0; regression: the number
+TARGET = "__target"  # classification: 1 for the favourable value, else 0; regression: the number
 # `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`
 
 
@@ -47,7 +47,9 @@ def query(sql: str) -> pd.DataFrame:
         with duckdb.connect() as connection:
             return connection.execute(sql).df()
     except duckdb.Error as error:
-        raise Problem(f"cannot read the table: {first_line(error)}; run `uv run dvc repro`") from error
+        raise Problem(
+            f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
+        ) from error
 
 
 def rows(sql: str) -> list[tuple[Any, ...]]:
@@ -58,7 +60,9 @@ def rows(sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect() as connection:
             return connection.execute(sql).fetchall()
     except duckdb.Error as error:
-        raise Problem(f"cannot read the table: {first_line(error)}; run `uv run dvc repro`") from error
+        raise Problem(
+            f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
+        ) from error
 
 
 def columns(path: Path) -> dict[str, str]:

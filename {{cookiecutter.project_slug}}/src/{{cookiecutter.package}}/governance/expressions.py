@@ -18,7 +18,11 @@ def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
     try:
         result: object = cel.evaluate(expression, values)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        detail = f"{error.args[0]} is not there" if isinstance(error, KeyError) else first_line(error, 160)
+        detail = (
+            f"{error.args[0]} is not there"
+            if isinstance(error, KeyError)
+            else first_line(error, 160)
+        )
         return None, f"cannot evaluate `{expression}`: {detail}"
     if result is True:
         return True, ""

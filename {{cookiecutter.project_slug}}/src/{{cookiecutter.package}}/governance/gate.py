@@ -28,7 +28,11 @@ def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvi
     cache: dict[str, str] = {}
     checked: dict[str, AnyEvidence | str] = {}
     for gate, found in evidence.items():
-        checked[gate] = found if isinstance(found, str) else _stale(base, found, sections, values, cache) or found
+        checked[gate] = (
+            found
+            if isinstance(found, str)
+            else _stale(base, found, sections, values, cache) or found
+        )
     return _one_model(base, checked)
 
 
@@ -38,13 +42,26 @@ def stage_sections(base: Path) -> dict[str, list[str]]:
 
     try:
         stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        return {stage: [name for entry in body.get("params", []) if isinstance(entry, dict)
-                        for name in entry.get("params.yaml", [])] for stage, body in stages.items()}
+        return {
+            stage: [
+                name
+                for entry in body.get("params", [])
+                if isinstance(entry, dict)
+                for name in entry.get("params.yaml", [])
+            ]
+            for stage, body in stages.items()
+        }
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Problem("dvc.yaml is not readable: restore it with git") from error
 
 
-def _stale(base: Path, found: AnyEvidence, sections: dict[str, list[str]], values: dict[str, object], cache: dict[str, str]) -> str:
+def _stale(
+    base: Path,
+    found: AnyEvidence,
+    sections: dict[str, list[str]],
+    values: dict[str, object],
+    cache: dict[str, str],
+) -> str:
     for path, digest in found.subject.inputs.items():
         if path not in cache:
             try:
@@ -52,7 +69,11 @@ def _stale(base: Path, found: AnyEvidence, sections: dict[str, list[str]], value
             except Problem as problem:
                 cache[path] = str(problem)
         if cache[path] != digest:
-            why = cache[path] if not cache[path].startswith("sha256:") else f"{path} is not the file that was measured"
+            why = (
+                cache[path]
+                if not cache[path].startswith("sha256:")
+                else f"{path} is not the file that was measured"
+            )
             return f"evidence of {found.gate} is stale: {why}; run `uv run dvc repro`"
     if _source_changed(base, found):
         return f"evidence of {found.gate} is stale: {found.body.uri} has changed; run `uv run dvc repro --force ingest`"
@@ -67,7 +88,10 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
     if found.gate != "ingest" or found.body.source != "file" or found.body.sha256 is None:
         return False
     source = base / found.body.uri
-    return source.is_file() and file_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+    return (
+        source.is_file()
+        and file_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+    )
 
 
 def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
@@ -80,7 +104,8 @@ def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, 
         actual = str(problem)
     return {
         gate: f"evidence of {gate} is about another model ({found.subject.model}, on disk {actual}): run `uv run dvc repro`"
-        if not isinstance(found, str) and found.subject.model not in (None, actual) else found
+        if not isinstance(found, str) and found.subject.model not in (None, actual)
+        else found
         for gate, found in evidence.items()
     }
 
@@ -101,5 +126,15 @@ def gate(base: Path, today: date, names: list[str] | None = None) -> Decision:
 
 def refuse(reason: str) -> None:
     """Leave a deny behind where judging itself was not possible."""
-    rule = RuleResult(id="gate.judged", verdict="insufficient", value=None, interval=None, limit=None, reason=reason)
-    save(Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None), root())
+    rule = RuleResult(
+        id="gate.judged",
+        verdict="insufficient",
+        value=None,
+        interval=None,
+        limit=None,
+        reason=reason,
+    )
+    save(
+        Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None),
+        root(),
+    )

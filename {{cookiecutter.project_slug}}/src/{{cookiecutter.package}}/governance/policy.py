@@ -28,16 +28,24 @@ class Answer:
     absent: bool = False
 
 
-def judge(params: Params, evidence: Collected, today: date, gates: list[str] | None = None) -> Decision:
+def judge(
+    params: Params, evidence: Collected, today: date, gates: list[str] | None = None
+) -> Decision:
     """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so."""
     policy, scope = params.policy, scope_of(params, evidence)
-    rules = [rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates]
+    rules = [
+        rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates
+    ]
     values = {"evidence": _values(evidence), "params": params.model_dump(mode="json")}
     results = [_result(rule, policy, evidence, values, today) for rule in rules]
-    results += [_plain(f"floor.{name}", "fail", f"below the organisation's floor: {why}")
-                for name, why in undercuts(policy).items()]
+    results += [
+        _plain(f"floor.{name}", "fail", f"below the organisation's floor: {why}")
+        for name, why in undercuts(policy).items()
+    ]
     if {rule.id for rule in rules} - {result.id for result in results} or not rules:
-        results.append(_plain("policy.complete", "fail", "the rules judged are not the rules expected"))
+        results.append(
+            _plain("policy.complete", "fail", "the rules judged are not the rules expected")
+        )
     allowed = all(result.verdict in LETS_THROUGH for result in results)
     return Decision(
         verdict="allow" if allowed else "deny",
@@ -51,20 +59,34 @@ def judge(params: Params, evidence: Collected, today: date, gates: list[str] | N
 def scope_of(params: Params, evidence: Collected) -> Scope:
     """Return what `each` ranges over: attributes as configured, features as split."""
     split = evidence.get("split", "")
-    features = None if isinstance(split, str) else tuple(split.body.numeric + split.body.categorical)
+    features = (
+        None if isinstance(split, str) else tuple(split.body.numeric + split.body.categorical)
+    )
     return Scope(params.data.task, features, tuple(params.data.sensitive))
 
 
-def _result(rule: BoundRule, policy: Policy, evidence: Collected, values: dict[str, Any], today: date) -> RuleResult:
+def _result(
+    rule: BoundRule, policy: Policy, evidence: Collected, values: dict[str, Any], today: date
+) -> RuleResult:
     answer = _answer(rule, evidence, values)
     verdict, reason = answer.verdict, answer.reason
     if verdict not in LETS_THROUGH:
         verdict, reason = _waived(rule, policy, answer, today)
     metric = answer.metric
-    bounds = None if metric is None or metric.lower is None or metric.upper is None else (metric.lower, metric.upper)
+    bounds = (
+        None
+        if metric is None or metric.lower is None or metric.upper is None
+        else (metric.lower, metric.upper)
+    )
     limit = rule.rule.warn if rule.rule.block is None else rule.rule.block
-    return RuleResult(id=rule.id, verdict=verdict, value=metric.value if metric else None,
-                      interval=bounds, limit=limit, reason=reason)
+    return RuleResult(
+        id=rule.id,
+        verdict=verdict,
+        value=metric.value if metric else None,
+        interval=bounds,
+        limit=limit,
+        reason=reason,
+    )
 
 
 def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Answer:
@@ -93,7 +115,10 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
     if metric.value is None:
         return "insufficient", metric.note
     if rule.minimum_n is not None and (metric.n is None or metric.n < rule.minimum_n):
-        return "insufficient", f"rests on {metric.n} rows, at least {rule.minimum_n} wanted; {metric.note}"
+        return (
+            "insufficient",
+            f"rests on {metric.n} rows, at least {rule.minimum_n} wanted; {metric.note}",
+        )
     shown = f"{metric.value:.4g}" + (f"; {metric.note}" if metric.note else "")
     words = rule.bound.replace("_", " ")
     if rule.block is not None:
@@ -101,12 +126,19 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
         if rule.evidence == "interval":
             if metric.lower is None or metric.upper is None:
                 return "insufficient", f"{shown}; the rule wants an interval, the evidence has none"
-            best, worst = (metric.lower, metric.upper) if rule.bound == "at_most" else (metric.upper, metric.lower)
+            best, worst = (
+                (metric.lower, metric.upper)
+                if rule.bound == "at_most"
+                else (metric.upper, metric.lower)
+            )
             shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
         if beyond(best, rule.block, rule.bound):
             return "fail", f"{shown}; {words} {rule.block:g} allowed"
         if beyond(worst, rule.block, rule.bound):
-            return "insufficient", f"{shown}; the interval reaches beyond {words} {rule.block:g}: more rows needed"
+            return (
+                "insufficient",
+                f"{shown}; the interval reaches beyond {words} {rule.block:g}: more rows needed",
+            )
     if rule.warn is not None and beyond(metric.value, rule.warn, rule.bound):
         return "warn", f"{shown}; {words} {rule.warn:g} wanted"
     return "pass", shown
@@ -124,7 +156,10 @@ def _waived(rule: BoundRule, policy: Policy, answer: Answer, today: date) -> tup
     void = _void(waiver, rule, policy, answer, today)
     if void:
         return answer.verdict, f"{answer.reason}; the waiver is void: {void}"
-    return "waived", f"{answer.reason}; waived until {waiver.expires} by {waiver.approved_by}: {waiver.reason}"
+    return (
+        "waived",
+        f"{answer.reason}; waived until {waiver.expires} by {waiver.approved_by}: {waiver.reason}",
+    )
 
 
 def _void(waiver: Waiver, rule: BoundRule, policy: Policy, answer: Answer, today: date) -> str:
@@ -138,18 +173,30 @@ def _void(waiver: Waiver, rule: BoundRule, policy: Policy, answer: Answer, today
 
 
 def _values(evidence: Collected) -> dict[str, dict[str, float | None]]:
-    return {gate: {name: metric.value for name, metric in found.metrics.items()}
-            for gate, found in evidence.items() if not isinstance(found, str)}
+    return {
+        gate: {name: metric.value for name, metric in found.metrics.items()}
+        for gate, found in evidence.items()
+        if not isinstance(found, str)
+    }
 
 
 def _subject(evidence: Collected) -> DecisionSubject:
     trusted = {gate: found for gate, found in evidence.items() if not isinstance(found, str)}
-    inputs = {path: digest for found in trusted.values() for path, digest in found.subject.inputs.items()
-              if not path.startswith("reports/")}
+    inputs = {
+        path: digest
+        for found in trusted.values()
+        for path, digest in found.subject.inputs.items()
+        if not path.startswith("reports/")
+    }
     model = next((found.subject.model for found in trusted.values() if found.subject.model), None)
-    digests = {gate: digest_of(found.model_dump(mode="json", exclude={"volatile"})) for gate, found in trusted.items()}
+    digests = {
+        gate: digest_of(found.model_dump(mode="json", exclude={"volatile"}))
+        for gate, found in trusted.items()
+    }
     return DecisionSubject(model=model, inputs=dict(sorted(inputs.items())), evidence=digests)
 
 
 def _plain(name: str, verdict: Verdict, reason: str) -> RuleResult:
-    return RuleResult(id=name, verdict=verdict, value=None, interval=None, limit=None, reason=reason)
+    return RuleResult(
+        id=name, verdict=verdict, value=None, interval=None, limit=None, reason=reason
+    )

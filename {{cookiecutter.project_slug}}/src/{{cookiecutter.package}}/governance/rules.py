@@ -44,7 +44,11 @@ def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
         if rule.each is None or rule.metric is None:
             bound.append(BoundRule(rule.id, rule, rule.metric))
             continue
-        names = {"feature": scope.features, "attribute": scope.attributes, "sensitive": scope.sensitive}
+        names = {
+            "feature": scope.features,
+            "attribute": scope.attributes,
+            "sensitive": scope.sensitive,
+        }
         members = names[rule.each]
         for name in ("*",) if members is None else members:
             bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
@@ -73,7 +77,11 @@ def _weaker(rule: Rule, least: Rule) -> str:
             return f"{name} is {getattr(rule, name)!r}, the floor has {getattr(least, name)!r}"
     for name in ("warn", "block"):
         limit, floor = getattr(rule, name), getattr(least, name)
-        looser = limit is None or (limit > floor if rule.bound == "at_most" else limit < floor) if floor is not None else False
+        looser = (
+            limit is None or (limit > floor if rule.bound == "at_most" else limit < floor)
+            if floor is not None
+            else False
+        )
         if looser:
             return f"{name} is {limit}, the floor has {floor} ({rule.bound})"
     if least.evidence == "interval" and rule.evidence == "point":

@@ -27,7 +27,9 @@ class Explanation:
     coverage: Metric
 
 
-def explain(model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int) -> Explanation:
+def explain(
+    model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int
+) -> Explanation:
     """Explain with SHAP where it can; else with permutation importance, which covers no row.
 
     `rows` has the model's features as columns, shape (rows, features); `target` shape (rows,).
@@ -40,11 +42,17 @@ def explain(model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, s
     covered = error <= TOLERANCE * abs(output).clip(1.0)
     summed = by_feature(values, transformed, list(rows.columns))
     importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}
-    coverage = Metric(value=float(covered.mean()), n=len(rows), note=f"largest gap to {name}: {float(error.max()):.2g}")
+    coverage = Metric(
+        value=float(covered.mean()),
+        n=len(rows),
+        note=f"largest gap to {name}: {float(error.max()):.2g}",
+    )
     return Explanation("shap", name, importance, coverage)
 
 
-def raw_output(model: Pipeline, rows: pd.DataFrame, task: str) -> tuple[npt.NDArray[np.float64], str]:
+def raw_output(
+    model: Pipeline, rows: pd.DataFrame, task: str
+) -> tuple[npt.NDArray[np.float64], str]:
     """Return the output that SHAP explains, computed by the model itself, shape (rows,)."""
     if task == "regression":
         return model.predict(rows), "predict"
@@ -70,7 +78,7 @@ def shap_values(model: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Any, An
     try:
         explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
         values = np.asarray(explainer.shap_values(matrix, check_additivity=False))
-    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):  # noqa: SLF001
+    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):
         return names, None, None
     base = np.ravel(explainer.expected_value)
     if values.ndim == 3:  # one layer a class: that of the favourable one
@@ -78,24 +86,37 @@ def shap_values(model: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Any, An
     return names, values, float(base[-1])
 
 
-def by_feature(values: npt.NDArray[np.float64], transformed: list[str], features: list[str]) -> dict[str, Any]:
+def by_feature(
+    values: npt.NDArray[np.float64], transformed: list[str], features: list[str]
+) -> dict[str, Any]:
     """Sum the columns that one feature was encoded into back to that feature."""
     total: dict[str, Any] = dict.fromkeys(features, 0.0)
     ordered = sorted(features, key=len, reverse=True)
     for position, encoded in enumerate(transformed):
         plain = encoded.partition("__")[2]
-        owner = next((name for name in ordered if plain == name or plain.startswith(f"{name}_")), None)
+        owner = next(
+            (name for name in ordered if plain == name or plain.startswith(f"{name}_")), None
+        )
         if owner is not None:
             total[owner] = total[owner] + values[:, position]
     return total
 
 
-def by_permutation(model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int) -> Explanation:
+def by_permutation(
+    model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int
+) -> Explanation:
     """Explain by how much the score falls when one feature is shuffled (Breiman 2001)."""
     from sklearn.inspection import permutation_importance
 
     scoring = "roc_auc" if task == "classification" else "r2"
-    found: Any = permutation_importance(model, rows, target, scoring=scoring, n_repeats=5, random_state=seed)
-    importance = {str(name): float(value) for name, value in zip(rows.columns, found.importances_mean, strict=True)}
-    nothing = Metric(value=None, n=len(rows), note="permutation importance explains the model, not its rows")
+    found: Any = permutation_importance(
+        model, rows, target, scoring=scoring, n_repeats=5, random_state=seed
+    )
+    importance = {
+        str(name): float(value)
+        for name, value in zip(rows.columns, found.importances_mean, strict=True)
+    }
+    nothing = Metric(
+        value=None, n=len(rows), note="permutation importance explains the model, not its rows"
+    )
     return Explanation("permutation_importance", scoring, importance, nothing)

@@ -135,11 +135,18 @@ def fairlearn_points(counts: Integers) -> dict[str, dict[str, float]]:
         "false_positive_rate": fl.false_positive_rate,
         "precision": partial(precision_score, zero_division=0.0),
     }
-    frame = fl.MetricFrame(metrics=functions, y_true=true, y_pred=predicted,
-                           sensitive_features=group, sample_params=dict.fromkeys(functions, weight))
+    frame = fl.MetricFrame(
+        metrics=functions,
+        y_true=true,
+        y_pred=predicted,
+        sensitive_features=group,
+        sample_params=dict.fromkeys(functions, weight),
+    )
     difference, ratio = frame.difference(), frame.ratio()
-    return {"difference": {name: float(difference[name]) for name in functions},
-            "ratio": {name: float(ratio[name]) for name in functions}}
+    return {
+        "difference": {name: float(difference[name]) for name in functions},
+        "ratio": {name: float(ratio[name]) for name in functions},
+    }
 
 
 def described(columns: Key, names: list[str], counts: Integers) -> Attribute:
@@ -147,10 +154,13 @@ def described(columns: Key, names: list[str], counts: Integers) -> Attribute:
     found = rates(counts)
     groups = [
         Group(
-            name=name, n=int(counts[g].sum()),
+            name=name,
+            n=int(counts[g].sum()),
             counts={outcome: int(n) for outcome, n in zip(OUTCOMES, counts[g].flat, strict=True)},
-            rates={key: float(rate.hits[g] / rate.n[g]) if rate.n[g] else None
-                   for key, rate in found.items()},
+            rates={
+                key: float(rate.hits[g] / rate.n[g]) if rate.n[g] else None
+                for key, rate in found.items()
+            },
         )
         for g, name in enumerate(names)
     ]

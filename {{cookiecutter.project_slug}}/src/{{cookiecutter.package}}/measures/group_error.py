@@ -110,9 +110,15 @@ def described(columns: Key, names: list[str], grouped: Moments) -> Attribute:
     """Return rows and means of each group for the report, in the target's own unit."""
     parts = {"mean_target": TARGET, "mean_prediction": PREDICTION, "mean_absolute_error": ERROR}
     groups = [
-        Group(name=name, n=int(grouped.n[g]), counts={},
-              rates={key: float(grouped.mean[g, place]) if grouped.n[g] else None
-                     for key, place in parts.items()})
+        Group(
+            name=name,
+            n=int(grouped.n[g]),
+            counts={},
+            rates={
+                key: float(grouped.mean[g, place]) if grouped.n[g] else None
+                for key, place in parts.items()
+            },
+        )
         for g, name in enumerate(names)
     ]
     return Attribute(name=label(columns), columns=list(columns), groups=groups)

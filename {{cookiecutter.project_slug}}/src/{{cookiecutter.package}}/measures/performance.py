@@ -40,7 +40,8 @@ def classification(target: Floats, score: Floats, prediction: Floats) -> dict[st
     found = {name: Metric(value=float(value), n=weakest) for name, value in values.items()}
     found["precision"] = (
         Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
-        if prediction.sum() else Metric(value=None, note="nobody is predicted positive")
+        if prediction.sum()
+        else Metric(value=None, note="nobody is predicted positive")
     )
     return found
 
@@ -54,7 +55,9 @@ def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:
     error = float(sk.mean_absolute_error(target, prediction))
     found = {
         "mean_absolute_error": Metric(value=error, n=n),
-        "root_mean_squared_error": Metric(value=float(sk.root_mean_squared_error(target, prediction)), n=n),
+        "root_mean_squared_error": Metric(
+            value=float(sk.root_mean_squared_error(target, prediction)), n=n
+        ),
     }
     if spread > 0:
         found["r2"] = Metric(value=float(sk.r2_score(target, prediction)), n=n)
@@ -71,7 +74,10 @@ def reliability(target: Floats, score: Floats, bins: int = 10) -> list[Bin]:
 
     order = np.argsort(score, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
-    return [Bin(n=len(part), predicted=float(score[part].mean()), observed=float(target[part].mean())) for part in parts]
+    return [
+        Bin(n=len(part), predicted=float(score[part].mean()), observed=float(target[part].mean()))
+        for part in parts
+    ]
 
 
 def calibration_error(table: list[Bin]) -> float:
@@ -87,7 +93,10 @@ def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
 
     false, true, _ = sk.roc_curve(target, score)
     keep = np.unique(np.linspace(0, len(false) - 1, CURVE_POINTS).round().astype(int))
-    return [(round(float(x), 6), round(float(y), 6)) for x, y in zip(false[keep], true[keep], strict=True)]
+    return [
+        (round(float(x), 6), round(float(y), 6))
+        for x, y in zip(false[keep], true[keep], strict=True)
+    ]
 
 
 def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]:
@@ -96,10 +105,14 @@ def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]
 
     shares = np.linspace(0, 1, 101)
     tolerances = np.quantile(np.abs(target - prediction), shares)
-    return [(round(float(x), 6), round(float(y), 6)) for x, y in zip(tolerances, shares, strict=True)]
+    return [
+        (round(float(x), 6), round(float(y), 6)) for x, y in zip(tolerances, shares, strict=True)
+    ]
 
 
-def champion_difference(target: Floats, champion: Floats, challenger: Floats, confidence: float) -> Metric:
+def champion_difference(
+    target: Floats, champion: Floats, challenger: Floats, confidence: float
+) -> Metric:
     """Return champion's minus challenger's mean squared error, in variances of the target.
 
     Positive means that the challenger is better. For a classifier's score this is the difference
@@ -113,7 +126,17 @@ def champion_difference(target: Floats, champion: Floats, challenger: Floats, co
         return Metric(value=None, note="the target is constant on the test rows")
     gains = ((champion - target) ** 2 - (challenger - target) ** 2) / variance
     mean, n = float(gains.mean()), len(gains)
-    half = float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n)) if n > 1 else float("inf")
+    half = (
+        float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n))
+        if n > 1
+        else float("inf")
+    )
     if not np.isfinite(half):
         return Metric(value=None, note="one test row only")
-    return Metric(value=mean, lower=mean - half, upper=mean + half, n=n, note="positive: better than the champion")
+    return Metric(
+        value=mean,
+        lower=mean - half,
+        upper=mean + half,
+        n=n,
+        note="positive: better than the champion",
+    )

@@ -66,39 +66,68 @@ class DataCard(Closed):
 
 def model_card(project: Project, found: Evidences) -> ModelCard:
     """Fill the model card."""
-    train, evaluate, fairness, drift, explain = (found[gate] for gate in ("train", "evaluate", "fairness", "drift", "explain"))
-    performance = {name: metric for name, metric in evaluate.metrics.items() if not name.startswith("leak.")}
+    train, evaluate, fairness, drift, explain = (
+        found[gate] for gate in ("train", "evaluate", "fairness", "drift", "explain")
+    )
+    performance = {
+        name: metric for name, metric in evaluate.metrics.items() if not name.startswith("leak.")
+    }
     tools: dict[str, str] = {}
     for evidence in found.values():
         tools |= evidence.tools
     return ModelCard(
-        project=project, task=evaluate.body.task, model=train.body.model, estimator=train.body.estimator,
-        parameters=train.body.parameters, model_digest=str(train.subject.model), training_rows=train.body.rows,
-        test_rows=evaluate.body.rows, features=train.body.numeric + train.body.categorical, performance=performance,
-        confusion=evaluate.body.confusion, fairness=fairness.metrics, groups=fairness.body.attributes,
+        project=project,
+        task=evaluate.body.task,
+        model=train.body.model,
+        estimator=train.body.estimator,
+        parameters=train.body.parameters,
+        model_digest=str(train.subject.model),
+        training_rows=train.body.rows,
+        test_rows=evaluate.body.rows,
+        features=train.body.numeric + train.body.categorical,
+        performance=performance,
+        confusion=evaluate.body.confusion,
+        fairness=fairness.metrics,
+        groups=fairness.body.attributes,
         drift={column.name: column.population_stability_index for column in drift.body.columns},
         explanation=f"{explain.body.method} of {explain.body.output} on {explain.body.rows} test rows",
-        importance=explain.body.importance, coverage=explain.metrics["coverage"],
+        importance=explain.body.importance,
+        coverage=explain.metrics["coverage"],
         findings=[finding for evidence in found.values() for finding in evidence.findings],
-        limits=limits(found), tools=dict(sorted(tools.items())),
+        limits=limits(found),
+        tools=dict(sorted(tools.items())),
     )
 
 
 def limits(found: Evidences) -> list[str]:
     """Return what could not be measured: every null in the evidence, with its reason."""
-    return [f"{gate}.{name}: {metric.note}" for gate, evidence in sorted(found.items())
-            for name, metric in sorted(evidence.metrics.items()) if metric.value is None]
+    return [
+        f"{gate}.{name}: {metric.note}"
+        for gate, evidence in sorted(found.items())
+        for name, metric in sorted(evidence.metrics.items())
+        if metric.value is None
+    ]
 
 
 def data_card(target: str, no_sensitive_reason: str, found: Evidences) -> DataCard:
     """Fill the data card."""
     ingest, validate, split = found["ingest"], found["validate"], found["split"]
     return DataCard(
-        name=validate.body.contract, source=ingest.body.source, uri=ingest.body.uri, source_sha256=ingest.body.sha256,
-        rows=ingest.body.rows, columns=ingest.body.columns, target=target, sensitive=split.body.sensitive,
-        no_sensitive_reason=no_sensitive_reason, contract=validate.body.contract,
-        expectations=len(validate.body.expectations), failed_expectations=sum(not e.success for e in validate.body.expectations),
-        split=split.body.kind, split_rows=split.body.rows, overlapping_rows=int(split.metrics["overlapping_rows"].value or 0),
+        name=validate.body.contract,
+        source=ingest.body.source,
+        uri=ingest.body.uri,
+        source_sha256=ingest.body.sha256,
+        rows=ingest.body.rows,
+        columns=ingest.body.columns,
+        target=target,
+        sensitive=split.body.sensitive,
+        no_sensitive_reason=no_sensitive_reason,
+        contract=validate.body.contract,
+        expectations=len(validate.body.expectations),
+        failed_expectations=sum(not e.success for e in validate.body.expectations),
+        split=split.body.kind,
+        split_rows=split.body.rows,
+        overlapping_rows=int(split.metrics["overlapping_rows"].value or 0),
         tables=found["evaluate"].subject.inputs | split.subject.inputs,
     )
 
@@ -106,7 +135,12 @@ def data_card(target: str, no_sensitive_reason: str, found: Evidences) -> DataCa
 def markdown(title: str, card: ModelCard | DataCard) -> str:
     """Render a card for people: scalars as a list, tables as tables."""
     values: dict[str, Any] = card.model_dump(mode="json")
-    lines = [f"# {title}", "", "Written from evidence by the stage `document`; the decision is in `decision.json`.", ""]
+    lines = [
+        f"# {title}",
+        "",
+        "Written from evidence by the stage `document`; the decision is in `decision.json`.",
+        "",
+    ]
     plain = {key: value for key, value in values.items() if not isinstance(value, dict | list)}
     lines += [f"- **{key.replace('_', ' ')}**: {_cell(value)}" for key, value in plain.items()]
     for key, value in values.items():
@@ -124,9 +158,14 @@ def _section(key: str, value: Any) -> list[str]:
         return [f"- {_cell(item)}" for item in value]
     first = next(iter(value.values()))
     if isinstance(first, dict) and "note" in first:
-        return _table(["metric", *first], [[name, *metric.values()] for name, metric in value.items()])
+        return _table(
+            ["metric", *first], [[name, *metric.values()] for name, metric in value.items()]
+        )
     if isinstance(first, dict):
-        return [f"- **{name}**: " + ", ".join(f"{group} {n:,}" for group, n in groups.items()) for name, groups in value.items()]
+        return [
+            f"- **{name}**: " + ", ".join(f"{group} {n:,}" for group, n in groups.items())
+            for name, groups in value.items()
+        ]
     return _table(["name", "value"], [[name, item] for name, item in value.items()])
 
 
@@ -135,13 +174,19 @@ def _groups(attribute: dict[str, Any]) -> list[str]:
     if not groups:
         return []
     rates = list(groups[0]["rates"])
-    rows = [[group["name"], group["n"], *(group["rates"].get(rate) for rate in rates)] for group in groups]
+    rows = [
+        [group["name"], group["n"], *(group["rates"].get(rate) for rate in rates)]
+        for group in groups
+    ]
     return [f"### {attribute['name']}", "", *_table(["group", "rows", *rates], rows), ""]
 
 
 def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
-    return ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header),
-            *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows)]
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + " --- |" * len(header),
+        *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows),
+    ]
 
 
 def _cell(value: Any) -> str:

@@ -30,7 +30,11 @@ def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str],
         column = raw[name]
         if types.is_datetime64_any_dtype(column) or _holds_dates(column):
             raise Problem(f"column {name!r} is a date: name it under time or drop in conf/data")
-        if types.is_numeric_dtype(column) and not types.is_bool_dtype(column) and name not in data.categorical:
+        if (
+            types.is_numeric_dtype(column)
+            and not types.is_bool_dtype(column)
+            and name not in data.categorical
+        ):
             numeric.append(name)
             columns[name] = column.astype("float64")
         else:
@@ -49,10 +53,14 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
         favourable = as_text(column) == _code(data.positive)
         if not favourable.any() or favourable.all():
             found = ", ".join(map(repr, column.drop_duplicates().head(5)))
-            raise Problem(f"data.positive {data.positive!r} must be one of two or more values of {data.target}; found {found}")
+            raise Problem(
+                f"data.positive {data.positive!r} must be one of two or more values of {data.target}; found {found}"
+            )
         return favourable.astype("int64").rename(TARGET)
     if not types.is_numeric_dtype(column):
-        raise Problem(f"target {data.target} is {column.dtype}, regression needs a number: correct conf/data")
+        raise Problem(
+            f"target {data.target} is {column.dtype}, regression needs a number: correct conf/data"
+        )
     return column.astype("float64").rename(TARGET)
 
 
@@ -60,7 +68,9 @@ def groups_of(raw: pd.DataFrame, data: Data) -> pd.DataFrame:
     """Return each sensitive attribute as the name of a group; a null is the group `missing`."""
     import pandas as pd
 
-    return pd.DataFrame({name: _grouped(raw[name], how) for name, how in data.sensitive.items()}, index=raw.index)
+    return pd.DataFrame(
+        {name: _grouped(raw[name], how) for name, how in data.sensitive.items()}, index=raw.index
+    )
 
 
 def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
@@ -69,9 +79,15 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
 
     if how.bins:
         if not types.is_numeric_dtype(column):
-            raise Problem(f"sensitive column {column.name!r} has bins but is no number: correct conf/data")
+            raise Problem(
+                f"sensitive column {column.name!r} has bins but is no number: correct conf/data"
+            )
         edges = sorted(how.bins)
-        names = [f"<{edges[0]:g}", *(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False)), f">={edges[-1]:g}"]
+        names = [
+            f"<{edges[0]:g}",
+            *(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False)),
+            f">={edges[-1]:g}",
+        ]
         binned = pd.cut(column, [float("-inf"), *edges, float("inf")], right=False, labels=names)
         return binned.astype("object").where(column.notna(), "missing").astype("str")
     text = as_text(column)

@@ -36,9 +36,13 @@ def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[dict
     share = 1 - filled / rows
     found = [_nulls(name, share, is_target=name == data.target)]
     is_code = name in (*data.sensitive, *data.categorical, data.target)
-    if kind == "VARCHAR" or (is_code and data.task == "classification" and name not in _binned(data)):
+    if kind == "VARCHAR" or (
+        is_code and data.task == "classification" and name not in _binned(data)
+    ):
         if 0 < distinct <= FEW:
-            values = [row[0] for row in tables.rows(f"SELECT DISTINCT {column} {source} ORDER BY 1")]
+            values = [
+                row[0] for row in tables.rows(f"SELECT DISTINCT {column} {source} ORDER BY 1")
+            ]
             found.append(_one("expect_column_values_to_be_in_set", column=name, value_set=values))
         if kind == "VARCHAR":
             found.append(_one("expect_column_values_to_be_of_type", column=name, type_="str"))
@@ -46,14 +50,25 @@ def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[dict
         low, high = tables.rows(f"SELECT min({column}), max({column}) {source}")[0]
         margin = (high - low) / 10
         floor = 0 if low >= 0 else low - margin
-        found.append(_one("expect_column_values_to_be_between", column=name, min_value=floor, max_value=high + margin))
+        found.append(
+            _one(
+                "expect_column_values_to_be_between",
+                column=name,
+                min_value=floor,
+                max_value=high + margin,
+            )
+        )
     return found
 
 
 def _nulls(name: str, share: float, *, is_target: bool) -> dict[str, Any]:
     if share == 0 or is_target:
         return _one("expect_column_values_to_not_be_null", column=name)
-    return _one("expect_column_values_to_not_be_null", column=name, mostly=round(max(0.0, 1 - share * 1.1 - 0.005), 4))
+    return _one(
+        "expect_column_values_to_not_be_null",
+        column=name,
+        mostly=round(max(0.0, 1 - share * 1.1 - 0.005), 4),
+    )
 
 
 def _binned(data: Data) -> list[str]:

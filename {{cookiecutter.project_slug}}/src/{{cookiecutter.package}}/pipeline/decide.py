@@ -11,7 +11,7 @@ from pathlib import Path
 from ..config import Params, parse, read_raw
 from ..evidence import AnyEvidence
 from ..files import write_json
-from ..governance.decision import PATH, Decision, save
+from ..governance.decision import save
 from ..governance.evidence_files import collect
 from ..governance.policy import judge
 from ..governance.show import show
@@ -32,16 +32,25 @@ def main() -> str:
     return f"{decision.verdict}: {decision.tally()}"
 
 
-def side_by_side(params: Params, evidence: dict[str, AnyEvidence | str]) -> dict[str, dict[str, float]]:
+def side_by_side(
+    params: Params, evidence: dict[str, AnyEvidence | str]
+) -> dict[str, dict[str, float]]:
     """Return gate → metric → number, for `dvc metrics diff`; leaves out one number a feature."""
-    features = {name for found in evidence.values() if not isinstance(found, str) and found.gate == "split"
-                for name in found.body.numeric + found.body.categorical}
+    features = {
+        name
+        for found in evidence.values()
+        if not isinstance(found, str) and found.gate == "split"
+        for name in found.body.numeric + found.body.categorical
+    }
     table: dict[str, dict[str, float]] = {}
     for gate in ("evaluate", "fairness", "drift", "explain", "validate", "split"):
         found = evidence[gate]
         if not isinstance(found, str):
-            table[gate] = {name: metric.value for name, metric in found.metrics.items()
-                           if metric.value is not None and not _of_a_feature(name, features)}
+            table[gate] = {
+                name: metric.value
+                for name, metric in found.metrics.items()
+                if metric.value is not None and not _of_a_feature(name, features)
+            }
     return table
 
 

@@ -21,7 +21,10 @@ def main() -> str:
     found = {gate: load(gate) for gate in GATES}
     model = model_card(params.project, found)
     data = data_card(params.data.target, params.data.no_sensitive_reason, found)
-    for name, title, card in (("model_card", f"Model card: {params.project.name}", model), ("data_card", f"Data card: {data.uri}", data)):
+    for name, title, card in (
+        ("model_card", f"Model card: {params.project.name}", model),
+        ("data_card", f"Data card: {data.uri}", data),
+    ):
         write_json(REPORTS / f"{name}.json", card.model_dump(mode="json"))
         write_text(REPORTS / f"{name}.md", markdown(title, card))
     return f"model card and data card, {len(model.limits)} limits stated"

@@ -35,29 +35,71 @@ def main() -> str:
     tables.write(predictions, tables.PREDICTIONS)
     test = predictions[predictions["part"] == "test"]
     metrics, calibration = measure(test, params.data.task)
-    champion, metrics["champion_difference"] = against_champion(test, parts["test"], features, params)
-    found = leaks.target_leaks(tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task)
+    champion, metrics["champion_difference"] = against_champion(
+        test, parts["test"], features, params
+    )
+    found = leaks.target_leaks(
+        tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
+    )
     metrics |= leak_metrics(found, len(test))
-    body = EvaluateBody(task=params.data.task, rows=len(test), confusion=confusion(test, params.data.task),
-                        calibration=calibration, champion=champion, leaks=found)
-    notes = latency | log_metrics(train.volatile.notes.get("mlflow_run_id"), params.experiment,
-                                  {name: metric.value for name, metric in metrics.items()})
-    inputs = [tables.TRAIN, tables.TEST, path_of("train"), model_file.PATH] + ([CHAMPION] if CHAMPION.is_file() else [])
-    record("evaluate", SECTIONS, inputs, body, metrics, tools=("scikit-learn",), model=model_file.digest(), notes=notes)
+    body = EvaluateBody(
+        task=params.data.task,
+        rows=len(test),
+        confusion=confusion(test, params.data.task),
+        calibration=calibration,
+        champion=champion,
+        leaks=found,
+    )
+    notes = latency | log_metrics(
+        train.volatile.notes.get("mlflow_run_id"),
+        params.experiment,
+        {name: metric.value for name, metric in metrics.items()},
+    )
+    inputs = [tables.TRAIN, tables.TEST, path_of("train"), model_file.PATH] + (
+        [CHAMPION] if CHAMPION.is_file() else []
+    )
+    record(
+        "evaluate",
+        SECTIONS,
+        inputs,
+        body,
+        metrics,
+        tools=("scikit-learn",),
+        model=model_file.digest(),
+        notes=notes,
+    )
     head = "roc_auc" if params.data.task == "classification" else "r2"
-    return f"{head} {metrics[head].value:.4f} on {len(test):,} test rows" if metrics[head].value is not None else metrics[head].note
+    return (
+        f"{head} {metrics[head].value:.4f} on {len(test):,} test rows"
+        if metrics[head].value is not None
+        else metrics[head].note
+    )
 
 
-def predict_parts(model: Pipeline, parts: dict[str, pd.DataFrame], features: list[str], task: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def predict_parts(
+    model: Pipeline, parts: dict[str, pd.DataFrame], features: list[str], task: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return predictions for both parts, and milliseconds a call for one row and for a thousand."""
     import pandas as pd
 
     frames = []
     for part, frame in parts.items():
         score, prediction = predicted(model, frame[features], task)
-        frames.append(pd.DataFrame({tables.ROW: frame[tables.ROW], "part": part, tables.TARGET: frame[tables.TARGET],
-                                    "score": score, "prediction": prediction}))
-    latency = {f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task) for rows in (1, 1000)}
+        frames.append(
+            pd.DataFrame(
+                {
+                    tables.ROW: frame[tables.ROW],
+                    "part": part,
+                    tables.TARGET: frame[tables.TARGET],
+                    "score": score,
+                    "prediction": prediction,
+                }
+            )
+        )
+    latency = {
+        f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
+        for rows in (1, 1000)
+    }
     return pd.concat(frames, ignore_index=True), latency
 
 
@@ -87,11 +129,19 @@ def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]
     calibration = performance.reliability(target, score)
     if task == "classification":
         metrics = performance.classification(target, score, test["prediction"].to_numpy("float64"))
-        _csv("roc.csv", "false_positive_rate,true_positive_rate", performance.roc_curve(target, score))
+        _csv(
+            "roc.csv",
+            "false_positive_rate,true_positive_rate",
+            performance.roc_curve(target, score),
+        )
     else:
         metrics = performance.regression(target, score)
         _csv("error_curve.csv", "error,share_within", performance.error_curve(target, score))
-    _csv("calibration.csv", "predicted,observed", [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration])
+    _csv(
+        "calibration.csv",
+        "predicted,observed",
+        [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration],
+    )
     return metrics, calibration
 
 
@@ -104,32 +154,56 @@ def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
     if task == "regression":
         return {}
     target, prediction = test[tables.TARGET] == 1, test["prediction"] == 1
-    cells = {"true_positive": target & prediction, "false_positive": ~target & prediction,
-             "false_negative": target & ~prediction, "true_negative": ~target & ~prediction}
+    cells = {
+        "true_positive": target & prediction,
+        "false_positive": ~target & prediction,
+        "false_negative": target & ~prediction,
+        "true_negative": ~target & ~prediction,
+    }
     return {name: int(cell.sum()) for name, cell in cells.items()}
 
 
-def against_champion(test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params) -> tuple[str | None, Metric]:
+def against_champion(
+    test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params
+) -> tuple[str | None, Metric]:
     """Compare with `models/champion/model.skops` on the same rows, where there is one."""
     if not CHAMPION.is_file():
         return None, Metric(value=None, note="there is no champion yet")
     champion = model_file.load(CHAMPION)
     wanted = list(getattr(champion, "feature_names_in_", features))
     if set(wanted) - set(features):
-        return model_file.digest(CHAMPION), Metric(value=None, note="the champion wants other features")
+        return model_file.digest(CHAMPION), Metric(
+            value=None, note="the champion wants other features"
+        )
     score, _ = predicted(champion, frame[wanted], params.data.task)
     difference = performance.champion_difference(
-        test[tables.TARGET].to_numpy("float64"), score, test["score"].to_numpy("float64"), params.policy.confidence)
+        test[tables.TARGET].to_numpy("float64"),
+        score,
+        test["score"].to_numpy("float64"),
+        params.policy.confidence,
+    )
     return model_file.digest(CHAMPION), difference
 
 
 def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]:
     """Return one metric a feature, and the largest."""
-    metrics = {f"leak.{name}": Metric(value=score, n=rows, note=f"{name} alone predicts the target" if score is not None else f"{name} alone cannot be judged")
-               for name, score in found.items()}
+    metrics = {
+        f"leak.{name}": Metric(
+            value=score,
+            n=rows,
+            note=f"{name} alone predicts the target"
+            if score is not None
+            else f"{name} alone cannot be judged",
+        )
+        for name, score in found.items()
+    }
     scores = {name: score for name, score in found.items() if score is not None}
     worst = max(scores, key=lambda name: scores[name], default=None)
-    metrics["max_leak"] = Metric(value=None, note="no feature could be judged") if worst is None else Metric(value=scores[worst], n=rows, note=worst)
+    metrics["max_leak"] = (
+        Metric(value=None, note="no feature could be judged")
+        if worst is None
+        else Metric(value=scores[worst], n=rows, note=worst)
+    )
     return metrics
 
 

@@ -23,14 +23,30 @@ def main() -> str:
     split = load("split").body
     test = tables.read(tables.TEST)
     sample = test.sample(min(SAMPLE, len(test)), random_state=params.seed)
-    found = explain(model_file.load(), sample[split.numeric + split.categorical], sample[tables.TARGET], params.data.task, params.seed)
+    found = explain(
+        model_file.load(),
+        sample[split.numeric + split.categorical],
+        sample[tables.TARGET],
+        params.data.task,
+        params.seed,
+    )
     draw(found)
     ranked = sorted(found.importance.items(), key=lambda item: -item[1])
-    body = ExplainBody(method=found.method, output=found.output, rows=len(sample), importance=found.importance)
+    body = ExplainBody(
+        method=found.method, output=found.output, rows=len(sample), importance=found.importance
+    )
     record(
-        "explain", SECTIONS, [tables.TEST, path_of("split"), model_file.PATH], body, {"coverage": found.coverage},
-        findings=[Finding(what="moves the output most", where=name, value=value) for name, value in ranked[:3]],
-        tools=("shap", "scikit-learn"), model=model_file.digest(),
+        "explain",
+        SECTIONS,
+        [tables.TEST, path_of("split"), model_file.PATH],
+        body,
+        {"coverage": found.coverage},
+        findings=[
+            Finding(what="moves the output most", where=name, value=value)
+            for name, value in ranked[:3]
+        ],
+        tools=("shap", "scikit-learn"),
+        model=model_file.digest(),
     )
     return f"{found.method}, most by {ranked[0][0]}; coverage {found.coverage.value if found.coverage.value is not None else found.coverage.note}"
 

@@ -36,8 +36,15 @@ def main() -> str:
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
     inputs = [tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN, tables.TRAIN]
-    record("fairness", SECTIONS, inputs, body, metrics, findings=findings,
-           tools=("fairlearn", "scikit-learn"))
+    record(
+        "fairness",
+        SECTIONS,
+        inputs,
+        body,
+        metrics,
+        findings=findings,
+        tools=("fairlearn", "scikit-learn"),
+    )
     return summary(data.task, metrics) if names else "no sensitive attribute is configured"
 
 
@@ -72,9 +79,11 @@ def require_joined() -> None:
         f"FROM {tables.table(tables.SENSITIVE_TEST)}"
     )[0]
     if not predicted == known == distinct == both:
-        raise Problem(f"{tables.SENSITIVE_TEST.as_posix()} ({known:,} rows) and the test part of "
-                      f"{tables.PREDICTIONS.as_posix()} ({predicted:,}) share {both:,} rows only: "
-                      "run `uv run dvc repro`")
+        raise Problem(
+            f"{tables.SENSITIVE_TEST.as_posix()} ({known:,} rows) and the test part of "
+            f"{tables.PREDICTIONS.as_posix()} ({predicted:,}) share {both:,} rows only: "
+            "run `uv run dvc repro`"
+        )
 
 
 def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
@@ -85,8 +94,10 @@ def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
     counts = np.zeros((len(cells), 2, 2), dtype=np.int64)
     for *cell, target, prediction, n in found:
         if target not in (0, 1) or prediction not in (0, 1):
-            raise Problem(f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
-                          f"{prediction!r}, not 0 or 1: run `uv run dvc repro`")
+            raise Problem(
+                f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
+                f"{prediction!r}, not 0 or 1: run `uv run dvc repro`"
+            )
         counts[place[tuple(cell)], int(target), int(prediction)] += n
     return cells, counts
 
@@ -104,8 +115,10 @@ def moments(names: Key) -> tuple[list[Key], group_error.Moments]:
         index = place[tuple(row[: len(names)])]
         n[index], values[index] = row[len(names)], row[len(names) + 1 :]
     if not np.isfinite(values).all():
-        raise Problem(f"{tables.PREDICTIONS.as_posix()} holds a prediction or target that is no "
-                      "finite number: change the model or the table")
+        raise Problem(
+            f"{tables.PREDICTIONS.as_posix()} holds a prediction or target that is no "
+            "finite number: change the model or the table"
+        )
     return cells, group_error.Moments(n, values[:, 0::2], values[:, 1::2])
 
 
@@ -129,8 +142,12 @@ def aggregate(names: Key, numbers: str, grouped_by: int = 0) -> list[tuple[Any, 
 def known_cells(names: Key) -> list[Key]:
     """Return the cells of both parts, sorted: one without test rows will not be judged."""
     keys = ", ".join(cell_columns(names))
-    found = tables.rows(" UNION ".join(f"SELECT {keys} FROM {tables.table(path)}"
-                                       for path in (tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN)))
+    found = tables.rows(
+        " UNION ".join(
+            f"SELECT {keys} FROM {tables.table(path)}"
+            for path in (tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN)
+        )
+    )
     return sorted(tuple(row) for row in found)
 
 

@@ -85,7 +85,11 @@ def check_roles(data: Data, names: list[str]) -> None:
             if name in names:
                 continue
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-            hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"it has {_some(names)}"
+            hint = (
+                f"did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"it has {_some(names)}"
+            )
             raise Problem(f"data.{role}: the table has no column {name!r}; {hint}")
 
 
@@ -106,8 +110,10 @@ def _types(db: duckdb.DuckDBPyConnection, relation: str, uri: str) -> dict[str, 
     types = {str(row[0]): str(row[1]).partition("(")[0].strip('"') for row in described}
     for (name, kind), row in zip(types.items(), described, strict=True):
         if kind not in CAST or str(row[1]).endswith("]"):
-            raise Problem(f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
-                          "a table has one number, text or time in a cell; flatten it first")
+            raise Problem(
+                f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
+                "a table has one number, text or time in a cell; flatten it first"
+            )
     return types
 
 
@@ -119,15 +125,19 @@ def _copy(db: duckdb.DuckDBPyConnection, relation: str, types: dict[str, str], u
     try:
         tables.RAW.parent.mkdir(parents=True, exist_ok=True)
         cells = ", ".join(_cell(name, kind) for name, kind in types.items())
-        db.execute(f"COPY (SELECT {cells} FROM {relation}) TO {tables.literal(str(part))} "
-                   "(FORMAT parquet, COMPRESSION zstd)")
+        db.execute(
+            f"COPY (SELECT {cells} FROM {relation}) TO {tables.literal(str(part))} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
         rows = _checked(db, part, types, uri)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
         text = str(error)
         if isinstance(error, OSError) or "write" in text.lower() or part.as_posix() in text:
-            raise Problem(f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; "
-                          "make room or fix the rights") from error
+            raise Problem(
+                f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; "
+                "make room or fix the rights"
+            ) from error
         raise Problem(f"data.source: {uri} {unreadable(text)}") from error
     finally:
         part.unlink(missing_ok=True)
@@ -138,13 +148,17 @@ def _checked(db: duckdb.DuckDBPyConnection, part: Path, types: dict[str, str], u
     """Return the number of rows, or raise `Problem` if there is none or a number is infinite."""
     numbers = [name for name, kind in types.items() if CAST[kind] == "DOUBLE"]
     infinite = [f"count(*) FILTER (isinf({quoted(name)}))" for name in numbers]
-    counts = db.execute(f"SELECT {', '.join(['count(*)', *infinite])} FROM {tables.table(part)}").fetchall()[0]
+    counts = db.execute(
+        f"SELECT {', '.join(['count(*)', *infinite])} FROM {tables.table(part)}"
+    ).fetchall()[0]
     if counts[0] == 0:
         raise Problem(f"data.source: {uri} has columns but no row")
     for name, count in zip(numbers, counts[1:], strict=True):
         if count:
-            raise Problem(f"column {name!r} holds {count} infinite values: mend them at the source, "
-                          "or name their text in data.source.missing")
+            raise Problem(
+                f"column {name!r} holds {count} infinite values: mend them at the source, "
+                "or name their text in data.source.missing"
+            )
     return int(counts[0])
 
 

@@ -18,9 +18,13 @@ def preprocessing(numeric: list[str], categorical: list[str]) -> ColumnTransform
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    )
     categories = make_pipeline(
         SimpleImputer(strategy="constant", fill_value="missing", keep_empty_features=True),
         OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=40, sparse_output=False),
     )
-    return ColumnTransformer([("numeric", numbers, numeric), ("categorical", categories, categorical)])
+    return ColumnTransformer(
+        [("numeric", numbers, numeric), ("categorical", categories, categorical)]
+    )

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     import duckdb
 
 DELIMITERS = ",;\t|"
-TYPES = ["BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "VARCHAR"]  # what a text column may turn out to be
+TYPES = [
+    "BIGINT",
+    "DOUBLE",
+    "DATE",
+    "TIMESTAMP",
+    "VARCHAR",
+]  # what a text column may turn out to be
 UNREADABLE = {  # DuckDB's message → what to say; its own would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "unicode": "is not UTF-8: save it as UTF-8",
@@ -52,13 +58,17 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
     except IsADirectoryError as error:
         raise Problem(f"data.source.path: {uri} is a folder: name one file in it") from error
     except FileNotFoundError as error:
-        raise Problem(f"data.source.path: {uri} does not exist (paths count from the project's root)") from error
+        raise Problem(
+            f"data.source.path: {uri} does not exist (paths count from the project's root)"
+        ) from error
     except OSError as error:
         raise Problem(f"data.source.path: {uri} cannot be read: {error.strerror}") from error
     if not head:
         raise Problem(f"data.source.path: {uri} is empty")
     if head[:2] in (b"\x1f\x8b", b"PK"):
-        raise Problem(f"data.source.path: {uri} is an archive or a spreadsheet: give CSV, Parquet or JSON")
+        raise Problem(
+            f"data.source.path: {uri} is an archive or a spreadsheet: give CSV, Parquet or JSON"
+        )
     if head[:4] == b"PAR1":
         relation, names = f"read_parquet({literal(str(path))})", _parquet_names(path, uri)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
@@ -81,8 +91,10 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
     try:
         address = sqlalchemy.make_url(url)
         if address.password and name == where:
-            raise Problem("data.source.url holds a password and conf/ is in git: put the URL into an "
-                          "environment variable and write env:NAME")
+            raise Problem(
+                "data.source.url holds a password and conf/ is in git: put the URL into an "
+                "environment variable and write env:NAME"
+            )
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
             frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
@@ -101,10 +113,14 @@ def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Pa
     try:
         frame: Any = fetch_openml(data_id=number, as_frame=True, parser="auto", n_retries=1).frame
     except (OSError, ValueError, ImportError) as error:
-        raise Problem(f"data.source.openml_id: data set {number} is not to be had: {first_line(error)}; "
-                      "is there a network?") from error
+        raise Problem(
+            f"data.source.openml_id: data set {number} is not to be had: {first_line(error)}; "
+            "is there a network?"
+        ) from error
     db.register("found", frame)
-    return Found("found", [str(column) for column in frame.columns], f"https://www.openml.org/d/{number}")
+    return Found(
+        "found", [str(column) for column in frame.columns], f"https://www.openml.org/d/{number}"
+    )
 
 
 def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -117,7 +133,10 @@ def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch:
 
 
 SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Found]] = {
-    "file": file, "sql": sql, "openml": openml, "synthetic": synthetic,
+    "file": file,
+    "sql": sql,
+    "openml": openml,
+    "synthetic": synthetic,
 }
 
 
@@ -139,14 +158,20 @@ def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str]]:
     except (UnicodeDecodeError, StopIteration) as error:
         raise Problem(f"data.source.path: {uri} is not UTF-8: save it as UTF-8") from error
     except (csv.Error, TypeError) as error:
-        raise Problem(f"data.source.path: the header of {uri} cannot be read: {first_line(error)}") from error
+        raise Problem(
+            f"data.source.path: the header of {uri} cannot be read: {first_line(error)}"
+        ) from error
     if len(names) == 1:
-        raise Problem(f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
-                      "set data.source.delimiter")
+        raise Problem(
+            f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
+            "set data.source.delimiter"
+        )
     nulls = ", ".join(literal(text) for text in ["", *source.missing])
     types = ", ".join(literal(name) for name in TYPES)
-    return (f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, quote='\"', "
-            f"escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, auto_type_candidates=[{types}])"), names
+    return (
+        f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, quote='\"', "
+        f"escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, auto_type_candidates=[{types}])"
+    ), names
 
 
 def _parquet_names(path: Path, uri: str) -> list[str]:
@@ -155,20 +180,26 @@ def _parquet_names(path: Path, uri: str) -> list[str]:
     try:
         return list(parquet.read_schema(path).names)
     except (ArrowException, OSError) as error:
-        raise Problem(f"data.source.path: {uri} is a damaged Parquet file: fetch it again") from error
+        raise Problem(
+            f"data.source.path: {uri} is a damaged Parquet file: fetch it again"
+        ) from error
 
 
 def _download(where: str, scratch: Path) -> Path:
     try:
         parts = urlsplit(where)
         if parts.password:
-            raise Problem("data.source.path holds a password and conf/ is in git: fetch the file some other way")
+            raise Problem(
+                "data.source.path holds a password and conf/ is in git: fetch the file some other way"
+            )
         target = scratch / "download"
         with urllib.request.urlopen(where, timeout=60) as answer, target.open("wb") as handle:
             while block := answer.read(1 << 20):
                 handle.write(block)
     except (urllib.error.URLError, OSError, ValueError) as error:
-        raise Problem(f"data.source.path: {_public(where)} cannot be fetched: {first_line(error)}") from error
+        raise Problem(
+            f"data.source.path: {_public(where)} cannot be fetched: {first_line(error)}"
+        ) from error
     return target
 
 

@@ -37,7 +37,9 @@ def main() -> str:
         if not mine.any():
             raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
         if params.data.task == "classification" and target[mine].nunique() < 2:
-            raise Problem(f"the {part} rows hold one class of {params.data.target} only: change conf/split or the table")
+            raise Problem(
+                f"the {part} rows hold one class of {params.data.target} only: change conf/split or the table"
+            )
     tables.write(whole[~is_test], tables.TRAIN)
     tables.write(whole[is_test], tables.TEST)
     tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
@@ -46,7 +48,9 @@ def main() -> str:
     return f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, {len(numeric) + len(categorical)} features"
 
 
-def divide(raw: pd.DataFrame, target: pd.Series, params: Params) -> tuple[npt.NDArray[np.bool_], str | None]:
+def divide(
+    raw: pd.DataFrame, target: pd.Series, params: Params
+) -> tuple[npt.NDArray[np.bool_], str | None]:
     """Return which rows are test rows, and for a time split the first time of the test part."""
     import numpy as np
 
@@ -64,30 +68,66 @@ def divide(raw: pd.DataFrame, target: pd.Series, params: Params) -> tuple[npt.ND
     else:
         from sklearn.model_selection import train_test_split
 
-        strata = target if data.task == "classification" and target.value_counts().min() >= 2 else None
-        _, test = train_test_split(np.arange(len(raw)), test_size=split.test_share, random_state=params.seed, stratify=strata)
+        strata = (
+            target if data.task == "classification" and target.value_counts().min() >= 2 else None
+        )
+        _, test = train_test_split(
+            np.arange(len(raw)),
+            test_size=split.test_share,
+            random_state=params.seed,
+            stratify=strata,
+        )
     is_test[test] = True
     return is_test, None
 
 
 def _needed(data: Data, column: str | None, role: str) -> str:
     if column is None:
-        raise Problem(f"conf/split is by {role}, but conf/data names no {role} column for {data.name}")
+        raise Problem(
+            f"conf/split is by {role}, but conf/data names no {role} column for {data.name}"
+        )
     return column
 
 
-def _record(params: Params, sensitive: pd.DataFrame, is_test: npt.NDArray[np.bool_], numeric: list[str], categorical: list[str], cut: str | None) -> None:
+def _record(
+    params: Params,
+    sensitive: pd.DataFrame,
+    is_test: npt.NDArray[np.bool_],
+    numeric: list[str],
+    categorical: list[str],
+    cut: str | None,
+) -> None:
     rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
     overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
-    groups = {name: {str(group): int(n) for group, n in sensitive[name].value_counts().sort_index().items()} for name in params.data.sensitive}
+    groups = {
+        name: {
+            str(group): int(n) for group, n in sensitive[name].value_counts().sort_index().items()
+        }
+        for name in params.data.sensitive
+    }
     record(
-        "split", SECTIONS, [tables.RAW],
-        SplitBody(kind=params.split.kind, rows=rows, numeric=numeric, categorical=categorical, sensitive=groups, cut=cut),
+        "split",
+        SECTIONS,
+        [tables.RAW],
+        SplitBody(
+            kind=params.split.kind,
+            rows=rows,
+            numeric=numeric,
+            categorical=categorical,
+            sensitive=groups,
+            cut=cut,
+        ),
         {
             "rows_train": Metric(value=float(rows["train"])),
             "rows_test": Metric(value=float(rows["test"])),
-            "overlapping_rows": Metric(value=float(overlap), note="test rows that stand in train too"),
-            "overlap_share": Metric(value=overlap / rows["test"], n=rows["test"], note=f"{overlap} test rows stand in train too"),
+            "overlapping_rows": Metric(
+                value=float(overlap), note="test rows that stand in train too"
+            ),
+            "overlap_share": Metric(
+                value=overlap / rows["test"],
+                n=rows["test"],
+                note=f"{overlap} test rows stand in train too",
+            ),
         },
     )
 

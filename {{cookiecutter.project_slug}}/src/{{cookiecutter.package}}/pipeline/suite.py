@@ -30,9 +30,13 @@ def given(data: Data) -> list[Given]:
     suite = read_json(path)
     found = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(found, list) or not all(isinstance(e, dict) and "type" in e for e in found):
-        raise Problem(f"{path.as_posix()} is no suite: it needs a list of expectations, each with a type")
+        raise Problem(
+            f"{path.as_posix()} is no suite: it needs a list of expectations, each with a type"
+        )
     if not found:
-        raise Problem(f"{path.as_posix()} has no expectation: an empty contract promises nothing", 1)
+        raise Problem(
+            f"{path.as_posix()} has no expectation: an empty contract promises nothing", 1
+        )
     return [{"type": str(e["type"]), "kwargs": dict(e.get("kwargs", {}))} for e in found]
 
 
@@ -42,7 +46,11 @@ def built_in(data: Data, columns: list[str]) -> list[Given]:
         {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
         *_each("expect_column_to_exist", [data.target, *data.sensitive]),
         *_each("expect_column_values_to_not_be_null", [data.target]),
-        *_each("expect_column_values_to_not_be_null", [c for c in columns if c != data.target], mostly=1e-9),
+        *_each(
+            "expect_column_values_to_not_be_null",
+            [c for c in columns if c != data.target],
+            mostly=1e-9,
+        ),
     ]
 
 
@@ -58,20 +66,26 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
     for position, one in enumerate(expectations):
         lost = [name for name in _columns(one) if name not in present]
         if lost:
-            outcomes[position] = _outcome(one, success=False, observed=f"column {lost[0]} is missing")
+            outcomes[position] = _outcome(
+                one, success=False, observed=f"column {lost[0]} is missing"
+            )
         else:
             groups.setdefault(_needs(one, present), []).append(position)
     for names, positions in groups.items():
         outcomes |= _validate(_frame(table, names), {p: expectations[p] for p in positions})
     if len(outcomes) != len(expectations):
         missing = next(one for p, one in enumerate(expectations) if p not in outcomes)
-        raise Problem(f"the contract's {missing['type']} ({missing['kwargs']}) was not judged: correct it")
+        raise Problem(
+            f"the contract's {missing['type']} ({missing['kwargs']}) was not judged: correct it"
+        )
     return [outcomes[position] for position in range(len(expectations))]
 
 
 def _columns(one: Given) -> list[str]:
     found = [one["kwargs"].get(key) for key in ("column", "column_A", "column_B", "column_list")]
-    return [name for value in found for name in (value if isinstance(value, list) else [value]) if name]
+    return [
+        name for value in found for name in (value if isinstance(value, list) else [value]) if name
+    ]
 
 
 def _needs(one: Given, present: list[str]) -> tuple[str, ...]:
@@ -95,7 +109,9 @@ def _validate(frame: pd.DataFrame, expectations: dict[int, Given]) -> dict[int, 
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.exceptions import GreatExpectationsError
 
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)  # it logs what is returned, too
+    logging.getLogger("great_expectations").setLevel(
+        logging.CRITICAL
+    )  # it logs what is returned, too
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("table").add_dataframe_asset("rows")
@@ -121,7 +137,9 @@ def _read(one: Given, result: Any) -> Expectation:
         text = f"{percent:.4g} % ({int(count):,} rows)"
     elif hasattr(observed, "item"):
         text = f"{observed.item()}"
-    elif isinstance(observed, int | float) or one["type"].startswith(("expect_table", "expect_column_values_to_be_of")):
+    elif isinstance(observed, int | float) or one["type"].startswith(
+        ("expect_table", "expect_column_values_to_be_of")
+    ):
         text = str(observed)
     else:
         text = "" if details else "could not be computed on this column"
@@ -130,7 +148,9 @@ def _read(one: Given, result: Any) -> Expectation:
     return _outcome(one, success=bool(result.success), observed=text, count=count, percent=percent)
 
 
-def _outcome(one: Given, *, success: bool, observed: str, count: Any = None, percent: Any = None) -> Expectation:
+def _outcome(
+    one: Given, *, success: bool, observed: str, count: Any = None, percent: Any = None
+) -> Expectation:
     limits = {key: value for key, value in one["kwargs"].items() if key != "column"}
     return Expectation(
         type=one["type"],
@@ -139,5 +159,5 @@ def _outcome(one: Given, *, success: bool, observed: str, count: Any = None, per
         success=success,
         observed=observed,
         unexpected_count=None if count is None else int(count),
-        unexpected_percent=None if percent is None or percent != percent else float(percent),  # noqa: PLR0124
+        unexpected_percent=None if percent is None or percent != percent else float(percent),
     )

@@ -26,14 +26,25 @@ if TYPE_CHECKING:
 
 START, DAYS = "2023-01-01", 730  # 24 months
 NEWEST = 0.75  # the fault `drifted` begins after this share of the days
-EMPLOYMENT = {"permanent": 0.55, "temporary": 0.15, "self_employed": 0.12, "retired": 0.10, "unemployed": 0.08}
+EMPLOYMENT = {
+    "permanent": 0.55,
+    "temporary": 0.15,
+    "self_employed": 0.12,
+    "retired": 0.10,
+    "unemployed": 0.08,
+}
 HOUSING = {"owner": 0.45, "tenant": 0.40, "family": 0.15}
 PURPOSE = {"car": 0.35, "home": 0.30, "education": 0.15, "business": 0.20}
 REGION = {"north": 0.3, "south": 0.25, "east": 0.2, "west": 0.15, "islands": 0.1}
 SEX = {"female": 0.5, "male": 0.5}
 AGE = {"18-29": 0.25, "30-49": 0.45, "50+": 0.3}
 EFFECT = {  # on the log-odds of repaying
-    "employment_status": {"unemployed": -1.2, "temporary": -0.5, "self_employed": -0.2, "permanent": 0.3},
+    "employment_status": {
+        "unemployed": -1.2,
+        "temporary": -0.5,
+        "self_employed": -0.2,
+        "permanent": 0.3,
+    },
     "housing": {"owner": 0.4, "tenant": -0.3},
     "purpose": {"home": 0.3, "business": -0.5},
 }
@@ -50,11 +61,16 @@ def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
     """
     unknown = [name for name in faults if name not in FAULTS]
     if unknown:
-        raise Problem(f"data.source.faults: unknown fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
+        raise Problem(
+            f"data.source.faults: unknown fault {unknown[0]!r}; there are {', '.join(FAULTS)}"
+        )
     rng = np.random.default_rng(seed)
     frame = _applicants(rows, rng)
     frame = frame.assign(
-        repaid=_texts(np.where(rng.random(rows) < 1 / (1 + np.exp(-repayment_logit(frame))), 0, 1), ["yes", "no"]),
+        repaid=_texts(
+            np.where(rng.random(rows) < 1 / (1 + np.exp(-repayment_logit(frame))), 0, 1),
+            ["yes", "no"],
+        ),
         credit_limit=(limit_mean(frame) * np.exp(rng.normal(0, 0.17, rows))).round(-1),
     )
     frame = frame.assign(
@@ -97,22 +113,24 @@ def limit_mean(frame: pd.DataFrame) -> NDArray[Any]:
 
 def _applicants(rows: int, rng: Generator) -> pd.DataFrame:
     day = np.sort(rng.integers(0, DAYS, rows))
-    return pd.DataFrame({
-        "application_id": [f"A{number:08d}" for number in range(1, rows + 1)],
-        "applied_on": np.datetime64(START, "us") + day.astype("timedelta64[D]"),
-        "sex": _drawn(SEX, rows, rng),
-        "age_group": _drawn(AGE, rows, rng),
-        "region": _drawn(REGION, rows, rng),
-        "employment_status": _drawn(EMPLOYMENT, rows, rng),
-        "housing": _drawn(HOUSING, rows, rng),
-        "purpose": _drawn(PURPOSE, rows, rng),
-        "income": np.clip(rng.lognormal(np.log(36_000), 0.45, rows), 6_000, 400_000).round(-1),
-        "loan_amount": np.clip(rng.lognormal(np.log(9_000), 0.6, rows), 500, 150_000).round(-1),
-        "debt_ratio": rng.beta(2, 4.5, rows).round(3),
-        "credit_history_years": np.clip(rng.gamma(2.2, 4.5, rows), 0, 50).round(1),
-        "late_payments": rng.negative_binomial(1.2, 0.5, rows),
-        "savings": np.clip(rng.lognormal(np.log(4_000), 1.0, rows), 0, 500_000).round(-1),
-    })
+    return pd.DataFrame(
+        {
+            "application_id": [f"A{number:08d}" for number in range(1, rows + 1)],
+            "applied_on": np.datetime64(START, "us") + day.astype("timedelta64[D]"),
+            "sex": _drawn(SEX, rows, rng),
+            "age_group": _drawn(AGE, rows, rng),
+            "region": _drawn(REGION, rows, rng),
+            "employment_status": _drawn(EMPLOYMENT, rows, rng),
+            "housing": _drawn(HOUSING, rows, rng),
+            "purpose": _drawn(PURPOSE, rows, rng),
+            "income": np.clip(rng.lognormal(np.log(36_000), 0.45, rows), 6_000, 400_000).round(-1),
+            "loan_amount": np.clip(rng.lognormal(np.log(9_000), 0.6, rows), 500, 150_000).round(-1),
+            "debt_ratio": rng.beta(2, 4.5, rows).round(3),
+            "credit_history_years": np.clip(rng.gamma(2.2, 4.5, rows), 0, 50).round(1),
+            "late_payments": rng.negative_binomial(1.2, 0.5, rows),
+            "savings": np.clip(rng.lognormal(np.log(4_000), 1.0, rows), 0, 500_000).round(-1),
+        }
+    )
 
 
 def _texts(codes: NDArray[Any], labels: list[str]) -> pd.Series[str]:
@@ -149,7 +167,9 @@ def pii(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 
 def drifted(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     """In the newest six months incomes are half as high again: seen by a split along time."""
-    late = frame["applied_on"] >= np.datetime64(START, "us") + np.timedelta64(int(DAYS * NEWEST), "D")
+    late = frame["applied_on"] >= np.datetime64(START, "us") + np.timedelta64(
+        int(DAYS * NEWEST), "D"
+    )
     return frame.assign(income=frame["income"].mask(late, (frame["income"] * 1.5).round(-1)))
 
 
@@ -186,8 +206,12 @@ def subgroup(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     ends = frame["age_group"] != "30-49"
     standing = _standing(frame).groupby(frame["sex"]).rank(pct=True)
     slope = np.where(frame["sex"] == "female", -0.8, 0.8)
-    young = rng.random(len(frame)) < AGE["18-29"] / (AGE["18-29"] + AGE["50+"]) + slope * (standing - 0.5)
-    return frame.assign(age_group=frame["age_group"].mask(ends, _texts(np.where(young, 0, 1), ["18-29", "50+"])))
+    young = rng.random(len(frame)) < AGE["18-29"] / (AGE["18-29"] + AGE["50+"]) + slope * (
+        standing - 0.5
+    )
+    return frame.assign(
+        age_group=frame["age_group"].mask(ends, _texts(np.where(young, 0, 1), ["18-29", "50+"]))
+    )
 
 
 FAULTS: dict[str, Fault] = {

@@ -42,7 +42,9 @@ def connect(experiment: str) -> str:
         place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
         return mlflow.create_experiment(experiment, artifact_location=place)
     except (MlflowException, OSError) as error:
-        raise Problem(f"MLflow at {uri} does not answer: {first_line(error)}; check MLFLOW_TRACKING_URI") from error
+        raise Problem(
+            f"MLflow at {uri} does not answer: {first_line(error)}; check MLFLOW_TRACKING_URI"
+        ) from error
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -59,25 +61,34 @@ def metric_name(name: str) -> str:
     return re.sub(r"[^\w\-. :/]", "_", name)
 
 
-def log_metrics(run_id: object, experiment: str, values: Mapping[str, float | None]) -> dict[str, str]:
+def log_metrics(
+    run_id: object, experiment: str, values: Mapping[str, float | None]
+) -> dict[str, str]:
     """Log metrics to a training's run; return a note where that run is not in this store.
 
     A run is missing when training was restored from DVC's cache into another clone.
     """
+    import time
+
     from mlflow.entities import Metric, RunStatus
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
-    import time
 
     if not isinstance(run_id, str):
         return {"mlflow": "training has logged no run"}
     connect(experiment)
     client, now = MlflowClient(), int(time.time() * 1000)
-    entities = [Metric(metric_name(name), value, now, 0) for name, value in values.items() if value is not None]
+    entities = [
+        Metric(metric_name(name), value, now, 0)
+        for name, value in values.items()
+        if value is not None
+    ]
     try:
         client.log_batch(run_id, metrics=entities)
     except MlflowException as error:
         if "not found" not in str(error):
-            raise Problem(f"MLflow does not take metrics: {first_line(error)}; check MLFLOW_TRACKING_URI") from error
+            raise Problem(
+                f"MLflow does not take metrics: {first_line(error)}; check MLFLOW_TRACKING_URI"
+            ) from error
         return {"mlflow": "the training's run is not in this store"}
     return {"mlflow_status": RunStatus.to_string(RunStatus.FINISHED)}

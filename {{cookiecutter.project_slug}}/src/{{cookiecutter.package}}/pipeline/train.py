@@ -33,25 +33,50 @@ def main() -> str:
     try:
         pipeline.fit(frame[features], frame[tables.TARGET])
     except (ValueError, TypeError, MemoryError) as error:
-        raise Problem(f"{params.model.name} cannot be fitted: {first_line(error)}; see conf/model") from error
+        raise Problem(
+            f"{params.model.name} cannot be fitted: {first_line(error)}; see conf/model"
+        ) from error
     model_file.save(pipeline)
     digest = model_file.digest()
     run_id = log(params, pipeline, frame[features], digest)
-    settings = {key: value if isinstance(value, str | int | float | bool | None) else repr(value) for key, value in flat(params.model.estimator).items()}
+    settings = {
+        key: value if isinstance(value, str | int | float | bool | None) else repr(value)
+        for key, value in flat(params.model.estimator).items()
+    }
     body = TrainBody(
-        model=params.model.name, estimator=str(params.model.estimator["_target_"]), parameters=settings, rows=len(frame),
-        features=len(features), numeric=split.numeric, categorical=split.categorical,
+        model=params.model.name,
+        estimator=str(params.model.estimator["_target_"]),
+        parameters=settings,
+        rows=len(frame),
+        features=len(features),
+        numeric=split.numeric,
+        categorical=split.categorical,
     )
-    record("train", SECTIONS, [tables.TRAIN, path_of("split")], body, {}, tools=("scikit-learn", "skops", "mlflow"),
-           model=digest, notes={"mlflow_run_id": run_id})
+    record(
+        "train",
+        SECTIONS,
+        [tables.TRAIN, path_of("split")],
+        body,
+        {},
+        tools=("scikit-learn", "skops", "mlflow"),
+        model=digest,
+        notes={"mlflow_run_id": run_id},
+    )
     return f"{params.model.name} on {len(frame):,} rows × {len(features)} features, model {digest[:18]}…"
 
 
-def build(model: Model, task: Task, seed: int, numeric: list[str], categorical: list[str]) -> Pipeline:
+def build(
+    model: Model, task: Task, seed: int, numeric: list[str], categorical: list[str]
+) -> Pipeline:
     """Return the unfitted pipeline: preprocessing, then the configured estimator."""
     from sklearn.pipeline import Pipeline
 
-    return Pipeline([("features", preprocessing(numeric, categorical)), ("estimator", estimator(model, task, seed))])
+    return Pipeline(
+        [
+            ("features", preprocessing(numeric, categorical)),
+            ("estimator", estimator(model, task, seed)),
+        ]
+    )
 
 
 def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
@@ -69,7 +94,9 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
         raise Problem(f"conf/model: {target} cannot be made: {first_line(error)}") from error
     fits = is_classifier if task == "classification" else is_regressor
     if not isinstance(made, BaseEstimator) or not fits(made):
-        raise Problem(f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml")
+        raise Problem(
+            f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml"
+        )
     if "random_state" in made.get_params() and made.get_params()["random_state"] is None:
         made.set_params(random_state=seed)
     return made
@@ -85,16 +112,26 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
     experiment = connect(params.experiment)
     sample = features.head(100)
     with mlflow.start_run(experiment_id=experiment, run_name=params.model.name) as active:
-        settings = flat({name: getattr(params, name).model_dump(mode="json") if hasattr(getattr(params, name), "model_dump") else getattr(params, name)
-                         for name in ("seed", "model")})
+        settings = flat(
+            {
+                name: getattr(params, name).model_dump(mode="json")
+                if hasattr(getattr(params, name), "model_dump")
+                else getattr(params, name)
+                for name in ("seed", "model")
+            }
+        )
         mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         mlflow.log_artifact("params.yaml")
         mlflow.sklearn.log_model(
-            pipeline, name="model", signature=infer_signature(sample, pipeline.predict(sample)), serialization_format="skops",
-            skops_trusted_types=_trusted(model_file.PATH, skops.io), pip_requirements=["scikit-learn", "skops", "pandas"],
+            pipeline,
+            name="model",
+            signature=infer_signature(sample, pipeline.predict(sample)),
+            serialization_format="skops",
+            skops_trusted_types=_trusted(model_file.PATH, skops.io),
+            pip_requirements=["scikit-learn", "skops", "pandas"],
         )
         return str(active.info.run_id)
 

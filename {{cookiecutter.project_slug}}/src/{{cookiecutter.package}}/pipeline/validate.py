@@ -29,17 +29,36 @@ def main() -> str:
     broken = [one for one in outcomes if not one.success]
     write_text(PAGE, page(data.contract, rows, outcomes))
     contract = Path(data.contract)
-    body = ValidateBody(contract=data.contract, contract_digest=file_digest(contract), rows=rows,
-                        columns=len(columns), expectations=outcomes)
+    body = ValidateBody(
+        contract=data.contract,
+        contract_digest=file_digest(contract),
+        rows=rows,
+        columns=len(columns),
+        expectations=outcomes,
+    )
     metrics = {
         "rows": Metric(value=float(rows)),
         "columns": Metric(value=float(len(columns))),
         "expectations": Metric(value=float(len(outcomes))),
-        "failed_expectations": Metric(value=float(len(broken)), note="; ".join(map(said, broken))[:500]),
+        "failed_expectations": Metric(
+            value=float(len(broken)), note="; ".join(map(said, broken))[:500]
+        ),
     }
-    findings = [Finding(what=f"breaks {one.type}", where=one.column or "table", value=one.unexpected_percent) for one in broken]
-    record("validate", SECTIONS, [tables.RAW, contract], body, metrics, findings=findings,
-           tools=("great-expectations", "pandas"))
+    findings = [
+        Finding(
+            what=f"breaks {one.type}", where=one.column or "table", value=one.unexpected_percent
+        )
+        for one in broken
+    ]
+    record(
+        "validate",
+        SECTIONS,
+        [tables.RAW, contract],
+        body,
+        metrics,
+        findings=findings,
+        tools=("great-expectations", "pandas"),
+    )
     if broken:
         raise Problem(f"contract broken: {'; '.join(map(said, broken))}; see {PAGE.as_posix()}", 1)
     return f"{len(outcomes)} expectations hold on {rows:,} rows"
@@ -69,8 +88,10 @@ def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
     ]
     for one in sorted(outcomes, key=lambda one: one.success):
         result = "holds" if one.success else '<span class="broken">broken</span>'
-        lines.append(f"<tr><td>{escape(one.column or '(table)')}<td>{escape(one.type)}<td><code>{escape(one.limits)}</code>"
-                     f"<td>{escape(one.observed)}<td>{result}</tr>")
+        lines.append(
+            f"<tr><td>{escape(one.column or '(table)')}<td>{escape(one.type)}<td><code>{escape(one.limits)}</code>"
+            f"<td>{escape(one.observed)}<td>{result}</tr>"
+        )
     return "\n".join([*lines, "</tbody></table></html>"]) + "\n"
 
 
