@@ -176,3 +176,14 @@ def bake(
     done = cookiecutter(template, folder, answers)
     assert done.returncode == 0, done.stdout + done.stderr
     return BakedProject(folder / answers.get("project_slug", "governed-model"), environment)
+
+
+def copy_project(project: BakedProject, folder: Path, *leave_out: str) -> BakedProject:
+    """Copy a project into a folder, without names given.
+
+    MLflow's store stays behind: it names the folder of its artifacts by an absolute path.
+    """
+    names = shutil.ignore_patterns("mlflow.db*", "mlruns", *leave_out)
+    target = shutil.copytree(project.path, folder / "project", symlinks=True, ignore=names)
+    variables = {"DVC_SITE_CACHE_DIR": str(folder / "site")}
+    return BakedProject(target, project.environment, variables)

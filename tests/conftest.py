@@ -85,3 +85,26 @@ def bake_runnable(template: Path, environment: Path, tmp_path: Path) -> Bake:
 def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> baked.BakedProject:
     """The default project, to be looked at and not changed."""
     return baked.bake(template, tmp_path_factory.mktemp("default"))
+
+
+@pytest.fixture(scope="session")
+def default_line(
+    template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """The default project after `dvc repro`, committed; made once a session, not to be changed."""
+    home = shared_folder(tmp_path_factory) / "default-line"
+    done = home.with_suffix(".done")
+    with FileLock(done.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            made = baked.bake(template, home, environment)
+            made.run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(home / "site"))
+            baked.commit_all(made.path, "The line ran")
+            done.touch()
+    return baked.BakedProject(home / "governed-model", environment)
+
+
+@pytest.fixture
+def finished(default_line: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A copy of the default project after its line ran, with DVC's cache, for one test to change."""
+    return baked.copy_project(default_line, tmp_path)

@@ -96,7 +96,7 @@ class EvaluateBody(Body):
 
 
 class ColumnDrift(Body):
-    """One column against its frozen training reference; shares are per bin, in the order of `bins`."""
+    """One column against its frozen training reference; shares per bin, in the order of `bins`."""
 
     name: str
     kind: str

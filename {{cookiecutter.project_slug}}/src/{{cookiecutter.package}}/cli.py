@@ -38,9 +38,9 @@ def gate(
 
     try:
         decision = gates.gate(root(), datetime.now(UTC).date(), names)
-    except Problem as problem:
+    except Exception as error:  # whatever stopped the judge: no earlier allow is left standing
         if not names:
-            gates.refuse(str(problem))
+            gates.refuse(first_line(error))
         raise
     if as_json:
         print(decision.model_dump_json(indent=2))

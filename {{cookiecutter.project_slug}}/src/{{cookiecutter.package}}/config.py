@@ -10,12 +10,21 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from .problem import Problem
 
 Task = Literal["classification", "regression"]
 Scalar = str | int | float | bool | None
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # never "0.1", never true
+Count = Annotated[int, Field(strict=True, ge=1)]
 
 
 class Closed(BaseModel):
@@ -35,7 +44,7 @@ class Project(Closed):
 
 
 class Source(Closed):
-    """Where the table comes from: a file or URL, a database, OpenML, or the synthetic credit book."""
+    """Where the table comes from: a file or URL, a database, OpenML, the synthetic credit book."""
 
     kind: Literal["file", "sql", "openml", "synthetic"]
     path: str | None = Field(
@@ -51,7 +60,7 @@ class Source(Closed):
     )
     query: str | None = Field(default=None, description="sql: the SELECT statement")
     openml_id: int | None = Field(default=None, description="openml: the data set's number")
-    rows: int | None = Field(default=None, ge=1, description="synthetic: number of rows")
+    rows: Count | None = Field(default=None, description="synthetic: number of rows")
     faults: list[str] = Field(default=[], description="synthetic: named faults to switch on")
 
     @model_validator(mode="after")
@@ -68,13 +77,21 @@ class Source(Closed):
         return self
 
 
+def _code(key: object) -> object:
+    """Return a whole number as text: `labels: {1: male}` is what people write."""
+    return str(key) if isinstance(key, int) and not isinstance(key, bool) else key
+
+
+Code = Annotated[str, BeforeValidator(_code)]
+
+
 class Sensitive(Closed):
     """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
 
-    bins: list[float] | None = Field(
+    bins: list[Number] | None = Field(
         default=None, description="inner edges; a value equal to an edge goes right"
     )
-    labels: dict[str, str] | None = Field(
+    labels: dict[Code, str] | None = Field(
         default=None, description="code in the table → name of the group"
     )
 
@@ -114,7 +131,7 @@ class Split(Closed):
     """How rows are divided: random (stratified), by group, or by time."""
 
     kind: Literal["random", "group", "time"]
-    test_share: float = Field(gt=0, lt=1)
+    test_share: Number = Field(gt=0, lt=1)
 
 
 class Model(Closed):
@@ -132,10 +149,10 @@ class Rule(Closed):
     each: Literal["feature", "attribute", "sensitive"] | None = None  # sensitive: intersections too
     task: Task | None = None
     bound: Literal["at_most", "at_least"] = "at_most"
-    warn: FiniteFloat | None = None
-    block: FiniteFloat | None = None
+    warn: Number | None = None
+    block: Number | None = None
     evidence: Literal["point", "interval"] = "point"
-    minimum_n: int | None = Field(default=None, ge=1)
+    minimum_n: Count | None = None
     when: str | None = None
     require: str | None = None
     owner: str
@@ -175,7 +192,7 @@ class Policy(Closed):
     """The only place with thresholds."""
 
     name: str
-    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    confidence: Number = Field(gt=0.5, lt=1)
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = []
     floor: Floor | None = None
@@ -196,7 +213,7 @@ class Params(Closed):
     """Everything that `conf/` composes to."""
 
     project: Project
-    seed: int
+    seed: int = Field(strict=True)
     experiment: str
     deployment: dict[str, Scalar]
     data: Data
@@ -230,7 +247,7 @@ def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dic
         for part in name.split("."):
             if not isinstance(value, dict) or part not in value:
                 raise Problem(f"params.yaml has no {name}: run `uv run dvc repro`")
-            value = value[part]  # pyright: ignore[reportUnknownVariableType]
+            value = value[part]
         chosen[name] = value
     return chosen
 
@@ -247,7 +264,7 @@ def read_raw(path: Path = Path("params.yaml")) -> dict[str, Any]:
         raise Problem(f"{path} is not readable YAML: run `uv run dvc repro`") from error
     if not isinstance(values, dict):
         raise Problem(f"{path} is empty: run `uv run dvc repro`")
-    return values  # pyright: ignore[reportUnknownVariableType]
+    return values
 
 
 def read(*sections: str) -> Params:

@@ -54,7 +54,9 @@ class Finding(Strict):
 class Subject(Strict):
     """Digests of what was measured and of what measured it."""
 
-    inputs: dict[str, str] = Field(description="path → sha256 of the bytes of every input")
+    inputs: dict[str, str] = Field(
+        min_length=1, description="path → sha256 of the bytes of every input"
+    )
     code: str = Field(description="digest of the stage's module and all that it imports")
     config: str = Field(description="digest of the configuration sections that the stage reads")
     model: str | None = Field(
@@ -69,7 +71,7 @@ class Volatile(Strict):
     seconds: FiniteFloat = 0.0
     commit: str | None = None
     dirty: bool | None = None
-    notes: dict[str, str | float | int | None] = {}
+    notes: dict[str, str | float | int | None] = Field(default_factory=dict)
 
 
 BodyT = TypeVar("BodyT", bound=Body)
@@ -127,9 +129,10 @@ def save(evidence: AnyEvidence) -> None:
     try:
         model.model_validate_json(evidence.model_dump_json())
     except ValidationError as error:
+        first = error.errors()[0]
         raise Problem(
-            f"stage {evidence.gate} measured something that is no evidence: {error.errors()[0]['msg']} "
-            f"at {error.errors()[0]['loc']}"
+            f"stage {evidence.gate} measured something that is no evidence: "
+            f"{first['msg']} at {first['loc']}"
         ) from error
     write_json(path_of(evidence.gate), content)
 
@@ -141,5 +144,5 @@ def digest(gate: str, base: Path = Path()) -> str:
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schemas by file name: one for the header, one per gate."""
-    header = Evidence[Body].model_json_schema()
+    header = AnyEvidence.model_json_schema()
     return {"evidence": header} | {gate: model_of(gate).model_json_schema() for gate in BODIES}

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PATH = Path("models/model.skops")
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
-"""Packages that an estimator may come from; what a model file may contain beyond skops' own list."""
+"""Packages that an estimator may come from; what a model file may hold beyond skops' own list."""
 
 
 def allowed(name: str) -> bool:
@@ -68,10 +68,10 @@ def digest(path: Path = PATH) -> str:
 
 def _canonical(node: Any, archive: zipfile.ZipFile) -> Any:
     if isinstance(node, list):
-        return [_canonical(item, archive) for item in node]  # pyright: ignore[reportUnknownVariableType]
+        return [_canonical(item, archive) for item in node]
     if not isinstance(node, dict):
         return node
-    members: dict[str, Any] = node  # pyright: ignore[reportUnknownVariableType]
+    members: dict[str, Any] = node
     return {
         key: _member(str(value), archive) if key == "file" else _canonical(value, archive)
         for key, value in members.items()

@@ -32,8 +32,10 @@ class DecisionSubject(Closed):
     """What was judged: digests that an approval can bind."""
 
     model: str | None = None
-    inputs: dict[str, str] = {}
-    evidence: dict[str, str] = Field(default={}, description="gate → digest without volatile")
+    inputs: dict[str, str] = Field(default_factory=dict)
+    evidence: dict[str, str] = Field(
+        default_factory=dict, description="gate → digest without volatile"
+    )
 
 
 class Decision(Closed):
@@ -44,7 +46,7 @@ class Decision(Closed):
     rules: list[RuleResult]
     subject: DecisionSubject
     policy_digest: str | None
-    volatile: dict[str, str | None] = {}
+    volatile: dict[str, str | None] = Field(default_factory=dict)
 
     def by_weight(self) -> list[RuleResult]:
         """Return the rules, those that deny first, then waived, warnings and passes."""

@@ -10,7 +10,7 @@ from ..problem import Problem
 
 
 def collect(base: Path) -> dict[str, AnyEvidence | str]:
-    """Read every gate's evidence against its schema; where it cannot be trusted, say why instead."""
+    """Read every gate's evidence against its schema; for one that cannot be trusted, say why."""
     found: dict[str, AnyEvidence | str] = {}
     for gate in BODIES:
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from .. import closure
+from .. import closure, tables
 from ..composition import CONF, compose
 from ..config import Params, select
 from ..evidence import AnyEvidence
@@ -19,6 +19,8 @@ from ..stage import input_digest
 from .decision import Decision, DecisionSubject, RuleResult, save
 from .evidence_files import collect
 from .policy import Collected, judge
+
+ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
 
 
 def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvidence | str]:
@@ -76,7 +78,10 @@ def _stale(
             )
             return f"evidence of {found.gate} is stale: {why}; run `uv run dvc repro`"
     if _source_changed(base, found):
-        return f"evidence of {found.gate} is stale: {found.body.uri} has changed; run `uv run dvc repro --force ingest`"
+        return (
+            f"evidence of {found.gate} is stale: {found.body.uri} has changed; "
+            "run `uv run dvc repro --force ingest`"
+        )
     if found.subject.code != closure.digest(found.gate):
         return f"evidence of {found.gate} is stale: its code has changed; run `uv run dvc repro`"
     if found.subject.config != digest_of(select(values, sections.get(found.gate, []))):
@@ -102,9 +107,27 @@ def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, 
         actual = model_file.digest(base / model_file.PATH)
     except Problem as problem:
         actual = str(problem)
+    about: dict[str, AnyEvidence | str] = dict(evidence)
+    for gate, found in evidence.items():
+        if isinstance(found, str):
+            continue
+        if found.subject.model != actual and (found.subject.model or gate in ABOUT_THE_MODEL):
+            about[gate] = (
+                f"evidence of {gate} is about another model ({found.subject.model}, "
+                f"on disk {actual}): run `uv run dvc repro`"
+            )
+    return _same_predictions(about)
+
+
+def _same_predictions(evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+    """Refuse what was measured on predictions of which no trusted evidence says whose they are."""
+    why = evidence["evaluate"]
+    if not isinstance(why, str):
+        return evidence
+    path = tables.PREDICTIONS.as_posix()
     return {
-        gate: f"evidence of {gate} is about another model ({found.subject.model}, on disk {actual}): run `uv run dvc repro`"
-        if not isinstance(found, str) and found.subject.model not in (None, actual)
+        gate: f"evidence of {gate} rests on {path}, but {why}"
+        if not isinstance(found, str) and path in found.subject.inputs
         else found
         for gate, found in evidence.items()
     }

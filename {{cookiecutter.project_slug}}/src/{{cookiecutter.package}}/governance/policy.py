@@ -39,6 +39,11 @@ def judge(
     values = {"evidence": _values(evidence), "params": params.model_dump(mode="json")}
     results = [_result(rule, policy, evidence, values, today) for rule in rules]
     results += [
+        _plain(f"evidence.{gate}", "insufficient", why)
+        for gate, why in _unread(rules, evidence).items()
+        if gates is None or gate in gates
+    ]
+    results += [
         _plain(f"floor.{name}", "fail", f"below the organisation's floor: {why}")
         for name, why in undercuts(policy).items()
     ]
@@ -54,6 +59,16 @@ def judge(
         policy_digest=digest_of(policy.model_dump(mode="json")),
         volatile={"judged_on": today.isoformat()},
     )
+
+
+def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
+    """Return gate → why its evidence cannot be trusted, for gates that no threshold rule reads."""
+    read = {rule.metric.partition(".")[0] for rule in rules if rule.metric}
+    return {
+        gate: found
+        for gate, found in evidence.items()
+        if isinstance(found, str) and gate not in read
+    }
 
 
 def scope_of(params: Params, evidence: Collected) -> Scope:
@@ -107,7 +122,7 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Ans
     if metric is None:
         return Answer("insufficient", f"evidence of {gate} has no metric {name}", absent=True)
     verdict, reason = compare(rule.rule, metric)
-    return Answer(verdict, f"{name}: {reason}", metric)
+    return Answer(verdict, reason, metric)
 
 
 def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
@@ -119,7 +134,7 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
             "insufficient",
             f"rests on {metric.n} rows, at least {rule.minimum_n} wanted; {metric.note}",
         )
-    shown = f"{metric.value:.4g}" + (f"; {metric.note}" if metric.note else "")
+    shown = number(metric.value) + (f"; {metric.note}" if metric.note else "")
     words = rule.bound.replace("_", " ")
     if rule.block is not None:
         best, worst = metric.value, metric.value
@@ -142,6 +157,11 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
     if rule.warn is not None and beyond(metric.value, rule.warn, rule.bound):
         return "warn", f"{shown}; {words} {rule.warn:g} wanted"
     return "pass", shown
+
+
+def number(value: float) -> str:
+    """Return a number for people: four digits, whole numbers in full."""
+    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
 
 
 def beyond(value: float, limit: float, bound: str) -> bool:

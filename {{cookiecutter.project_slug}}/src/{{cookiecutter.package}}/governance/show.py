@@ -30,21 +30,26 @@ def show(decision: Decision, *, every: bool = False) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, soft_wrap=False)
-    chosen = (
-        decision.by_weight()
-        if every
-        else [rule for rule in decision.by_weight() if rule.verdict != "pass"]
-    )
-    if chosen:
-        console.print(_table(chosen))
-    passed = sum(rule.verdict == "pass" for rule in decision.rules)
-    hidden = "" if every else f" · {passed} passed (`governance gate --all` lists them)"
+    chosen = decision.by_weight()
+    if not every:
+        chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)
+    console.print(_table(chosen))
     colour = "green" if decision.verdict == "allow" else "red"
-    console.print(
-        f"[bold {colour}]{decision.verdict}[/] · {len(decision.rules)} rules · {decision.tally()}{hidden}",
-        markup=True,
-    )
-    console.print("open: " + ", ".join(FILES), style="dim")
+    more = "" if every else " · `governance gate --all` lists every rule"
+    console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{more}")
+    console.print("open " + " ".join(FILES), style="dim", soft_wrap=True)
+
+
+def closest(rules: list[RuleResult], most: int = 5) -> list[RuleResult]:
+    """Return the rules whose value, or bound, comes nearest to its limit, relative to the limit."""
+
+    def distance(rule: RuleResult) -> float:
+        ends = rule.interval or (() if rule.value is None else (rule.value,))
+        if not ends or not rule.limit:
+            return float("inf")
+        return min(abs(end - rule.limit) for end in ends) / abs(rule.limit)
+
+    return sorted((rule for rule in rules if distance(rule) < float("inf")), key=distance)[:most]
 
 
 def _table(rules: list[RuleResult]) -> Table:

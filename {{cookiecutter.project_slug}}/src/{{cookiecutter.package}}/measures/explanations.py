@@ -62,14 +62,15 @@ def raw_output(
 
 
 def shap_values(model: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Any, Any]:
-    """Return transformed feature names, SHAP values (rows, transformed features) and base; or None values."""
+    """Return transformed feature names, SHAP values (rows, those features) or None, and base."""
     import numpy as np
     import shap
 
-    features, estimator = model.named_steps["features"], model.named_steps["estimator"]
+    features: Any = model.named_steps["features"]
+    estimator: Any = model.named_steps["estimator"]
     names = [str(name) for name in features.get_feature_names_out()]
     matrix = np.asarray(features.transform(rows), dtype="float64")
-    if np.ndim(getattr(estimator, "coef_", None)) and hasattr(estimator, "intercept_"):
+    if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
         weights = np.asarray(estimator.coef_, dtype="float64").reshape(-1)
         if len(weights) == matrix.shape[1]:  # binary or single output: exact for a linear model
             centre = matrix.mean(axis=0)

@@ -1,4 +1,4 @@
-"""Performance on held-out rows: scikit-learn's metrics, calibration, and curves thin enough for git."""
+"""Performance on held-out rows: scikit-learn's metrics, calibration, curves thin enough for git."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def classification(target: Floats, score: Floats, prediction: Floats) -> dict[st
 
 
 def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:
-    """Return the metrics of a regression; `normalized_…` is in standard deviations of the target."""
+    """Return a regression's metrics; `normalized_…` is in standard deviations of the target."""
     from sklearn import metrics as sk
 
     n = len(target)
@@ -87,7 +87,7 @@ def calibration_error(table: list[Bin]) -> float:
 
 
 def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
-    """Return (false positive rate, true positive rate), at most `CURVE_POINTS` points, rounded to 1e-6."""
+    """Return (false, true positive rate), at most `CURVE_POINTS` points, rounded to 1e-6."""
     import numpy as np
     from sklearn import metrics as sk
 
@@ -100,7 +100,7 @@ def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
 
 
 def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]:
-    """Return the regression error characteristic (Bi & Bennett 2003): (tolerance, share within it)."""
+    """Return the regression error characteristic (Bi & Bennett 2003): (tolerance, share within)."""
     import numpy as np
 
     shares = np.linspace(0, 1, 101)

@@ -90,7 +90,9 @@ def model_card(project: Project, found: Evidences) -> ModelCard:
         fairness=fairness.metrics,
         groups=fairness.body.attributes,
         drift={column.name: column.population_stability_index for column in drift.body.columns},
-        explanation=f"{explain.body.method} of {explain.body.output} on {explain.body.rows} test rows",
+        explanation=(
+            f"{explain.body.method} of {explain.body.output} on {explain.body.rows} test rows"
+        ),
         importance=explain.body.importance,
         coverage=explain.metrics["coverage"],
         findings=[finding for evidence in found.values() for finding in evidence.findings],

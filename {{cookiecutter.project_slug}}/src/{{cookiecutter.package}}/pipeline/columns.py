@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..config import Data, Sensitive
@@ -54,7 +55,8 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
         if not favourable.any() or favourable.all():
             found = ", ".join(map(repr, column.drop_duplicates().head(5)))
             raise Problem(
-                f"data.positive {data.positive!r} must be one of two or more values of {data.target}; found {found}"
+                f"data.positive {data.positive!r} must be one of two or more values of "
+                f"{data.target}; found {found}"
             )
         return favourable.astype("int64").rename(TARGET)
     if not types.is_numeric_dtype(column):
@@ -85,7 +87,7 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
         edges = sorted(how.bins)
         names = [
             f"<{edges[0]:g}",
-            *(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False)),
+            *(f"{a:g}-{b:g}" for a, b in pairwise(edges)),
             f">={edges[-1]:g}",
         ]
         binned = pd.cut(column, [float("-inf"), *edges, float("inf")], right=False, labels=names)

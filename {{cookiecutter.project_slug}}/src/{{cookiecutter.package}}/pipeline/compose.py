@@ -10,7 +10,10 @@ from ..model_file import PACKAGES, allowed
 from ..problem import Problem
 from ..stage import run
 
-HEADER = "# Written by the stage `compose` from conf/. Do not edit: edit conf/ and run `uv run dvc repro`.\n"
+HEADER = (
+    "# Written by the stage `compose` from conf/. "
+    "Do not edit: edit conf/ and run `uv run dvc repro`.\n"
+)
 
 
 def main() -> str:
@@ -22,7 +25,10 @@ def main() -> str:
     values = params.model_dump(mode="json")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     write_text(root() / "params.yaml", HEADER + text)
-    return f"{params.data.name}, {params.model.name}, {params.split.kind} split, policy {params.policy.name}"
+    return (
+        f"{params.data.name}, {params.model.name}, {params.split.kind} split, "
+        f"policy {params.policy.name}"
+    )
 
 
 def check(params: Params) -> None:

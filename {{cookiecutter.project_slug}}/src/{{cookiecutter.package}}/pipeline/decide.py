@@ -1,6 +1,7 @@
 """Judge the evidence under the policy and write the decision.
 
-Exits 0 on allow and on deny: a denied model is a result. The exit code that blocks is `governance gate`'s.
+Exits 0 on allow and on deny: a denied model is a result. The exit code that blocks is that of
+`governance gate`.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def main() -> str:
         params.experiment,
         {name: metric.value for name, metric in metrics.items()},
     )
-    inputs = [tables.TRAIN, tables.TEST, path_of("train"), model_file.PATH] + (
+    # The model goes by its canonical digest, below: its bytes differ from run to run.
+    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")] + (
         [CHAMPION] if CHAMPION.is_file() else []
     )
     record(

@@ -38,7 +38,7 @@ def main() -> str:
     record(
         "explain",
         SECTIONS,
-        [tables.TEST, path_of("split"), model_file.PATH],
+        [tables.TEST, path_of("split")],
         body,
         {"coverage": found.coverage},
         findings=[
@@ -48,7 +48,8 @@ def main() -> str:
         tools=("shap", "scikit-learn"),
         model=model_file.digest(),
     )
-    return f"{found.method}, most by {ranked[0][0]}; coverage {found.coverage.value if found.coverage.value is not None else found.coverage.note}"
+    coverage = found.coverage.note if found.coverage.value is None else found.coverage.value
+    return f"{found.method}, most by {ranked[0][0]}; coverage {coverage}"
 
 
 def draw(found: Explanation) -> None:

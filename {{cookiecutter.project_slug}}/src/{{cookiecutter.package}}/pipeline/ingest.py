@@ -23,10 +23,13 @@ SECTIONS = ("data", "seed")
 CAST = {  # DuckDB's types → the four that every later stage knows
     "BIGINT": "BIGINT", "TINYINT": "BIGINT", "SMALLINT": "BIGINT", "INTEGER": "BIGINT",
     "UTINYINT": "BIGINT", "USMALLINT": "BIGINT", "UINTEGER": "BIGINT",
-    "DOUBLE": "DOUBLE", "FLOAT": "DOUBLE", "DECIMAL": "DOUBLE", "HUGEINT": "DOUBLE", "UBIGINT": "DOUBLE",
-    "VARCHAR": "VARCHAR", "BOOLEAN": "VARCHAR", "ENUM": "VARCHAR", "UUID": "VARCHAR", "TIME": "VARCHAR",
-    "NULL": "VARCHAR", "TIMESTAMP": "TIMESTAMP", "DATE": "TIMESTAMP", "TIMESTAMP_S": "TIMESTAMP",
-    "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+    "DOUBLE": "DOUBLE", "FLOAT": "DOUBLE", "DECIMAL": "DOUBLE", "HUGEINT": "DOUBLE",
+    "UBIGINT": "DOUBLE",
+    "VARCHAR": "VARCHAR", "BOOLEAN": "VARCHAR", "ENUM": "VARCHAR", "UUID": "VARCHAR",
+    "TIME": "VARCHAR", "NULL": "VARCHAR",
+    "TIMESTAMP": "TIMESTAMP", "DATE": "TIMESTAMP", "TIMESTAMP_S": "TIMESTAMP",
+    "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
 }  # fmt: skip
 NUMBERS = ("BIGINT", "DOUBLE")
 
@@ -56,7 +59,7 @@ def main() -> str:
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse column names that a table cannot tell apart (case does not count) or that are taken."""
+    """Refuse column names that differ in nothing but case, or that are taken."""
     seen: dict[str, str] = {}
     for number, name in enumerate(names, start=1):
         if not name.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -28,12 +29,19 @@ TYPES = [
     "TIMESTAMP",
     "VARCHAR",
 ]  # what a text column may turn out to be
-UNREADABLE = {  # DuckDB's message → what to say; its own would quote the row
+UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
+    "Error when sniffing": (
+        "has rows of different lengths or a quote never closed: "
+        "mend it, or set data.source.delimiter"
+    ),
     "not utf-8": "is not UTF-8: save it as UTF-8",
-    "unicode": "is not UTF-8: save it as UTF-8",
-    "Maximum line size": "has a line of more than 2 MB: an unclosed quote, or a cell that does not belong here",
-    "unterminated quote": "has a quote that is never closed",
-    "Number of Columns": "has rows of different lengths: mend them, or set data.source.delimiter",
+    "Expected Number of Columns": (
+        "has rows of different lengths: mend them, or set data.source.delimiter"
+    ),
+    "unterminated quote": "has a quote that is never closed: mend it",
+    "Maximum line size": (
+        "has a line of more than 2 MB: a quote never closed, or a cell that does not belong there"
+    ),
 }
 
 
@@ -82,6 +90,7 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
     """A SELECT through SQLAlchemy; the address as text or, with a password, as env:NAME."""
     import pandas as pd
     import sqlalchemy
+    from sqlalchemy.exc import SQLAlchemyError
 
     where = source.url or ""
     name = where.removeprefix("env:")
@@ -98,7 +107,7 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
             frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError) as error:
+    except (SQLAlchemyError, ImportError) as error:
         reason = first_line(getattr(error, "orig", None) or error)
         raise Problem(f"data.source: the database does not answer the query: {reason}") from error
     db.register("found", frame)
@@ -142,10 +151,12 @@ SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Foun
 
 def unreadable(message: str) -> str:
     """Say in words why DuckDB could not read a file, without the row that it quotes."""
+    line = re.search(r"CSV Error on Line: (\d+)", message)
+    where = f" (line {line[1]})" if line else ""
     for sign, words in UNREADABLE.items():
         if sign.lower() in message.lower():
-            return words
-    return f"cannot be read: {first_line(ValueError(message.split('Original Line')[0]))}"
+            return words + where
+    return f"cannot be read{where}: {first_line(ValueError(message.split('Original Line')[0]))}"
 
 
 def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str]]:
@@ -169,8 +180,9 @@ def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str]]:
     nulls = ", ".join(literal(text) for text in ["", *source.missing])
     types = ", ".join(literal(name) for name in TYPES)
     return (
-        f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, quote='\"', "
-        f"escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, auto_type_candidates=[{types}])"
+        f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, "
+        f"quote='\"', escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, "
+        f"auto_type_candidates=[{types}])"
     ), names
 
 
@@ -190,10 +202,12 @@ def _download(where: str, scratch: Path) -> Path:
         parts = urlsplit(where)
         if parts.password:
             raise Problem(
-                "data.source.path holds a password and conf/ is in git: fetch the file some other way"
+                "data.source.path holds a password and conf/ is in git: "
+                "fetch the file some other way"
             )
         target = scratch / "download"
-        with urllib.request.urlopen(where, timeout=60) as answer, target.open("wb") as handle:
+        request = urllib.request.urlopen(where, timeout=60)  # noqa: S310 - the caller saw http(s)
+        with request as answer, target.open("wb") as handle:
             while block := answer.read(1 << 20):
                 handle.write(block)
     except (urllib.error.URLError, OSError, ValueError) as error:

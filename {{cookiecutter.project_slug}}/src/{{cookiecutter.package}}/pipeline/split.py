@@ -38,14 +38,18 @@ def main() -> str:
             raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
         if params.data.task == "classification" and target[mine].nunique() < 2:
             raise Problem(
-                f"the {part} rows hold one class of {params.data.target} only: change conf/split or the table"
+                f"the {part} rows hold one class of {params.data.target} only: "
+                "change conf/split or the table"
             )
     tables.write(whole[~is_test], tables.TRAIN)
     tables.write(whole[is_test], tables.TEST)
     tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
     tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
     _record(params, sensitive, is_test, numeric, categorical, cut)
-    return f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, {len(numeric) + len(categorical)} features"
+    return (
+        f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
+        f"{len(numeric) + len(categorical)} features"
+    )
 
 
 def divide(

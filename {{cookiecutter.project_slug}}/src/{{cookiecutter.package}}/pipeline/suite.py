@@ -59,7 +59,7 @@ def _each(kind: str, names: list[str], **limits: float) -> list[Given]:
 
 
 def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
-    """Return one outcome for each expectation given, in order, or raise: none is dropped in silence."""
+    """Return one outcome for each expectation, in order, or raise: none is dropped in silence."""
     present = list(tables.columns(table))
     outcomes: dict[int, Expectation] = {}
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -107,7 +107,7 @@ def _validate(frame: pd.DataFrame, expectations: dict[int, Given]) -> dict[int, 
 
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.exceptions import GreatExpectationsError
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
 
     logging.getLogger("great_expectations").setLevel(
         logging.CRITICAL
@@ -131,7 +131,8 @@ def _validate(frame: pd.DataFrame, expectations: dict[int, Given]) -> dict[int, 
 def _read(one: Given, result: Any) -> Expectation:
     """Keep counts and numbers of a result; values out of rows stay out."""
     details: dict[str, Any] = dict(result.result or {})
-    count, percent = details.get("unexpected_count"), details.get("unexpected_percent")
+    count: Any = details.get("unexpected_count")
+    percent: Any = details.get("unexpected_percent")
     observed: Any = details.get("observed_value")
     if percent is not None:
         text = f"{percent:.4g} % ({int(count):,} rows)"

@@ -56,8 +56,8 @@ Fault = Callable[[pd.DataFrame, Generator], pd.DataFrame]
 def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
     """Return `rows` loan applications in order of `applied_on`; same arguments, same table.
 
-    Money is in euros, `debt_ratio` in 0..1. Faults are applied in the order of `FAULTS`, each with a
-    stream of its own, so that one does not change another. Raises `Problem` on an unknown fault.
+    Money is in euros, `debt_ratio` in 0..1. Faults are applied in the order of `FAULTS`, each with
+    a stream of its own, so that one does not change another. Raises `Problem` on an unknown fault.
     """
     unknown = [name for name in faults if name not in FAULTS]
     if unknown:
@@ -143,7 +143,7 @@ def _drawn(shares: dict[str, float], rows: int, rng: Generator) -> pd.Series[str
 
 
 def _standing(frame: pd.DataFrame) -> pd.Series[float]:
-    """Rank applicants by what a model sees of them, in 0..1: creditworthiness and limit together."""
+    """Rank applicants by what a model sees of them, in 0..1: creditworthiness and limit."""
     merit = pd.Series(repayment_logit(frame)).rank() + pd.Series(np.log(limit_mean(frame))).rank()
     return merit.rank(pct=True)
 
@@ -190,7 +190,7 @@ def proxy(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 
 
 def leak(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """`savings` were written down after repayment; `loan_amount` is the credit limit with 2 % noise."""
+    """`savings` are as after repayment; `loan_amount` is the credit limit with 2 % noise."""
     noise = rng.lognormal(0, 0.35, len(frame))
     after = pd.Series(np.where(frame["repaid"] == "yes", 9_000, 1_500) * noise).round(-1)
     amount = (frame["credit_limit"] * np.exp(rng.normal(0, 0.02, len(frame)))).round(-1)

@@ -12,7 +12,7 @@ from ..problem import Problem, first_line
 
 
 def home() -> Path:
-    """Return the repository's folder, also from the scratch copy in which DVC runs an experiment."""
+    """Return the repository's folder, also from the copy in which DVC runs an experiment."""
     here = Path.cwd()
     for folder in here.parents:
         if folder.name == "exps" and folder.parts[-3:-1] == (".dvc", "tmp"):
@@ -52,7 +52,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
-        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}  # pyright: ignore[reportUnknownArgumentType]
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return found
 
 

@@ -62,7 +62,10 @@ def main() -> str:
         model=digest,
         notes={"mlflow_run_id": run_id},
     )
-    return f"{params.model.name} on {len(frame):,} rows × {len(features)} features, model {digest[:18]}…"
+    return (
+        f"{params.model.name} on {len(frame):,} rows × {len(features)} features, "
+        f"model {digest[:18]}…"
+    )
 
 
 def build(
@@ -80,7 +83,7 @@ def build(
 
 
 def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
-    """Instantiate `conf/model`; it must be an estimator from an allowed package, and of the task."""
+    """Instantiate `conf/model`: an estimator from an allowed package, and of the task."""
     from hydra.errors import HydraException
     from hydra.utils import instantiate
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
@@ -89,7 +92,7 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     if not model_file.allowed(target):
         raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
     try:
-        made: object = instantiate(model.estimator, _convert_="all")
+        made: Any = instantiate(model.estimator, _convert_="all")
     except (HydraException, TypeError, ValueError) as error:
         raise Problem(f"conf/model: {target} cannot be made: {first_line(error)}") from error
     fits = is_classifier if task == "classification" else is_regressor
@@ -103,11 +106,11 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
 
 
 def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str) -> str:
-    """Log one MLflow run: configuration, data digests, environment and the model with its signature."""
+    """Log one MLflow run: configuration, data digests, environment, model with signature."""
     import mlflow
-    import mlflow.sklearn
     import skops.io
     from mlflow.models import infer_signature
+    from mlflow.sklearn import log_model
 
     experiment = connect(params.experiment)
     sample = features.head(100)
@@ -125,7 +128,7 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         mlflow.log_artifact("params.yaml")
-        mlflow.sklearn.log_model(
+        log_model(
             pipeline,
             name="model",
             signature=infer_signature(sample, pipeline.predict(sample)),
@@ -133,7 +136,7 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
             skops_trusted_types=_trusted(model_file.PATH, skops.io),
             pip_requirements=["scikit-learn", "skops", "pandas"],
         )
-        return str(active.info.run_id)
+    return str(active.info.run_id)
 
 
 def _trusted(path: Path, io: Any) -> list[str]:

@@ -70,8 +70,10 @@ def said(one: Expectation) -> str:
     return f"{one.column or 'table'}: {one.observed or 'broken'} against {one.type}{limits}"
 
 
-STYLE = """:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top}
+STYLE = """:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top}
 .broken{font-weight:bold;color:light-dark(#a40000,#ff8a80)}code{overflow-wrap:anywhere}"""
 
 
@@ -80,16 +82,19 @@ def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
     broken = sum(not one.success for one in outcomes)
     verdict = "holds" if not broken else f"is broken in {broken} of {len(outcomes)} points"
     lines = [
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',
+        '<!doctype html><html lang="en"><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
         f"<title>Data contract</title><style>{STYLE}</style>",
-        f"<h1>The data contract {verdict}</h1><p><code>{escape(contract)}</code> on {rows:,} rows.</p>",
-        '<table><thead><tr><th scope="col">column<th scope="col">expectation<th scope="col">limits'
-        '<th scope="col">observed<th scope="col">result</thead><tbody>',
+        f"<h1>The data contract {verdict}</h1>",
+        f"<p><code>{escape(contract)}</code> on {rows:,} rows.</p>",
+        '<table><thead><tr><th scope="col">column<th scope="col">expectation',
+        '<th scope="col">limits<th scope="col">observed<th scope="col">result</thead><tbody>',
     ]
     for one in sorted(outcomes, key=lambda one: one.success):
         result = "holds" if one.success else '<span class="broken">broken</span>'
         lines.append(
-            f"<tr><td>{escape(one.column or '(table)')}<td>{escape(one.type)}<td><code>{escape(one.limits)}</code>"
+            f"<tr><td>{escape(one.column or '(table)')}<td>{escape(one.type)}"
+            f"<td><code>{escape(one.limits)}</code>"
             f"<td>{escape(one.observed)}<td>{result}</tr>"
         )
     return "\n".join([*lines, "</tbody></table></html>"]) + "\n"
