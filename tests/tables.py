@@ -1,7 +1,8 @@
 """Real tables, and how a project is configured for each: the files that the README tells to write.
 
 Adult: Becker & Kohavi 1996, doi 10.24432/C5XW20. Default of credit card clients: Yeh & Lien 2009,
-doi 10.24432/C55S3H. Bike sharing: Fanaee-T 2013, doi 10.24432/C5W894. All CC BY 4.0, from UCI.
+doi 10.24432/C55S3H. Bike sharing: Fanaee-T 2013, doi 10.24432/C5W894. Parkinson's telemonitoring:
+Tsanas & Little 2009, doi 10.24432/C5ZS3N. All CC BY 4.0, from UCI.
 """
 
 from __future__ import annotations
@@ -68,6 +69,24 @@ time: dteday
 contract: governance/expectations/bike_sharing.json
 """
 
+PARKINSONS = """\
+# Telemonitoring of Parkinson's disease (Tsanas & Little 2009): a clinician's score, from the voice.
+name: parkinsons
+task: regression
+source:
+  kind: file
+  path: data/source/parkinsons_telemonitoring.csv
+target: total_UPDRS
+sensitive:
+  sex:
+    labels: {0: male, 1: female}
+  age:
+    bins: [60, 70]
+drop: [motor_UPDRS] # a part of total_UPDRS
+group: "subject#" # all recordings of a person stay on one side
+contract: governance/expectations/parkinsons.json
+"""
+
 
 @dataclass(frozen=True)
 class RealTable:
@@ -127,5 +146,14 @@ REAL = (
         split="time",
         failing=dict.fromkeys(TIERS, "drift.data[yr]"),
         named="yr.psi_quantile10",
+    ),
+    RealTable(
+        name="parkinsons",
+        file="parkinsons_telemonitoring.csv",
+        yaml=PARKINSONS,
+        model="hist_gradient_boosting_regressor",
+        split="group",
+        failing=dict.fromkeys(TIERS, "evaluate.r2"),
+        named="r2: ",
     ),
 )

@@ -1,4 +1,4 @@
-"""Every way to spoil evidence, policy or model is seen by `governance gate`, with the right cause."""
+"""Every way to spoil evidence, policy or model is seen by `governance gate`, and its cause told."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def add_rule(project: BakedProject, rule: str) -> None:
 def add_waiver(project: BakedProject, rule: str, expires: str) -> None:
     """Waive one rule of the policy in force."""
     why = "reason: a known limit of the source, approved_by: '@acme/risk'"
-    replace(project, POLICY, "waivers: []", f"waivers: [{{rule: '{rule}', {why}, expires: {expires}}}]")
+    replace(
+        project, POLICY, "waivers: []", f"waivers: [{{rule: '{rule}', {why}, expires: {expires}}}]"
+    )
 
 
 def denied(project: BakedProject, *gates: str) -> dict[str, Json]:
@@ -161,7 +163,9 @@ def test_trap_04_a_changed_table_makes_evidence_stale(
         file.write(b"\n")
     # Then the evidence about it no longer counts
     weak = denied(judged)
-    assert f"evidence of {gate} is stale: {table} is not the file that was measured" in reasons(weak)
+    assert f"evidence of {gate} is stale: {table} is not the file that was measured" in reasons(
+        weak
+    )
 
 
 def test_trap_04_a_missing_table_makes_evidence_stale(judged: BakedProject) -> None:
@@ -234,7 +238,9 @@ def test_trap_28_evidence_of_another_model_denies(judged: BakedProject) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", None])
-def test_trap_28_a_torn_or_missing_model_denies(judged: BakedProject, content: bytes | None) -> None:
+def test_trap_28_a_torn_or_missing_model_denies(
+    judged: BakedProject, content: bytes | None
+) -> None:
     model = judged.path / "models" / "model.skops"
     model.unlink()
     if content is not None:
@@ -255,7 +261,9 @@ def test_trap_05_what_is_no_finite_number_denies(judged: BakedProject, value: st
     # Given evidence, when its value is no finite number, also one that beats the limit
     edit(judged, "evaluate", lambda evidence: evidence["metrics"]["roc_auc"].update(value="HERE"))
     replace(judged, "reports/evidence/evaluate.json", '"HERE"', value)
-    assert "breaks its schema at metrics.roc_auc.value" in denied(judged)["evaluate.roc_auc"]["reason"]
+    assert (
+        "breaks its schema at metrics.roc_auc.value" in denied(judged)["evaluate.roc_auc"]["reason"]
+    )
 
 
 def test_trap_05_null_needs_a_reason(judged: BakedProject) -> None:
@@ -315,7 +323,9 @@ def from_csv(project: BakedProject, rows: str, suite: str) -> str:
     return decision["rules"][0]["reason"]
 
 
-ONE = json.dumps({"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "sex"}}]})
+ONE = json.dumps(
+    {"expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "sex"}}]}
+)
 ROWS = "1,red,f,yes\n2,blue,m,no\n"
 EMPTY_COLUMN = ROWS.replace("red", "").replace("blue", "")
 
@@ -397,7 +407,10 @@ def test_trap_10_no_value_or_a_tiny_group_is_insufficient(judged: BakedProject) 
     edit(judged, "fairness", spoil)
     # Then both rules are insufficient, which denies
     weak = denied(judged)
-    assert set(weak) == {"fairness.demographic_parity[sex]", "fairness.demographic_parity[age_group]"}
+    assert set(weak) == {
+        "fairness.demographic_parity[sex]",
+        "fairness.demographic_parity[age_group]",
+    }
     assert {rule["verdict"] for rule in weak.values()} == {"insufficient"}
     assert "one group only" in weak["fairness.demographic_parity[sex]"]["reason"]
     assert "rests on 5 rows" in weak["fairness.demographic_parity[age_group]"]["reason"]
@@ -412,8 +425,11 @@ def test_trap_10_an_interval_rule_without_an_interval_is_insufficient(judged: Ba
     rule = denied(judged)["fairness.demographic_parity[sex]"]
     assert rule["verdict"] == "insufficient"
     # And bounds astride the limit are, too
-    edit(judged, "fairness", lambda e: e["metrics"]["sex.demographic_parity_difference"].update(
-        lower=0.0, upper=0.5))
+    edit(
+        judged,
+        "fairness",
+        lambda e: e["metrics"]["sex.demographic_parity_difference"].update(lower=0.0, upper=0.5),
+    )
     rule = denied(judged)["fairness.demographic_parity[sex]"]
     assert rule["verdict"] == "insufficient"
     assert "more rows needed" in rule["reason"]
@@ -446,8 +462,12 @@ def test_trap_11_an_expression_that_cannot_be_evaluated_is_a_failed_rule(
     assert expression in weak["ours.asks"]["reason"]
 
 
-def test_an_expression_that_is_false_fails_and_one_that_is_true_passes(judged: BakedProject) -> None:
-    add_rule(judged, "{id: ours.eu, require: \"params.deployment.region == 'EU'\", owner: risk-owner}")
+def test_an_expression_that_is_false_fails_and_one_that_is_true_passes(
+    judged: BakedProject,
+) -> None:
+    add_rule(
+        judged, "{id: ours.eu, require: \"params.deployment.region == 'EU'\", owner: risk-owner}"
+    )
     judged.governance("gate", code=0)
     replace(judged, "conf/config.yaml", "region: EU", "region: US")
     assert denied(judged).keys() == {"ours.eu"}
@@ -490,12 +510,19 @@ def test_a_live_waiver_waives_and_an_expired_one_is_void(judged: BakedProject) -
     assert "2999-12-31 by @acme/risk" in rule["reason"]
     # When it has expired, then it is void
     replace(judged, POLICY, "2999-12-31", "2020-12-31")
-    assert "the waiver is void: it expired on 2020-12-31" in denied(judged)["evaluate.roc_auc"]["reason"]
+    assert (
+        "the waiver is void: it expired on 2020-12-31"
+        in denied(judged)["evaluate.roc_auc"]["reason"]
+    )
 
 
 def test_a_waiver_covers_one_member_of_a_rule(judged: BakedProject) -> None:
-    replace(judged, POLICY, 'drift.{each}.psi_quantile10", warn: 0.10, block: 0.25',
-            'drift.{each}.psi_quantile10", warn: -1, block: -1')
+    replace(
+        judged,
+        POLICY,
+        'drift.{each}.psi_quantile10", warn: 0.10, block: 0.25',
+        'drift.{each}.psi_quantile10", warn: -1, block: -1',
+    )
     add_waiver(judged, "drift.data[income]", "2999-12-31")
     weak = denied(judged)
     assert "drift.data[savings]" in weak
@@ -519,7 +546,12 @@ def test_a_waiver_for_an_unknown_rule_is_refused(judged: BakedProject) -> None:
 FLOOR = """name: floor
 confidence: 0.9
 rules:
-  - {id: evaluate.roc_auc, task: classification, metric: evaluate.roc_auc, bound: at_least, block: 0.6, owner: board}
+  - id: evaluate.roc_auc
+    task: classification
+    metric: evaluate.roc_auc
+    bound: at_least
+    block: 0.6
+    owner: board
 """
 
 

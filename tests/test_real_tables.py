@@ -14,7 +14,8 @@ import tables
 from baked import BakedProject
 from conftest import Bake
 from pandas.testing import assert_frame_equal
-from sklearn.ensemble import HistGradientBoostingClassifier
+from plain_facts import Facts
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from tables import REAL, TIERS, RealTable
 
@@ -43,7 +44,7 @@ def test_a_real_table_is_judged_rightly_under_every_tier(
     project.run(["dvc", "repro", "ingest"])
     project.governance("contract", "draft")
     project.run(["dvc", "repro"])
-    facts = plain.Facts(project.path, table.name)
+    facts = Facts(project.path, table.name)
     check_split(facts, table)
     check_believed(facts, project)
     measured = evidence_digests(project)
@@ -77,10 +78,10 @@ def evidence_digests(project: BakedProject) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def check_split(facts: plain.Facts, table: RealTable) -> None:
+def check_split(facts: Facts, table: RealTable) -> None:
     """Every row of the CSV is on one side, with its own features, target and groups."""
     assert sorted(facts.predictions.index) == list(range(len(facts.raw)))
-    assert abs(len(facts.test) / len(facts.raw) - 0.3) < 0.01
+    assert abs(len(facts.test) / len(facts.raw) - 0.3) < (0.05 if table.split == "group" else 0.01)
     for part in ("train", "test"):
         rows = read(facts.folder / f"data/split/{part}.parquet")
         chosen = facts.predictions.index[facts.predictions["part"] == part]
@@ -96,6 +97,9 @@ def check_split(facts: plain.Facts, table: RealTable) -> None:
     if table.split == "time":
         times = facts.raw[facts.data["time"]]
         assert times[facts.train.index].max() < times[facts.test.index].min()
+    if table.split == "group":
+        persons = facts.raw[facts.data["group"]]
+        assert not set(persons[facts.train.index]) & set(persons[facts.test.index])
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -109,19 +113,21 @@ def plainly(frame: pd.DataFrame, rows: pd.Index | None = None) -> pd.DataFrame:
     return chosen.where(chosen.notna(), None).rename_axis(index=None)
 
 
-def check_believed(facts: plain.Facts, project: BakedProject) -> None:
+def check_believed(facts: Facts, project: BakedProject) -> None:
     """Look at the numbers that `plain` takes from the evidence in another way."""
     output = "decision_function" if facts.task == "classification" else "predict"
     done = project.run(["python", "-c", ADDITIVITY, output])
     assert facts.evidence("explain")["coverage"]["value"] == json.loads(done.stdout)
+    if facts.data.get("group"):
+        return  # a few persons: the sample has recordings of each, the test part other persons
     for name in facts.groups:
         # There on a hashed sample of the train rows only; here judged on the test rows.
         found = facts.evidence("fairness")[f"{name}.proxy_auc"]["value"]
         assert abs(found - proxy_auc(facts, name)) < 0.05, name
 
 
-def proxy_auc(facts: plain.Facts, attribute: str) -> float:
-    """How well all features tell the groups apart (of 1 % of the rows or more), one against rest."""
+def proxy_auc(facts: Facts, attribute: str) -> float:
+    """How well all features tell the groups apart that have 0.8 % of the rows or more."""
     numbers = facts.features.apply(
         lambda x: x if pd.api.types.is_numeric_dtype(x) else pd.factorize(x, sort=True)[0]
     )
@@ -129,7 +135,7 @@ def proxy_auc(facts: plain.Facts, attribute: str) -> float:
     large = group.isin(group.value_counts(normalize=True).loc[lambda share: share > 0.008].index)
     train, test = (side.index[large[side.index]] for side in (facts.train, facts.test))
     train = train[:: max(1, len(train) // 12_000)]
-    model = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=15, random_state=1)
+    model = RandomForestClassifier(60, min_samples_leaf=10, random_state=1)
     score = model.fit(numbers.loc[train], group[train]).predict_proba(numbers.loc[test])
     score = score[:, 1] if score.shape[1] == 2 else score
     return float(roc_auc_score(group[test], score, multi_class="ovr"))

@@ -16,8 +16,12 @@ MEMBERS = [
 RULE = "{id: a.b, metric: a.b, block: 0.1, owner: me}"
 WAIVER = "{rule: a.x, reason: for the reason, approved_by: me, expires: 2030-01-01}"
 WRONG = {
-    "a misspelt key": (["+data.trget=repaid"], "data.trget: Extra inputs are not permitted"),
-    "a threshold outside the policy": (["+threshold=0.1"], "threshold: Extra inputs"),
+    "a misspelt key": (["+data.trget=repaid"], "data.trget: no such key"),
+    "a misspelt key, so that another is missing": (
+        ["~model.name", "+model.nmae=x"],
+        "model.nmae: no such key",
+    ),
+    "a threshold outside the policy": (["+threshold=0.1"], "threshold: no such key"),
     "a string as a limit": (
         ["policy.rules=[{id: a.b, metric: a.b, block: '0.1', owner: me}]"],
         "policy.rules.0.block: Input should be a valid number",

@@ -15,11 +15,12 @@ STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text
 ]
 
 
-def difference(stage: str, part: str, declared: set[str], expected: set[str]) -> str:
-    """Say which lines of `dvc.yaml` to add and which to take out; empty when there are none."""
-    lines = [f"      add:    - {name}" for name in sorted(expected - declared)]
-    lines += [f"      remove: - {name}" for name in sorted(declared - expected)]
-    return "\n".join([f"dvc.yaml, stages.{stage}.{part}:", *lines]) if lines else ""
+def compare(stage: str, part: str, declared: set[str], expected: set[str]) -> None:
+    """Fail with the lines of `dvc.yaml` to add and those to take out, if there are any."""
+    lines = [f"    add     - {name}" for name in sorted(expected - declared)]
+    lines += [f"    remove  - {name}" for name in sorted(declared - expected)]
+    if lines:
+        pytest.fail("\n".join([f"dvc.yaml, stages.{stage}.{part}:", *lines]), pytrace=False)
 
 
 def declared_sections(stage: str) -> set[str]:
@@ -54,8 +55,7 @@ def test_a_stage_depends_on_the_modules_that_it_imports(
     expected = {path.relative_to(root).as_posix() for path in modules}
     declared = {name for name in STAGES[stage]["deps"] if name.startswith("src/")}
     # Then dvc.yaml names just these
-    problem = difference(stage, "deps", declared, expected)
-    assert not problem, problem
+    compare(stage, "deps", declared, expected)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -65,8 +65,7 @@ def test_a_stage_depends_on_the_parameters_that_it_reads(
     # Given the SECTIONS that a stage's module reads, when dvc.yaml is held against them
     expected = set(getattr(module(f"pipeline.{stage}"), "SECTIONS", ()))
     # Then it names just these
-    problem = difference(stage, "params", declared_sections(stage), expected)
-    assert not problem, problem
+    compare(stage, "params", declared_sections(stage), expected)
 
 
 @pytest.mark.parametrize("stage", STAGES)

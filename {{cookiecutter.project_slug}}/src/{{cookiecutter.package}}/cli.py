@@ -72,12 +72,14 @@ def draft() -> None:
 
 @app.command()
 def schemas() -> None:
-    """Write the JSON Schemas of the evidence to governance/schemas/."""
-    from . import evidence
+    """Write the JSON Schemas of evidence and decision to governance/schemas/."""
+    from .evidence import json_schema
     from .files import root, write_json
+    from .governance.decision import Decision
 
-    for name, schema in evidence.schemas().items():
-        write_json(root() / "governance" / "schemas" / f"{name}.json", schema)
+    folder = root() / "governance" / "schemas"
+    write_json(folder / "evidence.json", json_schema())
+    write_json(folder / "decision.json", Decision.model_json_schema())
 
 
 def main() -> None:

@@ -223,10 +223,12 @@ class Params(Closed):
 
 
 def explain_invalid(error: ValidationError, where: str) -> Problem:
-    """Turn a validation error into one line naming the first key at fault."""
-    first = error.errors()[0]
+    """Turn a validation error into one line that names a key at fault, first a misspelt one."""
+    errors = error.errors()
+    unknown = [one for one in errors if one["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]
     key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-    message = first["msg"].removeprefix("Value error, ")
+    message = "no such key" if unknown else first["msg"].removeprefix("Value error, ")
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return Problem(f"{where}: {key}: {message}{more}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic.json_schema import models_json_schema
 
 from .bodies import BODIES, Body
 from .config import Closed
@@ -142,7 +143,22 @@ def digest(gate: str, base: Path = Path()) -> str:
     return digest_of(load(gate, base).model_dump(mode="json", exclude={"volatile"}))
 
 
-def schemas() -> dict[str, dict[str, Any]]:
-    """Return the JSON Schemas by file name: one for the header, one per gate."""
-    header = AnyEvidence.model_json_schema()
-    return {"evidence": header} | {gate: model_of(gate).model_json_schema() for gate in BODIES}
+def collect(base: Path) -> dict[str, AnyEvidence | str]:
+    """Read every gate's evidence against its schema; where there is none to trust, say why."""
+    found: dict[str, AnyEvidence | str] = {}
+    for gate in BODIES:
+        try:
+            found[gate] = load(gate, base)
+        except Problem as problem:
+            found[gate] = str(problem)
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """Return one JSON Schema for all evidence: a common header, and a closed body for each gate."""
+    names, schema = models_json_schema([(model_of(gate), "validation") for gate in BODIES])
+    for gate in BODIES:
+        definition = schema["$defs"][names[model_of(gate), "validation"]["$ref"].rpartition("/")[2]]
+        definition["properties"]["gate"] = {"const": gate}
+    options = [names[model_of(gate), "validation"] for gate in BODIES]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": options, **schema}

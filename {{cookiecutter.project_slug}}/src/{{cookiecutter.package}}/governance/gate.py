@@ -12,12 +12,11 @@ from pathlib import Path
 from .. import closure, tables
 from ..composition import CONF, compose
 from ..config import Params, select
-from ..evidence import AnyEvidence
+from ..evidence import AnyEvidence, collect
 from ..files import digest_of, file_digest, root
 from ..problem import Problem
 from ..stage import input_digest
 from .decision import Decision, DecisionSubject, RuleResult, save
-from .evidence_files import collect
 from .policy import Collected, judge
 
 ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..config import Params, parse, read_raw
-from ..evidence import AnyEvidence
+from ..evidence import AnyEvidence, collect
 from ..files import write_json
 from ..governance.decision import save
-from ..governance.evidence_files import collect
 from ..governance.policy import judge
 from ..governance.show import show
 from ..stage import run

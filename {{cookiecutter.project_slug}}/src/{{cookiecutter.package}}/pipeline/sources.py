@@ -107,8 +107,9 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
             frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
-    except (SQLAlchemyError, ImportError) as error:
-        reason = first_line(getattr(error, "orig", None) or error)
+    except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
+        cause = error.__cause__ or error  # pandas wraps what SQLAlchemy wraps what the driver says
+        reason = first_line(getattr(cause, "orig", None) or cause)
         raise Problem(f"data.source: the database does not answer the query: {reason}") from error
     db.register("found", frame)
     return Found("found", [str(column) for column in frame.columns], _public(where))

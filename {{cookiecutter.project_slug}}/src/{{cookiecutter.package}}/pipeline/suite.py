@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from ..bodies import Expectation
 from ..config import Data
 from ..files import read_json
 from ..problem import Problem, first_line
+from .outcomes import outcome, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ def built_in(data: Data, columns: list[str]) -> list[Given]:
         {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
         *_each("expect_column_to_exist", [data.target, *data.sensitive]),
         *_each("expect_column_values_to_not_be_null", [data.target]),
+        *_each("expect_column_unique_value_count_to_be_between", [data.target], min_value=2),
         *_each(
             "expect_column_values_to_not_be_null",
             [c for c in columns if c != data.target],
@@ -66,9 +68,7 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
     for position, one in enumerate(expectations):
         lost = [name for name in _columns(one) if name not in present]
         if lost:
-            outcomes[position] = _outcome(
-                one, success=False, observed=f"column {lost[0]} is missing"
-            )
+            outcomes[position] = outcome(one, False, f"there is no column {lost[0]}")
         else:
             groups.setdefault(_needs(one, present), []).append(position)
     for names, positions in groups.items():
@@ -93,7 +93,8 @@ def _needs(one: Given, present: list[str]) -> tuple[str, ...]:
         return (present[0],)
     if one["type"].startswith("expect_table") or one["type"] == "expect_column_to_exist":
         return ()  # names only: all columns, no rows
-    return tuple(_columns(one)) or tuple(present)
+    alone = () if "row_condition" in one["kwargs"] else tuple(_columns(one))
+    return alone or tuple(present)
 
 
 def _frame(table: Path, names: tuple[str, ...]) -> pd.DataFrame:
@@ -105,6 +106,7 @@ def _frame(table: Path, names: tuple[str, ...]) -> pd.DataFrame:
 def _validate(frame: pd.DataFrame, expectations: dict[int, Given]) -> dict[int, Expectation]:
     import logging
 
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it does not heed DO_NOT_TRACK
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.exceptions.exceptions import GreatExpectationsError
@@ -116,49 +118,27 @@ def _validate(frame: pd.DataFrame, expectations: dict[int, Given]) -> dict[int, 
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("table").add_dataframe_asset("rows")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    marked: list[Any] = [{**one, "meta": {"position": p}} for p, one in expectations.items()]
+    marked: list[Any] = [
+        {"type": one["type"], "kwargs": _timed(one["kwargs"], frame), "meta": {"position": p}}
+        for p, one in expectations.items()
+    ]
     try:
         suite = gx.ExpectationSuite(name="contract", expectations=marked)
         results: Any = batch.validate(suite, result_format="BASIC").results
     except (GreatExpectationsError, TypeError, ValueError) as error:
         raise Problem(f"the contract cannot be judged: {first_line(error)}") from error
     return {
-        (p := int(result.expectation_config.meta["position"])): _read(expectations[p], result)
+        (p := int(result.expectation_config.meta["position"])): read(expectations[p], result)
         for result in results
     }
 
 
-def _read(one: Given, result: Any) -> Expectation:
-    """Keep counts and numbers of a result; values out of rows stay out."""
-    details: dict[str, Any] = dict(result.result or {})
-    count: Any = details.get("unexpected_count")
-    percent: Any = details.get("unexpected_percent")
-    observed: Any = details.get("observed_value")
-    if percent is not None:
-        text = f"{percent:.4g} % ({int(count):,} rows)"
-    elif hasattr(observed, "item"):
-        text = f"{observed.item()}"
-    elif isinstance(observed, int | float) or one["type"].startswith(
-        ("expect_table", "expect_column_values_to_be_of")
-    ):
-        text = str(observed)
-    else:
-        text = "" if details else "could not be computed on this column"
-    names = dict(details.get("details") or {}).get("mismatched")
-    text += f", mismatched {names}" if names else ""
-    return _outcome(one, success=bool(result.success), observed=text, count=count, percent=percent)
+def _timed(kwargs: Given, frame: pd.DataFrame) -> Given:
+    """Return limits with times for texts where the column holds times: JSON has none."""
+    import pandas as pd
 
-
-def _outcome(
-    one: Given, *, success: bool, observed: str, count: Any = None, percent: Any = None
-) -> Expectation:
-    limits = {key: value for key, value in one["kwargs"].items() if key != "column"}
-    return Expectation(
-        type=one["type"],
-        column=one["kwargs"].get("column"),
-        limits=json.dumps(limits, sort_keys=True, ensure_ascii=False) if limits else "",
-        success=success,
-        observed=observed,
-        unexpected_count=None if count is None else int(count),
-        unexpected_percent=None if percent is None or percent != percent else float(percent),
-    )
+    column = kwargs.get("column")
+    if column not in frame.columns or frame[column].dtype.kind != "M":
+        return kwargs
+    texts = [key for key in ("min_value", "max_value") if isinstance(kwargs.get(key), str)]
+    return kwargs | {key: pd.Timestamp(kwargs[key]) for key in texts}

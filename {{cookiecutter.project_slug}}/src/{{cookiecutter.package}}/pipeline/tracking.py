@@ -33,13 +33,18 @@ def connect(experiment: str) -> str:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     store = home()
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    uri = given or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
     mlflow.set_tracking_uri(uri)
     try:
+        place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
         found = mlflow.get_experiment_by_name(experiment)
+        if found is not None and not given and found.artifact_location != place:
+            # The folder was moved: artifacts of that experiment would go to where it was.
+            experiment = f"{experiment} in {store.as_posix()}"
+            found = mlflow.get_experiment_by_name(experiment)
         if found is not None:
             return str(found.experiment_id)
-        place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
         return mlflow.create_experiment(experiment, artifact_location=place)
     except (MlflowException, OSError) as error:
         raise Problem(

@@ -14,7 +14,7 @@ from ..problem import Problem
 from ..stage import record, run
 from .suite import built_in, given, judged
 
-SECTIONS = ("data",)
+SECTIONS = ("data.contract", "data.sensitive", "data.target")
 PAGE = Path("reports/contract.html")
 
 
@@ -66,8 +66,7 @@ def main() -> str:
 
 def said(one: Expectation) -> str:
     """Say one outcome in words: where, what was seen, what was promised."""
-    limits = f" {one.limits}" if one.limits else ""
-    return f"{one.column or 'table'}: {one.observed or 'broken'} against {one.type}{limits}"
+    return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"
 
 
 STYLE = """:root{color-scheme:light dark}
