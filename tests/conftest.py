@@ -106,5 +106,5 @@ def default_line(
 
 @pytest.fixture
 def finished(default_line: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
-    """A copy of the default project after its line ran, with DVC's cache, for one test to change."""
+    """A copy of the default project after its line ran, with its cache, for one test to change."""
     return baked.copy_project(default_line, tmp_path)

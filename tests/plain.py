@@ -83,7 +83,7 @@ def differences(judged: list[dict[str, Any]], right: dict[str, Right]) -> list[s
             continue
         if (rule["verdict"], rule["limit"]) != (said, limit):
             found.append(f"{name}: {json.dumps(rule)} but right is {said}, limit {limit}: {number}")
-        exact = "psi_quantile10" in rule["reason"] or name.startswith("fairness.")
+        exact = name.startswith(("drift.", "fairness."))
         if not close(rule["value"], number.value, 1e-12 if exact else 1e-9):
             found.append(f"{name}: value {rule['value']!r}, right is {number.value!r}")
         lower, upper = rule["interval"] or (None, None)

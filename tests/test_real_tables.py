@@ -18,11 +18,13 @@ from plain_facts import Facts
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from tables import REAL, TIERS, RealTable
+from template_package import module
 
 ADDITIVITY = """
 import json, sys
 import numpy, pandas, shap, skops.io
-rows = pandas.read_parquet("data/split/test.parquet").sample(2000, random_state=2026)
+rows = pandas.read_parquet("data/split/test.parquet")
+rows = rows.sample(min(2000, len(rows)), random_state=2026)
 path = "models/model.skops"
 model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
 found = shap.TreeExplainer(model[-1])(model[:-1].transform(rows), check_additivity=False)
@@ -32,8 +34,14 @@ print(json.dumps(float((gap <= 1e-6 * numpy.maximum(1, abs(output))).mean())))
 """
 
 
+CASES = [
+    pytest.param(table, id=table.name, marks=pytest.mark.nightly if table.seldom else ())
+    for table in REAL
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("table", REAL, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", CASES)
 def test_a_real_table_is_judged_rightly_under_every_tier(
     table: RealTable, bake_runnable: Bake
 ) -> None:
@@ -60,6 +68,14 @@ def test_a_real_table_is_judged_rightly_under_every_tier(
         assert json.loads(project.read("reports/decision.json")) == decision
         check_failing(table, tier, decision["rules"])
         assert evidence_digests(project) == measured, "another tier measured again"
+
+
+def test_codes_of_a_sensitive_column_are_written_as_they_are() -> None:
+    sensitive = module("config").Sensitive
+    assert sensitive(labels={1: "male", "2": "female"}).labels == {"1": "male", "2": "female"}
+    for key in (True, 1.5, None):
+        with pytest.raises(ValueError, match="valid string"):
+            sensitive(labels={key: "male"})
 
 
 def check_failing(table: RealTable, tier: str, rules: list[dict[str, Any]]) -> None:

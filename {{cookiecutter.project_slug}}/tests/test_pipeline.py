@@ -1,14 +1,16 @@
-"""`dvc.yaml` says what the code says: DVC runs a stage again exactly when it has to."""
+"""`dvc.yaml` says what the code says, and each module keeps to its room: measure, judge."""
 
 from __future__ import annotations
 
+import ast
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, package_name
 
 STAGES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))[
     "stages"
@@ -91,3 +93,102 @@ def test_a_stage_hangs_on_the_line(stage: str) -> None:
     assert declared_sections(stage) or needs & made, (
         f"dvc.yaml, stages.{stage}: nothing before it makes what it needs, so DVC may run it first"
     )
+
+
+SMALL_LINE = ("ingest", "split", "train", "evaluate", "fairness")
+SMALL = ["data=synthetic", "data.source.rows=6000", "model=logistic_regression", "split=random"]
+
+
+@pytest.fixture
+def workspace(
+    root: Path, tmp_path: Path, module: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """An empty folder with a small configuration and no MLflow; nothing else is touched."""
+    shutil.copy(root / "dvc.yaml", tmp_path)
+    (tmp_path / "models" / "champion").mkdir(parents=True)
+    params = module("composition").compose(root / "conf", SMALL)
+    text = yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False)
+    (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module("pipeline.train"), "log", lambda *_: "no run")
+    monkeypatch.setattr(module("pipeline.evaluate"), "log_metrics", lambda *_: {})
+    return tmp_path
+
+
+def test_a_small_table_becomes_evidence(workspace: Path, module: Callable[[str], Any]) -> None:
+    # Given a small table, when the stages run one after another
+    for stage in SMALL_LINE:
+        assert module(f"pipeline.{stage}").main()
+    # Then each left evidence that keeps to its schema
+    evidence = {stage: module("evidence").load(stage, workspace) for stage in SMALL_LINE}
+    # And its numbers are about the same rows, and are what the synthetic book is known for
+    rows = evidence["ingest"].metrics["rows"].value
+    parts = evidence["split"].metrics
+    assert rows == 6000 == parts["rows_train"].value + parts["rows_test"].value
+    assert evidence["evaluate"].metrics["roc_auc"].value > 0.7
+    assert "sex*age_group.demographic_parity_difference" in evidence["fairness"].metrics
+    assert evidence["evaluate"].subject.model == evidence["train"].subject.model
+
+
+PACKAGE = ROOT / "src" / package_name()
+MODULES = [path.relative_to(PACKAGE).as_posix() for path in sorted(PACKAGE.rglob("*.py"))]
+BASE = "base"  # the modules beside the rooms: config, tables, evidence, …
+MAY_IMPORT = {
+    BASE: {BASE},
+    "measures": {BASE, "measures"},  # statistics: they neither judge nor run a stage
+    "pipeline": {BASE, "measures", "pipeline"},  # stages: they measure, they do not judge
+    "governance": {BASE, "governance"},  # judging: from evidence alone, never from a stage
+}
+EXCEPTIONS = {
+    "pipeline/compose.py": "governance",  # refuses an expression that is no CEL, early
+    "pipeline/decide.py": "governance",  # the one stage that judges
+}
+
+
+def room_of(module: str) -> str:
+    """Return the room of `measures/drift.py`, which is `measures`."""
+    return module.partition("/")[0] if "/" in module else BASE
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "cli.py"])
+def test_a_module_imports_from_its_own_room_and_from_the_base(
+    name: str, module: Callable[[str], Any]
+) -> None:
+    # Given a module, when its imports within the package are read
+    room = room_of(name)
+    assert room in MAY_IMPORT, f"tests/test_rooms.py does not know {room}/: say what it may import"
+    allowed = MAY_IMPORT[room] | {EXCEPTIONS.get(name, room)}
+    imports = {
+        path.relative_to(PACKAGE).as_posix() for path in module("closure").imports(PACKAGE / name)
+    }
+    # Then none is the command line, and each is from a room that this one may use
+    if "cli.py" in imports:
+        pytest.fail(f"{name} imports cli.py: move what it needs into the base", pytrace=False)
+    strangers = [target for target in imports if room_of(target) not in allowed]
+    if strangers:
+        worst = max(strangers, key=lambda target: not target.endswith("__init__.py"))
+        pytest.fail(
+            f"{name} imports {worst}, but {room} may import from {', '.join(sorted(allowed))} "
+            "only: pass the value as an argument, or move the function",
+            pytrace=False,
+        )
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_within_the_package_are_relative(name: str) -> None:
+    # Given a module, when its absolute imports are read
+    tree = ast.parse(Path(PACKAGE / name).read_text(encoding="utf-8"))
+    absolute = {
+        imported
+        for node in ast.walk(tree)
+        for imported in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom) and node.level == 0
+            else []
+        )
+    }
+    # Then none is of the package: dependencies of stages are found by relative imports
+    own = [imported for imported in absolute if imported.partition(".")[0] == PACKAGE.name]
+    assert not own, f"{name} imports {own[0]}: write a relative import"

@@ -45,7 +45,7 @@ def gate(
     if as_json:
         print(decision.model_dump_json(indent=2))
     else:
-        from .governance.show import show
+        from .governance.decision import show
 
         show(decision, every=every)
     raise typer.Exit(0 if decision.verdict == "allow" else 1)

@@ -11,8 +11,7 @@ from ..config import Params, Policy, Rule, Waiver
 from ..evidence import AnyEvidence, Metric
 from ..files import digest_of
 from .decision import LETS_THROUGH, Decision, DecisionSubject, RuleResult, Verdict
-from .expressions import holds
-from .rules import BoundRule, Scope, expected, undercuts
+from .rules import BoundRule, Scope, expected, holds, undercuts
 
 Collected = Mapping[str, AnyEvidence | str]
 """Gate → its evidence, or the reason why there is none that can be trusted."""

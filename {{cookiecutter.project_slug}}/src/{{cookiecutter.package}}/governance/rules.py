@@ -1,11 +1,17 @@
-"""From a policy to the exact list of rules that must be judged."""
+"""From a policy to the exact list of rules that must be judged, and what a CEL rule says.
+
+CEL, for what a threshold cannot say: the language of Kubernetes admission policies, in which an
+undefined name is an error. An expression that cannot be evaluated is a failed rule.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 from ..config import Policy, Rule, Task
+from ..problem import first_line
 
 
 @dataclass(frozen=True)
@@ -88,4 +94,38 @@ def _weaker(rule: Rule, least: Rule) -> str:
         return "evidence is point, the floor has interval"
     if (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, the floor has {least.minimum_n}"
+    return ""
+
+
+def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
+    """Evaluate a CEL expression over `evidence` and `params`.
+
+    Returns True with an empty reason; False or None (cannot be evaluated) with the reason.
+    """
+    import cel
+
+    try:
+        result: object = cel.evaluate(expression, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rule has failed
+        detail = (
+            f"{error.args[0]} is not there"
+            if isinstance(error, KeyError)
+            else first_line(error, 160)
+        )
+        return None, f"cannot evaluate `{expression}`: {detail}"
+    if result is True:
+        return True, ""
+    if result is False:
+        return False, f"does not hold: {expression}"
+    return None, f"`{expression}` gives {type(result).__name__}, not true or false"
+
+
+def syntax_error(expression: str) -> str:
+    """Return why an expression is no CEL, or an empty text."""
+    import cel
+
+    try:
+        cel.compile(expression)
+    except (RuntimeError, TypeError, ValueError) as error:
+        return first_line(error, 160)
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..composition import CONF, compose
 from ..config import Params
 from ..files import root, write_text
-from ..governance.expressions import syntax_error
+from ..governance.rules import syntax_error
 from ..model_file import PACKAGES, allowed
 from ..problem import Problem
 from ..stage import run

@@ -12,9 +12,8 @@ from pathlib import Path
 from ..config import Params, parse, read_raw
 from ..evidence import AnyEvidence, collect
 from ..files import write_json
-from ..governance.decision import save
+from ..governance.decision import save, show
 from ..governance.policy import judge
-from ..governance.show import show
 from ..stage import run
 
 SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
