@@ -39,7 +39,7 @@ def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(package:
     runnable = {
         path.stem
         for path in (package / "pipeline").glob("*.py")
-        if f'run("{path.stem}", main)' in path.read_text(encoding="utf-8")
+        if "\ndef main() -> str:" in path.read_text(encoding="utf-8")
     }
     # When they are compared with the stages, then they are the same
     assert set(STAGES) == runnable, (
@@ -73,7 +73,7 @@ def test_a_stage_depends_on_the_parameters_that_it_reads(
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_runs_its_own_module(stage: str, package: Path) -> None:
     # Given a stage, when its command is read, then it is the module of its name
-    assert STAGES[stage]["cmd"] == f"python -m {package.name}.pipeline.{stage}"
+    assert STAGES[stage]["cmd"] == f"python -m {package.name}.stage {stage}"
     # And nothing keeps DVC from running it
     assert "frozen" not in STAGES[stage], (
         f"dvc.yaml, stages.{stage}: remove `frozen`, a frozen stage keeps old evidence"

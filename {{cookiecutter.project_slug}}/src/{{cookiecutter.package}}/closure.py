@@ -32,7 +32,7 @@ def modules(stage: str) -> list[Path]:
     """Return the files behind a stage, sorted: its module and, transitively, what that imports."""
     start = PACKAGE / "pipeline" / f"{stage}.py"
     seen: set[Path] = set()
-    todo = {start, PACKAGE / "pipeline" / "__init__.py", PACKAGE / "__init__.py"}
+    todo = {start, PACKAGE / "pipeline/__init__.py", PACKAGE / "__init__.py", PACKAGE / "stage.py"}
     while todo:
         module = todo.pop()
         seen.add(module)

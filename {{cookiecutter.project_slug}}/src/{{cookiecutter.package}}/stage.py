@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,17 +30,18 @@ def quiet() -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")
 
 
-def run(stage: str, main: Callable[[], str]) -> None:
-    """Run a stage: print its one-line result or error; leave no earlier decision standing.
+def run(stage: str) -> None:
+    """Run `pipeline.<stage>`: print its result or error in a line; withdraw the earlier decision.
 
-    A stage that starts withdraws the decision about what was there before; a stage that fails
-    leaves a deny that says why. `decide` writes the new one.
+    A stage that starts withdraws the decision about what was there before; a stage that fails (its
+    import, too) leaves a deny that says why. `decide` writes the new one.
     """
     quiet()
     if stage != "compose":
         DECISION.unlink(missing_ok=True)
     code = 0
     try:
+        main: Callable[[], str] = import_module(f"{__package__}.pipeline.{stage}").main
         print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
     except Problem as problem:
         code = _stopped(stage, str(problem), problem.exit_code)
@@ -133,3 +135,7 @@ def _commit() -> tuple[str | None, bool | None]:
 
     commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
     return commit, None if status is None else bool(status)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RAW = Path("data/raw.parquet")
+VALIDATED = Path("data/validated.json")  # the digest of the table that keeps the contract
 TRAIN = Path("data/split/train.parquet")
 TEST = Path("data/split/test.parquet")
 SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")

@@ -8,7 +8,6 @@ from ..files import root, write_text
 from ..governance.rules import syntax_error
 from ..model_file import PACKAGES, allowed
 from ..problem import Problem
-from ..stage import run
 
 HEADER = (
     "# Written by the stage `compose` from conf/. "
@@ -43,7 +42,3 @@ def check(params: Params) -> None:
             error = "" if expression is None else syntax_error(expression)
             if error:
                 raise Problem(f"conf/policy: rule {rule.id}: {error}")
-
-
-if __name__ == "__main__":
-    run("compose", main)

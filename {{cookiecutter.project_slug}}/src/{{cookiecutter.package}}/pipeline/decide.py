@@ -14,7 +14,6 @@ from ..evidence import AnyEvidence, collect
 from ..files import write_json
 from ..governance.decision import save, show
 from ..governance.policy import judge
-from ..stage import run
 
 SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
 METRICS = Path("reports/metrics.json")
@@ -55,7 +54,3 @@ def side_by_side(
 
 def _of_a_feature(name: str, features: set[str]) -> bool:
     return name.startswith("leak.") or name.rpartition(".")[0] in features
-
-
-if __name__ == "__main__":
-    run("decide", main)

@@ -7,7 +7,6 @@ from pathlib import Path
 from ..config import read
 from ..evidence import load
 from ..files import write_json, write_text
-from ..stage import run
 from .cards import data_card, markdown, model_card
 
 SECTIONS = ("project", "data.target", "data.no_sensitive_reason")
@@ -28,7 +27,3 @@ def main() -> str:
         write_json(REPORTS / f"{name}.json", card.model_dump(mode="json"))
         write_text(REPORTS / f"{name}.md", markdown(title, card))
     return f"model card and data card, {len(model.limits)} limits stated"
-
-
-if __name__ == "__main__":
-    run("document", main)

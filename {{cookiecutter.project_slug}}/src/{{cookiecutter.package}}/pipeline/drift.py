@@ -11,7 +11,7 @@ from ..evidence import Finding, Metric, load, path_of
 from ..measures import binning, drift
 from ..measures.binning import Binned
 from ..problem import Problem
-from ..stage import record, run
+from ..stage import record
 from .evidently_report import draw, sample
 
 SECTIONS = ("seed", "data.task")
@@ -138,7 +138,3 @@ def findings_of(found: dict[str, Binned], body: DriftBody) -> list[Finding]:
             Finding(what=what, where=column.name, value=column.population_stability_index)
         )
     return findings
-
-
-if __name__ == "__main__":
-    run("drift", main)

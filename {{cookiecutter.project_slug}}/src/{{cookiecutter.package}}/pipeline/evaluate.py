@@ -12,7 +12,7 @@ from ..config import Params, read
 from ..evidence import Metric, load, path_of
 from ..files import write_text
 from ..measures import leaks, performance
-from ..stage import record, run
+from ..stage import record
 from .tracking import log_metrics
 
 if TYPE_CHECKING:
@@ -206,7 +206,3 @@ def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]
         else Metric(value=scores[worst], n=rows, note=worst)
     )
     return metrics
-
-
-if __name__ == "__main__":
-    run("evaluate", main)

@@ -10,7 +10,7 @@ from ..config import read
 from ..evidence import Finding, load, path_of
 from ..files import write_bytes
 from ..measures.explanations import Explanation, explain
-from ..stage import record, run
+from ..stage import record
 
 SECTIONS = ("seed", "data.task")
 SAMPLE = 2000
@@ -71,7 +71,3 @@ def draw(found: Explanation) -> None:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     write_bytes(PICTURE, buffer.getvalue())
-
-
-if __name__ == "__main__":
-    run("explain", main)

@@ -13,7 +13,7 @@ from ..evidence import Finding, Metric
 from ..measures import fairness, group_error, proxies
 from ..measures.groups import Key, intersections
 from ..problem import Problem
-from ..stage import record, run
+from ..stage import record
 
 SECTIONS = ("data", "policy.confidence")
 SAMPLE = 20_000  # rows of the training part on which proxies are looked for
@@ -186,7 +186,3 @@ def summary(task: str, metrics: dict[str, Metric]) -> str:
     worst = max(widest, key=lambda name: widest[name])
     what = kind.removeprefix(".").replace("_", " ")
     return f"widest {what} {widest[worst]:.4f} by {worst.removesuffix(kind)}, {metrics[worst].note}"
-
-
-if __name__ == "__main__":
-    run("fairness", main)

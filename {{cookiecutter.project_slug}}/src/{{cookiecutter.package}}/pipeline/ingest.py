@@ -12,7 +12,7 @@ from ..bodies import Column, IngestBody
 from ..config import Data, read
 from ..evidence import Metric
 from ..problem import Problem, first_line
-from ..stage import record, run
+from ..stage import record
 from ..tables import quoted
 from .sources import SOURCES, unreadable
 
@@ -175,7 +175,3 @@ def _cell(name: str, kind: str) -> str:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-if __name__ == "__main__":
-    run("ingest", main)

@@ -10,7 +10,7 @@ from ..config import Data, Params, read
 from ..evidence import Metric
 from ..measures.leaks import overlapping_rows
 from ..problem import Problem
-from ..stage import record, run
+from ..stage import record
 from .columns import features_of, groups_of, target_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,3 @@ def _record(
             ),
         },
     )
-
-
-if __name__ == "__main__":
-    run("split", main)

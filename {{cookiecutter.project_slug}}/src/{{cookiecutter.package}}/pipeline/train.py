@@ -11,7 +11,7 @@ from ..config import Model, Params, Task, read
 from ..evidence import load, path_of
 from ..files import file_digest
 from ..problem import Problem, first_line
-from ..stage import record, run
+from ..stage import record
 from .preprocessing import preprocessing
 from .tracking import connect, flat
 
@@ -151,7 +151,3 @@ def dataset(path: Path) -> Any:
     digest = file_digest(path)
     source = CodeDatasetSource(tags={"path": path.as_posix(), "digest": digest})
     return MetaDataset(source, name=path.stem, digest=digest.removeprefix("sha256:")[:36])
-
-
-if __name__ == "__main__":
-    run("train", main)

@@ -9,9 +9,9 @@ from .. import tables
 from ..bodies import Expectation, ValidateBody
 from ..config import read
 from ..evidence import Finding, Metric
-from ..files import file_digest, write_text
+from ..files import file_digest, write_json, write_text
 from ..problem import Problem
-from ..stage import record, run
+from ..stage import record
 from .suite import built_in, given, judged
 
 SECTIONS = ("data.contract", "data.sensitive", "data.target")
@@ -61,6 +61,7 @@ def main() -> str:
     )
     if broken:
         raise Problem(f"contract broken: {'; '.join(map(said, broken))}; see {PAGE.as_posix()}", 1)
+    write_json(tables.VALIDATED, {"raw": file_digest(tables.RAW)})
     return f"{len(outcomes)} expectations hold on {rows:,} rows"
 
 
@@ -97,7 +98,3 @@ def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
             f"<td>{escape(one.observed)}<td>{result}</tr>"
         )
     return "\n".join([*lines, "</tbody></table></html>"]) + "\n"
-
-
-if __name__ == "__main__":
-    run("validate", main)
