@@ -318,7 +318,48 @@ def test_trap_37_after_the_repair_the_line_allows_again(finished: BakedProject) 
     # When the contract is put right and the line runs again
     finished.write(suite, right)
     ran = repro(finished)
-    # Then it is judged anew and allowed
+    # Then it is judged anew and allowed, and no model was trained for it
     assert {"validate", "decide"} <= ran
+    assert "train" not in ran
     assert decision(finished)["verdict"] == "allow"
     finished.governance("gate", code=0)
+
+
+def test_trap_37_a_stage_that_cannot_even_be_imported_leaves_a_deny(finished: BakedProject) -> None:
+    # Given a finished line, and a helper of the stage `drift` with a syntax error
+    helper = f"src/{finished.package}/pipeline/evidently_report.py"
+    finished.write(helper, finished.read(helper) + "def broken(:\n")
+    # When the line runs
+    done = finished.run(["dvc", "repro"], code=None)
+    # Then it stops there in one line, and no earlier allow is left
+    assert done.returncode != 0
+    assert "drift: SyntaxError" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    found = decision(finished)
+    assert found["verdict"] == "deny"
+    assert [rule["id"] for rule in found["rules"]] == ["drift.stopped"]
+
+
+MEASURED_FAULTS = {  # fault → the rule that has to fail, and what its reason has to name
+    "drifted": ("drift.data[income]", "at most 0.25"),
+    "biased": ("fairness.demographic_parity[sex]", "female vs male"),
+    "proxy": ("fairness.proxy[sex]", "purpose"),
+    "leak": ("evaluate.leak[savings]", "savings"),
+    "subgroup": ("fairness.demographic_parity[sex*age_group]", "18-29"),
+}
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("fault", MEASURED_FAULTS)
+def test_a_fault_that_keeps_the_contract_is_denied(fault: str, finished: BakedProject) -> None:
+    # Given the default line with one fault that the data contract cannot see, when it runs
+    replace(finished, "conf/data/synthetic.yaml", "faults: []", f"faults: [{fault}]")
+    repro(finished)
+    # Then it is denied by the rule that is about it, which names the place
+    rule, words = MEASURED_FAULTS[fault]
+    failed = {r["id"]: r["reason"] for r in decision(finished)["rules"] if r["verdict"] == "fail"}
+    assert words in failed[rule]
+    finished.governance("gate", code=1)
+    # And bias that shows only in an intersection is not blamed on either attribute alone
+    if fault == "subgroup":
+        assert not [rule for rule in failed if rule.endswith(("[sex]", "[age_group]"))]
