@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,6 +76,7 @@ def save(decision: Decision, base: Path = Path()) -> None:
     write_json(path, content)
 
 
+LOG_WIDTH = 160  # columns in a log file, where a name is better not broken
 FILES = (
     "reports/decision.json",
     "reports/model_card.md",
@@ -95,7 +97,9 @@ def show(decision: Decision, *, every: bool = False) -> None:
     """Print a table of the rules that mattered (or of every rule), then the verdict."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = LOG_WIDTH
     chosen = decision.by_weight()
     if not every:
         chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)

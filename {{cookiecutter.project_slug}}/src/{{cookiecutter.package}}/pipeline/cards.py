@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import FiniteFloat
 
 from ..bodies import Attribute, Column
-from ..config import Closed, Project
+from ..config import Closed, Data, Project
 from ..evidence import AnyEvidence, Finding, Metric
 
 Evidences = dict[str, AnyEvidence]
@@ -111,19 +111,19 @@ def limits(found: Evidences) -> list[str]:
     ]
 
 
-def data_card(target: str, no_sensitive_reason: str, found: Evidences) -> DataCard:
-    """Fill the data card."""
+def data_card(data: Data, found: Evidences) -> DataCard:
+    """Fill the data card; `data` needs name, target and no_sensitive_reason only."""
     ingest, validate, split = found["ingest"], found["validate"], found["split"]
     return DataCard(
-        name=validate.body.contract,
+        name=data.name,
         source=ingest.body.source,
         uri=ingest.body.uri,
         source_sha256=ingest.body.sha256,
         rows=ingest.body.rows,
         columns=ingest.body.columns,
-        target=target,
+        target=data.target,
         sensitive=split.body.sensitive,
-        no_sensitive_reason=no_sensitive_reason,
+        no_sensitive_reason=data.no_sensitive_reason,
         contract=validate.body.contract,
         expectations=len(validate.body.expectations),
         failed_expectations=sum(not e.success for e in validate.body.expectations),
@@ -180,7 +180,7 @@ def _groups(attribute: dict[str, Any]) -> list[str]:
         [group["name"], group["n"], *(group["rates"].get(rate) for rate in rates)]
         for group in groups
     ]
-    return [f"### {attribute['name']}", "", *_table(["group", "rows", *rates], rows), ""]
+    return [f"### {_cell(attribute['name'])}", "", *_table(["group", "rows", *rates], rows), ""]
 
 
 def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
@@ -196,4 +196,5 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return " ".join(str(value).replace("|", "\\|").split())
+    text = " ".join(str(value).split())
+    return text.replace("|", "\\|").replace("*", "\\*")

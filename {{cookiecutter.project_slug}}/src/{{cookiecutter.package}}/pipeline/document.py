@@ -9,7 +9,7 @@ from ..evidence import load
 from ..files import write_json, write_text
 from .cards import data_card, markdown, model_card
 
-SECTIONS = ("project", "data.target", "data.no_sensitive_reason")
+SECTIONS = ("project", "data.name", "data.target", "data.no_sensitive_reason")
 GATES = ("ingest", "validate", "split", "train", "evaluate", "drift", "fairness", "explain")
 REPORTS = Path("reports")
 
@@ -19,10 +19,10 @@ def main() -> str:
     params = read(*SECTIONS)
     found = {gate: load(gate) for gate in GATES}
     model = model_card(params.project, found)
-    data = data_card(params.data.target, params.data.no_sensitive_reason, found)
+    data = data_card(params.data, found)
     for name, title, card in (
         ("model_card", f"Model card: {params.project.name}", model),
-        ("data_card", f"Data card: {data.uri}", data),
+        ("data_card", f"Data card: {data.name}", data),
     ):
         write_json(REPORTS / f"{name}.json", card.model_dump(mode="json"))
         write_text(REPORTS / f"{name}.md", markdown(title, card))
