@@ -56,6 +56,7 @@ def push(tmp_path: Path) -> Callable[[baked.BakedProject, str], tuple[int, str]]
         variables["PATH"] = os.pathsep.join([str(Path(uv).parent), variables["PATH"]])
         # The package cache is the caller's, as a runner's would be the action's; nothing else is.
         variables["UV_CACHE_DIR"] = baked.run_plain([uv, "cache", "dir"], tmp_path).stdout.strip()
+        variables["COLUMNS"] = "160"  # act gives steps a terminal, GitHub does not
         done = baked.run_plain(command, project.path, code=None, **variables)
         return done.returncode, done.stdout + done.stderr
 
