@@ -48,6 +48,8 @@ def gate(
         from .governance.decision import show
 
         show(decision, every=every)
+        if names:
+            print(f"only {', '.join(names)} judged: no decision was written")
     raise typer.Exit(0 if decision.verdict == "allow" else 1)
 
 

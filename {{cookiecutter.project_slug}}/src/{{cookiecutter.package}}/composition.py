@@ -30,11 +30,30 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise Problem(f"conf/ does not compose: {first_line(error)}") from error
     params = parse(values)
+    _require_whole_policy(conf, params)
     floor = params.policy.floor
     if floor is None:
         return params
     policy = params.policy.model_copy(update={"floor": _read_floor(floor, conf)})
     return params.model_copy(update={"policy": policy})
+
+
+def _require_whole_policy(conf: Path, params: Params) -> None:
+    """Refuse a policy that anything but its own file in `conf/policy/` had a say in."""
+    from omegaconf import OmegaConf
+
+    path = conf / "policy" / f"{params.policy.name}.yaml"
+    try:
+        own: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            f"policy {params.policy.name!r} is not in {path}: name it as its file"
+        ) from error
+    if Policy.model_validate(own) != params.policy:
+        raise Problem(
+            f"the composed policy is not that of conf/policy/{path.name}: take `policy:` out of "
+            "conf/config.yaml, thresholds have one place"
+        )
 
 
 def _read_floor(floor: Floor, conf: Path) -> Floor:

@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -107,7 +108,7 @@ class Data(Closed):
         default=None, description="classification: the target's favourable value"
     )
     sensitive: dict[str, Sensitive] = {}
-    no_sensitive_reason: str = Field(
+    no_sensitive_reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         default="", description="why there is no sensitive attribute to name"
     )
     drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
@@ -174,8 +175,8 @@ class Waiver(Closed):
     """An owner's decision to live with one rule for a time."""
 
     rule: str
-    reason: str = Field(min_length=10)
-    approved_by: str = Field(min_length=2)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    approved_by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)]
     expires: date
 
 

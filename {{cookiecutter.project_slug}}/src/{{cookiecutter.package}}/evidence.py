@@ -41,6 +41,10 @@ class Metric(Strict):
             raise ValueError("lower and upper come together")
         if self.lower is not None and self.upper is not None and self.lower > self.upper:
             raise ValueError("lower is above upper")
+        if self.value is not None and self.lower is not None and self.upper is not None:
+            slack = 1e-9 * max(1.0, abs(self.value))
+            if not self.lower - slack <= self.value <= self.upper + slack:
+                raise ValueError("value lies outside its own bounds")
         return self
 
 

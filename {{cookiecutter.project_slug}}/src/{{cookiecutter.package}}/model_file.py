@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 PATH = Path("models/model.skops")
+CHAMPION = Path("models/champion/model.skops")
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
 """Packages that an estimator may come from; what a model file may hold beyond skops' own list."""
 

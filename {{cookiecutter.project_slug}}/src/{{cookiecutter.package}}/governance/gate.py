@@ -9,17 +9,30 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from .. import closure, tables
+from .. import closure, model_file, tables
 from ..composition import CONF, compose
 from ..config import Params, select
 from ..evidence import AnyEvidence, collect
 from ..files import digest_of, file_digest, root
 from ..problem import Problem
 from ..stage import input_digest
-from .decision import Decision, DecisionSubject, RuleResult, save
+from .decision import PATH, Decision, DecisionSubject, RuleResult, save
 from .policy import Collected, judge
 
 ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
+
+
+MEASURED: dict[str, tuple[Path, ...]] = {
+    "ingest": (tables.RAW,),
+    "validate": (tables.RAW,),
+    "split": (tables.RAW,),
+    "train": (tables.TRAIN,),
+    "evaluate": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
+    "drift": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
+    "fairness": (tables.TRAIN, tables.SENSITIVE_TEST, tables.PREDICTIONS),
+    "explain": (tables.TEST,),
+}
+"""Gate → tables that its evidence has to name, whatever else it names."""
 
 
 def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvidence | str]:
@@ -63,6 +76,12 @@ def _stale(
     values: dict[str, object],
     cache: dict[str, str],
 ) -> str:
+    wanted = [path.as_posix() for path in MEASURED[found.gate]]
+    if found.gate == "evaluate" and (base / model_file.CHAMPION).is_file():
+        wanted.append(model_file.CHAMPION.as_posix())
+    lost = [path for path in wanted if path not in found.subject.inputs]
+    if lost:
+        return f"evidence of {found.gate} is not about {lost[0]}; run `uv run dvc repro`"
     for path, digest in found.subject.inputs.items():
         if path not in cache:
             try:
@@ -100,8 +119,6 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
 
 def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
     """Refuse evidence about any model but the one on disk."""
-    from .. import model_file
-
     try:
         actual = model_file.digest(base / model_file.PATH)
     except Problem as problem:
@@ -148,6 +165,12 @@ def gate(base: Path, today: date, names: list[str] | None = None) -> Decision:
 
 def refuse(reason: str) -> None:
     """Leave a deny behind where judging itself was not possible."""
+    try:
+        base = root()
+    except Problem:
+        base = Path.cwd()
+        if not (base / PATH).is_file():
+            return  # not in a project: there is no decision to withdraw
     rule = RuleResult(
         id="gate.judged",
         verdict="insufficient",
@@ -158,5 +181,5 @@ def refuse(reason: str) -> None:
     )
     save(
         Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None),
-        root(),
+        base,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -110,6 +111,10 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Ans
             return Answer("fail", f"when: {why}")
         if not applies:
             return Answer("pass", f"does not apply: {rule.rule.when}")
+    for gate in re.findall(r"\bevidence\.(\w+)", rule.rule.require or ""):
+        found = evidence.get(gate)
+        if isinstance(found, str):
+            return Answer("insufficient", found, absent=True)
     if rule.metric is None:
         true, why = holds(rule.rule.require or "", values)
         return Answer("pass" if true else "fail", why or f"holds: {rule.rule.require}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 SECTIONS = ("experiment", "data.task", "policy.confidence")
-CHAMPION = Path("models/champion/model.skops")
+CHAMPION = model_file.CHAMPION
 PLOTS = Path("reports/plots")
 
 

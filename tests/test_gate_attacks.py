@@ -1,0 +1,74 @@
+"""Ways to a wrong allow that a reviewer found, each tried on a finished project and closed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from baked import BakedProject
+from test_gate import denied, edit, judged, reasons, refused  # noqa: F401 - `judged` is a fixture
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:  # noqa: F811
+    # Given a `policy:` in conf/config.yaml, which is composed over that of conf/policy/
+    rule = (
+        "{id: explain.coverage, metric: explain.coverage, bound: at_least, block: 0.1, owner: me}"
+    )
+    text = judged.read("conf/config.yaml")
+    judged.write("conf/config.yaml", f"{text}\npolicy: {{rules: [{rule}]}}\n")
+    # When the gate composes anew, then it refuses to judge by it
+    assert "thresholds have one place" in refused(judged)
+
+
+def test_the_risk_tier_is_the_policy_that_judges(judged: BakedProject) -> None:  # noqa: F811
+    # Given another policy chosen, when the gate judges, then the tier on record is that policy's
+    text = judged.read("conf/config.yaml")
+    judged.write("conf/config.yaml", text.replace("- policy: limited", "- policy: minimal"))
+    judged.run(["dvc", "repro", "document"])
+    card = json.loads(judged.read("reports/model_card.json"))
+    assert card["project"]["risk_tier"] == "minimal"
+
+
+def test_evidence_that_leaves_out_its_table_denies(judged: BakedProject) -> None:  # noqa: F811
+    # Given drift evidence that names a harmless file in place of the tables it is about
+    digest = {"reports/evidence/split.json": "sha256:0"}
+    edit(judged, "drift", lambda found: found["subject"].update(inputs=digest))
+    # When the gate judges, then it is no evidence of drift
+    assert "is not about data/split/train.parquet" in reasons(denied(judged))
+
+
+def test_a_value_outside_its_bounds_is_no_evidence(judged: BakedProject) -> None:  # noqa: F811
+    # Given a large gap with bounds around zero, when the gate judges, then the schema refuses it
+    forged = {"value": 0.9, "lower": 0.0, "upper": 0.01}
+    name = "sex.demographic_parity_difference"
+    edit(judged, "fairness", lambda found: found["metrics"][name].update(forged))
+    assert "outside its own bounds" in reasons(denied(judged))
+
+
+def test_a_champion_that_came_later_has_to_be_compared(judged: BakedProject) -> None:  # noqa: F811
+    # Given a champion that lies there since the evaluation, when the gate judges
+    (judged.path / "models" / "champion" / "model.skops").write_bytes(b"not a model")
+    # Then the evaluation is stale
+    assert "is not about models/champion/model.skops" in reasons(denied(judged))
+
+
+def test_a_rule_in_cel_names_the_missing_evidence(judged: BakedProject) -> None:  # noqa: F811
+    # Given no evidence of evaluate, when the gate judges, then the CEL rule says so in words
+    (judged.path / "reports" / "evidence" / "evaluate.json").unlink()
+    rule = denied(judged)["evaluate.champion"]
+    assert rule["verdict"] == "insufficient"
+    assert "evaluate.json is missing" in rule["reason"]
+
+
+def test_without_dvc_yaml_no_allow_is_left(judged: BakedProject) -> None:  # noqa: F811
+    # Given a project without its pipeline, when the gate is asked, then it cannot judge and denies
+    (judged.path / "dvc.yaml").unlink()
+    assert "no dvc.yaml" in refused(judged)
+
+
+def test_a_partial_judgement_says_that_it_is_none(judged: BakedProject) -> None:  # noqa: F811
+    # Given one gate by name, when it passes, then the screen says that nothing was decided
+    done = judged.governance("gate", "explain", code=0)
+    assert "only explain judged: no decision was written" in done.stdout
