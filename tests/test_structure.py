@@ -147,8 +147,10 @@ def test_trap_35_every_line_of_codeowners_has_an_owner_and_the_policy_the_risk_o
     # And the last that matches is the risk owner's for what judges, the model owner's elsewhere
     assert rules[0] == ["*", "@first"]
     risk = {pattern for pattern, *owners in rules if owners == ["@org/risk", "@second"]}
-    judging = {f"/src/{project.package}/{room}/" for room in ("measures", "governance", "checks")}
-    assert risk == {"/conf/policy/", "/governance/", "/.github/"} | judging
+    code, judged = f"/src/{project.package}/", {"/conf/config.yaml", "/conf/data/", "/dvc.yaml"}
+    assert risk == {"/conf/policy/", "/governance/", "/.github/", code} | judged
+    # And of the code, the stages are the model owner's: that line comes later
+    assert rules[-1] == [f"{code}pipeline/", "@first"]
 
 
 def test_no_output_of_the_line_can_be_committed(project: baked.BakedProject) -> None:
