@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import baked
+import offline
 import pytest
 from filelock import FileLock
 
@@ -91,14 +92,19 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> baked.B
 def default_line(
     template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> baked.BakedProject:
-    """The default project after `dvc repro`, committed; made once a session, not to be changed."""
+    """The default project after `dvc repro`, committed; made once a session, not to be changed.
+
+    The network is cut for it, and connections that it tries are written to `offline.LOG`.
+    """
     home = shared_folder(tmp_path_factory) / "default-line"
     done = home.with_suffix(".done")
     with FileLock(done.with_suffix(".lock")):
         if not done.exists():
             shutil.rmtree(home, ignore_errors=True)
             made = baked.bake(template, home, environment)
-            made.run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(home / "site"))
+            with offline.watched(made) as prefix:
+                command = [*prefix, "dvc", "repro"]
+                made.run(command, DVC_SITE_CACHE_DIR=str(home / "site"), **offline.TALKATIVE)
             baked.commit_all(made.path, "The line ran")
             done.touch()
     return baked.BakedProject(home / "governed-model", environment)

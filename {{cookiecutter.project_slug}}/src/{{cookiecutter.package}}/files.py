@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .problem import Problem, first_line
+from .problem import Problem, cause
 
 
 def root() -> Path:
@@ -21,11 +21,17 @@ def root() -> Path:
     raise Problem(f"no dvc.yaml in {here} or above: run this inside a generated project")
 
 
+def shown(path: Path) -> str:
+    """Return a path for people: from the current folder where it lies in it."""
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file whole or not at all (temporary file, fsync, rename)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -37,7 +43,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise Problem(
-            f"cannot write {path}: {first_line(error)}; make room or fix the rights"
+            f"cannot write {shown(path)}: {cause(error)}; make room or fix the rights"
         ) from error
 
 
@@ -57,10 +63,10 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+        raise Problem(f"{shown(path)} is missing: run `uv run dvc repro`") from error
     except (OSError, ValueError) as error:
         raise Problem(
-            f"{path} is not readable JSON ({first_line(error)}): run `uv run dvc repro`"
+            f"{shown(path)} is not readable JSON ({cause(error)}): run `uv run dvc repro`"
         ) from error
 
 
@@ -79,7 +85,9 @@ def file_digest(path: Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise Problem(
-            f"{path} is missing: run `uv run dvc repro` (or `uv run dvc pull`)"
+            f"{shown(path)} is missing: run `uv run dvc repro` (or `uv run dvc pull`)"
         ) from error
     except OSError as error:
-        raise Problem(f"cannot read {path}: {first_line(error)}") from error
+        raise Problem(
+            f"cannot read {shown(path)}: {cause(error)}; make it a file that you may read"
+        ) from error

@@ -11,6 +11,11 @@ class Problem(Exception):
         self.exit_code = exit_code
 
 
+def cause(error: BaseException) -> str:
+    """Return what went wrong; of the operating system's errors, without the path it repeats."""
+    return getattr(error, "strerror", None) or first_line(error)
+
+
 def first_line(error: BaseException, limit: int = 300) -> str:
     """Return the message of a foreign exception as one line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__

@@ -18,7 +18,7 @@ from .bodies import Body
 from .config import read_raw, select
 from .evidence import AnyEvidence, Finding, Metric, Subject, Volatile
 from .files import digest_of, file_digest, write_json
-from .problem import Problem, first_line
+from .problem import Problem, cause, first_line
 
 DECISION = Path("reports/decision.json")
 _started = time.perf_counter()
@@ -33,25 +33,37 @@ def quiet() -> None:
 def run(stage: str) -> None:
     """Run `pipeline.<stage>`: print its result or error in a line; withdraw the earlier decision.
 
-    A stage that starts withdraws the decision about what was there before; a stage that fails (its
-    import, too) leaves a deny that says why. `decide` writes the new one.
+    A stage that starts withdraws the decision about what was there before (`compose` only if the
+    composition changes); a stage that fails (its import, too) leaves a deny that says why.
+    `decide` writes the new one.
     """
     quiet()
-    if stage != "compose":
-        DECISION.unlink(missing_ok=True)
     code = 0
     try:
+        if stage != "compose":
+            withdraw()
         main: Callable[[], str] = import_module(f"{__package__}.pipeline.{stage}").main
         print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
     except Problem as problem:
         code = _stopped(stage, str(problem), problem.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
         code = _stopped(stage, f"{type(error).__name__}: {first_line(error)}", 2)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
+
+
+def withdraw() -> None:
+    """Take the decision on disk back: it is about what was there before."""
+    try:
+        DECISION.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"cannot withdraw {DECISION.as_posix()}: {cause(error)}; what it says is out of date, "
+            "make its folder writable"
+        ) from error
 
 
 def _stopped(stage: str, message: str, code: int) -> int:

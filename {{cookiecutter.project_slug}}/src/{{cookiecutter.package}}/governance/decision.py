@@ -103,11 +103,20 @@ def show(decision: Decision, *, every: bool = False) -> None:
     chosen = decision.by_weight()
     if not every:
         chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)
-    console.print(_table(chosen))
+    console.print(_table([[rule] for rule in chosen] if every else alike(chosen)))
     colour = "green" if decision.verdict == "allow" else "red"
     more = "" if every else " · `governance gate --all` lists every rule"
     console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{more}")
     console.print("open " + " ".join(FILES), style="dim", soft_wrap=True)
+
+
+def alike(rules: list[RuleResult]) -> list[list[RuleResult]]:
+    """Put rules together that say the same for want of a number: one cause is one row."""
+    rows: dict[object, list[RuleResult]] = {}
+    for rule in rules:
+        key = (rule.verdict, rule.reason) if rule.value is None else rule.id
+        rows.setdefault(key, []).append(rule)
+    return list(rows.values())
 
 
 def closest(rules: list[RuleResult], most: int = 5) -> list[RuleResult]:
@@ -122,7 +131,7 @@ def closest(rules: list[RuleResult], most: int = 5) -> list[RuleResult]:
     return sorted((rule for rule in rules if distance(rule) < float("inf")), key=distance)[:most]
 
 
-def _table(rules: list[RuleResult]) -> Table:
+def _table(rows: list[list[RuleResult]]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -131,11 +140,12 @@ def _table(rules: list[RuleResult]) -> Table:
     table.add_column("rule", overflow="fold")
     table.add_column("limit", justify="right")
     table.add_column("reason", overflow="fold")
-    for rule in rules:
-        limit = "" if rule.limit is None else f"{rule.limit:g}"
+    for row in rows:
+        rule, others = row[0], len(row) - 1
+        limit = "" if rule.limit is None or others else f"{rule.limit:g}"
         table.add_row(
             f"[{COLOURS[rule.verdict]}]{rule.verdict}[/]",
-            escape(rule.id),
+            escape(rule.id) + (f" and {others} more" if others else ""),
             limit,
             escape(rule.reason),
         )

@@ -92,9 +92,9 @@ def _stale(
             why = (
                 cache[path]
                 if not cache[path].startswith("sha256:")
-                else f"{path} is not the file that was measured"
+                else f"{path} is not the file that was measured; run `uv run dvc repro`"
             )
-            return f"evidence of {found.gate} is stale: {why}; run `uv run dvc repro`"
+            return f"evidence of {found.gate} is stale: {why}"
     if _source_changed(base, found):
         return (
             f"evidence of {found.gate} is stale: {found.body.uri} has changed; "

@@ -123,6 +123,9 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Ans
     if isinstance(found, str):
         return Answer("insufficient", found, absent=True)
     metric = found.metrics.get(name)
+    if metric is None and rule.id.endswith("[*]"):
+        why = evidence.get("split", "there is no evidence of split")
+        return Answer("insufficient", f"the features are not known: {why}", absent=True)
     if metric is None:
         return Answer("insufficient", f"evidence of {gate} has no metric {name}", absent=True)
     verdict, reason = compare(rule.rule, metric)

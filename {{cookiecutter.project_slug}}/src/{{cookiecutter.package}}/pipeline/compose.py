@@ -8,6 +8,7 @@ from ..files import root, write_text
 from ..governance.rules import syntax_error
 from ..model_file import PACKAGES, allowed
 from ..problem import Problem
+from ..stage import withdraw
 
 HEADER = (
     "# Written by the stage `compose` from conf/. "
@@ -23,7 +24,10 @@ def main() -> str:
     check(params)
     values = params.model_dump(mode="json")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-    write_text(root() / "params.yaml", HEADER + text)
+    path = root() / "params.yaml"
+    if not path.is_file() or path.read_text(encoding="utf-8") != HEADER + text:
+        withdraw()
+    write_text(path, HEADER + text)
     return (
         f"{params.data.name}, {params.model.name}, {params.split.kind} split, "
         f"policy {params.policy.name}"

@@ -13,7 +13,7 @@ from ..evidence import Metric, load, path_of
 from ..files import write_text
 from ..measures import leaks, performance
 from ..stage import record
-from .tracking import log_metrics
+from .tracking import begin, finish
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ PLOTS = Path("reports/plots")
 def main() -> str:
     """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
     params = read(*SECTIONS)
+    store = begin(params.experiment)
     train = load("train")
     features = train.body.numeric + train.body.categorical
     model = model_file.load()
@@ -50,9 +51,9 @@ def main() -> str:
         champion=champion,
         leaks=found,
     )
-    notes = latency | log_metrics(
+    notes = latency | finish(
+        store,
         train.volatile.notes.get("mlflow_run_id"),
-        params.experiment,
         {name: metric.value for name, metric in metrics.items()},
     )
     # The model goes by its canonical digest, below: its bytes differ from run to run.

@@ -13,7 +13,7 @@ from ..files import file_digest
 from ..problem import Problem, first_line
 from ..stage import record
 from .preprocessing import preprocessing
-from .tracking import connect, flat
+from .tracking import begin, connect, finish, flat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 def main() -> str:
     """Fit preprocessing and estimator, write the model, log everything that made it."""
     params = read(*SECTIONS)
+    store = begin(params.experiment)
     split = load("split").body
     frame = tables.read(tables.TRAIN)
     features = split.numeric + split.categorical
@@ -38,6 +39,7 @@ def main() -> str:
         ) from error
     model_file.save(pipeline)
     digest = model_file.digest()
+    finish(store)
     run_id = log(params, pipeline, frame[features], digest)
     settings = {
         key: value if isinstance(value, str | int | float | bool | None) else repr(value)

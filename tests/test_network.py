@@ -1,0 +1,31 @@
+"""The line needs no network and calls nobody, whatever the surroundings say about telemetry."""
+
+from __future__ import annotations
+
+import offline
+import pytest
+from baked import BakedProject
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_default_line_runs_with_the_network_cut_and_calls_nobody(
+    default_line: BakedProject,
+) -> None:
+    # Given the default line, which ran without a network and with nothing set against telemetry
+    assert (default_line.path / "reports" / "decision.json").is_file()
+    # Then no process of it, DVC's included, wanted to reach anybody
+    log = offline.log_of(default_line)
+    assert not log.exists(), log.read_text(encoding="utf-8")
+
+
+def test_the_watch_sees_whoever_calls(finished: BakedProject) -> None:
+    # Given a watched project
+    call = "import socket\ntry: socket.create_connection(('localhost', 9), 1)\nexcept OSError: pass"
+    with offline.watched(finished) as prefix:
+        # When its gate runs, then nobody is called
+        finished.governance("gate", code=0, **offline.TALKATIVE)
+        assert not offline.log_of(finished).exists()
+        # When something does call, then that is seen (else the test above could not fail)
+        finished.run([*prefix, "python", "-c", call])
+    assert "socket.getaddrinfo localhost" in offline.log_of(finished).read_text(encoding="utf-8")
