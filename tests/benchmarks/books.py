@@ -57,8 +57,7 @@ def write(columns: dict[str, str], rows: str, path: Path) -> None:
     chosen = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     with duckdb.connect() as connection:
         connection.execute(
-            f"COPY (SELECT {chosen} FROM {rows} r(i)) TO '{path.as_posix()}' "
-            "(FORMAT parquet, COMPRESSION zstd)"
+            f"COPY (SELECT {chosen} FROM {rows} r(i)) TO '{path.as_posix()}' (FORMAT parquet)"
         )
 
 

@@ -41,15 +41,17 @@ def results(frame: pd.DataFrame, wanted: dict[int, Given], counts: Counts) -> di
     """
     from great_expectations import ExpectationSuite
     from great_expectations.exceptions.exceptions import GreatExpectationsError
-    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations.execution_engine.pandas_execution_engine import (
+        PandasExecutionEngine,
+    )
     from great_expectations.validator.validator import Validator
 
-    marked: list[Any] = [
-        {"type": one["type"], "kwargs": _timed(one["kwargs"], frame), "meta": {"position": p}}
-        for p, one in wanted.items()
-    ]
     form = {"result_format": "COMPLETE" if counts else "BASIC"}
     try:
+        marked: list[Any] = [
+            {"type": one["type"], "kwargs": _timed(one["kwargs"], frame), "meta": {"position": p}}
+            for p, one in wanted.items()
+        ]
         suite = ExpectationSuite(name="contract", expectations=marked)
         engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
         validator = Validator(execution_engine=engine, data_context=_quiet())
