@@ -3,6 +3,7 @@
 python tasks.py demo [DIR]        generate a default project, run its line to a decision
 python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
+python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 """
 
 import json
@@ -123,9 +124,15 @@ def nightly(*arguments: str) -> int:
     return test("-m", "nightly", *arguments)
 
 
+def bench(*arguments: str) -> int:
+    """Measure the line against what it replaces; `--help` says which parts there are."""
+    script = str(ROOT / "tests" / "benchmarks" / "run.py")
+    return run([*uv_run("test"), "python", script, *arguments], ROOT, UV=find_uv())
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
-    verbs = {"demo": demo, "test": test, "nightly": nightly}
+    verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (

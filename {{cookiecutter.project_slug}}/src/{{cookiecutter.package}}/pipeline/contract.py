@@ -1,4 +1,4 @@
-"""Draft a data contract from a table, for a person to read, tighten and commit."""
+"""The data contract: a Great Expectations suite kept as JSON; drafted once, then read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,51 @@ from typing import Any
 
 from .. import tables
 from ..config import Data
+from ..files import read_json
+from ..problem import Problem
 from ..tables import quoted
+
+Given = dict[str, Any]
+"""One expectation as in the suite's JSON: `type` and `kwargs`."""
 
 FEW = 30
 """A text column, or a number that is a code, with at most this many values gets a value set."""
+
+
+def given(data: Data) -> list[Given]:
+    """Return the suite's expectations; a missing, malformed or empty suite is a problem."""
+    path = Path(data.contract)
+    if not path.is_file():
+        raise Problem(
+            f"the data contract {path.as_posix()} is missing: draft one with "
+            "`uv run governance contract draft`, read it, commit it"
+        )
+    suite = read_json(path)
+    found = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(found, list) or not all(isinstance(e, dict) and "type" in e for e in found):
+        raise Problem(
+            f"{path.as_posix()} is no suite: it needs a list of expectations, each with a type"
+        )
+    if not found:
+        raise Problem(
+            f"{path.as_posix()} has no expectation: an empty contract promises nothing", 1
+        )
+    return [{"type": str(e["type"]), "kwargs": dict(e.get("kwargs", {}))} for e in found]
+
+
+def built_in(data: Data, columns: list[str]) -> list[Given]:
+    """Return what holds for every table: rows, a complete target, and no column without a value."""
+    return [
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
+        *_each("expect_column_to_exist", [data.target, *data.sensitive]),
+        *_each("expect_column_values_to_not_be_null", [data.target]),
+        *_each("expect_column_unique_value_count_to_be_between", [data.target], min_value=2),
+        *_each(
+            "expect_column_values_to_not_be_null",
+            [c for c in columns if c != data.target],
+            mostly=1e-9,
+        ),
+    ]
 
 
 def draft(raw: Path, data: Data) -> dict[str, Any]:
@@ -20,7 +61,7 @@ def draft(raw: Path, data: Data) -> dict[str, Any]:
     """
     columns = tables.columns(raw)
     rows = int(tables.rows(f"SELECT count(*) FROM {tables.table(raw)}")[0][0])
-    expectations: list[dict[str, Any]] = [
+    expectations: list[Given] = [
         _one("expect_table_row_count_to_be_between", min_value=max(1, rows // 2)),
         _one("expect_table_columns_to_match_set", column_set=list(columns), exact_match=True),
     ]
@@ -29,7 +70,7 @@ def draft(raw: Path, data: Data) -> dict[str, Any]:
     return {"name": data.name, "expectations": expectations}
 
 
-def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[dict[str, Any]]:
+def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[Given]:
     column = quoted(name)
     source = f"FROM {tables.table(raw)} WHERE {column} IS NOT NULL"
     filled, distinct = tables.rows(f"SELECT count(*), count(DISTINCT {column}) {source}")[0]
@@ -61,7 +102,7 @@ def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[dict
     return found
 
 
-def _nulls(name: str, share: float, *, is_target: bool) -> dict[str, Any]:
+def _nulls(name: str, share: float, *, is_target: bool) -> Given:
     if share == 0 or is_target:
         return _one("expect_column_values_to_not_be_null", column=name)
     return _one(
@@ -75,5 +116,9 @@ def _binned(data: Data) -> list[str]:
     return [name for name, how in data.sensitive.items() if how.bins]
 
 
-def _one(kind: str, **kwargs: Any) -> dict[str, Any]:
+def _one(kind: str, **kwargs: Any) -> Given:
     return {"type": kind, "kwargs": kwargs}
+
+
+def _each(kind: str, names: list[str], **limits: float) -> list[Given]:
+    return [_one(kind, column=name, **limits) for name in names]

@@ -12,7 +12,8 @@ from ..evidence import Finding, Metric
 from ..files import file_digest, write_json, write_text
 from ..problem import Problem
 from ..stage import record
-from .suite import built_in, given, judged
+from .contract import built_in, given
+from .suite import judged
 
 SECTIONS = ("data.contract", "data.sensitive", "data.target")
 PAGE = Path("reports/contract.html")

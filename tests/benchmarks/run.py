@@ -1,0 +1,193 @@
+"""Measure the template's line side by side with what it replaces, and write the results table.
+
+python tests/benchmarks/run.py [a b c d e] [--quick]
+
+a  `dvc repro` with nothing to do, against a DVC project of one stage
+b  the full default line, against the same training in a bare script
+c  each gate at 20 thousand, 1 and 10 million rows, against its library used directly
+d  generation, against a template of one file
+e  start-up of each command, against a bare interpreter
+
+Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(1, str(HERE.parent))
+
+import baked  # noqa: E402 - lies one folder up
+import gates  # noqa: E402
+import measure  # noqa: E402
+from baked import BakedProject  # noqa: E402
+from measure import interleaved, must  # noqa: E402
+from results import TITLES, machine, ratios, write  # noqa: E402
+
+SIZES = [20_000, 1_000_000, 10_000_000]
+
+
+def say(line: str) -> None:
+    """Print progress at once."""
+    print(line, flush=True)
+
+
+class Bench:
+    """The template, an environment, a finished project, and where scratch files go."""
+
+    def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
+        """Copy the template, make the environment unless one is given, run the default line."""
+        self.options, self.repeats, self.scratch = options, options.repeats, scratch
+        self.template = baked.copy_template(scratch / "template")
+        self.environment = (options.environment or self._environment()).resolve()
+
+    def _environment(self) -> Path:
+        folder, uv = baked.ROOT / ".venv-baked", os.environ.get("UV") or shutil.which("uv")
+        if uv is None:
+            sys.exit("error: uv is not on PATH: run this as `python tasks.py bench`")
+        say("Bringing .venv-baked up to date ...")
+        project = baked.bake(self.template, self.scratch / "environment")
+        command = [uv, "sync", "--quiet", "--no-install-project", "--python", sys.executable]
+        variables = baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder))
+        subprocess.run(command, cwd=project.path, env=variables, check=True)
+        return folder
+
+    def fresh(self) -> BakedProject:
+        """A new default project."""
+        folder = Path(tempfile.mkdtemp(dir=self.scratch))
+        return baked.bake(self.template, folder, self.environment)
+
+    def seconds(self, command: list[str], cwd: Path) -> float:
+        """The wall time of a command that has to succeed (a denial, 1, is an answer of a gate)."""
+        site = str(self.scratch / "site")
+        done = measure.run(command, cwd, self.environment, DVC_SITE_CACHE_DIR=site)
+        return (done if done.code == 1 and "gate" in command else must(done)).seconds
+
+    def finished(self) -> BakedProject:
+        """A default project after its line, for this part alone."""
+        if not (self.scratch / "finished").exists():
+            if self.options.project:
+                shutil.copytree(self.options.project, self.scratch / "finished", symlinks=True)
+            else:
+                say("Running the default line once ...")
+                made = self.fresh()
+                self.seconds(["dvc", "repro"], made.path)
+                made.path.rename(self.scratch / "finished")
+        return BakedProject(self.scratch / "finished", self.environment)
+
+
+def a(bench: Bench) -> str:
+    """The no-op of eleven stages against that of one."""
+    line = bench.finished()
+    one = bench.scratch / "one"
+    one.mkdir()
+    baked.git(one, "init", "--quiet")
+    (one / "in.txt").write_text("in\n")
+    (one / "dvc.yaml").write_text(
+        "stages:\n  copy:\n    cmd: python -c \"import shutil; shutil.copy('in.txt', 'out.txt')\"\n"
+        "    deps: [in.txt]\n    outs: [out.txt]\n"
+    )
+    for command in (["dvc", "init", "--quiet"], ["dvc", "repro"]):
+        bench.seconds(command, one)
+    bench.seconds(["dvc", "repro"], line.path)
+    noop = {
+        name: lambda path=path: bench.seconds(["dvc", "repro"], path)
+        for name, path in {"one stage": one, "the line": line.path}.items()
+    }
+    return ratios(interleaved(noop, bench.repeats, say), "one stage")
+
+
+def b(bench: Bench) -> str:
+    """The line from data to decision against load, fit, log."""
+    data = bench.finished().path
+
+    def bare(how: str) -> float:
+        folder = Path(tempfile.mkdtemp(dir=bench.scratch))
+        return bench.seconds(["python", str(HERE / "bare.py"), how, str(data)], folder)
+
+    def line() -> float:
+        return bench.seconds(["dvc", "repro"], bench.fresh().path)
+
+    measures = {
+        "bare script, requirements named": lambda: bare("lean"),
+        "bare script, requirements found by MLflow": lambda: bare("plain"),
+        "the line": line,
+    }
+    return ratios(interleaved(measures, min(3, bench.repeats), say), next(iter(measures)))
+
+
+def c(bench: Bench) -> str:
+    """Gates at three sizes."""
+    sizes = [rows for rows in bench.options.rows if rows < SIZES[-1] or not bench.options.quick]
+    return gates.compare(bench.finished(), sizes, say)
+
+
+def d(bench: Bench) -> str:
+    """Generating a project against generating one file."""
+    empty = bench.scratch / "empty"
+    (empty / "{{cookiecutter.project_slug}}").mkdir(parents=True)
+    (empty / "cookiecutter.json").write_text('{"project_slug": "governed-model"}\n')
+    (empty / "{{cookiecutter.project_slug}}" / "README.md").write_text("# Empty\n")
+
+    def generate(template: Path) -> float:
+        start = time.perf_counter()
+        baked.bake(template, Path(tempfile.mkdtemp(dir=bench.scratch)))
+        return time.perf_counter() - start
+
+    measures = {
+        "a template of one file": lambda: generate(empty),
+        "this template": lambda: generate(bench.template),
+    }
+    return ratios(interleaved(measures, bench.repeats, say), "a template of one file")
+
+
+def e(bench: Bench) -> str:
+    """Commands against an interpreter that does nothing, and one that imports pandas."""
+    project = bench.finished()
+    cli = ["python", "-m", f"{project.package}.cli"]
+    commands = {"python": ["python", "-c", "pass"], "pandas": ["python", "-c", "import pandas"]}
+    gated = ["validate", "split", "evaluate", "drift", "fairness", "explain"]
+    names = [[], *([gate] for gate in gated)]
+    called = [["--help"], ["contract", "draft", "--help"], *(["gate", *name] for name in names)]
+    commands |= {f"governance {' '.join(words)}": [*cli, *words] for words in called}
+    measures = {
+        name: lambda command=command: bench.seconds(command, project.path)
+        for name, command in commands.items()
+    }
+    return ratios(interleaved(measures, bench.repeats, say), "python")
+
+
+def main() -> None:
+    """Measure the chosen parts and write the results after each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[*TITLES, []], metavar="PART")
+    parser.add_argument("--quick", action="store_true", help="leave 10 million rows out")
+    parser.add_argument("--rows", type=int, nargs="+", default=SIZES, help="sizes for part c")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=HERE / "results.md")
+    parser.add_argument("--environment", type=Path, help="where a project's dependencies are")
+    parser.add_argument("--project", type=Path, help="a default project whose line has run")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        bench = Bench(options, Path(scratch).resolve())
+        where = machine(bench.environment)
+        for part in options.parts or sorted(TITLES, key="abdec".index):
+            say(f"{part}. {TITLES[part]}")
+            result = {"a": a, "b": b, "c": c, "d": d, "e": e}[part](bench)
+            say("\n" + result)
+            write(options.output, {part: result}, where)
+    say(f"Written to {options.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The benchmark script runs on a user's machine and says ratios. No time is asserted."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import baked
+import pytest
+from baked import BakedProject
+
+SCRIPT = baked.ROOT / "tests" / "benchmarks" / "run.py"
+
+
+@pytest.mark.slow
+def test_the_quick_parts_give_ratios(default_line: BakedProject, tmp_path: Path) -> None:
+    # Given a finished default project and its environment
+    results = tmp_path / "results.md"
+    results.write_text("# Benchmarks\n\n## c. Gates\n\nkept\n")
+    given = ["--environment", str(default_line.environment), "--project", str(default_line.path)]
+    # When generation and start-up are measured once
+    command = [sys.executable, str(SCRIPT), "d", "e", "--repeats", "1", "--output", str(results)]
+    baked.run_plain([*command, *given], tmp_path)
+    # Then each line of both tables has a ratio, and the table that was there stays
+    text = results.read_text(encoding="utf-8")
+    ratios = re.findall(r"(?m)^\| [^|]+ \| [\d.]+ \| ([\d.]+) \|$", text)
+    assert len(ratios) == 2 + 11
+    assert all(float(ratio) > 0 for ratio in ratios)
+    assert "kept" in text
+    # And no path of this machine is in it
+    assert str(tmp_path) not in text
+    assert str(default_line.environment) not in text
