@@ -377,6 +377,40 @@ def test_planted_noisy_copies_are_found_and_independent_columns_are_not() -> Non
     assert metrics == proxies.measure(features, sensitive)[0]
 
 
+def test_features_that_only_together_are_a_proxy_are_named() -> None:
+    rng = np.random.default_rng(9)
+    rows = 8_000
+    sex, coin, amount = rng.integers(0, 2, rows), rng.integers(0, 2, rows), rng.random(rows)
+    sensitive = pd.DataFrame({"sex": np.where(sex == 1, "f", "m")})
+    noise = {f"noise_{number}": rng.normal(size=rows) for number in range(3)}
+    codes = {"p": coin.astype(str), "q": (coin ^ sex).astype(str)}
+    near = {"gross": amount, "net": amount - 0.1 * sex + rng.normal(0, 0.01, rows)}
+    for pair in (codes, near):
+        metrics, _, _ = proxies.measure(pd.DataFrame(noise | pair), sensitive)
+        assert metrics["sex.proxy_auc"].value > 0.95
+        words = metrics["sex.proxy_auc"].note.partition("together with others: ")[2]
+        assert all(f"{name} (" in words for name in pair)
+        assert "noise" not in words
+
+
+def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
+    # Given 100 recordings of each of 60 persons, whose voice says who they are and not their sex
+    rng = np.random.default_rng(10)
+    person = np.repeat(np.arange(60), 100)
+    sex, voice = rng.permutation(np.repeat(["f", "m"], 30)), rng.normal(size=60)
+    features = pd.DataFrame({"voice": voice[person] + rng.normal(0, 0.001, len(person))})
+    sensitive = pd.DataFrame({"sex": sex[person]})
+    mixed = rng.permutation(len(person))
+    flattered = proxies.measure(features.iloc[mixed], sensitive.iloc[mixed])[0]
+    honest = proxies.measure(features, sensitive, person)[0]
+    assert flattered["sex.proxy_auc"].value > 0.95
+    assert honest["sex.proxy_auc"].value < 0.8
+    # Then the border is where a person's rows end, and one person alone cannot be judged
+    assert proxies.boundary(10, np.array([1, 1, 1, 1, 2, 2, 2, 2, 2, 3])) == 4
+    alone = proxies.measure(features, sensitive, np.zeros(len(person)))[0]
+    assert alone["sex.proxy_auc"].value is None
+
+
 def test_a_proxy_needs_two_groups_that_are_large_enough() -> None:
     features = pd.DataFrame({"x": np.arange(200.0)})
     sensitive = pd.DataFrame({"sex": ["f"] * 190 + ["m"] * 10, "race": ["one"] * 200})
