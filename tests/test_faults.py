@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -51,7 +51,11 @@ CLASSIFICATION = {
     "drifted": DRIFTED,
     "biased": Sign("fairness.demographic_parity[sex]", BIASED, r"fairness\.\w+\[sex[]*]"),
     "proxy": PROXY,
-    "leak": Sign("evaluate.leak[savings]", rf"^{NUMBER}; savings alone predicts the target"),
+    "leak": Sign(
+        "evaluate.leak[savings]",
+        rf"^{NUMBER}; savings alone predicts the target",
+        r"evaluate\.leak_together",
+    ),
     "subgroup": Sign(
         "fairness.demographic_parity[sex*age_group]",
         rf"^{GAP}; (fe)?male\*(18-29|50\+) vs (fe)?male\*(18-29|50\+);.*at most 0\.1",
@@ -59,6 +63,7 @@ CLASSIFICATION = {
     ),
 }
 REGRESSION = CLASSIFICATION | {
+    "drifted": replace(DRIFTED, also=r"drift\.|evaluate\.r2"),  # trees do not extrapolate
     "biased": Sign(
         "fairness.mean_prediction[sex]",
         BIASED.replace("0\\.1", "0\\.2"),
@@ -67,6 +72,7 @@ REGRESSION = CLASSIFICATION | {
     "leak": Sign(
         "evaluate.leak_regression[loan_amount]",
         rf"^{NUMBER}; loan_amount alone predicts the target",
+        r"evaluate\.leak_together",
     ),
     "subgroup": Sign(
         "fairness.mean_prediction[sex*age_group]",

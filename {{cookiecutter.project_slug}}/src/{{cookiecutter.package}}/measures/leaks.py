@@ -111,10 +111,12 @@ def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
     x, x_test = (np.where(np.isfinite(side), side, centre) - centre for side in (x, x_test))
     chosen = _forward(x / np.maximum(np.abs(x).max(axis=0), 1e-300), y - y.mean())
     score = x_test[:, chosen] @ np.linalg.lstsq(x[:, chosen], y - y.mean())[0]
-    names = ", ".join(numeric[place] for place in sorted(chosen))
+    names = [numeric[place] for place in sorted(chosen)]
+    who = "no numeric feature"
+    if names:
+        who = f"a weighted sum of {', '.join(names)}" if len(names) > 1 else f"{names[0]} alone"
     judge = _roc_auc if task == "classification" else _squared_correlation
-    note = f"a weighted sum of {names} predicts the target" if names else "no sum predicts it"
-    return Metric(value=judge(y_test, score), n=len(y_test), note=note)
+    return Metric(value=judge(y_test, score), n=len(y_test), note=f"{who} predicts the target")
 
 
 def _roc_auc(y: Floats, score: Floats) -> float:
