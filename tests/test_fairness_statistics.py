@@ -285,8 +285,9 @@ def regression_rows(seed: int, sizes: tuple[int, ...], shift: float = 0.0) -> An
 
 
 def moments(frame: Any) -> tuple[list[tuple[str]], Any]:
-    frame = frame.assign(error=(frame["prediction"] - frame["target"]).abs())
-    found = frame.groupby("group")[["target", "prediction", "error"]]
+    signed = frame["prediction"] - frame["target"]
+    frame = frame.assign(error=signed.abs(), signed=signed)
+    found = frame.groupby("group")[["target", "prediction", "error", "signed"]]
     n = found.size().to_numpy()
     squares = found.var(ddof=0).to_numpy() * n[:, None]
     cells = [(name,) for name in found.size().index]
@@ -312,10 +313,13 @@ def test_regression_gaps_equal_fairlearn_and_welch_on_the_raw_rows() -> None:
     error = metrics["mean_absolute_error_difference"]
     assert error.value == pytest.approx(gap["error"], abs=1e-12)
     assert metrics["mean_absolute_error_ratio"].value == pytest.approx(ratio["error"], abs=1e-12)
-    size = (frame["prediction"] - frame["target"]).abs()
-    one, two = (size[frame["group"] == name] for name in ("g0", "g1"))
-    welch = ttest_ind(one, two, equal_var=False).confidence_interval(CONFIDENCE)
-    assert error.upper * spread == pytest.approx(max(abs(welch.low), abs(welch.high)), rel=1e-9)
+    signed = frame["prediction"] - frame["target"]
+    for metric, size in ((error, signed.abs()), (metrics["mean_signed_error_difference"], signed)):
+        one, two = (size[frame["group"] == name] for name in ("g0", "g1"))
+        welch = ttest_ind(one, two, equal_var=False).confidence_interval(CONFIDENCE)
+        assert metric.value * spread == pytest.approx(abs(one.mean() - two.mean()), rel=1e-9)
+        widest = max(abs(welch.low), abs(welch.high))
+        assert metric.upper * spread == pytest.approx(widest, rel=1e-9)
 
 
 def test_regression_bounds_hold_as_often_as_they_say() -> None:
@@ -468,6 +472,9 @@ def test_moments_equal_pandas_and_are_the_same_every_time(parts: Any) -> None:
     assert found.mean[:, :2] == pytest.approx(mean, abs=1e-12)
     variance = groups["prediction"].var(ddof=0).to_numpy()
     assert found.squares[:, 1] / found.n == pytest.approx(variance, abs=1e-12)
+    signed = (parts["prediction"] - parts[tables.TARGET]).groupby(parts["sex"])
+    assert found.mean[:, 3] == pytest.approx(signed.mean().to_numpy(), abs=1e-12)
+    assert found.squares[:, 3] / found.n == pytest.approx(signed.var(ddof=0).to_numpy(), abs=1e-12)
     assert found.mean.tobytes() == stage.moments(("sex",))[1].mean.tobytes()
 
 

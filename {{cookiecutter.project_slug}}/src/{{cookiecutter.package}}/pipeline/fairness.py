@@ -104,14 +104,14 @@ def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
 
 
 def moments(names: Key) -> tuple[list[Key], group_error.Moments]:
-    """Return the cells and the rows, means and squared deviations of target, prediction, error."""
+    """Return the cells and their `group_error.Moments`, from one aggregate."""
     target = tables.quoted(tables.TARGET)
-    columns = (target, "prediction", f"abs(prediction - {target})")
+    columns = (target, "prediction", f"abs(prediction - {target})", f"prediction - {target}")
     numbers = ", ".join(f"favg({column}), var_pop({column}) * count(*)" for column in columns)
     found = aggregate(names, f"count(*), {numbers}")
     cells = known_cells(names)
     place = {cell: index for index, cell in enumerate(cells)}
-    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 6))
+    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 8))
     for row in found:
         index = place[tuple(row[: len(names)])]
         n[index], values[index] = row[len(names)], row[len(names) + 1 :]
