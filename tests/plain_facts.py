@@ -172,8 +172,11 @@ class Facts:
         }[kind]
 
     def believed(self) -> dict[str, Number]:
-        """The two kinds of numbers that are taken from the evidence."""
+        """The kinds of numbers that are taken from the evidence."""
         proxies = {f"{name}.proxy_auc" for name in self.data.get("sensitive", {})}
         groups, coverage = self.evidence("fairness"), self.evidence("explain")["coverage"]
         found = {f"fairness.{name}": Number(groups[name]["value"]) for name in proxies}
+        found["evaluate.leak_together"] = Number(
+            self.evidence("evaluate")["leak_together"]["value"]
+        )
         return found | {"explain.coverage": Number(coverage["value"], n=coverage["n"])}

@@ -132,9 +132,14 @@ def group_error(
 ) -> dict[str, Number]:
     """Gaps of a regression in standard deviations of the target (Welch 1947), and their ratio."""
     spread = target.std(ddof=0)
-    values = pd.DataFrame({"prediction": prediction, "error": (prediction - target).abs()})
+    signed = prediction - target
+    values = pd.DataFrame({"prediction": prediction, "signed": signed, "error": signed.abs()})
     parts = [part for _, part in values.groupby([groups[name] for name in groups])]
-    names = {"prediction": "mean_prediction_difference", "error": "mean_absolute_error_difference"}
+    names = {
+        "prediction": "mean_prediction_difference",
+        "signed": "mean_signed_error_difference",
+        "error": "mean_absolute_error_difference",
+    }
     if len(parts) < max(2, len(keys_of(known))) or min(map(len, parts)) < 2:
         return {name: Number(None) for name in (*names.values(), "mean_absolute_error_ratio")}
     comparisons, n = math.comb(len(parts), 2), min(map(len, parts))

@@ -227,13 +227,14 @@ def test_metrics_carry_the_rows_that_a_policy_asks_for() -> None:
         "x": bins_of(normal(300), normal(700, 3)),
         "target": bins_of([0.0, 1.0] * 150, [0.0, 1.0] * 350),
     }
-    metrics = stage.metrics_of(stage.body_of(found))
+    metrics = stage.metrics_of(found, stage.body_of(found))
     assert metrics["x.psi_quantile10"].n == 300
     assert metrics["x.psi_quantile10"].value > 2
+    assert "most of it in bin" in metrics["x.psi_quantile10"].note
     assert metrics["max_psi_quantile10"].note == "x"
     assert (metrics["rows_reference"].value, metrics["rows_current"].value) == (300, 700)
     empty = {name: binning.Binned("numeric", ["a"], [0], [5], []) for name in ("x", "target")}
-    nothing = stage.metrics_of(stage.body_of(empty))
+    nothing = stage.metrics_of(empty, stage.body_of(empty))
     for name in ("x.psi_quantile10", "max_psi_quantile10"):
         assert nothing[name].value is None
         assert "no rows" in nothing[name].note
@@ -289,6 +290,42 @@ def test_regression_leaks(tmp_path: Path) -> None:
         *split(tmp_path, frame.assign(**{tables.TARGET: 1.0})), ["copy"], [], "regression"
     )
     assert constant == {"copy": None}
+
+
+def test_a_sum_of_columns_gives_the_target_away(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    a, b, noise = rng.exponential(9, 6_000), rng.exponential(9, 6_000), rng.normal(size=6_000)
+    frame = pd.DataFrame(
+        {
+            tables.ROW: np.arange(6_000),
+            "a": a,
+            "b": b,
+            "both": a + b + rng.normal(0, 9, 6_000),
+            "noise": noise,
+            "gaps": np.where(noise > 0, np.nan, noise),
+            "empty": np.nan,
+            "constant": 7.0,
+        }
+    )
+    names = ["both", "noise", "a", "gaps", "b", "empty", "constant"]
+
+    def found(target: np.ndarray, task: str, columns: list[str] = names) -> Any:
+        paths = split(tmp_path, frame.assign(**{tables.TARGET: target}))
+        return leaks.together(*paths, columns, task)
+
+    for target in (a + b, 3 * a - b + 0.1 * noise):
+        metric = found(target, "regression")
+        assert metric.value > 0.999
+        assert metric.note == "a weighted sum of a, b predicts the target"
+    larger = found((a > b).astype(int), "classification")
+    assert larger.value > 0.999
+    assert "sum of a, b predicts" in larger.note
+    assert found(a + 10 * rng.normal(size=6_000), "regression").value < 0.6
+    nothing = found(rng.integers(0, 2, 6_000), "classification", ["a", "noise"])
+    assert nothing.value == pytest.approx(0.5, abs=0.03)
+    assert found(a, "regression", []).value == 0
+    assert found((a > b).astype(int), "classification", ["constant"]).value == 0.5
+    assert found(np.ones(6_000), "regression").value is None
 
 
 def test_rows_on_both_sides_are_counted(tmp_path: Path) -> None:

@@ -285,8 +285,9 @@ def regression_rows(seed: int, sizes: tuple[int, ...], shift: float = 0.0) -> An
 
 
 def moments(frame: Any) -> tuple[list[tuple[str]], Any]:
-    frame = frame.assign(error=(frame["prediction"] - frame["target"]).abs())
-    found = frame.groupby("group")[["target", "prediction", "error"]]
+    signed = frame["prediction"] - frame["target"]
+    frame = frame.assign(error=signed.abs(), signed=signed)
+    found = frame.groupby("group")[["target", "prediction", "error", "signed"]]
     n = found.size().to_numpy()
     squares = found.var(ddof=0).to_numpy() * n[:, None]
     cells = [(name,) for name in found.size().index]
@@ -312,10 +313,13 @@ def test_regression_gaps_equal_fairlearn_and_welch_on_the_raw_rows() -> None:
     error = metrics["mean_absolute_error_difference"]
     assert error.value == pytest.approx(gap["error"], abs=1e-12)
     assert metrics["mean_absolute_error_ratio"].value == pytest.approx(ratio["error"], abs=1e-12)
-    size = (frame["prediction"] - frame["target"]).abs()
-    one, two = (size[frame["group"] == name] for name in ("g0", "g1"))
-    welch = ttest_ind(one, two, equal_var=False).confidence_interval(CONFIDENCE)
-    assert error.upper * spread == pytest.approx(max(abs(welch.low), abs(welch.high)), rel=1e-9)
+    signed = frame["prediction"] - frame["target"]
+    for metric, size in ((error, signed.abs()), (metrics["mean_signed_error_difference"], signed)):
+        one, two = (size[frame["group"] == name] for name in ("g0", "g1"))
+        welch = ttest_ind(one, two, equal_var=False).confidence_interval(CONFIDENCE)
+        assert metric.value * spread == pytest.approx(abs(one.mean() - two.mean()), rel=1e-9)
+        widest = max(abs(welch.low), abs(welch.high))
+        assert metric.upper * spread == pytest.approx(widest, rel=1e-9)
 
 
 def test_regression_bounds_hold_as_often_as_they_say() -> None:
@@ -377,6 +381,40 @@ def test_planted_noisy_copies_are_found_and_independent_columns_are_not() -> Non
     assert metrics == proxies.measure(features, sensitive)[0]
 
 
+def test_features_that_only_together_are_a_proxy_are_named() -> None:
+    rng = np.random.default_rng(9)
+    rows = 8_000
+    sex, coin, amount = rng.integers(0, 2, rows), rng.integers(0, 2, rows), rng.random(rows)
+    sensitive = pd.DataFrame({"sex": np.where(sex == 1, "f", "m")})
+    noise = {f"noise_{number}": rng.normal(size=rows) for number in range(3)}
+    codes = {"p": coin.astype(str), "q": (coin ^ sex).astype(str)}
+    near = {"gross": amount, "net": amount - 0.1 * sex + rng.normal(0, 0.01, rows)}
+    for pair in (codes, near):
+        metrics, _, _ = proxies.measure(pd.DataFrame(noise | pair), sensitive)
+        assert metrics["sex.proxy_auc"].value > 0.95
+        words = metrics["sex.proxy_auc"].note.partition("together with others: ")[2]
+        assert all(f"{name} (" in words for name in pair)
+        assert "noise" not in words
+
+
+def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
+    # Given 100 recordings of each of 60 persons, whose voice says who they are and not their sex
+    rng = np.random.default_rng(10)
+    person = np.repeat(np.arange(60), 100)
+    sex, voice = rng.permutation(np.repeat(["f", "m"], 30)), rng.normal(size=60)
+    features = pd.DataFrame({"voice": voice[person] + rng.normal(0, 0.001, len(person))})
+    sensitive = pd.DataFrame({"sex": sex[person]})
+    mixed = rng.permutation(len(person))
+    flattered = proxies.measure(features.iloc[mixed], sensitive.iloc[mixed])[0]
+    honest = proxies.measure(features, sensitive, person)[0]
+    assert flattered["sex.proxy_auc"].value > 0.95
+    assert honest["sex.proxy_auc"].value < 0.8
+    # Then the border is where a person's rows end, and one person alone cannot be judged
+    assert proxies.boundary(10, np.array([1, 1, 1, 1, 2, 2, 2, 2, 2, 3])) == 4
+    alone = proxies.measure(features, sensitive, np.zeros(len(person)))[0]
+    assert alone["sex.proxy_auc"].value is None
+
+
 def test_a_proxy_needs_two_groups_that_are_large_enough() -> None:
     features = pd.DataFrame({"x": np.arange(200.0)})
     sensitive = pd.DataFrame({"sex": ["f"] * 190 + ["m"] * 10, "race": ["one"] * 200})
@@ -434,6 +472,9 @@ def test_moments_equal_pandas_and_are_the_same_every_time(parts: Any) -> None:
     assert found.mean[:, :2] == pytest.approx(mean, abs=1e-12)
     variance = groups["prediction"].var(ddof=0).to_numpy()
     assert found.squares[:, 1] / found.n == pytest.approx(variance, abs=1e-12)
+    signed = (parts["prediction"] - parts[tables.TARGET]).groupby(parts["sex"])
+    assert found.mean[:, 3] == pytest.approx(signed.mean().to_numpy(), abs=1e-12)
+    assert found.squares[:, 3] / found.n == pytest.approx(signed.var(ddof=0).to_numpy(), abs=1e-12)
     assert found.mean.tobytes() == stage.moments(("sex",))[1].mean.tobytes()
 
 

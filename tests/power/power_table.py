@@ -120,6 +120,8 @@ def drawing(metric: str, confidence: float) -> tuple[Any, float]:
         return of_rates(parts[measure], which, confidence), min(p[1] for p in parts[measure])
     if measure == "mean_prediction":
         return of_means(0.0, PREDICTION_SPREAD, which, confidence), 1.0
+    if measure == "mean_signed_error":
+        return of_means(0.0, math.hypot(ERROR, ERROR_SPREAD), which, confidence), 1.0
     return of_means(ERROR, ERROR_SPREAD, which, confidence), 1.0
 
 

@@ -1,8 +1,10 @@
-"""Fairness of a regression: gaps between groups in mean prediction and in mean absolute error.
+"""Fairness of a regression: gaps between groups in mean prediction, mean error, absolute error.
 
-Gaps are in standard deviations of the target over all test rows (taken as known); the ratio is
-the smallest mean absolute error of a group over the largest. Everything follows from each cell's
-rows, means and squared deviations, which add up exactly to coarser groups.
+Mean error is signed, prediction minus target: it shows who is promised too much and who too little,
+where predictions are the same for all and errors as large for all. Gaps are in standard deviations
+of the target over all test rows (taken as known); the ratio is the smallest mean absolute error of
+a group over the largest. Everything follows from each cell's rows, means and squared deviations,
+which add up exactly to coarser groups.
 """
 
 from __future__ import annotations
@@ -30,16 +32,20 @@ from .groups import (
 )
 from .intervals import largest_mean_difference, pairs, smallest_ratio, student
 
-GAPS = ("mean_prediction_difference", "mean_absolute_error_difference")
 RATIO = "mean_absolute_error_ratio"
-TARGET, PREDICTION, ERROR = 0, 1, 2  # the last axis of `Moments`
+TARGET, PREDICTION, ERROR, SIGNED = 0, 1, 2, 3  # the last axis of `Moments`
+GAPS = {
+    "mean_prediction_difference": PREDICTION,
+    "mean_signed_error_difference": SIGNED,
+    "mean_absolute_error_difference": ERROR,
+}
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Rows of each group, shape (groups,); means and sums of squared deviations, (groups, 3).
+    """Rows of each group, shape (groups,); means and sums of squared deviations, (groups, 4).
 
-    The three are target, prediction and absolute error.
+    The four are target, prediction, absolute error, and error: prediction minus target.
     """
 
     n: Integers
@@ -50,7 +56,7 @@ class Moments:
         """Add cells up to groups (Chan, Golub & LeVeque 1983); an empty group has mean 0."""
         n = np.zeros(groups, dtype=np.int64)
         np.add.at(n, position, self.n)
-        sums, squares = np.zeros((groups, 3)), np.zeros((groups, 3))
+        sums, squares = np.zeros((2, groups, self.mean.shape[1]))
         np.add.at(sums, position, self.n[:, None] * self.mean)
         mean = sums / np.maximum(n, 1)[:, None]
         apart = self.squares + self.n[:, None] * (self.mean - mean[position]) ** 2
@@ -66,7 +72,9 @@ def regression(
     names = [label(key) for key in keys]
     grouped = moments.merged(position, len(keys))
     metrics = measured(names, grouped, target_spread(moments), confidence)
-    findings = remarks("largest gap in mean prediction", metrics[GAPS[0]], columns, keys)
+    findings = remarks(
+        "largest gap in mean prediction", metrics["mean_prediction_difference"], columns, keys
+    )
     return described(columns, names, grouped), metrics, findings
 
 
@@ -79,7 +87,7 @@ def target_spread(moments: Moments) -> float:
 def measured(
     names: list[str], grouped: Moments, spread: float, confidence: float
 ) -> dict[str, Metric]:
-    """Return the three metrics of groups, each with simultaneous bounds or a reason."""
+    """Return the four metrics of groups, each with simultaneous bounds or a reason."""
     reason = incomparable(names, grouped.n)
     single = [name for name, n in zip(names, grouped.n, strict=True) if n < 2]
     if not reason and single:
@@ -92,7 +100,7 @@ def measured(
     variance = grouped.squares / (n - 1)[:, None]
     size, weakest = smallest(names, grouped.n)
     result: dict[str, Metric] = {}
-    for name, place in zip(GAPS, (PREDICTION, ERROR), strict=True):
+    for name, place in GAPS.items():
         mean = grouped.mean[:, place] / spread
         bounds = largest_mean_difference(mean, variance[:, place] / spread**2, n, confidence)
         note = f"{extremes(names, mean)}; {weakest}"
@@ -108,7 +116,12 @@ def measured(
 
 def described(columns: Key, names: list[str], grouped: Moments) -> Attribute:
     """Return rows and means of each group for the report, in the target's own unit."""
-    parts = {"mean_target": TARGET, "mean_prediction": PREDICTION, "mean_absolute_error": ERROR}
+    parts = {
+        "mean_target": TARGET,
+        "mean_prediction": PREDICTION,
+        "mean_signed_error": SIGNED,
+        "mean_absolute_error": ERROR,
+    }
     groups = [
         Group(
             name=name,

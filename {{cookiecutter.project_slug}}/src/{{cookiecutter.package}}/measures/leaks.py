@@ -1,19 +1,29 @@
-"""Leaks: a feature that gives the target away, and rows that stand on both sides of the split."""
+"""Leaks: features that give the target away, and rows that stand on both sides of the split."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import tables
+from ..evidence import Metric
 from .binning import Frozen, double, freeze, number
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 BINS = 50  # at most this many quantile bins of a numeric feature
 ROWS_PER_BIN = 20  # and at least about this many train rows in each
 SCALE = (
     2**30
 )  # a numeric target is counted in steps of its train range / SCALE: sums are exact integers
+TOGETHER = 3  # at most so many numeric features are added up,
+SAMPLE = 20_000  # on about so many rows of either part,
+GAIN = 0.001  # while one more explains at least so much of the train target's variance
 
 Cell = tuple[float, int, int, int]  # score learned on train; test rows, Σ target, Σ target²
 
@@ -81,6 +91,91 @@ def explained_variance(cells: list[Cell]) -> float | None:
     whole = math.fsum(score * score * n for score, n, _, _ in cells)
     constant = own <= 1e-20 * whole  # nothing but rounding
     return 0.0 if constant else min(1.0, shared * shared / own * rows / spread)
+
+
+def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
+    """Return how well a weighted sum of a few numeric features predicts the target, and of which.
+
+    They are chosen by forward selection and weighted by least squares, on a sample of the train
+    rows, and judged like a single feature, on a sample of the test rows: a target that is the sum
+    or the difference of columns, or says which of two is larger, shows here only. A null counts as
+    the column's mean.
+    """
+    import numpy as np
+
+    (x, y), (x_test, y_test) = (_sampled(path, numeric) for path in (train, test))
+    if not len(y) or not len(y_test) or y_test.min() == y_test.max():
+        return Metric(value=None, note="the target is constant on the test rows")
+    present = np.isfinite(x)
+    centre = np.where(present, x, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    x, x_test = (np.where(np.isfinite(side), side, centre) - centre for side in (x, x_test))
+    chosen = _forward(x / np.maximum(np.abs(x).max(axis=0), 1e-300), y - y.mean())
+    score = x_test[:, chosen] @ np.linalg.lstsq(x[:, chosen], y - y.mean())[0]
+    names = [numeric[place] for place in sorted(chosen)]
+    who = "no numeric feature"
+    if names:
+        who = f"a weighted sum of {', '.join(names)}" if len(names) > 1 else f"{names[0]} alone"
+    judge = _roc_auc if task == "classification" else _squared_correlation
+    return Metric(value=judge(y_test, score), n=len(y_test), note=f"{who} predicts the target")
+
+
+def _roc_auc(y: Floats, score: Floats) -> float:
+    """Return the folded area under the ROC curve by ranks (Mann & Whitney 1947); y is 0/1."""
+    from scipy.stats import rankdata
+
+    mine = y == 1
+    n, m = int(mine.sum()), int((~mine).sum())
+    area = float((rankdata(score)[mine].sum() - n * (n + 1) / 2) / (n * m))
+    return max(area, 1 - area)
+
+
+def _squared_correlation(y: Floats, score: Floats) -> float:
+    """Return R² after a linear recalibration; a constant score explains 0."""
+    y, score = y - y.mean(), score - score.mean()
+    own = float(score @ score)
+    return min(1.0, float(y @ score) ** 2 / own / float(y @ y)) if own > 0 else 0.0
+
+
+def _sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
+    """Return about `SAMPLE` rows, the same on each run: features (rows, columns) and target."""
+    relation, row = tables.table(path), tables.quoted(tables.ROW)
+    n = int(tables.rows(f"SELECT count(*) FROM {relation}")[0][0])
+    columns = ", ".join(map(number, [*numeric, tables.TARGET]))
+    frame = tables.query(
+        f"SELECT {columns} FROM {relation} "
+        f"WHERE hash({row}) % {max(1, n // SAMPLE)} = 0 ORDER BY {row}"
+    )
+    found = frame.to_numpy(dtype="float64", na_value=math.nan)
+    return found[:, :-1], found[:, -1]
+
+
+def _forward(x: Floats, y: Floats) -> list[int]:
+    """Choose centred columns one by one, each the one that explains most of what is left of y.
+
+    A column that the later ones make needless (a noisy sum of them, say) is left out again.
+    """
+    import numpy as np
+
+    def left_over(columns: list[int]) -> float:
+        rest = y - x[:, columns] @ np.linalg.lstsq(x[:, columns], y)[0]
+        return float(rest @ rest)
+
+    left, rest, chosen = x, y, list[int]()
+    least = GAIN * float(y @ y)
+    while len(chosen) < min(TOGETHER, x.shape[1]):
+        length = np.maximum(np.sqrt((left * left).sum(axis=0)), 1e-6)
+        gain = (left.T @ rest / length) ** 2
+        best = int(gain.argmax())
+        if not gain[best] > least:
+            break
+        chosen.append(best)
+        axis = left[:, best] / length[best]
+        rest, left = rest - axis * (axis @ rest), left - np.outer(axis, axis @ left)
+    for place in list(chosen):
+        others = [other for other in chosen if other != place]
+        if others and left_over(others) - left_over(chosen) < least:
+            chosen = others
+    return chosen
 
 
 def overlapping_rows(train: Path, test: Path, columns: list[str]) -> int:

@@ -37,7 +37,10 @@ def classification(target: Floats, score: Floats, prediction: Floats) -> dict[st
         "log_loss": sk.log_loss(target, score, labels=[0, 1]),
         "expected_calibration_error": calibration_error(reliability(target, score)),
     }
-    found = {name: Metric(value=float(value), n=weakest) for name, value in values.items()}
+    rarer = f"{weakest:,} of {n:,} rows are of the rarer class"
+    found = {
+        name: Metric(value=float(value), n=weakest, note=rarer) for name, value in values.items()
+    }
     found["precision"] = (
         Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
         if prediction.sum()

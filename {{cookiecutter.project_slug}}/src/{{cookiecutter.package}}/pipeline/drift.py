@@ -18,6 +18,7 @@ SECTIONS = ("seed", "data.task")
 REPORT = Path("reports/drift.html")
 PREDICTION, TARGET = "prediction", "target"
 LARGEST = 3  # columns named in the findings
+IN_SAMPLE = "; no column drifts more: the model's scores on its own train rows may be overfitted"
 
 
 def main() -> str:
@@ -34,14 +35,14 @@ def main() -> str:
     found = measure(numeric, categorical, params.data.task)
     body = body_of(found)
     second = draw(*sample(numeric, categorical, params.seed), numeric, categorical, REPORT)
-    metrics = metrics_of(body)
+    metrics = metrics_of(found, body)
     record(
         "drift",
         SECTIONS,
         [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("split")],
         body,
         metrics,
-        findings=findings_of(found, body),
+        findings=findings_of(body, metrics),
         tools=("duckdb", "evidently"),
         notes=second,
     )
@@ -99,7 +100,7 @@ def _column(name: str, column: Binned) -> ColumnDrift:
     )
 
 
-def metrics_of(body: DriftBody) -> dict[str, Metric]:
+def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
     """Return two metrics a column, the largest, and the rows of both sides."""
     n = min(body.reference_rows, body.current_rows)
     side = "training reference" if not body.reference_rows else "test part"
@@ -108,33 +109,41 @@ def metrics_of(body: DriftBody) -> dict[str, Metric]:
         "rows_reference": Metric(value=float(body.reference_rows)),
         "rows_current": Metric(value=float(body.current_rows)),
     }
+    values = {column.name: column.population_stability_index for column in body.columns}
     for column in body.columns:
-        metrics[f"{column.name}.psi_quantile10"] = Metric(
-            value=column.population_stability_index, n=n, note=note
-        )
+        index = column.population_stability_index
+        why = most_of_it(found[column.name], column) if index else note
+        if column.name == PREDICTION and index and index >= max(v or 0 for v in values.values()):
+            why += IN_SAMPLE
+        metrics[f"{column.name}.psi_quantile10"] = Metric(value=index, n=n, note=why)
         metrics[f"{column.name}.jensen_shannon"] = Metric(
             value=column.jensen_shannon_distance, n=n, note=note
         )
-    values = {column.name: column.population_stability_index for column in body.columns}
     finite = {name: value for name, value in values.items() if value is not None}
     name, value = drift.largest(finite) if len(finite) == len(values) else (note, None)
     return metrics | {"max_psi_quantile10": Metric(value=value, n=n, note=name)}
 
 
-def findings_of(found: dict[str, Binned], body: DriftBody) -> list[Finding]:
+def most_of_it(counts: Binned, column: ColumnDrift) -> str:
+    """Name the bin that carries most of a column's drift, and its share of either side's rows."""
+    parts = drift.contributions(counts.reference, counts.current)
+    place = parts.index(max(parts))
+    return (
+        f"most of it in bin '{column.bins[place]}': "
+        f"{column.reference[place]:.2%} of the reference rows, "
+        f"{column.current[place]:.2%} of the current ones"
+    )
+
+
+def findings_of(body: DriftBody, metrics: dict[str, Metric]) -> list[Finding]:
     """Name the columns that drifted most, and the bin that carries most of it."""
     measured = [column for column in body.columns if column.population_stability_index]
     measured.sort(key=lambda column: (-(column.population_stability_index or 0), column.name))
-    findings: list[Finding] = []
-    for column in measured[:LARGEST]:
-        parts = drift.contributions(found[column.name].reference, found[column.name].current)
-        place = parts.index(max(parts))
-        what = (
-            f"drift, most of it in bin '{column.bins[place]}': "
-            f"{column.reference[place]:.2%} of the reference rows, "
-            f"{column.current[place]:.2%} of the current ones"
+    return [
+        Finding(
+            what=f"drift, {metrics[f'{column.name}.psi_quantile10'].note}",
+            where=column.name,
+            value=column.population_stability_index,
         )
-        findings.append(
-            Finding(what=what, where=column.name, value=column.population_stability_index)
-        )
-    return findings
+        for column in measured[:LARGEST]
+    ]

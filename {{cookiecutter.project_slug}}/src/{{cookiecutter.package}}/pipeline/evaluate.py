@@ -43,6 +43,9 @@ def main() -> str:
         tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
     )
     metrics |= leak_metrics(found, len(test))
+    metrics["leak_together"] = leaks.together(
+        tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
+    )
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),

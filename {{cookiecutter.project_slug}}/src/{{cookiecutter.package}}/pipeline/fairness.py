@@ -31,11 +31,12 @@ def main() -> str:
     findings: list[Finding] = []
     if names:
         attributes, measured, findings = gaps(data.task, names, confidence)
-        scores, found, hints = proxies.measure(*proxy_sample(names))
+        scores, found, hints = proxies.measure(*proxy_sample(names, data.group))
         metrics |= measured | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
     inputs = [tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN, tables.TRAIN]
+    inputs += [tables.RAW] if names and data.group else []
     record(
         "fairness",
         SECTIONS,
@@ -103,14 +104,14 @@ def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
 
 
 def moments(names: Key) -> tuple[list[Key], group_error.Moments]:
-    """Return the cells and the rows, means and squared deviations of target, prediction, error."""
+    """Return the cells and their `group_error.Moments`, from one aggregate."""
     target = tables.quoted(tables.TARGET)
-    columns = (target, "prediction", f"abs(prediction - {target})")
+    columns = (target, "prediction", f"abs(prediction - {target})", f"prediction - {target}")
     numbers = ", ".join(f"favg({column}), var_pop({column}) * count(*)" for column in columns)
     found = aggregate(names, f"count(*), {numbers}")
     cells = known_cells(names)
     place = {cell: index for index, cell in enumerate(cells)}
-    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 6))
+    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 8))
     for row in found:
         index = place[tuple(row[: len(names)])]
         n[index], values[index] = row[len(names)], row[len(names) + 1 :]
@@ -157,8 +158,11 @@ def cell_columns(names: Key, prefix: str = "") -> list[str]:
     return [f"coalesce({text}, 'missing')" for text in texts]
 
 
-def proxy_sample(names: Key) -> tuple[Any, Any]:
-    """Return features and sensitive attributes of at most `SAMPLE` training rows, shuffled."""
+def proxy_sample(names: Key, group: str | None) -> tuple[Any, Any, Any]:
+    """Return features, sensitive attributes and persons of at most `SAMPLE` train rows, shuffled.
+
+    A person is a value of the raw column `group`, and keeps its rows together; none without one.
+    """
     row = tables.quoted(tables.ROW)
     others = (tables.ROW, tables.TARGET)
     features = [name for name in tables.columns(tables.TRAIN) if name not in others]
@@ -166,13 +170,20 @@ def proxy_sample(names: Key) -> tuple[Any, Any]:
     chosen = f"(SELECT {row} FROM {sensitive} ORDER BY hash({row}), {row} LIMIT {SAMPLE})"
     keys = [f"{sql} AS s{place}" for place, sql in enumerate(cell_columns(names, "s."))]
     values = [f"t.{tables.quoted(name)} AS f{place}" for place, name in enumerate(features)]
+    joined, order = "", f"hash(t.{row}), t.{row}"
+    if group:
+        raw = f"read_parquet({tables.literal(tables.RAW.as_posix())}, file_row_number = true)"
+        joined = f"JOIN {raw} w ON t.{row} = w.file_row_number "
+        values.append(f"hash(CAST(w.{tables.quoted(group)} AS VARCHAR)) AS person")
+        order = f"person, {order}"
     frame = tables.query(
         f"SELECT {', '.join(keys + values)} FROM {tables.table(tables.TRAIN)} t "
-        f"JOIN {sensitive} s ON t.{row} = s.{row} "
-        f"WHERE t.{row} IN {chosen} ORDER BY hash(t.{row}), t.{row}"
+        f"JOIN {sensitive} s ON t.{row} = s.{row} {joined}"
+        f"WHERE t.{row} IN {chosen} ORDER BY {order}"
     )
     left = frame[[f"f{place}" for place in range(len(features))]].set_axis(features, axis=1)
-    return left, frame[[f"s{place}" for place in range(len(names))]].set_axis(list(names), axis=1)
+    right = frame[[f"s{place}" for place in range(len(names))]].set_axis(list(names), axis=1)
+    return left, right, frame["person"].to_numpy() if group else None
 
 
 def summary(task: str, metrics: dict[str, Metric]) -> str:

@@ -42,7 +42,7 @@ def main() -> str:
         "columns": Metric(value=float(len(columns))),
         "expectations": Metric(value=float(len(outcomes))),
         "failed_expectations": Metric(
-            value=float(len(broken)), note="; ".join(map(said, broken))[:500]
+            value=float(len(broken)), note="; ".join(map(said, broken))[:3000]
         ),
     }
     findings = [
