@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-TREES = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+TRUSTED = ["numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 how, data = sys.argv[1], Path(sys.argv[2]) / "data" / "split"
 mlflow.set_tracking_uri("sqlite:///mlflow.db")
 mlflow.set_experiment("bare")
@@ -53,7 +53,7 @@ with mlflow.start_run():
             test[features].head(100), model.predict(test[features].head(100))
         ),
         serialization_format="skops",
-        skops_trusted_types=[TREES],
+        skops_trusted_types=TRUSTED,
         **named,
     )
 print(auc)
