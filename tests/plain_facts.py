@@ -176,7 +176,6 @@ class Facts:
         proxies = {f"{name}.proxy_auc" for name in self.data.get("sensitive", {})}
         groups, coverage = self.evidence("fairness"), self.evidence("explain")["coverage"]
         found = {f"fairness.{name}": Number(groups[name]["value"]) for name in proxies}
-        found["evaluate.leak_together"] = Number(
-            self.evidence("evaluate")["leak_together"]["value"]
-        )
+        for name in ("leak_together", "leak_model"):
+            found[f"evaluate.{name}"] = Number(self.evidence("evaluate")[name]["value"])
         return found | {"explain.coverage": Number(coverage["value"], n=coverage["n"])}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -326,6 +327,25 @@ def test_a_sum_of_columns_gives_the_target_away(tmp_path: Path) -> None:
     assert found(a, "regression", []).value == 0
     assert found((a > b).astype(int), "classification", ["constant"]).value == 0.5
     assert found(np.ones(6_000), "regression").value is None
+
+
+def test_a_leak_that_takes_two_columns_names_both() -> None:
+    # Given a model that knows that the target is the exclusive or of two of its features
+    performance, Metric = module("measures.performance"), module("evidence").Metric
+    rng = np.random.default_rng(6)
+    rows = pd.DataFrame(rng.integers(0, 2, (5_000, 3)), columns=["p", "q", "noise"])
+    target = (rows["p"] ^ rows["q"]).to_numpy(float)
+
+    def knowing(frame: pd.DataFrame) -> np.ndarray:
+        return (frame["p"] ^ frame["q"]).to_numpy(float)
+
+    whole = Metric(value=1.0, n=2_500)
+    for task, loss in (("classification", r"−0\.[45]"), ("regression", "−[12]")):
+        found = performance.relied_on(whole, rows, target, knowing, task)
+        assert (found.value, found.n) == (1.0, 2_500)
+        assert re.search(rf"most on (p|q) \({loss}.*, (p|q) \({loss}", found.note)
+    unknown = Metric(value=None, note="why")
+    assert performance.relied_on(unknown, rows, target, knowing, "regression") == unknown
 
 
 def test_rows_on_both_sides_are_counted(tmp_path: Path) -> None:

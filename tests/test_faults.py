@@ -54,7 +54,7 @@ CLASSIFICATION = {
     "leak": Sign(
         "evaluate.leak[savings]",
         rf"^{NUMBER}; savings alone predicts the target",
-        r"evaluate\.leak_together",
+        r"evaluate\.leak_(together|model)",
     ),
     "subgroup": Sign(
         "fairness.demographic_parity[sex*age_group]",
@@ -72,7 +72,7 @@ REGRESSION = CLASSIFICATION | {
     "leak": Sign(
         "evaluate.leak_regression[loan_amount]",
         rf"^{NUMBER}; loan_amount alone predicts the target",
-        r"evaluate\.leak_together",
+        r"evaluate\.leak_(together|model)",
     ),
     "subgroup": Sign(
         "fairness.mean_prediction[sex*age_group]",

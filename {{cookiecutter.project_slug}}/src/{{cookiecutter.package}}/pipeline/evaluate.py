@@ -46,6 +46,14 @@ def main() -> str:
     metrics["leak_together"] = leaks.together(
         tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
     )
+    head = "roc_auc" if params.data.task == "classification" else "r2"
+    metrics["leak_model"] = performance.relied_on(
+        metrics[head],
+        parts["test"][features],
+        test[tables.TARGET].to_numpy("float64"),
+        lambda rows: predicted(model, rows, params.data.task)[0],
+        params.data.task,
+    )
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
@@ -73,7 +81,6 @@ def main() -> str:
         model=model_file.digest(),
         notes=notes,
     )
-    head = "roc_auc" if params.data.task == "classification" else "r2"
     return (
         f"{head} {metrics[head].value:.4f} on {len(test):,} test rows"
         if metrics[head].value is not None
