@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from baked import BakedProject
@@ -72,3 +73,31 @@ def test_a_partial_judgement_says_that_it_is_none(judged: BakedProject) -> None:
     # Given one gate by name, when it passes, then the screen says that nothing was decided
     done = judged.governance("gate", "explain", code=0)
     assert "only explain judged: no decision was written" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+def test_trap_06_one_value_that_is_not_finite_denies_wherever_it_stands(
+    judged: BakedProject,  # noqa: F811
+    place: str,
+) -> None:
+    # Given one PSI that is no number, among many that are small, in any order
+    names = list(json.loads(judged.read("reports/evidence/drift.json"))["metrics"])
+    name = names[{"first": 0, "middle": len(names) // 2, "last": -1}[place]]
+    edit(judged, "drift", lambda found: found["metrics"][name].update(value=math.nan))
+    # When the gate judges, then no rule about drift passes on what is left, the largest included
+    weak = denied(judged)
+    assert f"breaks its schema at metrics.{name}.value" in weak["drift.target"]["reason"]
+    assert {"drift.target", "drift.prediction"} <= set(weak)
+
+
+def test_one_cause_is_one_row(judged: BakedProject) -> None:  # noqa: F811
+    # Given evidence that is gone, on which many rules rest
+    (judged.path / "reports" / "evidence" / "fairness.json").unlink()
+    # When the gate is read on a screen, then the cause stands there once, with a path to follow
+    done = judged.governance("gate", code=1)
+    cause = "reports/evidence/fairness.json is missing: run `uv run dvc repro`"
+    assert done.stdout.count(cause) == 1
+    assert "fairness.declared and 17 more" in done.stdout
+    assert str(judged.path) not in done.stdout
+    # And `--all` has every rule in a row of its own
+    assert judged.governance("gate", "--all", code=1).stdout.count(cause) == 18

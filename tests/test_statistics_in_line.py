@@ -177,7 +177,7 @@ def test_a_noisy_copy_of_the_target_and_rows_on_both_sides_are_reported(told: di
     assert f"{TWINS} test rows stand in train too" in overlap["reason"]
 
 
-def test_a_column_that_is_lost_between_the_parts_is_named(finished: BakedProject) -> None:
+def test_trap_08_a_column_that_is_lost_between_the_parts_is_named(finished: BakedProject) -> None:
     # Given a test part without a column of the train part, when drift is measured
     path = finished.path / "data" / "split" / "test.parquet"
     kept = pd.read_parquet(path).drop(columns="income")
