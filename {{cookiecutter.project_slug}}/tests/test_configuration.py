@@ -24,11 +24,11 @@ WRONG = {
     "a threshold outside the policy": (["+threshold=0.1"], "threshold: no such key"),
     "a string as a limit": (
         ["policy.rules=[{id: a.b, metric: a.b, block: '0.1', owner: me}]"],
-        "policy.rules.0.block: Input should be a valid number",
+        "policy.rules[a.b].block: Input should be a valid number",
     ),
     "an infinite limit": (
         ["policy.rules=[{id: a.b, metric: a.b, block: inf, owner: me}]"],
-        "policy.rules.0.block: Input should be a finite number",
+        "policy.rules[a.b].block: Input should be a finite number",
     ),
     "a metric without a limit": (
         ["policy.rules=[{id: a.b, metric: a.b, owner: me}]"],

@@ -111,6 +111,7 @@ def workspace(
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module("pipeline.train"), "log", lambda *_: "no run")
+    monkeypatch.setattr(module("pipeline.train"), "connect", lambda *_: "no store")
     monkeypatch.setattr(module("pipeline.evaluate"), "log_metrics", lambda *_: {})
     return tmp_path
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from .problem import Problem
+from .problem import Problem, explain_invalid
 
 Task = Literal["classification", "regression"]
 Scalar = str | int | float | bool | None
@@ -72,7 +72,7 @@ class Source(Closed):
             "openml": ["openml_id"],
             "synthetic": ["rows"],
         }
-        lost = [name for name in needs[self.kind] if getattr(self, name) is None]
+        lost = [name for name in needs[self.kind] if getattr(self, name) in (None, "")]
         if lost:
             raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
         return self
@@ -90,11 +90,19 @@ class Sensitive(Closed):
     """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
 
     bins: list[Number] | None = Field(
-        default=None, description="inner edges; a value equal to an edge goes right"
+        default=None, min_length=1, description="inner edges; a value equal to an edge goes right"
     )
     labels: dict[Code, str] | None = Field(
         default=None, description="code in the table → name of the group"
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.bins is not None and self.labels is not None:
+            raise ValueError("give either bins or labels")
+        if self.bins is not None and len(set(self.bins)) < len(self.bins):
+            raise ValueError("an edge is there twice in bins")
+        return self
 
 
 class Data(Closed):
@@ -120,7 +128,7 @@ class Data(Closed):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.task == "classification" and self.positive is None:
-            raise ValueError("data.positive is missing: name the target's favourable value")
+            raise ValueError("positive is missing: name the target's favourable value")
         roles = [self.target, *self.sensitive, *self.drop]
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:
@@ -140,6 +148,19 @@ class Model(Closed):
 
     name: str
     estimator: dict[str, Any]
+
+    def targets(self) -> list[str]:
+        """Return every `_target_` that Hydra would call: the estimator's, then those within it."""
+        return _targets(self.estimator) if self.estimator.get("_target_") else [""]
+
+
+def _targets(node: object) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _targets(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [str(node["_target_"])] if "_target_" in node else []
+    return own + [name for value in node.values() for name in _targets(value)]
 
 
 class Rule(Closed):
@@ -214,7 +235,7 @@ class Params(Closed):
     """Everything that `conf/` composes to."""
 
     project: Project
-    seed: int = Field(strict=True)
+    seed: int = Field(strict=True, ge=0, lt=2**32)
     experiment: str
     deployment: dict[str, Scalar]
     data: Data
@@ -223,23 +244,12 @@ class Params(Closed):
     policy: Policy
 
 
-def explain_invalid(error: ValidationError, where: str) -> Problem:
-    """Turn a validation error into one line that names a key at fault, first a misspelt one."""
-    errors = error.errors()
-    unknown = [one for one in errors if one["type"] == "extra_forbidden"]
-    first = (unknown or errors)[0]
-    key = ".".join(str(part) for part in first["loc"]) or "(top level)"
-    message = "no such key" if unknown else first["msg"].removeprefix("Value error, ")
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return Problem(f"{where}: {key}: {message}{more}")
-
-
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:
     """Validate a composed configuration."""
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        raise explain_invalid(error, where) from error
+        raise explain_invalid(error, where, values, Params) from error
 
 
 def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dict[str, Any]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+
 
 class Problem(Exception):
     """An error for people. `exit_code` 1: found something; 2: could not judge or used wrongly."""
@@ -20,3 +26,75 @@ def first_line(error: BaseException, limit: int = 300) -> str:
     """Return the message of a foreign exception as one line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def explain_invalid(
+    error: ValidationError,
+    where: str,
+    values: object,
+    model: type[BaseModel],
+    prefix: tuple[str, ...] = (),
+) -> Problem:
+    """Turn a validation error into one line that names a key at fault, first a misspelt one.
+
+    `values` is what was validated against `model`, or holds it under the keys of `prefix`.
+    """
+    errors = error.errors()
+    unknown = [one for one in errors if one["type"] == "extra_forbidden"]
+    first = (unknown or errors)[0]
+    path = (*prefix, *first["loc"])
+    key = _place(path, values) or "(top level)"
+    given = first["input"]
+    if unknown:
+        known = sorted(_known(path, model))
+        near = difflib.get_close_matches(str(path[-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        message = f"no such key; {hint}"
+    elif first["type"] == "missing":
+        message = "is missing"
+    else:
+        message = first["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
+        if given is None or isinstance(given, str | int | float):
+            message += f"; it is {_shown(given)}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return Problem(f"{where}: {key}: {message}{more}")
+
+
+def _shown(given: object) -> str:
+    text = "empty" if given is None else repr(given)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _place(path: tuple[str | int, ...], values: object) -> str:
+    """Return `policy.rules[split.test_rows].block`: an item of a list by its id or number."""
+    text, here = "", values
+    for part in path:
+        found: Any = here
+        here = found[part] if _has(found, part) else None
+        if isinstance(part, int):
+            item: dict[str, Any] = here if isinstance(here, dict) else {}
+            text += f"[{item.get('id') or item.get('rule') or part}]"
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def _has(values: Any, part: str | int) -> bool:
+    if isinstance(values, list):
+        return isinstance(part, int) and part < len(values)
+    return isinstance(values, dict) and part in values
+
+
+def _known(path: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
+    """Return the keys that are allowed where a misspelt one was found."""
+    from pydantic import BaseModel
+
+    for part in path[:-1]:
+        field = model.model_fields.get(part) if isinstance(part, str) else None
+        inner = [field.annotation] if field else []
+        while inner:
+            one: Any = inner.pop()
+            inner += get_args(one)
+            if isinstance(one, type) and issubclass(one, BaseModel):
+                model = one
+    return set(model.model_fields)

@@ -127,5 +127,6 @@ def syntax_error(expression: str) -> str:
     try:
         cel.compile(expression)
     except (RuntimeError, TypeError, ValueError) as error:
-        return first_line(error, 160)
+        text = str(error)  # it begins with the expression, which may be long
+        return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
     return ""

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import difflib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..config import Data, Sensitive
 from ..problem import Problem
-from ..tables import TARGET
+from ..tables import ROW, TARGET
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def check_names(names: list[str]) -> None:
+    """Refuse column names that differ in nothing but case, or that are taken."""
+    seen: dict[str, str] = {}
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise Problem(f"column {number} of the table has no name: name it in its header")
+        if name in (ROW, TARGET):
+            raise Problem(f"column {name!r}: this name is taken by the line; rename it")
+        other = seen.setdefault(name.casefold(), name)
+        if other == name and names.count(name) > 1:
+            raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")
+        if other != name:
+            raise Problem(f"columns {other!r} and {name!r} differ only in case: rename one")
+
+
+def check_roles(data: Data, names: list[str]) -> None:
+    """Refuse a configured column that the table has not, naming the nearest that it has."""
+    roles = {
+        "target": [data.target],
+        "sensitive": list(data.sensitive),
+        "drop": data.drop,
+        "categorical": data.categorical,
+        "time": [data.time] if data.time else [],
+        "group": [data.group] if data.group else [],
+    }
+    for role, wanted in roles.items():
+        for name in wanted:
+            if name in names:
+                continue
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+            hint = (
+                f"did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"it has {_some(names)}"
+            )
+            raise Problem(f"data.{role}: the table has no column {name!r}; {hint}")
 
 
 def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str], list[str]]:
@@ -51,19 +90,32 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
 
     column = raw[data.target]
     if data.task == "classification":
-        favourable = as_text(column) == _code(data.positive)
+        text = as_text(column)
+        if isinstance(data.positive, bool):  # a table says TRUE, True or true
+            text = text.str.lower()
+        favourable = text == _code(data.positive)
         if not favourable.any() or favourable.all():
-            found = ", ".join(map(repr, column.drop_duplicates().head(5)))
-            raise Problem(
-                f"data.positive {data.positive!r} must be one of two or more values of "
-                f"{data.target}; found {found}"
-            )
+            raise Problem(_not_positive(column, data))
         return favourable.astype("int64").rename(TARGET)
     if not types.is_numeric_dtype(column):
         raise Problem(
-            f"target {data.target} is {column.dtype}, regression needs a number: correct conf/data"
+            f"target {data.target!r} is {column.dtype}, regression needs a number: name another "
+            "target or task in conf/data, or mend the column's texts"
         )
     return column.astype("float64").rename(TARGET)
+
+
+def _not_positive(column: pd.Series, data: Data) -> str:
+    found = ", ".join(repr(value)[:40] for value in column.drop_duplicates().head(5))
+    hint = (
+        "; YAML reads yes, no, on and off without quotes as true and false"
+        if isinstance(data.positive, bool)
+        else ""
+    )
+    return (
+        f"data.positive {data.positive!r} must be one of two or more values of "
+        f"{data.target!r}; found {found}{hint}"
+    )
 
 
 def groups_of(raw: pd.DataFrame, data: Data) -> pd.DataFrame:
@@ -104,6 +156,8 @@ def as_text(column: pd.Series) -> pd.Series:
 
 
 def _code(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as ingest writes it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -112,3 +166,7 @@ def _holds_dates(column: pd.Series) -> bool:
 
     first = column.first_valid_index()
     return column.dtype == object and first is not None and isinstance(column[first], datetime.date)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

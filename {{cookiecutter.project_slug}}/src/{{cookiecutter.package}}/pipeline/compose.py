@@ -36,13 +36,13 @@ def main() -> str:
 
 def check(params: Params) -> None:
     """Refuse what only a later stage would stumble over."""
-    target = str(params.model.estimator.get("_target_", ""))
-    if not target or not allowed(target):
-        raise Problem(
-            f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
-        )
+    for target in params.model.targets():
+        if not allowed(target):
+            raise Problem(
+                f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
+            )
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
             error = "" if expression is None else syntax_error(expression)
             if error:
-                raise Problem(f"conf/policy: rule {rule.id}: {error}")
+                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")

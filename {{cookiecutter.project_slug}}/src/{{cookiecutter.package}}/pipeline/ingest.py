@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
+import csv
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import tables
 from ..bodies import Column, IngestBody
-from ..config import Data, read
+from ..config import read
 from ..evidence import Metric
 from ..problem import Problem, first_line
 from ..stage import record
 from ..tables import quoted
-from .sources import SOURCES, unreadable
+from .columns import check_names, check_roles
+from .sources import LONGEST, SOURCES, Found
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,19 +33,27 @@ CAST = {  # DuckDB's types → the four that every later stage knows
     "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
 }  # fmt: skip
-NUMBERS = ("BIGINT", "DOUBLE")
+LARGEST = 1e150  # the square of a larger number, as any variance needs it, is infinite
+UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
+    "not utf-8": "is not UTF-8: save it as UTF-8",
+    "invalid UTF-8": "is not UTF-8: save it as UTF-8",
+    "Malformed JSON": "is no whole JSON (torn, or not JSON lines or a list of objects): mend it",
+    "duplicate key": "has a row with one name twice: mend it",
+    "Failed to read": "is a damaged Parquet file: fetch it again",
+}
 
 
 def main() -> str:
     """Run the stage."""
     params = read(*SECTIONS)
     data = params.data
+    tables.RAW.unlink(missing_ok=True)  # as DVC does: if this fails, no earlier table looks new
     with tempfile.TemporaryDirectory() as scratch, _engine() as db:
         found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
-        types = _types(db, found.relation, found.uri)
+        types = _types(db, found)
         check_names(found.names or list(types))
         check_roles(data, list(types))
-        rows = _copy(db, found.relation, types, found.uri)
+        rows = _copy(db, found, types, {*data.categorical, *data.drop})
     columns = tables.columns(tables.RAW)
     body = IngestBody(
         source=data.source.kind,
@@ -58,44 +68,6 @@ def main() -> str:
     return f"{rows:,} rows x {len(columns)} columns from {found.uri}"
 
 
-def check_names(names: list[str]) -> None:
-    """Refuse column names that differ in nothing but case, or that are taken."""
-    seen: dict[str, str] = {}
-    for number, name in enumerate(names, start=1):
-        if not name.strip():
-            raise Problem(f"column {number} of the table has no name: name it in its header")
-        if name in (tables.ROW, tables.TARGET):
-            raise Problem(f"column {name!r}: this name is taken by the line; rename it")
-        other = seen.setdefault(name.casefold(), name)
-        if other == name and names.count(name) > 1:
-            raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")
-        if other != name:
-            raise Problem(f"columns {other!r} and {name!r} differ only in case: rename one")
-
-
-def check_roles(data: Data, names: list[str]) -> None:
-    """Refuse a configured column that the table has not, naming the nearest that it has."""
-    roles = {
-        "target": [data.target],
-        "sensitive": list(data.sensitive),
-        "drop": data.drop,
-        "categorical": data.categorical,
-        "time": [data.time] if data.time else [],
-        "group": [data.group] if data.group else [],
-    }
-    for role, wanted in roles.items():
-        for name in wanted:
-            if name in names:
-                continue
-            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-            hint = (
-                f"did you mean {' or '.join(map(repr, near))}?"
-                if near
-                else f"it has {_some(names)}"
-            )
-            raise Problem(f"data.{role}: the table has no column {name!r}; {hint}")
-
-
 def _engine() -> duckdb.DuckDBPyConnection:
     import duckdb
 
@@ -103,24 +75,30 @@ def _engine() -> duckdb.DuckDBPyConnection:
     return duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
 
 
-def _types(db: duckdb.DuckDBPyConnection, relation: str, uri: str) -> dict[str, str]:
+def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
     import duckdb
 
     try:
-        described = db.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
+        described = db.execute(f"DESCRIBE SELECT * FROM {found.relation}").fetchall()
     except duckdb.Error as error:
-        raise Problem(f"data.source: {uri} {unreadable(str(error))}") from error
+        raise unreadable(found, error) from error
     types = {str(row[0]): str(row[1]).partition("(")[0].strip('"') for row in described}
+    if list(types) == ["json"]:
+        raise Problem(
+            f"data.source: {found.uri} is JSON without rows: give JSON lines or a list of objects"
+        )
     for (name, kind), row in zip(types.items(), described, strict=True):
         if kind not in CAST or str(row[1]).endswith("]"):
             raise Problem(
                 f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
-                "a table has one number, text or time in a cell; flatten it first"
+                "a column has numbers, texts or times, all of one kind; flatten or mend it first"
             )
     return types
 
 
-def _copy(db: duckdb.DuckDBPyConnection, relation: str, types: dict[str, str], uri: str) -> int:
+def _copy(
+    db: duckdb.DuckDBPyConnection, found: Found, types: dict[str, str], codes: set[str]
+) -> int:
     """Write `data/raw.parquet`, whole or not at all; returns the number of rows."""
     import duckdb
 
@@ -129,40 +107,97 @@ def _copy(db: duckdb.DuckDBPyConnection, relation: str, types: dict[str, str], u
         tables.RAW.parent.mkdir(parents=True, exist_ok=True)
         cells = ", ".join(_cell(name, kind) for name, kind in types.items())
         db.execute(
-            f"COPY (SELECT {cells} FROM {relation}) TO {tables.literal(str(part))} "
+            f"COPY (SELECT {cells} FROM {found.relation}) TO {tables.literal(str(part))} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
-        rows = _checked(db, part, types, uri)
+        rows = _checked(db, part, types, found.uri, codes)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
-        text = str(error)
-        if isinstance(error, OSError) or "write" in text.lower() or part.as_posix() in text:
+        if isinstance(error, OSError | duckdb.IOException):
             raise Problem(
                 f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; "
                 "make room or fix the rights"
             ) from error
-        raise Problem(f"data.source: {uri} {unreadable(text)}") from error
+        raise unreadable(found, error) from error
     finally:
         part.unlink(missing_ok=True)
     return rows
 
 
-def _checked(db: duckdb.DuckDBPyConnection, part: Path, types: dict[str, str], uri: str) -> int:
-    """Return the number of rows, or raise `Problem` if there is none or a number is infinite."""
-    numbers = [name for name, kind in types.items() if CAST[kind] == "DOUBLE"]
-    infinite = [f"count(*) FILTER (isinf({quoted(name)}))" for name in numbers]
+def _checked(
+    db: duckdb.DuckDBPyConnection, part: Path, types: dict[str, str], uri: str, codes: set[str]
+) -> int:
+    """Return the number of rows; raise `Problem` on none, or on cells nobody can compute with."""
+    checks = [
+        (name, *check) for name, kind in types.items() for check in _faults(name, kind, codes)
+    ]
     counts = db.execute(
-        f"SELECT {', '.join(['count(*)', *infinite])} FROM {tables.table(part)}"
+        f"SELECT {', '.join(['count(*)', *(sql for _, sql, _ in checks)])} "
+        f"FROM {tables.table(part)}"
     ).fetchall()[0]
     if counts[0] == 0:
         raise Problem(f"data.source: {uri} has columns but no row")
-    for name, count in zip(numbers, counts[1:], strict=True):
+    for (name, _, words), count in zip(checks, counts[1:], strict=True):
         if count:
-            raise Problem(
-                f"column {name!r} holds {count} infinite values: mend them at the source, "
-                "or name their text in data.source.missing"
-            )
+            what, _, remedy = words.partition(": ")
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            raise Problem(f"column {name!r} holds {what} in {rows}: {remedy}")
     return int(counts[0])
+
+
+def _faults(name: str, kind: str, codes: set[str]) -> list[tuple[str, str]]:
+    """Return what may be wrong with a column: SQL that counts such cells, and words for them."""
+    column, final = quoted(name), CAST[kind]
+    if final in ("DOUBLE", "TIMESTAMP"):  # DuckDB takes a column of nothing but `inf` for dates
+        beyond = f"abs({column}) > {LARGEST}" if final == "DOUBLE" else f"isinf({column})"
+        words = "values that are infinite or beyond 1e150: mend them at the source, or name "
+        return [(f"count(*) FILTER ({beyond})", words + "their text in data.source.missing")]
+    if final != "VARCHAR":
+        return []
+    long = f"texts of more than {LONGEST:,} bytes: shorten them, or leave the column out"
+    found = [(f"count(*) FILTER (strlen({column}) > {LONGEST})", long)]
+    if kind == "VARCHAR" and name not in codes:
+        is_number = rf"regexp_full_match({column}, '\s*[-+]?[0-9][0-9.,]*\s*')"
+        count = f"count(*) FILTER ({column} LIKE '%,%')"
+        commas = "numbers with a comma: write 1234.5, or name a column of codes in data.categorical"
+        found.append((f"CASE WHEN bool_and({is_number}) THEN {count} ELSE 0 END", commas))
+    return found
+
+
+def torn(path: Path, delimiter: str, width: int) -> str:
+    """Say which line of a CSV is the first to break its form, or nothing."""
+    line = 0
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        rows = csv.reader(handle, delimiter=delimiter, strict=True)
+        try:
+            for row in rows:
+                if row and len(row) != width:
+                    return (
+                        f"has {len(row)} cells in line {line + 1} and {width} in its header: "
+                        "mend the line, or set data.source.delimiter"
+                    )
+                line = rows.line_num
+        except UnicodeDecodeError:
+            return ""  # DuckDB says so, with the line
+        except csv.Error as error:
+            if "limit" in str(error) and rows.line_num == line + 1:
+                return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
+            return f"has a quote in line {line + 1} that is never closed, or stands alone: mend it"
+        several = isinstance(handle.newlines, tuple)
+    return "has line ends of several kinds: save it with one" if several else ""
+
+
+def unreadable(found: Found, error: Exception) -> Problem:
+    """Say in words why DuckDB could not read a source, without the row that it quotes."""
+    message = str(error)
+    words = next((say for sign, say in UNREADABLE.items() if sign.lower() in message.lower()), "")
+    words = (torn(*found.csv) if found.csv else "") or words
+    if not words:
+        plain = message.split("Original Line")[0].partition("LINE 1:")[0]
+        words = f"cannot be read: {first_line(ValueError(plain), 160)}"
+    line = re.search(r"(?:on line:|in line|in record/value) (\d+)", message, re.IGNORECASE)
+    where = f" (line {line[1]})" if line and not re.search(r"line \d", words) else ""
+    return Problem(f"data.source: {found.uri} {words}{where}")
 
 
 def _cell(name: str, kind: str) -> str:
@@ -171,7 +206,3 @@ def _cell(name: str, kind: str) -> str:
     if kind in ("DOUBLE", "FLOAT"):
         return f"CAST(CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS DOUBLE) AS {column}"
     return column if kind == final else f"CAST({column} AS {final}) AS {column}"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

@@ -27,6 +27,11 @@ PHRASES = {  # a keyword of Great Expectations → how people say it after "must
     "type_list": "of type",
     "regex": "matched by",
 }
+COUNTED = {  # an expectation about a number of things → the things
+    "expect_table_row_count_to_be_between": "rows",
+    "expect_table_column_count_to_be_between": "columns",
+    "expect_column_unique_value_count_to_be_between": "different values",
+}
 PLAIN = {
     "expect_column_to_exist": "must be there",
     "expect_column_values_to_be_unique": "must be unique",
@@ -198,7 +203,8 @@ def _seen(kind: str, details: dict[str, Any], share: float | None) -> str:
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, int | float):
-        return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        number = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        return f"{COUNTED[kind]}: {number}" if kind in COUNTED else number
     if kind.endswith(("_of_type", "_in_type_list")):
         return f"type {value}"
     return "" if details or kind == "expect_column_to_exist" else WRONG_TYPE

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import os
-import re
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from ..config import Source
 from ..files import file_digest
@@ -22,6 +21,14 @@ if TYPE_CHECKING:
     import duckdb
 
 DELIMITERS = ",;\t|"
+LONGEST = 100_000  # characters of a cell: more is no value of a column, but a quote never closed
+NO_TABLES = {  # how a file begins → what it is
+    b"\x1f\x8b": "an archive or a spreadsheet",
+    b"PK": "an archive or a spreadsheet",
+    b"\x28\xb5\x2f\xfd": "an archive or a spreadsheet",
+    b"SQLite": "a database (kind: sql reads it)",
+    b"%PDF": "a PDF",
+}
 TYPES = [
     "BIGINT",
     "DOUBLE",
@@ -29,20 +36,6 @@ TYPES = [
     "TIMESTAMP",
     "VARCHAR",
 ]  # what a text column may turn out to be
-UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
-    "Error when sniffing": (
-        "has rows of different lengths or a quote never closed: "
-        "mend it, or set data.source.delimiter"
-    ),
-    "not utf-8": "is not UTF-8: save it as UTF-8",
-    "Expected Number of Columns": (
-        "has rows of different lengths: mend them, or set data.source.delimiter"
-    ),
-    "unterminated quote": "has a quote that is never closed: mend it",
-    "Maximum line size": (
-        "has a line of more than 2 MB: a quote never closed, or a cell that does not belong there"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -53,12 +46,13 @@ class Found:
     names: list[str]
     uri: str
     sha256: str | None = None
+    csv: tuple[Path, str, int] | None = None  # a CSV, its delimiter and number of columns
 
 
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
     """CSV, Parquet or JSON, told apart by content; a path (from the project's root) or a URL."""
     where = source.path or ""
-    path = _download(where, scratch) if where.startswith(("http://", "https://")) else Path(where)
+    path = _download(where, scratch) if "://" in where else Path(where)
     uri = _public(where)
     try:
         with path.open("rb") as handle:
@@ -71,19 +65,20 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         ) from error
     except OSError as error:
         raise Problem(f"data.source.path: {uri} cannot be read: {error.strerror}") from error
-    if not head:
+    if not head.removeprefix(b"\xef\xbb\xbf"):
         raise Problem(f"data.source.path: {uri} is empty")
-    if head[:2] in (b"\x1f\x8b", b"PK"):
-        raise Problem(
-            f"data.source.path: {uri} is an archive or a spreadsheet: give CSV, Parquet or JSON"
-        )
+    for sign, what in NO_TABLES.items():
+        if head.startswith(sign):
+            raise Problem(f"data.source.path: {uri} is {what}: give CSV, Parquet or JSON")
+    dialect: tuple[Path, str, int] | None = None
     if head[:4] == b"PAR1":
         relation, names = f"read_parquet({literal(str(path))})", _parquet_names(path, uri)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
         relation, names = f"read_json({literal(str(path))}, sample_size=-1)", []
     else:
-        relation, names = _csv(path, source, uri)
-    return Found(relation, names, uri, file_digest(path))
+        relation, names, delimiter = _csv(path, source, uri)
+        dialect = (path, delimiter, len(names))
+    return Found(relation, names, uri, file_digest(path), dialect)
 
 
 def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -109,8 +104,11 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
             frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
     except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
         cause = error.__cause__ or error  # pandas wraps what SQLAlchemy wraps what the driver says
-        reason = first_line(getattr(cause, "orig", None) or cause)
-        raise Problem(f"data.source: the database does not answer the query: {reason}") from error
+        reason = first_line(getattr(cause, "orig", None) or cause).partition(" (Background on")[0]
+        driver = "; add its driver with `uv add`" if isinstance(cause, ImportError) else ""
+        raise Problem(
+            f"data.source: the database does not answer the query: {reason}{driver}"
+        ) from error
     db.register("found", frame)
     return Found("found", [str(column) for column in frame.columns], _public(where))
 
@@ -150,29 +148,26 @@ SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Foun
 }
 
 
-def unreadable(message: str) -> str:
-    """Say in words why DuckDB could not read a file, without the row that it quotes."""
-    line = re.search(r"CSV Error on Line: (\d+)", message)
-    where = f" (line {line[1]})" if line else ""
-    for sign, words in UNREADABLE.items():
-        if sign.lower() in message.lower():
-            return words + where
-    return f"cannot be read{where}: {first_line(ValueError(message.split('Original Line')[0]))}"
-
-
-def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str]]:
+def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str], str]:
+    csv.field_size_limit(LONGEST)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            first = handle.readline(1_000_000)
+            first = handle.readline(10 * LONGEST)
             handle.seek(0)
             delimiter = source.delimiter or max(DELIMITERS, key=first.count)
-            names = next(csv.reader(handle, delimiter=delimiter))
-    except (UnicodeDecodeError, StopIteration) as error:
+            names = next(csv.reader(handle, delimiter=delimiter), [])
+    except UnicodeDecodeError as error:
         raise Problem(f"data.source.path: {uri} is not UTF-8: save it as UTF-8") from error
-    except (csv.Error, TypeError) as error:
+    except (csv.Error, TypeError, ValueError) as error:
         raise Problem(
             f"data.source.path: the header of {uri} cannot be read: {first_line(error)}"
         ) from error
+    if "\0" in first:
+        raise Problem(f"data.source.path: {uri} is not UTF-8 but UTF-16: save it as UTF-8")
+    if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
+        raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
+    if not names:
+        raise Problem(f"data.source.path: {uri} has no header: name the columns in its first line")
     if len(names) == 1:
         raise Problem(
             f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
@@ -180,47 +175,65 @@ def _csv(path: Path, source: Source, uri: str) -> tuple[str, list[str]]:
         )
     nulls = ", ".join(literal(text) for text in ["", *source.missing])
     types = ", ".join(literal(name) for name in TYPES)
-    return (
+    relation = (
         f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, "
         f"quote='\"', escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, "
         f"auto_type_candidates=[{types}])"
-    ), names
+    )
+    return relation, names, delimiter
 
 
 def _parquet_names(path: Path, uri: str) -> list[str]:
     from pyarrow import ArrowException, parquet
 
     try:
-        return list(parquet.read_schema(path).names)
+        names = list(parquet.read_schema(path).names)
     except (ArrowException, OSError) as error:
         raise Problem(
             f"data.source.path: {uri} is a damaged Parquet file: fetch it again"
         ) from error
+    if not names:
+        raise Problem(f"data.source.path: {uri} has no column")
+    return names
 
 
 def _download(where: str, scratch: Path) -> Path:
+    target = scratch / "download"
     try:
         parts = urlsplit(where)
+        if parts.scheme not in ("http", "https"):
+            raise Problem(
+                f"data.source.path: {_public(where)} is no http or https address: fetch the "
+                "file some other way and name it under data/source"
+            )
         if parts.password:
             raise Problem(
                 "data.source.path holds a password and conf/ is in git: "
                 "fetch the file some other way"
             )
-        target = scratch / "download"
-        request = urllib.request.urlopen(where, timeout=60)  # noqa: S310 - the caller saw http(s)
+        request = urllib.request.urlopen(where, timeout=60)  # noqa: S310 - http or https, seen above
         with request as answer, target.open("wb") as handle:
             while block := answer.read(1 << 20):
                 handle.write(block)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+            lost = answer.length  # what was announced and did not come: `read(n)` does not say so
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None)
+        said = first_line(reason if isinstance(reason, OSError) else error)
         raise Problem(
-            f"data.source.path: {_public(where)} cannot be fetched: {first_line(error)}"
+            f"data.source.path: {_public(where)} cannot be fetched: {said}; check the address "
+            "and the network"
         ) from error
+    if lost:
+        raise Problem(
+            f"data.source.path: {_public(where)} broke off, {lost:,} bytes are missing: try again"
+        )
     return target
 
 
 def _public(where: str) -> str:
     """Take user, password and query (it may hold a signature) out of a URL."""
-    if "://" not in where:
+    scheme, separator, rest = where.partition("://")
+    if not separator:
         return where
-    parts = urlsplit(where)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"

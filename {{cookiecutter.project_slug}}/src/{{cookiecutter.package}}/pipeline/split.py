@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import tables
@@ -61,28 +62,67 @@ def divide(
     split, data = params.split, params.data
     is_test = np.zeros(len(raw), dtype=bool)
     if split.kind == "time":
-        times = raw[_needed(data, data.time, "time")]
+        times = _times(raw[_needed(data, data.time, "time")])
         cut = times.sort_values(ignore_index=True).iloc[int(len(raw) * (1 - split.test_share))]
         return (times >= cut).to_numpy(), str(cut)
     if split.kind == "group":
         from sklearn.model_selection import GroupShuffleSplit
 
+        groups = _groups(raw[_needed(data, data.group, "group")])
         chooser = GroupShuffleSplit(1, test_size=split.test_share, random_state=params.seed)
-        _, test = next(chooser.split(raw, groups=raw[_needed(data, data.group, "group")]))
+        divided = partial(next, chooser.split(raw, groups=groups))
     else:
         from sklearn.model_selection import train_test_split
 
         strata = (
             target if data.task == "classification" and target.value_counts().min() >= 2 else None
         )
-        _, test = train_test_split(
+        divided = partial(
+            train_test_split,
             np.arange(len(raw)),
             test_size=split.test_share,
             random_state=params.seed,
             stratify=strata,
         )
+    try:
+        _, test = divided()
+    except ValueError as error:  # scikit-learn counts: a part would be empty or lack a class
+        raise Problem(
+            f"{len(raw):,} rows cannot be split with test_share {split.test_share:g}: each part "
+            "needs rows of every class; change conf/split or take more rows"
+        ) from error
     is_test[test] = True
     return is_test, None
+
+
+def _times(column: pd.Series) -> pd.Series:
+    from pandas.api import types
+
+    if not types.is_datetime64_any_dtype(column) and not types.is_numeric_dtype(column):
+        raise Problem(
+            f"data.time: column {column.name!r} has texts that are no date: write each "
+            "like 2026-12-31, or name what is missing in data.source.missing"
+        )
+    return _complete(column, "time")
+
+
+def _groups(column: pd.Series) -> pd.Series:
+    if column.nunique() < 2:
+        raise Problem(
+            f"data.group: column {column.name!r} has one group only, which cannot be split: "
+            "change conf/split"
+        )
+    return _complete(column, "group")
+
+
+def _complete(column: pd.Series, role: str) -> pd.Series:
+    nulls = int(column.isna().sum())
+    if nulls:
+        raise Problem(
+            f"data.{role}: column {column.name!r} is null in {nulls:,} of {len(column):,} rows, "
+            f"so they cannot be split by {role}: mend or remove them"
+        )
+    return column
 
 
 def _needed(data: Data, column: str | None, role: str) -> str:

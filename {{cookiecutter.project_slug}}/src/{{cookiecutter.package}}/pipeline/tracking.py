@@ -11,11 +11,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..problem import Problem, first_line
+
+PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is set stays
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+DATABASE_RETRIES = 3  # and a silent database for two, for which it has no setting
 
 
 def home() -> Path:
@@ -34,16 +42,21 @@ def connect(experiment: str) -> str:
     """
     import logging
 
+    for name, value in PATIENCE.items():
+        os.environ.setdefault(name, value)
     import mlflow
-    from mlflow.exceptions import MlflowException
 
-    for noisy in ("mlflow", "alembic"):
+    for noisy in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     store = home()
     given = os.environ.get("MLFLOW_TRACKING_URI")
     uri = given or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
-    mlflow.set_tracking_uri(uri)
-    try:
+    if "://" in uri and not uri.startswith("http"):
+        from mlflow.store.db import utils
+
+        utils.MAX_RETRY_COUNT = DATABASE_RETRIES
+    with answering():
+        mlflow.set_tracking_uri(uri)
         place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
         found = mlflow.get_experiment_by_name(experiment)
         if found is not None and not given and found.artifact_location != place:
@@ -53,10 +66,29 @@ def connect(experiment: str) -> str:
         if found is not None:
             return str(found.experiment_id)
         return mlflow.create_experiment(experiment, artifact_location=place)
-    except (MlflowException, OSError) as error:
+
+
+@contextmanager
+def answering() -> Generator[None]:
+    """Turn whatever MLflow's client raises into one line that names the store."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        import mlflow
+
+        said = f"MLflow at {mlflow.get_tracking_uri()} does not answer: {_reason(error)}"
         raise Problem(
-            f"MLflow at {uri} does not answer: {first_line(error)}; check MLFLOW_TRACKING_URI"
-        ) from error
+            f"{re.sub(r'//[^/@ ]*@', '//', said)}; is it running? Check MLFLOW_TRACKING_URI"
+        ) from error  # without user and password
+
+
+def _reason(error: BaseException) -> str:
+    """Return what went wrong at the bottom: refused, unknown host, timed out."""
+    signs = ("Connection refused", "timed out", "Name or service not known", "unable to open")
+    return next((sign for sign in signs if sign in str(error)), first_line(error, 160))
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -138,14 +170,13 @@ def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str,
         for name, value in values.items()
         if value is not None
     ]
-    try:
-        client.log_batch(run_id, metrics=entities)
-    except MlflowException as error:
-        if "not found" not in str(error):
-            raise Problem(
-                f"MLflow does not take metrics: {first_line(error)}; check MLFLOW_TRACKING_URI"
-            ) from error
-        return {"mlflow": "the training's run is not in this store"}
+    with answering():
+        try:
+            client.log_batch(run_id, metrics=entities)
+        except MlflowException as error:
+            if "not found" not in str(error):
+                raise
+            return {"mlflow": "the training's run is not in this store"}
     return {"mlflow_status": RunStatus.to_string(RunStatus.FINISHED)}
 
 

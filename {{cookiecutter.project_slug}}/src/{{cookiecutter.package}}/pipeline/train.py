@@ -13,7 +13,7 @@ from ..files import file_digest
 from ..problem import Problem, first_line
 from ..stage import record
 from .preprocessing import preprocessing
-from .tracking import begin, connect, finish, flat
+from .tracking import answering, begin, connect, finish, flat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,15 +31,16 @@ def main() -> str:
     frame = tables.read(tables.TRAIN)
     features = split.numeric + split.categorical
     pipeline = build(params.model, params.data.task, params.seed, split.numeric, split.categorical)
+    finish(store)  # a store that does not answer says so before hours of training
     try:
         pipeline.fit(frame[features], frame[tables.TARGET])
-    except (ValueError, TypeError, MemoryError) as error:
+    except Exception as error:  # an estimator may raise anything
         raise Problem(
-            f"{params.model.name} cannot be fitted: {first_line(error)}; see conf/model"
+            f"conf/model: {params.model.name} cannot be fitted: {first_line(error)}; "
+            "correct its settings, or choose another model in conf/config.yaml"
         ) from error
     model_file.save(pipeline)
     digest = model_file.digest()
-    finish(store)
     run_id = log(params, pipeline, frame[features], digest)
     settings = {
         key: value if isinstance(value, str | int | float | bool | None) else repr(value)
@@ -86,17 +87,21 @@ def build(
 
 def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     """Instantiate `conf/model`: an estimator from an allowed package, and of the task."""
-    from hydra.errors import HydraException
     from hydra.utils import instantiate
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
-    target = str(model.estimator.get("_target_", ""))
-    if not model_file.allowed(target):
-        raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
+    for name in model.targets():
+        found = _known(name)
+        if name == model.targets()[0] and not isinstance(found, type):
+            raise Problem(f"conf/model: {name} is no class: name an estimator's class in _target_")
+    target = model.targets()[0]
     try:
         made: Any = instantiate(model.estimator, _convert_="all")
-    except (HydraException, TypeError, ValueError) as error:
-        raise Problem(f"conf/model: {target} cannot be made: {first_line(error)}") from error
+    except Exception as error:  # an estimator's constructor may raise anything
+        cause = error.__cause__ or error  # Hydra wraps it
+        raise Problem(
+            f"conf/model: {target} cannot be made: {first_line(cause)}; correct its settings"
+        ) from error
     fits = is_classifier if task == "classification" else is_regressor
     if not isinstance(made, BaseEstimator) or not fits(made):
         raise Problem(
@@ -105,6 +110,27 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     if "random_state" in made.get_params() and made.get_params()["random_state"] is None:
         made.set_params(random_state=seed)
     return made
+
+
+def _known(target: str) -> object:
+    """Return what a `_target_` names; refuse what is from elsewhere or cannot be called."""
+    import logging
+
+    from hydra.utils import get_object
+
+    logging.getLogger("hydra").setLevel(logging.CRITICAL)  # it logs what it raises, too
+    if not model_file.allowed(target):
+        raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
+    try:
+        found: Any = get_object(target)
+    except Exception as error:  # whatever an import raises
+        raise Problem(
+            f"conf/model: there is no {target}: correct the spelling of _target_"
+        ) from error
+    home = str(getattr(found, "__module__", None))
+    if not callable(found) or not model_file.allowed(home):
+        raise Problem(f"conf/model: {target} is no class of {', '.join(model_file.PACKAGES)}")
+    return found
 
 
 def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str) -> str:
@@ -116,7 +142,10 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
 
     experiment = connect(params.experiment)
     sample = features.head(100)
-    with mlflow.start_run(experiment_id=experiment, run_name=params.model.name) as active:
+    with (
+        answering(),
+        mlflow.start_run(experiment_id=experiment, run_name=params.model.name) as active,
+    ):
         settings = flat(
             {
                 name: getattr(params, name).model_dump(mode="json")
