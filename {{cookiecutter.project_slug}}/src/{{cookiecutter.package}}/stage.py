@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -25,7 +26,12 @@ _started = time.perf_counter()
 
 
 def quiet() -> None:
-    """Switch every dependency's telemetry off, for this process and its children."""
+    """Switch every dependency's telemetry off, for this process and its children.
+
+    And let the garbage collector look less often: an import makes objects that stay, and looking
+    through them again and again takes a third of a heavy import's time.
+    """
+    gc.set_threshold(100_000, 50, 50)
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
     os.environ.setdefault("MPLBACKEND", "Agg")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..problem import Problem, first_line
+from ..stage import quiet
 
 PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is set stays
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
@@ -133,6 +134,7 @@ def finish(
 def main(experiment: str) -> None:
     """Be the child: open the store, then do what the stage writes to standard input."""
     code = 0
+    quiet()
     try:
         connect(experiment)
         job = sys.stdin.read()
