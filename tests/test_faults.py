@@ -38,11 +38,13 @@ class Sign:
 
 STOPPED = "validate.stopped"
 CONTRACT = {
-    "income_nulls": Sign(STOPPED, r"income: 1[12]\.\d % null \([\d,]+ rows\), at most 0 %"),
+    "income_nulls": Sign(STOPPED, r"income: 1[12]\.\d+ % null \([\d,]+ rows\), at most 0 %"),
     "schema_break": Sign(
-        STOPPED, r"unexpected debt_to_income; missing debt_ratio.*credit_history_years: .*type"
+        STOPPED, r"unexpected debt_to_income[^;]*; missing debt_ratio.*credit_history_years: .*type"
     ),
-    "pii": Sign(STOPPED, r"purpose: [12]\.\d % otherwise \(\d+ rows\), must not be matched by.*@"),
+    "pii": Sign(
+        STOPPED, r"purpose: [12]\.\d+ % otherwise \([\d,]+ rows\), must not be matched by.*@"
+    ),
 }
 DRIFTED = Sign("drift.data[income]", rf"^{NUMBER};.*at most 0\.25", r"drift\.|evaluate\.calib")
 BIASED = rf"^{GAP}; female vs male;.*at most 0\.1"
@@ -246,7 +248,7 @@ def test_the_contract_names_two_columns_of_each_kind(finished: BakedProject) -> 
     plant_file(finished, book)
     # When the line runs, then the deny names all of them
     more = [
-        r"income: 1[12]\.\d % null",
+        r"income: 1[12]\.\d+ % null",
         r"income: .*type",
         r"loan_amount: 20 % null \(4,000 rows\)",
         r"region: 2 % otherwise \(400 rows\), must not be matched by",
