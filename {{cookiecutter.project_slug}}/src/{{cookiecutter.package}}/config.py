@@ -15,8 +15,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StringConstraints,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -190,6 +192,11 @@ class Rule(Closed):
         if (self.each is not None) != ("{each}" in (self.metric or "")):
             raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is not set: DVC reads and compares every line of `params.yaml`."""
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Waiver(Closed):
