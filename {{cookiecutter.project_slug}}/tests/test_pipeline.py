@@ -27,11 +27,13 @@ def compare(stage: str, part: str, declared: set[str], expected: set[str]) -> No
 
 def declared_sections(stage: str) -> set[str]:
     """Return what a stage lists under `params: - params.yaml:`."""
-    entries = STAGES[stage].get("params", [])
-    assert all(isinstance(entry, dict) and set(entry) == {"params.yaml"} for entry in entries), (
+    files = {
+        name: keys for entry in STAGES[stage].get("params", []) for name, keys in entry.items()
+    }
+    assert set(files) <= {"code.json", "params.yaml"}, (
         f"dvc.yaml, stages.{stage}.params: list sections under `- params.yaml:`"
     )
-    return {name for entry in entries for name in entry["params.yaml"]}
+    return set(files.get("params.yaml", []))
 
 
 def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(package: Path) -> None:
@@ -48,16 +50,31 @@ def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(package:
     )
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_the_modules_that_it_imports(
-    stage: str, root: Path, module: Callable[[str], Any]
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "compose"])
+def test_a_stage_depends_on_its_code(stage: str, module: Callable[[str], Any]) -> None:
+    # Given a stage, when its parameters are read, then the digest of its code is among them
+    assert {"code.json": [stage]} in STAGES[stage]["params"], (
+        f"dvc.yaml, stages.{stage}.params: add `- code.json: [{stage}]`"
+    )
+    assert stage in module("closure").digests()
+
+
+def test_what_digests_the_code_sees_all_of_it(package: Path) -> None:
+    # Given the stage that writes those digests, then it runs whenever any module changes
+    assert f"src/{package.name}" in STAGES["compose"]["deps"]
+    assert {"code.json": {"cache": False, "persist": True}} in STAGES["compose"]["outs"]
+
+
+def test_the_digest_of_a_stage_covers_what_it_imports(
+    package: Path, module: Callable[[str], Any]
 ) -> None:
-    # Given a stage's module, when its imports are followed
-    modules = module("closure").modules(stage)
-    expected = {path.relative_to(root).as_posix() for path in modules}
-    declared = {name for name in STAGES[stage]["deps"] if name.startswith("src/")}
-    # Then dvc.yaml names just these
-    compare(stage, "deps", declared, expected)
+    # Given a stage that imports helpers, which import others, when its code is listed
+    closure = module("closure")
+    names = {path.relative_to(package).as_posix() for path in closure.modules("drift")}
+    # Then all are in it, down to the base, and other stages are not
+    assert {"stage.py", "pipeline/drift.py", "measures/drift.py", "measures/binning.py"} <= names
+    assert {"config.py", "problem.py", "__init__.py", "pipeline/__init__.py"} <= names
+    assert not {"pipeline/train.py", "governance/policy.py", "cli.py"} & names
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -88,7 +105,7 @@ def test_a_stage_hangs_on_the_line(stage: str) -> None:
         for body in STAGES.values()
         for out in body.get("outs", [])
     }
-    needs = {name for name in STAGES[stage]["deps"] if not name.startswith("src/")}
+    needs = set(STAGES[stage]["deps"])
     # Then it reads parameters or something that a stage before it made
     assert declared_sections(stage) or needs & made, (
         f"dvc.yaml, stages.{stage}: nothing before it makes what it needs, so DVC may run it first"
@@ -111,8 +128,9 @@ def workspace(
     (tmp_path / "params.yaml").write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module("pipeline.train"), "log", lambda *_: "no run")
-    monkeypatch.setattr(module("pipeline.train"), "connect", lambda *_: "no store")
-    monkeypatch.setattr(module("pipeline.evaluate"), "log_metrics", lambda *_: {})
+    for stage in ("train", "evaluate"):
+        monkeypatch.setattr(module(f"pipeline.{stage}"), "begin", lambda *_: "no store")
+        monkeypatch.setattr(module(f"pipeline.{stage}"), "finish", lambda *_: {})
     return tmp_path
 
 

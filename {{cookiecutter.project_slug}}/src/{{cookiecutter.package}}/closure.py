@@ -9,6 +9,7 @@ from pathlib import Path
 from .files import digest_of, file_digest
 
 PACKAGE = Path(__file__).parent
+STAGE = "\ndef main() -> str:\n"
 
 
 @cache
@@ -38,6 +39,17 @@ def modules(stage: str) -> list[Path]:
         seen.add(module)
         todo |= imports(module) - seen
     return sorted(seen)
+
+
+def runnable() -> list[str]:
+    """Return the modules under `pipeline/` that are stages: those with a `main`, sorted."""
+    found = sorted((PACKAGE / "pipeline").glob("*.py"))
+    return [path.stem for path in found if STAGE in path.read_text(encoding="utf-8")]
+
+
+def digests() -> dict[str, str]:
+    """Return stage → digest of its code. `dvc.yaml` depends on it stage by stage."""
+    return {stage: digest(stage) for stage in runnable()}
 
 
 def digest(stage: str) -> str:

@@ -52,10 +52,14 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def as_json(value: Any) -> str:
+    """Return sorted, indented JSON; a NaN or an infinity is refused."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write sorted, indented JSON; a NaN or an infinity is refused."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    """Write JSON as `as_json` gives it."""
+    write_text(path, as_json(value))
 
 
 def read_json(path: Path) -> Any:

@@ -1,10 +1,17 @@
-"""Compose `conf/` into `params.yaml`, validated; later stages depend on single values of it."""
+"""Write what later stages depend on value by value: `params.yaml` from `conf/`, and `code.json`.
+
+`code.json` has the digest of each stage's code, its module and all that it imports: one line for
+DVC to compare instead of twenty files, and none to forget.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ..closure import digests
 from ..composition import CONF, compose
 from ..config import Params
-from ..files import root, write_text
+from ..files import as_json, root, write_text
 from ..governance.rules import syntax_error
 from ..model_file import PACKAGES, allowed
 from ..problem import Problem
@@ -17,21 +24,27 @@ HEADER = (
 
 
 def main() -> str:
-    """Write `params.yaml`; refuse an expression that is no CEL and an estimator from elsewhere."""
+    """Write both; refuse an expression that is no CEL and an estimator from elsewhere."""
     import yaml
 
     params = compose(root() / CONF)
     check(params)
     values = params.model_dump(mode="json")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-    path = root() / "params.yaml"
-    if not path.is_file() or path.read_text(encoding="utf-8") != HEADER + text:
+    written = {"params.yaml": HEADER + text, "code.json": as_json(digests())}
+    if any(held(root() / name) != content for name, content in written.items()):
         withdraw()
-    write_text(path, HEADER + text)
+    for name, content in written.items():
+        write_text(root() / name, content)
     return (
         f"{params.data.name}, {params.model.name}, {params.split.kind} split, "
         f"policy {params.policy.name}"
     )
+
+
+def held(path: Path) -> str | None:
+    """Return what a file says now, if it is there."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def check(params: Params) -> None:
