@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SECTIONS = ("experiment", "data.task", "policy.confidence")
 CHAMPION = model_file.CHAMPION
 PLOTS = Path("reports/plots")
+AT_ONCE = 250_000  # rows that the model gets at once
 
 
 def main() -> str:
@@ -116,7 +117,16 @@ def predict_parts(
 
 
 def predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
-    """Return score and prediction, each of shape (rows,)."""
+    """Return score and prediction, each of shape (rows,); `AT_ONCE` rows bound the memory."""
+    import numpy as np
+
+    starts = range(0, max(1, len(features)), AT_ONCE)
+    parts = [_predicted(model, features.iloc[start : start + AT_ONCE], task) for start in starts]
+    scores, predictions = zip(*parts, strict=True)
+    return np.concatenate(scores), np.concatenate(predictions)
+
+
+def _predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
     if task == "regression":
         prediction = model.predict(features).astype("float64")
         return prediction, prediction
