@@ -15,6 +15,9 @@ import offline
 import pytest
 from filelock import FileLock
 
+# As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def shared_folder(factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of this test session see."""

@@ -1,0 +1,137 @@
+"""An estimator that does not work, or a tracking server that is not there, stops in one line."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from baked import BakedProject
+from people import (  # `before` and `project` are fixtures
+    before,  # noqa: F401
+    every_push,
+    project,  # noqa: F401
+    refused,
+    replace,
+    stage,
+)
+
+pytestmark = pytest.mark.slow
+
+MODEL = "conf/model/logistic_regression.yaml"
+TARGET = "sklearn.linear_model.LogisticRegression"
+
+
+@pytest.fixture(scope="module")
+def split(before: BakedProject) -> Path:  # noqa: F811
+    """The project `before`, whose table was split: what training starts from."""
+    stage(before, "split")
+    before.write("reports/decision.json", '{"verdict": "allow"}')
+    return before.path
+
+
+SETTINGS = f"{TARGET}\n  C: 1.0\n  max_iter: 1000"
+MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf/model; what is said
+    "an unknown estimator": (
+        TARGET,
+        TARGET[:-1],
+        f"there is no {TARGET[:-1]}: correct the spelling",
+    ),
+    "an estimator's keyword": (
+        "C: 1.0",
+        "Cc: 1.0",
+        "cannot be made: LogisticRegression.__init__() got an unexpected keyword argument 'Cc'; ",
+    ),
+    "an estimator whose constructor raises": (
+        SETTINGS,
+        "numpy.ndarray\n  shape: -1",
+        "numpy.ndarray cannot be made: negative dimensions are not allowed; correct its settings",
+    ),
+    "no class": (TARGET, "numpy.testing.rundocs", "numpy.testing.rundocs is no class: name an"),
+    "another task": (
+        SETTINGS,
+        "sklearn.linear_model.Ridge",
+        "sklearn.linear_model.Ridge is no estimator for classification",
+    ),
+    "an estimator whose fit raises": (
+        "C: 1.0",
+        "C: -1.0",
+        "cannot be fitted: The 'C' parameter of",
+    ),
+    "an estimator that takes no such table": (
+        SETTINGS,
+        "sklearn.naive_bayes.MultinomialNB",
+        "logistic_regression cannot be fitted: Negative values in data passed to MultinomialNB",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    every_push(MAKING, *(name for name in MAKING if name not in ("no class", "another task"))),
+)
+def test_an_estimator_that_does_not_work_is_refused(
+    case: str,
+    split: Path,
+    project: BakedProject,  # noqa: F811
+) -> None:
+    # Given a split table and an estimator that cannot be made or fitted
+    old, new, said = MAKING[case]
+    replace(project, MODEL, old, new)
+    stage(project, "compose")
+    # When it is trained, then the line says why, and no model is there
+    assert said in refused(project, "train")
+    assert not project.has_file("models/model.skops")
+
+
+def closed_port() -> int:
+    """A port of this machine at which nobody answers."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def test_a_tracking_server_that_does_not_answer_is_refused_before_training(
+    split: Path,
+    project: BakedProject,  # noqa: F811
+) -> None:
+    # Given MLflow's address with nobody there, and a password in it, when the model is trained
+    address = f"http://me:geheim@127.0.0.1:{closed_port()}"
+    # Then the line names the address without the password, and nothing was trained
+    line = refused(project, "train", MLFLOW_TRACKING_URI=address)
+    assert re.search(r"MLflow at http://127\.0\.0\.1:\d+ does not answer: Connection refused", line)
+    assert "MLFLOW_TRACKING_URI" in line
+    assert not project.has_file("models/model.skops")
+
+
+def test_how_long_mlflow_is_asked_is_the_users_to_set(project: BakedProject) -> None:  # noqa: F811
+    # Given one of MLflow's own settings, when the store is chosen
+    code = (
+        f"import os; from {project.package}.pipeline.tracking import connect; connect('x'); "
+        "print([os.environ['MLFLOW_HTTP_REQUEST_' + name] for name in ('MAX_RETRIES', 'TIMEOUT')])"
+    )
+    done = project.run(["python", "-c", code], MLFLOW_HTTP_REQUEST_MAX_RETRIES="7")
+    # Then it stays, and the others are short enough for a server that is not there
+    assert done.stdout.splitlines()[-1] == "['7', '20']"
+
+
+def test_dvc_stops_at_a_bad_table_and_a_silent_server(finished: BakedProject) -> None:
+    # Given a finished line, and MLflow's address with nobody there
+    address = f"http://127.0.0.1:{closed_port()}"
+    # When a model with another setting is trained
+    replace(finished, "conf/model/hist_gradient_boosting_classifier.yaml", "0.1", "0.2")
+    done = finished.run(["dvc", "repro"], code=255, MLFLOW_TRACKING_URI=address)
+    # Then the line stops there and the allow on disk has become a deny
+    assert f"train: MLflow at {address} does not answer: Connection refused" in done.stderr
+    decision = json.loads(finished.read("reports/decision.json"))
+    assert [decision["verdict"], decision["rules"][0]["id"]] == ["deny", "train.stopped"]
+    # And when the table is a file that is missing, it stops at that, and no table is left
+    source = "kind: file\n  path: data/source/none.csv"
+    replace(finished, "conf/data/synthetic.yaml", "kind: synthetic\n  rows: 170000", source)
+    done = finished.run(["dvc", "repro"], code=255)
+    assert "ingest: data.source.path: data/source/none.csv does not exist" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not finished.has_file("data/raw.parquet")
+    assert "none.csv" in finished.read("reports/decision.json")
