@@ -119,7 +119,7 @@ def refused(project: BakedProject, name: str, code: int = 2, **variables: str) -
     assert "Traceback" not in said
     [line] = said.splitlines()
     assert line.startswith(f"{name}: ")
-    assert len(line) < 500, line
+    assert len(line) < 1_000, line
     assert str(project.path) not in line, "paths are said as they were written"
     decision = json.loads(project.read("reports/decision.json"))
     assert decision["verdict"] == "deny"
