@@ -94,10 +94,11 @@ def test_one_cause_is_one_row(judged: BakedProject) -> None:  # noqa: F811
     # Given evidence that is gone, on which many rules rest
     (judged.path / "reports" / "evidence" / "fairness.json").unlink()
     # When the gate is read on a screen, then the cause stands there once, with a path to follow
-    done = judged.governance("gate", code=1)
+    done = judged.governance("gate", code=1, COLUMNS="160")
     cause = "reports/evidence/fairness.json is missing: run `uv run dvc repro`"
     assert done.stdout.count(cause) == 1
     assert "fairness.declared and 17 more" in done.stdout
     assert str(judged.path) not in done.stdout
     # And `--all` has every rule in a row of its own
-    assert judged.governance("gate", "--all", code=1).stdout.count(cause) == 18
+    every = judged.governance("gate", "--all", code=1, COLUMNS="160")
+    assert every.stdout.count(cause) == 18

@@ -328,16 +328,26 @@ def test_trap_37_after_the_repair_the_line_allows_again(finished: BakedProject) 
     finished.governance("gate", code=0)
 
 
-def test_trap_37_a_stage_that_cannot_even_be_imported_leaves_a_deny(finished: BakedProject) -> None:
-    # Given a finished line, and a helper of the stage `drift` with a syntax error
+@pytest.mark.parametrize(
+    ("line", "stage", "message"),
+    [
+        ("def broken(:", "compose", "pipeline/evidently_report.py, line 108: invalid syntax"),
+        ("import nothing_there", "drift", "ModuleNotFoundError: No module named 'nothing_there'"),
+    ],
+)
+def test_trap_37_a_stage_that_cannot_even_be_imported_leaves_a_deny(
+    finished: BakedProject, line: str, stage: str, message: str
+) -> None:
+    # Given a finished line, and a helper of the stage `drift` that cannot be parsed or imported
     helper = f"src/{finished.package}/pipeline/evidently_report.py"
-    finished.write(helper, finished.read(helper) + "def broken(:\n")
+    finished.write(helper, finished.read(helper) + line + "\n")
     # When the line runs
     done = finished.run(["dvc", "repro"], code=None)
     # Then it stops there in one line, and no earlier allow is left
     assert done.returncode != 0
-    assert "drift: SyntaxError" in done.stderr
+    assert f"{stage}: " in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     found = decision(finished)
     assert found["verdict"] == "deny"
-    assert [rule["id"] for rule in found["rules"]] == ["drift.stopped"]
+    assert [rule["id"] for rule in found["rules"]] == [f"{stage}.stopped"]

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from .files import digest_of, file_digest
+from .problem import Problem, cause
 
 PACKAGE = Path(__file__).parent
 STAGE = "\ndef main() -> str:\n"
@@ -16,7 +17,7 @@ STAGE = "\ndef main() -> str:\n"
 def imports(module: Path) -> frozenset[Path]:
     """Return the package's own files that a module imports directly, wherever in it."""
     found: set[Path] = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parsed(module)):
         if not isinstance(node, ast.ImportFrom) or node.level == 0:
             continue
         base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
@@ -27,6 +28,16 @@ def imports(module: Path) -> frozenset[Path]:
             elif (candidate / "__init__.py").is_file():
                 found.add(candidate / "__init__.py")
     return frozenset(found)
+
+
+def _parsed(module: Path) -> ast.Module:
+    try:
+        return ast.parse(module.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
+        name = module.relative_to(PACKAGE).as_posix()
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else cause(error)
+        raise Problem(f"{name}{line}: {said}; mend the module") from error
 
 
 def modules(stage: str) -> list[Path]:

@@ -12,7 +12,7 @@ from .. import tables
 from ..bodies import Column, IngestBody
 from ..config import read
 from ..evidence import Metric
-from ..problem import Problem, first_line
+from ..problem import Problem, cause, first_line
 from ..stage import record
 from ..tables import quoted
 from .columns import check_names, check_roles
@@ -47,7 +47,7 @@ def main() -> str:
     """Run the stage."""
     params = read(*SECTIONS)
     data = params.data
-    tables.RAW.unlink(missing_ok=True)  # as DVC does: if this fails, no earlier table looks new
+    _remove_earlier()
     with tempfile.TemporaryDirectory() as scratch, _engine() as db:
         found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
         types = _types(db, found)
@@ -66,6 +66,16 @@ def main() -> str:
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
     record("ingest", SECTIONS, [tables.RAW], body, metrics, tools=("duckdb", "pandas"))
     return f"{rows:,} rows x {len(columns)} columns from {found.uri}"
+
+
+def _remove_earlier() -> None:
+    """Remove the table, as DVC does before a stage: if this one fails, no earlier one looks new."""
+    try:
+        tables.RAW.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"cannot write {tables.RAW.as_posix()}: {cause(error)}; fix the rights"
+        ) from error
 
 
 def _engine() -> duckdb.DuckDBPyConnection:
