@@ -14,7 +14,7 @@ from pathlib import Path
 
 import baked
 
-TIMEOUT = 600  # seconds; a library that takes longer "does not fit"
+TIMEOUT = 300  # seconds; a library that takes longer "does not fit"
 
 
 @dataclass(frozen=True)
