@@ -57,5 +57,5 @@ def write(path: Path, found: dict[str, str], where: str) -> None:
         parts[part] = f"{text}\n{where}\n\n"
     head = "# Benchmarks\n\nWritten by `python tasks.py bench`; wall time with start-up and imports"
     head += ", peak memory of a\nprocess or its children, each part measured side by side.\n\n"
-    body = "".join(f"## {part}. {TITLES[part]}\n\n{parts[part]}" for part in sorted(parts))
+    body = "".join(f"## {p}. {TITLES[p]}\n\n{parts[p].rstrip()}\n\n" for p in sorted(parts))
     path.write_text(head + body.rstrip() + "\n", encoding="utf-8", newline="\n")
