@@ -85,7 +85,9 @@ def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     # Then no allow is on disk, git sees nothing half-written, and the gate does not allow
     assert verdict(finished) != "allow"
     assert leftovers(finished) == []
-    assert finished.governance("gate", code=None).returncode in (1, 2)
+    # (which judges anew: with all evidence in place it may)
+    untouched = stage in ("compose", "document", "decide")
+    assert finished.governance("gate", code=None).returncode in ((0,) if untouched else (1, 2))
     # When the line runs again, then it finishes, and what it left is judged as before
     ran = finished.run(["dvc", "repro"]).stdout
     assert f"Running stage '{stage}'" in ran
@@ -139,12 +141,12 @@ print(rest, first.wait(), second.returncode)
     )
 
 
+FREQUENT = ("compose", "ingest", "split", "document", "decide")
 FIRST_FILE = {
     "compose": "params.yaml",
     "ingest": "data/raw.parquet",
     "validate": "reports/contract.html",
     "split": "data/split/train.parquet",
-    "train": "models/model.skops",
     "evaluate": "data/predictions.parquet",
     "drift": "reports/drift.html",
     "fairness": "reports/evidence/fairness.json",
@@ -154,7 +156,14 @@ FIRST_FILE = {
 }
 
 
-@pytest.mark.parametrize("stage", nightly_but("compose", "ingest", "split", "document", "decide"))
+# `train` opens MLflow's store first: the test below
+@pytest.mark.parametrize(
+    "stage",
+    [
+        stage if stage in FREQUENT else pytest.param(stage, marks=pytest.mark.nightly)
+        for stage in FIRST_FILE
+    ],
+)
 def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> None:
     # Given a finished line whose policy changed, and no room for more than a kilobyte
     policy = "conf/policy/limited.yaml"
