@@ -1,0 +1,124 @@
+"""Git, as the registry needs it: who, which commit, is the tree clean, what the protected branch says.
+
+Replacement objects and grafts are switched off: they would show another history than was written.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from ..problem import Problem, first_line
+
+PROTECTED = "main"  # where changes go in by review
+REMOTE = "origin"
+FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
+FIXED = ("--no-replace-objects", "-c", "core.quotePath=false", "-c", "advice.graftFileDeprecated=0")
+
+
+def git(base: Path, *words: str, stdin: bytes | None = None, **variables: str) -> str:
+    """Run git and return what it printed, without the last newline; raise `Problem` if it fails."""
+    done = attempt(base, *words, stdin=stdin, **variables)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace")
+        raise Problem(f"git {words[0]}: {first_line(ValueError(said), 200)}")
+    return done.stdout.decode("utf-8", errors="replace").removesuffix("\n")
+
+
+def attempt(
+    base: Path, *words: str, stdin: bytes | None = None, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git where its exit code is an answer."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
+    env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        return subprocess.run(
+            ["git", *FIXED, *words],
+            cwd=base,
+            env=env | variables,
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise Problem("git was not found: install git") from error
+
+
+_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND")
+
+
+def actor(base: Path) -> str:
+    """Return who acts: the person who started the workflow, else git's `user.email`."""
+    who = os.environ.get("GITHUB_ACTOR") if os.environ.get("GITHUB_ACTIONS") else None
+    found = who or attempt(base, "config", "user.email").stdout.decode().strip()
+    if not found:
+        raise Problem("git does not know who you are: run `git config user.email YOU@EXAMPLE.ORG`")
+    return found
+
+
+def head(base: Path) -> str:
+    """Return the commit that is checked out."""
+    done = attempt(base, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if done.returncode:
+        raise Problem("there is no commit yet: commit first")
+    return done.stdout.decode().strip()
+
+
+def require_clean(base: Path) -> None:
+    """Refuse a tree with changes that no commit has."""
+    changed = git(base, "status", "--porcelain", "--untracked-files=all").splitlines()
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise Problem(
+            f"the working tree has changes that are in no commit ({changed[0][3:]}{more}): "
+            "commit them, or `git stash`",
+            exit_code=1,
+        )
+
+
+def has_remote(base: Path) -> bool:
+    """Return whether there is a remote that the ledger is pushed to."""
+    return REMOTE in git(base, "remote").splitlines()
+
+
+def protected(base: Path) -> str:
+    """Return the protected branch's commit: the remote's, fetched now, or without one the local's."""
+    if has_remote(base):
+        refspec = f"+refs/heads/{PROTECTED}:{FETCHED}"
+        fetched = attempt(base, "fetch", "--quiet", "--no-tags", REMOTE, refspec)
+        if fetched.returncode:
+            said = first_line(ValueError(fetched.stderr.decode(errors="replace")), 160)
+            raise Problem(
+                f"cannot fetch {PROTECTED} from {REMOTE}, and who may approve stands there: {said}"
+            )
+        return git(base, "rev-parse", FETCHED)
+    done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")
+    if done.returncode:
+        raise Problem(f"there is no branch {PROTECTED}, where the policy and the approvers stand")
+    return done.stdout.decode().strip()
+
+
+def content(base: Path, commit: str, path: str) -> bytes | None:
+    """Return a file as a commit has it, or None if it has none."""
+    done = attempt(base, "cat-file", "blob", f"{commit}:{path}")
+    return None if done.returncode else done.stdout
+
+
+def extract(base: Path, commit: str, target: Path) -> None:
+    """Write a commit's whole tree into an empty folder."""
+    import io
+    import tarfile
+
+    done = attempt(base, "archive", "--format=tar", commit)
+    if done.returncode:
+        raise Problem(f"cannot read commit {commit[:12]}: fetch it with `git fetch`")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(target, filter="data")
+
+
+def authors(base: Path, commit: str) -> set[str]:
+    """Return the e-mail addresses of a commit's author, committer and co-authors, in lower case."""
+    trailers = "%(trailers:key=Co-authored-by,valueonly)"
+    shown = git(base, "show", "-s", f"--format=%ae%n%ce%n{trailers}", commit).splitlines()
+    return {line.rpartition("<")[2].rstrip("> ").lower() for line in shown if line.strip()}
