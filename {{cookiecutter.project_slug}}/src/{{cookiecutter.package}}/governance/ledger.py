@@ -46,11 +46,13 @@ class Event(Closed):
     actor: str
     action: Action
     version: int | None = Field(default=None, description="of the model in the registry")
-    subject: dict[str, str] = Field(default={}, description="digests: model, data, policy, …")
+    subject: dict[str, str] = Field(
+        default_factory=dict, description="digests: model, data, policy, …"
+    )
     decision: dict[str, Any] | None = None
-    approvals: list[dict[str, Any]] = []
+    approvals: list[dict[str, Any]] = Field(default_factory=list)
     reason: str = ""
-    details: dict[str, Any] = {}
+    details: dict[str, Any] = Field(default_factory=dict)
     previous: str = Field(description="digest of the event before, in canonical form")
 
     def canonical(self) -> str:

@@ -1,4 +1,4 @@
-"""Git, as the registry needs it: who, which commit, is the tree clean, what the protected branch says.
+"""Git, as the registry needs it: who acts, on which commit, what the protected branch says.
 
 Replacement objects and grafts are switched off: they would show another history than was written.
 """
@@ -83,7 +83,7 @@ def has_remote(base: Path) -> bool:
 
 
 def protected(base: Path) -> str:
-    """Return the protected branch's commit: the remote's, fetched now, or without one the local's."""
+    """Return the protected branch's commit: the remote's, fetched now; without one, the local."""
     if has_remote(base):
         refspec = f"+refs/heads/{PROTECTED}:{FETCHED}"
         fetched = attempt(base, "fetch", "--quiet", "--no-tags", REMOTE, refspec)
