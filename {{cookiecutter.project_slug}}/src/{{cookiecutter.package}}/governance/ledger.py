@@ -1,7 +1,7 @@
 """The ledger: git is the chain.
 
-A branch of its own, one commit with an empty tree per event, whose message is the event in canonical
-JSON. A lock of the operating system makes writers on one machine wait for each other; `update-ref`
+A branch of its own, one commit with an empty tree per event, whose message is the event in
+canonical JSON. A lock of the operating system makes writers on one machine wait for each other; `update-ref`
 with the old value, and a push that only goes forward, decide between machines.
 """
 
