@@ -208,6 +208,13 @@ class Waiver(Closed):
     expires: date
 
 
+class Approvals(Closed):
+    """Who has to say yes before a model moves; nobody approves own work, whatever stands here."""
+
+    roles: list[str] = Field(min_length=1, description="one approval each, by different people")
+    valid_days: Count
+
+
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
@@ -215,6 +222,7 @@ class Floor(Closed):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
     confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
+    approvals: Approvals | None = Field(default=None, description="likewise")
 
 
 class Policy(Closed):
@@ -224,6 +232,7 @@ class Policy(Closed):
     confidence: Number = Field(gt=0.5, lt=1)
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = []
+    approvals: Approvals | None = None
     floor: Floor | None = None
 
     @model_validator(mode="after")
@@ -238,6 +247,15 @@ class Policy(Closed):
         return self
 
 
+class Notify(Closed):
+    """Who is told: one webhook."""
+
+    url: str | None = Field(
+        default=None, description="an address, or the NAME of an environment variable as env:NAME"
+    )
+    shape: Literal["slack", "json"] = "json"
+
+
 class Params(Closed):
     """Everything that `conf/` composes to."""
 
@@ -249,6 +267,7 @@ class Params(Closed):
     split: Split
     model: Model
     policy: Policy
+    notify: Notify = Notify()
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:

@@ -27,7 +27,7 @@ def shown(path: Path) -> str:
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file whole or not at all (temporary file, fsync, rename)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)  # noqa: PTH101 - mkstemp gave 0600, which git and DVC would keep
+            os.chmod(name, mode)  # noqa: PTH101 - mkstemp gave 0600, which git and DVC would keep
             Path(name).replace(path)
         finally:
             Path(name).unlink(missing_ok=True)

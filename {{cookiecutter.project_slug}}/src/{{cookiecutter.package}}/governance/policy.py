@@ -105,16 +105,16 @@ def _result(
 
 
 def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Answer:
+    for gate in re.findall(r"\bevidence\.(\w+)", f"{rule.rule.when} {rule.rule.require}"):
+        found = evidence.get(gate)
+        if isinstance(found, str):
+            return Answer("insufficient", found, absent=True)
     if rule.rule.when is not None:
         applies, why = holds(rule.rule.when, values)
         if applies is None:
             return Answer("fail", f"when: {why}")
         if not applies:
             return Answer("pass", f"does not apply: {rule.rule.when}")
-    for gate in re.findall(r"\bevidence\.(\w+)", rule.rule.require or ""):
-        found = evidence.get(gate)
-        if isinstance(found, str):
-            return Answer("insufficient", found, absent=True)
     if rule.metric is None:
         true, why = holds(rule.rule.require or "", values)
         return Answer("pass" if true else "fail", why or f"holds: {rule.rule.require}")

@@ -6,11 +6,12 @@ undefined name is an error. An expression that cannot be evaluated is a failed r
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ..config import Policy, Rule, Task
+from ..config import Approvals, Policy, Rule, Task
 from ..problem import first_line
 
 
@@ -69,12 +70,26 @@ def undercuts(policy: Policy) -> dict[str, str]:
     weaker: dict[str, str] = {}
     if policy.confidence < policy.floor.confidence:
         weaker["confidence"] = f"confidence {policy.confidence} is below {policy.floor.confidence}"
+    if policy.floor.approvals is not None:
+        why = _fewer_approvals(policy.approvals, policy.floor.approvals)
+        weaker |= {"approvals": why} if why else {}
     for least in policy.floor.rules:
         rule = own.get(least.id)
         why = "the rule is missing" if rule is None else _weaker(rule, least)
         if why:
             weaker[least.id] = why
     return weaker
+
+
+def _fewer_approvals(own: Approvals | None, least: Approvals) -> str:
+    if own is None:
+        return "approvals are missing"
+    lost = Counter(least.roles) - Counter(own.roles)
+    if lost:
+        return f"no approval by {next(iter(lost))}, the floor wants {', '.join(least.roles)}"
+    if own.valid_days > least.valid_days:
+        return f"approvals last {own.valid_days} days, the floor has {least.valid_days}"
+    return ""
 
 
 def _weaker(rule: Rule, least: Rule) -> str:

@@ -40,6 +40,7 @@ def main() -> str:
     champion, metrics["champion_difference"] = against_champion(
         test, parts["test"], features, params
     )
+    metrics["champions"] = Metric(value=float(champion is not None))
     found = leaks.target_leaks(
         tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
     )

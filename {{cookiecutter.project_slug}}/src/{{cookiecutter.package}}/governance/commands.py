@@ -1,0 +1,167 @@
+"""The commands that move a model: register, approve, promote, roll back, and what stands where."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..files import root
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]
+
+
+def door() -> tuple[Path, Any]:
+    """Go to the project's root and open its registry."""
+    from .registry import Registry, model_name, require_shared
+
+    base = root()
+    os.chdir(base)
+    require_shared(base)
+    return base, Registry(model_name(base))
+
+
+def say(line: str) -> None:
+    """Show progress, apart from the result."""
+    print(f"{line} …", file=sys.stderr, flush=True)
+
+
+def tell(as_json: bool, line: str, **values: Any) -> None:
+    """Print a result for people or for programs."""
+    print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else line)
+
+
+def register(as_json: Json = False) -> None:
+    """Recompute the commit's evidence, judge, sign, and make a model version of it."""
+    from .decision import show
+    from .register import register as registered
+
+    base, registry = door()
+    done = registered(base, registry, say)
+    number, verdict = done.entry.event.version, done.decision.verdict
+    if not as_json:
+        show(done.decision)
+    state = "challenger, pending review" if verdict == "allow" else "quarantined"
+    line = f"version {number} of {registry.name} is {state} (event {done.entry.event.sequence})"
+    tell(as_json, line, version=number, verdict=verdict, event=done.entry.event.sequence)
+    raise typer.Exit(0 if verdict == "allow" else 1)
+
+
+def approve(
+    version: Annotated[int, typer.Argument(help="The version to say yes to.")],
+    name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")],
+    key: Annotated[Path, typer.Option(help="Your SSH key, which that file lists.")],
+    comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Say yes to a version, in your roles, signed with your SSH key."""
+    from .approve import approve as approved
+
+    base, registry = door()
+    done = approved(base, registry, version, name, key, comment)
+    left = f"; still to approve: {', '.join(done.missing)}" if done.missing else "; approved"
+    tell(
+        as_json,
+        f"version {version}: {name} said yes (event {done.entry.event.sequence}){left}",
+        version=version,
+        missing=done.missing,
+        event=done.entry.event.sequence,
+    )
+
+
+def reject(
+    version: Annotated[int, typer.Argument(help="The version to say no to.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    as_json: Json = False,
+) -> None:
+    """Say no to a version, for good."""
+    from .approve import reject as rejected
+
+    base, registry = door()
+    event = rejected(base, registry, version, reason).event
+    line = f"version {version} is rejected (event {event.sequence})"
+    tell(as_json, line, version=version, event=event.sequence)
+
+
+def promote(version: Version = None, as_json: Json = False) -> None:
+    """Make an approved version champion, after everything was verified and judged again."""
+    from .promote import promote as promoted
+
+    base, registry = door()
+    entry = promoted(base, registry, version)
+    if entry is None:
+        tell(as_json, f"version {version or ''} is champion already", changed=False)
+        return
+    line = f"version {entry.event.version} is champion (event {entry.event.sequence})"
+    tell(as_json, line, version=entry.event.version, event=entry.event.sequence, changed=True)
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the last compliant earlier champion, or the given one, champion again."""
+    from .promote import rollback as rolled_back
+
+    base, registry = door()
+    event = rolled_back(base, registry, reason, to).event
+    line = (
+        f"version {event.version} is champion again, version {event.details['from']} is "
+        f"quarantined (event {event.sequence})"
+    )
+    for why in event.details["skipped"]:
+        print(f"passed over: {why}", file=sys.stderr)
+    tell(as_json, line, version=event.version, event=event.sequence)
+
+
+def status(as_json: Json = False) -> None:
+    """Show every version as the ledger has it, and where the registry differs: then exit 1."""
+    _reconcile(as_json, apply=False, every=True)
+
+
+def reconcile(
+    apply: Annotated[bool, typer.Option("--apply", help="Put right what can be.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold the registry against the ledger; with --apply, the ledger's word is put into effect."""
+    _reconcile(as_json, apply=apply, every=False)
+
+
+def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
+    from . import reconcile as reconciling
+
+    base, registry = door()
+    report = reconciling.compare(base, registry)
+    mended: list[str] = []
+    if apply and report.differences:
+        mended = reconciling.mend(base, registry, report)
+        report = reconciling.compare(base, registry)
+    if as_json:
+        print(json.dumps(report.model_dump(mode="json") | {"mended": mended}, sort_keys=True))
+    else:
+        reconciling.show(report, mended, every=every)
+    raise typer.Exit(1 if report.differences else 0)
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
+) -> None:
+    """Make a key that signs models; the risk owner lists its public half."""
+    from .signing import VARIABLE, generate
+
+    public = generate(path, root())
+    lines = "\n".join(f"      {line}" for line in public.strip().splitlines())
+    print(f"wrote {path}: set {VARIABLE} to it, and never commit it. For the risk owner, into")
+    print(f"governance/approvers.yaml under model_keys:\n\n  - key: |\n{lines}")
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    for command in (register, approve, reject, promote, rollback, status, reconcile, keygen):
+        app.command()(command)

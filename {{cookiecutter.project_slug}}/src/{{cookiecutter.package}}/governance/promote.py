@@ -1,0 +1,202 @@
+"""Promote and roll back: one event in the ledger decides, everything else follows from it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from ..config import Closed
+from ..files import digest_of, read_json, write_json
+from ..problem import Problem
+from . import bundle, ledger
+from .approvals import Approval
+from .bundle import Checked, Statement
+from .decision import Decision
+from .ledger import Entry
+from .lifecycle import Lifecycle, Version, require_legal, trace
+from .record import record, require_anchored, synchronise
+from .registry import CHALLENGER, CHAMPION, RELEASES, STATUS, Registry
+from .today import (
+    Today,
+    judge_again,
+    require_reviewed,
+    sort_approvals,
+    summary,
+    today,
+    why_denied,
+)
+
+
+class Release(Closed):
+    """`release.json`: what was released, on whose word, by which verdict."""
+
+    schema_version: Literal[1] = 1
+    statement: Statement
+    card: dict[str, Any]
+    decision: Decision
+    approvals: list[Approval]
+
+
+def promote(base: Path, registry: Registry, number: int | None = None) -> Entry | None:
+    """Make an approved version champion; None if it is already.
+
+    Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
+    before it everything is as it was, after it `settle` brings the registry to what it says.
+    """
+    synchronise(base)
+    entries = ledger.read(base)
+    after = ledger.head(base)
+    require_anchored(base, registry, entries)
+    life = trace(entries)
+    version = _chosen(life, number)
+    if version.state == "champion":
+        settle(registry, life)
+        return None
+    require_legal("promoted", version.number, version.state)
+    now = today(base)
+    require_reviewed(base, version, now)
+    with tempfile.TemporaryDirectory() as scratch:
+        checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
+        _require_same_rival(checked, life)
+        decision = _require_allowed(checked, now)
+        good = _require_approved(base, version, life, now)
+        release = Release(
+            statement=checked.statement,
+            card=read_json(checked.records / "reports/model_card.json"),
+            decision=decision,
+            approvals=good,
+        )
+        values = release.model_dump(mode="json")
+        folder = Path(scratch) / "release"
+        write_json(folder / f"{digest_of(values).removeprefix('sha256:')}.json", values)
+        registry.upload(version.run_id, folder, RELEASES)
+    entry = record(
+        base,
+        registry,
+        "promoted",
+        after=after,
+        version=version.number,
+        subject=version.subject | {"policy": now.policy_digest, "release": digest_of(values)},
+        decision=summary(decision),
+        approvals=[one.model_dump(mode="json") for one in good],
+        details={"from": life.champion.number if life.champion else None},
+    )
+    settle(registry, trace(ledger.read(base)))
+    return entry
+
+
+def rollback(base: Path, registry: Registry, reason: str, to: int | None = None) -> Entry:
+    """Make an earlier champion champion again: the given one, or the last that is compliant."""
+    if len(reason.split()) < 2:
+        raise Problem("a rollback needs a reason: say in a few words why", 2)
+    synchronise(base)
+    entries = ledger.read(base)
+    after = ledger.head(base)
+    require_anchored(base, registry, entries)
+    life = trace(entries)
+    champion = life.champion
+    if champion is None:
+        raise Problem("there is no champion to roll back from", 1)
+    now = today(base)
+    target, skipped = _compliant(registry, life, now, to)
+    entry = record(
+        base,
+        registry,
+        "rolled_back",
+        after=after,
+        version=target.number,
+        subject=target.subject | {"policy": now.policy_digest},
+        reason=reason,
+        details={"from": champion.number, "skipped": skipped},
+    )
+    settle(registry, trace(ledger.read(base)))
+    return entry
+
+
+def settle(registry: Registry, life: Lifecycle) -> list[str]:
+    """Bring aliases and status tags to what the ledger says; return what was changed."""
+    changed: list[str] = []
+    aliases, listed = registry.aliases(), registry.versions()
+    champion, challenger = life.champion, life.challenger()
+    for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        wanted = version.number if version is not None and version.number in listed else None
+        if aliases.get(alias) != wanted:
+            registry.point(alias, wanted)
+            changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
+    for number, version in life.versions.items():
+        if number in listed and listed[number].tags.get(STATUS) != version.state:
+            registry.tag(number, **{STATUS: version.state})
+            changed.append(f"version {number}: {STATUS} = {version.state}")
+    return changed
+
+
+def _chosen(life: Lifecycle, number: int | None) -> Version:
+    if number is not None:
+        return life.version(number)
+    found = life.challenger()
+    if found is None:
+        raise Problem("there is no challenger: run `uv run governance register` first", 1)
+    return found
+
+
+def _require_same_rival(checked: Checked, life: Lifecycle) -> None:
+    """Refuse a challenger that was compared with another champion than today's."""
+    evaluated = checked.evidence()["evaluate"]
+    rival = None if isinstance(evaluated, str) else evaluated.body.champion
+    champion = life.champion.subject["model"] if life.champion else None
+    if rival != champion:
+        raise Problem(
+            f"version {checked.statement.version} was compared with "
+            f"{(rival or 'no champion')[:18]}, today's champion is {(champion or 'none')[:18]}: "
+            "register it again",
+            1,
+        )
+
+
+def _require_allowed(checked: Checked, now: Today) -> Decision:
+    decision = judge_again(checked, now)
+    if decision.verdict != "allow":
+        raise Problem(
+            f"version {checked.statement.version} is denied under today's policy: "
+            f"{why_denied(decision)}",
+            1,
+        )
+    return decision
+
+
+def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today) -> list[Approval]:
+    good, missing, why = sort_approvals(base, version, life, now)
+    if missing:
+        because = f" ({'; '.join(why)})" if why else ""
+        raise Problem(
+            f"version {version.number} lacks an approval by {' and '.join(missing)}{because}: "
+            f"`uv run governance approve {version.number}`",
+            1,
+        )
+    return good
+
+
+def _compliant(
+    registry: Registry, life: Lifecycle, now: Today, to: int | None
+) -> tuple[Version, list[str]]:
+    """Return the version to go back to, and why later ones were passed over."""
+    champion = life.champion.number if life.champion else None
+    earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
+    if to is not None:
+        require_legal("rolled_back", to, life.version(to).state)
+        earlier = [to]
+    skipped: list[str] = []
+    for number in earlier:
+        version = life.version(number)
+        try:
+            require_legal("rolled_back", number, version.state)
+            with tempfile.TemporaryDirectory() as scratch:
+                checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
+                _require_allowed(checked, now)
+        except Problem as problem:
+            skipped.append(str(problem))
+            continue
+        return version, skipped
+    why = "; ".join(skipped) or "no version was champion before"
+    raise Problem(f"there is nothing to roll back to: {why}", 1)

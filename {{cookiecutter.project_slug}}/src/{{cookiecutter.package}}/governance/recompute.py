@@ -1,0 +1,166 @@
+"""Measure again, outside DVC, on a copy of a commit: what was committed is not believed.
+
+The copy gets the ingested table and the model, whose digests must be those of the evidence and of
+`dvc.lock`; every stage between them runs anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import model_file, tables
+from ..evidence import AnyEvidence, collect
+from ..files import file_digest
+from ..problem import Problem, first_line
+from .repository import extract
+
+AGAIN = ("validate", "split", "evaluate", "drift", "fairness", "explain", "document")
+TOLERANCE = 1e-9
+OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
+
+
+def recompute(
+    base: Path, commit: str, champion: Path | None, scratch: Path, say: Callable[[str], None]
+) -> None:
+    """Fill the empty folder `scratch` with a commit and measure anew; `Problem` if it differs."""
+    extract(base, commit, scratch)
+    committed = _committed(scratch)
+    lock = _lock(scratch)
+    for path in (tables.RAW, model_file.PATH):
+        _bring(base, scratch, path, lock)
+    wanted = committed["split"].subject.inputs[tables.RAW.as_posix()]
+    if file_digest(scratch / tables.RAW) != wanted:
+        raise Problem(f"{tables.RAW.as_posix()} is not the table that was measured", 1)
+    stages = ("compose", *_ingest(base, scratch, committed["ingest"]), *AGAIN)
+    if champion is not None:
+        shutil.copyfile(champion, scratch / model_file.CHAMPION)
+    for stage in stages:
+        say(f"recomputing {stage}")
+        _run(scratch, stage)
+    if file_digest(scratch / tables.RAW) != wanted:
+        raise Problem(
+            "ingest gives another table than the committed one: was its source changed?", 1
+        )
+    for gate, found in _committed(scratch).items():
+        _require_same(gate, committed[gate], found)
+
+
+def _committed(scratch: Path) -> dict[str, AnyEvidence]:
+    found: dict[str, AnyEvidence] = {}
+    for gate, evidence in collect(scratch).items():
+        if isinstance(evidence, str):
+            raise Problem(f"lineage is missing: {evidence}, then commit", 1)
+        found[gate] = evidence
+    return found
+
+
+def _lock(scratch: Path) -> dict[str, str]:
+    """Return path → md5 of what `dvc.lock` says was made."""
+    import yaml
+
+    try:
+        stages = yaml.safe_load((scratch / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        pipeline = yaml.safe_load((scratch / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        locked = {out["path"]: out["md5"] for s in stages.values() for out in s.get("outs", [])}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Problem(
+            "lineage is missing: dvc.lock is not in the commit, or is not whole", 1
+        ) from error
+    frozen = next((name for name, stage in pipeline.items() if stage.get("frozen")), None)
+    if frozen or set(pipeline) - set(stages):
+        lost = frozen or sorted(set(pipeline) - set(stages))[0]
+        why = "is frozen" if frozen else "never ran"
+        raise Problem(f"lineage is missing: stage {lost} {why}; mend dvc.yaml, `dvc repro`", 1)
+    return locked
+
+
+def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
+    source, target = base / path, scratch / path
+    if not source.is_file():
+        raise Problem(f"{path.as_posix()} is missing: run `uv run dvc pull`")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    with target.open("rb") as file:
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if lock.get(path.as_posix()) != found:
+        raise Problem(f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc checkout`", 1)
+
+
+def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
+    """Return `ingest` where its source can be read again without a network, else nothing."""
+    if ingested.body.source == "synthetic":
+        return ("ingest",)
+    source = base / ingested.body.uri
+    if ingested.body.source == "file" and source.is_file() and source.is_relative_to(base):
+        target = scratch / source.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return ("ingest",)
+    return ()
+
+
+def _run(scratch: Path, stage: str) -> None:
+    package = __name__.split(".")[0]
+    dropped = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")
+    env = {name: value for name, value in os.environ.items() if name not in dropped}
+    done = subprocess.run(
+        [sys.executable, "-m", f"{package}.stage", stage],
+        cwd=scratch,
+        env=env | {"PYTHONPATH": str(scratch / "src")},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
+
+
+def _require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
+    """Refuse evidence whose numbers are not those that were measured now."""
+    one, two = (_numbers(found) for found in (before, after))
+    for name in sorted({*one, *two}):
+        if not alike(one.get(name), two.get(name)):
+            raise Problem(
+                f"evidence of {gate} was not measured on this commit: {name} says "
+                f"{_short(one.get(name))}, recomputed {_short(two.get(name))}",
+                1,
+            )
+
+
+def _numbers(found: AnyEvidence) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
+        name: {key: getattr(metric, key) for key in ("value", "lower", "upper", "n")}
+        for name, metric in found.metrics.items()
+        if name not in OF_THE_CHAMPION
+    }
+    body = found.body.model_dump(mode="json", exclude={"champion"})
+    return metrics | {f"body.{name}": value for name, value in body.items()}
+
+
+def alike(one: Any, two: Any) -> bool:
+    """Return whether two JSON values are equal, numbers to 1e-9 (relative, or absolute near 0)."""
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(alike, one, two))
+    numbers = isinstance(one, int | float) and isinstance(two, int | float)
+    if numbers and not isinstance(one, bool) and not isinstance(two, bool):
+        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return one == two
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 120 else text[:119] + "…"

@@ -1,0 +1,183 @@
+"""Hold the registry against the ledger: what differs, and put it right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..config import Closed
+from ..problem import Problem
+from . import ledger
+from . import record as recording
+from .ledger import Entry
+from .lifecycle import Lifecycle, trace
+from .promote import settle
+from .record import anchor, record, require_anchored, synchronise
+from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
+from .repository import attempt, git, has_remote
+
+TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
+        "decision": "decision_digest", "commit": "commit"}  # fmt: skip
+
+
+class Row(Closed):
+    """One version, as the ledger has it."""
+
+    version: int
+    state: str
+    since: str
+    aliases: list[str]
+    model: str
+    commit: str
+
+
+class Report(Closed):
+    """Every version, and what differs; `hopeless` cannot be put right from here."""
+
+    name: str
+    rows: list[Row]
+    differences: list[str] = Field(default_factory=list)
+    hopeless: list[str] = Field(default_factory=list)
+
+
+def compare(base: Path, registry: Registry) -> Report:
+    """Compare ledger, anchors, aliases, versions and tags."""
+    differences: list[str] = []
+    try:
+        synchronise(base)
+    except Problem as problem:
+        if problem.exit_code == 2:
+            raise
+        differences.append(str(problem))
+    entries = ledger.read(base)
+    hopeless: list[str] = []
+    try:
+        require_anchored(base, registry, entries)
+    except Problem as problem:
+        (hopeless if "cut off" in str(problem) else differences).append(str(problem))
+    life = trace(entries)
+    aliases, listed = registry.aliases(), registry.versions()
+    lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
+    differences += _aliases(life, aliases) + _tags(life, listed) + lost
+    differences += [
+        f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
+        for n, one in listed.items()
+        if n not in life.versions and one.tags.get(STATUS) != "quarantined"
+    ]
+    rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
+    return Report(
+        name=registry.name, rows=rows, differences=differences + hopeless, hopeless=hopeless + lost
+    )
+
+
+def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> Row:
+    return Row(
+        version=number,
+        state=state,
+        since=entries[-1].event.time,
+        aliases=sorted(alias for alias, n in aliases.items() if n == number),
+        model=entries[0].event.subject["model"],
+        commit=entries[0].event.subject["commit"],
+    )
+
+
+def _aliases(life: Lifecycle, aliases: dict[str, int]) -> list[str]:
+    found: list[str] = []
+    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    for alias, version in wanted.items():
+        ledgers, registrys = version.number if version else None, aliases.get(alias)
+        if ledgers != registrys:
+            found.append(
+                f"alias {alias} names {_named(registrys)}, the ledger says {_named(ledgers)}"
+            )
+    return found
+
+
+def _named(number: int | None) -> str:
+    return "no version" if number is None else f"version {number}"
+
+
+def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
+    found: list[str] = []
+    for number, version in life.versions.items():
+        if number not in listed:
+            continue
+        tags = listed[number].tags
+        wanted = {tag: version.subject[name] for name, tag in TAGS.items()} | {
+            STATUS: version.state
+        }
+        found += [
+            f"version {number}: tag {tag} says {tags.get(tag, 'nothing')[:24]!r}, the ledger "
+            f"{value[:24]!r}"
+            for tag, value in wanted.items()
+            if tags.get(tag) != value
+        ]
+        if listed[number].run_id != version.run_id:
+            found.append(f"version {number} points to another run than the ledger")
+    return found
+
+
+def mend(base: Path, registry: Registry, report: Report) -> list[str]:
+    """Put the ledger's word into effect, and record what was put right."""
+    if any("cut off" in line for line in report.hopeless):
+        raise Problem(report.hopeless[0], 1)
+    changed = _take_remotes(base)
+    entries = ledger.read(base)
+    life = trace(entries)
+    if entries:
+        anchor(base, registry, entries[-1])
+    changed += settle(registry, life)
+    listed = registry.versions()
+    for number, one in listed.items():
+        if number not in life.versions and one.tags.get(STATUS) != "quarantined":
+            registry.tag(number, **{STATUS: "quarantined"})
+            changed.append(f"version {number}: quarantined, the ledger does not know it")
+    for number, version in life.versions.items():
+        if number in listed:
+            wanted = {tag: version.subject[name] for name, tag in TAGS.items()}
+            wrong = {k: v for k, v in wanted.items() if listed[number].tags.get(k) != v}
+            registry.tag(number, **wrong)
+            changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
+    details = {"found": report.differences, "changed": changed}
+    record(base, registry, "reconciled", details=details)
+    return changed
+
+
+def _take_remotes(base: Path) -> list[str]:
+    """Give up events that were never pushed where the remote went another way."""
+    if not has_remote(base):
+        return []
+    theirs, ours = recording.fetch(base), ledger.head(base)
+    if theirs is None or ours is None:
+        return []
+    if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
+        return []
+    git(base, "update-ref", ledger.REF, theirs, ours)
+    return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
+
+
+def show(report: Report, mended: list[str], *, every: bool) -> None:
+    """Print the versions, what was mended, and what differs."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False, soft_wrap=True)
+    if every:
+        table = Table(box=None, pad_edge=False)
+        for name in ("version", "state", "since", "aliases", "model", "commit"):
+            table.add_column(name)
+        for row in report.rows:
+            values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
+            table.add_row(*map(str, values), row.model[:19], row.commit[:12])
+        console.print(table if report.rows else f"{report.name}: no version in the ledger")
+    for line in mended:
+        console.print(f"[green]mended[/] {escape(line)}")
+    for line in report.differences:
+        console.print(f"[red]differs[/] {escape(line)}")
+    if report.differences:
+        console.print("`uv run governance reconcile --apply` puts right what can be")
+    else:
+        console.print("registry and ledger agree")

@@ -1,0 +1,110 @@
+"""What holds today: the protected branch's policy and approvers, and a verdict under them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from ..composition import CONF, compose
+from ..config import Notify, Policy
+from ..files import digest_of
+from ..problem import Problem
+from . import approvers as people
+from .approvals import Approval, barred, given, missing, refused
+from .approvers import Approvers
+from .bundle import Checked
+from .decision import LETS_THROUGH, Decision
+from .lifecycle import Lifecycle, Version
+from .policy import judge
+from .repository import PROTECTED, attempt, extract, protected
+
+
+@dataclass(frozen=True)
+class Today:
+    """The protected branch as it is now."""
+
+    commit: str
+    day: date
+    policy: Policy
+    notify: Notify
+    approvers: Approvers
+
+    @property
+    def policy_digest(self) -> str:
+        """Return the digest that decisions and approvals carry."""
+        return digest_of(self.policy.model_dump(mode="json"))
+
+
+def today(base: Path) -> Today:
+    """Read policy and approvers from the protected branch, fetched now."""
+    commit = protected(base)
+    with tempfile.TemporaryDirectory() as scratch:
+        extract(base, commit, Path(scratch))
+        params = compose(Path(scratch) / CONF)
+    approvers = people.read(base, commit)
+    return Today(commit, datetime.now(UTC).date(), params.policy, params.notify, approvers)
+
+
+def judge_again(bundle: Checked, now: Today) -> Decision:
+    """Judge the sealed evidence under today's policy; a digest that differs from the ledger denies."""
+    params = bundle.params().model_copy(update={"policy": now.policy})
+    return judge(params, bundle.evidence(), now.day)
+
+
+def why_denied(decision: Decision, most: int = 3) -> str:
+    """Return the rules that deny, the first few with their reasons, in one line."""
+    bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
+    words = "; ".join(f"{rule.id}: {rule.reason}" for rule in bad[:most])
+    return words + (f"; and {len(bad) - most} more" if len(bad) > most else "")
+
+
+def summary(decision: Decision) -> dict[str, object]:
+    """Return a decision as ledger events carry it: verdict, what was not a plain pass, waivers."""
+    return {
+        "verdict": decision.verdict,
+        "tally": decision.tally(),
+        "rules": {
+            rule.id: f"{rule.verdict}: {rule.reason}"
+            for rule in decision.by_weight()
+            if rule.verdict not in ("pass", "warn")
+        },
+    }
+
+
+def require_reviewed(base: Path, version: Version, now: Today) -> None:
+    """Refuse a version of a commit that did not reach the protected branch."""
+    commit = version.subject["commit"]
+    if attempt(base, "merge-base", "--is-ancestor", commit, now.commit).returncode:
+        raise Problem(
+            f"commit {commit[:12]} is not on {PROTECTED}: merge it by review, and register there", 1
+        )
+
+
+def sort_approvals(
+    base: Path, version: Version, life: Lifecycle, now: Today
+) -> tuple[list[Approval], list[str], list[str]]:
+    """Return the approvals that count today, the roles still missing, and why others do not count."""
+    wanted = now.policy.approvals
+    if wanted is None:
+        raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
+    champion = life.champion
+    own = barred(base, version, champion.subject["commit"] if champion else None)
+    good: list[Approval] = []
+    why: list[str] = []
+    for approval in given(version):
+        reason = refused(approval, version, now.policy_digest, now.approvers, wanted, own)
+        reason = reason or asked_again(base, approval)
+        if reason:
+            why.append(f"approval by {approval.approver} of {approval.time[:10]}: {reason}")
+        else:
+            good.append(approval)
+    return good, missing(wanted, good), why
+
+
+def asked_again(base: Path, approval: Approval) -> str:
+    """Return why GitHub does not confirm an approval that is said to be from there, or nothing."""
+    if approval.source == "ssh":
+        return ""
+    return f"it is from {approval.source}, which cannot be asked"
