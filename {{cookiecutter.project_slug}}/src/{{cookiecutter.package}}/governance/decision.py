@@ -14,6 +14,7 @@ from ..files import read_json, write_json
 from ..problem import Problem
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 PATH = Path("reports/decision.json")
@@ -93,13 +94,19 @@ COLOURS = {
 }
 
 
-def show(decision: Decision, *, every: bool = False) -> None:
-    """Print a table of the rules that mattered (or of every rule), then the verdict."""
+def screen() -> Console:
+    """Return where people read: a terminal, or a log file with room for names."""
     from rich.console import Console
 
     console = Console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = LOG_WIDTH
+    return console
+
+
+def show(decision: Decision, *, every: bool = False) -> None:
+    """Print a table of the rules that mattered (or of every rule), then the verdict."""
+    console = screen()
     chosen = decision.by_weight()
     if not every:
         chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)

@@ -11,6 +11,7 @@ from ..config import Closed
 from ..problem import Problem
 from . import ledger
 from . import record as recording
+from .decision import screen
 from .ledger import Entry
 from .lifecycle import Lifecycle, trace
 from .promote import settle
@@ -160,11 +161,10 @@ def _take_remotes(base: Path) -> list[str]:
 
 def show(report: Report, mended: list[str], *, every: bool) -> None:
     """Print the versions, what was mended, and what differs."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = screen()
     if every:
         table = Table(box=None, pad_edge=False)
         for name in ("version", "state", "since", "aliases", "model", "commit"):

@@ -54,14 +54,7 @@ def require_anchored(base: Path, registry: Registry, entries: list[Entry]) -> No
     if has_remote(base) and (theirs := fetch(base)) is not None:
         number = next((e.event.sequence for e in entries if e.commit == theirs), 0)
         places.append((REMOTE, number, theirs))
-    known = {entry.commit: entry.event.sequence for entry in entries}
-    for where, sequence, commit in places:
-        if known.get(commit) != sequence or not sequence:
-            raise Problem(
-                f"the ledger was cut off or rewritten: {where} names event {sequence or '?'} "
-                f"({commit[:12]}), which is not in it; fetch the branch {ledger.BRANCH} again",
-                1,
-            )
+    require_in_ledger(places, entries)
     kinds = [max((s for w, s, _ in places if (w == REMOTE) is remote), default=0)
              for remote in ((True, False) if has_remote(base) else (False,))]  # fmt: skip
     if entries and min(kinds) < entries[-1].event.sequence:
@@ -70,6 +63,18 @@ def require_anchored(base: Path, registry: Registry, entries: list[Entry]) -> No
             "look at what follows, then run `uv run governance reconcile --apply`",
             1,
         )
+
+
+def require_in_ledger(places: list[tuple[str, int, str]], entries: list[Entry]) -> None:
+    """Refuse a ledger that lacks an event which is named outside of it."""
+    known = {entry.commit: entry.event.sequence for entry in entries}
+    for where, sequence, commit in places:
+        if known.get(commit) != sequence or not sequence:
+            raise Problem(
+                f"the ledger was cut off or rewritten: {where} names event {sequence or '?'} "
+                f"({commit[:12]}), which is not in it; fetch the branch {ledger.BRANCH} again",
+                1,
+            )
 
 
 def anchor(base: Path, registry: Registry, entry: Entry) -> None:

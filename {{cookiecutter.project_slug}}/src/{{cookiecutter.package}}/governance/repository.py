@@ -99,6 +99,14 @@ def protected(base: Path) -> str:
     return done.stdout.decode().strip()
 
 
+def last_protected(base: Path) -> str:
+    """Return the protected branch's commit as last fetched: for who may have no network."""
+    if has_remote(base):
+        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{FETCHED}^{{commit}}")
+        return done.stdout.decode().strip() if done.returncode == 0 else protected(base)
+    return protected(base)
+
+
 def content(base: Path, commit: str, path: str) -> bytes | None:
     """Return a file as a commit has it, or None if it has none."""
     done = attempt(base, "cat-file", "blob", f"{commit}:{path}")

@@ -48,7 +48,7 @@ def today(base: Path) -> Today:
 
 
 def judge_again(bundle: Checked, now: Today) -> Decision:
-    """Judge the sealed evidence under today's policy; a digest that differs from the ledger denies."""
+    """Judge the sealed evidence under today's policy, at today's date."""
     params = bundle.params().model_copy(update={"policy": now.policy})
     return judge(params, bundle.evidence(), now.day)
 
@@ -85,7 +85,7 @@ def require_reviewed(base: Path, version: Version, now: Today) -> None:
 def sort_approvals(
     base: Path, version: Version, life: Lifecycle, now: Today
 ) -> tuple[list[Approval], list[str], list[str]]:
-    """Return the approvals that count today, the roles still missing, and why others do not count."""
+    """Return what counts today, the roles that are missing, and why others do not count."""
     wanted = now.policy.approvals
     if wanted is None:
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
