@@ -13,6 +13,7 @@ from pathlib import Path
 import baked
 import offline
 import pytest
+import registry
 from filelock import FileLock
 
 # As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.
@@ -117,3 +118,60 @@ def default_line(
 def finished(default_line: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
     """A copy of the default project after its line ran, with its cache, for one test to change."""
     return baked.copy_project(default_line, tmp_path)
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Have a folder made once a session, whichever worker comes first."""
+    folder = shared_folder(factory) / name
+    done = folder.with_suffix(".done")
+    with FileLock(done.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def registered_once(
+    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """The default project with keys, approvers and a remote; its model is version 1, pending."""
+
+    def make(folder: Path) -> None:
+        project = registry.equip(baked.copy_project(default_line, folder))
+        project.governance("register")
+
+    folder = once(tmp_path_factory, "registered", make)
+    return baked.BakedProject(folder / "project", default_line.environment)
+
+
+@pytest.fixture(scope="session")
+def contested_once(
+    registered_once: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """Version 1 is champion, version 2 was approved and waits for its promotion."""
+
+    def make(folder: Path) -> None:
+        project = registry.copy(registered_once, folder)
+        registry.approve(project, 1)
+        project.governance("promote")
+        registry.another_model(project)
+        project.governance("register")
+        registry.approve(project, 2)
+
+    folder = once(tmp_path_factory, "contested", make)
+    name = registered_once.path.parent.name
+    return baked.BakedProject(folder / name / "project", registered_once.environment)
+
+
+@pytest.fixture
+def registered(registered_once: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A copy of that project for one test: version 1 is pending review."""
+    return registry.copy(registered_once, tmp_path)
+
+
+@pytest.fixture
+def contested(contested_once: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A copy of that project for one test: version 1 is champion, version 2 approved."""
+    return registry.copy(contested_once, tmp_path)

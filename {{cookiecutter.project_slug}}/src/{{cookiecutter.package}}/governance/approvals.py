@@ -170,9 +170,12 @@ def local(
     version: Version, policy: str, person: Person, roles: list[str], comment: str
 ) -> Approval:
     """Return the approval that a person is about to sign."""
-    subject = {name: version.subject[name] for name in ("name", "commit", "model", "data")}
+    subject = version.subject
     return Approval(
-        **subject,
+        name=subject["name"],
+        commit=subject["commit"],
+        model=subject["model"],
+        data=subject["data"],
         version=version.number,
         policy=policy,
         approver=person.name,

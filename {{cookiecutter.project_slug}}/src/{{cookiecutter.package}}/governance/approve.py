@@ -12,7 +12,7 @@ from .approvals import Approval
 from .ledger import Entry
 from .lifecycle import Lifecycle, Version, require_legal, trace
 from .record import record, synchronise
-from .registry import STATUS, Registry
+from .registry import Registry
 from .today import Today, judge_again, require_reviewed, sort_approvals, today, why_denied
 
 
@@ -59,8 +59,6 @@ def enter(
         approvals=values,
         details={"missing": missing},
     )
-    if not missing:
-        registry.tag(version.number, **{STATUS: "approved"})
     return Approved(entry, missing)
 
 
@@ -74,7 +72,6 @@ def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
         base, registry, "rejected", after=after, version=number, subject=version.subject,
         reason=reason,
     )  # fmt: skip
-    registry.tag(number, **{STATUS: "rejected"})
     return entry
 
 

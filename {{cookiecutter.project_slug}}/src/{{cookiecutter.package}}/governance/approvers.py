@@ -94,10 +94,10 @@ def read(base: Path, commit: str | None = None) -> Approvers:
     if raw is None:
         raise Problem(f"{PATH} is missing on {PROTECTED}: restore it there")
     try:
-        values = yaml.safe_load(raw) or {}
-        return Approvers.model_validate(values)
+        values: object = yaml.safe_load(raw) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Problem(f"{PATH} on {PROTECTED} is no YAML: {first_line(error)}") from error
+    try:
+        return Approvers.model_validate(values)
     except ValidationError as error:
-        where = f"{PATH} on {PROTECTED}"
-        raise explain_invalid(error, where, values, Approvers) from error
+        raise explain_invalid(error, f"{PATH} on {PROTECTED}", values, Approvers) from error

@@ -81,11 +81,8 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
     if state in LEGAL[action]:
         return
     allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
-    raise Problem(
-        f"version {number} is {state or 'not in the ledger'}: only what is {allowed} can be "
-        f"{action.replace('_', ' ')}; look at `uv run governance status`",
-        1,
-    )
+    text = f"version {number} is {state or 'not in the ledger'}: only what is {allowed} can be {action}"
+    raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 
 def trace(entries: Iterable[Entry]) -> Lifecycle:
@@ -119,5 +116,6 @@ def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
         before = life.champion
         if before is not None:  # what was rolled back from is not to come back by itself
             before.state = "quarantined" if event.action == "rolled_back" else "retired"
+            before.entries.append(entry)
         version.state = "champion"
         life.champions.append(number)

@@ -15,8 +15,8 @@ from .bundle import Checked, Statement
 from .decision import Decision
 from .ledger import Entry
 from .lifecycle import Lifecycle, Version, require_legal, trace
-from .record import record, require_anchored, synchronise
-from .registry import CHALLENGER, CHAMPION, RELEASES, STATUS, Registry
+from .record import record, require_anchored, settle, synchronise
+from .registry import RELEASES, Registry
 from .today import (
     Today,
     judge_again,
@@ -82,7 +82,6 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         approvals=[one.model_dump(mode="json") for one in good],
         details={"from": life.champion.number if life.champion else None},
     )
-    settle(registry, trace(ledger.read(base)))
     return entry
 
 
@@ -110,25 +109,7 @@ def rollback(base: Path, registry: Registry, reason: str, to: int | None = None)
         reason=reason,
         details={"from": champion.number, "skipped": skipped},
     )
-    settle(registry, trace(ledger.read(base)))
     return entry
-
-
-def settle(registry: Registry, life: Lifecycle) -> list[str]:
-    """Bring aliases and status tags to what the ledger says; return what was changed."""
-    changed: list[str] = []
-    aliases, listed = registry.aliases(), registry.versions()
-    champion, challenger = life.champion, life.challenger()
-    for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
-        wanted = version.number if version is not None and version.number in listed else None
-        if aliases.get(alias) != wanted:
-            registry.point(alias, wanted)
-            changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
-    for number, version in life.versions.items():
-        if number in listed and listed[number].tags.get(STATUS) != version.state:
-            registry.tag(number, **{STATUS: version.state})
-            changed.append(f"version {number}: {STATUS} = {version.state}")
-    return changed
 
 
 def _chosen(life: Lifecycle, number: int | None) -> Version:

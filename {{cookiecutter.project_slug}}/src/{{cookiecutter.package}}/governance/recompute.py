@@ -155,8 +155,9 @@ def alike(one: Any, two: Any) -> bool:
         return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
     if isinstance(one, list) and isinstance(two, list):
         return len(one) == len(two) and all(map(alike, one, two))
-    numbers = isinstance(one, int | float) and isinstance(two, int | float)
-    if numbers and not isinstance(one, bool) and not isinstance(two, bool):
+    if isinstance(one, bool) or isinstance(two, bool):
+        return one is two
+    if isinstance(one, int | float) and isinstance(two, int | float):
         return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return one == two
 

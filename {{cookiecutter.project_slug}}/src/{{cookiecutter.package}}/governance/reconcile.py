@@ -14,8 +14,7 @@ from . import record as recording
 from .decision import screen
 from .ledger import Entry
 from .lifecycle import Lifecycle, trace
-from .promote import settle
-from .record import anchor, record, require_anchored, synchronise
+from .record import anchor, record, require_anchored, settle, synchronise
 from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
 from .repository import attempt, git, has_remote
 

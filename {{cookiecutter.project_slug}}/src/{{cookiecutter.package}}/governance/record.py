@@ -8,7 +8,8 @@ from typing import Any
 from ..problem import Problem, first_line
 from . import ledger
 from .ledger import Action, Entry, Moved
-from .registry import Registry
+from .lifecycle import Lifecycle, trace
+from .registry import CHALLENGER, CHAMPION, STATUS, Registry
 from .repository import REMOTE, attempt, git, has_remote
 
 SEEN = "refs/governance/ledger"  # the remote's branch as last seen
@@ -98,7 +99,10 @@ def push(base: Path) -> None:
 def record(
     base: Path, registry: Registry, action: Action, after: str | None = "", **fields: Any
 ) -> Entry:
-    """Append one event and anchor it. An event that lost the race to the remote is taken back."""
+    """Append one event, anchor it, and bring the registry to what the ledger then says.
+
+    An event that lost the race to the remote is taken back: it never happened.
+    """
     with ledger.locked(base):
         before = ledger.head(base)
         entry = ledger.append(base, action, after=after, **fields)
@@ -111,4 +115,22 @@ def record(
                 git(base, "update-ref", "-d", ledger.REF, entry.commit)
             raise
         registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
+        settle(registry, trace(ledger.read(base)))
     return entry
+
+
+def settle(registry: Registry, life: Lifecycle) -> list[str]:
+    """Bring aliases and status tags to what the ledger says; return what was changed."""
+    changed: list[str] = []
+    aliases, listed = registry.aliases(), registry.versions()
+    champion, challenger = life.champion, life.challenger()
+    for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        wanted = version.number if version is not None and version.number in listed else None
+        if aliases.get(alias) != wanted:
+            registry.point(alias, wanted)
+            changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
+    for number, version in life.versions.items():
+        if number in listed and listed[number].tags.get(STATUS) != version.state:
+            registry.tag(number, **{STATUS: version.state})
+            changed.append(f"version {number}: {STATUS} = {version.state}")
+    return changed

@@ -26,7 +26,7 @@ from .lifecycle import Version, trace
 from .policy import judge
 from .recompute import recompute
 from .record import record, synchronise
-from .registry import BUNDLE, CHALLENGER, SIGNATURE, STATUS, Registry
+from .registry import BUNDLE, SIGNATURE, STATUS, Registry
 from .repository import head, require_clean
 from .today import summary
 
@@ -119,7 +119,7 @@ def _enter(
     decision: Decision,
     parts: tuple[Path, Path, Path],
 ) -> Registered:
-    """Make the version, bind and sign its files, write the event; the alias comes last."""
+    """Make the version, bind and sign its files, write the event."""
     folder, signatures, key = parts
     allowed = decision.verdict == "allow"
     status = "pending_review" if allowed else "quarantined"
@@ -140,6 +140,4 @@ def _enter(
         decision=summary(decision),
         details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)},
     )
-    if allowed:
-        registry.point(CHALLENGER, number)
     return Registered(entry, decision)

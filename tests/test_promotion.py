@@ -1,0 +1,157 @@
+"""Approve, promote, roll back: what moves a model, and every reason why it does not move."""
+
+from __future__ import annotations
+
+import json
+
+import baked
+import pytest
+import registry
+from baked import BakedProject
+
+pytestmark = pytest.mark.slow
+
+
+def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
+    contested: BakedProject,
+) -> None:
+    # Given a champion and an approved challenger, when the challenger is promoted
+    contested.governance("promote")
+    # Then it is champion, the one before is retired, and the ledger tells who said yes to what
+    assert registry.states(contested) == {1: "retired", 2: "champion"}
+    assert registry.actions(contested) == [
+        *("registered 1", "approved 1", "promoted 1"),
+        *("registered 2", "approved 2", "promoted 2"),
+    ]
+    event = registry.ledger(contested)[-1]
+    assert [yes["approver"] for yes in event["approvals"]] == ["owner"]
+    assert event["approvals"][0]["model"] == event["subject"]["model"]
+    assert event["decision"]["verdict"] == "allow"
+    assert event["subject"]["release"].startswith("sha256:")
+    # And a second time changes nothing
+    done = contested.governance("promote", "2")
+    assert "champion already" in done.stdout
+    assert len(registry.ledger(contested)) == 6
+    # And when that was wrong, then one command goes back, and says why for ever
+    contested.governance("rollback", "--reason", "Complaints from customers")
+    assert registry.states(contested) == {1: "champion", 2: "quarantined"}
+    assert registry.ledger(contested)[-1]["reason"] == "Complaints from customers"
+    # And what was rolled back from does not come back by itself
+    done = contested.governance("rollback", "--reason", "And back again", code=None)
+    registry.refused(done, "nothing to roll back to", "version 2 is quarantined")
+
+
+@pytest.mark.parametrize(
+    ("command", "causes"),
+    [
+        (["promote", "1"], ["version 1 is pending review", "only what is approved"]),
+        (["rollback", "--reason", "It is wrong"], ["no champion to roll back from"]),
+        (["rollback", "--reason", "wrong"], ["needs a reason"]),
+        (["promote", "7"], ["the ledger has no version 7"]),
+    ],
+    ids=["unapproved", "no-champion", "no-reason", "unknown"],
+)
+def test_a_pending_version_does_not_move(
+    registered: BakedProject, command: list[str], causes: list[str]
+) -> None:
+    # Given a version that nobody approved, when somebody moves it all the same
+    done = registered.governance(*command, code=None)
+    # Then it is refused, and nothing is recorded
+    registry.refused(done, *causes, code=2 if "needs a reason" in causes else 1)
+    assert registry.actions(registered) == ["registered 1"]
+
+
+def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> None:
+    # Given an approved challenger that somebody then rejects
+    contested.governance("reject", "2", "--reason", "The data are too old")
+    # When it is approved or promoted, then both are refused
+    registry.refused(contested.governance("promote", "2", code=None), "version 2 is rejected")
+    assert "version 2 is rejected" in registry.approve(contested, 2, code=1)
+    done = contested.governance("reject", "2", "--reason", "Again", code=None)
+    registry.refused(done, "version 2 is rejected")
+    # And a champion can be neither rejected nor approved, only rolled back
+    done = contested.governance("reject", "1", "--reason", "Enough of it", code=None)
+    registry.refused(done, "version 1 is champion")
+    assert "version 1 is champion" in registry.approve(contested, 1, code=1)
+    # And a rollback goes only to what was champion before
+    done = contested.governance("rollback", "--reason", "Try this one", "--to", "2", code=None)
+    registry.refused(done, "version 2 is rejected: only what is retired")
+    assert registry.states(contested) == {1: "champion", 2: "rejected"}
+
+
+def test_trap_28_a_challenger_that_was_compared_with_another_champion_registers_again(
+    contested: BakedProject,
+) -> None:
+    # Given a challenger that was compared with version 1, when version 1 is no champion any more
+    registry.another_model(contested, "0.3")
+    contested.governance("register")
+    registry.approve(contested, 3)
+    contested.governance("promote", "2")
+    # Then version 3 is refused: nobody knows whether it is better than version 2
+    done = contested.governance("promote", "3", code=None)
+    registry.refused(done, "version 3 was compared with", "register it again")
+
+
+def test_a_policy_that_changed_since_voids_the_approval(contested: BakedProject) -> None:
+    # Given an approved challenger, when the policy on the protected branch gets stricter
+    policy = contested.read("conf/policy/limited.yaml")
+    assert "warn: 0.75, block: 0.70" in policy
+    strict = policy.replace("warn: 0.75, block: 0.70", "warn: 0.95, block: 0.94")
+    contested.write("conf/policy/limited.yaml", strict)
+    registry.save(contested, "Stricter", author="Risk <risk@example.org>")
+    # Then today's policy denies it, with the rule's reason
+    done = contested.governance("promote", code=None)
+    registry.refused(done, "denied under today's policy", "evaluate.roc_auc", "0.94 allowed")
+    assert "evaluate.roc_auc" in registry.approve(contested, 2, code=1)
+    # And where the new policy allows it, the old approval still does not count
+    contested.write("conf/policy/limited.yaml", policy.replace("warn: 0.75", "warn: 0.76"))
+    registry.save(contested, "Another", author="Risk <risk@example.org>")
+    done = contested.governance("promote", code=None)
+    registry.refused(done, "lacks an approval by model-owner", "it is for another policy")
+    # And an approval under that policy does
+    registry.approve(contested, 2)
+    contested.governance("promote")
+    assert registry.states(contested)[2] == "champion"
+
+
+def test_a_policy_in_the_callers_own_branch_counts_for_nothing(contested: BakedProject) -> None:
+    # Given a caller who loosens the policy on a branch and in the tree
+    baked.git(contested.path, "switch", "--quiet", "--create", "mine")
+    policy = contested.read("conf/policy/limited.yaml")
+    none = policy.replace("valid_days: 60", "valid_days: 6000")
+    contested.write("conf/policy/limited.yaml", none)
+    baked.commit_all(contested.path, "Mine")
+    # When the challenger is promoted, then it is judged by the protected branch's
+    contested.governance("promote")
+    before, event = registry.ledger(contested)[-2:]
+    assert event["subject"]["policy"] == before["subject"]["policy"]
+
+
+def test_a_commit_that_is_not_on_the_protected_branch_is_not_promoted(
+    contested: BakedProject,
+) -> None:
+    # Given a version of a commit that the remote's protected branch does not have any more
+    baked.git(contested.path, "push", "--quiet", "--force", "origin", "HEAD~1:main")
+    done = contested.governance("promote", code=None)
+    # Then it is refused
+    registry.refused(done, "is not on main")
+
+
+def test_the_release_is_sealed_in_the_registry(contested: BakedProject) -> None:
+    # Given a promotion, when the release that its event names is looked up in the registry
+    contested.governance("promote")
+    event = registry.ledger(contested)[-1]
+    script = (
+        "import json; run = client.get_model_version(name, '2').run_id\n"
+        "folder = Path(client.download_artifacts(run, 'releases'))\n"
+        f"from {contested.package}.files import digest_of\n"
+        "values = [json.loads(path.read_text('utf-8')) for path in folder.iterdir()]\n"
+        "print(json.dumps([[digest_of(one), one] for one in values]))\n"
+    )
+    [[digest, release]] = json.loads(registry.python(contested, script))
+    # Then it is there, with card, decision, approvals and digests
+    assert digest == event["subject"]["release"]
+    assert release["statement"]["model"] == event["subject"]["model"]
+    assert release["decision"]["verdict"] == "allow"
+    assert release["card"]["model_digest"] == event["subject"]["model"]
+    assert [yes["approver"] for yes in release["approvals"]] == ["owner"]
