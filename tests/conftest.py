@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -132,17 +133,23 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
     return folder
 
 
-@pytest.fixture(scope="session")
+STORES = ["sqlite", pytest.param("server", marks=pytest.mark.nightly)]
+
+
+@pytest.fixture(scope="session", params=STORES)
 def registered_once(
-    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+    default_line: baked.BakedProject,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> baked.BakedProject:
     """The default project with keys, approvers and a remote; its model is version 1, pending."""
 
     def make(folder: Path) -> None:
         project = registry.equip(baked.copy_project(default_line, folder))
-        project.governance("register")
+        with stored(project, request.param) as project:
+            project.governance("register")
 
-    folder = once(tmp_path_factory, "registered", make)
+    folder = once(tmp_path_factory, f"registered-{request.param}", make)
     return baked.BakedProject(folder / "project", default_line.environment)
 
 
@@ -151,27 +158,39 @@ def contested_once(
     registered_once: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> baked.BakedProject:
     """Version 1 is champion, version 2 was approved and waits for its promotion."""
+    kept = registered_once.path.parent.name
 
     def make(folder: Path) -> None:
         project = registry.copy(registered_once, folder)
-        registry.approve(project, 1)
-        project.governance("promote")
-        registry.another_model(project)
-        project.governance("register")
-        registry.approve(project, 2)
+        with stored(project, kept) as project:
+            registry.approve(project, 1)
+            project.governance("promote")
+            registry.another_model(project)
+            project.governance("register")
+            registry.approve(project, 2)
 
-    folder = once(tmp_path_factory, "contested", make)
-    name = registered_once.path.parent.name
-    return baked.BakedProject(folder / name / "project", registered_once.environment)
+    folder = once(tmp_path_factory, kept.replace("registered", "contested"), make)
+    return baked.BakedProject(folder / kept / "project", registered_once.environment)
+
+
+def stored(project: baked.BakedProject, store: str) -> AbstractContextManager[baked.BakedProject]:
+    """The project with its own SQLite file, or with a server of its own."""
+    return registry.served(project) if store.endswith("server") else nullcontext(project)
 
 
 @pytest.fixture
-def registered(registered_once: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+def registered(
+    registered_once: baked.BakedProject, tmp_path: Path
+) -> Generator[baked.BakedProject]:
     """A copy of that project for one test: version 1 is pending review."""
-    return registry.copy(registered_once, tmp_path)
+    copied = registry.copy(registered_once, tmp_path)
+    with stored(copied, registry.home(copied).name) as project:
+        yield project
 
 
 @pytest.fixture
-def contested(contested_once: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+def contested(contested_once: baked.BakedProject, tmp_path: Path) -> Generator[baked.BakedProject]:
     """A copy of that project for one test: version 1 is champion, version 2 approved."""
-    return registry.copy(contested_once, tmp_path)
+    copied = registry.copy(contested_once, tmp_path)
+    with stored(copied, registry.home(copied).name) as project:
+        yield project

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,8 +106,60 @@ def copy(project: BakedProject, folder: Path) -> BakedProject:
         project.environment,
         {"DVC_SITE_CACHE_DIR": str(folder / "site")},
     )
-    move_store(moved.path / "mlflow.db", str(project.path), str(moved.path))
+    if (moved.path / "mlflow.db").exists():
+        move_store(moved.path / "mlflow.db", str(project.path), str(moved.path))
     return with_keys(moved)
+
+
+def artifacts(project: BakedProject, version: int) -> Path:
+    """Where the registry keeps a version's files: `bundle`, `signature`, `releases`."""
+    events = [one for one in ledger(project) if one["action"] == "registered"]
+    run = next(one for one in events if one["version"] == version)["details"]["run_id"]
+    stores = (project.path / "mlruns", home(project) / "server" / "artifacts")
+    return next(path for store in stores for path in store.glob(f"**/{run}/artifacts"))
+
+
+@contextmanager
+def served(project: BakedProject) -> Generator[BakedProject]:
+    """Run an MLflow server for the registry, whose files lie beside the project."""
+    store = home(project) / "server"
+    store.mkdir(exist_ok=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    assert project.environment
+    scripts = project.environment / ("Scripts" if os.name == "nt" else "bin")
+    command = [str(scripts / "mlflow"), "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{(store / 'mlflow.db').as_posix()}"]
+    command += ["--artifacts-destination", str(store / "artifacts")]
+    env = baked.clean_environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
+    env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
+    with (store / "log.txt").open("a") as log:
+        server = subprocess.Popen(
+            command, cwd=store, env=env, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            _wait_for(port, server)
+            variables = project.variables | {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+            yield replace(project, variables=variables)
+        finally:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _wait_for(port: int, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "the MLflow server has ended"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/health")
+            if connection.getresponse().status == http.client.OK:
+                return
+        except OSError:
+            time.sleep(0.2)
+        finally:
+            connection.close()
+    raise AssertionError("the MLflow server does not answer")
 
 
 def move_store(store: Path, before: str, after: str) -> None:

@@ -68,11 +68,10 @@ def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
     after = ledger.head(base)
     version = trace(ledger.read(base)).version(number)
     require_legal("rejected", number, version.state)
-    entry = record(
+    return record(
         base, registry, "rejected", after=after, version=number, subject=version.subject,
         reason=reason,
     )  # fmt: skip
-    return entry
 
 
 def _ready(base: Path, registry: Registry, number: int) -> tuple[Version, Lifecycle, Today]:

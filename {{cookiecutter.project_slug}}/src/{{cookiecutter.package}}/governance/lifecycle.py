@@ -81,7 +81,8 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
     if state in LEGAL[action]:
         return
     allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
-    text = f"version {number} is {state or 'not in the ledger'}: only what is {allowed} can be {action}"
+    here = state or "not in the ledger"
+    text = f"version {number} is {here}: only what is {allowed} can be {action}"
     raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 

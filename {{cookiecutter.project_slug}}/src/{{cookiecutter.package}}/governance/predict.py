@@ -44,19 +44,21 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
 
     The alias must be what the ledger says; the files must be those that were signed and recorded.
     """
-    try:
-        synchronise(base)
-    except Problem as problem:
-        if problem.exit_code != 2:
-            raise
-        print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
-    entries = ledger.read(base)
-    require_in_ledger(registry.anchors(), entries)
+    with ledger.locked(base):
+        try:
+            synchronise(base)
+        except Problem as problem:
+            if problem.exit_code != 2:
+                raise
+            print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
+        entries = ledger.read(base)
+        require_in_ledger(registry.anchors(), entries)
+        shown = registry.aliases().get(alias)
     life = trace(entries)
     wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
     if alias not in wanted:
         raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
-    version, shown = wanted[alias], registry.aliases().get(alias)
+    version = wanted[alias]
     if version is None and shown is None:
         raise Problem(f"there is no {alias} yet: `uv run governance status` shows what there is", 1)
     if version is None or shown != version.number:

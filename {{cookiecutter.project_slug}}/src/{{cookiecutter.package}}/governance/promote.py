@@ -9,13 +9,13 @@ from typing import Any, Literal
 from ..config import Closed
 from ..files import digest_of, read_json, write_json
 from ..problem import Problem
-from . import bundle, ledger
+from . import bundle
 from .approvals import Approval
 from .bundle import Checked, Statement
 from .decision import Decision
 from .ledger import Entry
 from .lifecycle import Lifecycle, Version, require_legal, trace
-from .record import record, require_anchored, settle, synchronise
+from .record import opened, record, settle
 from .registry import RELEASES, Registry
 from .today import (
     Today,
@@ -44,10 +44,7 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
     before it everything is as it was, after it `settle` brings the registry to what it says.
     """
-    synchronise(base)
-    entries = ledger.read(base)
-    after = ledger.head(base)
-    require_anchored(base, registry, entries)
+    entries, after = opened(base, registry)
     life = trace(entries)
     version = _chosen(life, number)
     if version.state == "champion":
@@ -71,7 +68,7 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         folder = Path(scratch) / "release"
         write_json(folder / f"{digest_of(values).removeprefix('sha256:')}.json", values)
         registry.upload(version.run_id, folder, RELEASES)
-    entry = record(
+    return record(
         base,
         registry,
         "promoted",
@@ -82,24 +79,20 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         approvals=[one.model_dump(mode="json") for one in good],
         details={"from": life.champion.number if life.champion else None},
     )
-    return entry
 
 
 def rollback(base: Path, registry: Registry, reason: str, to: int | None = None) -> Entry:
     """Make an earlier champion champion again: the given one, or the last that is compliant."""
     if len(reason.split()) < 2:
         raise Problem("a rollback needs a reason: say in a few words why", 2)
-    synchronise(base)
-    entries = ledger.read(base)
-    after = ledger.head(base)
-    require_anchored(base, registry, entries)
+    entries, after = opened(base, registry)
     life = trace(entries)
     champion = life.champion
     if champion is None:
         raise Problem("there is no champion to roll back from", 1)
     now = today(base)
     target, skipped = _compliant(registry, life, now, to)
-    entry = record(
+    return record(
         base,
         registry,
         "rolled_back",
@@ -109,7 +102,6 @@ def rollback(base: Path, registry: Registry, reason: str, to: int | None = None)
         reason=reason,
         details={"from": champion.number, "skipped": skipped},
     )
-    return entry
 
 
 def _chosen(life: Lifecycle, number: int | None) -> Version:

@@ -14,7 +14,7 @@ from . import record as recording
 from .decision import screen
 from .ledger import Entry
 from .lifecycle import Lifecycle, trace
-from .record import anchor, record, require_anchored, settle, synchronise
+from .record import anchor, record, require_anchored, require_in_ledger, settle, synchronise
 from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
 from .repository import attempt, git, has_remote
 
@@ -43,7 +43,24 @@ class Report(Closed):
 
 
 def compare(base: Path, registry: Registry) -> Report:
-    """Compare ledger, anchors, aliases, versions and tags."""
+    """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
+    with ledger.locked(base):
+        entries, differences, hopeless = _chain(base, registry)
+        life = trace(entries)
+        aliases, listed = registry.aliases(), registry.versions()
+    lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
+    differences += hopeless + _aliases(life, aliases) + _tags(life, listed) + lost
+    differences += [
+        f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
+        for n, one in listed.items()
+        if n not in life.versions and one.tags.get(STATUS) != "quarantined"
+    ]
+    rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
+    return Report(name=registry.name, rows=rows, differences=differences, hopeless=hopeless + lost)
+
+
+def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
+    """Return the ledger's entries, what is wrong with its anchors, and what nobody can mend."""
     differences: list[str] = []
     try:
         synchronise(base)
@@ -52,24 +69,13 @@ def compare(base: Path, registry: Registry) -> Report:
             raise
         differences.append(str(problem))
     entries = ledger.read(base)
-    hopeless: list[str] = []
     try:
         require_anchored(base, registry, entries)
     except Problem as problem:
-        (hopeless if "cut off" in str(problem) else differences).append(str(problem))
-    life = trace(entries)
-    aliases, listed = registry.aliases(), registry.versions()
-    lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
-    differences += _aliases(life, aliases) + _tags(life, listed) + lost
-    differences += [
-        f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
-        for n, one in listed.items()
-        if n not in life.versions and one.tags.get(STATUS) != "quarantined"
-    ]
-    rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
-    return Report(
-        name=registry.name, rows=rows, differences=differences + hopeless, hopeless=hopeless + lost
-    )
+        if "cut off" in str(problem):
+            return entries, differences, [str(problem)]
+        differences.append(str(problem))
+    return entries, differences, []
 
 
 def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> Row:
@@ -123,7 +129,7 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
     """Put the ledger's word into effect, and record what was put right."""
     if any("cut off" in line for line in report.hopeless):
         raise Problem(report.hopeless[0], 1)
-    changed = _take_remotes(base)
+    changed = _take_remotes(base, registry)
     entries = ledger.read(base)
     life = trace(entries)
     if entries:
@@ -145,7 +151,7 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
     return changed
 
 
-def _take_remotes(base: Path) -> list[str]:
+def _take_remotes(base: Path, registry: Registry) -> list[str]:
     """Give up events that were never pushed where the remote went another way."""
     if not has_remote(base):
         return []
@@ -154,6 +160,10 @@ def _take_remotes(base: Path) -> list[str]:
         return []
     if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
         return []
+    entries, broken = ledger.breaks(ledger.commits(base, theirs))
+    if broken:
+        raise Problem(f"the remote's ledger is broken at {broken}", 1)
+    require_in_ledger(registry.anchors(), entries)
     git(base, "update-ref", ledger.REF, theirs, ours)
     return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
 

@@ -33,6 +33,15 @@ def synchronise(base: Path) -> None:
         )
 
 
+def opened(base: Path, registry: Registry) -> tuple[list[Entry], str | None]:
+    """Return the anchored ledger and its last commit, while nobody on this machine writes to it."""
+    with ledger.locked(base):
+        synchronise(base)
+        entries = ledger.read(base)
+        require_anchored(base, registry, entries)
+        return entries, ledger.head(base)
+
+
 def fetch(base: Path) -> str | None:
     """Return the remote's head of the ledger, fetched now, or None if it has none."""
     listed = attempt(base, "ls-remote", "--exit-code", REMOTE, ledger.REF)

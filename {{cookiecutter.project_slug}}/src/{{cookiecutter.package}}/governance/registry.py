@@ -6,6 +6,7 @@ after signature and digests were checked.
 
 from __future__ import annotations
 
+import configparser
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -183,3 +184,11 @@ def require_shared(base: Path) -> None:
         )
     if not has_remote(base):
         raise Problem("a runner's own ledger vanishes with it: check out with a remote")
+    config = configparser.ConfigParser()
+    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    if "://" not in config.get(f"'remote \"{name}\"'", "url", fallback=""):
+        raise Problem(
+            "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
+            "(`uv run dvc remote modify`)"
+        )
