@@ -79,6 +79,7 @@ def main(package: str, source: Path, scratch: Path, command: str) -> None:
     importlib.import_module("mlflow.sklearn")
     importlib.import_module("model_signing.verifying")
     importlib.import_module("cel")
+    os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 
     def door() -> Any:
         return module["registry"].Registry(module["registry"].model_name(Path()))
@@ -87,7 +88,7 @@ def main(package: str, source: Path, scratch: Path, command: str) -> None:
         if deadly:
             arm(module["registry"].Registry, deadly, [])
         if command == "promote":
-            module["promote"].promote(Path(), door())
+            module["promote"].promote(Path(), door(), 2)
         else:
             module["promote"].rollback(Path(), door(), "It was wrong")
 

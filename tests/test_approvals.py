@@ -311,7 +311,8 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     ).replace("{0}", registered.package)
     registry.python(registered, script, text)
     # Then the ledger's chain holds, and all the same it is not promoted
-    registered.governance("status", code=1)
+    [note] = registry.status(registered)["notes"]
+    assert "version 1 lacks an approval by model-owner" in note
     done = registered.governance("promote", "1", code=None)
     registry.refused(done, "lacks an approval by model-owner", "no key that the approver has today")
 

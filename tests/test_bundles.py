@@ -165,7 +165,7 @@ def test_rollback_does_not_go_to_a_version_that_is_spoilt_or_no_longer_compliant
     shutil.rmtree(folder)
     shutil.copytree(saved, folder)
     policy = contested.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.75, block: 0.70", "warn: 0.95, block: 0.94")
+    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
     contested.write("conf/policy/limited.yaml", strict)
     registry.save(contested, "Stricter", author="Risk <risk@example.org>")
     done = contested.governance(*("rollback", "--reason", "It is wrong", "--to", "1"), code=None)

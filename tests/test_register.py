@@ -199,7 +199,7 @@ def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) 
 def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) -> None:
     # Given a model that is denied, as the policy wants what it cannot reach
     policy = equipped.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.75, block: 0.70", "warn: 0.95, block: 0.94")
+    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
     equipped.write("conf/policy/limited.yaml", strict)
     equipped.run(["dvc", "repro", "--quiet"])
     equipped.run(["dvc", "push", "--quiet"])
@@ -223,7 +223,7 @@ def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) 
 def test_trap_30_a_waiver_is_in_the_ledger_with_who_and_until_when(equipped: BakedProject) -> None:
     # Given a model that only a live waiver lets through
     policy = equipped.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.75, block: 0.70", "warn: 0.95, block: 0.94")
+    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
     waiver = (
         'waivers: [{rule: evaluate.roc_auc, reason: "a pilot of six months", '
         'approved_by: "the risk owner", expires: 2999-12-31}]'

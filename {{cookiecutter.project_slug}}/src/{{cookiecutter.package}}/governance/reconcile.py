@@ -17,6 +17,7 @@ from .lifecycle import Lifecycle, trace
 from .record import anchor, record, require_anchored, require_in_ledger, settle, synchronise
 from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
 from .repository import attempt, git, has_remote
+from .today import sort_approvals, today
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "commit": "commit"}  # fmt: skip
@@ -40,6 +41,7 @@ class Report(Closed):
     rows: list[Row]
     differences: list[str] = Field(default_factory=list)
     hopeless: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
 
 
 def compare(base: Path, registry: Registry) -> Report:
@@ -56,7 +58,28 @@ def compare(base: Path, registry: Registry) -> Report:
         if n not in life.versions and one.tags.get(STATUS) != "quarantined"
     ]
     rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
-    return Report(name=registry.name, rows=rows, differences=differences, hopeless=hopeless + lost)
+    return Report(
+        name=registry.name,
+        rows=rows,
+        differences=differences,
+        hopeless=hopeless + lost,
+        notes=_notes(base, life),
+    )
+
+
+def _notes(base: Path, life: Lifecycle) -> list[str]:
+    """Return which approved versions lack an approval that counts today."""
+    found: list[str] = []
+    waiting = [one for one in life.versions.values() if one.state == "approved"]
+    if not waiting:
+        return []
+    now = today(base)
+    for version in waiting:
+        _, missing, why = sort_approvals(base, version, life, now)
+        if missing:
+            words = f"version {version.number} lacks an approval by {' and '.join(missing)}"
+            found.append(f"{words}: {'; '.join(why)}")
+    return found
 
 
 def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
@@ -184,6 +207,8 @@ def show(report: Report, mended: list[str], *, every: bool) -> None:
         console.print(table if report.rows else f"{report.name}: no version in the ledger")
     for line in mended:
         console.print(f"[green]mended[/] {escape(line)}")
+    for line in report.notes:
+        console.print(f"[yellow]today[/] {escape(line)}")
     for line in report.differences:
         console.print(f"[red]differs[/] {escape(line)}")
     if report.differences:
