@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .governance.ledger_cli import ledger
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
+app.add_typer(ledger, name="ledger", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
