@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ..config import Closed
 
@@ -36,6 +36,8 @@ Action = Literal[
 
 class Event(Closed):
     """One thing that happened, as it is kept."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # by default a NaN becomes a null
 
     schema_version: Literal[1] = 1
     sequence: int = Field(ge=1)

@@ -44,12 +44,18 @@ def now() -> str:
 def head(base: Path, ref: str = REF) -> str | None:
     """Return the branch's last commit, or None if there is no ledger yet."""
     done = attempt(base, "rev-parse", "--verify", "--quiet", ref)
-    return done.stdout.decode().strip() if done.returncode == 0 else None
+    if done.returncode == 0:
+        return done.stdout.decode().strip()
+    if b"broken ref" in attempt(base, "for-each-ref", ref).stderr:
+        raise Problem(f"git cannot read {ref}, which is there: look at `git fsck`")
+    return None
 
 
 def commits(base: Path, tip: str) -> list[Raw]:
     """Read every commit up to `tip`, oldest first, following first parents."""
     found = _load(base, git(base, "rev-list", "--first-parent", "--reverse", tip, "--").split())
+    if not found:
+        raise Problem(f"{tip[:12]} is no commit, and the ledger's last has to be: `git fsck`")
     if b"\nparent " in found[0].body.partition(b"\n\n")[0]:
         raise Problem(
             "this clone is shallow, the ledger's beginning is not in it: "
@@ -171,9 +177,11 @@ def _last(base: Path, tip: str) -> Entry:
 
 def _signs(base: Path) -> bool:
     """Return whether git is configured to sign with an SSH key."""
-    wanted = attempt(base, "config", "--get-regexp", r"^(gpg\.format|user\.signingkey)$").stdout
-    set_to = dict(line.partition(" ")[::2] for line in wanted.decode(errors="replace").splitlines())
-    return set_to.get("gpg.format") == "ssh" and bool(set_to.get("user.signingkey"))
+    names = r"^(gpg\.format|user\.signingkey)$"
+    said = attempt(base, "config", "--get-regexp", names).stdout.decode(errors="replace")
+    lines = [line.partition(" ") for line in said.splitlines()]
+    settings = {name: value for name, _, value in lines}  # of several, git takes the last
+    return settings.get("gpg.format") == "ssh" and bool(settings.get("user.signingkey"))
 
 
 def _commit(base: Path, event: Event, parent: str | None, signed: bool) -> str:

@@ -46,7 +46,7 @@ def show(
 
 @ledger.command()
 def verify(as_json: Json = False) -> None:
-    """Check chain, signatures and anchors: exit 0 whole, 1 something is wrong, 2 could not judge."""
+    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
     from ..files import root
     from .ledger_check import verify as verified
 

@@ -46,22 +46,19 @@ def attempt(
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
     env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     env |= {"TZ": "UTC"}  # git tells ssh-keygen the time of a signature without its zone
+    # to git they are UTF-8, whatever the locale
+    env |= {name: os.fsdecode(value.encode()) for name, value in variables.items()}
     try:
         return subprocess.run(
             ["git", *FIXED, *words],
             cwd=base,
-            env=env | {name: _native(value) for name, value in variables.items()},
+            env=env,
             input=stdin,
             capture_output=True,
             check=False,
         )
     except OSError as error:
         raise Problem("git was not found: install git") from error
-
-
-def _native(value: str) -> str | bytes:
-    """Return a variable as git wants it, UTF-8, whatever the locale."""
-    return value if os.name == "nt" else value.encode()
 
 
 _KEPT = (  # how a remote is reached; never which repository, index or object store is meant
