@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import baked
+import pytest
 from template_package import module
 
 chain, ledger, check = (module(f"governance.{n}") for n in ("chain", "ledger", "ledger_check"))
@@ -139,3 +140,45 @@ def key(folder: Path, name: str) -> Path:
     command = [program, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
     subprocess.run(command, check=True, env=dict(os.environ))
     return path.with_suffix(".pub")
+
+
+def only(found: Any) -> str:
+    """The one problem that was found."""
+    assert len(found.problems) == 1, found
+    assert not found.ok
+    assert found.exit_code == 1
+    return found.problems[0]
+
+
+@pytest.fixture
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No configuration of the person who runs the tests; returns the file that stands for it."""
+    config = tmp_path / "gitconfig"
+    config.touch()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    return config
+
+
+@pytest.fixture
+def repo(tmp_path: Path, nobody: Path) -> Repository:
+    """A repository with a ledger of four events."""
+    made = new(tmp_path / "repo")
+    made.append(4, reason="because")
+    return made
+
+
+@pytest.fixture
+def empty(tmp_path: Path, nobody: Path) -> Repository:
+    """A repository without a ledger."""
+    return new(tmp_path / "empty")
+
+
+@pytest.fixture
+def origin(repo: Repository, tmp_path: Path) -> Repository:
+    """The remote that `repo` has pushed its four events to."""
+    made = new(tmp_path / "origin.git", "--bare")
+    repo.git("remote", "add", "origin", made.path.as_uri())
+    assert module("governance.ledger_remote").push(repo.path)
+    return made

@@ -13,6 +13,7 @@ from pathlib import Path
 import baked
 import offline
 import pytest
+from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
 
 # As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.
