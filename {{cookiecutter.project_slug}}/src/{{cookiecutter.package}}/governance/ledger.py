@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..problem import Problem, first_line
-from .chain import GENESIS, Action, Entry, Event, Raw, breaks
+from .chain import EMPTY_TREES, GENESIS, Action, Entry, Event, Raw, breaks
 from .repository import REMOTE, actor, attempt, git
 
 __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
@@ -194,6 +194,7 @@ def _commit(base: Path, event: Event, parent: str | None, signed: bool) -> str:
         for role in ("AUTHOR", "COMMITTER")
         for part, value in (("NAME", event.actor), ("EMAIL", event.actor), ("DATE", event.time))
     }
-    tree = git(base, "hash-object", "-t", "tree", "-w", "--stdin", stdin=b"")
+    tree = next((one for one in EMPTY_TREES if len(one) == len(parent or "")), None)
+    tree = tree or git(base, "hash-object", "-t", "tree", "-w", "--stdin", stdin=b"")
     words = ["commit-tree", tree, *(["-p", parent] if parent else []), *(["-S"] if signed else [])]
     return git(base, *words, stdin=message, **who)

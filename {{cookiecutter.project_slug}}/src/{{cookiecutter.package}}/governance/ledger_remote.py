@@ -42,8 +42,8 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     common = next((n for n in range(len(theirs), 0, -1) if theirs[n - 1] in here), 0)
     if tip not in here and common < len(raws):
         raise Problem(
-            f"parted after event {common}: {REMOTE} goes on to event {len(theirs)}, this ledger with "
-            f"others to event {len(raws)}; if these were never pushed, take {REMOTE}'s with "
+            f"parted after event {common}: {REMOTE} goes on to event {len(theirs)}, this ledger "
+            f"with others to event {len(raws)}; if these were never pushed, take {REMOTE}'s with "
             f"{REPLACE} and repeat your commands; else somebody rewrote the ledger",
             1,
         )
