@@ -15,6 +15,7 @@ import baked
 import offline
 import pytest
 import registry
+from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
 
 # As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.

@@ -17,6 +17,7 @@ TITLES = {
     "c": "Gates against their libraries used directly on a DataFrame",
     "d": "Generation",
     "e": "Start-up of commands",
+    "f": "The ledger against bare git",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

@@ -1,12 +1,13 @@
 """Measure the template's line side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e] [--quick]
+python tests/benchmarks/run.py [a b c d e f] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default line, against the same training in a bare script
 c  each gate at 20 thousand, 1 and 10 million rows, against its library used directly
 d  generation, against a template of one file
 e  start-up of each command, against a bare interpreter
+f  the ledger: appending an event and verifying 10,000, against bare git
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -27,6 +28,7 @@ sys.path.insert(1, str(HERE.parent))
 
 import baked  # noqa: E402 - lies one folder up
 import gates  # noqa: E402
+import ledger  # noqa: E402
 import measure  # noqa: E402
 from baked import BakedProject  # noqa: E402
 from measure import interleaved, must  # noqa: E402
@@ -165,6 +167,13 @@ def e(bench: Bench) -> str:
     return ratios(interleaved(measures, bench.repeats, say), "python")
 
 
+def f(bench: Bench) -> str:
+    """The ledger against bare git."""
+    project = bench.fresh()
+    sizes = {"appends": 100, "events": 10_000, "signed": 1000}
+    return ledger.compare(project.package, project.path, bench.environment, sizes)
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -181,9 +190,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdec".index):
+        for part in options.parts or sorted(TITLES, key="abdefc".index):
             say(f"{part}. {TITLES[part]}")
-            result = {"a": a, "b": b, "c": c, "d": d, "e": e}[part](bench)
+            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f}[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)
     say(f"Written to {options.output}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .governance import commands
+from .governance.ledger_cli import ledger
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
+app.add_typer(ledger, name="ledger", no_args_is_help=True)
 commands.add(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

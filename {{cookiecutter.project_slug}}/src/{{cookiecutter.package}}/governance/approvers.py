@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from ..config import Closed
 from ..problem import Problem, explain_invalid, first_line
 from .repository import PROTECTED, content, protected
+from .signatures import Signer
 
 PATH = "governance/approvers.yaml"
 
@@ -54,7 +55,7 @@ class Person(Closed):
 class Recorder(Key):
     """A key that signs ledger events: a person's or a workflow's."""
 
-    name: str = Field(min_length=1, pattern=r"^[^\s\"*?,!]+$")
+    name: str = Field(min_length=1)
 
 
 class Approvers(Closed):
@@ -77,6 +78,10 @@ class Approvers(Closed):
             if twice:
                 raise ValueError(f"the {what} {twice[:40]} is there twice")
         return self
+
+    def signers(self) -> list[Signer]:
+        """Return the keys that may sign ledger events."""
+        return [Signer(one.name, one.bare, one.since, one.until) for one in self.ledger]
 
     def person(self, name: str) -> Person:
         """Return a person by name."""

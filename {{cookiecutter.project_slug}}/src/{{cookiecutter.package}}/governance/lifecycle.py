@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from ..problem import Problem
-from .ledger import Action, Entry
+from .chain import Action, Entry
 
 State = Literal["pending_review", "approved", "champion", "retired", "quarantined", "rejected"]
 

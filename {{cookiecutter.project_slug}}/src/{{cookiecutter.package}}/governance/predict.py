@@ -17,8 +17,9 @@ from ..config import Data, Source
 from ..problem import Problem
 from . import approvers, bundle, ledger
 from .bundle import Checked
+from .ledger_remote import last_seen
 from .lifecycle import Version, trace
-from .record import require_in_ledger, synchronise
+from .record import require_signed, require_whole, synchronise
 from .registry import CHALLENGER, CHAMPION, Registry
 from .repository import last_protected
 
@@ -44,6 +45,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
 
     The alias must be what the ledger says; the files must be those that were signed and recorded.
     """
+    people = approvers.read(base, last_protected(base))
     with ledger.locked(base):
         try:
             synchronise(base)
@@ -52,7 +54,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
                 raise
             print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
         entries = ledger.read(base)
-        require_in_ledger(registry.anchors(), entries)
+        require_whole(base, [*registry.anchors(), *last_seen(base)])
         shown = registry.aliases().get(alias)
     life = trace(entries)
     wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
@@ -68,7 +70,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
             f"says {says}: run `uv run governance reconcile`",
             1,
         )
-    people = approvers.read(base, last_protected(base))
+    require_signed(base, version.entries + entries[-1:], people.signers())
     with tempfile.TemporaryDirectory() as scratch:
         day = datetime.now(UTC).date()
         yield version, bundle.fetch(registry, version, people, day, Path(scratch))

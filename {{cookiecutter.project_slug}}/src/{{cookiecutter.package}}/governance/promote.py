@@ -12,18 +12,18 @@ from ..problem import Problem
 from . import bundle
 from .approvals import Approval
 from .bundle import Checked, Statement
+from .chain import Entry
 from .decision import Decision
-from .ledger import Entry
-from .lifecycle import Lifecycle, Version, require_legal, trace
-from .record import opened, record, settle
+from .lifecycle import Lifecycle, Version, require_legal
+from .record import record, settle
 from .registry import RELEASES, Registry
 from .today import (
     Today,
     judge_again,
     require_reviewed,
+    situation,
     sort_approvals,
     summary,
-    today,
     why_denied,
 )
 
@@ -44,14 +44,13 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
     before it everything is as it was, after it `settle` brings the registry to what it says.
     """
-    entries, after = opened(base, registry)
-    life = trace(entries)
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
     version = _chosen(life, number)
     if version.state == "champion":
         settle(registry, life)
         return None
     require_legal("promoted", version.number, version.state)
-    now = today(base)
     require_reviewed(base, version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
@@ -72,7 +71,7 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         base,
         registry,
         "promoted",
-        after=after,
+        after=seen.after,
         version=version.number,
         subject=version.subject | {"policy": now.policy_digest, "release": digest_of(values)},
         decision=summary(decision),
@@ -85,18 +84,17 @@ def rollback(base: Path, registry: Registry, reason: str, to: int | None = None)
     """Make an earlier champion champion again: the given one, or the last that is compliant."""
     if len(reason.split()) < 2:
         raise Problem("a rollback needs a reason: say in a few words why", 2)
-    entries, after = opened(base, registry)
-    life = trace(entries)
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
     champion = life.champion
     if champion is None:
         raise Problem("there is no champion to roll back from", 1)
-    now = today(base)
     target, skipped = _compliant(registry, life, now, to)
     return record(
         base,
         registry,
         "rolled_back",
-        after=after,
+        after=seen.after,
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,

@@ -10,11 +10,18 @@ from pydantic import Field
 from ..config import Closed
 from ..problem import Problem
 from . import ledger
-from . import record as recording
+from .chain import Anchor, Entry
 from .decision import screen
-from .ledger import Entry
+from .ledger_remote import fetch, last_seen, remote_head
 from .lifecycle import Lifecycle, trace
-from .record import anchor, record, require_anchored, require_in_ledger, settle, synchronise
+from .record import (
+    anchor,
+    record,
+    require_anchored,
+    require_whole,
+    settle,
+    synchronise,
+)
 from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
 from .repository import attempt, git, has_remote
 from .today import sort_approvals, today
@@ -35,23 +42,23 @@ class Row(Closed):
 
 
 class Report(Closed):
-    """Every version, and what differs; `hopeless` cannot be put right from here."""
+    """Every version, and what differs; what is `broken` nobody can put right from here."""
 
     name: str
     rows: list[Row]
     differences: list[str] = Field(default_factory=list)
-    hopeless: list[str] = Field(default_factory=list)
+    broken: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
 
 
 def compare(base: Path, registry: Registry) -> Report:
     """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
     with ledger.locked(base):
-        entries, differences, hopeless = _chain(base, registry)
+        entries, differences, broken = _chain(base, registry)
         life = trace(entries)
         aliases, listed = registry.aliases(), registry.versions()
     lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
-    differences += hopeless + _aliases(life, aliases) + _tags(life, listed) + lost
+    differences += broken + _aliases(life, aliases) + _tags(life, listed) + lost
     differences += [
         f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
         for n, one in listed.items()
@@ -62,7 +69,7 @@ def compare(base: Path, registry: Registry) -> Report:
         name=registry.name,
         rows=rows,
         differences=differences,
-        hopeless=hopeless + lost,
+        broken=broken,
         notes=_notes(base, life),
     )
 
@@ -85,18 +92,21 @@ def _notes(base: Path, life: Lifecycle) -> list[str]:
 def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
     """Return the ledger's entries, what is wrong with its anchors, and what nobody can mend."""
     differences: list[str] = []
+    remotes: list[Anchor] = []
     try:
-        synchronise(base)
+        remotes = synchronise(base)
     except Problem as problem:
         if problem.exit_code == 2:
             raise
         differences.append(str(problem))
     entries = ledger.read(base)
     try:
-        require_anchored(base, registry, entries)
+        require_whole(base, registry.anchors())
     except Problem as problem:
-        if "cut off" in str(problem):
-            return entries, differences, [str(problem)]
+        return entries, differences, [str(problem)]
+    try:
+        require_anchored(base, remotes, registry.anchors())
+    except Problem as problem:
         differences.append(str(problem))
     return entries, differences, []
 
@@ -150,8 +160,8 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
 
 def mend(base: Path, registry: Registry, report: Report) -> list[str]:
     """Put the ledger's word into effect, and record what was put right."""
-    if any("cut off" in line for line in report.hopeless):
-        raise Problem(report.hopeless[0], 1)
+    if report.broken:
+        raise Problem(report.broken[0], 1)
     changed = _take_remotes(base, registry)
     entries = ledger.read(base)
     life = trace(entries)
@@ -176,18 +186,18 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
 
 def _take_remotes(base: Path, registry: Registry) -> list[str]:
     """Give up events that were never pushed where the remote went another way."""
-    if not has_remote(base):
-        return []
-    theirs, ours = recording.fetch(base), ledger.head(base)
+    theirs, ours = remote_head(base) if has_remote(base) else None, ledger.head(base)
     if theirs is None or ours is None:
         return []
+    fetch(base, theirs)
     if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
         return []
-    entries, broken = ledger.breaks(ledger.commits(base, theirs))
-    if broken:
-        raise Problem(f"the remote's ledger is broken at {broken}", 1)
-    require_in_ledger(registry.anchors(), entries)
     git(base, "update-ref", ledger.REF, theirs, ours)
+    try:
+        require_whole(base, [*registry.anchors(), *last_seen(base)])
+    except Problem:
+        git(base, "update-ref", ledger.REF, ours, theirs)
+        raise
     return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
 
 

@@ -16,16 +16,16 @@ from ..composition import CONF, compose
 from ..evidence import collect
 from ..files import file_digest
 from ..problem import Problem, first_line
-from . import bundle, ledger, signing
+from . import bundle, signing
 from .approvers import read as read_approvers
 from .bundle import Statement
+from .chain import Entry
 from .decision import Decision, save
 from .gate import recheck
-from .ledger import Entry
 from .lifecycle import Version, trace
 from .policy import judge
 from .recompute import recompute
-from .record import record, synchronise
+from .record import opened, record
 from .registry import BUNDLE, SIGNATURE, STATUS, Registry
 from .repository import head, require_clean
 from .today import summary
@@ -46,8 +46,8 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
     approvers = read_approvers(base)
     key = signing.private_key(base)
     signing.require_listed(key, approvers)
-    synchronise(base)
-    life = trace(ledger.read(base))
+    entries, _ = opened(base, registry, approvers.signers())
+    life = trace(entries)
     _require_in_remote(base)
     day = datetime.now(UTC).date()
     with tempfile.TemporaryDirectory() as name:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..problem import Problem, first_line
+from .chain import Anchor
 from .repository import has_remote
 
 if TYPE_CHECKING:
@@ -141,8 +142,8 @@ class Registry:
         if number is not None:
             self.tag(number, **{ANCHOR: f"{sequence} {commit}"})
 
-    def anchors(self) -> list[tuple[str, int, str]]:
-        """Return (where, sequence, commit) of every head that the registry names."""
+    def anchors(self) -> list[Anchor]:
+        """Return every head of the ledger that the registry names."""
         from mlflow.exceptions import MlflowException
 
         with self._client() as client:
@@ -152,13 +153,13 @@ class Registry:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                     raise
                 return []
-        tags = {f"registered model {self.name}": dict(model.tags).get(ANCHOR, "")}
+        tags = {f"the registered model {self.name}": dict(model.tags).get(ANCHOR, "")}
         tags |= {f"version {n}": one.tags.get(ANCHOR, "") for n, one in self.versions().items()}
-        found: list[tuple[str, int, str]] = []
+        found: list[Anchor] = []
         for where, text in tags.items():
             sequence, _, commit = text.partition(" ")
             if sequence.isdecimal() and commit:
-                found.append((where, int(sequence), commit))
+                found.append(Anchor(where, int(sequence), commit))
             elif text:
                 raise Problem(f"the tag {ANCHOR} of {where} is no anchor: {text[:60]!r}", 1)
         return found

@@ -14,7 +14,20 @@ from ..problem import Problem, first_line
 PROTECTED = "main"  # where changes go in by review
 REMOTE = "origin"
 FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
-FIXED = ("--no-replace-objects", "-c", "core.quotePath=false", "-c", "advice.graftFileDeprecated=0")
+SETTINGS = {
+    "core.quotePath": "false",
+    "core.commitGraph": "false",  # a file of its own, which could tell of other parents
+    "core.hooksPath": os.devnull,  # no hook of a person's answers for the registry, or holds it up
+    "core.fsync": "committed,reference",
+    "core.fsyncMethod": "fsync",
+    "i18n.commitEncoding": "UTF-8",
+    "log.showSignature": "false",
+    "advice.graftFileDeprecated": "false",
+}
+FIXED = (
+    "--no-replace-objects",
+    *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")),
+)
 
 
 def git(base: Path, *words: str, stdin: bytes | None = None, **variables: str) -> str:
@@ -32,11 +45,14 @@ def attempt(
     """Run git where its exit code is an answer."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
     env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    env |= {"TZ": "UTC"}  # git tells ssh-keygen the time of a signature without its zone
+    # to git they are UTF-8, whatever the locale
+    env |= {name: os.fsdecode(value.encode()) for name, value in variables.items()}
     try:
         return subprocess.run(
             ["git", *FIXED, *words],
             cwd=base,
-            env=env | variables,
+            env=env,
             input=stdin,
             capture_output=True,
             check=False,
@@ -45,13 +61,16 @@ def attempt(
         raise Problem("git was not found: install git") from error
 
 
-_KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_SSH_COMMAND")
+_KEPT = (  # how a remote is reached; never which repository, index or object store is meant
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO"),
+)
 
 
 def actor(base: Path) -> str:
     """Return who acts: the person who started the workflow, else git's `user.email`."""
     who = os.environ.get("GITHUB_ACTOR") if os.environ.get("GITHUB_ACTIONS") else None
-    found = who or attempt(base, "config", "user.email").stdout.decode().strip()
+    found = who or attempt(base, "config", "user.email").stdout.decode(errors="replace").strip()
     if not found:
         raise Problem("git does not know who you are: run `git config user.email YOU@EXAMPLE.ORG`")
     return found

@@ -16,8 +16,10 @@ from .approvals import Approval, barred, given, missing, refused
 from .approvers import Approvers
 from .bundle import Checked
 from .decision import LETS_THROUGH, Decision
-from .lifecycle import Lifecycle, Version
+from .lifecycle import Lifecycle, Version, trace
 from .policy import judge
+from .record import opened
+from .registry import Registry
 from .repository import PROTECTED, attempt, extract, protected
 
 
@@ -35,6 +37,22 @@ class Today:
     def policy_digest(self) -> str:
         """Return the digest that decisions and approvals carry."""
         return digest_of(self.policy.model_dump(mode="json"))
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a command goes by: today's rules, and the ledger up to the event `after`."""
+
+    now: Today
+    life: Lifecycle
+    after: str | None
+
+
+def situation(base: Path, registry: Registry) -> Situation:
+    """Look at the protected branch and at the ledger, whose chain, anchors and signatures hold."""
+    now = today(base)
+    entries, after = opened(base, registry, now.approvers.signers())
+    return Situation(now, trace(entries), after)
 
 
 def today(base: Path) -> Today:

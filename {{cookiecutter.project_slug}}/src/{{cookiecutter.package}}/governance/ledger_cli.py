@@ -1,0 +1,184 @@
+"""`governance ledger`: what happened, whether that can be believed, and a copy to take away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .chain import Anchor, Entry
+    from .signatures import Signer
+
+ledger = typer.Typer(help="The ledger: who did what, on which data, under which policy.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@ledger.command()
+def show(
+    version: Annotated[
+        int | None, typer.Option(help="All about this version of the model, in full.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what happened, oldest first."""
+    from ..files import as_json as text
+    from ..files import root
+    from ..problem import Problem
+    from .ledger import read
+
+    base = root()
+    chosen = [one for one in read(base) if version in (None, one.event.version)]
+    if version is not None and not chosen:
+        raise Problem(f"the ledger has no event of version {version}: see `ledger show`", 1)
+    if as_json:
+        print(text(_records(base, chosen)), end="")
+    elif not chosen:
+        print("the ledger is empty: `uv run governance register` writes its first event")
+    elif version is None:
+        _table(chosen)
+    else:
+        _in_full(_records(base, chosen))
+
+
+@ledger.command()
+def verify(as_json: Json = False) -> None:
+    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
+    from ..files import root
+    from .ledger_check import verify as verified
+
+    base = root()
+    found = verified(base, _anchors(base), _signers(base))
+    if as_json:
+        print(found.model_dump_json(indent=2))
+        raise typer.Exit(found.exit_code)
+    from .decision import screen
+
+    console = screen()
+    verdict = {0: "[bold green]whole[/]", 1: "[bold red]not whole[/]", 2: "[bold red]unknown[/]"}
+    span = f" · {found.genesis[:12]} to {found.head[:12]}" if found.genesis and found.head else ""
+    anchored = f" · anchored up to event {found.anchored_to}" if found.anchored_to else ""
+    console.print(f"{verdict[found.exit_code]} · {found.events} events{span}{anchored}")
+    for title, lines in (
+        ("[red]wrong[/]", found.problems),
+        ("[red]not checked[/]", found.unchecked),
+        ("note", found.notes),
+    ):
+        for line in lines:
+            console.print(f"{title}: {_plain(line)}", soft_wrap=True)
+    raise typer.Exit(found.exit_code)
+
+
+@ledger.command()
+def export(
+    output: Annotated[Path | None, typer.Option(help="Write to this file, whole or not.")] = None,
+) -> None:
+    """Print one line of JSON per event: the event, its commit, whose signature it has."""
+    import json
+
+    from ..files import root, shown, write_text
+    from .ledger import read
+
+    base = root()
+    records = _records(base, read(base))
+    text = "".join(json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in records)
+    if output is None:
+        print(text, end="")
+    else:
+        write_text(output, text)
+        print(f"wrote {len(records)} events to {shown(output)}")
+
+
+def _signers(base: Path) -> list[Signer]:
+    from . import approvers
+    from .repository import last_protected
+
+    return approvers.read(base, last_protected(base)).signers()
+
+
+def _anchors(base: Path) -> list[Anchor]:
+    import os
+
+    from .registry import Registry, model_name
+
+    os.chdir(base)
+    return Registry(model_name(base)).anchors()
+
+
+def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
+    from .signatures import signatures
+
+    found = signatures(base, [one.commit for one in entries], _signers(base))
+    return [
+        {
+            "commit": one.commit,
+            "signature": str(found[one.commit]),
+            "event": one.event.model_dump(mode="json"),
+        }
+        for one in entries
+    ]
+
+
+def _table(entries: list[Entry]) -> None:
+    from rich.table import Table
+
+    from .decision import screen
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("#", "time (UTC)", "actor", "action", "version", "approved by", "data", "policy"):
+        table.add_column(name, justify="right" if name in ("#", "version") else "left")
+    table.add_column("reason", overflow="fold")
+    for event in (one.event for one in entries):
+        approved = [_who(one) for one in event.approvals]
+        cells = [
+            str(event.sequence),
+            event.time.removesuffix("Z").replace("T", " "),
+            event.actor,
+            event.action,
+            "" if event.version is None else str(event.version),
+            ", ".join(approved or ([event.actor] if event.action == "approved" else [])),
+            *(_short(event.subject.get(name, "")) for name in ("data", "policy")),
+            event.reason,
+        ]
+        table.add_row(*map(_plain, cells))
+    screen().print(table)
+
+
+def _in_full(records: list[dict[str, Any]]) -> None:
+    """Print every field that is set; of an approval its parts in one line."""
+    from .decision import screen
+
+    console = screen()
+    for record in records:
+        event = record["event"]
+        title = f"{event['sequence']} · {event['action']} · {event['time']} · {event['actor']}"
+        console.print(f"[bold]{_plain(title)}[/]", soft_wrap=True)
+        rows = {"version": event["version"], "reason": event["reason"]}
+        rows |= {f"{name} digest": digest for name, digest in sorted(event["subject"].items())}
+        rows |= {f"approval {n}": _parts(one) for n, one in enumerate(event["approvals"], 1)}
+        rows |= {"decision": _parts(event["decision"] or {})}
+        rows |= {"details": _parts(event["details"]), "commit": record["commit"]}
+        rows |= {"signature": record["signature"]}
+        for name, value in rows.items():
+            if value:
+                console.print(f"  {_plain(name):<16} {_plain(str(value))}", soft_wrap=True)
+
+
+def _parts(values: dict[str, Any]) -> str:
+    return " · ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+
+
+def _who(approval: dict[str, Any]) -> str:
+    return str(approval.get("approver") or "?")
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _plain(text: str) -> str:
+    """Return text of others for a terminal: no markup, no control characters."""
+    from rich.markup import escape
+
+    return escape("".join(one if one.isprintable() else "�" for one in text))
