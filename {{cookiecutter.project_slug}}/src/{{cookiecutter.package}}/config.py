@@ -238,6 +238,24 @@ class Policy(Closed):
         return self
 
 
+class Notify(Closed):
+    """The one webhook that is told what the registry did. No stage reads it."""
+
+    url: str | None = Field(
+        default=None,
+        description="an https address without a secret in it, or the NAME of an environment "
+        "variable that holds it as env:NAME",
+    )
+    shape: Literal["slack", "json"] = "json"
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        url = self.url or ""
+        if not url.startswith("env:") and any(mark in url for mark in ("@", "?", "slack.com")):
+            raise ValueError("the url is a secret: put it into a variable and write env:NAME")
+        return self
+
+
 class Params(Closed):
     """Everything that `conf/` composes to."""
 
@@ -249,6 +267,7 @@ class Params(Closed):
     split: Split
     model: Model
     policy: Policy
+    notify: Notify = Notify()
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:
