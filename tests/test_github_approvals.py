@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -627,6 +628,17 @@ def test_a_token_goes_to_no_open_address(
     # Given an address without TLS, or none, when approvals are read, then nothing is asked
     monkeypatch.setenv("GITHUB_API_URL", address)
     refused(READERS[0], "GITHUB_API_URL is no https://HOST/… address")
+
+
+def test_who_does_not_ask_waits_for_no_library() -> None:
+    # Given a new process, when the modules are imported, then no HTTP library is
+    names = ("governance.notify", "governance.github", "governance.github_client")
+    script = (
+        f"import sys, template_package as t; [t.module(n) for n in {names}]; print(*sys.modules)"
+    )
+    path = str(Path(template_package.__file__).parent)
+    done = baked.run_plain([sys.executable, "-c", script], HERE, 0, PYTHONPATH=path)
+    assert not {"githubkit", "httpx", "urllib3"} & set(done.stdout.split())
 
 
 # The stand-in itself

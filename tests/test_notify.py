@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import template_package
+from baked import TEMPLATE
 
 notify = template_package.module("governance.notify")
 config = template_package.module("config")
@@ -319,3 +320,11 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
 def test_a_configuration_from_before_has_no_webhook() -> None:
     # Given a configuration without the section, when it is validated, then nobody is told
     assert config.parse(complete({})).notify.url is None
+
+
+def test_no_stage_reads_it() -> None:
+    # Given the stages, their modules and the pipeline's file, then none knows of notifications
+    stages = sorted((template_package.SOURCE / "pipeline").glob("*.py"))
+    assert stages
+    for path in (*stages, TEMPLATE / "dvc.yaml"):
+        assert "notify" not in path.read_text(encoding="utf-8"), path
