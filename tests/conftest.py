@@ -54,7 +54,15 @@ def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             assert uv, "uv is not on PATH: run the tests with `python tasks.py test`"
             project = baked.bake(template, tmp_path_factory.mktemp("environment"))
             subprocess.run(
-                [uv, "sync", "--quiet", "--no-install-project", "--python", sys.executable],
+                [
+                    uv,
+                    "sync",
+                    "--quiet",
+                    "--all-extras",
+                    "--no-install-project",
+                    "--python",
+                    sys.executable,
+                ],
                 cwd=project.path,
                 env=baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder)),
                 check=True,

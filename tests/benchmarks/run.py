@@ -57,7 +57,15 @@ class Bench:
             sys.exit("error: uv is not on PATH: run this as `python tasks.py bench`")
         say("Bringing .venv-baked up to date ...")
         project = baked.bake(self.template, self.scratch / "environment")
-        command = [uv, "sync", "--quiet", "--no-install-project", "--python", sys.executable]
+        command = [
+            uv,
+            "sync",
+            "--quiet",
+            "--all-extras",
+            "--no-install-project",
+            "--python",
+            sys.executable,
+        ]
         variables = baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder))
         subprocess.run(command, cwd=project.path, env=variables, check=True)
         return folder

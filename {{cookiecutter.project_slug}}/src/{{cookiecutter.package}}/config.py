@@ -248,12 +248,21 @@ class Policy(Closed):
 
 
 class Notify(Closed):
-    """Who is told: one webhook."""
+    """The one webhook that is told what the registry did. No stage reads it."""
 
     url: str | None = Field(
-        default=None, description="an address, or the NAME of an environment variable as env:NAME"
+        default=None,
+        description="an https address without a secret in it, or the NAME of an environment "
+        "variable that holds it as env:NAME",
     )
     shape: Literal["slack", "json"] = "json"
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        url = self.url or ""
+        if not url.startswith("env:") and any(mark in url for mark in ("@", "?", "slack.com")):
+            raise ValueError("the url is a secret: put it into a variable and write env:NAME")
+        return self
 
 
 class Params(Closed):

@@ -1,0 +1,81 @@
+"""Cut GitHub's OpenAPI description down to the operations in use.
+
+python tests/cut_github_openapi.py DESCRIPTION   (generated/api.github.com.json of @octokit/openapi)
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+TARGET = Path(__file__).parent / "github_openapi.json"
+OPERATIONS = {
+    "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],
+}
+NEEDED = {"description": ""}  # of a response, by the specification
+PROSE = ("description", "example", "examples", "summary", "externalDocs", "title")
+
+
+def bare(node: Any, names: bool = False) -> Any:
+    """A part without prose and extensions; with `names`, its keys are somebody's names."""
+    if isinstance(node, list):
+        return [bare(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {
+        key: bare(value, key in ("properties", "responses"))
+        for key, value in node.items()
+        if names or not (key in PROSE or key.startswith("x-"))
+    }
+    for answer in kept.get("responses", {}).values():
+        answer |= {} if "$ref" in answer else NEEDED
+    return kept
+
+
+def references(node: Any) -> set[str]:
+    """Every `$ref` in a part."""
+    if isinstance(node, list):
+        return {name for item in node for name in references(item)}
+    if not isinstance(node, dict):
+        return set()
+    own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+    return own | {name for value in node.values() for name in references(value)}
+
+
+def cut(whole: dict[str, Any], licence: str) -> dict[str, Any]:
+    """The operations, what they refer to, and whose work it is."""
+    paths = {
+        path: {method: bare(whole["paths"][path][method]) for method in methods}
+        for path, methods in OPERATIONS.items()
+    }
+    components: dict[str, dict[str, Any]] = {}
+    todo, done = references(paths), set[str]()
+    while todo - done:
+        reference = min(todo - done)
+        done.add(reference)
+        _, _, kind, name = reference.split("/")
+        part = bare(whole["components"][kind][name])
+        part |= NEEDED if kind == "responses" else {}
+        components.setdefault(kind, {})[name] = part
+        todo |= references(part)
+    info = {key: whole["info"][key] for key in ("title", "version", "license")}
+    return {
+        "openapi": whole["openapi"],
+        "info": info | {"x-licence": licence.split("\n")},
+        "servers": whole["servers"],
+        "paths": paths,
+        "components": components,
+    }
+
+
+if __name__ == "__main__":
+    source = Path(sys.argv[1])
+    licence = (source.parents[1] / "LICENSE").read_text(encoding="utf-8")
+    whole = json.loads(source.read_text(encoding="utf-8"))
+    text = json.dumps(cut(whole, licence), indent=1, sort_keys=True) + "\n"
+    TARGET.write_text(text, encoding="utf-8", newline="\n")
