@@ -307,7 +307,8 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     script = (
         "import json; from {0}.governance import ledger, record\n"
         "event = json.loads(sys.argv[1])\n"
-        "record.record(Path(), registry, 'approved', **event)\n"
+        "from {0}.config import Notify\n"
+        "record.record(Path(), registry, 'approved', notify=Notify(), **event)\n"
     ).replace("{0}", registered.package)
     registry.python(registered, script, text)
     # Then the ledger's chain holds, and all the same it is not promoted

@@ -166,10 +166,10 @@ def given(version: Version) -> list[Approval]:
     return found
 
 
-def local(
+def of(
     version: Version, policy: str, person: Person, roles: list[str], comment: str
 ) -> Approval:
-    """Return the approval that a person is about to sign."""
+    """Return a person's approval as it is before anybody signed it."""
     subject = version.subject
     return Approval(
         name=subject["name"],

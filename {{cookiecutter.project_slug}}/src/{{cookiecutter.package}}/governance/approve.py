@@ -16,6 +16,7 @@ from .registry import Registry
 from .today import (
     Situation,
     judge_again,
+    on_github,
     require_reviewed,
     situation,
     sort_approvals,
@@ -40,8 +41,28 @@ def approve(
     person = seen.now.approvers.person(name)
     wanted = seen.now.policy.approvals
     roles = [role for role in person.roles if wanted is None or role in wanted.roles]
-    made = approvals.local(version, seen.now.policy_digest, person, roles, comment)
+    made = approvals.of(version, seen.now.policy_digest, person, roles, comment)
     return _enter(base, registry, seen, version, [approvals.sign(made, key)])
+
+
+def approve_from_github(base: Path, registry: Registry, number: int, source: str) -> Approved:
+    """Record what people said on GitHub, in `github:run:ID` or `github:pull:N`."""
+    seen = situation(base, registry)
+    version = _ready(base, registry, seen, number)
+    wanted = seen.now.policy.approvals
+    people = {one.github.lower(): one for one in seen.now.approvers.people if one.github}
+    new: dict[str, Approval] = {}
+    for said in on_github(base, source):
+        person = people.get(said.login.lower())
+        if said.state == "rejected":
+            raise Problem(f"{said.login} refused it on GitHub ({source})", 1)
+        if person is not None and wanted is not None and set(person.roles) & set(wanted.roles):
+            roles = [role for role in person.roles if role in wanted.roles]
+            made = approvals.of(version, seen.now.policy_digest, person, roles, said.comment)
+            new[person.name] = made.model_copy(update={"source": source, "commit": said.commit})
+    if not new:
+        raise Problem(f"{source} has no approval by anybody whom the policy asks for", 1)
+    return _enter(base, registry, seen, version, list(new.values()))
 
 
 def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
@@ -49,9 +70,15 @@ def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
     seen = situation(base, registry)
     version = seen.life.version(number)
     require_legal("rejected", number, version.state)
-    subject = version.subject
     return record(
-        base, registry, "rejected", seen.after, version=number, subject=subject, reason=reason
+        base,
+        registry,
+        "rejected",
+        seen.after,
+        notify=seen.now.notify,
+        version=number,
+        subject=version.subject,
+        reason=reason,
     )
 
 
@@ -87,6 +114,7 @@ def _enter(
         registry,
         "approved",
         seen.after,
+        notify=seen.now.notify,
         version=version.number,
         subject=version.subject | {"policy": seen.now.policy_digest},
         approvals=values,

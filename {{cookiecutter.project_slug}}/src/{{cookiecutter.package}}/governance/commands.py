@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..files import root
+from ..problem import Problem
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]
@@ -54,20 +55,30 @@ def register(as_json: Json = False) -> None:
 
 def approve(
     version: Annotated[int, typer.Argument(help="The version to say yes to.")],
-    name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")],
-    key: Annotated[Path, typer.Option(help="Your SSH key, which that file lists.")],
+    name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
+    key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
+    run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
+    pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
     comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Say yes to a version, in your roles, signed with your SSH key."""
-    from .approve import approve as approved
+    """Say yes to a version, signed with your SSH key; or take over what people said on GitHub."""
+    from . import approve as approving
 
+    own = name and key and not run and not pull
+    if not own and (name or key or (run is None) == (pull is None)):
+        raise Problem("give either --as and --key, or --run, or --pull")
     base, registry = door()
-    done = approved(base, registry, version, name, key, comment)
+    if name and key:
+        done = approving.approve(base, registry, version, name, key, comment)
+    else:
+        source = f"github:pull:{pull}" if run is None else f"github:run:{run}"
+        done = approving.approve_from_github(base, registry, version, source)
+    said = " and ".join(str(one["approver"]) for one in done.entry.event.approvals)
     left = f"; still to approve: {', '.join(done.missing)}" if done.missing else "; approved"
     tell(
         as_json,
-        f"version {version}: {name} said yes (event {done.entry.event.sequence}){left}",
+        f"version {version}: {said} said yes (event {done.entry.event.sequence}){left}",
         version=version,
         missing=done.missing,
         event=done.entry.event.sequence,

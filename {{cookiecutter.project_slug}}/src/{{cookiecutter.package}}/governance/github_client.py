@@ -73,7 +73,10 @@ def connect() -> GitHub[TokenAuthStrategy]:
         raise Problem("no token for GitHub: set GITHUB_TOKEN (or GH_TOKEN)")
     if not re.fullmatch(r"[!-~]+", token):
         raise Problem("GITHUB_TOKEN (or GH_TOKEN) holds what is no token: set it anew")
-    from githubkit import GitHub
+    try:
+        from githubkit import GitHub
+    except ImportError as error:
+        raise Problem("GitHub's client is missing: run `uv sync --extra github`") from error
 
     return GitHub(
         token,

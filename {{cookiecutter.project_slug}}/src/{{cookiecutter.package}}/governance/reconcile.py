@@ -180,7 +180,7 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
             registry.tag(number, **wrong)
             changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
     details = {"found": report.differences, "changed": changed}
-    record(base, registry, "reconciled", details=details)
+    record(base, registry, "reconciled", notify=today(base).notify, details=details)
     return changed
 
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..config import Notify
 from ..problem import Problem
 from . import ledger
 from .chain import Action, Anchor, Entry, Raw
 from .ledger_check import lost
 from .ledger_remote import last_seen, push, remote
 from .lifecycle import Lifecycle, trace
+from .notify import Lost, Message, ready, send
 from .registry import CHALLENGER, CHAMPION, STATUS, Registry
 from .repository import REMOTE, git, has_remote
 from .signatures import Signer, missing_signatures, signatures
@@ -88,12 +90,20 @@ def anchor(base: Path, registry: Registry, entry: Entry) -> None:
 
 
 def record(
-    base: Path, registry: Registry, action: Action, after: str | None = "", **fields: Any
+    base: Path,
+    registry: Registry,
+    action: Action,
+    after: str | None = "",
+    *,
+    notify: Notify,
+    **fields: Any,
 ) -> Entry:
-    """Append one event, anchor it, and bring the registry to what the ledger then says.
+    """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
 
-    An event that the remote does not take is taken back: it never happened.
+    An event that the remote does not take is taken back: it never happened. A message that is lost
+    is an event of its own, and then a `Problem`: what it was about has happened.
     """
+    address = ready(notify)
     with ledger.locked(base):
         before = ledger.head(base)
         entry = ledger.append(base, action, after=after, **fields)
@@ -107,7 +117,30 @@ def record(
             raise
         registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
         settle(registry, trace(ledger.read(base)))
+    if address is not None:
+        _tell(base, registry, (address, notify), entry)
     return entry
+
+
+def _tell(base: Path, registry: Registry, where: tuple[str, Notify], entry: Entry) -> None:
+    event = entry.event
+    message = Message(
+        project=registry.name,
+        model=event.subject.get("model", ""),
+        version=event.version,
+        action=event.action,
+        verdict=str(event.decision["verdict"]) if event.decision else None,
+        actor=event.actor,
+        commit=event.subject.get("commit", ""),
+        reason=event.reason,
+        digests=event.subject,
+    )
+    try:
+        send(where[0], where[1].shape, message)
+    except Lost as lost:
+        details = {"event": event.sequence, "why": str(lost)}
+        record(base, registry, "notification_lost", notify=Notify(), details=details)
+        raise
 
 
 def settle(registry: Registry, life: Lifecycle) -> list[str]:

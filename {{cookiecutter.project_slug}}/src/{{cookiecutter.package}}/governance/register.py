@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .. import tables
 from ..composition import CONF, compose
+from ..config import Notify
 from ..evidence import collect
 from ..files import file_digest
 from ..problem import Problem, first_line
@@ -67,7 +68,8 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
         _require_new(life.versions.values(), statement)
         say("signing and uploading")
         bundle.build(scratch, folder)
-        return _enter(base, registry, statement, decision, (folder, Path(name) / SIGNATURE, key))
+        parts = (folder, Path(name) / SIGNATURE, key)
+        return _enter(base, registry, params.notify, statement, decision, parts)
 
 
 def _require_in_remote(base: Path) -> None:
@@ -115,6 +117,7 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
 def _enter(
     base: Path,
     registry: Registry,
+    notify: Notify,
     statement: Statement,
     decision: Decision,
     parts: tuple[Path, Path, Path],
@@ -135,6 +138,7 @@ def _enter(
         base,
         registry,
         "registered" if allowed else "quarantined",
+        notify=notify,
         version=number,
         subject=subject,
         decision=summary(decision),

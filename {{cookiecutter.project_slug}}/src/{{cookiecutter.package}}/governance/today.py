@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +17,7 @@ from .approvals import Approval, barred, given, missing, refused
 from .approvers import Approvers
 from .bundle import Checked
 from .decision import LETS_THROUGH, Decision
+from .github import Said
 from .lifecycle import Lifecycle, Version, trace
 from .policy import judge
 from .record import opened
@@ -113,7 +115,7 @@ def sort_approvals(
     why: list[str] = []
     for approval in given(version):
         reason = refused(approval, version, now.policy_digest, now.approvers, wanted, own)
-        reason = reason or asked_again(base, approval)
+        reason = reason or _unconfirmed(base, approval, now.approvers)
         if reason:
             why.append(f"approval by {approval.approver} of {approval.time[:10]}: {reason}")
         else:
@@ -121,8 +123,31 @@ def sort_approvals(
     return good, missing(wanted, good), why
 
 
-def asked_again(base: Path, approval: Approval) -> str:
+def on_github(base: Path, source: str) -> list[Said]:
+    """Ask GitHub who said what: `github:run:ID` (environments) or `github:pull:N` (reviews).
+
+    Whoever started a run has no say in it, nor has the author of a pull request.
+    """
+    from .github import reviews, run_approvals
+
+    found = re.fullmatch(r"github:(run|pull):(\d{1,18})", source)
+    if found is None:
+        raise Problem(f"{source[:60]!r} is no source of approvals", 1)
+    if found[1] == "pull":
+        return reviews(base, int(found[2])).said
+    run = run_approvals(base, int(found[2]))
+    own = {run.actor.lower(), run.triggering_actor.lower()}
+    return [one for one in run.said if one.login.lower() not in own]
+
+
+def _unconfirmed(base: Path, approval: Approval, approvers: Approvers) -> str:
     """Return why GitHub does not confirm an approval that is said to be from there, or nothing."""
     if approval.source == "ssh":
         return ""
-    return f"it is from {approval.source}, which cannot be asked"
+    login = (approvers.person(approval.approver).github or "").lower()
+    said = [one for one in on_github(base, approval.source) if one.login.lower() == login]
+    if any(one.state == "rejected" for one in said):
+        return f"GitHub says that it was refused ({approval.source})"
+    if not any(one.commit == approval.commit for one in said):
+        return f"GitHub knows of no such approval ({approval.source})"
+    return ""
