@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import baked
 import pytest
@@ -155,3 +160,72 @@ def test_the_release_is_sealed_in_the_registry(contested: BakedProject) -> None:
     assert release["decision"]["verdict"] == "allow"
     assert release["card"]["model_digest"] == event["subject"]["model"]
     assert [yes["approver"] for yes in release["approvals"]] == ["owner"]
+
+
+def webhook(project: BakedProject, url: str) -> BakedProject:
+    """Configure a webhook by a variable, on the protected branch."""
+    text = project.read("conf/config.yaml")
+    assert "  url: null\n" in text
+    project.write("conf/config.yaml", text.replace("url: null", "url: env:HOOK"))
+    registry.save(project, "Tell people", author="Risk <risk@example.org>")
+    return replace(project, variables=project.variables | {"HOOK": url, "NO_PROXY": "127.0.0.1"})
+
+
+def test_people_are_told_what_moved(contested: BakedProject) -> None:
+    # Given a webhook, when the challenger is promoted and rolled back
+    with receiver() as (url, received):
+        project = webhook(contested, url)
+        project.governance("promote")
+        project.governance("rollback", "--reason", "Complaints from customers")
+    # Then both were told, with version, actor, digests and reason
+    told = [json.loads(body) for body in received]
+    assert [(one["action"], one["version"]) for one in told] == [
+        ("promoted", 2),
+        ("rolled_back", 1),
+    ]
+    assert told[0]["verdict"] == "allow"
+    assert told[0]["actor"] == "author@example.org"
+    assert told[1]["reason"] == "Complaints from customers"
+    assert told[1]["digests"]["model"] == registry.ledger(project)[0]["subject"]["model"]
+
+
+def test_trap_33_a_lost_message_is_seen_and_recorded_and_the_state_has_moved(
+    contested: BakedProject,
+) -> None:
+    # Given a webhook that nobody answers
+    with receiver() as (url, _):
+        pass
+    project = webhook(contested, url)
+    # When the challenger is promoted, then the command fails, and says that it is champion
+    done = project.governance("promote", code=None)
+    registry.refused(done, "promoted is recorded, but http://127.0.0.1", "tell people", code=2)
+    assert registry.states(project) == {1: "retired", 2: "champion"}
+    # And the ledger has the failure
+    event = registry.ledger(project)[-1]
+    assert event["action"] == "notification_lost"
+    assert event["details"]["event"] == event["sequence"] - 1
+    # And a variable that is not set stops a rollback before anything has moved
+    unset = replace(project, variables=project.variables | {"HOOK": ""})
+    done = unset.governance("rollback", "--reason", "It is wrong", code=None)
+    registry.refused(done, "the variable HOOK is not set", code=2)
+    assert registry.states(project) == {1: "retired", 2: "champion"}
+
+
+@contextmanager
+def receiver() -> Generator[tuple[str, list[bytes]]]:
+    """A webhook that keeps what it gets."""
+    received: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/hook", received
+        server.shutdown()
