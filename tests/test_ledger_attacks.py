@@ -279,6 +279,34 @@ def test_two_clones_push_forward_only(repo: Repository, origin: Repository, tmp_
     assert other.verify().ok
 
 
+def test_a_fresh_clone_takes_the_ledger_before_it_writes(
+    repo: Repository, origin: Repository, tmp_path: Path
+) -> None:
+    # Given a fresh clone, which has the ledger as git's clones have other branches: not as its own
+    fresh = origin.clone(tmp_path / "fresh")
+    assert ledger.head(fresh.path) is None
+    # When it is read or written to, then it is not taken for empty, but said how to get it
+    for look in (fresh.entries, lambda: ledger.append(fresh.path, "registered")):
+        with pytest.raises(Problem, match="git fetch origin governance-ledger:governance-ledger"):
+            look()
+    assert "emptied: origin has event 4 (" in fresh.verify().problems[0]
+    # And with the remote's events it goes on from there, as with newer ones later
+    assert remote.pull(fresh.path)
+    assert fresh.entries() == repo.entries()
+    repo.append()
+    assert remote.push(repo.path)
+    assert remote.pull(fresh.path)
+    assert not remote.pull(fresh.path)
+    fresh.append()
+    assert fresh.verify().events == 6
+    # But what parted is not mended
+    repo.append(reason="elsewhere")
+    assert remote.push(repo.path)
+    with pytest.raises(Problem, match="parted after event 5"):
+        remote.pull(fresh.path)
+    assert len(fresh.entries()) == 6
+
+
 def test_a_remote_that_does_not_answer_is_not_passed_over(
     repo: Repository, origin: Repository
 ) -> None:

@@ -17,12 +17,14 @@ from typing import Any
 
 from ..problem import Problem, first_line
 from .chain import EMPTY_TREES, GENESIS, Action, Entry, Event, Raw, breaks
-from .repository import REMOTE, actor, attempt, git
+from .repository import REMOTE, actor, attempt, git, signs
 
 __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
 
 BRANCH = "governance-ledger"
 REF = f"refs/heads/{BRANCH}"
+SEEN = "refs/governance/ledger"  # the remote's branch as last seen; it only ever moves forward
+TAKE = f"`git fetch {REMOTE} {BRANCH}:{BRANCH}`"
 PATIENCE = 60.0  # seconds to wait for other writers
 STALE = 2.0  # seconds after which a lock of git's own is what a killed process left
 
@@ -83,10 +85,17 @@ def _load(base: Path, names: list[str]) -> list[Raw]:
 def read(base: Path) -> list[Entry]:
     """Return the whole ledger, oldest first; raise `Problem` where its chain is broken."""
     tip = head(base)
-    entries, broken = ([], "") if tip is None else breaks(commits(base, tip))
+    entries, broken = _none_yet(base) if tip is None else breaks(commits(base, tip))
     if broken:
         raise Problem(f"the ledger is broken at {broken}: `uv run governance ledger verify`", 1)
     return entries
+
+
+def _none_yet(base: Path) -> tuple[list[Entry], str]:
+    """Return an empty ledger, unless this clone knows of one that it does not have."""
+    if git(base, "for-each-ref", SEEN, f"refs/remotes/{REMOTE}/{BRANCH}"):
+        raise Problem(f"{REMOTE} has a ledger, and this clone has not taken it: {TAKE}")
+    return [], ""
 
 
 @contextmanager
@@ -137,6 +146,8 @@ def append(base: Path, action: Action, *, after: str | None = "", **fields: Any)
         tip = head(base)
         if after not in ("", tip):
             raise Moved
+        if tip is None:
+            _none_yet(base)
         last = None if tip is None else _last(base, tip)
         before = None if last is None else last.event
         event = Event(
@@ -147,7 +158,7 @@ def append(base: Path, action: Action, *, after: str | None = "", **fields: Any)
             previous=GENESIS if before is None else before.digest(),
             **fields,
         )
-        signed = _signs(base)
+        signed = signs(base)
         if last is not None and last.signed and not signed:
             raise Problem(
                 "the ledger's events are signed and git has no SSH key here: run `git config "
@@ -173,15 +184,6 @@ def _last(base: Path, tip: str) -> Entry:
         raise Problem(
             f"the ledger's last commit {tip[:12]} is no event: `uv run governance ledger verify`", 1
         ) from error
-
-
-def _signs(base: Path) -> bool:
-    """Return whether git is configured to sign with an SSH key."""
-    names = r"^(gpg\.format|user\.signingkey)$"
-    said = attempt(base, "config", "--get-regexp", names).stdout.decode(errors="replace")
-    lines = [line.partition(" ") for line in said.splitlines()]
-    settings = {name: value for name, _, value in lines}  # of several, git takes the last
-    return settings.get("gpg.format") == "ssh" and bool(settings.get("user.signingkey"))
 
 
 def _commit(base: Path, event: Event, parent: str | None, signed: bool) -> str:

@@ -14,8 +14,8 @@ from pydantic import Field
 from ..config import Closed
 from ..problem import Problem
 from .chain import Anchor, Entry, Raw, breaks
-from .ledger import commits, head
-from .ledger_remote import TAKE, last_seen, remote
+from .ledger import TAKE, commits, head
+from .ledger_remote import last_seen, remote
 from .repository import REMOTE, has_remote
 from .signatures import Signer, missing_signatures, signatures
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from ..problem import Problem, first_line
 from .chain import Anchor, Raw, breaks
-from .ledger import BRANCH, REF, commits, head
+from .ledger import BRANCH, REF, SEEN, Moved, commits, head, locked
 from .repository import REMOTE, attempt, git, has_remote
 
-SEEN = "refs/governance/ledger"  # the remote's branch as last seen; it only ever moves forward
-TAKE = f"`git fetch {REMOTE} {BRANCH}:{BRANCH}`"
 REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"
 
 
@@ -71,6 +69,23 @@ def fetch(base: Path, tip: str) -> list[str]:
     return [raw.commit for raw in raws]
 
 
+def pull(base: Path) -> bool:
+    """Take the remote's newer events, as a fresh clone has to; return whether there were some.
+
+    A `Problem` where `remote` finds one: what parted is not mended here.
+    """
+    with locked(base):
+        tip = head(base)
+        raws = commits(base, tip) if tip else []
+        for anchor in remote(base, raws):
+            if anchor.sequence > len(raws):
+                words = ("update-ref", "--no-deref", REF, anchor.commit, tip or "")
+                if attempt(base, *words).returncode:
+                    raise Moved
+                return True
+    return False
+
+
 def push(base: Path) -> bool:
     """Push the ledger to the remote, forward only; return whether there is something to push to.
 
@@ -79,7 +94,7 @@ def push(base: Path) -> bool:
     tip = head(base)
     if tip is None or not has_remote(base):
         return False
-    options = ["--quiet", "--no-verify", "--no-follow-tags", "--no-signed"]
+    options = ["--quiet", "--no-follow-tags", "--no-signed"]
     options += ["--recurse-submodules=no"]
     done = attempt(base, "push", *options, REMOTE, f"{tip}:{REF}")
     if done.returncode:

@@ -76,6 +76,15 @@ def actor(base: Path) -> str:
     return found
 
 
+def signs(base: Path) -> bool:
+    """Return whether git is configured to sign with an SSH key."""
+    names = r"^(gpg\.format|user\.signingkey)$"
+    said = attempt(base, "config", "--get-regexp", names).stdout.decode(errors="replace")
+    lines = [line.partition(" ") for line in said.splitlines()]
+    settings = {name: value for name, _, value in lines}  # of several, git takes the last
+    return settings.get("gpg.format") == "ssh" and bool(settings.get("user.signingkey"))
+
+
 def head(base: Path) -> str:
     """Return the commit that is checked out."""
     done = attempt(base, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")

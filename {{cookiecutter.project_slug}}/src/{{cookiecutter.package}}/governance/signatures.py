@@ -79,6 +79,8 @@ def signatures(
             stdin="".join(f"{name}\n" for name in commits).encode(),
         )
     found = {words[0]: _signature(words[1:], signers) for words in map(str.split, said.split("\n"))}
+    if set(found) != set(commits):
+        raise Problem("git did not say whether the ledger's events are signed: look at `git fsck`")
     if any(one.state != "unsigned" for one in found.values()) and not shutil.which("ssh-keygen"):
         raise Problem("signatures cannot be checked without ssh-keygen: install OpenSSH")
     return found
@@ -107,14 +109,13 @@ def _signature(words: list[str], signers: Sequence[Signer]) -> Signature:
 def missing_signatures(
     entries: Sequence[Entry], found: dict[str, Signature], signers: Sequence[Signer]
 ) -> list[str]:
-    """Return what is wrong with the signatures that are due.
+    """Return what is wrong with signatures, which are due whenever a listed key was valid.
 
-    Due from the first signed event on, and whenever a listed key was valid.
+    They are due after a signed event, too; that is of the chain.
     """
     problems: list[str] = []
-    due = False
     for entry in entries:
-        due = due or entry.signed or any(signer.counts(entry.event) for signer in signers)
+        due = any(signer.counts(entry.event) for signer in signers)
         signature = found[entry.commit]
         known = [one for one in signers if one.fingerprint == signature.by]
         wrong = {
