@@ -166,9 +166,7 @@ def given(version: Version) -> list[Approval]:
     return found
 
 
-def of(
-    version: Version, policy: str, person: Person, roles: list[str], comment: str
-) -> Approval:
+def of(version: Version, policy: str, person: Person, roles: list[str], comment: str) -> Approval:
     """Return a person's approval as it is before anybody signed it."""
     subject = version.subject
     return Approval(

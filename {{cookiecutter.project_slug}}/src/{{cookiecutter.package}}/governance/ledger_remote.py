@@ -69,21 +69,21 @@ def fetch(base: Path, tip: str) -> list[str]:
     return [raw.commit for raw in raws]
 
 
-def pull(base: Path) -> bool:
-    """Take the remote's newer events, as a fresh clone has to; return whether there were some.
+def pull(base: Path) -> list[Anchor]:
+    """Go forward to the remote's ledger, as a fresh clone has to; return the remote's head.
 
     A `Problem` where `remote` finds one: what parted is not mended here.
     """
     with locked(base):
         tip = head(base)
         raws = commits(base, tip) if tip else []
-        for anchor in remote(base, raws):
+        found = remote(base, raws)
+        for anchor in found:
             if anchor.sequence > len(raws):
                 words = ("update-ref", "--no-deref", REF, anchor.commit, tip or "")
                 if attempt(base, *words).returncode:
                     raise Moved
-                return True
-    return False
+    return found
 
 
 def push(base: Path) -> bool:

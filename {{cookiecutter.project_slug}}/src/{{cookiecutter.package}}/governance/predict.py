@@ -17,9 +17,9 @@ from ..config import Data, Source
 from ..problem import Problem
 from . import approvers, bundle, ledger
 from .bundle import Checked
-from .ledger_remote import last_seen
+from .ledger_remote import last_seen, pull
 from .lifecycle import Version, trace
-from .record import require_signed, require_whole, synchronise
+from .record import require_signed, require_whole
 from .registry import CHALLENGER, CHAMPION, Registry
 from .repository import last_protected
 
@@ -48,7 +48,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
     people = approvers.read(base, last_protected(base))
     with ledger.locked(base):
         try:
-            synchronise(base)
+            pull(base)
         except Problem as problem:
             if problem.exit_code != 2:
                 raise

@@ -12,7 +12,7 @@ from ..problem import Problem
 from . import ledger
 from .chain import Anchor, Entry
 from .decision import screen
-from .ledger_remote import fetch, last_seen, remote_head
+from .ledger_remote import fetch, last_seen, pull, remote_head
 from .lifecycle import Lifecycle, trace
 from .record import (
     anchor,
@@ -20,7 +20,6 @@ from .record import (
     require_anchored,
     require_whole,
     settle,
-    synchronise,
 )
 from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
 from .repository import attempt, git, has_remote
@@ -94,7 +93,7 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     differences: list[str] = []
     remotes: list[Anchor] = []
     try:
-        remotes = synchronise(base)
+        remotes = pull(base)
     except Problem as problem:
         if problem.exit_code == 2:
             raise

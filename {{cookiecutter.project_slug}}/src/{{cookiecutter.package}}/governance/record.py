@@ -11,7 +11,7 @@ from ..problem import Problem
 from . import ledger
 from .chain import Action, Anchor, Entry, Raw
 from .ledger_check import lost
-from .ledger_remote import last_seen, push, remote
+from .ledger_remote import last_seen, pull, push
 from .lifecycle import Lifecycle, trace
 from .notify import Lost, Message, ready, send
 from .registry import CHALLENGER, CHAMPION, STATUS, Registry
@@ -25,16 +25,6 @@ def raws(base: Path) -> list[Raw]:
     return [] if tip is None else ledger.commits(base, tip)
 
 
-def synchronise(base: Path) -> list[Anchor]:
-    """Go forward to the remote's ledger; return its head. Refuses one that went another way."""
-    here = raws(base)
-    found = remote(base, here)
-    for anchor in found:
-        if anchor.sequence > len(here):
-            git(base, "update-ref", ledger.REF, anchor.commit, here[-1].commit if here else "")
-    return found
-
-
 def opened(
     base: Path, registry: Registry, signers: Sequence[Signer]
 ) -> tuple[list[Entry], str | None]:
@@ -43,7 +33,7 @@ def opened(
     Nobody on this machine writes to it meanwhile.
     """
     with ledger.locked(base):
-        known = synchronise(base)
+        known = pull(base)
         entries, after = ledger.read(base), ledger.head(base)
         require_anchored(base, known, registry.anchors())
     require_signed(base, entries, signers)
