@@ -173,6 +173,7 @@ def test_trap_13_forged_evidence_with_a_forged_lock_is_found_by_recomputing(
     change(equipped)
     assert equipped.run(["dvc", "status", "--quiet"], code=None).returncode == 0
     equipped.governance("gate")
+    registry.save(equipped, "Judged")
     # When it is registered, then the recomputed number tells
     refuse(equipped, *causes)
 
@@ -324,9 +325,9 @@ def _waive(project: BakedProject, rules: list[str]) -> None:
     ]
     text = project.read("conf/policy/high.yaml")
     assert "waivers: []" in text
-    project.write(
-        "conf/policy/high.yaml", text.replace("waivers: []", f"waivers: {json.dumps(waivers)}")
-    )
+    waived = text.replace("waivers: []", f"waivers: {json.dumps(waivers)}")
+    project.write("conf/policy/high.yaml", waived)
+    registry.save(project, "Waivers", author="Risk <risk@example.org>")
     project.run(["dvc", "repro", "--quiet"])
     project.run(["dvc", "push", "--quiet"])
-    registry.save(project, "Waivers", author="Risk <risk@example.org>")
+    registry.save(project, "The line ran")
