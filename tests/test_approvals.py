@@ -336,6 +336,25 @@ def _forged(project: BakedProject) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+def test_a_shallow_clone_cannot_tell_who_the_authors_are(
+    registered: BakedProject, tmp_path: Path
+) -> None:
+    # Given a clone without its history, as a workflow makes it by default
+    registry.approve(registered, 1)
+    url = (registry.home(registered) / "origin.git").as_uri()
+    baked.git(tmp_path, "clone", "--quiet", "--depth", "1", url, "shallow")
+    for name in ("mlflow.db", "mlruns"):
+        (tmp_path / "shallow" / name).symlink_to(registered.path / name)
+    fetch = ("fetch", "--quiet", "origin", "governance-ledger:governance-ledger")
+    baked.git(tmp_path / "shallow", *fetch, "--unshallow")
+    baked.git(tmp_path / "shallow", "fetch", "--quiet", "--depth", "1", "origin", "main")
+    shallow = replace(registered, path=tmp_path / "shallow")
+    # When it promotes, then it cannot judge
+    done = shallow.governance("promote", code=None)
+    registry.refused(done, "shallow", code=2)
+
+
+@pytest.mark.slow
 def test_trap_17_tags_on_a_model_version_are_no_approval(registered: BakedProject) -> None:
     # Given a version that somebody tags as approved and whose alias somebody moves
     tags = "client.set_model_version_tag(name, '1', 'governance_status', 'approved')\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -115,6 +117,34 @@ def test_trap_27_a_changed_model_is_neither_promoted_nor_loaded(
     registry.refused(done, "version 1 is refused", cause)
     assert not out.exists()
     assert not (contested.path / "data" / "prediction_log").exists()
+
+
+def test_trap_31_the_evidence_has_a_durable_copy_in_the_registry(registered: BakedProject) -> None:
+    # Given a registered model, when its files in the registry are looked at
+    sealed = artifacts(registered, 1) / "bundle" / "governance"
+    # Then the evidence of every gate, cards, configuration and lock are among them, and signed
+    there = {path.relative_to(sealed).as_posix() for path in sealed.rglob("*.json")}
+    committed = {f"reports/evidence/{path.name}" for path in _evidence(registered)}
+    assert len(committed) == 8
+    assert committed | {"statement.json", "reports/decision.json", "code.json"} <= there
+    assert (sealed / "dvc.lock").is_file()
+    # And the ledger names the signature over all of that
+    [event] = registry.ledger(registered)
+    signature = (artifacts(registered, 1) / "signature" / "model.sig").read_bytes()
+    assert event["details"]["signature"] == f"sha256:{hashlib.sha256(signature).hexdigest()}"
+    assert {one["name"] for one in _signed(signature)} >= {
+        f"governance/{name}" for name in committed
+    }
+
+
+def _evidence(project: BakedProject) -> list[Path]:
+    return sorted((project.path / "reports" / "evidence").glob("*.json"))
+
+
+def _signed(signature: bytes) -> list[dict[str, str]]:
+    """The files that a signature in the format of OpenSSF model signing is about."""
+    payload = json.loads(signature)["dsseEnvelope"]["payload"]
+    return json.loads(base64.b64decode(payload))["predicate"]["resources"]
 
 
 def test_trap_26_a_signature_of_another_version_or_key_does_not_hold(

@@ -18,6 +18,7 @@ TITLES = {
     "d": "Generation",
     "e": "Start-up of commands",
     "f": "The ledger against bare git",
+    "g": "Promote and roll back against an alias moved by hand",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

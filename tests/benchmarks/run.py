@@ -8,6 +8,7 @@ c  each gate at 20 thousand, 1 and 10 million rows, against its library used dir
 d  generation, against a template of one file
 e  start-up of each command, against a bare interpreter
 f  the ledger: appending an event and verifying 10,000, against bare git
+g  promoting and rolling back a model, against an alias moved by hand
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -30,6 +31,7 @@ import baked  # noqa: E402 - lies one folder up
 import gates  # noqa: E402
 import ledger  # noqa: E402
 import measure  # noqa: E402
+import moves  # noqa: E402
 from baked import BakedProject  # noqa: E402
 from measure import interleaved, must  # noqa: E402
 from results import TITLES, machine, ratios, write  # noqa: E402
@@ -182,6 +184,12 @@ def f(bench: Bench) -> str:
     return ledger.compare(project.package, project.path, bench.environment, sizes)
 
 
+def g(bench: Bench) -> str:
+    """Moving a model with everything that is checked, against moving an alias."""
+    times = moves.compare(bench.finished(), bench.scratch, min(3, bench.repeats), say)
+    return ratios(times, next(iter(times)))
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -198,9 +206,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdefc".index):
+        for part in options.parts or sorted(TITLES, key="abdefgc".index):
             say(f"{part}. {TITLES[part]}")
-            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f}[part](bench)
+            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g}[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)
     say(f"Written to {options.output}")

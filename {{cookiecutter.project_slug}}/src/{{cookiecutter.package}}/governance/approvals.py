@@ -89,6 +89,11 @@ def barred(base: Path, version: Version, since: str | None) -> set[str]:
     Addresses in git and names at GitHub, in lower case; who registered the version is among them.
     """
     commit = version.subject["commit"]
+    if git(base, "rev-parse", "--is-shallow-repository") == "true":
+        raise Problem(
+            "this clone is shallow, so who wrote what is not known: `git fetch --unshallow` "
+            "(actions/checkout: fetch-depth: 0)"
+        )
     new = f"{since}..{commit}" if since and _known(base, since) else commit
     listed = git(base, "log", "--format=%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)",
                  new, *AFTER_WHOM)  # fmt: skip

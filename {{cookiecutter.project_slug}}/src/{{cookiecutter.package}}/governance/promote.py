@@ -64,9 +64,9 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
             approvals=good,
         )
         values = release.model_dump(mode="json")
-        folder = Path(scratch) / "release"
-        write_json(folder / f"{digest_of(values).removeprefix('sha256:')}.json", values)
-        registry.upload(version.run_id, folder, RELEASES)
+        folder = Path(scratch) / "release" / digest_of(values).removeprefix("sha256:")
+        write_json(folder / "release.json", values)
+        registry.upload(version.run_id, folder.parent, RELEASES)
     return record(
         base,
         registry,
