@@ -88,11 +88,18 @@ def spoil_signature(folder: Path) -> None:
     (folder / "signature" / "model.sig").write_text("{}", encoding="utf-8")
 
 
-MUTATIONS = (
-    *(change_model, change_metadata, change_evidence, add, add_for_git, add_git_folder),
-    *(remove, remove_model, rename, swap, unsign, spoil_signature),
-)
-CAUSES = {
+BROKEN = "the model's signature does not hold: "
+MUTATIONS = {
+    change_model: f"{BROKEN}model.skops changed",
+    change_metadata: f"{BROKEN}MLmodel changed",
+    change_evidence: f"{BROKEN}governance/reports/evidence/evaluate.json changed",
+    add: f"{BROKEN}sitecustomize.py added",
+    add_for_git: f"{BROKEN}.gitattributes added",
+    add_git_folder: f"{BROKEN}.git/config added",
+    remove: f"{BROKEN}requirements.txt missing",
+    remove_model: f"{BROKEN}model.skops missing",
+    rename: f"{BROKEN}Conda.yaml added; conda.yaml missing",
+    swap: f"{BROKEN}conda.yaml, python_env.yaml changed",
     unsign: "the registry has no signature",
     spoil_signature: "its signature is not the one that the ledger names",
 }
@@ -102,7 +109,7 @@ CAUSES = {
 def test_trap_27_a_changed_model_is_neither_promoted_nor_loaded(
     contested: BakedProject, tmp_path: Path, mutate: Callable[[Path], None]
 ) -> None:
-    cause = CAUSES.get(mutate, "the model's signature does not hold")
+    cause = MUTATIONS[mutate]
     # Given a registry in which somebody changed a file of the challenger
     mutate(artifacts(contested, 2))
     # When it is promoted, then it is refused

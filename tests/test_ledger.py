@@ -395,7 +395,10 @@ def seen(project: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
     made.git("config", "user.email", "ann@example.org")
     digests = {"data": "sha256:" + "a" * 64, "policy": "sha256:" + "b" * 64}
     ledger.append(target, "registered", version=1, subject=digests, reason="see [red]x[/] \x1b[31m")
-    approvals = [{"name": "Bo", "role": "risk-owner"}, {"name": "Cy", "role": "model-owner"}]
+    approvals = [
+        {"approver": "Bo", "roles": ["risk-owner"]},
+        {"approver": "Cy", "roles": ["model-owner"]},
+    ]
     ledger.append(target, "approved", version=1, subject=digests, approvals=approvals)
     ledger.append(target, "registered", version=2, decision={"verdict": "allow"})
     return baked.BakedProject(target)
@@ -404,7 +407,7 @@ def seen(project: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
 def say(project: baked.BakedProject, *words: str, code: int = 0) -> str:
     """Run `governance ledger` and return all that it printed."""
     words = (sys.executable, "-m", f"{project.package}.cli", "ledger", *words)
-    variables = {"PYTHONPATH": "src", "PYTHONIOENCODING": "utf-8"}
+    variables = {"PYTHONPATH": "src", "PYTHONIOENCODING": "utf-8", "COLUMNS": "180"}
     done = baked.run_plain(list(words), project.path, code, **variables)
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -422,7 +425,7 @@ def test_show_answers_who_approved_what_on_which_data(seen: baked.BakedProject) 
     assert re.search(r"approved +1 +Bo, Cy +a{12}", lines[2])
     # And of one version everything, in full
     text = say(seen, "show", "--version", "1")
-    assert "approval 1       name Bo · role risk-owner" in text
+    assert "approval 1       approver Bo · roles ['risk-owner']" in text
     assert "data digest      sha256:" + "a" * 64 in text
     assert "policy digest    sha256:" + "b" * 64 in text
     assert "version          2" not in text

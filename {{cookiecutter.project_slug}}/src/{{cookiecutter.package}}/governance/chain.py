@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +53,10 @@ class Event(Closed):
     approvals: list[dict[str, Any]] = Field(default_factory=list)
     reason: str = ""
     details: dict[str, Any] = Field(default_factory=dict)
+    nonce: str = Field(
+        default_factory=lambda: secrets.token_hex(8),
+        description="so that two writers never make the same commit and both believe they won",
+    )
     previous: str = Field(description="digest of the event before, in canonical form")
 
     def canonical(self) -> str:

@@ -39,13 +39,21 @@ class Verification(Closed):
         return 1 if self.problems else 2 if self.unchecked else 0
 
 
-def verify(base: Path, anchors: Sequence[Anchor], signers: Sequence[Signer]) -> Verification:
-    """Check chain, anchors (the remote's branch is one of them) and signatures."""
+def verify(
+    base: Path,
+    anchors: Sequence[Anchor],
+    signers: Sequence[Signer],
+    unasked: Sequence[str] = (),
+) -> Verification:
+    """Check chain, anchors (the remote's branch is one of them) and signatures.
+
+    `unasked`: why some anchors could not be had.
+    """
     tip = head(base)
     raws = [] if tip is None else commits(base, tip)
     entries, broken = breaks(raws)
     problems = [f"the chain is broken at {broken}"] if broken else []
-    unchecked: list[str] = []
+    unchecked = list(unasked)
     known = [*anchors, *last_seen(base)]
     try:
         known += remote(base, raws)

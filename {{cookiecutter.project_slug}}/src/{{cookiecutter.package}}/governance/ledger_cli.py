@@ -49,7 +49,9 @@ def verify(as_json: Json = False) -> None:
     from .ledger_check import verify as verified
 
     base = root()
-    found = verified(base, _anchors(base), _signers(base))
+    anchors, lost = _anchors(base)
+    signers, unknown = _signers(base)
+    found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
     if as_json:
         print(found.model_dump_json(indent=2))
         raise typer.Exit(found.exit_code)
@@ -90,26 +92,39 @@ def export(
         print(f"wrote {len(records)} events to {shown(output)}")
 
 
-def _signers(base: Path) -> list[Signer]:
+def _signers(base: Path) -> tuple[list[Signer], str]:
+    """Return the keys that may sign events, and why they are not known, if so."""
+    from ..problem import Problem
     from . import approvers
     from .repository import last_protected
 
-    return approvers.read(base, last_protected(base)).signers()
+    try:
+        return approvers.read(base, last_protected(base)).signers(), ""
+    except Problem as problem:
+        return [], str(problem)
 
 
-def _anchors(base: Path) -> list[Anchor]:
+def _anchors(base: Path) -> tuple[list[Anchor], str]:
+    """Return the heads that the registry names, and why they could not be asked for, if so."""
     import os
 
+    from ..problem import Problem
+
+    if not (base / "mlflow.db").exists() and not os.environ.get("MLFLOW_TRACKING_URI"):
+        return [], ""  # there is no registry yet, and looking would make one
     from .registry import Registry, model_name
 
     os.chdir(base)
-    return Registry(model_name(base)).anchors()
+    try:
+        return Registry(model_name(base)).anchors(), ""
+    except Problem as problem:
+        return [], str(problem)
 
 
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
     from .signatures import signatures
 
-    found = signatures(base, [one.commit for one in entries], _signers(base))
+    found = signatures(base, [one.commit for one in entries], _signers(base)[0])
     return [
         {
             "commit": one.commit,

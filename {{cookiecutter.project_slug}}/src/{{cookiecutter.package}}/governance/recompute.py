@@ -129,14 +129,14 @@ def _run(scratch: Path, stage: str) -> None:
 
 def _require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
     """Refuse evidence whose numbers are not those that were measured now."""
-    one, two = (_numbers(found) for found in (before, after))
-    for name in sorted({*one, *two}):
-        if not alike(one.get(name), two.get(name)):
-            raise Problem(
-                f"evidence of {gate} was not measured on this commit: {name} says "
-                f"{_short(one.get(name))}, recomputed {_short(two.get(name))}",
-                1,
-            )
+    where = difference(_numbers(before), _numbers(after))
+    if where is not None:
+        name, said, found = where
+        raise Problem(
+            f"evidence of {gate} was not measured on this commit: {name} says {_short(said)}, "
+            f"recomputed {_short(found)}",
+            1,
+        )
 
 
 def _numbers(found: AnyEvidence) -> dict[str, Any]:
@@ -149,12 +149,23 @@ def _numbers(found: AnyEvidence) -> dict[str, Any]:
     return metrics | {f"body.{name}": value for name, value in body.items()}
 
 
-def alike(one: Any, two: Any) -> bool:
-    """Return whether two JSON values are equal, numbers to 1e-9 (relative, or absolute near 0)."""
+def difference(one: Any, two: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Return where two JSON values first differ, and how; None if they do not.
+
+    Numbers may differ by 1e-9, relative or, near 0, absolute.
+    """
     if isinstance(one, dict) and isinstance(two, dict):
-        return one.keys() == two.keys() and all(alike(one[key], two[key]) for key in one)
-    if isinstance(one, list) and isinstance(two, list):
-        return len(one) == len(two) and all(map(alike, one, two))
+        keys = [*one, *(key for key in two if key not in one)]
+        pairs = [(f"{name}.{key}".strip("."), one.get(key), two.get(key)) for key in keys]
+    elif isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        pairs = [(f"{name}[{n}]", *pair) for n, pair in enumerate(zip(one, two, strict=True))]
+    else:
+        return None if _equal(one, two) else (name, one, two)
+    found = (difference(first, second, where) for where, first, second in pairs)
+    return next((one for one in found if one is not None), None)
+
+
+def _equal(one: Any, two: Any) -> bool:
     if isinstance(one, bool) or isinstance(two, bool):
         return one is two
     if isinstance(one, int | float) and isinstance(two, int | float):
@@ -164,4 +175,4 @@ def alike(one: Any, two: Any) -> bool:
 
 def _short(value: Any) -> str:
     text = json.dumps(value, sort_keys=True)
-    return text if len(text) <= 120 else text[:119] + "…"
+    return text if len(text) <= 80 else f"{text[:79]}…"

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..problem import Problem, first_line
+from ..problem import Problem
 from .chain import Anchor
 from .repository import has_remote
 
@@ -91,13 +91,16 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         target.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._client() as client:
-                return Path(client.download_artifacts(run_id, where, str(target)))
-        except (Problem, MlflowException, OSError) as error:
-            raise Problem(
-                f"the registry has no {where} of run {run_id}: {first_line(error, 160)}", 1
-            ) from error
+        with self._client() as client:
+            try:
+                there = {str(one.path) for one in client.list_artifacts(run_id)}
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                there = set[str]()
+            if where not in there:
+                raise Problem(f"the registry has no {where} (of run {run_id})", 1)
+            return Path(client.download_artifacts(run_id, where, str(target)))
 
     def versions(self) -> dict[int, Listed]:
         """Return all versions by number."""

@@ -6,6 +6,7 @@ The library leaves paths of git out unless told otherwise; it is told otherwise.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -119,8 +120,19 @@ def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> No
                 config.set_hashing_config(_everything()).verify(folder, signature)
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, this key does not vouch
-                said = first_line(error, 200)
+                said = _in_words(str(error))
     raise Problem(f"the model's signature does not hold: {said}", 1)
+
+
+def _in_words(said: str) -> str:
+    """Name the files at fault; the library prints their digests byte by byte."""
+    said = said.replace("\\'", "'")
+    changed = re.findall(r"Hash mismatch for '([^']+)'", said)
+    added = re.findall(r"Extra files found in model '[^']*': ([^\"']+)", said)
+    removed = re.findall(r"Missing files in model '[^']*': ([^\"']+)", said)
+    parts = {"changed": changed, "added": added, "missing": removed}
+    words = [f"{', '.join(names)} {what}" for what, names in parts.items() if names]
+    return "; ".join(words) or first_line(ValueError(said), 160)
 
 
 def _everything() -> Any:
