@@ -97,7 +97,7 @@ def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
     head = baked.git(contested.path, "rev-parse", "governance-ledger")
     rows, out = contested.path / "data" / "raw.parquet", tmp_path / "out.csv"
     ledger = "refs/heads/governance-ledger"
-    for command, causes in (
+    for command, code, causes in (
         (
             ("update-ref", ledger, f"{head}~1"),
             ["not what others remember", "cut off", "governed-model has event 5"],
@@ -108,7 +108,7 @@ def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
         # When something is to move or to be loaded, then it is refused, and said why
         for words in (["promote"], ["predict", str(rows), "--output", str(out)]):
             done = contested.governance(*words, code=None)
-            registry.refused(done, *causes)
+            registry.refused(done, *causes, code=code)
         # And neither status nor reconcile make it good
         for words in (["status"], ["reconcile", "--apply"]):
             done = contested.governance(*words, code=None)
