@@ -160,7 +160,7 @@ class GitHubStandIn:
         given = {
             "number": number,
             "user": user(author),
-            "head": pull["head"] | {"sha": HEAD, "ref": "promote"},
+            "head": pull["head"] | {"sha": HEAD, "ref": "promote/loans"},
             "base": pull["base"] | {"sha": "b" * 40, "ref": "main", "repo": home},
             "merged": False,
             "merge_commit_sha": None,

@@ -18,6 +18,7 @@ from .today import (
     judge_again,
     on_github,
     require_reviewed,
+    roles_of,
     situation,
     sort_approvals,
     why_denied,
@@ -50,19 +51,20 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
     seen = situation(base, registry)
     version = _ready(base, registry, seen, number)
     wanted = seen.now.policy.approvals
-    people = {one.github.lower(): one for one in seen.now.approvers.people if one.github}
-    new: dict[str, Approval] = {}
-    for said in on_github(base, source):
-        person = people.get(said.login.lower())
-        if said.state == "rejected":
-            raise Problem(f"{said.login} refused it on GitHub ({source})", 1)
-        if person is not None and wanted is not None and set(person.roles) & set(wanted.roles):
-            roles = [role for role in person.roles if role in wanted.roles]
-            made = approvals.of(version, seen.now.policy_digest, person, roles, said.comment)
-            new[person.name] = made.model_copy(update={"source": source, "commit": said.commit})
+    words = on_github(base, source)
+    no = next((one for one in words if one.state == "rejected"), None)
+    if no is not None:
+        raise Problem(f"{no.login} refused it on GitHub ({source})", 1)
+    new: list[Approval] = []
+    for person in seen.now.approvers.people:
+        mine = [one for one in words if one.login.lower() == (person.github or "").lower()]
+        roles = [] if wanted is None else roles_of(mine, person, wanted)
+        if roles:
+            made = approvals.of(version, seen.now.policy_digest, person, roles, mine[-1].comment)
+            new.append(made.model_copy(update={"source": source, "commit": mine[-1].commit}))
     if not new:
         raise Problem(f"{source} has no approval by anybody whom the policy asks for", 1)
-    return _enter(base, registry, seen, version, list(new.values()))
+    return _enter(base, registry, seen, version, new)
 
 
 def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:

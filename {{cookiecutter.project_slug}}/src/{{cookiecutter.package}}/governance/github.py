@@ -81,6 +81,7 @@ class PullApprovals(_Answer):
     repository: str = Field(validation_alias=AliasPath("base", "repo", "full_name"))
     author: Text = Field(validation_alias=AliasPath("user", "login"))
     head_sha: Sha = Field(validation_alias=AliasPath("head", "sha"))
+    head_branch: Text = Field(validation_alias=AliasPath("head", "ref"))
     base_branch: Text = Field(validation_alias=AliasPath("base", "ref"))
     merged: bool
     merge_commit_sha: Sha | None

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from ..composition import CONF, compose
-from ..config import Notify, Policy
+from ..config import Approvals, Notify, Policy
 from ..files import digest_of
 from ..problem import Problem
 from . import approvers as people
 from .approvals import Approval, barred, given, missing, refused
-from .approvers import Approvers
+from .approvers import Approvers, Person
 from .bundle import Checked
 from .decision import LETS_THROUGH, Decision
 from .github import Said
@@ -23,6 +23,11 @@ from .policy import judge
 from .record import opened
 from .registry import Registry
 from .repository import PROTECTED, attempt, extract, protected
+
+WORKFLOW = ".github/workflows/promote.yml"
+ENVIRONMENTS = {"approve-model": "model-owner", "approve-risk": "risk-owner"}
+"""GitHub environment → the role in which its reviewers say yes."""
+BRANCH = "promote/"  # how the branch of a promotion's pull request begins
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ def sort_approvals(
     why: list[str] = []
     for approval in given(version):
         reason = refused(approval, version, now.policy_digest, now.approvers, wanted, own)
-        reason = reason or _unconfirmed(base, approval, now.approvers)
+        reason = reason or _unconfirmed(base, approval, now)
         if reason:
             why.append(f"approval by {approval.approver} of {approval.time[:10]}: {reason}")
         else:
@@ -126,6 +131,7 @@ def sort_approvals(
 def on_github(base: Path, source: str) -> list[Said]:
     """Ask GitHub who said what: `github:run:ID` (environments) or `github:pull:N` (reviews).
 
+    Only words about a promotion are any: of the run of its workflow, of a branch `promote/…`.
     Whoever started a run has no say in it, nor has the author of a pull request.
     """
     from .github import reviews, run_approvals
@@ -134,20 +140,37 @@ def on_github(base: Path, source: str) -> list[Said]:
     if found is None:
         raise Problem(f"{source[:60]!r} is no source of approvals", 1)
     if found[1] == "pull":
-        return reviews(base, int(found[2])).said
+        pull = reviews(base, int(found[2]))
+        if not pull.head_branch.startswith(BRANCH) or pull.base_branch != PROTECTED:
+            raise Problem(
+                f"pull request {found[2]} is no promotion: it goes from {pull.head_branch} to "
+                f"{pull.base_branch}, and {BRANCH}… to {PROTECTED} was expected",
+                1,
+            )
+        return pull.said
     run = run_approvals(base, int(found[2]))
+    if run.workflow != WORKFLOW:
+        raise Problem(f"run {found[2]} is of {run.workflow}, not of {WORKFLOW}", 1)
     own = {run.actor.lower(), run.triggering_actor.lower()}
     return [one for one in run.said if one.login.lower() not in own]
 
 
-def _unconfirmed(base: Path, approval: Approval, approvers: Approvers) -> str:
+def roles_of(said: list[Said], person: Person, wanted: Approvals) -> list[str]:
+    """Return the roles in which a person said yes on GitHub: an environment stands for one."""
+    mine = [one for one in said if one.login.lower() == (person.github or "").lower()]
+    if any(one.state == "rejected" for one in mine):
+        return []
+    spoken = {ENVIRONMENTS.get(one.environment) if one.environment else None for one in mine}
+    reviewed = any(one.environment is None for one in mine)
+    return [role for role in person.roles if role in wanted.roles and (reviewed or role in spoken)]
+
+
+def _unconfirmed(base: Path, approval: Approval, now: Today) -> str:
     """Return why GitHub does not confirm an approval that is said to be from there, or nothing."""
-    if approval.source == "ssh":
+    if approval.source == "ssh" or now.policy.approvals is None:
         return ""
-    login = (approvers.person(approval.approver).github or "").lower()
-    said = [one for one in on_github(base, approval.source) if one.login.lower() == login]
-    if any(one.state == "rejected" for one in said):
-        return f"GitHub says that it was refused ({approval.source})"
-    if not any(one.commit == approval.commit for one in said):
+    said = [one for one in on_github(base, approval.source) if one.commit == approval.commit]
+    person = now.approvers.person(approval.approver)
+    if set(approval.roles) - set(roles_of(said, person, now.policy.approvals)):
         return f"GitHub knows of no such approval ({approval.source})"
     return ""
