@@ -39,6 +39,7 @@ HIGH = config.Approvals(roles=["model-owner", "risk-owner"], valid_days=30)
 def version(**event: Any) -> Any:
     """A version that was registered yesterday by somebody who approves nothing."""
     values = {"time": ago(1), "actor": "robot@example.org"} | event
+    values["moment"] = datetime.fromisoformat(values["time"])
     entry = SimpleNamespace(event=SimpleNamespace(**values))
     return SimpleNamespace(number=3, subject=SUBJECT, entries=[entry])
 
@@ -86,7 +87,8 @@ def yes(keys: Path, key: str = "olga", **changes: Any) -> Any:
 def refused(approval: Any, listed: Any, own: set[str] | None = None, **event: Any) -> str:
     """Why an approval does not count under a policy that wants two."""
     known = SimpleNamespace(**vars(version(**event)))
-    return approvals.refused(approval, known, SUBJECT["policy"], listed, HIGH, own or set())
+    moment = datetime.now(UTC)
+    return approvals.refused(approval, known, SUBJECT["policy"], listed, HIGH, own or set(), moment)
 
 
 def test_a_signed_yes_by_who_is_listed_counts(keys: Path) -> None:
@@ -307,10 +309,9 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     # Given a pending version, and an event that says "approved" without anybody's signature
     text = json.dumps(_forged(registered))
     script = (
-        "import json; from {0}.governance import ledger, record\n"
-        "event = json.loads(sys.argv[1])\n"
-        "from {0}.config import Notify\n"
-        "record.record(Path(), registry, 'approved', notify=Notify(), **event)\n"
+        "import json; from {0}.governance import record\n"
+        "seen = record.situation(Path(), registry)\n"
+        "record.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
     ).replace("{0}", registered.package)
     registry.python(registered, script, text)
     # Then the ledger's chain holds, and all the same it is not promoted

@@ -334,7 +334,7 @@ def test_a_remote_that_refuses_is_quoted(repo: Repository, origin: Repository) -
         hook.chmod(0o755)
     repo.append()
     # When an event is pushed, then the remote's words are passed on
-    with pytest.raises(Problem, match=r"which is written here only: .*not today") as refused:
+    with pytest.raises(Problem, match=r"does not take the ledger: .*not today") as refused:
         remote.push(repo.path)
     assert refused.value.exit_code == 2
     # And the hook here has no say

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.slow
             "version 1: tag commit says 'nothing'",
         ),
         (
-            "client.create_model_version(name, 'somewhere/else')",
+            "registry.create({'governance_status': 'champion'})",
             "version 3 is in no event of the ledger",
         ),
     ],

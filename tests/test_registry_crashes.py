@@ -105,11 +105,10 @@ def test_two_machines_promote_and_the_remote_decides(
     # When the first promotes while the second has looked at the ledger before
     script = (
         f"from {second.package}.governance import ledger, record\n"
-        "after = ledger.head(Path())\n"
+        "after, seen = ledger.head(Path()), record.situation(Path(), registry)\n"
         "import subprocess; subprocess.run(sys.argv[1:], check=True, cwd=sys.argv[-1])\n"
-        f"from {second.package}.config import Notify\n"
-        "fields = dict(after=after, version=2, notify=Notify())\n"
-        "try: record.record(Path(), registry, 'promoted', **fields)\n"
+        "fields = dict(after=after, version=2)\n"
+        "try: record.record(Path(), registry, 'promoted', seen, **fields)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
         "print(ledger.head(Path()) == after)\n"
     )

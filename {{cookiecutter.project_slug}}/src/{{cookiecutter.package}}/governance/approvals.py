@@ -17,7 +17,7 @@ from ..problem import Problem, first_line
 from .approvers import Approvers, Person
 from .ledger import now
 from .lifecycle import Version
-from .repository import attempt, authors, git
+from .repository import git, names, precedes, written_by
 
 NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a commit is none here
 AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
@@ -40,6 +40,11 @@ class Approval(Closed):
     comment: str = ""
     signature: str = Field(default="", description="SSH signature over the rest")
 
+    @property
+    def moment(self) -> datetime:
+        """Return when it was given."""
+        return _moment(self.time)
+
     def signed_text(self) -> bytes:
         """Return what is signed: all but the signature, in canonical form."""
         values = self.model_dump(mode="json", exclude={"signature"})
@@ -61,10 +66,13 @@ def sign(approval: Approval, key: Path) -> Approval:
     return approval.model_copy(update={"signature": done.stdout.decode()})
 
 
-def _has_signed(approval: Approval, person: Person, moment: datetime) -> bool:
+def _has_signed(
+    approval: Approval, person: Person, moment: datetime, stolen: frozenset[str]
+) -> bool:
     """Return whether a key of that person, valid today and then, has signed."""
     days = (moment.date(), _moment(approval.time).date())
     keys = [one for one in person.keys if all(one.counts(day) for day in days)]
+    keys = [one for one in keys if one.bare not in stolen]
     if not keys or not approval.signature:
         return False
     with tempfile.TemporaryDirectory() as scratch:
@@ -94,15 +102,9 @@ def barred(base: Path, version: Version, since: str | None) -> set[str]:
             "this clone is shallow, so who wrote what is not known: `git fetch --unshallow` "
             "(actions/checkout: fetch-depth: 0)"
         )
-    new = f"{since}..{commit}" if since and _known(base, since) else commit
-    listed = git(base, "log", "--format=%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)",
-                 new, *AFTER_WHOM)  # fmt: skip
-    found = {line.rpartition("<")[2].rstrip("> ").lower() for line in listed.splitlines() if line}
-    return found | authors(base, commit) | {version.entries[0].event.actor.lower()}
-
-
-def _known(base: Path, commit: str) -> bool:
-    return attempt(base, "cat-file", "-e", f"{commit}^{{commit}}").returncode == 0
+    new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
+    own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
+    return own | names(version.entries[0].event.actor)
 
 
 def refused(
@@ -112,8 +114,13 @@ def refused(
     approvers: Approvers,
     wanted: Approvals,
     own: set[str],
+    moment: datetime,
+    stolen: frozenset[str] = frozenset(),
 ) -> str:
-    """Return why an approval does not count today, or nothing."""
+    """Return why an approval does not count at a moment, or nothing.
+
+    `own`: who may not approve; `stolen`: keys that count for nothing.
+    """
     bound = version.subject | {"policy": policy}
     for name in ("name", "commit", "model", "data", "policy"):
         if getattr(approval, name) != bound[name]:
@@ -130,14 +137,14 @@ def refused(
         return f"the policy wants {' and '.join(wanted.roles)}, not {', '.join(approval.roles)}"
     if own & {*(mail.lower() for mail in person.emails), (person.github or "").lower()}:
         return "the approver is an author of what is to be approved, or registered it"
-    moment, then = datetime.now(UTC), _moment(approval.time)
+    moment, then = max(moment, version.entries[0].event.moment), _moment(approval.time)
     if then > moment + timedelta(minutes=5):
         return f"it is from the future ({approval.time})"
     if approval.time < version.entries[0].event.time:
         return "it is older than the registration"
     if moment - then > timedelta(days=wanted.valid_days):
         return f"it expired: given on {approval.time[:10]}, valid for {wanted.valid_days} days"
-    if approval.source == "ssh" and not _has_signed(approval, person, moment):
+    if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
         return "no key that the approver has today signed it"
     return ""
 
@@ -184,6 +191,6 @@ def of(version: Version, policy: str, person: Person, roles: list[str], comment:
         approver=person.name,
         roles=roles or person.roles,
         source="ssh",
-        time=now(),
+        time=max(now(), version.entries[0].event.time),
         comment=comment,
     )

@@ -11,15 +11,13 @@ from . import approvals, bundle
 from .approvals import Approval
 from .chain import Entry
 from .lifecycle import Version, require_legal
-from .record import record
+from .record import Situation, record, situation
 from .registry import Registry
 from .today import (
-    Situation,
     judge_again,
     on_github,
     require_reviewed,
     roles_of,
-    situation,
     sort_approvals,
     why_denied,
 )
@@ -61,7 +59,13 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
         roles = [] if wanted is None else roles_of(mine, person, wanted)
         if roles:
             made = approvals.of(version, seen.now.policy_digest, person, roles, mine[-1].comment)
-            new.append(made.model_copy(update={"source": source, "commit": mine[-1].commit}))
+            said = {"source": source, "commit": mine[-1].commit}
+            said |= {"time": mine[-1].time} if mine[-1].time else {}
+            new.append(made.model_copy(update=said))
+    known = {(one.approver, one.source) for one in approvals.given(version)}
+    again = next((one.approver for one in new if (one.approver, one.source) in known), None)
+    if again is not None:
+        raise Problem(f"what {again} said in {source} is recorded: its time does not start anew", 1)
     if not new:
         raise Problem(f"{source} has no approval by anybody whom the policy asks for", 1)
     return _enter(base, registry, seen, version, new)
@@ -76,8 +80,8 @@ def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
         base,
         registry,
         "rejected",
-        seen.after,
-        notify=seen.now.notify,
+        seen,
+        after=seen.after,
         version=number,
         subject=version.subject,
         reason=reason,
@@ -88,9 +92,9 @@ def _ready(base: Path, registry: Registry, seen: Situation, number: int) -> Vers
     """Return a version that may be approved: reviewed, whole, and allowed by today's policy."""
     version, now = seen.life.version(number), seen.now
     require_legal("approved", number, version.state)
-    require_reviewed(base, version, now)
+    require_reviewed(base, version, seen.life, now)
     with tempfile.TemporaryDirectory() as scratch:
-        checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
+        checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         decision = judge_again(checked, now)
     if decision.verdict != "allow":
         raise Problem(
@@ -115,8 +119,8 @@ def _enter(
         base,
         registry,
         "approved",
-        seen.after,
-        notify=seen.now.notify,
+        seen,
+        after=seen.after,
         version=version.number,
         subject=version.subject | {"policy": seen.now.policy_digest},
         approvals=values,

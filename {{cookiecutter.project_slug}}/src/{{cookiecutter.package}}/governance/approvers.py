@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Self
@@ -40,6 +41,30 @@ class Key(Closed):
         )
 
 
+SSH = re.compile(r"(ssh-|ecdsa-sha2-|sk-)[A-Za-z0-9@.-]+ +[A-Za-z0-9+/]{40,}={0,2}( .*)?")
+
+
+class SshKey(Key):
+    """A public key of OpenSSH, as in a `.pub` file."""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        words = self.key.split()
+        if not SSH.fullmatch(self.key.strip()) or len(words[1]) % 4:
+            raise ValueError("this is no public SSH key: copy the line of its .pub file")
+        return self
+
+
+class ModelKey(Key):
+    """A public key in PEM, as `governance keygen` prints it."""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if not self.key.strip().startswith("-----BEGIN PUBLIC KEY-----"):
+            raise ValueError("this is no public key in PEM: copy what `governance keygen` prints")
+        return self
+
+
 class Person(Closed):
     """Somebody who may approve, and how that person is known to git and GitHub."""
 
@@ -49,10 +74,10 @@ class Person(Closed):
         min_length=1, description="addresses in git: nobody approves own work"
     )
     github: str | None = None
-    keys: list[Key] = Field(default_factory=list)
+    keys: list[SshKey] = Field(default_factory=list)
 
 
-class Recorder(Key):
+class Recorder(SshKey):
     """A key that signs ledger events: a person's or a workflow's."""
 
     name: str = Field(min_length=1)
@@ -63,7 +88,7 @@ class Approvers(Closed):
 
     people: list[Person] = Field(default_factory=list)
     ledger: list[Recorder] = Field(default_factory=list)
-    model_keys: list[Key] = Field(default_factory=list)
+    model_keys: list[ModelKey] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -93,14 +118,14 @@ class Approvers(Closed):
 
 def read(base: Path, commit: str | None = None) -> Approvers:
     """Read the file from the protected branch (fetched now), or from the given commit of it."""
-    import yaml
+    from ruamel.yaml import YAML, YAMLError
 
     raw = content(base, commit or protected(base), PATH)
     if raw is None:
         raise Problem(f"{PATH} is missing on {PROTECTED}: restore it there")
     try:
-        values: object = yaml.safe_load(raw) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        values: object = YAML(typ="safe", pure=True).load(raw) or {}
+    except (YAMLError, ValueError) as error:  # also a key that is there twice
         raise Problem(f"{PATH} on {PROTECTED} is no YAML: {first_line(error)}") from error
     try:
         return Approvers.model_validate(values)

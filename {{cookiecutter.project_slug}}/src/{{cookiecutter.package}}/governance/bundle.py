@@ -6,7 +6,6 @@ All of it is one folder, signed as a whole; the statement inside binds it to a n
 from __future__ import annotations
 
 import shutil
-from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -109,14 +108,14 @@ class Checked:
         return collect(self.records)
 
 
-def fetch(
-    registry: Registry, version: Version, approvers: Approvers, day: date, target: Path
-) -> Checked:
+def fetch(registry: Registry, version: Version, approvers: Approvers, target: Path) -> Checked:
     """Copy a version's files and refuse them unless signature, statement, ledger and model agree.
 
-    The version's own event in the ledger says which run holds them, and the signature's digest.
+    The version's own event in the ledger says which run holds them, the signature's digest, and the
+    day on which the key had to be valid: a key that was stolen is taken out of the list.
     """
-    number, details = version.number, version.entries[0].event.details
+    registered = version.entries[0].event
+    number, details, day = version.number, registered.details, registered.moment.date()
     try:
         folder = registry.download(version.run_id, BUNDLE, target)
         signature = registry.download(version.run_id, SIGNATURE, target) / SIGNED

@@ -68,6 +68,7 @@ def approve(
     own = name and key and not run and not pull
     if not own and (name or key or (run is None) == (pull is None)):
         raise Problem("give either --as and --key, or --run, or --pull")
+    key = key.expanduser().absolute() if key else None
     base, registry = door()
     if name and key:
         done = approving.approve(base, registry, version, name, key, comment)

@@ -17,6 +17,9 @@ Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 Text = Annotated[str, Field(min_length=1)]
 
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
 class Said(Closed):
     """What one person said. An environment's approval has no commit of its own: it is the run's."""
 
@@ -26,6 +29,7 @@ class Said(Closed):
     environment: str | None = None
     source: str = Field(description="github:run:ID or github:pull:NUMBER")
     comment: str
+    time: str = Field(default="", description="UTC, of a review; an environment's has none")
     observed: str = Field(description="UTC; GitHub keeps no time for an environment's approval")
 
 
@@ -57,6 +61,7 @@ class _Review(_Answer):
     state: Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
     commit_id: Sha | None
     body: str | None
+    submitted_at: datetime | None = Field(default=None, strict=False)
 
 
 class RunApprovals(_Answer):
@@ -137,6 +142,7 @@ def reviews(base: Path, number: int) -> PullApprovals:
             commit=one.commit_id or "",
             source=f"github:pull:{number}",
             comment=one.body or "",
+            time=one.submitted_at.astimezone(UTC).strftime(TIME) if one.submitted_at else "",
             observed=_now(),
         )
         for login, one in latest.values()
@@ -155,4 +161,4 @@ def _same(answer: RunApprovals | PullApprovals, name: str, number: int) -> None:
 
 
 def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(TIME)

@@ -46,12 +46,17 @@ def show(
 def verify(as_json: Json = False) -> None:
     """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
     from ..files import root
+    from .ledger import read
     from .ledger_check import verify as verified
+    from .vouch import doubts
 
     base = root()
     anchors, lost = _anchors(base)
     signers, unknown = _signers(base)
     found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
+    if not found.problems and not unknown:
+        problems = doubts(base, read(base))
+        found = found.model_copy(update={"problems": problems, "ok": found.ok and not problems})
     if as_json:
         print(found.model_dump_json(indent=2))
         raise typer.Exit(found.exit_code)
@@ -152,7 +157,7 @@ def _table(entries: list[Entry]) -> None:
             event.actor,
             event.action,
             "" if event.version is None else str(event.version),
-            ", ".join(approved or ([event.actor] if event.action == "approved" else [])),
+            ", ".join(approved),
             *(_short(event.subject.get(name, "")) for name in ("data", "policy")),
             event.reason,
         ]

@@ -13,6 +13,10 @@ from .repository import REMOTE, attempt, git, has_remote
 REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"
 
 
+class Vanished(Problem):
+    """The remote no longer has what it had."""
+
+
 def last_seen(base: Path) -> list[Anchor]:
     """Return the remote's last event as it was fetched or pushed before, if it was."""
     tip = head(base, SEEN)
@@ -30,7 +34,7 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     theirs = list(here)[: here[tip]] if tip in here else fetch(base, tip) if tip else []
     seen = next(iter(last_seen(base)), None)
     if seen and has_remote(base) and seen.commit not in theirs:
-        raise Problem(
+        raise Vanished(
             f"{REMOTE} has lost event {seen.sequence} ({seen.commit[:12]}), which it had: its "
             "ledger was cut off, rewritten or deleted; find out by whom, and push this one again",
             1,
@@ -106,6 +110,6 @@ def push(base: Path) -> bool:
                 1,
             )
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
-        raise Problem(f"{REMOTE} does not take the ledger, which is written here only: {said}")
+        raise Problem(f"{REMOTE} does not take the ledger: {said}")
     git(base, "update-ref", SEEN, tip)
     return True

@@ -22,6 +22,7 @@ from .lifecycle import Version, trace
 from .record import require_signed, require_whole
 from .registry import CHALLENGER, CHAMPION, Registry
 from .repository import last_protected
+from .vouch import unfounded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +72,10 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
             1,
         )
     require_signed(base, version.entries + entries[-1:], people.signers())
+    if alias == CHAMPION and (why := unfounded(base, life, version)):
+        raise Problem(f"version {version.number} is no champion: {why}", 1)
     with tempfile.TemporaryDirectory() as scratch:
-        day = datetime.now(UTC).date()
-        yield version, bundle.fetch(registry, version, people, day, Path(scratch))
+        yield version, bundle.fetch(registry, version, people, Path(scratch))
 
 
 def predict(
@@ -87,6 +89,8 @@ def predict(
         raise Problem("a request id is at most 64 letters, digits, - and _: give another")
     if output.suffix not in (".csv", ".parquet"):
         raise Problem(f"{output}: name a file that ends in .csv or .parquet")
+    if output.resolve() == source.resolve():
+        raise Problem(f"{output} is the input, too: name another file for the predictions")
     moment = datetime.now(UTC)
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     if log.exists():
@@ -102,6 +106,7 @@ def predict(
             "prediction": prediction,
             "score": score,
             "model_version": version.number,
+            "model_state": version.state,
             "model_digest": version.subject["model"],
             "predicted_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
@@ -157,7 +162,8 @@ def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) ->
         except Problem as problem:
             text = str(problem).removeprefix("data.source.path: ")
             raise Problem(text.replace("(paths count from the project's root)", "")) from problem
-        relation = found.relation.replace("header=true", "header=true, all_varchar=true")
+        before, csv, after = found.relation.rpartition("header=true, ")  # the path comes before
+        relation = f"{before}{csv}{'all_varchar=true, ' if csv else ''}{after}"
         try:
             there = [str(row[0]) for row in db.execute(f"DESCRIBE FROM {relation}").fetchall()]
             lost = [name for name in wanted if name not in there]

@@ -15,17 +15,18 @@ from .bundle import Checked, Statement
 from .chain import Entry
 from .decision import Decision
 from .lifecycle import Lifecycle, Version, require_legal
-from .record import record, settle
+from .record import record, settle, situation
 from .registry import RELEASES, Registry
+from .repository import signs
 from .today import (
     Today,
     judge_again,
     require_reviewed,
-    situation,
     sort_approvals,
     summary,
     why_denied,
 )
+from .vouch import unfounded
 
 
 class Release(Closed):
@@ -48,13 +49,13 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     now, life = seen.now, seen.life
     version = _chosen(life, number)
     if version.state == "champion":
-        settle(registry, life)
+        settle(base, registry, life)
         return None
     require_legal("promoted", version.number, version.state)
-    require_reviewed(base, version, now)
+    require_reviewed(base, version, life, now)
     with tempfile.TemporaryDirectory() as scratch:
-        checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
-        _require_same_rival(checked, life)
+        checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+        unread = _require_same_rival(registry, checked, life, now)
         decision = _require_allowed(checked, now)
         good = _require_approved(base, version, life, now)
         release = Release(
@@ -71,13 +72,17 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         base,
         registry,
         "promoted",
+        seen,
         after=seen.after,
-        notify=now.notify,
         version=version.number,
         subject=version.subject | {"policy": now.policy_digest, "release": digest_of(values)},
         decision=summary(decision),
         approvals=[one.model_dump(mode="json") for one in good],
-        details={"from": life.champion.number if life.champion else None},
+        details={
+            "from": life.champion.number if life.champion else None,
+            "protected": now.commit,
+            "not_compared": unread,
+        },
     )
 
 
@@ -90,13 +95,13 @@ def rollback(base: Path, registry: Registry, reason: str, to: int | None = None)
     champion = life.champion
     if champion is None:
         raise Problem("there is no champion to roll back from", 1)
-    target, skipped = _compliant(registry, life, now, to)
+    target, skipped = _compliant(base, registry, life, now, to)
     return record(
         base,
         registry,
         "rolled_back",
+        seen,
         after=seen.after,
-        notify=now.notify,
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,
@@ -107,24 +112,34 @@ def rollback(base: Path, registry: Registry, reason: str, to: int | None = None)
 def _chosen(life: Lifecycle, number: int | None) -> Version:
     if number is not None:
         return life.version(number)
-    found = life.challenger()
+    found = life.challenger() or life.champion
     if found is None:
         raise Problem("there is no challenger: run `uv run governance register` first", 1)
     return found
 
 
-def _require_same_rival(checked: Checked, life: Lifecycle) -> None:
-    """Refuse a challenger that was compared with another champion than today's."""
+def _require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
+    """Refuse a challenger that was compared with another champion than today's.
+
+    Returns nothing, or why it was compared with none: today's cannot be read.
+    """
     evaluated = checked.evidence()["evaluate"]
     rival = None if isinstance(evaluated, str) else evaluated.body.champion
-    champion = life.champion.subject["model"] if life.champion else None
-    if rival != champion:
-        raise Problem(
-            f"version {checked.statement.version} was compared with "
-            f"{(rival or 'no champion')[:18]}, today's champion is {(champion or 'none')[:18]}: "
-            "register it again",
-            1,
-        )
+    champion = life.champion
+    if rival == (champion.subject["model"] if champion else None):
+        return ""
+    if rival is None and champion is not None:
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                bundle.fetch(registry, champion, now.approvers, Path(scratch))
+        except Problem as problem:
+            return str(problem)
+    today = champion.subject["model"] if champion else "none"
+    raise Problem(
+        f"version {checked.statement.version} was compared with {(rival or 'no champion')[:18]}, "
+        f"today's champion is {today[:18]}: register it again",
+        1,
+    )
 
 
 def _require_allowed(checked: Checked, now: Today) -> Decision:
@@ -140,6 +155,12 @@ def _require_allowed(checked: Checked, now: Today) -> Decision:
 
 def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today) -> list[Approval]:
     good, missing, why = sort_approvals(base, version, life, now)
+    if any(one.source != "ssh" for one in good) and not (now.approvers.ledger and signs(base)):
+        raise Problem(
+            "approvals on GitHub are believed later only in signed events: list a key under ledger "
+            "in governance/approvers.yaml, and set gpg.format ssh and user.signingkey",
+            1,
+        )
     if missing:
         because = f" ({'; '.join(why)})" if why else ""
         raise Problem(
@@ -151,7 +172,7 @@ def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today)
 
 
 def _compliant(
-    registry: Registry, life: Lifecycle, now: Today, to: int | None
+    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
 ) -> tuple[Version, list[str]]:
     """Return the version to go back to, and why later ones were passed over."""
     champion = life.champion.number if life.champion else None
@@ -164,8 +185,10 @@ def _compliant(
         version = life.version(number)
         try:
             require_legal("rolled_back", number, version.state)
+            if why := unfounded(base, life, version):
+                raise Problem(f"version {number} was no champion: {why}", 1)
             with tempfile.TemporaryDirectory() as scratch:
-                checked = bundle.fetch(registry, version, now.approvers, now.day, Path(scratch))
+                checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
                 _require_allowed(checked, now)
         except Problem as problem:
             skipped.append(str(problem))

@@ -23,7 +23,7 @@ from ..files import file_digest
 from ..problem import Problem, first_line
 from .repository import extract
 
-AGAIN = ("validate", "split", "evaluate", "drift", "fairness", "explain", "document")
+AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
 TOLERANCE = 1e-9
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
@@ -46,12 +46,27 @@ def recompute(
     for stage in stages:
         say(f"recomputing {stage}")
         _run(scratch, stage)
+        if stage == "train":
+            _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
         raise Problem(
             "ingest gives another table than the committed one: was its source changed?", 1
         )
     for gate, found in _committed(scratch).items():
         _require_same(gate, committed[gate], found)
+
+
+def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None:
+    """Refuse a model that training does not give, and go on with the bytes that were committed."""
+    found = model_file.digest(scratch / model_file.PATH)
+    if found != trained.subject.model:
+        raise Problem(
+            f"the model was not trained on this commit: {str(trained.subject.model)[:18]} is "
+            f"committed, training gives {found[:18]} here; where machines differ that much, run "
+            "the line and register on the same one",
+            1,
+        )
+    shutil.copyfile(base / model_file.PATH, scratch / model_file.PATH)
 
 
 def _committed(scratch: Path) -> dict[str, AnyEvidence]:

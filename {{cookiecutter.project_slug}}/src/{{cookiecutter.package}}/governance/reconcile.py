@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +10,24 @@ from pydantic import Field
 
 from ..config import Closed
 from ..problem import Problem
-from . import ledger
+from . import approvers, bundle, ledger
 from .chain import Anchor, Entry
 from .decision import screen
-from .ledger_remote import fetch, last_seen, pull, remote_head
-from .lifecycle import Lifecycle, trace
+from .ledger_remote import Vanished, fetch, last_seen, pull, push, remote_head
+from .lifecycle import Lifecycle, Version, trace
 from .record import (
-    anchor,
+    Unanchored,
     record,
     require_anchored,
+    require_signed,
     require_whole,
     settle,
+    situation,
 )
-from .registry import CHALLENGER, CHAMPION, STATUS, Listed, Registry
-from .repository import attempt, git, has_remote
+from .registry import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
+from .repository import attempt, git, has_remote, last_protected
 from .today import sort_approvals, today
+from .vouch import doubts
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "commit": "commit"}  # fmt: skip
@@ -56,6 +60,7 @@ def compare(base: Path, registry: Registry) -> Report:
         entries, differences, broken = _chain(base, registry)
         life = trace(entries)
         aliases, listed = registry.aliases(), registry.versions()
+    broken += doubts(base, entries)
     lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
     differences += broken + _aliases(life, aliases) + _tags(life, listed) + lost
     differences += [
@@ -63,6 +68,8 @@ def compare(base: Path, registry: Registry) -> Report:
         for n, one in listed.items()
         if n not in life.versions and one.tags.get(STATUS) != "quarantined"
     ]
+    if life.champion is not None and life.champion.number in listed:
+        differences += _files(base, registry, life.champion)
     rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
     return Report(
         name=registry.name,
@@ -73,6 +80,17 @@ def compare(base: Path, registry: Registry) -> Report:
     )
 
 
+def _files(base: Path, registry: Registry, champion: Version) -> list[str]:
+    """Return why the champion's files cannot be used, if so."""
+    now = approvers.read(base, last_protected(base))
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            bundle.fetch(registry, champion, now, Path(scratch))
+        except Problem as problem:
+            return [f"the champion's files: {problem}"]
+    return []
+
+
 def _notes(base: Path, life: Lifecycle) -> list[str]:
     """Return which approved versions lack an approval that counts today."""
     found: list[str] = []
@@ -81,7 +99,11 @@ def _notes(base: Path, life: Lifecycle) -> list[str]:
         return []
     now = today(base)
     for version in waiting:
-        _, missing, why = sort_approvals(base, version, life, now)
+        try:
+            _, missing, why = sort_approvals(base, version, life, now)
+        except Problem as problem:
+            found.append(f"version {version.number}: {problem}")
+            continue
         if missing:
             words = f"version {version.number} lacks an approval by {' and '.join(missing)}"
             found.append(f"{words}: {'; '.join(why)}")
@@ -94,19 +116,24 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     remotes: list[Anchor] = []
     try:
         remotes = pull(base)
+    except Vanished as problem:
+        return ledger.read(base), [], [str(problem)]
     except Problem as problem:
         if problem.exit_code == 2:
             raise
         differences.append(str(problem))
     entries = ledger.read(base)
+    signers = approvers.read(base, last_protected(base)).signers()
     try:
-        require_whole(base, registry.anchors())
-    except Problem as problem:
-        return entries, differences, [str(problem)]
-    try:
+        require_signed(base, entries, signers)
         require_anchored(base, remotes, registry.anchors())
-    except Problem as problem:
+    except Unanchored as problem:
         differences.append(str(problem))
+    except Problem as problem:
+        if has_remote(base) and remotes and remotes[0].sequence == len(entries):
+            differences.append(str(problem))  # the remote has just this: what differs is the tag
+        else:
+            return entries, differences, [str(problem)]
     return entries, differences, []
 
 
@@ -143,9 +170,7 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
         if number not in listed:
             continue
         tags = listed[number].tags
-        wanted = {tag: version.subject[name] for name, tag in TAGS.items()} | {
-            STATUS: version.state
-        }
+        wanted = _wanted(version) | {STATUS: version.state}
         found += [
             f"version {number}: tag {tag} says {tags.get(tag, 'nothing')[:24]!r}, the ledger "
             f"{value[:24]!r}"
@@ -157,6 +182,13 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
     return found
 
 
+def _wanted(version: Version) -> dict[str, str]:
+    """Return the tags that the ledger says a version has."""
+    last = [one for one in version.entries if one.event.version == version.number][-1]
+    anchor = {ANCHOR: f"{last.event.sequence} {last.commit}"}
+    return {tag: version.subject[name] for name, tag in TAGS.items()} | anchor
+
+
 def mend(base: Path, registry: Registry, report: Report) -> list[str]:
     """Put the ledger's word into effect, and record what was put right."""
     if report.broken:
@@ -165,8 +197,9 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
     entries = ledger.read(base)
     life = trace(entries)
     if entries:
-        anchor(base, registry, entries[-1])
-    changed += settle(registry, life)
+        push(base)
+        registry.anchor(entries[-1].event.sequence, entries[-1].commit, None)
+    changed += settle(base, registry, life)
     listed = registry.versions()
     for number, one in listed.items():
         if number not in life.versions and one.tags.get(STATUS) != "quarantined":
@@ -174,12 +207,14 @@ def mend(base: Path, registry: Registry, report: Report) -> list[str]:
             changed.append(f"version {number}: quarantined, the ledger does not know it")
     for number, version in life.versions.items():
         if number in listed:
-            wanted = {tag: version.subject[name] for name, tag in TAGS.items()}
-            wrong = {k: v for k, v in wanted.items() if listed[number].tags.get(k) != v}
+            tags = listed[number].tags
+            wrong = {
+                tag: value for tag, value in _wanted(version).items() if tags.get(tag) != value
+            }
             registry.tag(number, **wrong)
             changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
     details = {"found": report.differences, "changed": changed}
-    record(base, registry, "reconciled", notify=today(base).notify, details=details)
+    record(base, registry, "reconciled", situation(base, registry), details=details)
     return changed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from ..problem import Problem
 from . import ledger
 from .chain import Action, Anchor, Entry, Raw
 from .ledger_check import lost
-from .ledger_remote import last_seen, pull, push
+from .ledger_remote import last_seen, pull, push, remote_head
 from .lifecycle import Lifecycle, trace
 from .notify import Lost, Message, ready, send
 from .registry import CHALLENGER, CHAMPION, STATUS, Registry
 from .repository import REMOTE, git, has_remote
 from .signatures import Signer, missing_signatures, signatures
+from .today import Today, today
+from .vouch import unfounded
 
 
 def raws(base: Path) -> list[Raw]:
@@ -25,19 +28,31 @@ def raws(base: Path) -> list[Raw]:
     return [] if tip is None else ledger.commits(base, tip)
 
 
-def opened(
-    base: Path, registry: Registry, signers: Sequence[Signer]
-) -> tuple[list[Entry], str | None]:
-    """Return the ledger and its last commit, once chain, anchors and signatures were checked.
+class Unanchored(Problem):
+    """The ledger goes on where nobody else has seen it."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a command goes by: today's rules, and the ledger up to the commit `after`."""
+
+    now: Today
+    life: Lifecycle
+    after: str | None
+
+
+def situation(base: Path, registry: Registry) -> Situation:
+    """Look at the protected branch and at the ledger, whose chain, anchors and signatures hold.
 
     Nobody on this machine writes to it meanwhile.
     """
+    now = today(base)
     with ledger.locked(base):
         known = pull(base)
         entries, after = ledger.read(base), ledger.head(base)
         require_anchored(base, known, registry.anchors())
-    require_signed(base, entries, signers)
-    return entries, after
+    require_signed(base, entries, now.approvers.signers())
+    return Situation(now, trace(entries), after)
 
 
 def require_signed(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> None:
@@ -66,54 +81,62 @@ def require_anchored(base: Path, remotes: Sequence[Anchor], registrys: Sequence[
     reached = min(max((one.sequence for one in kind), default=0) for kind in kinds)
     events = len(raws(base))
     if reached < events:
-        raise Problem(
+        raise Unanchored(
             f"the ledger is anchored up to event {reached} of {events}: look at what follows, "
             "then run `uv run governance reconcile --apply`",
             1,
         )
 
 
-def anchor(base: Path, registry: Registry, entry: Entry) -> None:
-    """Push the ledger, then name its head in the registry."""
-    push(base)
-    registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
-
-
 def record(
     base: Path,
     registry: Registry,
     action: Action,
-    after: str | None = "",
+    seen: Situation,
     *,
-    notify: Notify,
+    after: str | None = "",
     **fields: Any,
 ) -> Entry:
     """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
 
-    An event that the remote does not take is taken back: it never happened. A message that is lost
-    is an event of its own, and then a `Problem`: what it was about has happened.
+    An event that is illegal, that lacks a signature which is due, or that the remote does not take
+    is taken back: it never happened. A message that is lost is an event of its own, and then a
+    `Problem`: what it was about has happened.
     """
-    address = ready(notify)
+    address = ready(seen.now.notify)
     with ledger.locked(base):
         before = ledger.head(base)
         entry = ledger.append(base, action, after=after, **fields)
         try:
-            push(base)
-        except Problem as problem:
+            entries = ledger.read(base)
+            life = trace(entries)
+            require_signed(base, entries[-2:], seen.now.approvers.signers())
+            _send(base, entry)
+        except Problem:
             back = [ledger.REF, before] if before else ["-d", ledger.REF]
             git(base, "update-ref", *back, entry.commit)
-            if problem.exit_code == 1:
-                raise Problem(f"another event came first at {REMOTE}: try again", 1) from problem
             raise
         registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
-        settle(registry, trace(ledger.read(base)))
+        settle(base, registry, life)
     if address is not None:
-        _tell(base, registry, (address, notify), entry)
+        _tell(base, registry, (address, seen), entry)
     return entry
 
 
-def _tell(base: Path, registry: Registry, where: tuple[str, Notify], entry: Entry) -> None:
-    event = entry.event
+def _send(base: Path, entry: Entry) -> None:
+    """Push; if that failed, ask the remote whether it has the event all the same."""
+    try:
+        push(base)
+    except Problem as problem:
+        if remote_head(base) == entry.commit:
+            return
+        if problem.exit_code == 1:
+            raise Problem(f"another event came first at {REMOTE}: try again", 1) from problem
+        raise Problem(f"nothing is recorded: {problem}", problem.exit_code) from problem
+
+
+def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: Entry) -> None:
+    event, (address, seen) = entry.event, where
     message = Message(
         project=registry.name,
         model=event.subject.get("model", ""),
@@ -126,23 +149,30 @@ def _tell(base: Path, registry: Registry, where: tuple[str, Notify], entry: Entr
         digests=event.subject,
     )
     try:
-        send(where[0], where[1].shape, message)
+        send(address, seen.now.notify.shape, message)
     except Lost as lost:
         details = {"event": event.sequence, "why": str(lost)}
-        record(base, registry, "notification_lost", notify=Notify(), details=details)
+        silent = replace(seen, now=replace(seen.now, notify=Notify()))
+        record(base, registry, "notification_lost", silent, details=details)
         raise
 
 
-def settle(registry: Registry, life: Lifecycle) -> list[str]:
-    """Bring aliases and status tags to what the ledger says; return what was changed."""
+def settle(base: Path, registry: Registry, life: Lifecycle) -> list[str]:
+    """Bring aliases and status tags to what the ledger says; return what was changed.
+
+    No alias moves to a champion whose promotion was none.
+    """
     changed: list[str] = []
     aliases, listed = registry.aliases(), registry.versions()
     champion, challenger = life.champion, life.challenger()
     for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
         wanted = version.number if version is not None and version.number in listed else None
-        if aliases.get(alias) != wanted:
-            registry.point(alias, wanted)
-            changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
+        if aliases.get(alias) == wanted:
+            continue
+        if alias == CHAMPION and version is not None and unfounded(base, life, version):
+            continue
+        registry.point(alias, wanted)
+        changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
     for number, version in life.versions.items():
         if number in listed and listed[number].tags.get(STATUS) != version.state:
             registry.tag(number, **{STATUS: version.state})

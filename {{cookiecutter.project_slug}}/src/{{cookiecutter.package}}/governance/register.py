@@ -13,7 +13,6 @@ from pathlib import Path
 
 from .. import tables
 from ..composition import CONF, compose
-from ..config import Notify
 from ..evidence import collect
 from ..files import file_digest
 from ..problem import Problem, first_line
@@ -23,10 +22,10 @@ from .bundle import Statement
 from .chain import Entry
 from .decision import Decision, save
 from .gate import recheck
-from .lifecycle import Version, trace
+from .lifecycle import Version
 from .policy import judge
 from .recompute import recompute
-from .record import opened, record
+from .record import Situation, record, situation
 from .registry import BUNDLE, SIGNATURE, STATUS, Registry
 from .repository import head, require_clean
 from .today import summary
@@ -44,22 +43,16 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
     """Register the model of the current commit: `challenger` if it is allowed, else quarantined."""
     require_clean(base)
     commit = head(base)
-    approvers = read_approvers(base)
     key = signing.private_key(base)
-    signing.require_listed(key, approvers)
-    entries, _ = opened(base, registry, approvers.signers())
-    life = trace(entries)
+    signing.require_listed(key, read_approvers(base))
+    seen = situation(base, registry)
+    life = seen.life
     _require_in_remote(base)
     day = datetime.now(UTC).date()
     with tempfile.TemporaryDirectory() as name:
         scratch, folder = Path(name) / "copy", Path(name) / "bundle"
         scratch.mkdir()
-        champion = life.champion
-        rival = (
-            bundle.fetch(registry, champion, approvers, day, Path(name) / "champion").model
-            if champion
-            else None
-        )
+        rival = _rival(registry, seen, Path(name) / "champion", say)
         recompute(base, commit, rival, scratch, say)
         params = compose(scratch / CONF)
         decision = judge(params, recheck(scratch, params, collect(scratch)), day)
@@ -69,7 +62,21 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
         say("signing and uploading")
         bundle.build(scratch, folder)
         parts = (folder, Path(name) / SIGNATURE, key)
-        return _enter(base, registry, params.notify, statement, decision, parts)
+        return _enter(base, registry, seen, statement, decision, parts)
+
+
+def _rival(
+    registry: Registry, seen: Situation, folder: Path, say: Callable[[str], None]
+) -> Path | None:
+    """Return the champion's model, to compare with; None if there is none that is whole."""
+    champion = seen.life.champion
+    if champion is None:
+        return None
+    try:
+        return bundle.fetch(registry, champion, seen.now.approvers, folder).model
+    except Problem as problem:
+        say(f"comparing with no champion, as {problem}")
+        return None
 
 
 def _require_in_remote(base: Path) -> None:
@@ -117,7 +124,7 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
 def _enter(
     base: Path,
     registry: Registry,
-    notify: Notify,
+    seen: Situation,
     statement: Statement,
     decision: Decision,
     parts: tuple[Path, Path, Path],
@@ -128,7 +135,13 @@ def _enter(
     status = "pending_review" if allowed else "quarantined"
     subject = statement.subject()
     tags = {f"{name}_digest": subject[name] for name in ("model", "data", "policy", "decision")}
-    number, run_id = registry.create(tags | {"commit": statement.commit, STATUS: status})
+    tags |= {"commit": statement.commit, STATUS: status}
+    number, run_id = registry.create(tags)
+    while (
+        number in seen.life.versions
+    ):  # of a registered model that was deleted: its number is used
+        registry.tag(number, **{STATUS: "quarantined"})
+        number, run_id = registry.create(tags)
     statement = statement.model_copy(update={"version": number})
     bundle.state(folder, statement, signatures / bundle.SIGNED, key)
     registry.upload(run_id, folder, BUNDLE)
@@ -138,7 +151,7 @@ def _enter(
         base,
         registry,
         "registered" if allowed else "quarantined",
-        notify=notify,
+        seen,
         version=number,
         subject=subject,
         decision=summary(decision),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STATUS = "governance_status"
 ANCHOR = "ledger_head"  # on the registered model and on each version: `sequence commit`
 CHAMPION, CHALLENGER = "champion", "challenger"
+NEVER = 10**9  # the number of an event that no ledger has
 BUNDLE, SIGNATURE = "bundle", "signature"  # folders of artifacts: what is signed, and by what
 RELEASES = "releases"
 
@@ -140,9 +141,10 @@ class Registry:
 
     def anchor(self, sequence: int, commit: str, number: int | None) -> None:
         """Name the ledger's head outside the ledger."""
+        self.ensure()
         with self._client() as client:
             client.set_registered_model_tag(self.name, ANCHOR, f"{sequence} {commit}")
-        if number is not None:
+        if number is not None and number in self.versions():
             self.tag(number, **{ANCHOR: f"{sequence} {commit}"})
 
     def anchors(self) -> list[Anchor]:
@@ -161,10 +163,9 @@ class Registry:
         found: list[Anchor] = []
         for where, text in tags.items():
             sequence, _, commit = text.partition(" ")
-            if sequence.isdecimal() and commit:
-                found.append(Anchor(where, int(sequence), commit))
-            elif text:
-                raise Problem(f"the tag {ANCHOR} of {where} is no anchor: {text[:60]!r}", 1)
+            whole = sequence.isdecimal() and int(sequence) > 0 and commit
+            if text:  # what is no anchor is one of an event that nobody has
+                found.append(Anchor(where, int(sequence) if whole else NEVER, commit or text))
         return found
 
 

@@ -6,6 +6,7 @@ Replacement objects and grafts are switched off: they would show another history
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -21,7 +22,9 @@ SETTINGS = {
     "core.fsync": "committed,reference",
     "core.fsyncMethod": "fsync",
     "i18n.commitEncoding": "UTF-8",
+    "i18n.logOutputEncoding": "UTF-8",
     "log.showSignature": "false",
+    "log.mailmap": "false",
     "advice.graftFileDeprecated": "false",
 }
 FIXED = (
@@ -128,11 +131,14 @@ def protected(base: Path) -> str:
 
 
 def last_protected(base: Path) -> str:
-    """Return the protected branch's commit as last fetched: for who may have no network."""
-    if has_remote(base):
+    """Return the protected branch's commit; where the remote cannot be asked, as last fetched."""
+    try:
+        return protected(base)
+    except Problem:
         done = attempt(base, "rev-parse", "--verify", "--quiet", f"{FETCHED}^{{commit}}")
-        return done.stdout.decode().strip() if done.returncode == 0 else protected(base)
-    return protected(base)
+        if done.returncode:
+            raise
+        return done.stdout.decode().strip()
 
 
 def content(base: Path, commit: str, path: str) -> bytes | None:
@@ -142,19 +148,47 @@ def content(base: Path, commit: str, path: str) -> bytes | None:
 
 
 def extract(base: Path, commit: str, target: Path) -> None:
-    """Write a commit's whole tree into an empty folder."""
-    import io
-    import tarfile
+    """Write a commit's files into an empty folder, byte for byte.
 
-    done = attempt(base, "archive", "--format=tar", commit)
-    if done.returncode:
+    `git archive` and `git checkout` would pass them through filters that a clone is free to set.
+    """
+    listed = attempt(base, "ls-tree", "-r", "-z", "--full-tree", commit)
+    if listed.returncode:
         raise Problem(f"cannot read commit {commit[:12]}: fetch it with `git fetch`")
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(target, filter="data")
+    lines = [line.partition("\t") for line in listed.stdout.decode().split("\0") if line]
+    files = [(words.split()[2], name) for words, _, name in lines if words.startswith("100")]
+    asked = "".join(f"{blob}\n" for blob, _ in files).encode()
+    out = attempt(base, "cat-file", "--batch", stdin=asked).stdout
+    start = 0
+    for blob, name in files:
+        line, _, _ = out[start : start + 100].partition(b"\n")
+        words = line.split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise Problem(
+                f"{name} of commit {commit[:12]} ({blob[:12]}) cannot be read: `git fsck`"
+            )
+        begin = start + len(line) + 1
+        start = begin + int(words[2]) + 1
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(out[begin : start - 1])
 
 
-def authors(base: Path, commit: str) -> set[str]:
-    """Return the e-mail addresses of a commit's author, committer and co-authors, in lower case."""
-    trailers = "%(trailers:key=Co-authored-by,valueonly)"
-    shown = git(base, "show", "-s", f"--format=%ae%n%ce%n{trailers}", commit).splitlines()
-    return {line.rpartition("<")[2].rstrip("> ").lower() for line in shown if line.strip()}
+def precedes(base: Path, one: str, two: str) -> bool:
+    """Return whether commit `one` is `two`, or among those before it."""
+    return attempt(base, "merge-base", "--is-ancestor", one, two).returncode == 0
+
+
+def names(email: str) -> set[str]:
+    """Return an address in lower case, with the account that GitHub hides behind its own."""
+    email = email.strip().lower()
+    found = re.fullmatch(r"(?:\d+\+)?([a-z0-9-]+)@users\.noreply\.github\.com", email)
+    return {email, found[1]} if found else {email}
+
+
+def written_by(base: Path, commits: str, *paths: str) -> set[str]:
+    """Return who wrote, committed or co-wrote commits, as `names` has them."""
+    form = "--format=%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)"
+    lines = git(base, "log", form, commits, *paths).splitlines()
+    found = [line.rpartition("<")[2].rstrip("> ") for line in lines if line.strip()]
+    return {name for one in found for name in names(one)}

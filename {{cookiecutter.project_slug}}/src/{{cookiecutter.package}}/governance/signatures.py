@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from ..files import write_text
 from ..problem import Problem
 from .chain import Entry, Event
-from .repository import git
+from .repository import attempt
 
 
 class Signer(NamedTuple):
@@ -34,6 +34,10 @@ class Signer(NamedTuple):
         day = event.moment.date()
         begun = self.since is None or self.since <= day
         return begun and (self.until is None or day < self.until)
+
+    def expects(self, event: Event) -> bool:
+        """Return whether an event has to be signed: the key was listed on an earlier day."""
+        return self.counts(event) and (self.since is None or self.since < event.moment.date())
 
     @property
     def fingerprint(self) -> str:
@@ -73,17 +77,23 @@ def signatures(
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         words += ["log", "--no-walk=unsorted", "--stdin", "--no-color", "--no-patch"]
-        said = git(
-            base,
-            *[*words, "--format=%H %G? %GF %GS"],
-            stdin="".join(f"{name}\n" for name in commits).encode(),
-        )
-    found = {words[0]: _signature(words[1:], signers) for words in map(str.split, said.split("\n"))}
-    if set(found) != set(commits):
-        raise Problem("git did not say whether the ledger's events are signed: look at `git fsck`")
+        words += ["--format=%H %G? %GF %GS"]
+        found = _asked(base, words, commits, signers)
+        for name in [one for one in commits if one not in found]:
+            # ssh-keygen gave nonsense up before it had read all, and git died of that
+            found |= {name: Signature("bad")} | _asked(base, words, [name], signers)
     if any(one.state != "unsigned" for one in found.values()) and not shutil.which("ssh-keygen"):
         raise Problem("signatures cannot be checked without ssh-keygen: install OpenSSH")
     return found
+
+
+def _asked(
+    base: Path, words: list[str], commits: Sequence[str], signers: Sequence[Signer]
+) -> dict[str, Signature]:
+    asked = "".join(f"{name}\n" for name in commits).encode()
+    lines = attempt(base, *words, stdin=asked).stdout.decode("utf-8", errors="replace").split("\n")
+    found = {words[0]: _signature(words[1:], signers) for words in map(str.split, lines) if words}
+    return {name: one for name, one in found.items() if name in commits}
 
 
 def _line(number: int, signer: Signer) -> str:
@@ -96,7 +106,7 @@ def _line(number: int, signer: Signer) -> str:
 
 
 def _signature(words: list[str], signers: Sequence[Signer]) -> Signature:
-    verdict, *more = words
+    verdict, *more = words or [""]
     if verdict == "N":
         return Signature("unsigned")
     if verdict == "G" and len(more) == 2 and more[1].startswith("signer-"):
@@ -109,22 +119,23 @@ def _signature(words: list[str], signers: Sequence[Signer]) -> Signature:
 def missing_signatures(
     entries: Sequence[Entry], found: dict[str, Signature], signers: Sequence[Signer]
 ) -> list[str]:
-    """Return what is wrong with signatures, which are due whenever a listed key was valid.
+    """Return what is wrong with signatures, due from the day after one on which a key was listed.
 
     They are due after a signed event, too; that is of the chain.
     """
     problems: list[str] = []
     for entry in entries:
-        due = any(signer.counts(entry.event) for signer in signers)
+        due = any(signer.expects(entry.event) for signer in signers)
         signature = found[entry.commit]
         known = [one for one in signers if one.fingerprint == signature.by]
         wrong = {
             "good": "",
-            "unsigned": "is unsigned, and signatures are due" if due else "",
-            "bad": "has a bad signature: it is not of this event",
-            "unlisted": f"is signed by a key that is not listed ({signature.by})"
-            if signers
+            "unsigned": "is unsigned, and signatures are due (a key that was listed later needs "
+            "its first day, `since`)"
+            if due
             else "",
+            "bad": "has a bad signature: it is not of this event",
+            "unlisted": f"is signed by a key that is not listed ({signature.by})" if due else "",
         }[signature.state]
         if known:
             wrong = f"is signed by {known[0].principal} with a key that was not valid on that day"

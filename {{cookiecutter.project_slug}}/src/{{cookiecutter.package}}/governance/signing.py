@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..files import shown, write_bytes
 from ..problem import Problem, first_line
 from .approvers import Approvers
+from .repository import git
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -38,7 +39,8 @@ def private_key(base: Path) -> Path:
 
 
 def _require_outside(path: Path, base: Path) -> None:
-    if path.is_relative_to(base.resolve()):
+    common = git(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    if any(path.is_relative_to(one) for one in (base.resolve(), Path(common).resolve().parent)):
         raise Problem(f"{shown(path)} is in the repository, where no private key belongs: move it")
 
 

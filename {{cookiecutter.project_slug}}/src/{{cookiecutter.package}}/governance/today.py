@@ -18,11 +18,9 @@ from .approvers import Approvers, Person
 from .bundle import Checked
 from .decision import LETS_THROUGH, Decision
 from .github import Said
-from .lifecycle import Lifecycle, Version, trace
+from .lifecycle import Lifecycle, Version
 from .policy import judge
-from .record import opened
-from .registry import Registry
-from .repository import PROTECTED, attempt, extract, protected
+from .repository import PROTECTED, extract, precedes, protected
 
 WORKFLOW = ".github/workflows/promote.yml"
 ENVIRONMENTS = {"approve-model": "model-owner", "approve-risk": "risk-owner"}
@@ -46,25 +44,13 @@ class Today:
         return digest_of(self.policy.model_dump(mode="json"))
 
 
-@dataclass(frozen=True)
-class Situation:
-    """What a command goes by: today's rules, and the ledger up to the event `after`."""
-
-    now: Today
-    life: Lifecycle
-    after: str | None
-
-
-def situation(base: Path, registry: Registry) -> Situation:
-    """Look at the protected branch and at the ledger, whose chain, anchors and signatures hold."""
-    now = today(base)
-    entries, after = opened(base, registry, now.approvers.signers())
-    return Situation(now, trace(entries), after)
-
-
 def today(base: Path) -> Today:
     """Read policy and approvers from the protected branch, fetched now."""
-    commit = protected(base)
+    return rules_of(base, protected(base))
+
+
+def rules_of(base: Path, commit: str) -> Today:
+    """Read policy and approvers as a commit has them."""
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
         params = compose(Path(scratch) / CONF)
@@ -98,10 +84,19 @@ def summary(decision: Decision) -> dict[str, object]:
     }
 
 
-def require_reviewed(base: Path, version: Version, now: Today) -> None:
-    """Refuse a version of a commit that did not reach the protected branch."""
-    commit = version.subject["commit"]
-    if attempt(base, "merge-base", "--is-ancestor", commit, now.commit).returncode:
+def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) -> None:
+    """Refuse a commit that did not reach the protected branch, or is older than the champion's.
+
+    Of an older one nobody could say whose work is new in it.
+    """
+    commit, champion = version.subject["commit"], life.champion
+    if champion is not None and not precedes(base, champion.subject["commit"], commit):
+        raise Problem(
+            f"commit {commit[:12]} does not follow the champion's, "
+            f"{champion.subject['commit'][:12]}: register a newer one, or roll back",
+            1,
+        )
+    if not precedes(base, commit, now.commit):
         raise Problem(
             f"commit {commit[:12]} is not on {PROTECTED}: merge it by review, and register there", 1
         )
@@ -119,7 +114,9 @@ def sort_approvals(
     good: list[Approval] = []
     why: list[str] = []
     for approval in given(version):
-        reason = refused(approval, version, now.policy_digest, now.approvers, wanted, own)
+        reason = refused(
+            approval, version, now.policy_digest, now.approvers, wanted, own, datetime.now(UTC)
+        )
         reason = reason or _unconfirmed(base, approval, now)
         if reason:
             why.append(f"approval by {approval.approver} of {approval.time[:10]}: {reason}")
