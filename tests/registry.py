@@ -14,6 +14,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,17 @@ def approvers(project: BakedProject, **sections: Any) -> dict[str, Any]:
     found |= sections
     project.write(APPROVERS, json.dumps(found, indent=1))
     return found
+
+
+def sign_events(project: BakedProject, name: str, *, listed: bool = True) -> None:
+    """Have git sign with a new key, which the protected branch lists from today on."""
+    path = home(project) / "keys" / name
+    key = {"name": name, "key": ssh_key(path), "since": datetime.now(UTC).date().isoformat()}
+    if listed:
+        approvers(project, ledger=[key])
+        save(project, "Who signs events", author="Risk <risk@example.org>")
+    baked.git(project.path, "config", "gpg.format", "ssh")
+    baked.git(project.path, "config", "user.signingkey", str(path))
 
 
 def save(project: BakedProject, message: str, author: str = "Author <author@example.org>") -> str:

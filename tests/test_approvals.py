@@ -445,7 +445,15 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         lost = replace(project, variables=project.variables | {"GITHUB_TOKEN": ""})
         done = lost.governance("promote", code=None)
         registry.refused(done, "no token for GitHub", code=2)
+        # And only a signed event can vouch for GitHub later, so git has to sign
         hub.review(5, "owner-at-github", "APPROVED", commit_id=commit)
+        done = project.governance("promote", code=None)
+        registry.refused(done, "believed later only in signed events")
+        registry.sign_events(project, "ci")
         project.governance("promote")
         assert registry.states(project) == {1: "champion"}
+        rows = registry.home(project) / "rows.csv"
+        rows.write_bytes((project.path / "data" / "raw.parquet").read_bytes())
+        out = str(registry.home(project) / "out.csv")
+        project.governance("predict", str(rows), "--output", out)
         assert not hub.complaints

@@ -93,7 +93,8 @@ def _asked(
     asked = "".join(f"{name}\n" for name in commits).encode()
     lines = attempt(base, *words, stdin=asked).stdout.decode("utf-8", errors="replace").split("\n")
     found = {words[0]: _signature(words[1:], signers) for words in map(str.split, lines) if words}
-    return {name: one for name, one in found.items() if name in commits}
+    wanted = set(commits)
+    return {name: one for name, one in found.items() if name in wanted}
 
 
 def _line(number: int, signer: Signer) -> str:

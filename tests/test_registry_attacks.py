@@ -1,0 +1,244 @@
+"""Who may write to git and to the registry still cannot make a champion of what nobody approved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import baked
+import pytest
+import registry
+from baked import BakedProject
+
+pytestmark = pytest.mark.slow
+
+LEDGER = "refs/heads/governance-ledger"
+
+
+def predict(project: BakedProject, *causes: str, code: int = 1) -> None:
+    """Assert that there is no prediction, for these causes."""
+    rows, out = str(project.path / "data" / "raw.parquet"), str(registry.home(project) / "out.csv")
+    done = project.governance("predict", rows, "--output", out, code=None)
+    registry.refused(done, *causes, code=code)
+
+
+def write(project: BakedProject, *events: str) -> None:
+    """Append events as somebody does who may push, without the command line, and push them."""
+    text = "".join(
+        f"ledger.append(Path(), '{event}', version=1, subject=subject, details=details)\n"
+        for event in events
+    )
+    main = baked.git(project.path, "rev-parse", "HEAD")
+    script = (
+        f"from {project.package}.governance import ledger\n"
+        "subject = ledger.read(Path())[0].event.subject\n"
+        f"details = {{'missing': [], 'from': None, 'protected': '{main}'}}\n{text}"
+    )
+    registry.python(project, script)
+    baked.git(project.path, "push", "--quiet", "origin", LEDGER)
+
+
+def test_trap_16_a_promotion_that_nobody_approved_is_believed_nowhere(
+    registered: BakedProject,
+) -> None:
+    # Given a pending version, and a ledger into which somebody wrote "approved" and "promoted"
+    write(registered, "approved", "promoted")
+    registry.python(registered, "client.set_registered_model_alias(name, 'champion', '1')\n")
+    # When anybody looks, then all say that it is no champion
+    cause = "version 1 is no champion: nobody approved it as model-owner"
+    predict(registered, cause)
+    assert cause in registered.governance("ledger", "verify", code=1).stdout.replace("\n", " ")
+    assert any(cause in line for line in registry.status(registered, code=1)["differences"])
+    # And reconcile does not make one of it
+    done = registered.governance("reconcile", "--apply", code=None)
+    registry.refused(done, cause)
+    shown = registered.governance("ledger", "show").stdout
+    assert "owner" not in shown
+
+
+def test_a_model_that_training_does_not_give_is_not_registered(
+    contested: BakedProject,
+) -> None:
+    # Given a model that was fitted on the test rows too, with evidence measured on it
+    script = """
+import json, sys
+from pathlib import Path
+import pandas as pd
+package = sys.argv[1]
+from importlib import import_module
+tables, model_file = import_module(f"{package}.tables"), import_module(f"{package}.model_file")
+train, test = (pd.read_parquet(path) for path in (tables.TRAIN, tables.TEST))
+model = model_file.load()
+whole = pd.concat([train, test, test])
+model.fit(whole[list(model.feature_names_in_)], whole[tables.TARGET])
+Path(model_file.PATH).chmod(0o644)
+model_file.save(model)
+path = Path("reports/evidence/train.json")
+found = json.loads(path.read_text("utf-8"))
+found["subject"]["model"] = model_file.digest()
+path.write_text(json.dumps(found), "utf-8")
+"""
+    contested.run(["python", "-c", script, contested.package])
+    for stage in ("evaluate", "drift", "fairness", "explain", "document", "decide"):
+        contested.run(["python", "-m", f"{contested.package}.stage", stage])
+    contested.run(["dvc", "commit", "--force", "--quiet"])
+    contested.run(["dvc", "push", "--quiet"])
+    registry.save(contested, "Better")
+    contested.governance("gate")
+    # When it is registered, then training again tells
+    done = contested.governance("register", code=None)
+    registry.refused(done, "the model was not trained on this commit")
+
+
+def test_a_filter_of_the_clone_changes_no_policy(registered: BakedProject) -> None:
+    # Given a clone whose own attributes rewrite the policy whenever git writes it out
+    (registered.path / ".git" / "info").mkdir(exist_ok=True)
+    attributes = registered.path / ".git" / "info" / "attributes"
+    attributes.write_text("conf/policy/*.yaml filter=mine\n", encoding="utf-8")
+    swap = "sed s/model-owner/risk-owner/"
+    baked.git(registered.path, "config", "filter.mine.smudge", swap)
+    # When the wrong role approves, then the policy is that of the protected branch
+    said = registry.approve(registered, 1, "risk", code=1)
+    assert "the policy wants model-owner, not risk-owner" in said
+
+
+def test_an_older_commit_than_the_champions_is_not_promoted(contested: BakedProject) -> None:
+    # Given a champion of the newest commit, and an approval for a version of an older one
+    contested.governance("promote")
+    older = baked.git(contested.path, "rev-parse", "HEAD~1")
+    baked.git(contested.path, "checkout", "--quiet", older)
+    contested.run(["dvc", "checkout", "--quiet"])
+    done = contested.governance("register", code=None)
+    assert done.returncode == 0, done.stderr
+    # When somebody wants to approve it, then nobody could say whose work is new in it
+    said = registry.approve(contested, 3, code=1)
+    assert "does not follow the champion's" in said
+
+
+def test_githubs_own_addresses_do_not_hide_an_author(contested: BakedProject) -> None:
+    # Given a champion, and a commit after it under the address that GitHub gives to the owner
+    contested.governance("promote")
+    text = contested.read(registry.ESTIMATOR).replace("learning_rate: 0.2", "learning_rate: 0.15")
+    contested.write(registry.ESTIMATOR, text)
+    contested.run(["dvc", "repro", "--quiet"])
+    contested.run(["dvc", "push", "--quiet"])
+    hidden = "Somebody <7+Owner-at-GitHub@users.noreply.github.com>"
+    registry.save(contested, "Faster", author=hidden)
+    contested.governance("register")
+    # When the owner approves it, then that is the author
+    assert "is an author of what is to be approved" in registry.approve(contested, 3, code=1)
+
+
+def test_what_the_remote_has_lost_is_not_pushed_again(contested: BakedProject) -> None:
+    # Given a remote whose ledger somebody cut
+    baked.git(contested.path, "push", "--quiet", "--force", "origin", f"{LEDGER}~1:{LEDGER}")
+    # When anybody looks or moves, then it is said, and reconcile does not make it good
+    for words in (["promote"], ["reconcile", "--apply"]):
+        registry.refused(contested.governance(*words, code=None), "origin has lost event 5")
+    assert "origin has lost event 5" in registry.status(contested, code=1)["differences"][0]
+
+
+def test_a_champion_whose_files_are_gone_shows_in_status(contested: BakedProject) -> None:
+    # Given a champion whose model somebody deleted in the registry
+    (registry.artifacts(contested, 1) / "bundle" / "model.skops").unlink()
+    # When anybody looks, then status tells
+    [found] = registry.status(contested, code=1)["differences"]
+    assert "the champion's files: version 1 is refused" in found
+    assert "model.skops missing" in found
+    # And a new version can be registered all the same, and replace it
+    registry.another_model(contested, "0.3")
+    contested.governance("register")
+    registry.approve(contested, 3)
+    contested.governance("promote", "3")
+    assert registry.states(contested)[3] == "champion"
+    told = registry.ledger(contested)[-1]["details"]["not_compared"]
+    assert "version 1 is refused" in told
+
+
+def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
+    contested: BakedProject,
+) -> None:
+    # Given tags that name events which nobody has
+    for value in ("oops", f"9 {'a' * 40}", f"0 {'a' * 40}"):
+        tag = f"client.set_model_version_tag(name, '1', 'ledger_head', '{value}')\n"
+        registry.python(contested, tag)
+        # When anybody looks, then it is found, and put right on request
+        assert registry.status(contested, code=1)["differences"]
+        contested.governance("reconcile", "--apply")
+        assert registry.status(contested)["differences"] == []
+    contested.governance("promote")
+
+
+def test_a_registered_model_that_was_deleted_starts_with_a_number_of_its_own(
+    contested: BakedProject,
+) -> None:
+    # Given a registered model that somebody deleted, with all its versions
+    registry.python(contested, "client.delete_registered_model(name)\n")
+    found = registry.status(contested, code=1)["differences"]
+    assert any("version 1 is gone from the registry" in line for line in found)
+    contested.governance("reconcile", "--apply", code=1)
+    # When another model is registered and approved, then it has a number that is not in use
+    registry.another_model(contested, "0.3")
+    contested.governance("register")
+    assert registry.ledger(contested)[-1]["version"] == 3
+
+
+def test_an_event_that_nobody_would_believe_is_not_written(contested: BakedProject) -> None:
+    # Given a list of keys that sign events, and a git that signs with another one
+    registry.sign_events(contested, "ci")
+    registry.sign_events(contested, "other", listed=False)
+    before = registry.ledger(contested)
+    # When the challenger is promoted, then the event is taken back, and nobody else is stopped
+    done = contested.governance("promote", code=None)
+    assert done.returncode == 0 or "signed by a key that is not listed" in done.stderr
+    if done.returncode:
+        assert registry.ledger(contested) == before
+    key = registry.home(contested) / "keys" / "ci"
+    baked.git(contested.path, "config", "user.signingkey", str(key))
+    contested.governance("promote")
+    assert registry.states(contested)[2] == "champion"
+
+
+def test_a_remote_that_takes_nothing_leaves_nothing(contested: BakedProject) -> None:
+    # Given a remote that refuses
+    hook = registry.home(contested) / "origin.git" / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n", encoding="utf-8")
+    hook.chmod(0o755)
+    before = registry.ledger(contested)
+    # When the challenger is promoted, then nothing is recorded, and that is said
+    done = contested.governance("promote", code=None)
+    registry.refused(done, "nothing is recorded", "not today", code=2)
+    assert registry.ledger(contested) == before
+    assert registry.states(contested)[2] == "approved"
+    # And when it takes the event and only its answer is lost, then the champion is champion
+    shutil.move(hook, hook.with_name("post-receive"))
+    lost = "#!/bin/sh\nkill -9 $PPID\n"
+    hook.with_name("post-receive").write_text(lost, encoding="utf-8")
+    contested.governance("promote")
+    assert registry.states(contested)[2] == "champion"
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("people: []\npeople: []\n", "people"),
+        ("ledger: [{name: ci, key: ssh-ed25519AAAA0000000000000000}]\n", "no public SSH key"),
+        ("ledger: [{name: ci, key: ssh-ed25519 AAAAC3Nz}]\n", "no public SSH key"),
+        ("model_keys: [{key: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA}]\n", "no public key in PEM"),
+        ("people: everybody\n", "people"),
+        ("peeple: []\n", "did you mean people?"),
+        ("people: [\n", "no YAML"),
+    ],
+)
+def test_a_list_of_approvers_that_is_wrong_is_said_in_a_line(
+    registered: BakedProject, text: str, cause: str
+) -> None:
+    # Given a file of approvers with something wrong on the protected branch
+    registered.write(registry.APPROVERS, text)
+    registry.save(registered, "Wrong", author="Risk <risk@example.org>")
+    # When the version is promoted, then nobody can judge, and it is said where
+    done = registered.governance("promote", "1", code=None)
+    line = registry.refused(done, "governance/approvers.yaml on main", cause, code=2)
+    assert len(line) < 500
+    assert json.dumps(str(Path.home())) not in line
