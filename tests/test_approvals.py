@@ -299,7 +299,9 @@ def test_an_approval_that_no_longer_counts_stops_the_promotion(
     done = contested.governance("promote", code=None)
     # Then it is not promoted, and the reason is said
     registry.refused(done, "lacks an approval by model-owner", cause)
-    assert registry.states(contested)[2] == "approved"
+    # And a key that was revoked from before on takes the champion's approval with it
+    code = 1 if change is revoke else 0
+    assert registry.states(contested, code)[2] == "approved"
 
 
 @pytest.mark.slow
@@ -433,12 +435,16 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         pull = hub.add_pull(5, author="author-at-github")
         pull["head"]["sha"] = commit
         hub.review(5, "owner-at-github", "APPROVED", commit_id=commit)
+        done = project.governance("approve", "1", "--pull", "5", code=None)
+        registry.refused(done, "it is older than the registration")
+        given = {"commit_id": commit, "submitted_at": ago(0)}
+        hub.review(5, "owner-at-github", "APPROVED", **given)
         said = project.governance("approve", "1", "--pull", "5").stdout
         # Then it counts
         assert "owner said yes" in said
         assert registry.states(project) == {1: "approved"}
         # And when the review is dismissed before the promotion, then it counts no longer
-        hub.review(5, "owner-at-github", "DISMISSED", commit_id=commit)
+        hub.review(5, "owner-at-github", "DISMISSED", **given)
         done = project.governance("promote", code=None)
         registry.refused(done, "lacks an approval", "GitHub knows of no such approval")
         # And without an answer from GitHub, nobody can tell
@@ -446,7 +452,7 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         done = lost.governance("promote", code=None)
         registry.refused(done, "no token for GitHub", code=2)
         # And only a signed event can vouch for GitHub later, so git has to sign
-        hub.review(5, "owner-at-github", "APPROVED", commit_id=commit)
+        hub.review(5, "owner-at-github", "APPROVED", **given)
         done = project.governance("promote", code=None)
         registry.refused(done, "believed later only in signed events")
         registry.sign_events(project, "ci")

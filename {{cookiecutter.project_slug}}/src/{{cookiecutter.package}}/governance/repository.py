@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from ..problem import Problem, first_line
@@ -130,8 +131,12 @@ def protected(base: Path) -> str:
     return done.stdout.decode().strip()
 
 
+@cache
 def last_protected(base: Path) -> str:
-    """Return the protected branch's commit; where the remote cannot be asked, as last fetched."""
+    """Return the protected branch's commit; where the remote cannot be asked, as last fetched.
+
+    Asked once a process, so that a command goes by one answer.
+    """
     try:
         return protected(base)
     except Problem:
