@@ -70,7 +70,7 @@ def forked(home: Path, work: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(package: str, source: Path, scratch: Path, command: str) -> None:
+def main(package: str, source: Path, scratch: Path, command: str, stride: int) -> None:
     """Kill, look, mend, look, try again, look; until a run ends by itself."""
     module = {
         name: importlib.import_module(f"{package}.governance.{name}")
@@ -115,9 +115,9 @@ def main(package: str, source: Path, scratch: Path, command: str) -> None:
             act()
         return look()
 
-    deadly, ended = 0, False
+    deadly, ended = 1 - stride, False
     while not ended:
-        deadly += 1
+        deadly += stride
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(source, scratch, symlinks=True)
         before, after = str(source / "project"), str(scratch / "project")
@@ -134,4 +134,4 @@ def main(package: str, source: Path, scratch: Path, command: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

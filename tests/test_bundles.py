@@ -105,7 +105,16 @@ MUTATIONS = {
 }
 
 
-@pytest.mark.parametrize("mutate", MUTATIONS, ids=lambda one: one.__name__)
+OFTEN = (change_model, add_git_folder, rename, unsign)  # the others at night
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        pytest.param(one, id=one.__name__, marks=() if one in OFTEN else pytest.mark.nightly)
+        for one in MUTATIONS
+    ],
+)
 def test_trap_27_a_changed_model_is_neither_promoted_nor_loaded(
     contested: BakedProject, tmp_path: Path, mutate: Callable[[Path], None]
 ) -> None:

@@ -23,21 +23,24 @@ pytestmark = pytest.mark.slow
             "client.delete_registered_model_alias(name, 'champion')",
             "alias champion names no version, the ledger says version 1",
         ),
-        (
+        pytest.param(
             "client.delete_registered_model_alias(name, 'challenger')",
             "alias challenger names no version, the ledger says version 2",
+            marks=pytest.mark.nightly,
         ),
         (
             "client.set_model_version_tag(name, '2', 'governance_status', 'champion')",
             "version 2: tag governance_status says 'champion', the ledger 'approved'",
         ),
-        (
+        pytest.param(
             "client.set_model_version_tag(name, '1', 'model_digest', 'sha256:00')",
             "version 1: tag model_digest says 'sha256:00'",
+            marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             "client.delete_model_version_tag(name, '1', 'commit')",
             "version 1: tag commit says 'nothing'",
+            marks=pytest.mark.nightly,
         ),
         (
             "registry.create({'governance_status': 'champion'})",

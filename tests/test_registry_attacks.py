@@ -103,6 +103,7 @@ def test_a_filter_of_the_clone_changes_no_policy(registered: BakedProject) -> No
     assert "the policy wants model-owner, not risk-owner" in said
 
 
+@pytest.mark.nightly
 def test_an_older_commit_than_the_champions_is_not_promoted(contested: BakedProject) -> None:
     # Given a champion of the newest commit, and an approval for a version of an older one
     contested.governance("promote")
@@ -116,6 +117,7 @@ def test_an_older_commit_than_the_champions_is_not_promoted(contested: BakedProj
     assert "does not follow the champion's" in said
 
 
+@pytest.mark.nightly
 def test_githubs_own_addresses_do_not_hide_an_author(contested: BakedProject) -> None:
     # Given a champion, and a commit after it under the address that GitHub gives to the owner
     contested.governance("promote")
@@ -170,6 +172,7 @@ def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
     contested.governance("promote")
 
 
+@pytest.mark.nightly
 def test_a_registered_model_that_was_deleted_starts_with_a_number_of_its_own(
     contested: BakedProject,
 ) -> None:

@@ -1,5 +1,7 @@
 """GitHub's API: which repository, whose token, what went wrong in a line, all of a list's pages."""
 
+# GitHub's client is an extra, and types are checked without it, too.
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 import os

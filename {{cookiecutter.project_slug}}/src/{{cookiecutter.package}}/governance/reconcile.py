@@ -126,6 +126,9 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     signers = approvers.read(base, last_protected(base)).signers()
     try:
         require_signed(base, entries, signers)
+    except Problem as problem:
+        return entries, differences, [str(problem)]
+    try:
         require_anchored(base, remotes, registry.anchors())
     except Unanchored as problem:
         differences.append(str(problem))
