@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,6 +56,40 @@ def gate(
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
     raise typer.Exit(0 if decision.verdict == "allow" else 1)
+
+
+@app.command()
+def predict(
+    source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
+    output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
+    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
+    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict with the champion, after its signature, digests and record were checked."""
+    from .governance.commands import door, tell
+    from .governance.loading import loaded
+    from .pipeline.predict import Origin, checked_request
+    from .pipeline.predict import predict as predicted
+
+    source, output = source.absolute(), output.absolute()
+    base, registry = door()
+    name = checked_request(source, output, request)
+    with loaded(base, registry, alias) as (version, checked):
+        origin = Origin(
+            version=version.number,
+            state=version.state,
+            digest=version.subject["model"],
+            model=checked.model,
+            evidence=checked.evidence(),
+            data=checked.params().data,
+        )
+        done = predicted(origin, source, output, name)
+    line = (
+        f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
+    )
+    values = {"request": done.request, "version": done.version, "rows": done.rows}
+    tell(as_json, line, log=done.log.as_posix(), **values)
 
 
 @contract.command()

@@ -161,26 +161,6 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
     raise typer.Exit(1 if report.differences else 0)
 
 
-def predict(
-    source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
-    output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
-    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
-    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Predict with the champion, after its signature, digests and record were checked."""
-    from .predict import predict as predicted
-
-    source, output = source.absolute(), output.absolute()
-    base, registry = door()
-    done = predicted(base, registry, source, output, alias, request)
-    line = (
-        f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
-    )
-    values = {"request": done.request, "version": done.version, "rows": done.rows}
-    tell(as_json, line, log=done.log.as_posix(), **values)
-
-
 def keygen(
     path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
 ) -> None:
@@ -203,7 +183,6 @@ def add(app: typer.Typer) -> None:
         rollback,
         status,
         reconcile,
-        predict,
         keygen,
     ):
         app.command()(command)

@@ -43,7 +43,7 @@ class Registry:
 
     def __init__(self, name: str) -> None:
         """Connect to the store that `MLFLOW_TRACKING_URI` names, or the repository's own."""
-        from ..pipeline.tracking import connect
+        from ..mlflow_store import connect
 
         self.name = name
         self.experiment = connect(name)
@@ -52,7 +52,7 @@ class Registry:
     def _client(self) -> Generator[MlflowClient]:
         from mlflow.tracking import MlflowClient
 
-        from ..pipeline.tracking import answering
+        from ..mlflow_store import answering
 
         with answering():
             yield MlflowClient()

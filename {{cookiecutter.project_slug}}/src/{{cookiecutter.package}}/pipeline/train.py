@@ -10,10 +10,11 @@ from ..bodies import TrainBody
 from ..config import Model, Params, Task, read
 from ..evidence import load, path_of
 from ..files import file_digest
+from ..mlflow_store import answering, connect
 from ..problem import Problem, first_line
 from ..stage import record
 from .preprocessing import preprocessing
-from .tracking import answering, begin, connect, finish, flat
+from .tracking import begin, finish, flat
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,12 +1,9 @@
-"""Predict: the one way to load a model. By alias, never by path, and only after every check."""
+"""Predict with a version of the registry, and log what came in and what went out."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import uuid
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,15 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from .. import model_file, tables
 from ..config import Data, Source
+from ..evidence import AnyEvidence
+from ..files import write_text
 from ..problem import Problem
-from . import approvers, bundle, ledger
-from .bundle import Checked
-from .ledger_remote import last_seen, pull
-from .lifecycle import Version, trace
-from .record import require_signed, require_whole
-from .registry import CHALLENGER, CHAMPION, Registry
-from .repository import last_protected
-from .vouch import unfounded
+from . import sources
+from .columns import as_text
+from .evaluate import predicted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,50 +34,20 @@ class Answer:
     log: Path
 
 
-@contextmanager
-def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Version, Checked]]:
-    """Give the version behind an alias with its checked files, which vanish afterwards.
+@dataclass(frozen=True)
+class Origin:
+    """A version of the registry whose files were checked, and what was recorded with it."""
 
-    The alias must be what the ledger says; the files must be those that were signed and recorded.
-    """
-    people = approvers.read(base, last_protected(base))
-    with ledger.locked(base):
-        try:
-            pull(base)
-        except Problem as problem:
-            if problem.exit_code != 2:
-                raise
-            print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
-        entries = ledger.read(base)
-        require_whole(base, [*registry.anchors(), *last_seen(base)])
-        shown = registry.aliases().get(alias)
-    life = trace(entries)
-    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
-    if alias not in wanted:
-        raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
-    version = wanted[alias]
-    if version is None and shown is None:
-        raise Problem(f"there is no {alias} yet: `uv run governance status` shows what there is", 1)
-    if version is None or shown != version.number:
-        says = f"version {version.number}" if version else "no version"
-        raise Problem(
-            f"alias {alias} names {f'version {shown}' if shown else 'no version'}, the ledger "
-            f"says {says}: run `uv run governance reconcile`",
-            1,
-        )
-    require_signed(base, version.entries + entries[-1:], people.signers())
-    if alias == CHAMPION and (why := unfounded(base, life, version)):
-        raise Problem(f"version {version.number} is no champion: {why}", 1)
-    with tempfile.TemporaryDirectory() as scratch:
-        yield version, bundle.fetch(registry, version, people, Path(scratch))
+    version: int
+    state: str
+    digest: str
+    model: Path
+    evidence: dict[str, AnyEvidence | str]
+    data: Data
 
 
-def predict(
-    base: Path, registry: Registry, source: Path, output: Path, alias: str, request: str | None
-) -> Answer:
-    """Predict for every row of a CSV or Parquet file, and log it; `output` is written last."""
-    import pandas as pd
-
+def checked_request(source: Path, output: Path, request: str | None) -> str:
+    """Return the request's id, a new one where none is given; refuse what cannot be answered."""
     request = request or uuid.uuid4().hex
     if not request.replace("-", "").replace("_", "").isalnum() or len(request) > 64:
         raise Problem("a request id is at most 64 letters, digits, - and _: give another")
@@ -91,23 +55,29 @@ def predict(
         raise Problem(f"{output}: name a file that ends in .csv or .parquet")
     if output.resolve() == source.resolve():
         raise Problem(f"{output} is the input, too: name another file for the predictions")
+    answered = next(LOG.glob(f"*/{request}.parquet"), None)
+    if answered is not None:
+        raise Problem(f"request {request} was answered already: {answered.as_posix()}", 1)
+    return request
+
+
+def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
+    """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
+    import pandas as pd
+
     moment = datetime.now(UTC)
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
-    if log.exists():
-        raise Problem(f"request {request} was answered already: {log.as_posix()}", 1)
-    with loaded(base, registry, alias) as (version, checked):
-        features, kept = _features(source, checked)
-        model = model_file.load(checked.model)
-        score, prediction = _predicted(model, features)
+    features, kept = _features(source, origin)
+    score, prediction = _predicted(model_file.load(origin.model), features)
     given = pd.DataFrame(
         {
             "request_id": request,
             "row": range(len(features)),
             "prediction": prediction,
             "score": score,
-            "model_version": version.number,
-            "model_state": version.state,
-            "model_digest": version.subject["model"],
+            "model_version": origin.version,
+            "model_state": origin.state,
+            "model_digest": origin.digest,
             "predicted_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
@@ -115,33 +85,25 @@ def predict(
     if output.suffix == ".parquet":
         tables.write(given, output)
     else:
-        from ..files import write_text
-
         write_text(output, given.to_csv(index=False, lineterminator="\n"))
-    return Answer(request, version.number, len(given), log)
+    return Answer(request, origin.version, len(given), log)
 
 
 def _predicted(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
-    from ..pipeline.evaluate import predicted
-
     task = "classification" if hasattr(model, "classes_") else "regression"
     return predicted(model, features, task)
 
 
-def _features(source: Path, checked: Checked) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _features(source: Path, origin: Origin) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the features as the model was trained on them, and all known columns for the log."""
     import pandas as pd
 
-    from ..pipeline.columns import as_text
-
-    evidence = checked.evidence()
-    ingested, trained = evidence["ingest"], evidence["train"]
+    ingested, trained = origin.evidence["ingest"], origin.evidence["train"]
     if isinstance(ingested, str) or isinstance(trained, str):
         raise Problem("the version's own evidence is not readable: register the model again", 1)
-    data = checked.params().data
     types = {column.name: column.type for column in ingested.body.columns}
     numeric, categorical = trained.body.numeric, trained.body.categorical
-    frame = _read(source, data, types, [*numeric, *categorical])
+    frame = _read(source, origin.data, types, [*numeric, *categorical])
     columns = {name: frame[name].astype("float64") for name in numeric}
     columns |= {name: as_text(frame[name]) for name in categorical}
     others = [name for name in frame.columns if name not in columns]
@@ -152,8 +114,6 @@ def _features(source: Path, checked: Checked) -> tuple[pd.DataFrame, pd.DataFram
 def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) -> pd.DataFrame:
     """Read a file with the column types of the training table; what does not fit is refused."""
     import duckdb
-
-    from ..pipeline import sources
 
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as db:
         described = Source(kind="file", path=str(source), missing=data.source.missing)
