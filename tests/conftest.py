@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 
+import acting
 import baked
 import offline
 import pytest
@@ -203,3 +204,9 @@ def contested(contested_once: baked.BakedProject, tmp_path: Path) -> Generator[b
     copied = registry.copy(contested_once, tmp_path)
     with stored(copied, registry.home(copied).name) as project:
         yield project
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> acting.Runner:
+    """Run workflows with `act`: `runner(project, "governance.yml", "pull_request", payload=…)`."""
+    return acting.Runner(tmp_path / "runner")
