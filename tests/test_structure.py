@@ -172,7 +172,7 @@ def test_trap_35_every_line_of_codeowners_has_an_owner_and_the_policy_the_risk_o
     risk = {pattern for pattern, *owners in rules if owners == ["@org/risk", "@second"]}
     code, judged = f"/src/{project.package}/", {"/conf/config.yaml", "/conf/data/", "/dvc.yaml"}
     assert risk == {"/conf/policy/", "/governance/", "/.github/", code} | judged
-    # And of the code the stages, of the actions the team's own are the model owner's: they come later
+    # And the stages and the actions of the team are the model owner's: these lines come later
     own = (f"{code}pipeline/", "/.github/actions/deploy/", "/.github/actions/smoke/")
     assert rules[-3:] == [[pattern, "@first"] for pattern in own]
 
