@@ -14,6 +14,7 @@ TARGET = Path(__file__).parent / "github_openapi.json"
 OPERATIONS = {
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/commits/{commit_sha}/pulls": ["get"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],
 }

@@ -62,7 +62,7 @@ def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str
             "ingest gives another table than the committed one: was its source changed?", 1
         )
     for gate, found in _committed(scratch).items():
-        _require_same(gate, committed[gate], found)
+        require_same(gate, committed[gate], found)
 
 
 def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None:
@@ -162,10 +162,10 @@ def require_sealed(scratch: Path, sealed: Mapping[str, AnyEvidence | str]) -> No
         before = sealed[gate]
         if isinstance(before, str):
             raise Problem(f"the sealed evidence of {gate} is not readable: {before}", 1)
-        _require_same(gate, before, found, ())
+        require_same(gate, before, found, ())
 
 
-def _require_same(
+def require_same(
     gate: str,
     before: AnyEvidence,
     after: AnyEvidence,
