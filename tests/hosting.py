@@ -1,4 +1,4 @@
-"""A project as it stands on GitHub: people, keys, a registry's server, a DVC remote that is shared."""
+"""A project as it stands on GitHub: people, keys, a registry on a server, a shared DVC remote."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Hosted:
         return baked.git(self.project.path, "rev-parse", "HEAD")
 
     def say_yes(self, **people: str) -> None:
-        """Approve run 7: `say_yes(model="owner", risk="risk")`; started by a robot, on this commit."""
+        """Approve run 7, which a robot started on this commit: `say_yes(model="owner")`."""
         self.hub.add_run(RUN, actor="robot", head_sha=self.commit)
         for environment, name in people.items():
             self.hub.approve(RUN, f"{name}-at-github", f"approve-{environment}")
@@ -175,7 +175,7 @@ print("Verification succeeded!")
 
 
 def gh(folder: Path) -> Path:
-    """GitHub's command line, as far as it verifies attestations: of one subject, by one workflow."""
+    """GitHub's command line, as far as it verifies an attestation."""
     folder.mkdir(parents=True)
     script = folder / "gh"
     script.write_text(f"#!{sys.executable}\n{GH}", encoding="utf-8")
