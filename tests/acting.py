@@ -101,7 +101,7 @@ class Runner:
         actor: str = "ada",
     ) -> Run:
         """Run one workflow; `payload` is the event's, `settings` are the repository's `vars`."""
-        act, uv = tool("act"), os.environ.get("UV") or tool("uv")
+        act, own_uv = tool("act"), uv()
         self.home.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.home / "artifacts", ignore_errors=True)  # a run of its own
         command = [act, event, "-W", str(self._known(project, workflow)), "--no-cache-server"]
@@ -123,10 +123,12 @@ class Runner:
             command += ["-e", str(path)]
         command += self._actions(project)
         variables = baked.clean_environment(HOME=str(self.home))
-        first = [*map(str, self.on_path), str(Path(uv).parent)]
+        first = [*map(str, self.on_path), str(Path(own_uv).parent)]
         variables["PATH"] = os.pathsep.join([*first, variables["PATH"]])
         # The package cache is the caller's, as a runner's would be the action's; nothing else is.
-        variables["UV_CACHE_DIR"] = baked.run_plain([uv, "cache", "dir"], self.home).stdout.strip()
+        variables["UV_CACHE_DIR"] = baked.run_plain(
+            [own_uv, "cache", "dir"], self.home
+        ).stdout.strip()
         variables["COLUMNS"] = "160"  # act gives steps a terminal, GitHub does not
         done = baked.run_plain(command, project.path, code=None, **variables)
         return read(done.returncode, done.stdout, done.stderr)
@@ -162,6 +164,11 @@ class Runner:
         path = self.home / "noted" / f"{action.replace('/', '-')}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return [json.loads(line) for line in lines]
+
+
+def uv() -> str:
+    """The path of the uv that runs the tests."""
+    return os.environ.get("UV") or tool("uv")
 
 
 def tool(name: str) -> str:

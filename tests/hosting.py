@@ -31,7 +31,7 @@ def build(project: BakedProject) -> None:
     for name in ("conf/config.yaml", ".github/CODEOWNERS"):
         project.write(name, project.read(name).replace("@example-organisation/", "@acme/"))
     project.run(["dvc", "repro", "--quiet"])
-    baked.run_plain([acting.tool("uv"), "lock", "--quiet"], project.path)
+    baked.run_plain([acting.uv(), "lock", "--quiet"], project.path)
     project = registry.equip(project)
     registry.sign_events(project, "ci")
     project.run(["dvc", "remote", "modify", "storage", "url", REMOTE])

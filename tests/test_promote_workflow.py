@@ -10,7 +10,6 @@ import acting
 import baked
 import hosting
 import pytest
-import registry
 from conftest import once
 from hosting import Hosted
 
