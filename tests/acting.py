@@ -74,7 +74,8 @@ class Run:
 
     def tail(self) -> str:
         """The end of what was said, for an assertion's message."""
-        return "\n".join(f"== {job}\n{text[-3000:]}" for job, text in self.said.items())
+        said = "\n".join(f"== {job}\n{text[-3000:]}" for job, text in self.said.items())
+        return said or self.output[-3000:]
 
 
 @dataclass

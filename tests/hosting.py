@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -63,7 +63,8 @@ def shared_data(project: BakedProject) -> Iterator[BakedProject]:
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if whole:
-                self.wfile.write(content)
+                with suppress(ConnectionError):  # of a client that only looked whether it is there
+                    self.wfile.write(content)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
             """Say nothing."""
