@@ -135,10 +135,10 @@ class Runner:
         return read(done.returncode, done.stdout, done.stderr)
 
     def _known(self, project: baked.BakedProject, workflow: str) -> Path:
-        """A workflow without what is newer than act: `$/` for `./`, a queue (it has no groups)."""
+        """A workflow without what is newer than act, and means nothing to it but `$/` for `./`."""
         text = project.read(f".github/workflows/{workflow}")
         text = text.replace("uses: $/", "uses: ./")
-        text = re.sub(r"\n +queue: max(?=\n| #)", "", text)
+        text = re.sub(r"\n +(queue: max|artifact-metadata: write)\b.*", "", text)
         path = self.home / "workflows" / workflow
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
