@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import random
 import sys
 from collections.abc import Generator
+from itertools import product
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import acting
 import baked
 import hosting
 import pytest
+import yaml
 from conftest import once
 from hosting import Hosted
 
