@@ -38,7 +38,20 @@ def build(project: BakedProject) -> None:
     registry.save(project, "Where the data are for all")
     with registry.served(project) as project, shared_data(project) as project:
         project.governance("register")
-    for name in ("gpg.format", "user.signingkey"):  # the workflow has a secret for that
+    forget_key(project)  # the workflow has a secret for that
+
+
+def use_key(project: BakedProject) -> BakedProject:
+    """Have git sign events on this machine."""
+    baked.git(project.path, "config", "gpg.format", "ssh")
+    key = str(registry.home(project) / "keys" / "ci")
+    baked.git(project.path, "config", "user.signingkey", key)
+    return project
+
+
+def forget_key(project: BakedProject) -> None:
+    """Have git sign nothing."""
+    for name in ("gpg.format", "user.signingkey"):
         baked.git(project.path, "config", "--unset", name)
 
 
@@ -111,8 +124,14 @@ class Hosted:
             actor="robot",
         )
 
+    def pulled(self) -> BakedProject:
+        """The project with the ledger as the workflow has pushed it."""
+        ledger = "governance-ledger:governance-ledger"
+        baked.git(self.project.path, "fetch", "--quiet", "origin", ledger)
+        return self.project
+
     def edit(self, name: str, old: str, new: str) -> None:
-        """Change a file as if it had been so from the beginning: the commit stays the same."""
+        """Change a file of the tree; what a workflow runs on is the tree."""
         text = self.project.read(name)
         assert old in text
         self.project.write(name, text.replace(old, new))
@@ -161,7 +180,7 @@ words = sys.argv[1:]
 assert words[:2] == ["attestation", "verify"], words
 given = dict(zip(words[3::2], words[4::2], strict=True))
 noted = Path(os.environ["HOME"], "noted", "actions-attest.jsonl")
-attested = [json.loads(line)["SUBJECT-PATH"] for line in noted.read_text().splitlines()]
+attested = [json.loads(line)["subject-path"] for line in noted.read_text().splitlines()]
 signer = os.environ.get("ATTESTED_BY", "acme/loans/.github/workflows/promote.yml")
 wanted = {
     "--repo": "acme/loans",

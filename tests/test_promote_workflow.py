@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import acting
 import baked
+import github_projects
 import hosting
 import pytest
+import registry
 import yaml
 from conftest import once
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from hosting import Hosted
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="act runs these jobs for ubuntu on Linux"),
 ]
+NEEDS = ("preflight", "rejudge", "approve-model", "approve-risk")
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +59,265 @@ def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
     # When the workflow runs
     run = hosted.run()
     # Then every job ran and is green
-    jobs = {"preflight", "rejudge", "approve-model", "approve-risk", "promote"}
-    assert (run.code, run.green, run.red) == (0, jobs, set()), run.tail()
+    assert (run.code, run.green, run.red) == (0, {*NEEDS, "promote"}, set()), run.tail()
+    # And the version is champion, on the word of two people about just this run
+    assert registry.states(hosted.project) == {1: "champion"}
+    assert registry.actions(hosted.pulled()) == ["registered 1", "approved 1", "promoted 1"]
+    promoted = registry.ledger(hosted.project)[-1]
+    assert promoted["actor"] == "robot"
+    said = {(one["approver"], one["source"], one["commit"]) for one in promoted["approvals"]}
+    assert said == {(name, "github:run:7", hosted.commit) for name in ("owner", "risk")}
+    # And who was asked could read the decision, who approved what was approved
+    assert "| ✅ pass | evaluate.roc" in run.summaries["rejudge"]
+    for job in ("approve-model", "approve-risk"):
+        assert promoted["subject"]["model"] in run.summaries[job]
+        assert hosted.commit in run.summaries[job]
+    # And the model was attested with all that it consists of, verified, and only then promoted
+    attested = hosted.runner.noted("actions/attest")
+    assert [one["subject-path"] for one in attested] == ["reports/sbom/model.skops"]
+    steps = [step for job, step in run.steps if job == "promote"]
+    order = ["Record who approved", "Attest the model and what it consists of"]
+    order += ["Verify that this workflow attested it", "Promote", "Deploy", "Smoke test"]
+    assert [step for step in steps if step in order] == order
+    assert "Roll back" not in steps or run.steps["promote", "Roll back"] == "skipped"
+    assert "Nothing is deployed yet" in run.summaries["promote"]
+    page = f"{hosted.settings['MLFLOW_TRACKING_URI']}/#/models/governed-model/versions/1"
+    assert run.outputs["promote", "url"] == page
+    # And the list is whole, valid, an artifact, and beside the version
+    bill = json.loads((hosted.runner.home / "artifacts" / "sbom" / "sbom.json").read_text("utf-8"))
+    parts = {one["name"]: one for one in bill["components"]}
+    assert {"scikit-learn", "duckdb", "data/raw.parquet", "governed-model"} <= set(parts)
+    assert parts["governed-model"]["type"] == "machine-learning-model"
+    known = {one["name"]: one["value"] for one in parts["governed-model"]["properties"]}
+    assert known["governance:commit"] == hosted.commit
+    assert known["governance:model"] == promoted["subject"]["model"]
+    file = (registry.artifacts(hosted.project, 1) / "bundle" / "model.skops").read_bytes()
+    digest = {"alg": "SHA-256", "content": hashlib.sha256(file).hexdigest()}
+    assert parts["governed-model"]["hashes"] == [digest]
+    beside = registry.artifacts(hosted.project, 1) / "sbom" / "sbom.json"
+    assert json.loads(beside.read_text("utf-8")) == bill
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(json.dumps(bill)) is None
+
+
+def breaking(hosted: Hosted, action: str) -> None:
+    """Let the team's own action fail."""
+    step = {"shell": "bash", "run": "echo it does not answer; exit 1"}
+    runs = {"using": "composite", "steps": [step]}
+    whole = {"name": action, "description": "It fails", "runs": runs}
+    hosted.project.write(f".github/actions/{action}/action.yml", json.dumps(whole))
+
+
+def test_trap_33_a_first_version_that_fails_its_smoke_test_is_red_and_recorded(
+    hosted: Hosted,
+) -> None:
+    # Given a service that does not answer after the first deployment, in a private repository
+    hosted.say_yes(model="owner", risk="risk")
+    breaking(hosted, "smoke")
+    hosted.payload["repository"]["visibility"] = "private"
+    # When the workflow runs
+    run = hosted.run()
+    # Then the job is red after the rollback was tried, and there is nothing to roll back to
+    assert (run.code, run.green, run.red) == (1, {*NEEDS}, {"promote"}), run.tail()
+    results = {step: result for (job, step), result in run.steps.items() if job == "promote"}
+    assert (results["Promote"], results["Smoke test"]) == ("success", "failure")
+    assert results["Roll back"] == "failure"
+    assert "nothing to roll back to" in run.said["promote"]
+    # And the ledger has the failure, with the reason
+    assert registry.actions(hosted.pulled())[-2:] == ["promoted 1", "rollback_failed 1"]
+    event = registry.ledger(hosted.project)[-1]
+    assert "smoke test failure (run 7)" in event["reason"]
+    assert "no version was champion before" in event["details"]["why"]
+    # And nothing was attested, which is said
+    assert hosted.runner.noted("actions/attest") == []
+    assert "Not attested" in run.summaries["promote"]
+
+
+def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -> None:
+    # Given a repository without the risk owner's environment
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.hub.settings.environments.pop("approve-risk")
+    # When the workflow runs, then it ends before any job that names an environment
+    run = hosted.run()
+    assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
+    assert "approve-risk" in run.said["preflight"]
+    assert "it is not there, and GitHub would make it, unprotected" in run.said["preflight"]
+
+
+@pytest.mark.parametrize("workflow", ["promote.yml", "rollback.yml"])
+def test_trap_36_without_a_server_nothing_moves(hosted: Hosted, workflow: str) -> None:
+    # Given a repository that does not say where its registry is
+    hosted.settings.clear()
+    # When a workflow that moves a model is started, then it ends at once and says what to set
+    run = hosted.run(workflow, {"reason": "Complaints from customers"})
+    assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
+    assert "set MLFLOW_TRACKING_URI to a server" in run.said["preflight"]
+    assert "exitcode '2'" in run.output or '"exitcode": 2' in run.output
+
+
+def tampered(hosted: Hosted) -> None:
+    """Change a byte of the registered model's folder."""
+    path = registry.artifacts(hosted.project, 1) / "bundle" / "MLmodel"
+    path.write_bytes(path.read_bytes() + b"\n")
+
+
+def moved_on(hosted: Hosted) -> None:
+    """Let main go on after the registration."""
+    hosted.project.write("notes.md", "A note\n")
+    registry.save(hosted.project, "A note")
+    github_projects.meet(hosted.project, hosted.hub)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (tampered, "the model's signature does not hold: MLmodel changed"),
+        (moved_on, "and approvals here are for"),
+    ],
+    ids=["tampered", "another-commit"],
+)
+def test_nobody_is_asked_about_what_is_not_what_was_registered(
+    hosted: Hosted, change: Callable[[Hosted], None], cause: str
+) -> None:
+    # Given a version that is not what was registered, or not of the run's commit
+    hosted.say_yes(model="owner", risk="risk")
+    change(hosted)
+    # When the workflow runs, then it ends before people are asked
+    run = hosted.run()
+    assert (run.code, run.green, run.red) == (1, {"preflight"}, {"rejudge"}), run.tail()
+    assert cause in run.said["rejudge"]
+    assert registry.actions(hosted.pulled()) == ["registered 1"]
+
+
+def by_an_author(hosted: Hosted) -> None:
+    """The owner's word comes from somebody who wrote the commit."""
+    hosted.say_yes(model="author", risk="risk")
+
+
+def of_another_commit(hosted: Hosted) -> None:
+    """The run that people approved was on another commit."""
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.hub.runs[hosting.RUN]["head_sha"] = "d" * 40
+
+
+def of_another_workflow(hosted: Hosted) -> None:
+    """The run that people approved was of another workflow."""
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.hub.runs[hosting.RUN]["path"] = ".github/workflows/deploy.yml"
+
+
+def of_another_run(hosted: Hosted) -> None:
+    """People approved another run, not this one."""
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.hub.approvals[8] = hosted.hub.approvals.pop(hosting.RUN)
+
+
+def by_who_started_it(hosted: Hosted) -> None:
+    """The owner started the run that the owner approved."""
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.hub.add_run(hosting.RUN, actor="owner-at-github", head_sha=hosted.commit)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("say", "cause"),
+    [
+        (by_an_author, "is an author of what is to be approved"),
+        (of_another_commit, "it is for another commit"),
+        (of_another_workflow, "run 7 is of .github/workflows/deploy.yml"),
+        (of_another_run, "has no approval by anybody whom the policy asks for"),
+        (by_who_started_it, "lacks an approval by model-owner"),
+    ],
+    ids=["author", "commit", "workflow", "run", "starter"],
+)
+def test_trap_34_a_replayed_or_forged_approval_promotes_nothing(
+    hosted: Hosted, say: Callable[[Hosted], None], cause: str
+) -> None:
+    # Given words of people that are not about this run of this workflow on this commit
+    say(hosted)
+    # When the workflow runs, then the version stays where it is
+    run = hosted.run()
+    assert (run.code, run.green, run.red) == (1, {*NEEDS}, {"promote"}), run.tail()
+    assert cause in run.said["promote"]
+    assert registry.states(hosted.project)[1] == "pending_review"
+
+
+@pytest.mark.nightly
+def test_trap_26_an_attestation_by_another_workflow_stops_the_promotion(hosted: Hosted) -> None:
+    # Given a model that another workflow has attested
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.runner.variables["ATTESTED_BY"] = "acme/loans/.github/workflows/other.yml"
+    # When the workflow runs, then it is red before anything has moved
+    run = hosted.run()
+    assert (run.green, run.red) == ({*NEEDS}, {"promote"}), run.tail()
+    assert run.steps["promote", "Verify that this workflow attested it"] == "failure"
+    assert "signed by acme/loans/.github/workflows/other.yml" in run.said["promote"]
+    assert registry.states(hosted.project) == {1: "approved"}
+    # And when the job runs again with the right one, then what was recorded counts
+    del hosted.runner.variables["ATTESTED_BY"]
+    run = hosted.run()
+    assert (run.green, run.red) == ({*NEEDS, "promote"}, set()), run.tail()
+    assert "is recorded, and it is approved" in run.said["promote"]
+
+
+@pytest.mark.nightly
+def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) -> None:
+    # Given a stricter policy on main since, and a pull request that both people approved
+    commit = hosted.commit
+    hosted.edit(hosting.POLICY, "warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
+    before = baked.git(hosted.project.path, "rev-parse", "HEAD")
+    registry.save(hosted.project, "Stricter", author="Risk <risk@example.org>")
+    github_projects.meet(hosted.project, hosted.hub)
+    pull = hosted.hub.add_pull(5, author="author-at-github")
+    pull["head"]["sha"] = commit
+    for name in ("owner", "risk"):
+        given = {"commit_id": commit, "submitted_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
+        hosted.hub.review(5, f"{name}-at-github", "APPROVED", **given)
+    # When the workflow runs, then today's policy denies the version
+    run = hosted.run(inputs={"pull": "5"})
+    assert (run.green, run.red) == ({"preflight"}, {"rejudge"}), run.tail()
+    assert "evaluate.roc_auc" in run.said["rejudge"]
+    # And under the policy as it was, it is promoted without an environment that asks
+    baked.git(hosted.project.path, "checkout", "--quiet", before, "--", hosting.POLICY)
+    registry.save(hosted.project, "As it was", author="Risk <risk@example.org>")
+    github_projects.meet(hosted.project, hosted.hub)
+    run = hosted.run(inputs={"pull": "5"})
+    assert (run.green, run.red) == ({"preflight", "rejudge", "promote"}, set()), run.tail()
+    assert registry.ledger(hosted.pulled())[-1]["approvals"][0]["source"] == "github:pull:5"
+
+
+@pytest.mark.nightly
+def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed_again(
+    hosted: Hosted,
+) -> None:
+    # Given a champion, a newer version that waits, and a service that fails with that alone
+    project = hosting.use_key(hosted.project)
+    for name in ("owner", "risk"):
+        registry.approve(project, 1, name)
+    project.governance("promote")
+    folder = str(project.path / ".dvc-remote")
+    project.run(["dvc", "remote", "add", "--local", "folder", folder])
+    registry.another_model(project, "0.2", "--remote", "folder")
+    project.governance("register")
+    hosting.forget_key(project)
+    github_projects.meet(hosted.project, hosted.hub)
+    hosted.say_yes(model="owner", risk="risk")
+    hosted.edit(
+        ".github/actions/smoke/action.yml",
+        "run: uv run --no-sync dvc pull",
+        'run: test "${{ inputs.version }}" = 1 && uv run --no-sync dvc pull',
+    )
+    # When the workflow runs, then it is red, and the champion before is champion, deployed, tested
+    run = hosted.run()
+    assert (run.green, run.red) == ({*NEEDS}, {"promote"}), run.tail()
+    assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
+    assert registry.actions(hosted.pulled())[-2:] == ["promoted 2", "rolled_back 1"]
+    assert run.steps["promote", "Deploy the champion before"] == "success"
+    assert run.steps["promote", "Smoke test of the champion before"] == "success"
+    # And rollback.yml has nothing left to go back to, which is red and recorded
+    run = hosted.run("rollback.yml", {"reason": "Complaints from customers"})
+    assert (run.green, run.red) == ({"preflight"}, {"rollback"}), run.tail()
+    assert registry.actions(hosted.pulled())[-1] == "rollback_failed 1"
 
 
 # The one `if:` that lets a version through
@@ -62,7 +326,6 @@ def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
 RESULTS = ("success", "failure", "cancelled", "skipped")
 PATHS = ("environments", "pull-request", "", "other")
 ROLES = ((), ("model-owner",), ("risk-owner",), ("model-owner", "risk-owner"))
-NEEDS = ("preflight", "rejudge", "approve-model", "approve-risk")
 
 
 class Case(NamedTuple):
