@@ -10,6 +10,7 @@ import typer
 
 from .governance import commands
 from .governance.ledger_cli import ledger
+from .governance.template_cli import template
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(template, name="template", no_args_is_help=True)
 commands.add(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
