@@ -189,11 +189,23 @@ def require_shared(base: Path) -> None:
         )
     if not has_remote(base):
         raise Problem("a runner's own ledger vanishes with it: check out with a remote")
-    config = configparser.ConfigParser()
-    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
-    name = config.get("core", "remote", fallback="")
-    if "://" not in config.get(f"'remote \"{name}\"'", "url", fallback=""):
+    if not shared_remote(base):
         raise Problem(
             "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
             "(`uv run dvc remote modify`)"
         )
+
+
+def shared_remote(base: Path) -> bool:
+    """Return whether DVC's remote is an address that others reach, no folder of this machine.
+
+    A `file://` address is one on a machine of one's own, where a share may be mounted.
+    """
+    config = configparser.ConfigParser()
+    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    url = config.get(f"'remote \"{name}\"'", "url", fallback="")
+    hosted = (
+        os.environ.get("GITHUB_ACTIONS") and os.environ.get("RUNNER_ENVIRONMENT") != "self-hosted"
+    )
+    return "://" in url and not (hosted and url.startswith("file:"))
