@@ -12,10 +12,27 @@ from typing import Any
 
 TARGET = Path(__file__).parent / "github_openapi.json"
 OPERATIONS = {
+    "/orgs/{org}/teams/{team_slug}": ["get"],
+    "/repos/{owner}/{repo}/actions/permissions": ["get", "put"],
+    "/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval": ["get", "put"],
+    "/repos/{owner}/{repo}/actions/permissions/workflow": ["get", "put"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/branches/{branch}": ["get"],
+    "/repos/{owner}/{repo}/codeowners/errors": ["get"],
+    "/repos/{owner}/{repo}/environments/{environment_name}": ["get", "put"],
+    "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies": [
+        "get",
+        "post",
+    ],
+    "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    "/{branch_policy_id}": ["delete"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],
+    "/repos/{owner}/{repo}/rules/branches/{branch}": ["get"],
+    "/repos/{owner}/{repo}/rulesets": ["get", "post"],
+    "/repos/{owner}/{repo}/rulesets/{ruleset_id}": ["get", "put"],
+    "/users/{username}": ["get"],
 }
 NEEDED = {"description": ""}  # of a response, by the specification
 PROSE = ("description", "example", "examples", "summary", "externalDocs", "title")

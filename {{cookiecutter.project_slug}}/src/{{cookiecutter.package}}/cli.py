@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .governance import commands
+from .governance import commands, github_cli
 from .governance.ledger_cli import ledger
 from .problem import Problem, first_line
 
@@ -22,7 +22,9 @@ app = typer.Typer(
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(github_cli.github, name="github")
 commands.add(app)
+app.command()(github_cli.preflight)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
