@@ -34,6 +34,9 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/rulesets/{ruleset_id}": ["get", "put"],
     "/users/{username}": ["get"],
 }
+ENVIRONMENT = "/repos/{owner}/{repo}/environments/{environment_name}"
+BYPASS = {"can_admins_bypass": {"type": "boolean"}}
+"""GitHub tells and takes it, and its description does not have it (google/go-github#2725)."""
 NEEDED = {"description": ""}  # of a response, by the specification
 PROSE = ("description", "example", "examples", "summary", "externalDocs", "title")
 
@@ -80,6 +83,9 @@ def cut(whole: dict[str, Any], licence: str) -> dict[str, Any]:
         part |= NEEDED if kind == "responses" else {}
         components.setdefault(kind, {})[name] = part
         todo |= references(part)
+    body = paths[ENVIRONMENT]["put"]["requestBody"]["content"]["application/json"]["schema"]
+    body["properties"] |= BYPASS
+    components["schemas"]["environment"]["properties"] |= BYPASS
     info = {key: whole["info"][key] for key in ("title", "version", "license")}
     return {
         "openapi": whole["openapi"],

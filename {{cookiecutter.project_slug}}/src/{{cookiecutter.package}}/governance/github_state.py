@@ -235,7 +235,7 @@ class Hub:
         return self.find(Values, what, path)
 
     def codeowners(self, base: Path, commit: str) -> Values:
-        """Return what is wrong with CODEOWNERS: GitHub ignores lines that it does not understand."""
+        """Return what is wrong with CODEOWNERS: what GitHub does not understand it ignores."""
         found = self.find(_Faults, "CODEOWNERS", f"/codeowners/errors?ref={PROTECTED}")
         text = content(base, commit, CODEOWNERS)
         if found is None or text is None:
