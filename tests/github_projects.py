@@ -21,7 +21,6 @@ ledger:
   - {{name: promote.yml, key: {KEY}}}
 """
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
-JOBS = "jobs:\n" + "".join(f"  {name}: {{runs-on: ubuntu-latest}}\n" for name in GATES)
 CHECKS = sorted([*GATES, "hooks, types, tests"])
 RISK, MODEL = "@acme/model-risk", "@acme/model-owners"
 
@@ -33,7 +32,6 @@ def clone(project: baked.BakedProject, folder: Path, tier: str = "high") -> bake
         text = copied.read(name).replace("@example-organisation/", "@acme/")
         copied.write(name, text.replace("- policy: limited", f"- policy: {tier}"))
     copied.write("governance/approvers.yaml", PEOPLE)
-    copied.write(".github/workflows/governance.yml", JOBS)
     baked.commit_all(copied.path, "Who owns it")
     return copied
 

@@ -22,10 +22,14 @@ FILES, DEPENDENCIES, DAILY, LINES = 120, 24, 4000, 8500
 
 # Action, version and commit, as resolved in the action's own repository.
 PINS = {
+    "actions/attest": ("v4.2.2", "1e69f48acb82d1966a394da916b4c1698aa569d6"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
+    "aws-actions/configure-aws-credentials": ("v6.2.3", "e6de054238d6b7531b4efff3b6587d9aade6a06c"),
+    "azure/login": ("v3.0.1", "f5d393ae46f8fde4be8b75f32e3fc50e654ad0ca"),
+    "google-github-actions/auth": ("v3.0.0", "7c6bc770dae815cd3e89ee6cdf493a5fab2cc093"),
 }
 WORKFLOWS = sorted(
     path
@@ -168,8 +172,8 @@ def test_trap_35_every_line_of_codeowners_has_an_owner_and_the_policy_the_risk_o
     risk = {pattern for pattern, *owners in rules if owners == ["@org/risk", "@second"]}
     code, judged = f"/src/{project.package}/", {"/conf/config.yaml", "/conf/data/", "/dvc.yaml"}
     assert risk == {"/conf/policy/", "/governance/", "/.github/", code} | judged
-    # And of the code, the stages are the model owner's: that line comes later
-    assert rules[-1] == [f"{code}pipeline/", "@first"]
+    # And the stages of the code and the team's own actions are the model owner's: these come later
+    assert rules[-2:] == [[f"{code}pipeline/", "@first"], ["/.github/actions/", "@first"]]
 
 
 def test_no_output_of_the_line_can_be_committed(project: baked.BakedProject) -> None:

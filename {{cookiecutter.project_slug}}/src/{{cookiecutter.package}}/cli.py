@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .governance import commands, github_cli
+from .governance import actions, commands, github_cli, workflow_cli
 from .governance.ledger_cli import ledger
 from .problem import Problem, first_line
 
@@ -22,9 +22,9 @@ app = typer.Typer(
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
-app.add_typer(github_cli.github, name="github")
 commands.add(app)
-app.command()(github_cli.preflight)
+github_cli.add(app)
+workflow_cli.add(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -36,19 +36,31 @@ def gate(
     ] = None,
     as_json: Json = False,
     every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
+    rehashed: Annotated[
+        bool,
+        typer.Option("--rehashed", help="The data are not here: `rehash` hashed them in this run."),
+    ] = False,
 ) -> None:
     """Judge the evidence that is there, outside DVC: exit 0 allow, 1 deny, 2 could not judge."""
     from datetime import UTC, datetime
 
     from .files import root
     from .governance import gate as gates
+    from .governance import verdicts
 
+    base = root()
     try:
-        decision = gates.gate(root(), datetime.now(UTC).date(), names)
+        known = None
+        if rehashed:
+            from .governance.rehash import read
+
+            known = read(base)
+        decision = gates.gate(base, datetime.now(UTC).date(), names, known)
     except Exception as error:  # whatever stopped the judge: no earlier allow is left standing
         if not names:
             gates.refuse(first_line(error))
         raise
+    verdicts.tell(base, decision, names)
     if as_json:
         print(decision.model_dump_json(indent=2))
     else:
@@ -134,6 +146,7 @@ def main() -> None:
         app()
     except Problem as problem:
         print(f"governance: {problem}", file=sys.stderr)
+        actions.annotate("error", str(problem), title="governance")
         sys.exit(problem.exit_code)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
         print(f"governance: {type(error).__name__}: {first_line(error)}", file=sys.stderr)

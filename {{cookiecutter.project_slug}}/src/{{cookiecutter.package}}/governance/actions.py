@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -46,7 +47,8 @@ def annotate(
         return
     places = {"file": file, "line": "" if line is None else str(line), "title": title}
     given = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in places.items() if value)
-    print(f"::{level}{f' {given}' if given else ''}::{_escaped(message)}", flush=True)
+    line = f"::{level}{f' {given}' if given else ''}::{_escaped(message)}"
+    print(line, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -18,6 +18,7 @@ from ..problem import Problem
 from ..stage import input_digest
 from .decision import PATH, Decision, DecisionSubject, RuleResult, save
 from .policy import Collected, judge
+from .rehashed import Rehash
 
 ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
 
@@ -35,11 +36,18 @@ MEASURED: dict[str, tuple[Path, ...]] = {
 """Gate → tables that its evidence has to name, whatever else it names."""
 
 
-def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvidence | str]:
-    """Hash again what the evidence says it is about; a difference makes it no evidence."""
+def recheck(
+    base: Path, params: Params, evidence: Collected, known: Rehash | None = None
+) -> dict[str, AnyEvidence | str]:
+    """Hash again what the evidence says it is about; a difference makes it no evidence.
+
+    `known`: what another job of this run has hashed, where the data are not here.
+    """
     sections = stage_sections(base)
     values = params.model_dump(mode="json")
-    cache: dict[str, str] = {}
+    if known is not None:
+        evidence = known.same_evidence(base, evidence)
+    cache = {} if known is None else dict(known.files)
     checked: dict[str, AnyEvidence | str] = {}
     for gate, found in evidence.items():
         checked[gate] = (
@@ -47,7 +55,7 @@ def recheck(base: Path, params: Params, evidence: Collected) -> dict[str, AnyEvi
             if isinstance(found, str)
             else _stale(base, found, sections, values, cache) or found
         )
-    return _one_model(base, checked)
+    return _one_model(_model(base) if known is None else known.model, checked)
 
 
 def stage_sections(base: Path) -> dict[str, list[str]]:
@@ -77,8 +85,9 @@ def _stale(
     cache: dict[str, str],
 ) -> str:
     wanted = [path.as_posix() for path in MEASURED[found.gate]]
-    if found.gate == "evaluate" and (base / model_file.CHAMPION).is_file():
-        wanted.append(model_file.CHAMPION.as_posix())
+    champion = model_file.CHAMPION.as_posix()
+    if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
+        wanted.append(champion)
     lost = [path for path in wanted if path not in found.subject.inputs]
     if lost:
         return f"evidence of {found.gate} is not about {lost[0]}; run `uv run dvc repro`"
@@ -117,12 +126,16 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
     )
 
 
-def _one_model(base: Path, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
-    """Refuse evidence about any model but the one on disk."""
+def _model(base: Path) -> str:
+    """Return the digest of the model on disk, or why there is none."""
     try:
-        actual = model_file.digest(base / model_file.PATH)
+        return model_file.digest(base / model_file.PATH)
     except Problem as problem:
-        actual = str(problem)
+        return str(problem)
+
+
+def _one_model(actual: str, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+    """Refuse evidence about any model but the one whose digest is given."""
     about: dict[str, AnyEvidence | str] = dict(evidence)
     for gate, found in evidence.items():
         if isinstance(found, str):
@@ -149,15 +162,23 @@ def _same_predictions(evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEv
     }
 
 
-def gate(base: Path, today: date, names: list[str] | None = None) -> Decision:
-    """Judge outside DVC. With names, only those gates (their rules), and nothing is written."""
+def gate(
+    base: Path, today: date, names: list[str] | None = None, known: Rehash | None = None
+) -> Decision:
+    """Judge outside DVC. With names, only those gates (their rules), and nothing is written.
+
+    `known`: what another job has hashed, where the data are not here.
+    """
     params = compose(base / CONF)
     if names:
         known = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
         unknown = [name for name in names if name not in known]
         if unknown:
             raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(known)}")
-    decision = judge(params, recheck(base, params, collect(base)), today, names)
+    decision = judge(params, recheck(base, params, collect(base), known), today, names)
+    if known is not None:
+        volatile = decision.volatile | {"recomputed": str(known.recomputed).lower()}
+        decision = decision.model_copy(update={"volatile": volatile})
     if not names:
         save(decision, base)
     return decision

@@ -12,6 +12,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 from ..config import Closed
 from ..problem import Problem
 from .github_client import connect, read, read_all, repository
+from .repository import PROTECTED
 
 Sha = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
 Text = Annotated[str, Field(min_length=1)]
@@ -149,6 +150,24 @@ def reviews(base: Path, number: int) -> PullApprovals:
         if one.state != "DISMISSED"
     ]
     return pull.model_copy(update={"said": said})
+
+
+class PullOf(_Answer):
+    """A pull request that a commit is part of."""
+
+    number: int
+    merged_at: datetime | None = Field(default=None, strict=False)
+    base_branch: Text = Field(validation_alias=AliasPath("base", "ref"))
+
+
+def pulls_of(base: Path, commit: str) -> list[PullOf]:
+    """Return the pull requests to the protected branch that a commit is part of."""
+    name, what = repository(base), f"commit {commit[:12]}"
+    with connect() as github:
+        place = (*name.split("/"), commit)
+        call = partial(github.rest.repos.list_pull_requests_associated_with_commit, *place)
+        found = read_all(PullOf, what, call)
+    return [one for one in found if one.base_branch == PROTECTED]
 
 
 def _same(answer: RunApprovals | PullApprovals, name: str, number: int) -> None:

@@ -100,3 +100,9 @@ def preflight(
             print(f"note     {note}")
         print(said)
     raise typer.Exit(found.exit_code)
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    app.add_typer(github, name="github")
+    app.command()(preflight)

@@ -53,7 +53,7 @@ def recompute(
             "ingest gives another table than the committed one: was its source changed?", 1
         )
     for gate, found in _committed(scratch).items():
-        _require_same(gate, committed[gate], found)
+        require_same(gate, committed[gate], found)
 
 
 def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None:
@@ -142,8 +142,8 @@ def _run(scratch: Path, stage: str) -> None:
         raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
 
 
-def _require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
-    """Refuse evidence whose numbers are not those that were measured now."""
+def require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
+    """Refuse evidence whose numbers are not those that were measured now (1e-9)."""
     where = difference(_numbers(before), _numbers(after))
     if where is not None:
         name, said, found = where

@@ -71,31 +71,33 @@ def undercuts(policy: Policy) -> dict[str, str]:
     if policy.confidence < policy.floor.confidence:
         weaker["confidence"] = f"confidence {policy.confidence} is below {policy.floor.confidence}"
     if policy.floor.approvals is not None:
-        why = _fewer_approvals(policy.approvals, policy.floor.approvals)
+        why = fewer_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
     for least in policy.floor.rules:
         rule = own.get(least.id)
-        why = "the rule is missing" if rule is None else _weaker(rule, least)
+        why = "the rule is missing" if rule is None else weaker_than(rule, least)
         if why:
             weaker[least.id] = why
     return weaker
 
 
-def _fewer_approvals(own: Approvals | None, least: Approvals) -> str:
+def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
+    """Return how approvals ask for less than those of `whose` policy, or nothing."""
     if own is None:
         return "approvals are missing"
     lost = Counter(least.roles) - Counter(own.roles)
     if lost:
-        return f"no approval by {next(iter(lost))}, the floor wants {', '.join(least.roles)}"
+        return f"no approval by {next(iter(lost))}, {whose} wants {', '.join(least.roles)}"
     if own.valid_days > least.valid_days:
-        return f"approvals last {own.valid_days} days, the floor has {least.valid_days}"
+        return f"approvals last {own.valid_days} days, {whose} has {least.valid_days}"
     return ""
 
 
-def _weaker(rule: Rule, least: Rule) -> str:
+def weaker_than(rule: Rule, least: Rule, whose: str = "the floor") -> str:
+    """Return how a rule is weaker than, or another than, that of `whose` policy, or nothing."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
         if getattr(rule, name) != getattr(least, name):
-            return f"{name} is {getattr(rule, name)!r}, the floor has {getattr(least, name)!r}"
+            return f"{name} is {getattr(rule, name)!r}, {whose} has {getattr(least, name)!r}"
     for name in ("warn", "block"):
         limit, floor = getattr(rule, name), getattr(least, name)
         looser = (
@@ -104,11 +106,11 @@ def _weaker(rule: Rule, least: Rule) -> str:
             else False
         )
         if looser:
-            return f"{name} is {limit}, the floor has {floor} ({rule.bound})"
+            return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
     if least.evidence == "interval" and rule.evidence == "point":
-        return "evidence is point, the floor has interval"
+        return f"evidence is point, {whose} has interval"
     if (rule.minimum_n or 0) < (least.minimum_n or 0):
-        return f"minimum_n is {rule.minimum_n}, the floor has {least.minimum_n}"
+        return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
     return ""
 
 
