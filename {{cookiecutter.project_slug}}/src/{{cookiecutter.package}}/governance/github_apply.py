@@ -100,7 +100,7 @@ class Plan:
 def planned(base: Path) -> Iterator[Plan]:
     """Open the repository's settings, and say what they must be."""
     with opened(base, ADMIN) as hub:
-        now = hub.today(base)
+        now, _ = hub.today(base)
         texts = {
             name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode()
             for name in settings.CHECKS
@@ -128,7 +128,7 @@ def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
     parts += [
         Part(
             f"ruleset {_ruleset(branch)}",
-            partial(hub.rules_of_set, _ruleset(branch)),
+            partial(hub.ruleset, _ruleset(branch)),
             settings.ruleset_becomes(branch, rules),
             partial(_put_ruleset, hub, _ruleset(branch)),
         )
@@ -185,8 +185,7 @@ def _put_ruleset(hub: Hub, name: str, found: Values | None, to_be: Values) -> No
     body = {key: to_be[key] for key in ("target", "enforcement", "bypass_actors")}
     body["conditions"] = {"ref_name": {key: to_be[key] for key in ("include", "exclude")}}
     body["rules"] = [_rule(kind, parameters) for kind, parameters in to_be["rules"].items()]
-    number = hub.ruleset(name)[0] if found else None
-    path, method = (f"/rulesets/{number}", "PUT") if number else ("/rulesets", "POST")
+    path, method = (f"/rulesets/{found['id']}", "PUT") if found else ("/rulesets", "POST")
     hub.send(f"the ruleset {name}", method, path, {"name": name} | body)
 
 

@@ -134,7 +134,7 @@ def ruleset_becomes(branch: str, rules: Mapping[str, Values]) -> Becomes:
 
     def becomes(found: Values | None) -> Values:
         have = found["rules"] if found else {}
-        return {
+        return (found or {}) | {
             "target": "branch",
             "enforcement": "active",
             "bypass_actors": [],

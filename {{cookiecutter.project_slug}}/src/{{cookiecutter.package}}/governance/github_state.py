@@ -9,11 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
-
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 from ..problem import Problem
+from . import github_answers as given
 from .github_client import Refused, at, connect, read, read_all, repository, write
 from .github_settings import EVERY, PROTECTED_ONLY, Values
 from .repository import PROTECTED, content, protected
@@ -29,100 +27,6 @@ ADMIN = (
     "Actions, Contents and Metadata read; for teams, Members read)"
 )
 READER = "give it `actions: read`, `contents: read` and `pull-requests: read`"
-
-
-class _Answer(BaseModel):
-    """What is used of an answer of GitHub's."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class _Reviewer(_Answer):
-    kind: str = Field(validation_alias="type")
-    login: str = Field(default="", validation_alias=AliasPath("reviewer", "login"))
-    slug: str = Field(default="", validation_alias=AliasPath("reviewer", "slug"))
-
-
-class _Protection(_Answer):
-    type: str
-    wait_timer: int = 0
-    prevent_self_review: bool = False
-    reviewers: list[_Reviewer] = []
-
-
-class _Allowed(_Answer):
-    protected_branches: bool
-
-
-class _Environment(_Answer):
-    protection_rules: list[_Protection] = []
-    deployment_branch_policy: _Allowed | None = None
-    can_admins_bypass: bool | None = None
-
-
-class _Pattern(_Answer):
-    id: int
-    name: str
-    type: str = "branch"
-
-
-class _Patterns(_Answer):
-    total_count: int
-    branch_policies: list[_Pattern]
-
-
-class _Named(_Answer):
-    id: int
-    name: str
-
-
-class _Ref(_Answer):
-    include: list[str] = []
-    exclude: list[str] = []
-
-
-class _Conditions(_Answer):
-    ref_name: _Ref = _Ref()
-
-
-class Rule(_Answer):
-    """A rule of a branch."""
-
-    type: str
-    parameters: Values = {}
-
-
-class _Ruleset(_Answer):
-    target: str
-    enforcement: str
-    bypass_actors: list[Values] | None = None  # only who may change the ruleset sees them
-    conditions: _Conditions | None = None
-    rules: list[Rule] = []
-
-
-class Branch(_Answer):
-    """A branch: its commit, and whether the classic protection is on."""
-
-    sha: str = Field(validation_alias=AliasPath("commit", "sha"), pattern=r"^[0-9a-f]{40,64}$")
-    classic: bool = Field(default=False, validation_alias=AliasPath("protection", "enabled"))
-
-
-class _Pull(_Answer):
-    head: str = Field(validation_alias=AliasPath("head", "ref"))
-    base: str = Field(validation_alias=AliasPath("base", "ref"))
-
-
-class _Fault(_Answer):
-    line: int
-    kind: str
-
-
-class _Faults(_Answer):
-    errors: list[_Fault]
-
-
-class _Account(_Answer):
-    id: int
 
 
 @dataclass(frozen=True)
@@ -151,24 +55,20 @@ class Hub:
         """Change something of the repository."""
         write(what, at(self.github, f"/repos/{self.name}{path}", method, body), self.need)
 
-    def branch(self, name: str = PROTECTED) -> Branch:
-        """Return a branch."""
-        return self.get(Branch, f"the branch {name}", f"/branches/{quote(name, '')}")
-
-    def today(self, base: Path) -> Today:
-        """Return what holds on the protected branch.
+    def today(self, base: Path) -> tuple[Today, given.Branch]:
+        """Return what holds on the protected branch, and the branch as GitHub has it.
 
         The commit is the one that GitHub names; where the clone has not got it, git fetches it.
         """
-        commit = self.branch().sha
-        return rules_of(
-            base, protected(base) if content(base, commit, "dvc.yaml") is None else commit
-        )
+        what = f"the branch {PROTECTED}"
+        branch = self.get(given.Branch, what, f"/branches/{PROTECTED}")
+        known = content(base, branch.sha, "dvc.yaml") is not None
+        return rules_of(base, branch.sha if known else protected(base)), branch
 
     def environment(self, name: str) -> Values | None:
         """Return who reviews in an environment, whether anybody gets around, and from where."""
         what = f"the environment {name}"
-        found = self.find(_Environment, what, f"/environments/{quote(name, '')}")
+        found = self.find(given.Environment, what, f"/environments/{name}")
         if found is None:
             return None
         reviews = [one for one in found.protection_rules if one.type == "required_reviewers"]
@@ -188,31 +88,32 @@ class Hub:
             "branches": branches,
         }
 
-    def patterns(self, name: str) -> list[_Pattern]:
+    def patterns(self, name: str) -> list[given.Pattern]:
         """Return the branches and tags that an environment takes."""
         what = f"the branches of the environment {name}"
-        path = f"/environments/{quote(name, '')}/deployment-branch-policies?per_page=100"
-        found = self.find(_Patterns, what, path)
+        path = f"/environments/{name}/deployment-branch-policies?per_page=100"
+        found = self.find(given.Patterns, what, path)
         if found and found.total_count > len(found.branch_policies):
             raise Problem(f"GitHub has more than a page about {what}: cannot judge")
         return found.branch_policies if found else []
 
-    def _handle(self, one: _Reviewer) -> str:
+    def _handle(self, one: given.Reviewer) -> str:
         owner = self.name.partition("/")[0]
         return (f"@{one.login}" if one.kind == "User" else f"@{owner}/{one.slug}").lower()
 
-    def ruleset(self, name: str) -> tuple[int | None, Values | None]:
-        """Return the number of a ruleset of the repository's own, and what it says."""
+    def ruleset(self, name: str) -> Values | None:
+        """Return what a ruleset of the repository's own says."""
         path = f"/repos/{self.name}/rulesets?includes_parents=false"
-        found = read_all(_Named, "the rulesets", at(self.github, path), self.need)
+        found = read_all(given.Named, "the rulesets", at(self.github, path), self.need)
         number = next((one.id for one in found if one.name == name), None)
         if number is None:
-            return None, None
-        said = self.get(_Ruleset, f"the ruleset {name}", f"/rulesets/{number}")
+            return None
+        said = self.get(given.Ruleset, f"the ruleset {name}", f"/rulesets/{number}")
         if said.bypass_actors is None:
             raise Refused(f"the token may not see who gets around it: {ADMIN}", 403)
-        ref = said.conditions.ref_name if said.conditions else _Ref()
-        return number, {
+        ref = said.conditions.ref_name if said.conditions else given.Ref()
+        return {
+            "id": number,
             "target": said.target,
             "enforcement": said.enforcement,
             "bypass_actors": said.bypass_actors,
@@ -221,14 +122,10 @@ class Hub:
             "rules": {one.type: _sorted(one.parameters) for one in said.rules},
         }
 
-    def rules_of_set(self, name: str) -> Values | None:
-        """Return what a ruleset of the repository's own says."""
-        return self.ruleset(name)[1]
-
-    def rules(self, branch: str) -> list[Rule]:
+    def rules(self, branch: str) -> list[given.Rule]:
         """Return the rules that are active for a branch, whichever ruleset they are from."""
-        path = f"/repos/{self.name}/rules/branches/{quote(branch, '')}"
-        return read_all(Rule, f"the rules of {branch}", at(self.github, path), self.need)
+        path = f"/repos/{self.name}/rules/branches/{branch}"
+        return read_all(given.Rule, f"the rules of {branch}", at(self.github, path), self.need)
 
     def values(self, what: str, path: str) -> Values | None:
         """Return plain settings, or None where GitHub does not offer them."""
@@ -236,7 +133,7 @@ class Hub:
 
     def codeowners(self, base: Path, commit: str) -> Values:
         """Return what is wrong with CODEOWNERS: what GitHub does not understand it ignores."""
-        found = self.find(_Faults, "CODEOWNERS", f"/codeowners/errors?ref={PROTECTED}")
+        found = self.find(given.Faults, "CODEOWNERS", f"/codeowners/errors?ref={PROTECTED}")
         text = content(base, commit, CODEOWNERS)
         if found is None or text is None:
             return {"errors": [f"there is no {CODEOWNERS}"]}
@@ -249,7 +146,7 @@ class Hub:
 
     def pull(self, number: int) -> tuple[str, str]:
         """Return from where to where a pull request goes."""
-        found = self.get(_Pull, f"pull request {number}", f"/pulls/{number}")
+        found = self.get(given.Pull, f"pull request {number}", f"/pulls/{number}")
         return found.head, found.base
 
     def account(self, handle: str) -> Values:
@@ -258,7 +155,7 @@ class Hub:
         if team and org.lower() != self.name.partition("/")[0].lower():
             raise Problem(f"{handle} is no team of {self.name}'s organisation: name one of its", 1)
         path = f"/orgs/{org}/teams/{team}" if team else f"/users/{org}"
-        found = read(_Account, handle, at(self.github, path), self.need)
+        found = read(given.Account, handle, at(self.github, path), self.need)
         return {"type": "Team" if team else "User", "id": found.id}
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..config import Closed
 from ..problem import Problem
 from . import actions, approvers
+from .github_answers import Rule
 from .github_client import Refused
 from .github_settings import (
     DECISION,
@@ -24,7 +25,7 @@ from .github_settings import (
     environments,
     owners,
 )
-from .github_state import CODEOWNERS, READER, Hub, Rule, opened
+from .github_state import CODEOWNERS, READER, Hub, opened
 from .ledger import BRANCH as LEDGER
 from .registry import unshared
 from .repository import PROTECTED
@@ -64,7 +65,7 @@ class Preflight(Closed):
 def preflight(base: Path, pull: int | None = None) -> Preflight:
     """Ask GitHub about everything that a promotion rests on; all failures, not the first."""
     with opened(base, READER) as hub:
-        now, classic = hub.today(base), hub.branch().classic
+        now, branch = hub.today(base)
         named, notes = environments(now)
         checks = [*_here(base), *_people(now, None if pull else list(named.values()))]
         found: dict[str, Values | None] = {}
@@ -72,7 +73,7 @@ def preflight(base: Path, pull: int | None = None) -> Preflight:
 
             def ask(name: str = name) -> list[str]:
                 found[name] = hub.environment(name)
-                return environment_doubts(name, found[name], classic, reviewed=name in named)
+                return environment_doubts(name, found[name], branch.classic, reviewed=name in named)
 
             checks += _asked(f"environment {name}", ask)
         checks += _made(
