@@ -20,6 +20,7 @@ Values = dict[str, Any]
 Becomes = Callable[[Values | None], Values]
 
 PRODUCTION = "production"
+UPDATES = "template-update"  # keeps the token that may change workflows
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability")
@@ -64,7 +65,7 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
             "approval would be two: name different owners",
             1,
         )
-    return Wanted(reviewers | {PRODUCTION: []}, checks(workflows), notes)
+    return Wanted(reviewers | {PRODUCTION: [], UPDATES: []}, checks(workflows), notes)
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,11 +59,12 @@ def origin(base: Path) -> Origin:
     mend = "restore it with `git checkout main -- .cruft.json`"
     try:
         values = json.loads((base / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"{STATE} cannot be read ({cause(error)}): {mend}") from error
+    try:
         return Origin.model_validate(values)
     except ValidationError as error:
         raise Problem(f"{explain_invalid(error, STATE, values, Origin)}; {mend}") from error
-    except (OSError, ValueError) as error:
-        raise Problem(f"{STATE} cannot be read ({cause(error)}): {mend}") from error
 
 
 def verify(base: Path) -> tuple[Origin, list[str]]:
@@ -74,7 +75,7 @@ def verify(base: Path) -> tuple[Origin, list[str]]:
 
 
 @contextmanager
-def fetched(base: Path, known: Origin) -> Iterator[Path]:
+def fetched(base: Path, known: Origin) -> Generator[Path]:
     """Fetch the template's branches and tags, for as long as the `with` lasts.
 
     A commit counts only on one of these: on GitHub, anybody's pull request is in the repository.

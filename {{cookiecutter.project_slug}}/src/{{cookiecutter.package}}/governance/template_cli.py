@@ -53,6 +53,34 @@ def update(
     _tell(as_json, found, line, **values)
 
 
+@template.command()
+def preflight(as_json: Json = False) -> None:
+    """Check the environment that keeps the token: exit 0 guarded, 1 not, 2 could not ask."""
+    from ..files import root
+    from .template_propose import ENVIRONMENT, doubts
+
+    found = [f"environment {ENVIRONMENT}: {one}" for one in doubts(root())]
+    _tell(as_json, found, f"the environment {ENVIRONMENT} is guarded")
+
+
+@template.command()
+def propose(
+    patch: Annotated[Path, typer.Argument(help="What `update --patch` wrote.")],
+    as_json: Json = False,
+) -> None:
+    """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN: all or nothing."""
+    from ..files import root
+    from .actions import output, summary
+    from .commands import say
+    from .template_propose import propose as proposed
+
+    change, number, url = proposed(root(), patch.absolute(), say)
+    output("pull", str(number))
+    summary(f"### [Pull request {number}]({url})\n\n{change.body()}")
+    values: dict[str, Any] = {"pull": number, "url": url, "commit": change.commit}
+    _tell(as_json, [], f"pull request {number} has {_at(change.after.commit)}: {url}", **values)
+
+
 def _at(commit: str) -> str:
     return f"the template at {commit[:12]}"
 

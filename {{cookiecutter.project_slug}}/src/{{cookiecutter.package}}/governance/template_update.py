@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import write_bytes
 from .repository import attempt, git, require_clean
+from .repository import content as stored
 from .template import WORKFLOWS, content, cruft, differences, fetched, origin
 
+LOCK = "uv.lock"  # `uv run` writes it before any command runs
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 Say = Callable[[str], None]
 
@@ -34,31 +38,20 @@ def update(base: Path, say: Say) -> tuple[Update, list[str]]:
 
     The working tree then holds the update, in no commit. Cruft itself exits 0 with conflicts.
     """
-    require_clean(base)
-    known = origin(base)
-    before = _leftovers(base)
-    with fetched(base, known) as copy:
-        say(f"updating from {known.template}")
-        words = ["update", "--skip-apply-ask", "--template-path", str(copy)]
-        cruft(base, *words, *(["--checkout", known.checkout] if known.checkout else []))
-        unmerged = git(base, "ls-files", "--unmerged", "-z").split("\0")
-        conflicts = {line.partition("\t")[2] for line in unmerged if line}
-        files = _changed(base)
-        marked = {name for name in files if _marked(base / name)}
-        found = [
-            f"{name}: in conflict with the template's change; edit it, `git add` it"
-            for name in sorted(conflicts | marked)
-        ]
-        found += [
-            f"{name}: what could not be applied; put it in by hand, delete this file"
-            for name in sorted(_leftovers(base) - before)
-        ]
-        if not found:  # else .cruft.json itself may be in conflict
+    with _lock_aside(base):
+        require_clean(base)
+        known, before = origin(base), _leftovers(base)
+        with fetched(base, known) as copy:
+            say(f"updating from {known.template}")
+            words = ["update", "--skip-apply-ask", "--template-path", str(copy)]
+            cruft(base, *words, *(["--checkout", known.checkout] if known.checkout else []))
+            files = _changed(base)
+            found = [*_conflicts(base, files), *_rejected(base, before)]
+            if found:
+                return Update(known.commit, known.commit, files), found
             now = origin(base)
             say("comparing with the template")
-            found = differences(base, now, copy)
-            return Update(known.commit, now.commit, files), found
-    return Update(known.commit, known.commit, files), found
+            return Update(known.commit, now.commit, files), differences(base, now, copy)
 
 
 def patch(base: Path) -> bytes:
@@ -66,10 +59,25 @@ def patch(base: Path) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
-        git(base, "add", "--all", GIT_INDEX_FILE=index)
+        git(base, "add", "--all", "--", ".", f":(exclude){LOCK}", GIT_INDEX_FILE=index)
         words = ("--cached", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
         done = attempt(base, "diff", *words, "--no-color", "HEAD", GIT_INDEX_FILE=index)
     return done.stdout
+
+
+@contextmanager
+def _lock_aside(base: Path) -> Generator[None]:
+    """Have uv's lock as HEAD has it, or not at all, for as long as the `with` lasts."""
+    path = base / LOCK
+    kept, committed = content(path), stored(base, "HEAD", LOCK)
+    path.unlink(missing_ok=True)
+    if committed is not None:
+        write_bytes(path, committed)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            write_bytes(path, kept)
 
 
 def _changed(base: Path) -> list[str]:
@@ -77,6 +85,19 @@ def _changed(base: Path) -> list[str]:
     names = git(base, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")
     names += git(base, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     return sorted({name for name in names if name})
+
+
+def _conflicts(base: Path, files: list[str]) -> list[str]:
+    unmerged = git(base, "ls-files", "--unmerged", "-z").split("\0")
+    names = {line.partition("\t")[2] for line in unmerged if line}
+    names |= {name for name in files if _marked(base / name)}
+    said = "in conflict with the template's change; edit it, `git add` it"
+    return [f"{name}: {said}" for name in sorted(names)]
+
+
+def _rejected(base: Path, before: set[str]) -> list[str]:
+    said = "what could not be applied; put it in by hand, delete this file"
+    return [f"{name}: {said}" for name in sorted(_leftovers(base) - before)]
 
 
 def _leftovers(base: Path) -> set[str]:
