@@ -59,10 +59,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def plain(text: str) -> str:
     """Return text in which Markdown and HTML see nothing of theirs."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|~@#":
-        text = text.replace(mark, f"&#{ord(mark)};")
-    return text
+    return " ".join(text.split()).translate(_MARKS)
+
+
+_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*[]|~@"}
 
 
 def _escaped(text: str, more: str = "") -> str:
