@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import github_pulls_stand_in as pulls
 from github_settings_stand_in import Settings
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
@@ -102,6 +103,7 @@ class GitHubStandIn:
 
     def __init__(self, repository: str = "acme/loans", token: str = "gh-token") -> None:  # noqa: S107
         self.repository, self.token = repository, token
+        self.others: set[str] = set()  # more tokens that are valid
         self.runs: dict[int, Json] = {}
         self.approvals: dict[int, list[Json]] = {}
         self.pulls: dict[int, Json] = {}
@@ -236,10 +238,8 @@ class GitHubStandIn:
     def _answer(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
         if asked.headers.get("x-github-api-version", VERSIONS[0]) not in VERSIONS:
             return 400, {"message": "Unsupported API version"}, {}
-        if asked.headers.get("authorization") not in (
-            f"token {self.token}",
-            f"Bearer {self.token}",
-        ):
+        kind, _, token = asked.headers.get("authorization", "").partition(" ")
+        if kind not in ("token", "Bearer") or token not in {self.token, *self.others}:
             return 401, {"message": "Bad credentials"}, {}
         for method, pattern, handle in ROUTES:
             found = re.fullmatch(f"/repos/{re.escape(self.repository)}{pattern}", asked.path)
@@ -249,7 +249,9 @@ class GitHubStandIn:
                     break
                 return self._page(asked, body) if isinstance(body, list) else (200, body, {})
         sent = json.loads(asked.body or b"{}")
-        status, body = self.settings.answer(asked.method, asked.path, sent) or NOT_FOUND
+        found = self.settings.answer(asked.method, asked.path, sent)
+        found = found or pulls.answer(self, asked.method, asked.path, asked.query, sent)
+        status, body = found or NOT_FOUND
         return self._page(asked, body) if isinstance(body, list) else (status, body, {})
 
     def _page(self, asked: Asked, items: list[Any]) -> tuple[int, Any, dict[str, str]]:

@@ -47,11 +47,15 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
         "policy": READ | {"pull-requests": "read"},  # who approved a loosened limit
         "decision": READ,
     },
+    "project/template-update.yml": {
+        "update": READ | {"actions": "read"},  # to see whether the environment is guarded
+        "propose": READ,
+    },
 }
 # These only check what the next run checks as well; all others judge, move or record something.
 MAY_BE_CANCELLED = {"project/ci.yml", "template/test.yml"}
 # One at a time, and of those that wait the newest is enough.
-ONE_AT_A_TIME = {"template/nightly.yml"}
+ONE_AT_A_TIME = {"template/nightly.yml", "project/template-update.yml"}
 AGGREGATOR, TRUTH_TABLE = "decision", "test_trap_20_"
 LONGEST = 180  # minutes
 SILENT = r"continue-on-error|allow_failure|\|\|\s*(?:true|:|exit 0)|set \+e|;\s*true\b"
