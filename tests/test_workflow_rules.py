@@ -12,6 +12,11 @@ import yaml
 each_file = pytest.mark.parametrize("path", rules.files(), ids=rules.name)
 
 
+def label(part: object) -> str:
+    """What a parameter is called; the same in every worker."""
+    return getattr(part, "__name__", str(part)[:30])
+
+
 def found(rule: rules.Rule, path: Path) -> list[str]:
     """What a rule finds."""
     return list(rule(path))
@@ -81,7 +86,7 @@ def test_trap_21_no_pull_request_reaches_a_secret(path: Path) -> None:
 @pytest.mark.parametrize(
     "rule",
     [rules.shellchecked, rules.fits_its_schema, rules.actionlinted, rules.zizmored],
-    ids=lambda rule: rule.__name__,
+    ids=label,
 )
 def test_the_linters_are_content(path: Path, rule: rules.Rule) -> None:
     # Given a workflow, when it is linted, then nothing is found
@@ -247,7 +252,7 @@ def test_a_good_workflow_keeps_to_every_rule(sample: Path) -> None:
     assert {rule.__name__: found(rule, sample) for rule in asked if found(rule, sample)} == {}
 
 
-@pytest.mark.parametrize(("rule", "old", "new", "said"), BAD, ids=lambda part: str(part)[:30])
+@pytest.mark.parametrize(("rule", "old", "new", "said"), BAD, ids=label)
 def test_what_breaks_a_rule_is_found(
     sample: Path, rule: rules.Rule, old: str, new: str, said: str
 ) -> None:
