@@ -47,7 +47,7 @@ def github(patch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
         for name, value in variables(hub).items():
             patch.setenv(name, value)
         yield hub
-    assert not hub.complaints, hub.complaints
+    assert not hub.complaints, hub.complaints[0][:2000]
 
 
 def clone(project: baked.BakedProject, folder: Path, tier: str = "high") -> baked.BakedProject:
