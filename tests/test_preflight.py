@@ -310,7 +310,7 @@ def test_trap_38_owners_that_are_none_fail(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (f"  - {{name: promote.yml, key: {KEY}}}\n", "", "no key under ledger"),
+        (f"\n  - {{name: promote.yml, key: {KEY}}}", " []", "no key under ledger"),
         (", github: eve", "", "nobody with a GitHub account in the role risk-owner"),
         ("roles: [model-owner]", "roles: [other]", "in the role model-owner"),
     ],
@@ -421,7 +421,7 @@ def test_a_commit_that_the_clone_has_not_is_fetched(
 
 @pytest.fixture
 def small(hub: GitHubStandIn) -> GitHubStandIn:
-    """A private repository on a small plan: no required reviewers, and a promotion's pull request."""
+    """A private repository on a small plan, without required reviewers; pull request 3 promotes."""
     del hub.settings.environments["approve-model"], hub.settings.environments["approve-risk"]
     hub.add_pull(3)
     return hub
