@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import baked
+import pytest
 import template_package
 from github_stand_in import GitHubStandIn
 
 TOKEN = "ghp_T0SECRET"  # noqa: S105 - of these tests alone
+STATE = template_package.module("governance.github_state")
 CLIENT = template_package.module("governance.github_client")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 PEOPLE = f"""\
@@ -23,6 +28,26 @@ ledger:
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
 CHECKS = sorted([*GATES, "hooks, types, tests"])
 RISK, MODEL = "@acme/model-risk", "@acme/model-owners"
+
+
+rules_of = cache(STATE.rules_of)
+
+
+@contextmanager
+def github(patch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
+    """A GitHub, and the variables of a person who asks it; pauses are short.
+
+    What breaks GitHub's own description, in requests or answers, fails the test at its end.
+    """
+    patch.setattr(CLIENT, "PAUSE", 0.01)
+    patch.setattr(STATE, "rules_of", rules_of)  # of a commit, which does not change: composed once
+    for name in ("GH_TOKEN", "GITHUB_ACTIONS", "GITHUB_REF", "MLFLOW_TRACKING_URI"):
+        patch.delenv(name, raising=False)
+    with GitHubStandIn(token=TOKEN) as hub:
+        for name, value in variables(hub).items():
+            patch.setenv(name, value)
+        yield hub
+    assert not hub.complaints, hub.complaints[0][:2000]
 
 
 def clone(project: baked.BakedProject, folder: Path, tier: str = "high") -> baked.BakedProject:
@@ -60,7 +85,8 @@ def settle(hub: GitHubStandIn, roles: tuple[str, ...] = ("model", "risk")) -> No
     """Make the settings as they must be, by GitHub's own requests."""
     settings = hub.settings
     people = {"model": "acme/model-owners", "risk": "acme/model-risk"}
-    for name, team in [*((f"approve-{one}", people[one]) for one in roles), ("production", "")]:
+    reviewed = [(f"approve-{one}", people[one]) for one in roles]
+    for name, team in [*reviewed, ("production", ""), ("template-update", "")]:
         kind, _, slug = team.partition("/")
         reviewer = settings.get_team({}, kind, slug) if team else None
         reviewers = [{"type": "Team", "id": reviewer[1]["id"]}] if reviewer else []

@@ -214,8 +214,10 @@ class Settings:
 
     def get_user(self, _: Json, login: str) -> Answer | None:
         """`users/get-by-username`."""
-        known = login.lower() in self.people
-        return (200, self.made("public-user", login=login, id=number_of(login))) if known else None
+        if login.lower() not in self.people:
+            return None
+        who = {"login": login, "id": number_of(login), "user_view_type": "public"}
+        return 200, self.made("public-user", **who)
 
     def get_team(self, _: Json, org: str, slug: str) -> Answer | None:
         """`teams/get-by-name`."""

@@ -39,6 +39,7 @@ class Allowed(Answer):
 class Environment(Answer):
     """An environment."""
 
+    name: str
     protection_rules: list[Protection] = []
     deployment_branch_policy: Allowed | None = None
     can_admins_bypass: bool | None = None

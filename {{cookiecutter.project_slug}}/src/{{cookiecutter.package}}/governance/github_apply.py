@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -97,7 +97,7 @@ class Plan:
 
 
 @contextmanager
-def planned(base: Path) -> Iterator[Plan]:
+def planned(base: Path) -> Generator[Plan]:
     """Open the repository's settings, and say what they must be."""
     with opened(base, ADMIN) as hub:
         now, _ = hub.today(base)

@@ -110,8 +110,8 @@ def at(
     path, _, given = path.partition("?")
 
     def call(headers: dict[str, str], **query: int) -> Response[Any, Any]:
-        query = dict(parse_qsl(given)) | query
-        return github.request(method, path, params=query or None, json=body, headers=headers)
+        asked = {**dict(parse_qsl(given)), **query}
+        return github.request(method, path, params=asked or None, json=body, headers=headers)
 
     return call
 

@@ -4,7 +4,7 @@
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +171,7 @@ def _sorted(parameters: Values) -> Values:
 
 
 @contextmanager
-def opened(base: Path, need: str) -> Iterator[Hub]:
+def opened(base: Path, need: str) -> Generator[Hub]:
     """Open the door to the repository's settings."""
     name = repository(base)
     with connect() as github:
