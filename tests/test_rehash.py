@@ -125,8 +125,9 @@ def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedPro
     [
         ({"frozen": True}, "stage fairness is frozen"),
         ({"cmd": "cp forged.json reports/evidence/fairness.json"}, "does not run its own module"),
+        ({"wdir": "elsewhere"}, "stage fairness does not run its own module but 'python -m"),
     ],
-    ids=["frozen", "another-command"],
+    ids=["frozen", "another-command", "another-folder"],
 )
 def test_trap_13_a_stage_that_does_not_measure_is_refused(
     finished: BakedProject, change: dict[str, Any], words: str
