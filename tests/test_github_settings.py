@@ -879,7 +879,7 @@ def test_the_commands_plan_apply_and_verify(
     assert hub.settings.changes == 0
     # When it is applied, then it is said what was set
     done = made.governance("github", "apply", **env)
-    assert done.stdout.splitlines()[-1] == "8 settings changed"
+    assert done.stdout.splitlines()[-1] == "9 settings changed"
     assert "ruleset governance: main: set" in done.stderr
     # And then there is nothing more to do
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
