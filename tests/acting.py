@@ -103,14 +103,19 @@ class Runner:
         secrets: Mapping[str, str] | None = None,
         settings: Mapping[str, str] | None = None,
         actor: str = "ada",
+        job: str = "",
     ) -> Run:
-        """Run one workflow; `payload` is the event's, `settings` are the repository's `vars`."""
+        """Run one workflow, or of it one job and what that needs.
+
+        `payload` is the event's, `settings` are the repository's `vars`.
+        """
         act, own_uv = tool("act"), uv()
         self.home.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.home / "artifacts", ignore_errors=True)  # a run of its own
         command = [act, event, "-W", str(self._known(project, workflow)), "--no-cache-server"]
         command += ["--json"]
         command += ["-P", "ubuntu-latest=-self-hosted", "--actor", actor]
+        command += ["--job", job] if job else []
         for option in ("--env-file", "--secret-file", "--var-file", "--input-file"):
             command += [option, os.devnull]
         for option, values in (

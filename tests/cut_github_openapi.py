@@ -12,12 +12,33 @@ from typing import Any
 
 TARGET = Path(__file__).parent / "github_openapi.json"
 OPERATIONS = {
+    "/orgs/{org}/teams/{team_slug}": ["get"],
+    "/repos/{owner}/{repo}/actions/permissions": ["get", "put"],
+    "/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval": ["get", "put"],
+    "/repos/{owner}/{repo}/actions/permissions/workflow": ["get", "put"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/branches/{branch}": ["get"],
+    "/repos/{owner}/{repo}/codeowners/errors": ["get"],
+    "/repos/{owner}/{repo}/environments/{environment_name}": ["get", "put"],
+    "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies": [
+        "get",
+        "post",
+    ],
+    "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
+    "/{branch_policy_id}": ["delete"],
     "/repos/{owner}/{repo}/commits/{commit_sha}/pulls": ["get"],
-    "/repos/{owner}/{repo}/pulls/{pull_number}": ["get"],
+    "/repos/{owner}/{repo}/pulls": ["get", "post"],
+    "/repos/{owner}/{repo}/pulls/{pull_number}": ["get", "patch"],
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],
+    "/repos/{owner}/{repo}/rules/branches/{branch}": ["get"],
+    "/repos/{owner}/{repo}/rulesets": ["get", "post"],
+    "/repos/{owner}/{repo}/rulesets/{ruleset_id}": ["get", "put"],
+    "/users/{username}": ["get"],
 }
+ENVIRONMENT = "/repos/{owner}/{repo}/environments/{environment_name}"
+BYPASS = {"can_admins_bypass": {"type": "boolean"}}
+"""GitHub tells and takes it, and its description does not have it (google/go-github#2725)."""
 NEEDED = {"description": ""}  # of a response, by the specification
 PROSE = ("description", "example", "examples", "summary", "externalDocs", "title")
 
@@ -64,6 +85,9 @@ def cut(whole: dict[str, Any], licence: str) -> dict[str, Any]:
         part |= NEEDED if kind == "responses" else {}
         components.setdefault(kind, {})[name] = part
         todo |= references(part)
+    body = paths[ENVIRONMENT]["put"]["requestBody"]["content"]["application/json"]["schema"]
+    body["properties"] |= BYPASS
+    components["schemas"]["environment"]["properties"] |= BYPASS
     info = {key: whole["info"][key] for key in ("title", "version", "license")}
     return {
         "openapi": whole["openapi"],

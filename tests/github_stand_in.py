@@ -2,7 +2,7 @@
 
 Both are checked against GitHub's own OpenAPI description (`github_openapi.json`, made by
 `cut_github_openapi.py`); what breaks it is in `complaints`. To add an operation, cut it in, and
-write a method under `ROUTES`.
+write a method under `ROUTES`, for settings that of `github_settings_stand_in.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import github_pulls_stand_in as pulls
+from github_settings_stand_in import Settings
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
@@ -25,6 +27,7 @@ from openapi_core.testing import MockRequest, MockResponse
 API = "https://api.github.com"
 VERSIONS = ("2022-11-28", "2026-03-10")
 HEAD = "a" * 40
+NOT_FOUND = 404, {"message": "Not Found"}
 Json = dict[str, Any]
 
 
@@ -63,7 +66,7 @@ def minimal(schema: Json) -> Any:
     return {name: minimal(schema["properties"][name]) for name in needed}
 
 
-def made(name: str, **values: Any) -> Json:
+def made(name: str, /, **values: Any) -> Json:
     """A value of a named schema: the smallest that is allowed, with some parts set."""
     return minimal({"$ref": f"#/components/schemas/{name}"}) | values
 
@@ -92,6 +95,7 @@ class Asked:
     path: str
     query: dict[str, str]
     headers: dict[str, str]
+    body: bytes = b""
 
 
 class GitHubStandIn:
@@ -99,10 +103,12 @@ class GitHubStandIn:
 
     def __init__(self, repository: str = "acme/loans", token: str = "gh-token") -> None:  # noqa: S107
         self.repository, self.token = repository, token
+        self.others: set[str] = set()  # more tokens that are valid
         self.runs: dict[int, Json] = {}
         self.approvals: dict[int, list[Json]] = {}
         self.pulls: dict[int, Json] = {}
         self.reviews: dict[int, list[Json]] = {}
+        self.settings = Settings(made, repository, HEAD)
         self.commits: dict[str, list[Json]] = {}
         self.failures: list[Failure] = []
         self.asked: list[Asked] = []
@@ -198,14 +204,15 @@ class GitHubStandIn:
     def answer(self, asked: Asked) -> tuple[int | None, Any, dict[str, str]]:
         """Status, body and headers for a request, both checked."""
         self.asked.append(asked)
-        request = MockRequest(API, asked.method, asked.path, args=asked.query)
+        sent = {"data": asked.body, "content_type": "application/json"} if asked.body else {}
+        request = MockRequest(API, asked.method, asked.path, args=asked.query, **sent)
         self._check(asked, request)
         for failure in self.failures:
             if failure.times and failure.path in asked.path:
                 failure.times -= 1
                 return failure.status, failure.body, failure.headers
         status, body, headers = self._answer(asked)
-        if status == 200:
+        if status in (200, 201):
             try:
                 response = MockResponse(json.dumps(body).encode(), status, headers)
                 checker().validate_response(request, response)
@@ -231,10 +238,8 @@ class GitHubStandIn:
     def _answer(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
         if asked.headers.get("x-github-api-version", VERSIONS[0]) not in VERSIONS:
             return 400, {"message": "Unsupported API version"}, {}
-        if asked.headers.get("authorization") not in (
-            f"token {self.token}",
-            f"Bearer {self.token}",
-        ):
+        kind, _, token = asked.headers.get("authorization", "").partition(" ")
+        if kind not in ("token", "Bearer") or token not in {self.token, *self.others}:
             return 401, {"message": "Bad credentials"}, {}
         for method, pattern, handle in ROUTES:
             found = re.fullmatch(f"/repos/{re.escape(self.repository)}{pattern}", asked.path)
@@ -243,7 +248,11 @@ class GitHubStandIn:
                 if body is None:
                     break
                 return self._page(asked, body) if isinstance(body, list) else (200, body, {})
-        return 404, {"message": "Not Found"}, {}
+        sent = json.loads(asked.body or b"{}")
+        found = self.settings.answer(asked.method, asked.path, sent)
+        found = found or pulls.answer(self, asked.method, asked.path, asked.query, sent)
+        status, body = found or NOT_FOUND
+        return self._page(asked, body) if isinstance(body, list) else (status, body, {})
 
     def _page(self, asked: Asked, items: list[Any]) -> tuple[int, Any, dict[str, str]]:
         """One page of a list, and where the next is."""
@@ -299,15 +308,17 @@ def _handler(stand_in: GitHubStandIn) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True  # else each answer waits for 40 ms
 
         def handle_any(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             where = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            asked = Asked(self.command, where.path, dict(parse_qsl(where.query)), headers)
+            query = dict(parse_qsl(where.query))
+            asked = Asked(self.command, where.path, query, headers, given)
             status, body, more = stand_in.answer(asked)
             if status is None:
                 self.close_connection = True
                 return
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
+            content = b"" if status == 204 else content
             self.send_response(status)
             sent = {"Content-Type": "application/json; charset=utf-8", **more}
             for name, value in (sent | {"Content-Length": str(len(content))}).items():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 
 import acting
 import baked
 import pytest
+import yaml
 
 pytestmark = [
     pytest.mark.slow,
@@ -22,6 +24,63 @@ def test_the_first_push_is_green(
     project = bake()
     # When it is pushed
     run = runner(project, "ci.yml")
-    # Then hooks, types and tests are green
+    # Then hooks, types, tests, workflows and the template's files are green
     assert run.code == 0, run.tail()
-    assert run.jobs == {"check": "success"}
+    assert run.jobs == {"check": "success", "template": "success"}
+
+
+def test_trap_32_a_skipped_hook_runs_again(
+    bake: Callable[..., baked.BakedProject], runner: acting.Runner
+) -> None:
+    # Given a file that the hook would refuse, committed around it
+    project = bake()
+    project.write("tests/test_ours.py", "def test_ours( ) :\n    assert True\n")
+    baked.git(project.path, "add", "--all")
+    baked.git(project.path, "commit", "--quiet", "--no-verify", "--message", "In a hurry")
+    # When it is pushed
+    run = runner(project, "ci.yml", job="check")
+    # Then the job is red, by that hook's name, at that step
+    assert run.jobs == {"check": "failure"}
+    assert run.steps["check", "Hooks, all of them again"] == "failure"
+    assert re.search(r"^ruff format\.+(\x1b\[\w+)?Failed", run.said["check"], re.MULTILINE)
+    assert "tests/test_ours.py" in run.said["check"]
+    assert "1 file would be reformatted" in run.said["check"]
+
+
+def test_trap_40_an_edited_gate_is_red(
+    bake: Callable[..., baked.BakedProject], runner: acting.Runner
+) -> None:
+    # Given a gate that somebody edited
+    project = bake()
+    name = f"src/{project.package}/governance/policy.py"
+    project.write(name, project.read(name) + "\nALLOW = True\n")
+    baked.commit_all(project.path, "A small improvement")
+    # When it is pushed
+    run = runner(project, "ci.yml", job="template")
+    # Then the job is red, and the file is marked
+    assert run.jobs == {"template": "failure"}
+    assert f"{name}: was changed" in run.said["template"]
+    assert [one.file for one in run.annotations] == [name]
+
+
+def test_an_unsafe_action_is_red(
+    bake: Callable[..., baked.BakedProject], runner: acting.Runner
+) -> None:
+    # Given an action of the team's that runs what an input says
+    project = bake()
+    run = "echo ${{ inputs.where }}"
+    step = {"shell": "bash", "run": run}
+    action = {
+        "name": "Deploy",
+        "description": "Deploys",
+        "inputs": {"where": {"description": "where", "required": True}},
+        "runs": {"using": "composite", "steps": [step]},
+    }
+    project.write(".github/actions/ours/action.yml", yaml.safe_dump(action))
+    baked.commit_all(project.path, "Our action")
+    # When it is pushed
+    done = runner(project, "ci.yml", job="template")
+    # Then the job is red, by the linter
+    assert done.jobs == {"template": "failure"}
+    assert done.steps["template", "Workflows and actions"] == "failure"
+    assert "template-injection" in done.said["template"]

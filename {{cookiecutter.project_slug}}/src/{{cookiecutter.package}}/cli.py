@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from .governance import actions, commands, release_cli, workflow_cli
+from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.ledger_cli import ledger
+from .governance.template_cli import template
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -22,7 +23,9 @@ app = typer.Typer(
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(template, name="template", no_args_is_help=True)
 commands.add(app)
+github_cli.add(app)
 release_cli.add(app)
 workflow_cli.add(app)
 

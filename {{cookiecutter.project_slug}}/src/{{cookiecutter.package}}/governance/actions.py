@@ -47,8 +47,8 @@ def annotate(
         return
     places = (("file", file), ("line", str(line or "")), ("title", title))
     given = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in places if value)
-    line = f"::{level}{f' {given}' if given else ''}::{_escaped(message)}"
-    print(line, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
+    said = f"::{level}{f' {given}' if given else ''}::{_escaped(message)}"
+    print(said, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,12 +31,20 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}$)[A-Za-z0-9._-]+"
 ORIGIN = re.compile(
     r"(?:(?:https?|ssh)://(?:[^/@]*@)?|[^/:@]+@)(?P<host>[^/:@]+)(?::\d+(?=/))?[:/]/?(?P<name>.+)"
 )
+READS = "give it `actions: read` and `pull-requests: read`"
 HINTS = {
     401: "the token is not valid: set GITHUB_TOKEN to one that is",
-    403: "the token may not: give it `actions: read` and `pull-requests: read`",
     404: "it is not there, or the token may not see it",
 }
 T = TypeVar("T")
+
+
+class Refused(Problem):
+    """GitHub said no: by `status`, what is not there differs from a token that may not."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def repository(base: Path) -> str:
@@ -70,7 +78,7 @@ def address() -> str:
 
 def connect() -> GitHub[TokenAuthStrategy]:
     """Return a client for use in a `with`; it goes nowhere but to `address()`."""
-    token = (os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip()
+    token = _token()
     if not token:
         raise Problem("no token for GitHub: set GITHUB_TOKEN (or GH_TOKEN)")
     if not re.fullmatch(r"[!-~]+", token):
@@ -91,23 +99,56 @@ def connect() -> GitHub[TokenAuthStrategy]:
     )
 
 
-def read(kind: type[T], what: str, call: Callable[..., Response[Any, Any]]) -> T:
-    """Return an answer with the fields in use checked, whatever became of the others."""
-    return _parsed(kind, what, _ask(what, call))
+def _token() -> str:
+    return (os.environ.get("GITHUB_TOKEN") or os.environ.get("GH_TOKEN") or "").strip()
 
 
-def read_all(kind: type[T], what: str, call: Callable[..., Response[Any, Any]]) -> list[T]:
+def at(
+    github: GitHub[TokenAuthStrategy], path: str, method: str = "GET", body: Any = None
+) -> Callable[..., Response[Any, Any]]:
+    """Return the call of an endpoint by its path, for `read`, `read_all` and `write`."""
+    path, _, given = path.partition("?")
+
+    def call(headers: dict[str, str], **query: int) -> Response[Any, Any]:
+        asked = {**dict(parse_qsl(given)), **query}
+        return github.request(method, path, params=asked or None, json=body, headers=headers)
+
+    return call
+
+
+def read(kind: type[T], what: str, call: Callable[..., Response[Any, Any]], need: str = READS) -> T:
+    """Return an answer with the fields in use checked, whatever became of the others.
+
+    `need` says what to give a token that may not.
+    """
+    return _parsed(kind, what, _ask(what, call, need))
+
+
+def write(what: str, call: Callable[..., Response[Any, Any]], need: str) -> None:
+    """Have GitHub change something; what it answers is not looked at: read it again."""
+    _ask(what, call, need, (200, 201, 204))
+
+
+def read_all(
+    kind: type[T], what: str, call: Callable[..., Response[Any, Any]], need: str = READS
+) -> list[T]:
     """Return all pages of a list."""
     found: list[T] = []
     for page in range(1, PAGES + 1):
-        answer = _ask(what, call, per_page=PAGE, page=page)
+        answer = _ask(what, call, need, per_page=PAGE, page=page)
         found += _parsed(list[kind], what, answer)
         if "next" not in answer.raw_response.links:
             return found
     raise Problem(f"GitHub has more than {PAGES} pages about {what}: cannot judge")
 
 
-def _ask(what: str, call: Callable[..., Response[Any, Any]], **options: int) -> Response[Any, Any]:
+def _ask(
+    what: str,
+    call: Callable[..., Response[Any, Any]],
+    need: str,
+    good: tuple[int, ...] = (200,),
+    **options: int,
+) -> Response[Any, Any]:
     """Call an endpoint; whatever happens but a plain answer is a `Problem`."""
     from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed
 
@@ -122,19 +163,30 @@ def _ask(what: str, call: Callable[..., Response[Any, Any]], **options: int) -> 
     except RequestFailed as error:
         status = error.response.status_code
         hint = HINTS.get(status, "run this again later")
-        raise Problem(f"GitHub answered {status} about {what}: {hint}") from error
+        hint = {403: f"the token may not: {need}", 422: _said(error.response)}.get(status, hint)
+        raise Refused(f"GitHub answered {status} about {what}: {hint}", status) from error
     except RequestError as error:
         raise Problem(
             f"cannot reach GitHub at {address()} ({cause(error.exc)}): run this again later"
         ) from error
     except (ValueError, OverflowError) as error:  # a rate limit's header that is no number
         raise Problem(f"GitHub's answer about {what} is not readable: run this again") from error
-    if answer.status_code != 200:
+    if answer.status_code not in good:
         raise Problem(
             f"GitHub answered {answer.status_code} about {what}: if the repository has moved, "
             "set GITHUB_REPOSITORY to where it is"
         )
     return answer
+
+
+def _said(answer: Response[Any, Any]) -> str:
+    """Return why GitHub refuses a value, without the token, should it stand there."""
+    try:
+        said = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        said = "it says no more"
+    text = first_line(ValueError(said.replace(_token(), "…")), 160)
+    return f"it refuses the values ({text}): set them by hand, or have the plan changed"
 
 
 def _parsed(kind: type[T], what: str, answer: Response[Any, Any]) -> T:

@@ -188,19 +188,22 @@ def model_name(base: Path) -> str:
 
 def require_shared(base: Path) -> None:
     """On a runner, refuse a store or a ledger that vanishes with the runner."""
-    if not os.environ.get("GITHUB_ACTIONS"):
-        return
-    if not os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http", "postgresql", "mysql")):
-        raise Problem(
-            "a runner's own database vanishes with it: set MLFLOW_TRACKING_URI to a server"
-        )
-    if not has_remote(base):
-        raise Problem("a runner's own ledger vanishes with it: check out with a remote")
-    if not shared_remote(base):
-        raise Problem(
-            "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
-            "(`uv run dvc remote modify`)"
-        )
+    for why in unshared(base) if os.environ.get("GITHUB_ACTIONS") else []:
+        raise Problem(why)
+
+
+def unshared(base: Path) -> list[str]:
+    """Return what would vanish with a runner, and what to set."""
+    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    found = {
+        "a runner's own database vanishes with it: set MLFLOW_TRACKING_URI to a server": (
+            server.startswith(("http", "postgresql", "mysql"))
+        ),
+        "a runner's own ledger vanishes with it: check out with a remote": has_remote(base),
+        "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
+        "(`uv run dvc remote modify`)": shared_remote(base),
+    }
+    return [why for why, shared in found.items() if not shared]
 
 
 def shared_remote(base: Path) -> bool:

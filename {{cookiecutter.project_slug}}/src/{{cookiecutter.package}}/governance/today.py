@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from ..composition import CONF, compose
-from ..config import Approvals, Notify, Policy
+from ..config import Approvals, Notify, Policy, Project
 from ..files import digest_of
 from ..problem import Problem
 from . import approvers as people
@@ -34,6 +34,7 @@ class Today:
 
     commit: str
     day: date
+    project: Project
     policy: Policy
     notify: Notify
     approvers: Approvers
@@ -55,7 +56,8 @@ def rules_of(base: Path, commit: str) -> Today:
         extract(base, commit, Path(scratch))
         params = compose(Path(scratch) / CONF)
     approvers = people.read(base, commit)
-    return Today(commit, datetime.now(UTC).date(), params.policy, params.notify, approvers)
+    day = datetime.now(UTC).date()
+    return Today(commit, day, params.project, params.policy, params.notify, approvers)
 
 
 def judge_again(bundle: Checked, now: Today) -> Decision:
