@@ -81,12 +81,15 @@ class Run:
 class Runner:
     """Runs workflows as GitHub would, with a clean environment, in a home of its own.
 
-    `variables` are the variables of each step's surroundings; `on_path` folders come first on PATH.
+    `variables` are those of each step's surroundings, `on_path` folders come first on PATH,
+    `options` are act's own.
     """
 
     home: Path
     variables: dict[str, str] = field(default_factory=dict)
     on_path: list[Path] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
+    environments: Path | None = None  # kept from run to run, as a runner's cache would be
 
     def __call__(
         self,
@@ -121,9 +124,9 @@ class Runner:
             path = self.home / "event.json"
             path.write_text(json.dumps(payload), encoding="utf-8")
             command += ["-e", str(path)]
-        command += self._actions(project)
+        command += [*self.options, *self._actions(project)]
         variables = baked.clean_environment(HOME=str(self.home))
-        first = [*map(str, self.on_path), str(Path(uv).parent)]
+        first = [*map(str, self.on_path), str(self._uv(uv).parent)]
         variables["PATH"] = os.pathsep.join([*first, variables["PATH"]])
         # The package cache is the caller's, as a runner's would be the action's; nothing else is.
         variables["UV_CACHE_DIR"] = baked.run_plain([uv, "cache", "dir"], self.home).stdout.strip()
@@ -140,6 +143,21 @@ class Runner:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
+
+    def _uv(self, uv: str) -> Path:
+        """Have uv bring a kept environment up to date, one for each job, where it would make one.
+
+        Its bytecode is there already: compiling that anew takes most of a job's time.
+        """
+        if self.environments is None:
+            return Path(uv)
+        script = self.home / "bin" / "uv"
+        script.parent.mkdir(exist_ok=True)
+        name = f"{self.environments}/$GITHUB_WORKFLOW-$GITHUB_JOB"
+        text = f'#!/bin/sh\nexport UV_PROJECT_ENVIRONMENT="{name}"\nexec "{uv}" "$@"\n'
+        script.write_text(text, encoding="utf-8")
+        script.chmod(0o755)
+        return script
 
     def _actions(self, project: baked.BakedProject) -> list[str]:
         """Have each action that cannot be fetched here answered by a stub."""

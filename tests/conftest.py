@@ -209,4 +209,5 @@ def contested(contested_once: baked.BakedProject, tmp_path: Path) -> Generator[b
 @pytest.fixture
 def runner(tmp_path: Path) -> acting.Runner:
     """Run workflows with `act`: `runner(project, "governance.yml", "pull_request", payload=…)`."""
-    return acting.Runner(tmp_path / "runner")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return acting.Runner(tmp_path / "runner", environments=baked.ROOT / ".venv-act" / worker)

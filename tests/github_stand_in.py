@@ -106,6 +106,7 @@ class GitHubStandIn:
         self.approvals: dict[int, list[Json]] = {}
         self.pulls: dict[int, Json] = {}
         self.reviews: dict[int, list[Json]] = {}
+        self.commits: dict[str, list[Json]] = {}
         self.settings = Settings(made, repository, HEAD)
         self.failures: list[Failure] = []
         self.asked: list[Asked] = []
@@ -186,6 +187,16 @@ class GitHubStandIn:
         there.append(made("pull-request-review", **given | values))
         return there[-1]
 
+    def add_commit(self, commit: str, *pulls: int) -> None:
+        """A commit and the pull requests that it is part of; they are added before."""
+        kept = made("pull-request-simple")
+        self.commits[commit] = [
+            kept
+            | {key: self.pulls[number][key] for key in ("number", "user", "base", "head")}
+            | {"merged_at": "2026-01-02T03:04:05Z" if self.pulls[number]["merged"] else None}
+            for number in pulls
+        ]
+
     # What GitHub does
 
     def answer(self, asked: Asked) -> tuple[int | None, Any, dict[str, str]]:
@@ -233,7 +244,7 @@ class GitHubStandIn:
         for method, pattern, handle in ROUTES:
             found = re.fullmatch(f"/repos/{re.escape(self.repository)}{pattern}", asked.path)
             if found and method == asked.method:
-                body = handle(self, int(found[1]))
+                body = handle(self, int(found[1]) if found[1].isdecimal() else found[1])
                 if body is None:
                     break
                 return self._page(asked, body) if isinstance(body, list) else (200, body, {})
@@ -261,6 +272,10 @@ class GitHubStandIn:
         """`actions/get-reviews-for-run`."""
         return self.approvals.get(number, []) if number in self.runs else None
 
+    def get_pulls_of(self, commit: str) -> list[Json] | None:
+        """`repos/list-pull-requests-associated-with-commit`."""
+        return self.commits.get(commit, [])
+
     def get_pull(self, number: int) -> Json | None:
         """`pulls/get`."""
         return self.pulls.get(number)
@@ -270,7 +285,8 @@ class GitHubStandIn:
         return self.reviews.get(number, []) if number in self.pulls else None
 
 
-ROUTES: list[tuple[str, str, Callable[[GitHubStandIn, int], Any]]] = [
+ROUTES: list[tuple[str, str, Callable[[GitHubStandIn, Any], Any]]] = [
+    ("GET", r"/commits/([0-9a-f]{40})/pulls", GitHubStandIn.get_pulls_of),
     ("GET", r"/actions/runs/(\d+)", GitHubStandIn.get_run),
     ("GET", r"/actions/runs/(\d+)/approvals", GitHubStandIn.get_approvals),
     ("GET", r"/pulls/(\d+)", GitHubStandIn.get_pull),

@@ -19,6 +19,7 @@ TITLES = {
     "e": "Start-up of commands",
     "f": "The ledger against bare git",
     "g": "Promote and roll back against an alias moved by hand",
+    "h": "The workflow that judges against a job that only runs the line",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

@@ -1,6 +1,6 @@
 """Measure the template's line side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e f] [--quick]
+python tests/benchmarks/run.py [a b c d e f g h] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default line, against the same training in a bare script
@@ -9,6 +9,7 @@ d  generation, against a template of one file
 e  start-up of each command, against a bare interpreter
 f  the ledger: appending an event and verifying 10,000, against bare git
 g  promoting and rolling back a model, against an alias moved by hand
+h  each job of the workflow that judges, against a job that only runs the line
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -32,6 +33,7 @@ import gates  # noqa: E402
 import ledger  # noqa: E402
 import measure  # noqa: E402
 import moves  # noqa: E402
+import workflow  # noqa: E402
 from baked import BakedProject  # noqa: E402
 from measure import interleaved, must  # noqa: E402
 from results import TITLES, machine, ratios, write  # noqa: E402
@@ -190,6 +192,11 @@ def g(bench: Bench) -> str:
     return ratios(times, next(iter(times)))
 
 
+def h(bench: Bench) -> str:
+    """The workflow that judges, executed by act, a job at a time."""
+    return workflow.compare(bench.fresh, bench.scratch, min(3, bench.repeats), say)
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -206,9 +213,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdefgc".index):
+        for part in options.parts or sorted(TITLES, key="abdefghc".index):
             say(f"{part}. {TITLES[part]}")
-            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g}[part](bench)
+            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g, "h": h}[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)
     say(f"Written to {options.output}")

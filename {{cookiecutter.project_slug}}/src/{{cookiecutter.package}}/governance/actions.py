@@ -45,8 +45,8 @@ def annotate(
     """Put a message beside a line of a file."""
     if not here():
         return
-    places = {"file": file, "line": "" if line is None else str(line), "title": title}
-    given = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in places.items() if value)
+    places = (("file", file), ("line", str(line or "")), ("title", title))
+    given = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in places if value)
     line = f"::{level}{f' {given}' if given else ''}::{_escaped(message)}"
     print(line, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
 
@@ -59,10 +59,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def plain(text: str) -> str:
     """Return text in which Markdown and HTML see nothing of theirs."""
-    text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    for mark in "\\`*_[]|~@#":
-        text = text.replace(mark, f"&#{ord(mark)};")
-    return text
+    return " ".join(text.split()).translate(_MARKS)
+
+
+_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*[]|~@"}
 
 
 def _escaped(text: str, more: str = "") -> str:

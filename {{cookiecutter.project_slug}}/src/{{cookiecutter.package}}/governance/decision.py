@@ -65,16 +65,20 @@ class Decision(Closed):
 
 
 def save(decision: Decision, base: Path = Path()) -> None:
-    """Write the decision unless the one on disk says the same (then its time stays)."""
+    """Write the decision unless the one on disk says the same (then its day stays)."""
     path = base / PATH
     content: dict[str, Any] = decision.model_dump(mode="json")
     try:
         standing = read_json(path)
     except Problem:
         standing = None
-    if isinstance(standing, dict) and standing | {"volatile": None} == content | {"volatile": None}:
-        return
-    write_json(path, content)
+    if not isinstance(standing, dict) or _lasting(standing) != _lasting(content):
+        write_json(path, content)
+
+
+def _lasting(content: dict[str, Any]) -> dict[str, Any]:
+    """Return all but the day."""
+    return content | {"volatile": dict(content.get("volatile") or {}) | {"judged_on": None}}
 
 
 LOG_WIDTH = 160  # columns in a log file, where a name is better not broken

@@ -171,10 +171,10 @@ def gate(
     """
     params = compose(base / CONF)
     if names:
-        known = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
-        unknown = [name for name in names if name not in known]
+        gates = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
+        unknown = [name for name in names if name not in gates]
         if unknown:
-            raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(known)}")
+            raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(gates)}")
     decision = judge(params, recheck(base, params, collect(base), known), today, names)
     if known is not None:
         volatile = decision.volatile | {"recomputed": str(known.recomputed).lower()}

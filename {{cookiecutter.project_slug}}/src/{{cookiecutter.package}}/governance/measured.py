@@ -21,18 +21,24 @@ def require_plain(base: Path) -> None:
 
     try:
         stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        found = {name: (body.get("cmd"), bool(body.get("frozen"))) for name, body in stages.items()}
+        found = {
+            name: (
+                f"{body.get('cmd')}" + (f" in {body['wdir']}" if "wdir" in body else ""),
+                bool(body.get("frozen")),
+            )
+            for name, body in stages.items()
+        }
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Problem("dvc.yaml is not readable: restore it with git") from error
     package = __name__.split(".")[0]
     for stage in runnable():
         wanted = f"python -m {package}.stage {stage}"
-        command, frozen = found.get(stage, ("", False))
+        command, frozen = found.get(stage, ("nothing", False))
         if frozen:
             raise Problem(f"stage {stage} is frozen, so it measures nothing: mend dvc.yaml", 1)
         if command != wanted:
             raise Problem(
-                f"stage {stage} does not run its own module but {str(command)[:80]!r}: let it be "
+                f"stage {stage} does not run its own module but {command[:80]!r}: let it be "
                 f"`{wanted}` in dvc.yaml",
                 1,
             )

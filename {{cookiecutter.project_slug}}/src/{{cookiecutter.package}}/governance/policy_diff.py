@@ -133,16 +133,20 @@ def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def approved_by(base: Path, number: int) -> str:
+def approved_by(base: Path, number: int, since: str) -> str:
     """Return which owner of the policy approved the head of a pull request; `Problem` if none.
 
-    The roles are those of `governance/approvers.yaml` on the protected branch.
+    The roles are those of `governance/approvers.yaml` before the change.
     """
     from .github import reviews
 
-    owners = [one for one in people.read(base).people if OWNER in one.roles]
+    owners = [one for one in people.read(base, since).people if OWNER in one.roles]
     if not owners:
-        raise Problem(f"nobody has the role {OWNER} in {people.PATH} on the protected branch", 1)
+        raise Problem(
+            f"the policy is loosened, and nobody has the role {OWNER} in {people.PATH} of the base "
+            f"({since[:12]}): list its owner there first",
+            1,
+        )
     pull = reviews(base, number)
     accounts = {one.github.lower(): one.name for one in owners if one.github}
     for one in pull.said:

@@ -106,7 +106,7 @@ def diff(
         number = diffs.pull_of(folder, head(folder))
     who = None
     if loosened and number is not None:
-        who = diffs.approved_by(folder, number)
+        who = diffs.approved_by(folder, number, since)
     values: list[dict[str, Any]] = [vars(one) for one in changes]
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
     asked = "" if not loosened else f"; approved by {who}" if who else f"; a {diffs.OWNER} is asked"

@@ -1,0 +1,224 @@
+"""Jobs without the data judge by what another job of the same run has hashed, and only by that."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import baked
+import pytest
+import yaml
+from baked import BakedProject
+from test_structure import load
+
+pytestmark = pytest.mark.slow
+
+RUN = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "7"}
+GATES = ["validate", "split", "evaluate", "drift", "fairness", "explain"]
+
+
+def elsewhere(project: BakedProject) -> BakedProject:
+    """Take away what a job without the data does not have."""
+    for name in ("data", "models"):
+        shutil.rmtree(project.path / name)
+    return project
+
+
+def test_the_gates_judge_without_the_data_what_was_hashed_with_them(finished: BakedProject) -> None:
+    # Given a project whose line ran, and what was hashed there
+    done = finished.governance("rehash", **RUN)
+    assert "as committed: ingest, validate, split, train, evaluate" in done.stdout
+    before = json.loads(finished.governance("gate", "--json", **RUN).stdout)
+    # When the data are not there any more
+    elsewhere(finished)
+    # Then each gate, and all together, say the same as with them
+    for gate in GATES:
+        finished.governance("gate", gate, "--rehashed", **RUN)
+    after = json.loads(finished.governance("gate", "--rehashed", "--json", **RUN).stdout)
+    assert (after["verdict"], after["rules"]) == ("allow", before["rules"])
+    assert after["subject"] == before["subject"]
+    assert after["volatile"]["recomputed"] == "true"
+    # And without what was hashed, no
+    done = finished.governance("gate", "fairness", code=1, **RUN)
+    assert "evidence of fairness is stale: data/" in done.stdout
+
+
+def refused(project: BakedProject, *words: str, code: int = 1, **variables: str) -> None:
+    """No gate says yes, and the reason is named."""
+    done = project.governance("gate", "--rehashed", code=code, **RUN | variables)
+    for word in words:
+        assert word in done.stdout + done.stderr
+    assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
+
+
+def test_trap_04_what_was_hashed_counts_for_its_own_commit_and_run(finished: BakedProject) -> None:
+    # Given what was hashed in run 7
+    finished.governance("rehash", **RUN)
+    # When it is taken to another run, or to none
+    refused(finished, "rehash.json is of run 7, this is 8", GITHUB_RUN_ID="8")
+    refused(finished, "rehash.json is of run 7, this is None", GITHUB_ACTIONS="")
+    # When another commit is judged by it
+    baked.git(finished.path, "commit", "--quiet", "--allow-empty", "-m", "More")
+    refused(finished, "reports/rehash.json is of commit")
+    # When it is torn, or not there
+    finished.write("reports/rehash.json", '{"commit": 1}')
+    refused(finished, "reports/rehash.json is not readable", code=2)
+    (finished.path / "reports/rehash.json").unlink()
+    refused(finished, "the line's job has not ended well", code=2)
+
+
+def tampered(project: BakedProject, gate: str, change: Callable[[Any], None]) -> None:
+    """Change one gate's evidence."""
+    name = f"reports/evidence/{gate}.json"
+    evidence = json.loads(project.read(name))
+    change(evidence)
+    project.write(name, json.dumps(evidence))
+
+
+def fairer(evidence: Any) -> None:
+    """Write a smaller number."""
+    metric = evidence["metrics"]["sex.demographic_parity_difference"]
+    metric |= {"value": 0.0001, "lower": 0.0, "upper": 0.001}
+
+
+def test_trap_04_evidence_that_was_changed_on_its_way_is_refused(finished: BakedProject) -> None:
+    # Given evidence that is another one than was hashed, one that is missing, and a hash that is
+    finished.governance("rehash", **RUN)
+    kept = finished.read("reports/rehash.json")
+    elsewhere(finished)
+    tampered(finished, "fairness", fairer)
+    # When a gate judges it, then it is refused, and the others are not touched
+    done = finished.governance("gate", "fairness", "--rehashed", code=1, **RUN)
+    assert "evidence of fairness is not what the line's job left" in done.stdout
+    finished.governance("gate", "drift", "--rehashed", **RUN)
+    (finished.path / "reports/evidence/explain.json").unlink()
+    done = finished.governance("gate", "explain", "--rehashed", code=1, **RUN)
+    assert "reports/evidence/explain.json is missing" in done.stdout
+    values = json.loads(kept)
+    del values["files"]["data/split/test.parquet"]
+    finished.write("reports/rehash.json", json.dumps(values))
+    done = finished.governance("gate", "drift", "--rehashed", code=1, **RUN)
+    assert "data/split/test.parquet is missing" in done.stdout
+
+
+def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedProject) -> None:
+    # Given a hand-written report that was locked and committed, and the line's honest one after it
+    honest = finished.read("reports/evidence/fairness.json")
+    tampered(finished, "fairness", fairer)
+    finished.run(["dvc", "commit", "--force", "--quiet"])
+    assert finished.run(["dvc", "status", "-q"]).returncode == 0
+    baked.commit_all(finished.path, "Better numbers")
+    finished.write("reports/evidence/fairness.json", honest)
+    # When what the line measured is held against the commit, then the forgery is named
+    done = finished.governance("rehash", code=1, **RUN)
+    assert "evidence of fairness was not measured on this commit" in done.stderr
+    assert "sex.demographic_parity_difference" in done.stderr
+    assert "::error" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"frozen": True}, "stage fairness is frozen"),
+        ({"cmd": "cp forged.json reports/evidence/fairness.json"}, "does not run its own module"),
+        ({"wdir": "elsewhere"}, "stage fairness does not run its own module but 'python -m"),
+    ],
+    ids=["frozen", "another-command", "another-folder"],
+)
+def test_trap_13_a_stage_that_does_not_measure_is_refused(
+    finished: BakedProject, change: dict[str, Any], words: str
+) -> None:
+    # Given a pipeline in which one stage is frozen, or runs something else
+    pipeline = yaml.safe_load(finished.read("dvc.yaml"))
+    pipeline["stages"]["fairness"] |= change
+    finished.write("dvc.yaml", yaml.safe_dump(pipeline))
+    # When what it left is hashed, then it is refused
+    assert words in finished.governance("rehash", code=1, **RUN).stderr
+
+
+def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path) -> None:
+    # Given a project without its data, whose commit is taken at its word
+    elsewhere(finished)
+    summary = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    done = finished.governance("rehash", "--as-committed", **RUN)
+    assert "not recomputed" in done.stdout
+    # When it is judged, then the decision and whoever reads it know that nothing was measured
+    done = finished.governance("gate", "--rehashed", **RUN, **summary)
+    assert json.loads(finished.read("reports/decision.json"))["volatile"]["recomputed"] == "false"
+    assert "::warning title=gate::not recomputed" in done.stderr
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "**not recomputed**" in text
+    assert "No model is promotable on it" in text
+
+
+def test_trap_20_only_success_of_every_job_is_a_yes(default_line: BakedProject) -> None:
+    # Given every combination of results of three jobs
+    results = ("success", "failure", "cancelled", "skipped")
+    code = (
+        "import json, os, sys, typer\n"
+        f"from {default_line.package}.governance import workflow_cli as cli\n"
+        "for line in sys.stdin:\n"
+        "    os.environ['NEEDS'] = line\n"
+        "    try: cli.aggregate()\n"
+        "    except typer.Exit as end: print('code', end.exit_code)\n"
+        "    except Exception as error: print('code', 2, error)\n"
+    )
+    combinations = list(product(results, repeat=3))
+    lines = [json.dumps({n: {"result": r} for n, r in enumerate(one)}) for one in combinations]
+    lines += ["{}", "", "[]", '{"a": {}}', "null"]
+    path = default_line.path.parent / "needs.txt"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # When they are put together
+    done = default_line.run(
+        ["python", "-c", f"import sys; sys.stdin = open({str(path)!r})\n{code}"]
+    )
+    said = [int(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("code")]
+    # Then it is a yes only if all are success, and no jobs at all are no answer
+    assert said[:-5] == [0 if set(one) == {"success"} else 1 for one in combinations]
+    assert said[-5:] == [2] * 5
+
+
+def test_trap_20_the_decision_needs_every_other_job() -> None:
+    # Given the workflow that judges
+    jobs = load(baked.TEMPLATE / ".github" / "workflows" / "governance.yml")["jobs"]
+    # Then its decision needs every other job, is never skipped, and hears what became of each
+    assert set(jobs["decision"]["needs"]) == jobs.keys() - {"decision"}
+    assert jobs["decision"]["if"] == "${{ always() }}"
+    steps = {step.get("name"): step for step in jobs["decision"]["steps"]}
+    said = steps["Every job said yes"]
+    assert said["env"] == {"NEEDS": "${{ toJSON(needs) }}"}
+    assert said["run"].endswith("governance aggregate")
+    assert "if" not in said
+    # And no gate is skipped after a line that failed
+    for name, job in jobs.items():
+        assert name in ("line", "policy", "decision") or job["if"] == "${{ !cancelled() }}"
+        assert not any("continue-on-error" in step for step in job["steps"])
+
+
+def test_annotations_and_summaries_cannot_be_forged_by_what_they_tell(
+    finished: BakedProject, tmp_path: Path
+) -> None:
+    # Given a value of the data that holds Markdown, HTML and a command for the runner
+    text = finished.read("conf/policy/limited.yaml")
+    awkward = "Until <img src=x> | `later`\\n::set-output name=x::y *now* [a](b)"
+    waiver = (
+        f'waivers:\n  - {{rule: explain.coverage, reason: "{awkward}", approved_by: "@r", '
+        "expires: 2099-01-01}\n"
+    )
+    text = text.replace("waivers: []\n", waiver).replace("block: 0.95,", "block: 2,")
+    finished.write("conf/policy/limited.yaml", text)
+    files = {
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+    }
+    # When the gate tells of it
+    done = finished.governance("gate", "explain", code=None, **RUN, **files)
+    # Then it is text: no line of the runner's own, and no markup
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert "<img" not in summary
+    assert "[a](b)" not in summary
+    assert not [line for line in done.stderr.splitlines() if line.startswith("::set-output")]
