@@ -20,6 +20,7 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
     "/repos/{owner}/{repo}/branches/{branch}": ["get"],
     "/repos/{owner}/{repo}/codeowners/errors": ["get"],
+    "/repos/{owner}/{repo}/commits/{commit_sha}/pulls": ["get"],
     "/repos/{owner}/{repo}/environments/{environment_name}": ["get", "put"],
     "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies": [
         "get",

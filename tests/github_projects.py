@@ -12,6 +12,7 @@ from typing import Any
 import baked
 import pytest
 import template_package
+import yaml
 from github_stand_in import GitHubStandIn
 
 TOKEN = "ghp_T0SECRET"  # noqa: S105 - of these tests alone
@@ -26,7 +27,8 @@ ledger:
   - {{name: promote.yml, key: {KEY}}}
 """
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
-CHECKS = sorted([*GATES, "hooks, types, tests"])
+CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
+CHECKS = sorted([*GATES, CI["jobs"]["check"]["name"]])
 RISK, MODEL = "@acme/model-risk", "@acme/model-owners"
 
 

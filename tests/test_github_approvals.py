@@ -632,7 +632,8 @@ def test_a_token_goes_to_no_open_address(
 
 def test_who_does_not_ask_waits_for_no_library() -> None:
     # Given a new process, when the modules are imported, then no HTTP library is
-    names = ("governance.notify", "governance.github", "governance.github_client")
+    ours = ("notify", "github", "github_client", "github_cli", "github_apply", "preflight")
+    names = [f"governance.{name}" for name in ours]
     script = (
         f"import sys, template_package as t; [t.module(n) for n in {names}]; print(*sys.modules)"
     )

@@ -900,7 +900,7 @@ def test_no_command_shows_the_token(
         # When the commands are run, then none shows it
         done = made.governance("github", *words, code=2, **env)
         assert TOKEN not in done.stdout + done.stderr
-        assert "it refuses the values (bad …)" in done.stderr
+        assert "GitHub says: bad …" in done.stderr
         assert len(done.stderr.splitlines()) == 1
     # And without one, they say what to set
     done = made.governance("github", "plan", code=2, **env | {"GITHUB_TOKEN": ""})

@@ -120,6 +120,7 @@ def test_trap_01_an_environment_that_cannot_be_seen_is_unknown(
     (line,) = failures(found, "unknown")
     assert "environment approve-risk: GitHub answered 403" in line
     assert "`actions: read`, `contents: read` and `pull-requests: read`" in line
+    assert "GitHub says: so it is" in line
 
 
 def test_trap_01_an_environment_without_reviewers_fails(

@@ -30,18 +30,14 @@ class Protection(Answer):
     reviewers: list[Reviewer] = []
 
 
-class Allowed(Answer):
-    """Where an environment takes runs from."""
-
-    protected_branches: bool
-
-
 class Environment(Answer):
     """An environment."""
 
     name: str
     protection_rules: list[Protection] = []
-    deployment_branch_policy: Allowed | None = None
+    protected_only: bool | None = Field(
+        default=None, validation_alias=AliasPath("deployment_branch_policy", "protected_branches")
+    )
     can_admins_bypass: bool | None = None
 
 
@@ -61,23 +57,10 @@ class Patterns(Answer):
 
 
 class Named(Answer):
-    """A ruleset in the list of them."""
+    """A ruleset in the list of them; an account or a team, whose name was asked for."""
 
     id: int
-    name: str
-
-
-class Ref(Answer):
-    """For which refs a ruleset is."""
-
-    include: list[str] = []
-    exclude: list[str] = []
-
-
-class Conditions(Answer):
-    """When a ruleset applies."""
-
-    ref_name: Ref = Ref()
+    name: str | None = None
 
 
 class Rule(Answer):
@@ -93,7 +76,12 @@ class Ruleset(Answer):
     target: str
     enforcement: str
     bypass_actors: list[Values] | None = None  # only who may change the ruleset sees them
-    conditions: Conditions | None = None
+    include: list[str] = Field(
+        default=[], validation_alias=AliasPath("conditions", "ref_name", "include")
+    )
+    exclude: list[str] = Field(
+        default=[], validation_alias=AliasPath("conditions", "ref_name", "exclude")
+    )
     rules: list[Rule] = []
 
 
@@ -122,9 +110,3 @@ class Faults(Answer):
     """All of them."""
 
     errors: list[Fault]
-
-
-class Account(Answer):
-    """The number of an account or a team."""
-
-    id: int

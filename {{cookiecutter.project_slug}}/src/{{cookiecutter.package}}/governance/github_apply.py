@@ -102,7 +102,9 @@ def planned(base: Path) -> Generator[Plan]:
     with opened(base, ADMIN) as hub:
         now, _ = hub.today(base)
         texts = {
-            name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode()
+            name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode(
+                "utf-8", "replace"
+            )
             for name in settings.CHECKS
         }
         wanted = settings.wanted(now, texts)

@@ -69,7 +69,8 @@ def _tell(report: Report, as_json: bool, *, every: bool) -> None:
     count = dict.fromkeys(("as wanted", "differs", "unknown"), 0)
     for one in report.settings:
         count[one.state] += 1
-    print(" · ".join(f"{number} {state}" for state, number in count.items() if number))
+    line = " · ".join(f"{number} {state}" for state, number in count.items() if number)
+    print(line + (": `uv run governance github apply`" if report.exit_code == 1 else ""))
 
 
 def preflight(

@@ -35,6 +35,7 @@ READS = "give it `actions: read` and `pull-requests: read`"
 HINTS = {
     401: "the token is not valid: set GITHUB_TOKEN to one that is",
     404: "it is not there, or the token may not see it",
+    409: "its organisation decides that: an owner of it sets it",
 }
 T = TypeVar("T")
 
@@ -163,7 +164,9 @@ def _ask(
     except RequestFailed as error:
         status = error.response.status_code
         hint = HINTS.get(status, "run this again later")
-        hint = {403: f"the token may not: {need}", 422: _said(error.response)}.get(status, hint)
+        if status in (403, 422):
+            hint = f"the token may not: {need}" if status == 403 else "set it by hand"
+            hint += _said(error.response)
         raise Refused(f"GitHub answered {status} about {what}: {hint}", status) from error
     except RequestError as error:
         raise Problem(
@@ -180,13 +183,13 @@ def _ask(
 
 
 def _said(answer: Response[Any, Any]) -> str:
-    """Return why GitHub refuses a value, without the token, should it stand there."""
+    """Return GitHub's own reason, which may be the plan; without the token, should it be in it."""
     try:
         said = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
-        said = "it says no more"
-    text = first_line(ValueError(said.replace(_token(), "…")), 160)
-    return f"it refuses the values ({text}): set them by hand, or have the plan changed"
+        return ""
+    plain = "".join(one if one.isprintable() else " " for one in said.replace(_token(), "…"))
+    return f"; GitHub says: {first_line(ValueError(plain), 160)}"
 
 
 def _parsed(kind: type[T], what: str, answer: Response[Any, Any]) -> T:

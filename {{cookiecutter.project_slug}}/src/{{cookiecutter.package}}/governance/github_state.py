@@ -73,9 +73,8 @@ class Hub:
             return None
         reviews = [one for one in found.protection_rules if one.type == "required_reviewers"]
         people = [one for rule in reviews for one in rule.reviewers]
-        allowed = found.deployment_branch_policy
-        branches: Any = EVERY if allowed is None else PROTECTED_ONLY
-        if allowed and not allowed.protected_branches:
+        branches: Any = EVERY if found.protected_only is None else PROTECTED_ONLY
+        if found.protected_only is False:
             branches = sorted(
                 one.name if one.type == "branch" else f"{one.type} {one.name}"
                 for one in self.patterns(name)
@@ -111,14 +110,13 @@ class Hub:
         said = self.get(given.Ruleset, f"the ruleset {name}", f"/rulesets/{number}")
         if said.bypass_actors is None:
             raise Refused(f"the token may not see who gets around it: {ADMIN}", 403)
-        ref = said.conditions.ref_name if said.conditions else given.Ref()
         return {
             "id": number,
             "target": said.target,
             "enforcement": said.enforcement,
             "bypass_actors": said.bypass_actors,
-            "include": ref.include,
-            "exclude": ref.exclude,
+            "include": said.include,
+            "exclude": said.exclude,
             "rules": {one.type: _sorted(one.parameters) for one in said.rules},
         }
 
@@ -155,7 +153,7 @@ class Hub:
         if team and org.lower() != self.name.partition("/")[0].lower():
             raise Problem(f"{handle} is no team of {self.name}'s organisation: name one of its", 1)
         path = f"/orgs/{org}/teams/{team}" if team else f"/users/{org}"
-        found = read(given.Account, handle, at(self.github, path), self.need)
+        found = read(given.Named, handle, at(self.github, path), self.need)
         return {"type": "Team" if team else "User", "id": found.id}
 
 
