@@ -28,7 +28,6 @@ OPERATIONS = {
     ],
     "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
     "/{branch_policy_id}": ["delete"],
-    "/repos/{owner}/{repo}/commits/{commit_sha}/pulls": ["get"],
     "/repos/{owner}/{repo}/pulls": ["get", "post"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get", "patch"],
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],
