@@ -885,7 +885,7 @@ def test_the_commands_plan_apply_and_verify(
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
     assert again["changed"] == []
     assert "nothing changed" in made.governance("github", "apply", **env).stdout
-    assert made.governance("github", "plan", **env).stdout == "9 as wanted\n"
+    assert made.governance("github", "plan", **env).stdout == "10 as wanted\n"
     report = json.loads(made.governance("github", "verify", "--json", **env).stdout)
     assert {one["state"] for one in report["settings"]} == {"as wanted"}
 
