@@ -74,7 +74,8 @@ class Run:
 
     def tail(self) -> str:
         """The end of what was said, for an assertion's message."""
-        return "\n".join(f"== {job}\n{text[-3000:]}" for job, text in self.said.items())
+        said = "\n".join(f"== {job}\n{text[-3000:]}" for job, text in self.said.items())
+        return said or self.output[-3000:]
 
 
 @dataclass
@@ -108,7 +109,7 @@ class Runner:
 
         `payload` is the event's, `settings` are the repository's `vars`.
         """
-        act, uv = tool("act"), os.environ.get("UV") or tool("uv")
+        act, own_uv = tool("act"), uv()
         self.home.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.home / "artifacts", ignore_errors=True)  # a run of its own
         command = [act, event, "-W", str(self._known(project, workflow)), "--no-cache-server"]
@@ -131,19 +132,21 @@ class Runner:
             command += ["-e", str(path)]
         command += [*self.options, *self._actions(project)]
         variables = baked.clean_environment(HOME=str(self.home))
-        first = [*map(str, self.on_path), str(self._uv(uv).parent)]
+        first = [*map(str, self.on_path), str(self._uv(own_uv).parent)]
         variables["PATH"] = os.pathsep.join([*first, variables["PATH"]])
         # The package cache is the caller's, as a runner's would be the action's; nothing else is.
-        variables["UV_CACHE_DIR"] = baked.run_plain([uv, "cache", "dir"], self.home).stdout.strip()
+        variables["UV_CACHE_DIR"] = baked.run_plain(
+            [own_uv, "cache", "dir"], self.home
+        ).stdout.strip()
         variables["COLUMNS"] = "160"  # act gives steps a terminal, GitHub does not
         done = baked.run_plain(command, project.path, code=None, **variables)
         return read(done.returncode, done.stdout, done.stderr)
 
     def _known(self, project: baked.BakedProject, workflow: str) -> Path:
-        """A workflow without what is newer than act: `$/` for `./`, a queue (it has no groups)."""
+        """A workflow without what is newer than act, and means nothing to it but `$/` for `./`."""
         text = project.read(f".github/workflows/{workflow}")
         text = text.replace("uses: $/", "uses: ./")
-        text = re.sub(r"\n +queue: max(?=\n| #)", "", text)
+        text = re.sub(r"\n +(queue: max|artifact-metadata: write)\b.*", "", text)
         path = self.home / "workflows" / workflow
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -185,6 +188,11 @@ class Runner:
         path = self.home / "noted" / f"{action.replace('/', '-')}.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return [json.loads(line) for line in lines]
+
+
+def uv() -> str:
+    """The path of the uv that runs the tests."""
+    return os.environ.get("UV") or tool("uv")
 
 
 def tool(name: str) -> str:

@@ -74,7 +74,7 @@ def main(package: str, source: Path, scratch: Path, command: str, stride: int) -
     """Kill, look, mend, look, try again, look; until a run ends by itself."""
     module = {
         name: importlib.import_module(f"{package}.governance.{name}")
-        for name in ("registry", "promote", "reconcile", "ledger", "lifecycle")
+        for name in ("registry", "promote", "rollback", "reconcile", "ledger", "lifecycle")
     }
     importlib.import_module("mlflow.sklearn")
     importlib.import_module("model_signing.verifying")
@@ -90,7 +90,7 @@ def main(package: str, source: Path, scratch: Path, command: str, stride: int) -
         if command == "promote":
             module["promote"].promote(Path(), door(), 2)
         else:
-            module["promote"].rollback(Path(), door(), "It was wrong")
+            module["rollback"].rollback(Path(), door(), "It was wrong")
 
     def look() -> dict[str, Any]:
         found = module["reconcile"].compare(Path(), door())

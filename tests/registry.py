@@ -240,12 +240,12 @@ def python(project: BakedProject, code: str, *arguments: str) -> str:
     return project.run(["python", "-c", prelude + code, *arguments]).stdout
 
 
-def another_model(project: BakedProject, rate: str = "0.2") -> None:
+def another_model(project: BakedProject, rate: str = "0.2", *remote: str) -> None:
     """Train another model, as a team does: change a value, run the line, push, commit."""
     lines: Sequence[str] = project.read(ESTIMATOR).splitlines()
     changed = [f"  learning_rate: {rate}" if "learning_rate" in line else line for line in lines]
     assert changed != lines
     project.write(ESTIMATOR, "\n".join(changed) + "\n")
     project.run(["dvc", "repro", "--quiet"])
-    project.run(["dvc", "push", "--quiet"])
+    project.run(["dvc", "push", "--quiet", *remote])
     save(project, "Another learning rate")

@@ -168,7 +168,7 @@ def policy(name: str, allowed: Any, *patterns: str) -> Break:
 
 CUSTOM = {"protected_branches": False, "custom_branch_policies": True}
 ONLY = {"protected_branches": True, "custom_branch_policies": False}
-ENVIRONMENTS = ("approve-model", "approve-risk", "production", "template-update")
+ENVIRONMENTS = ("approve-model", "approve-risk", "production", "registry", "template-update")
 
 
 def spring(hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, *words: str) -> None:

@@ -135,8 +135,9 @@ def test_trap_35_every_line_of_codeowners_has_an_owner_and_the_policy_the_risk_o
     risk = {pattern for pattern, *owners in rules if owners == ["@org/risk", "@second"]}
     code, judged = f"/src/{project.package}/", {"/conf/config.yaml", "/conf/data/", "/dvc.yaml"}
     assert risk == {"/.cruft.json", "/conf/policy/", "/governance/", "/.github/", code} | judged
-    # And the stages of the code and the team's own actions are the model owner's: these come later
-    assert rules[-2:] == [[f"{code}pipeline/", "@first"], ["/.github/actions/", "@first"]]
+    # And the stages and the actions of the team are the model owner's: these lines come later
+    own = (f"{code}pipeline/", "/.github/actions/deploy/", "/.github/actions/smoke/")
+    assert rules[-3:] == [[pattern, "@first"] for pattern in own]
 
 
 def test_no_output_of_the_line_can_be_committed(project: baked.BakedProject) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .governance import actions, commands, github_cli, workflow_cli
+from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.ledger_cli import ledger
 from .governance.template_cli import template
 from .problem import Problem, first_line
@@ -26,6 +26,7 @@ app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 commands.add(app)
 github_cli.add(app)
+release_cli.add(app)
 workflow_cli.add(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

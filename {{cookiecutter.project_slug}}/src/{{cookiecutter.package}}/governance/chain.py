@@ -31,7 +31,7 @@ _HEADERS = re.compile(
 
 Action = Literal[
     "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
-    "reconciled", "notification_lost",
+    "rollback_failed", "reconciled", "notification_lost",
 ]  # fmt: skip
 
 

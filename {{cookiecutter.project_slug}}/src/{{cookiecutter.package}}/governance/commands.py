@@ -12,6 +12,7 @@ import typer
 
 from ..files import root
 from ..problem import Problem
+from . import actions
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]
@@ -70,11 +71,15 @@ def approve(
         raise Problem("give either --as and --key, or --run, or --pull")
     key = key.expanduser().absolute() if key else None
     base, registry = door()
+    source = f"github:pull:{pull}" if run is None else f"github:run:{run}"
     if name and key:
         done = approving.approve(base, registry, version, name, key, comment)
     else:
-        source = f"github:pull:{pull}" if run is None else f"github:run:{run}"
         done = approving.approve_from_github(base, registry, version, source)
+    if done.entry is None:
+        line = f"version {version}: what {source} says is recorded, and it is approved"
+        tell(as_json, line, version=version, missing=[], event=None)
+        return
     said = " and ".join(str(one["approver"]) for one in done.entry.event.approvals)
     left = f"; still to approve: {', '.join(done.missing)}" if done.missing else "; approved"
     tell(
@@ -109,6 +114,7 @@ def promote(version: Version = None, as_json: Json = False) -> None:
     if entry is None:
         tell(as_json, f"version {version or ''} is champion already", changed=False)
         return
+    actions.output("url", registry.page(entry.event.version))
     line = f"version {entry.event.version} is champion (event {entry.event.sequence})"
     tell(as_json, line, version=entry.event.version, event=entry.event.sequence, changed=True)
 
@@ -116,13 +122,19 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 def rollback(
     reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
     to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
+    only_from: Annotated[
+        int | None, typer.Option("--from", help="Only if this version is champion.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make the last compliant earlier champion, or the given one, champion again."""
-    from .promote import rollback as rolled_back
+    from .rollback import rollback as rolled_back
 
     base, registry = door()
-    event = rolled_back(base, registry, reason, to).event
+    event = rolled_back(base, registry, reason, to, only_from).event
+    actions.output("version", str(event.version))
+    actions.output("model", event.subject["model"])
+    actions.output("url", registry.page(event.version))
     line = (
         f"version {event.version} is champion again, version {event.details['from']} is "
         f"quarantined (event {event.sequence})"

@@ -18,6 +18,7 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
     "rejected": ("pending_review", "approved"),
     "promoted": ("approved",),
     "rolled_back": ("retired",),
+    "rollback_failed": ("champion",),
 }
 """Action → states from which it is allowed. None: the version is not known yet."""
 

@@ -1,4 +1,4 @@
-"""Promote and roll back: one event in the ledger decides, everything else follows from it."""
+"""Promote: one event in the ledger decides, everything else follows from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from .today import (
     summary,
     why_denied,
 )
-from .vouch import unfounded
 
 
 class Release(Closed):
@@ -47,7 +46,7 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     """
     seen = situation(base, registry)
     now, life = seen.now, seen.life
-    version = _chosen(life, number)
+    version = chosen(life, number)
     if version.state == "champion":
         settle(base, registry, life)
         return None
@@ -55,8 +54,8 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     require_reviewed(base, version, life, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
-        unread = _require_same_rival(registry, checked, life, now)
-        decision = _require_allowed(checked, now)
+        unread = require_same_rival(registry, checked, life, now)
+        decision = require_allowed(checked, now)
         good = _require_approved(base, version, life, now)
         release = Release(
             statement=checked.statement,
@@ -86,30 +85,8 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
     )
 
 
-def rollback(base: Path, registry: Registry, reason: str, to: int | None = None) -> Entry:
-    """Make an earlier champion champion again: the given one, or the last that is compliant."""
-    if len(reason.split()) < 2:
-        raise Problem("a rollback needs a reason: say in a few words why", 2)
-    seen = situation(base, registry)
-    now, life = seen.now, seen.life
-    champion = life.champion
-    if champion is None:
-        raise Problem("there is no champion to roll back from", 1)
-    target, skipped = _compliant(base, registry, life, now, to)
-    return record(
-        base,
-        registry,
-        "rolled_back",
-        seen,
-        after=seen.after,
-        version=target.number,
-        subject=target.subject | {"policy": now.policy_digest},
-        reason=reason,
-        details={"from": champion.number, "skipped": skipped},
-    )
-
-
-def _chosen(life: Lifecycle, number: int | None) -> Version:
+def chosen(life: Lifecycle, number: int | None) -> Version:
+    """Return the given version, else the challenger, else the champion."""
     if number is not None:
         return life.version(number)
     found = life.challenger() or life.champion
@@ -118,7 +95,7 @@ def _chosen(life: Lifecycle, number: int | None) -> Version:
     return found
 
 
-def _require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
+def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
     """Refuse a challenger that was compared with another champion than today's.
 
     Returns nothing, or why it was compared with none: today's cannot be read.
@@ -142,7 +119,8 @@ def _require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, n
     )
 
 
-def _require_allowed(checked: Checked, now: Today) -> Decision:
+def require_allowed(checked: Checked, now: Today) -> Decision:
+    """Return today's verdict on a version; a deny is a `Problem` with the reasons."""
     decision = judge_again(checked, now)
     if decision.verdict != "allow":
         raise Problem(
@@ -169,30 +147,3 @@ def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today)
             1,
         )
     return good
-
-
-def _compliant(
-    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
-) -> tuple[Version, list[str]]:
-    """Return the version to go back to, and why later ones were passed over."""
-    champion = life.champion.number if life.champion else None
-    earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
-    if to is not None:
-        require_legal("rolled_back", to, life.version(to).state)
-        earlier = [to]
-    skipped: list[str] = []
-    for number in earlier:
-        version = life.version(number)
-        try:
-            require_legal("rolled_back", number, version.state)
-            if why := unfounded(base, life, version):
-                raise Problem(f"version {number} was no champion: {why}", 1)
-            with tempfile.TemporaryDirectory() as scratch:
-                checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
-                _require_allowed(checked, now)
-        except Problem as problem:
-            skipped.append(str(problem))
-            continue
-        return version, skipped
-    why = "; ".join(skipped) or "no version was champion before"
-    raise Problem(f"there is nothing to roll back to: {why}", 1)

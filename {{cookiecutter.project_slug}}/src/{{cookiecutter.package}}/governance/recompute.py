@@ -13,7 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..problem import Problem, first_line
 from .repository import extract
 
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
+FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
 TOLERANCE = 1e-9
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
@@ -31,11 +32,19 @@ OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stand
 def recompute(
     base: Path, commit: str, champion: Path | None, scratch: Path, say: Callable[[str], None]
 ) -> None:
-    """Fill the empty folder `scratch` with a commit and measure anew; `Problem` if it differs."""
+    """Fill the empty folder `scratch` with a commit and measure anew; `Problem` if it differs.
+
+    The ingested table and the model come from `base`.
+    """
     extract(base, commit, scratch)
+    measure(base, champion, scratch, say)
+
+
+def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str], None]) -> None:
+    """Measure anew in `scratch`, a commit's files, with table and model from `base`."""
     committed = _committed(scratch)
-    lock = _lock(scratch)
-    for path in (tables.RAW, model_file.PATH):
+    lock = locked(scratch)
+    for path in FILES:
         _bring(base, scratch, path, lock)
     wanted = committed["split"].subject.inputs[tables.RAW.as_posix()]
     if file_digest(scratch / tables.RAW) != wanted:
@@ -78,7 +87,7 @@ def _committed(scratch: Path) -> dict[str, AnyEvidence]:
     return found
 
 
-def _lock(scratch: Path) -> dict[str, str]:
+def locked(scratch: Path) -> dict[str, str]:
     """Return path → md5 of what `dvc.lock` says was made."""
     import yaml
 
@@ -104,10 +113,15 @@ def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
         raise Problem(f"{path.as_posix()} is missing: run `uv run dvc pull`")
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
-    with target.open("rb") as file:
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if lock.get(path.as_posix()) != found:
+    if not is_locked(target, path, lock):
         raise Problem(f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc checkout`", 1)
+
+
+def is_locked(file: Path, path: Path, lock: dict[str, str]) -> bool:
+    """Return whether a file is what `dvc.lock` says about a path."""
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False))
+    return lock.get(path.as_posix()) == found.hexdigest()
 
 
 def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
@@ -142,9 +156,23 @@ def _run(scratch: Path, stage: str) -> None:
         raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
 
 
-def require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
-    """Refuse evidence whose numbers are not those that were measured now (1e-9)."""
-    where = difference(_numbers(before), _numbers(after))
+def require_sealed(scratch: Path, sealed: Mapping[str, AnyEvidence | str]) -> None:
+    """Refuse sealed evidence that is not what was measured in `scratch`, all of it."""
+    for gate, found in _committed(scratch).items():
+        before = sealed[gate]
+        if isinstance(before, str):
+            raise Problem(f"the sealed evidence of {gate} is not readable: {before}", 1)
+        require_same(gate, before, found, ())
+
+
+def require_same(
+    gate: str,
+    before: AnyEvidence,
+    after: AnyEvidence,
+    without: tuple[str, ...] = OF_THE_CHAMPION,
+) -> None:
+    """Refuse evidence whose numbers are not those that were measured now."""
+    where = difference(_numbers(before, without), _numbers(after, without))
     if where is not None:
         name, said, found = where
         raise Problem(
@@ -154,13 +182,13 @@ def require_same(gate: str, before: AnyEvidence, after: AnyEvidence) -> None:
         )
 
 
-def _numbers(found: AnyEvidence) -> dict[str, Any]:
+def _numbers(found: AnyEvidence, without: tuple[str, ...]) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         name: {key: getattr(metric, key) for key in ("value", "lower", "upper", "n")}
         for name, metric in found.metrics.items()
-        if name not in OF_THE_CHAMPION
+        if name not in without
     }
-    body = found.body.model_dump(mode="json", exclude={"champion"})
+    body = found.body.model_dump(mode="json", exclude={"champion"} if without else None)
     return metrics | {f"body.{name}": value for name, value in body.items()}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ ANCHOR = "ledger_head"  # on the registered model and on each version: `sequence
 CHAMPION, CHALLENGER = "champion", "challenger"
 NEVER = 10**9  # the number of an event that no ledger has
 BUNDLE, SIGNATURE = "bundle", "signature"  # folders of artifacts: what is signed, and by what
-RELEASES = "releases"
+RELEASES, SBOM = "releases", "sbom"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,12 @@ class Registry:
             if where not in there:
                 raise Problem(f"the registry has no {where} (of run {run_id})", 1)
             return Path(client.download_artifacts(run_id, where, str(target)))
+
+    def page(self, number: int | None) -> str:
+        """Return where people see a version; nothing without a server."""
+        server = re.sub(r"//[^/@]*@", "//", os.environ.get("MLFLOW_TRACKING_URI", ""))
+        there = f"{server.rstrip('/')}/#/models/{self.name}/versions/{number}"
+        return there if server.startswith("http") else ""
 
     def versions(self) -> dict[int, Listed]:
         """Return all versions by number."""

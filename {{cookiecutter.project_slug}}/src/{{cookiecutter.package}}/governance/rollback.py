@@ -1,0 +1,93 @@
+"""Roll back: an earlier champion is champion again, and where none can be, that is told, too."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..problem import Problem
+from . import bundle
+from .chain import Entry
+from .lifecycle import Lifecycle, Version, require_legal
+from .promote import require_allowed
+from .record import record, situation
+from .registry import Registry
+from .today import Today
+from .vouch import unfounded
+
+
+def rollback(
+    base: Path,
+    registry: Registry,
+    reason: str,
+    to: int | None = None,
+    only_from: int | None = None,
+) -> Entry:
+    """Make an earlier champion champion again: the given one, or the last that is compliant.
+
+    Where none can be, that is an event, too. `only_from`: only if this version is champion.
+    """
+    if len(reason.split()) < 2:
+        raise Problem("a rollback needs a reason: say in a few words why", 2)
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
+    champion = life.champion
+    if champion is None:
+        raise Problem("there is no champion to roll back from", 1)
+    if only_from not in (None, champion.number):
+        text = f"version {only_from} is not champion, version {champion.number} is"
+        raise Problem(f"{text}: nothing is rolled back", 1)
+    if to is not None:
+        require_legal("rolled_back", to, life.version(to).state)
+    try:
+        target, skipped = _compliant(base, registry, life, now, to)
+    except Problem as problem:
+        record(
+            base,
+            registry,
+            "rollback_failed",
+            seen,
+            after=seen.after,
+            version=champion.number,
+            subject=champion.subject | {"policy": now.policy_digest},
+            reason=reason,
+            details={"why": str(problem)},
+        )
+        raise
+    return record(
+        base,
+        registry,
+        "rolled_back",
+        seen,
+        after=seen.after,
+        version=target.number,
+        subject=target.subject | {"policy": now.policy_digest},
+        reason=reason,
+        details={"from": champion.number, "skipped": skipped},
+    )
+
+
+def _compliant(
+    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
+) -> tuple[Version, list[str]]:
+    """Return the version to go back to, and why later ones were passed over."""
+    champion = life.champion.number if life.champion else None
+    earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
+    if to is not None:
+        earlier = [to]
+    skipped: list[str] = []
+    for number in earlier:
+        version = life.version(number)
+        try:
+            require_legal("rolled_back", number, version.state)
+            if why := unfounded(base, life, version):
+                raise Problem(f"version {number} was no champion: {why}", 1)
+            with tempfile.TemporaryDirectory() as scratch:
+                checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+                require_allowed(checked, now)
+        except Problem as problem:
+            skipped.append(str(problem))
+            continue
+        return version, skipped
+    why = "; ".join(skipped) or "no version was champion before"
+    raise Problem(f"there is nothing to roll back to: {why}", 1)
