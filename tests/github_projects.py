@@ -88,7 +88,7 @@ def settle(hub: GitHubStandIn, roles: tuple[str, ...] = ("model", "risk")) -> No
     settings = hub.settings
     people = {"model": "acme/model-owners", "risk": "acme/model-risk"}
     reviewed = [(f"approve-{one}", people[one]) for one in roles]
-    for name, team in [*reviewed, ("production", ""), ("template-update", "")]:
+    for name, team in [*reviewed, ("production", ""), ("registry", ""), ("template-update", "")]:
         kind, _, slug = team.partition("/")
         reviewer = settings.get_team({}, kind, slug) if team else None
         reviewers = [{"type": "Team", "id": reviewer[1]["id"]}] if reviewer else []

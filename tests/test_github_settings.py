@@ -168,7 +168,7 @@ def policy(name: str, allowed: Any, *patterns: str) -> Break:
 
 CUSTOM = {"protected_branches": False, "custom_branch_policies": True}
 ONLY = {"protected_branches": True, "custom_branch_policies": False}
-ENVIRONMENTS = ("approve-model", "approve-risk", "production", "template-update")
+ENVIRONMENTS = ("approve-model", "approve-risk", "production", "registry", "template-update")
 
 
 def spring(hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, *words: str) -> None:
@@ -885,7 +885,7 @@ def test_the_commands_plan_apply_and_verify(
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
     assert again["changed"] == []
     assert "nothing changed" in made.governance("github", "apply", **env).stdout
-    assert made.governance("github", "plan", **env).stdout == "9 as wanted\n"
+    assert made.governance("github", "plan", **env).stdout == "10 as wanted\n"
     report = json.loads(made.governance("github", "verify", "--json", **env).stdout)
     assert {one["state"] for one in report["settings"]} == {"as wanted"}
 

@@ -98,7 +98,7 @@ def test_a_policy_with_one_role_names_two_environments(
 # Each condition alone
 
 
-@pytest.mark.parametrize("name", ["approve-model", "approve-risk", "production"])
+@pytest.mark.parametrize("name", ["approve-model", "approve-risk", "production", "registry"])
 def test_trap_01_an_environment_that_is_not_there_fails(
     hub: GitHubStandIn, loans: baked.BakedProject, name: str
 ) -> None:

@@ -20,6 +20,7 @@ Values = dict[str, Any]
 Becomes = Callable[[Values | None], Values]
 
 PRODUCTION = "production"
+REGISTRY = "registry"  # keeps what the registry is read with
 UPDATES = "template-update"  # keeps the token that may change workflows
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"
@@ -65,7 +66,7 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
             "approval would be two: name different owners",
             1,
         )
-    return Wanted(reviewers | {PRODUCTION: [], UPDATES: []}, checks(workflows), notes)
+    return Wanted(reviewers | {PRODUCTION: [], REGISTRY: [], UPDATES: []}, checks(workflows), notes)
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:
