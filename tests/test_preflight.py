@@ -331,7 +331,7 @@ def test_everything_that_fails_is_listed(hub: GitHubStandIn, loans: baked.BakedP
     hub.settings.rulesets.clear()
     found = checks.preflight(loans.path)
     assert found.exit_code == 1
-    assert len(failures(found)) == 3 + 7 + 2
+    assert len(failures(found)) == 4 + 7 + 2
     assert all("governance github apply" in line for line in failures(found))
 
 
@@ -446,6 +446,19 @@ def test_by_a_pull_request_main_is_guarded_all_the_same(
     text = "\n".join(failures(found))
     for words in ("no review by the code owners", "last push", "production: it is not there"):
         assert words in text
+
+
+def test_a_rollback_asks_for_production_and_not_for_who_approves(
+    hub: GitHubStandIn, loans: baked.BakedProject
+) -> None:
+    # Given a repository whose plan has no environments with reviewers
+    del hub.settings.environments["approve-model"], hub.settings.environments["approve-risk"]
+    # When a rollback is to start, then it may
+    found = checks.preflight(loans.path, rollback=True)
+    assert (found.exit_code, found.path, failures(found)) == (0, "rollback", [])
+    # And not into a production that is not there
+    del hub.settings.environments["production"]
+    only(checks.preflight(loans.path, rollback=True), "environment production: it is not there")
 
 
 @pytest.mark.parametrize(
