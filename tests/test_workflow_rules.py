@@ -6,6 +6,7 @@ from pathlib import Path
 
 import baked
 import pytest
+import template_package
 import workflow_rules as rules
 import yaml
 
@@ -130,13 +131,19 @@ def test_dependabot_waits_and_groups(folder: Path) -> None:
     assert all(one["groups"] and one["schedule"]["interval"] == "weekly" for one in updates)
 
 
-def test_dependabot_changes_no_workflow_that_is_the_templates() -> None:
+def test_dependabot_changes_nothing_that_is_the_templates() -> None:
     # Given a project's settings for Dependabot, when it is asked where actions are updated
     path = baked.TEMPLATE / ".github" / "dependabot.yml"
     updates = yaml.safe_load(path.read_text(encoding="utf-8"))["updates"]
     actions = [one for one in updates if one["package-ecosystem"] == "github-actions"]
-    # Then in the team's own: a pin of a workflow comes with the template, or is an edited gate
-    assert [one["directories"] for one in actions] == [["/.github/actions/*"]]
+    folders = [folder for one in actions for folder in one["directories"]]
+    # Then in the team's own: a pin of a governed file comes with the template, or is an edited gate
+    governed = template_package.module("governance.template").governed
+    there = (baked.TEMPLATE / ".github" / "actions").glob("*/action.yml")
+    names = [path.relative_to(baked.TEMPLATE).as_posix() for path in there]
+    own = {f"/{name.removesuffix('/action.yml')}" for name in names if not governed(name)}
+    assert set(folders) == own
+    assert "/" not in folders
     # And the template's own Dependabot looks after the pins that come with it
     path = baked.ROOT / ".github" / "dependabot.yml"
     updates = yaml.safe_load(path.read_text(encoding="utf-8"))["updates"]
