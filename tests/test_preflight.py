@@ -20,6 +20,7 @@ from github_projects import (
     clone,
     github,
     meet,
+    named_environments,
     rule,
     ruleset,
     settle,
@@ -82,6 +83,10 @@ def test_all_holds(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
     assert (failures(found), found.exit_code) == ([], 0)
     assert (found.path, found.roles) == ("environments", ["model-owner", "risk-owner"])
     assert {asked.method for asked in hub.asked} == {"GET"}
+    # And every environment that a job of such a run names was asked for
+    names = named_environments("promote.yml") | named_environments("rollback.yml")
+    paths = {asked.path.partition("/environments/")[2] for asked in hub.asked}
+    assert names <= paths
 
 
 def test_a_policy_with_one_role_names_two_environments(
@@ -98,7 +103,7 @@ def test_a_policy_with_one_role_names_two_environments(
 # Each condition alone
 
 
-@pytest.mark.parametrize("name", ["approve-model", "approve-risk", "production"])
+@pytest.mark.parametrize("name", ["approve-model", "approve-risk", "production", "registry"])
 def test_trap_01_an_environment_that_is_not_there_fails(
     hub: GitHubStandIn, loans: baked.BakedProject, name: str
 ) -> None:
@@ -331,7 +336,7 @@ def test_everything_that_fails_is_listed(hub: GitHubStandIn, loans: baked.BakedP
     hub.settings.rulesets.clear()
     found = checks.preflight(loans.path)
     assert found.exit_code == 1
-    assert len(failures(found)) == 3 + 7 + 2
+    assert len(failures(found)) == 4 + 7 + 2
     assert all("governance github apply" in line for line in failures(found))
 
 

@@ -21,6 +21,7 @@ from .github_settings import (
     OWNERS,
     PRODUCTION,
     PROTECTED_ONLY,
+    REGISTRY,
     Values,
     environments,
     owners,
@@ -69,7 +70,7 @@ def preflight(base: Path, pull: int | None = None) -> Preflight:
         named, notes = environments(now)
         checks = [*_here(base), *_people(now, None if pull else list(named.values()))]
         found: dict[str, Values | None] = {}
-        for name in (PRODUCTION,) if pull else (*named, PRODUCTION):
+        for name in (*([] if pull else named), REGISTRY, PRODUCTION):
 
             def ask(name: str = name) -> list[str]:
                 found[name] = hub.environment(name)
