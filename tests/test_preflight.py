@@ -453,6 +453,19 @@ def test_by_a_pull_request_main_is_guarded_all_the_same(
         assert words in text
 
 
+def test_a_rollback_asks_for_production_and_not_for_who_approves(
+    hub: GitHubStandIn, loans: baked.BakedProject
+) -> None:
+    # Given a repository whose plan has no environments with reviewers
+    del hub.settings.environments["approve-model"], hub.settings.environments["approve-risk"]
+    # When a rollback is to start, then it may
+    found = checks.preflight(loans.path, rollback=True)
+    assert (found.exit_code, found.path, failures(found)) == (0, "rollback", [])
+    # And not into a production that is not there
+    del hub.settings.environments["production"]
+    only(checks.preflight(loans.path, rollback=True), "environment production: it is not there")
+
+
 @pytest.mark.parametrize(
     ("head", "base"), [("feature", "main"), ("promote/x", "release"), ("xpromote/x", "main")]
 )

@@ -41,9 +41,19 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     contested.governance("rollback", "--reason", "Complaints from customers")
     assert registry.states(contested) == {1: "champion", 2: "quarantined"}
     assert registry.ledger(contested)[-1]["reason"] == "Complaints from customers"
-    # And what was rolled back from does not come back by itself
+    # And what was rolled back from does not come back by itself, and that it did not is recorded
     done = contested.governance("rollback", "--reason", "And back again", code=None)
     registry.refused(done, "nothing to roll back to", "version 2 is quarantined")
+    assert registry.states(contested) == {1: "champion", 2: "quarantined"}
+    event = registry.ledger(contested)[-1]
+    assert (event["action"], event["reason"]) == ("rollback_failed", "And back again")
+    assert "version 2 is quarantined" in event["details"]["why"]
+    assert "rollback_failed" in contested.governance("ledger", "show").stdout
+    # And a rollback from a version that is not champion any more does nothing
+    words = ("rollback", "--from", "2", "--reason", "The smoke test failed")
+    done = contested.governance(*words, code=None)
+    registry.refused(done, "version 2 is not champion, version 1 is: nothing is rolled back")
+    assert len(registry.ledger(contested)) == 8
 
 
 @pytest.mark.parametrize(
@@ -177,11 +187,14 @@ def test_people_are_told_what_moved(contested: BakedProject) -> None:
         project = webhook(contested, url)
         project.governance("promote")
         project.governance("rollback", "--reason", "Complaints from customers")
-    # Then both were told, with version, actor, digests and reason
+        done = project.governance("rollback", "--reason", "Once more back", code=None)
+        assert done.returncode == 1
+    # Then all were told, with version, actor, digests and reason, also that the second failed
     told = [json.loads(body) for body in received]
     assert [(one["action"], one["version"]) for one in told] == [
         ("promoted", 2),
         ("rolled_back", 1),
+        ("rollback_failed", 1),
     ]
     assert told[0]["verdict"] == "allow"
     assert told[0]["actor"] == "author@example.org"

@@ -142,7 +142,12 @@ def test_dependabot_changes_no_workflow_that_is_the_templates() -> None:
     updates = yaml.safe_load(path.read_text(encoding="utf-8"))["updates"]
     ours = "/{{cookiecutter.project_slug}}/.github"
     folders = {one["directory"] for one in updates if one["package-ecosystem"] != "uv"}
-    used = {path.parent for path in rules.files() if path.is_relative_to(baked.TEMPLATE)}
+    ours_too = [path for path in rules.files() if path.is_relative_to(baked.TEMPLATE)]
+    used = {
+        path.parent
+        for path in ours_too
+        if any("@" in step.get("uses", "") for step in rules.steps(path))
+    }
     github = baked.TEMPLATE / ".github"
     assert folders == {"/", *(f"{ours}/{one.relative_to(github).as_posix()}" for one in used)}
 

@@ -47,6 +47,24 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
         "policy": READ | {"pull-requests": "read"},  # who approved a loosened limit
         "decision": READ,
     },
+    "project/promote.yml": {
+        "preflight": READ | {"actions": "read", "pull-requests": "read"},
+        "rejudge": READ | {"id-token": "write"},
+        "approve-model": {},
+        "approve-risk": {},
+        "promote": {  # pushes the ledger, reads who approved, attests
+            "contents": "write",
+            "actions": "read",
+            "pull-requests": "read",
+            "id-token": "write",
+            "attestations": "write",
+            "artifact-metadata": "write",
+        },
+    },
+    "project/rollback.yml": {
+        "preflight": READ | {"actions": "read"},
+        "rollback": {"contents": "write", "id-token": "write"},
+    },
     "project/template-update.yml": {
         "update": READ | {"actions": "read"},  # to see whether the environment is guarded
         "propose": READ,
@@ -267,11 +285,12 @@ def fits_its_schema(path: Path) -> Found:
 
 
 def actionlinted(path: Path) -> Found:
-    """Actionlint finds nothing, but in what is newer than it: a queue, `$/` for `./`."""
+    """Actionlint finds nothing, but in what is newer than it, as `$/` for `./`."""
     if is_action(path):
         return
     script, text = str(actionlint()), path.read_text(encoding="utf-8")
-    text = re.sub(r"\n +queue: max(?=\n| #)", "", text.replace("uses: $/", "uses: ./"))
+    text = re.sub(r"\n +(queue: max|artifact-metadata: write)\b.*", "", text)
+    text = text.replace("uses: $/", "uses: ./")
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / path.name).write_text(text, encoding="utf-8")
         done = baked.run_plain([tool("node"), script, path.name], Path(folder), code=None)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..problem import Problem
+
 if TYPE_CHECKING:
     from .github_apply import Report
 
@@ -75,6 +77,7 @@ def _tell(report: Report, as_json: bool, *, every: bool) -> None:
 
 def preflight(
     pull: Annotated[int | None, typer.Option(help="The promotion's pull request.")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Of a rollback.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check what a promotion rests on at GitHub: exit 0 all holds, 1 not, 2 could not ask."""
@@ -84,12 +87,15 @@ def preflight(
     from . import actions
     from .preflight import preflight as checked
 
-    found = checked(root(), pull)
+    if rollback and pull:
+        raise Problem("give either --pull or --rollback")
+    found = checked(root(), pull, rollback=rollback)
     actions.output("roles", json.dumps(found.roles))
     actions.output("path", found.path)
     rows = [(one.name, one.state, one.line) for one in found.checks]
-    way = "environments" if found.path == "environments" else f"pull request {pull}"
-    said = f"people say yes by {way}; roles: {', '.join(found.roles)}"
+    ways = {"environments": "environments", "pull-request": f"pull request {pull}"}
+    said = f"people say yes by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
+    said = "nobody has to say yes to a rollback" if rollback else said
     table = actions.table(("check", "state", "what to do"), rows)
     actions.summary(f"### Preflight\n\n{actions.plain(said)}\n\n{table}")
     if as_json:

@@ -20,7 +20,7 @@ Values = dict[str, Any]
 Becomes = Callable[[Values | None], Values]
 
 PRODUCTION = "production"
-REGISTRY = "registry"  # keeps how the store is reached, for the judgement before anybody approves
+REGISTRY = "registry"  # keeps what the registry is read with
 UPDATES = "template-update"  # keeps the token that may change workflows
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"
@@ -66,8 +66,7 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
             "approval would be two: name different owners",
             1,
         )
-    guarded: dict[str, list[str]] = {name: [] for name in (PRODUCTION, REGISTRY, UPDATES)}
-    return Wanted(reviewers | guarded, checks(workflows), notes)
+    return Wanted(reviewers | {PRODUCTION: [], REGISTRY: [], UPDATES: []}, checks(workflows), notes)
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:

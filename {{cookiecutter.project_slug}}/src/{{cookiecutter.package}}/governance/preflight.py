@@ -51,7 +51,7 @@ class Check(Closed):
 class Preflight(Closed):
     """All conditions, and by which path people say yes."""
 
-    path: Literal["environments", "pull-request"]
+    path: Literal["environments", "pull-request", "rollback"]
     roles: list[str]
     checks: list[Check]
     notes: list[str]
@@ -63,14 +63,24 @@ class Preflight(Closed):
         return 2 if "unknown" in states else 1 if "fails" in states else 0
 
 
-def preflight(base: Path, pull: int | None = None) -> Preflight:
-    """Ask GitHub about everything that a promotion rests on; all failures, not the first."""
+def preflight(base: Path, pull: int | None = None, *, rollback: bool = False) -> Preflight:
+    """Ask GitHub about everything that a promotion rests on; all failures, not the first.
+
+    Of a promotion by a pull request, and of a rollback, no run names the environments in which
+    people say yes.
+    """
     with opened(base, READER) as hub:
         now, branch = hub.today(base)
         named, notes = environments(now)
-        checks = [*_here(base), *_people(now, None if pull else list(named.values()))]
+        if rollback:
+            named, notes = (
+                {},
+                ["a rollback asks nobody: its reason is recorded, and who started it"],
+            )
+        asked = None if pull else list(named.values())
+        checks = [*_here(base), *_people(now, asked)]
         found: dict[str, Values | None] = {}
-        for name in (*([] if pull else named), REGISTRY, PRODUCTION):
+        for name in (*(() if pull else named), PRODUCTION, REGISTRY):
 
             def ask(name: str = name) -> list[str]:
                 found[name] = hub.environment(name)
@@ -87,7 +97,7 @@ def preflight(base: Path, pull: int | None = None) -> Preflight:
             checks += _asked(f"pull request {pull}", lambda: _pull_doubts(hub, pull))
     if not actions.here():
         notes = [*notes, "asked only in a workflow: its branch, tracking server, DVC's remote"]
-    path = "pull-request" if pull else "environments"
+    path = "rollback" if rollback else "pull-request" if pull else "environments"
     roles = now.policy.approvals.roles if now.policy.approvals else []
     return Preflight(path=path, roles=roles, checks=checks, notes=notes)
 

@@ -25,7 +25,8 @@ from .repository import attempt, git
 PACKAGE = Path(__file__).parents[1].name
 WORKFLOWS = ".github/workflows/"
 # The template's: everything under these folders, but for what is the team's.
-GOVERNED = ("src/", WORKFLOWS, "governance/schemas/")
+ACCESS = tuple(f".github/actions/{name}-access/" for name in ("data", "ledger"))
+GOVERNED = ("src/", WORKFLOWS, *ACCESS, "governance/schemas/")
 TEAMS = (f"src/{PACKAGE}/pipeline/",)
 # And of pyproject.toml, what decides which code `governance` runs.
 KEYS = (("project", "scripts"), ("build-system",), ("tool", "hatch"))

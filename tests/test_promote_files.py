@@ -1,0 +1,93 @@
+"""What act does not know of the workflows that move a model: environments, queues, tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import baked
+import pytest
+import template_package
+import workflow_rules as rules
+
+WORKFLOWS = [path for path in rules.files() if rules.name(path).startswith("project/")]
+MOVING = [path for path in WORKFLOWS if path.name in ("promote.yml", "rollback.yml")]
+ASKS = ("preflight", "update")  # jobs that look at environments and name none
+
+
+def environment(job: dict[str, Any]) -> str:
+    """The environment that a job names, or nothing."""
+    found = job.get("environment", "")
+    return found if isinstance(found, str) else found["name"]
+
+
+def before(path: Path, job: str) -> set[str]:
+    """The jobs that a job waits for, and those that these wait for."""
+    needs = rules.jobs(path)[job].get("needs", [])
+    direct = {needs} if isinstance(needs, str) else set(needs)
+    return direct | {one for name in direct for one in before(path, name)}
+
+
+def named() -> Iterator[tuple[Path, str, str]]:
+    """Each job of a project's workflows that names an environment."""
+    for path in WORKFLOWS:
+        for job, values in rules.jobs(path).items():
+            if environment(values):
+                yield path, job, environment(values)
+
+
+def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
+    # Given the jobs that name an environment, when what they wait for is read
+    found = list(named())
+    # Then a job that asks GitHub about it is among that, and names none itself
+    for path, job, _ in found:
+        asking = [one for one in before(path, job) if one in ASKS]
+        assert asking, f"{path.name}: {job}"
+        assert not any(environment(rules.jobs(path)[one]) for one in asking)
+    # And those of a promotion are just those that the preflight and the settings know
+    settings = template_package.module("governance.github_settings")
+    today = template_package.module("governance.today")
+    known = {*today.ENVIRONMENTS, settings.PRODUCTION, settings.REGISTRY}
+    assert {name for path, _, name in found if path in MOVING} == known
+
+
+@pytest.mark.parametrize("path", MOVING, ids=rules.name)
+def test_trap_23_what_moves_a_model_waits_its_turn_and_is_never_pushed_out(path: Path) -> None:
+    # Given the job that moves a model, when its concurrency is read
+    job = rules.jobs(path)[path.stem]
+    # Then it is one group for both, whose queue drops nobody; an approval that takes long holds
+    # up nothing, as the run as a whole is in a group of its own
+    group = {"group": "registry", "cancel-in-progress": False, "queue": "max"}
+    assert job["concurrency"] == group
+    assert "github.run_id" in rules.load(path)["concurrency"]["group"]
+
+
+@pytest.mark.parametrize("path", MOVING, ids=rules.name)
+def test_the_teams_own_steps_get_no_token_and_no_key(path: Path) -> None:
+    # Given the steps that call the team's own actions, when what they are given is read
+    jobs = rules.jobs(path).values()
+    steps = [step for job in jobs for step in job["steps"]]
+    own = [one for one in steps if one.get("uses", "").endswith(("/deploy", "/smoke"))]
+    assert len(own) >= 2
+    # Then it is the version and its digest
+    assert all(set(step) <= {"name", "id", "if", "uses", "with"} for step in own)
+    assert all(set(step["with"]) == {"version", "model"} for step in own)
+    # And no job hands out a token that may write, or the key that signs events
+    held = [name for job in jobs for name in job.get("env", {})]
+    assert {name for name in held if not name.startswith("MLFLOW_TRACKING_")} <= {"VERSION"}
+
+
+def test_trap_26_what_was_attested_is_verified_before_anything_moves() -> None:
+    # Given the steps of a promotion, when their order is read
+    path = baked.TEMPLATE / ".github" / "workflows" / "promote.yml"
+    names = [step.get("name", "") for step in rules.jobs(path)["promote"]["steps"]]
+    order = [
+        *("Record who approved", "Attest the model and what it consists of"),
+        *("Verify that this workflow attested it", "Promote", "Deploy", "Smoke test", "Roll back"),
+    ]
+    # Then it is verified before the promotion, with the workflow's own name, and deployed after it
+    assert [name for name in names if name in order] == order
+    verify = rules.jobs(path)["promote"]["steps"][names.index(order[2])]["run"]
+    assert '--signer-workflow "$GITHUB_REPOSITORY/.github/workflows/promote.yml"' in verify
+    assert '--repo "$GITHUB_REPOSITORY"' in verify
