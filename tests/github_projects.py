@@ -26,6 +26,7 @@ people:
 ledger:
   - {{name: promote.yml, key: {KEY}}}
 """
+GUARDED = ("production", "registry", "template-update")
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
 CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
 CHECKS = sorted([*GATES, CI["jobs"]["check"]["name"]])
@@ -77,6 +78,18 @@ def meet(project: baked.BakedProject, hub: GitHubStandIn) -> None:
     hub.settings.branches["main"]["sha"] = baked.git(project.path, "rev-parse", "HEAD")
 
 
+def named_environments(pattern: str) -> set[str]:
+    """The environments that jobs of the template's workflows name."""
+    workflows = (baked.TEMPLATE / ".github" / "workflows").glob(pattern)
+    jobs = [
+        job
+        for workflow in workflows
+        for job in yaml.safe_load(workflow.read_text("utf-8"))["jobs"].values()
+    ]
+    found = [job["environment"] for job in jobs if "environment" in job]
+    return {one if isinstance(one, str) else one["name"] for one in found}
+
+
 def variables(hub: GitHubStandIn, **more: str) -> dict[str, str]:
     """The environment of a command that asks this GitHub."""
     own = {"GITHUB_REPOSITORY": hub.repository, "GITHUB_API_URL": hub.url, "GITHUB_TOKEN": TOKEN}
@@ -88,7 +101,7 @@ def settle(hub: GitHubStandIn, roles: tuple[str, ...] = ("model", "risk")) -> No
     settings = hub.settings
     people = {"model": "acme/model-owners", "risk": "acme/model-risk"}
     reviewed = [(f"approve-{one}", people[one]) for one in roles]
-    for name, team in [*reviewed, ("production", ""), ("registry", ""), ("template-update", "")]:
+    for name, team in [*reviewed, *((one, "") for one in GUARDED)]:
         kind, _, slug = team.partition("/")
         reviewer = settings.get_team({}, kind, slug) if team else None
         reviewers = [{"type": "Team", "id": reviewer[1]["id"]}] if reviewer else []

@@ -14,6 +14,7 @@ import template_package
 from conftest import Bake
 from github_projects import (
     CHECKS,
+    GUARDED,
     MODEL,
     RISK,
     TOKEN,
@@ -21,6 +22,7 @@ from github_projects import (
     clone,
     github,
     meet,
+    named_environments,
     rule,
     ruleset,
     settle,
@@ -114,7 +116,7 @@ def test_after_apply_everything_is_as_wanted(hub: GitHubStandIn, loans: baked.Ba
     report = applied(loans)
     # Then they are as they must be, by what GitHub says and by what it has
     assert report.exit_code == 0
-    assert len(report.changed) == 9
+    assert len(report.changed) == 10
     assert compared(loans).exit_code == 0
     assert tuple(hub.settings.environments) == ENVIRONMENTS
     for name in ("approve-model", "approve-risk"):
@@ -168,7 +170,7 @@ def policy(name: str, allowed: Any, *patterns: str) -> Break:
 
 CUSTOM = {"protected_branches": False, "custom_branch_policies": True}
 ONLY = {"protected_branches": True, "custom_branch_policies": False}
-ENVIRONMENTS = ("approve-model", "approve-risk", "production", "registry", "template-update")
+ENVIRONMENTS = ("approve-model", "approve-risk", *GUARDED)
 
 
 def spring(hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, *words: str) -> None:
@@ -199,6 +201,13 @@ def state_of(hub: GitHubStandIn) -> Any:
     }
     whole = [found.environments, names, rulesets, found.actions, found.token, found.forks]
     return json.loads(json.dumps(whole, sort_keys=True))
+
+
+def test_trap_01_every_environment_that_a_workflow_names_is_guarded() -> None:
+    # Given the template's workflows, when the environments that their jobs name are read
+    found = named_environments("*.yml")
+    # Then `apply` guards each of them, and no other
+    assert found == set(ENVIRONMENTS)
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -874,18 +883,18 @@ def test_the_commands_plan_apply_and_verify(
     # When nothing is said but `github`, then it is a plan, and nothing is changed
     said = made.governance("github", code=1, **env).stdout
     assert "environment approve-risk: is not there, must be reviewers @acme/model-risk" in said
-    assert "1 as wanted · 9 differs: `uv run governance github apply`" in said
+    assert "1 as wanted · 10 differs: `uv run governance github apply`" in said
     assert made.governance("github", "verify", code=1, **env).stdout.count("as wanted") == 2
     assert hub.settings.changes == 0
     # When it is applied, then it is said what was set
     done = made.governance("github", "apply", **env)
-    assert done.stdout.splitlines()[-1] == "9 settings changed"
+    assert done.stdout.splitlines()[-1] == "10 settings changed"
     assert "ruleset governance: main: set" in done.stderr
     # And then there is nothing more to do
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
     assert again["changed"] == []
     assert "nothing changed" in made.governance("github", "apply", **env).stdout
-    assert made.governance("github", "plan", **env).stdout == "10 as wanted\n"
+    assert made.governance("github", "plan", **env).stdout == "11 as wanted\n"
     report = json.loads(made.governance("github", "verify", "--json", **env).stdout)
     assert {one["state"] for one in report["settings"]} == {"as wanted"}
 

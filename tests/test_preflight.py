@@ -20,6 +20,7 @@ from github_projects import (
     clone,
     github,
     meet,
+    named_environments,
     rule,
     ruleset,
     settle,
@@ -82,6 +83,10 @@ def test_all_holds(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
     assert (failures(found), found.exit_code) == ([], 0)
     assert (found.path, found.roles) == ("environments", ["model-owner", "risk-owner"])
     assert {asked.method for asked in hub.asked} == {"GET"}
+    # And every environment that a job of such a run names was asked for
+    names = named_environments("promote.yml") | named_environments("rollback.yml")
+    paths = {asked.path.partition("/environments/")[2] for asked in hub.asked}
+    assert names <= paths
 
 
 def test_a_policy_with_one_role_names_two_environments(
