@@ -57,7 +57,7 @@ def gate(
         if rehashed:
             from .governance.rehash import read
 
-            known = read(base)
+            known = read(base).elsewhere(base)
         decision = gates.gate(base, datetime.now(UTC).date(), names, known)
     except Exception as error:  # whatever stopped the judge: no earlier allow is left standing
         if not names:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import closure, model_file, tables
 from ..composition import CONF, compose
@@ -18,7 +19,6 @@ from ..problem import Problem
 from ..stage import input_digest
 from .decision import PATH, Decision, DecisionSubject, RuleResult, save
 from .policy import Collected, judge
-from .rehashed import Rehash
 
 ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
 
@@ -36,17 +36,21 @@ MEASURED: dict[str, tuple[Path, ...]] = {
 """Gate → tables that its evidence has to name, whatever else it names."""
 
 
-def recheck(
-    base: Path, params: Params, evidence: Collected, known: Rehash | None = None
-) -> dict[str, AnyEvidence | str]:
-    """Hash again what the evidence says it is about; a difference makes it no evidence.
+class Elsewhere(NamedTuple):
+    """What another job has hashed, where the data are not here."""
 
-    `known`: what another job of this run has hashed, where the data are not here.
-    """
+    evidence: Collected
+    files: dict[str, str]
+    model: str
+    recomputed: bool
+
+
+def recheck(
+    base: Path, params: Params, evidence: Collected, known: Elsewhere | None = None
+) -> dict[str, AnyEvidence | str]:
+    """Hash again what the evidence says it is about; a difference makes it no evidence."""
     sections = stage_sections(base)
     values = params.model_dump(mode="json")
-    if known is not None:
-        evidence = known.same_evidence(base, evidence)
     cache = {} if known is None else dict(known.files)
     checked: dict[str, AnyEvidence | str] = {}
     for gate, found in evidence.items():
@@ -163,19 +167,17 @@ def _same_predictions(evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEv
 
 
 def gate(
-    base: Path, today: date, names: list[str] | None = None, known: Rehash | None = None
+    base: Path, today: date, names: list[str] | None = None, known: Elsewhere | None = None
 ) -> Decision:
-    """Judge outside DVC. With names, only those gates (their rules), and nothing is written.
-
-    `known`: what another job has hashed, where the data are not here.
-    """
+    """Judge outside DVC. With names, only those gates (their rules), and nothing is written."""
     params = compose(base / CONF)
     if names:
         gates = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
         unknown = [name for name in names if name not in gates]
         if unknown:
             raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(gates)}")
-    decision = judge(params, recheck(base, params, collect(base), known), today, names)
+    evidence = collect(base) if known is None else known.evidence
+    decision = judge(params, recheck(base, params, evidence, known), today, names)
     if known is not None:
         volatile = decision.volatile | {"recomputed": str(known.recomputed).lower()}
         decision = decision.model_copy(update={"volatile": volatile})

@@ -7,17 +7,42 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from .. import model_file
+from ..config import Closed
 from ..evidence import collect, path_of
 from ..files import file_digest, read_json, write_json
 from ..problem import Problem, first_line
-from .rehashed import Rehash
+from .gate import Elsewhere
 from .repository import head
 
 PATH = Path("reports/rehash.json")
+
+
+class Rehash(Closed):
+    """`reports/rehash.json`."""
+
+    schema_version: Literal[1] = 1
+    commit: str
+    run: str | None = Field(description="of the workflow; None: on somebody's machine")
+    recomputed: bool = Field(description="whether the line ran, or the commit's word was taken")
+    files: dict[str, str] = Field(description="path → sha256 of every table and model file")
+    model: str = Field(description="canonical digest of the model, or why there is none")
+    evidence: dict[str, str] = Field(description="gate → sha256 of its evidence's bytes")
+
+    def elsewhere(self, base: Path) -> Elsewhere:
+        """Return what gates go by; evidence that is not the one hashed then is none."""
+        evidence = {
+            gate: found
+            if isinstance(found, str)
+            or self.evidence.get(gate) == file_digest(base / path_of(gate))
+            else f"evidence of {gate} is not what the line's job left; run the whole workflow again"
+            for gate, found in collect(base).items()
+        }
+        return Elsewhere(evidence, self.files, self.model, self.recomputed)
 
 
 def current_run() -> str | None:
