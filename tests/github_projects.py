@@ -29,7 +29,7 @@ ledger:
 GUARDED = ("production", "registry", "template-update")
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
 CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
-CHECKS = sorted([*GATES, CI["jobs"]["check"]["name"]])
+CHECKS = sorted([*GATES, *(CI["jobs"][job]["name"] for job in ("check", "template"))])
 RISK, MODEL = "@acme/model-risk", "@acme/model-owners"
 
 

@@ -38,6 +38,8 @@ apply = template_package.module("governance.github_apply")
 wants = template_package.module("governance.github_settings")
 Problem = template_package.module("problem").Problem
 
+pytestmark = pytest.mark.slow  # all together
+
 Break = Callable[[GitHubStandIn], Any]
 
 

@@ -118,6 +118,7 @@ def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
     assert decision(runner)["verdict"] == "deny"
 
 
+@pytest.mark.nightly  # on every push: test_rehash.py, without act
 def test_trap_13_a_forged_lock_makes_the_push_red(
     finished: BakedProject, runner: acting.Runner
 ) -> None:
@@ -293,7 +294,13 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
 
 @pytest.mark.parametrize(
     "change",
-    [{"if": "${{ false }}"}, {"needs": "policy", "if": "${{ needs.policy.outputs.no == 'x' }}"}],
+    [
+        {"if": "${{ false }}"},
+        pytest.param(
+            {"needs": "policy", "if": "${{ needs.policy.outputs.no == 'x' }}"},
+            marks=pytest.mark.nightly,
+        ),
+    ],
     ids=["skipped", "skipped-by-need"],
 )
 def test_trap_20_a_skipped_gate_makes_the_decision_red(

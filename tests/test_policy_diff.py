@@ -32,10 +32,14 @@ def state(**changes: Any) -> Any:
     sensitive = values.pop("sensitive", {"sex": {}})
     contract = values.pop("contract", [])
     data = config.Data.model_construct(
-        sensitive={name: config.Sensitive(**one) for name, one in sensitive.items()}
+        target="paid",
+        positive=values.pop("positive", "yes"),
+        task="classification",
+        sensitive={name: config.Sensitive(**one) for name, one in sensitive.items()},
     )
+    deployment = values.pop("deployment", {"region": "EU"})
     own = config.Policy.model_validate(values)
-    params = config.Params.model_construct(policy=own, data=data)
+    params = config.Params.model_construct(policy=own, data=data, deployment=deployment)
     return diffs.State(params, contract)
 
 
@@ -99,6 +103,8 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"sensitive": {}}, [("loosened", "data.sensitive.sex")]),
         ({}, {"sensitive": {"sex": {"labels": {"1": "m"}}}}, [("loosened", "data.sensitive.sex")]),
         ({}, {"sensitive": {"sex": {}, "age": {}}}, []),
+        ({}, {"deployment": {"region": "US"}}, [("loosened", "deployment")]),
+        ({}, {"positive": "no"}, [("loosened", "data.positive")]),
         ({"contract": [NULL]}, {}, [("loosened", "validate.contract")]),
         ({}, {"contract": [NULL]}, []),
     ],
@@ -108,6 +114,14 @@ def test_every_difference_is_told_with_its_direction(
 ) -> None:
     # Given what a commit is judged by, when a change is compared with it, then it is told
     assert compared(state(**before), state(**after)) == expected
+
+
+def test_a_waiver_that_is_there_twice_is_refused() -> None:
+    # Given a policy with two waivers of one rule, of which a reader may see either
+    twice = [WAIVER | {"expires": day} for day in ("2030-01-01", "2026-12-01")]
+    # When it is read, then it is refused
+    with pytest.raises(ValueError, match=r"waiver for evaluate\.x is there twice"):
+        state(waivers=twice)
 
 
 @st.composite
@@ -249,6 +263,16 @@ def test_trap_29_a_loosened_limit_needs_the_policys_owner(
     done = loosened.governance("policy", "diff", **variables)
     assert "1 loosened" in done.stdout
     assert "approved by Risk (@Risky)" in done.stdout
+    # When the owner wrote a part of it, then that approval is none
+    own = ["-c", "user.email=risk@example.org", "commit", "--quiet", "--allow-empty", "-m", "Mine"]
+    baked.git(loosened.path, *own)
+    mine = baked.git(loosened.path, "rev-parse", "HEAD")
+    github.pulls[4]["head"]["sha"] = mine
+    github.review(4, "risky", "APPROVED", commit_id=mine)
+    done = loosened.governance("policy", "diff", code=1, **variables)
+    assert "ask one who wrote none of it" in done.stderr
+    baked.git(loosened.path, "reset", "--quiet", "--hard", head)
+    github.pulls[4]["head"]["sha"] = head
     # When the owner takes it back, then it is refused again
     github.review(4, "risky", "CHANGES_REQUESTED", commit_id=head)
     loosened.governance("policy", "diff", code=1, **variables)

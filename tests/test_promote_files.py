@@ -64,7 +64,7 @@ def test_trap_23_what_moves_a_model_waits_its_turn_and_is_never_pushed_out(path:
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)
-def test_the_teams_own_steps_get_no_token_and_no_key(path: Path) -> None:
+def test_the_teams_own_steps_are_given_no_token_and_the_ledgers_key_is_gone(path: Path) -> None:
     # Given the steps that call the team's own actions, when what they are given is read
     jobs = rules.jobs(path).values()
     steps = [step for job in jobs for step in job["steps"]]
@@ -73,6 +73,11 @@ def test_the_teams_own_steps_get_no_token_and_no_key(path: Path) -> None:
     # Then it is the version and its digest
     assert all(set(step) <= {"name", "id", "if", "uses", "with"} for step in own)
     assert all(set(step["with"]) == {"version", "model"} for step in own)
+    # And the key that signs events was deleted before the first of them
+    for job in jobs:
+        names = [step.get("name") or step.get("uses", "") for step in job["steps"]]
+        if "Deploy" in names:
+            assert names.index("Deploy") == names.index("Take the ledger's key away") + 1
     # And no job hands out a token that may write, or the key that signs events
     held = [name for job in jobs for name in job.get("env", {})]
     assert {name for name in held if not name.startswith("MLFLOW_TRACKING_")} <= {"VERSION"}

@@ -140,6 +140,24 @@ def test_trap_13_a_stage_that_does_not_measure_is_refused(
     assert words in finished.governance("rehash", code=1, **RUN).stderr
 
 
+def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject) -> None:
+    # Given a forged report, and a pipeline in which its stage hangs on nothing that runs
+    tampered(finished, "fairness", fairer)
+    pipeline = yaml.safe_load(finished.read("dvc.yaml"))
+    pipeline["stages"]["fairness"]["deps"] = ["LICENSE"]
+    finished.write("dvc.yaml", yaml.safe_dump(pipeline))
+    baked.commit_all(finished.path, "Better numbers")
+    # When the line starts as the workflow starts it, then what was committed is gone
+    finished.governance("fetch", "--fresh", **RUN)
+    assert not list((finished.path / "reports" / "evidence").iterdir())
+    dry = finished.run(["dvc", "repro", "--force", "--dry", "--downstream", "ingest"]).stdout
+    assert "stage fairness" not in dry
+    # And the gate that nobody measured for is red
+    finished.governance("rehash", **RUN, code=1)
+    done = finished.governance("gate", "fairness", "--rehashed", code=1, **RUN)
+    assert "reports/evidence/fairness.json is missing" in done.stdout
+
+
 def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path) -> None:
     # Given a project without its data, whose commit is taken at its word
     elsewhere(finished)
@@ -218,7 +236,12 @@ def test_annotations_and_summaries_cannot_be_forged_by_what_they_tell(
     # When the gate tells of it
     done = finished.governance("gate", "explain", code=None, **RUN, **files)
     # Then it is text: no line of the runner's own, and no markup
+    said = [line.strip() for line in done.stdout.splitlines()]
+    stop = next(line for line in said if line.startswith("::stop-commands::"))
+    assert said[0] == stop
+    assert said.index(stop.removeprefix("::stop-commands") + "::") > 2
     summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "<img" not in summary
     assert "[a](b)" not in summary
-    assert not [line for line in done.stderr.splitlines() if line.startswith("::set-output")]
+    lines = [line.strip() for line in done.stderr.splitlines()]
+    assert not [line for line in lines if line.startswith("::set-output")]

@@ -118,6 +118,7 @@ def test_an_update_arrives_as_a_pull_request(world: World) -> None:
     ]
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_without_a_change_there_is_nothing_to_do(world: World) -> None:
     # Given a project at its template's last commit, when the workflow runs
@@ -131,6 +132,7 @@ def test_without_a_change_there_is_nothing_to_do(world: World) -> None:
     assert not world.hub.pulls
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_conflict_is_red(world: World) -> None:
     # Given a team and a template that changed the same line
@@ -147,6 +149,7 @@ def test_a_conflict_is_red(world: World) -> None:
     assert world.git.branches().keys() == {"main"}
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_trap_40_an_edited_gate_is_not_proposed(world: World) -> None:
     # Given an edited gate, and a template that changed another file

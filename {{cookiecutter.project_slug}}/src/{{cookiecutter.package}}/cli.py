@@ -69,7 +69,8 @@ def gate(
     else:
         from .governance.decision import show
 
-        show(decision, every=every)
+        with actions.text():
+            show(decision, every=every)
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
     raise typer.Exit(0 if decision.verdict == "allow" else 1)

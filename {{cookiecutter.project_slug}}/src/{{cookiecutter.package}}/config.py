@@ -241,6 +241,10 @@ class Policy(Closed):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(f"rule {twice[0]} is there twice")
+        waived = [waiver.rule for waiver in self.waivers]
+        again = sorted({name for name in waived if waived.count(name) > 1})
+        if again:
+            raise ValueError(f"waiver for {again[0]} is there twice")
         for waiver in self.waivers:
             if waiver.rule.split("[")[0] not in ids:
                 raise ValueError(f"waiver for {waiver.rule}: no such rule")

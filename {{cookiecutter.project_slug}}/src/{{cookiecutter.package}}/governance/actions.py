@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +52,19 @@ def annotate(
     print(said, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
 
 
+@contextmanager
+def text() -> Generator[None]:
+    """Have GitHub take what is printed meanwhile as text, whatever stands in it."""
+    mark = secrets.token_hex(16)
+    if here():
+        print(f"::stop-commands::{mark}", flush=True)
+    try:
+        yield
+    finally:
+        if here():
+            print(f"::{mark}::", flush=True)
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table in Markdown, in which no value is markup."""
     lines = [header, ["---"] * len(header), *([plain(str(cell)) for cell in row] for row in rows)]
@@ -58,8 +72,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text in which Markdown and HTML see nothing of theirs."""
-    return " ".join(text.split()).translate(_MARKS)
+    """Return text that makes no link, picture, table, code or tag in Markdown."""
+    return " ".join(text.split()).translate(_MARKS).replace("://", "&#58;//")
 
 
 _MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*[]|~@"}

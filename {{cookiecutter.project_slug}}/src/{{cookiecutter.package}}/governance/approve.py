@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,8 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
         return Approved(None, [])  # a workflow's job that runs again
     version = _ready(base, registry, seen, number)
     wanted = seen.now.policy.approvals
-    words = on_github(base, source)
+    started = {os.environ.get(f"GITHUB_{who}", "").lower() for who in ("ACTOR", "TRIGGERING_ACTOR")}
+    words = [one for one in on_github(base, source) if one.login.lower() not in started]
     no = next((one for one in words if one.state == "rejected"), None)
     if no is not None:
         raise Problem(f"{no.login} refused it on GitHub ({source})", 1)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..files import root
 from ..problem import Problem
 from . import actions
+
+if TYPE_CHECKING:
+    from .chain import Entry
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]
@@ -110,11 +114,11 @@ def promote(version: Version = None, as_json: Json = False) -> None:
     from .promote import promote as promoted
 
     base, registry = door()
-    entry = promoted(base, registry, version)
+    entry = promoted(base, registry, version, _moved(registry))
     if entry is None:
+        actions.output("moved", "true")  # by this job, when it ran before
         tell(as_json, f"version {version or ''} is champion already", changed=False)
         return
-    actions.output("url", registry.page(entry.event.version))
     line = f"version {entry.event.version} is champion (event {entry.event.sequence})"
     tell(as_json, line, version=entry.event.version, event=entry.event.sequence, changed=True)
 
@@ -131,10 +135,7 @@ def rollback(
     from .rollback import rollback as rolled_back
 
     base, registry = door()
-    event = rolled_back(base, registry, reason, to, only_from).event
-    actions.output("version", str(event.version))
-    actions.output("model", event.subject["model"])
-    actions.output("url", registry.page(event.version))
+    event = rolled_back(base, registry, reason, to, only_from, _moved(registry)).event
     line = (
         f"version {event.version} is champion again, version {event.details['from']} is "
         f"quarantined (event {event.sequence})"
@@ -142,6 +143,19 @@ def rollback(
     for why in event.details["skipped"]:
         print(f"passed over: {why}", file=sys.stderr)
     tell(as_json, line, version=event.version, event=event.sequence)
+
+
+def _moved(registry: Any) -> Callable[[Entry], None]:
+    """Return what tells a workflow's later steps, the moment it is so, that the champion moved."""
+
+    def moved(entry: Entry) -> None:
+        event = entry.event
+        actions.output("version", str(event.version))
+        actions.output("model", event.subject["model"])
+        actions.output("url", registry.page(event.version))
+        actions.output("moved", "true")
+
+    return moved
 
 
 def status(as_json: Json = False) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from .. import tables
+from ..bodies import BODIES
 from ..composition import CONF, compose
 from ..config import Source
+from ..evidence import path_of
 from ..problem import Problem, first_line
 from .registry import shared_remote
 
@@ -52,6 +54,19 @@ def fetch(base: Path, *, fork: bool) -> Start:
         f"the data are not here ({source.path or source.kind}): set DVC's remote to one that is "
         "shared (`uv run dvc remote modify storage url ...`) and push them (`uv run dvc push`)"
     )
+
+
+def take_away(base: Path, start: Start) -> list[str]:
+    """Delete the evidence that was committed and is to be measured now; return whose.
+
+    A stage that then does not run (it was cut loose from the pipeline) leaves a hole, and no gate
+    takes the commit's word for a measurement.
+    """
+    kept = ("ingest",) if start.stage == "validate" else ()
+    gates = [gate for gate in BODIES if gate not in kept and (base / path_of(gate)).is_file()]
+    for gate in gates:
+        (base / path_of(gate)).unlink()
+    return gates
 
 
 def _readable(base: Path, source: Source) -> bool:

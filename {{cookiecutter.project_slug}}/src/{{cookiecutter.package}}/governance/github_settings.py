@@ -25,7 +25,10 @@ UPDATES = "template-update"  # keeps the token that may change workflows
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability")
-CHECKS = {"governance.yml": (*GATES, DECISION), "ci.yml": ("check",)}  # workflow → its jobs
+CHECKS = {
+    "governance.yml": (*GATES, DECISION),
+    "ci.yml": ("check", "template"),
+}  # workflow → its jobs
 WORKFLOWS = ".github/workflows"
 ACTIONS = 15368  # the app GitHub Actions: no other's word is the check's
 MOST = 6  # reviewers that GitHub takes for an environment

@@ -13,7 +13,7 @@ from ..composition import CONF, compose
 from ..config import Params, Policy
 from ..problem import Problem, first_line
 from . import approvers as people
-from .repository import content, extract
+from .repository import content, extract, head, written_by
 from .rules import fewer_approvals, weaker_than
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
@@ -118,6 +118,11 @@ def _measured(old: State, new: State) -> Iterable[Change]:
             yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
         elif now != one:
             yield Change(f"data.sensitive.{name}", "loosened", "is grouped in another way")
+    for name in ("target", "positive", "task"):
+        if getattr(old.params.data, name) != getattr(new.params.data, name):
+            yield Change(f"data.{name}", "loosened", "is another one")
+    if old.params.deployment != new.params.deployment:
+        yield Change("deployment", "loosened", "is another one, and rules ask for it")
     lost = [one for one in old.contract if one not in new.contract]
     if lost:
         columns = sorted({str(_kwargs(one).get("column", "the table")) for one in lost})
@@ -136,6 +141,7 @@ def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:
 def approved_by(base: Path, number: int, since: str) -> str:
     """Return which owner of the policy approved the head of a pull request; `Problem` if none.
 
+    Who wrote one of the commits has no say.
     The roles are those of `governance/approvers.yaml` before the change.
     """
     from .github import reviews
@@ -148,7 +154,12 @@ def approved_by(base: Path, number: int, since: str) -> str:
             1,
         )
     pull = reviews(base, number)
-    accounts = {one.github.lower(): one.name for one in owners if one.github}
+    own = written_by(base, f"{since}..{head(base)}")
+    accounts = {
+        one.github.lower(): one.name
+        for one in owners
+        if one.github and not own & {one.github.lower(), *(mail.lower() for mail in one.emails)}
+    }
     for one in pull.said:
         if one.login.lower() in accounts and one.state == "approved":
             if one.commit == pull.head_sha:
@@ -158,7 +169,7 @@ def approved_by(base: Path, number: int, since: str) -> str:
                 f"head is {pull.head_sha[:12]}: ask for another look",
                 1,
             )
-    whom = ", ".join(f"@{account}" for account in sorted(accounts)) or "one with a GitHub account"
+    whom = ", ".join(f"@{account}" for account in sorted(accounts)) or "one who wrote none of it"
     raise Problem(
         f"pull request {number} loosens what models are judged by, and no {OWNER} has approved its "
         f"head {pull.head_sha[:12]}: ask {whom} for a review, then run the failed jobs again",

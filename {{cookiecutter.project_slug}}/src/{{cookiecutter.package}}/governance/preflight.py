@@ -16,6 +16,7 @@ from . import actions, approvers
 from .github_answers import Rule
 from .github_client import Refused
 from .github_settings import (
+    ACTIONS,
     DECISION,
     EVERY,
     OWNERS,
@@ -72,29 +73,31 @@ def preflight(base: Path, pull: int | None = None, *, rollback: bool = False) ->
     with opened(base, READER) as hub:
         now, branch = hub.today(base)
         named, notes = environments(now)
-        if rollback:
-            named, notes = (
-                {},
-                ["a rollback asks nobody: its reason is recorded, and who started it"],
-            )
-        asked = None if pull else list(named.values())
-        checks = [*_here(base), *_people(now, asked)]
+        asked = {} if pull or rollback else named
+        checks = _here(base)
         found: dict[str, Values | None] = {}
-        for name in (*(() if pull else named), PRODUCTION, REGISTRY):
+        for name in (*asked, PRODUCTION, REGISTRY):
 
             def ask(name: str = name) -> list[str]:
                 found[name] = hub.environment(name)
                 return environment_doubts(name, found[name], branch.classic, reviewed=name in named)
 
             checks += _asked(f"environment {name}", ask)
-        checks += _made(
-            "reviewers", disjoint_doubts([found[name] for name in named if name in found])
-        )
-        checks += _asked(f"rules of {PROTECTED}", lambda: main_doubts(hub.rules(PROTECTED)))
         checks += _asked(f"rules of {LEDGER}", lambda: ledger_doubts(hub.rules(LEDGER)))
-        checks += _asked(CODEOWNERS, lambda: _codeowners(hub, base, now.commit))
+        if rollback:  # in need, nothing else may stand in its way
+            notes = ["a rollback asks nobody: its reason is recorded, and who started it"]
+        else:
+            checks += _people(now, None if pull else list(named.values()))
+            checks += _made(
+                "reviewers", disjoint_doubts([found[name] for name in asked if name in found])
+            )
+            checks += _asked(f"rules of {PROTECTED}", lambda: main_doubts(hub.rules(PROTECTED)))
+            checks += _asked(CODEOWNERS, lambda: _codeowners(hub, base, now.commit))
         if pull:
             checks += _asked(f"pull request {pull}", lambda: _pull_doubts(hub, pull))
+            for name in named:
+                checks += _asked(f"environment {name}", lambda name=name: _unused(hub, name))
+    notes = [*notes, "who may bypass rulesets is seen by `governance github verify` alone"]
     if not actions.here():
         notes = [*notes, "asked only in a workflow: its branch, tracking server, DVC's remote"]
     path = "rollback" if rollback else "pull-request" if pull else "environments"
@@ -149,8 +152,8 @@ def main_doubts(rules: Sequence[Rule]) -> list[str]:
         "no review by the code owners": _any(reviews, "require_code_owner_review"),
         "a review from before the last push counts": _any(reviews, "dismiss_stale_reviews_on_push"),
         "who pushed last may approve": _any(reviews, "require_last_push_approval"),
-        f"no status check `{DECISION}`": any(
-            one.get("context") == DECISION
+        f"no status check `{DECISION}` by GitHub Actions": any(
+            one.get("context") == DECISION and one.get("integration_id") == ACTIONS
             for rule in rules
             if rule.type == "required_status_checks"
             for one in rule.parameters.get("required_status_checks") or []
@@ -215,6 +218,14 @@ def _people(now: Today, roles: list[str] | None) -> list[Check]:
 def _codeowners(hub: Hub, base: Path, commit: str) -> list[str]:
     found = hub.codeowners(base, commit)["errors"]
     return [f"{one}: correct it on {PROTECTED}, else nobody has to review" for one in found]
+
+
+def _unused(hub: Hub, name: str) -> list[str]:
+    """Return why the way round an environment is not open: it has reviewers of its own."""
+    found = hub.environment(name)
+    if not found or not found["reviewers"]:
+        return []
+    return ["it has reviewers, and they are who says yes: start without a pull request's number"]
 
 
 def _pull_doubts(hub: Hub, number: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,12 @@ class Release(Closed):
     approvals: list[Approval]
 
 
-def promote(base: Path, registry: Registry, number: int | None = None) -> Entry | None:
+def promote(
+    base: Path,
+    registry: Registry,
+    number: int | None = None,
+    happened: Callable[[Entry], None] | None = None,
+) -> Entry | None:
     """Make an approved version champion; None if it is already.
 
     Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
@@ -73,6 +79,7 @@ def promote(base: Path, registry: Registry, number: int | None = None) -> Entry 
         "promoted",
         seen,
         after=seen.after,
+        happened=happened,
         version=version.number,
         subject=version.subject | {"policy": now.policy_digest, "release": digest_of(values)},
         decision=summary(decision),

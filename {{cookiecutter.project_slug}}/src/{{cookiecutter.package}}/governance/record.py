@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,14 @@ def record(
     seen: Situation,
     *,
     after: str | None = "",
+    happened: Callable[[Entry], None] | None = None,
     **fields: Any,
 ) -> Entry:
     """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
 
     An event that is illegal, that lacks a signature which is due, or that the remote does not take
     is taken back: it never happened. A message that is lost is an event of its own, and then a
-    `Problem`: what it was about has happened.
+    `Problem`: what it was about has happened. `happened` is called as soon as it has.
     """
     address = ready(seen.now.notify)
     with ledger.locked(base):
@@ -116,6 +117,8 @@ def record(
             back = [ledger.REF, before] if before else ["-d", ledger.REF]
             git(base, "update-ref", *back, entry.commit)
             raise
+        if happened is not None:
+            happened(entry)
         registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
         settle(base, registry, life)
     if address is not None:

@@ -34,7 +34,8 @@ def rejudge(
     actions.summary(actions.table(("what", "digest"), subject.items()))
     actions.summary(actions.table(("verdict", "rule", "reason"), rules))
     if not as_json:
-        show(decision)
+        with actions.text():
+            show(decision)
     line = f"version {found.number} was measured again as it was sealed; today's verdict: "
     tell(as_json, line + decision.verdict, **values)
     raise typer.Exit(0 if decision.verdict == "allow" else 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..problem import Problem
@@ -10,8 +11,9 @@ from . import bundle
 from .chain import Entry
 from .lifecycle import Lifecycle, Version, require_legal
 from .promote import require_allowed
-from .record import record, situation
+from .record import record, settle, situation
 from .registry import Registry
+from .rehash import current_run
 from .today import Today
 from .vouch import unfounded
 
@@ -22,16 +24,25 @@ def rollback(
     reason: str,
     to: int | None = None,
     only_from: int | None = None,
+    happened: Callable[[Entry], None] | None = None,
 ) -> Entry:
     """Make an earlier champion champion again: the given one, or the last that is compliant.
 
-    Where none can be, that is an event, too. `only_from`: only if this version is champion.
+    Where none can be, that is an event, too. `only_from`: only if this version is champion. A
+    workflow's run that starts again goes on from its own rollback, and makes no second one.
     """
     if len(reason.split()) < 2:
         raise Problem("a rollback needs a reason: say in a few words why", 2)
     seen = situation(base, registry)
     now, life = seen.now, seen.life
     champion = life.champion
+    run = current_run()
+    last = champion.entries[-1] if champion is not None else None
+    if last and run and (last.event.action, last.event.details.get("run")) == ("rolled_back", run):
+        settle(base, registry, life)
+        if happened is not None:
+            happened(last)
+        return last
     if champion is None:
         raise Problem("there is no champion to roll back from", 1)
     if only_from not in (None, champion.number):
@@ -60,10 +71,11 @@ def rollback(
         "rolled_back",
         seen,
         after=seen.after,
+        happened=happened,
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,
-        details={"from": champion.number, "skipped": skipped},
+        details={"from": champion.number, "skipped": skipped} | ({"run": run} if run else {}),
     )
 
 

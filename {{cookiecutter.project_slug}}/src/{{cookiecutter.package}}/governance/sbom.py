@@ -54,7 +54,7 @@ def environment(project: Path) -> dict[str, Any]:
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem("uv was not found: install it, or set UV to its path")
-    command = [uv, "export", "--quiet", "--frozen", "--no-default-groups", "--group", "line"]
+    command = [uv, "export", "--quiet", "--locked", "--no-default-groups", "--group", "line"]
     command += ["--format", "cyclonedx1.5"]
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(

@@ -17,12 +17,21 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 policy = typer.Typer(help="The policy, and what a change does to it.", no_args_is_help=True)
 
 
-def fetch(as_json: Json = False) -> None:
+def fetch(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete committed evidence: the line has to measure it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Bring the data that the line starts from: from DVC's remote where that is shared."""
     from .event import from_fork, payload
     from .fetch import fetch as fetched
+    from .fetch import take_away
 
-    start = fetched(root(), fork=from_fork(payload()))
+    base = root()
+    start = fetched(base, fork=from_fork(payload()))
+    if fresh and start.mode == "recompute":
+        take_away(base, start)
     actions.output("mode", start.mode)
     actions.output("stage", start.stage)
     if start.mode == "committed":
