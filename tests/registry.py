@@ -221,7 +221,7 @@ def states(project: BakedProject, code: int = 0) -> dict[int, str]:
 def refused(done: subprocess.CompletedProcess[str], *causes: str, code: int = 1) -> str:
     """Assert that a command refused in one line which names the causes; return the line."""
     assert done.returncode == code, done.stdout + done.stderr
-    progress = ("recomputing ", "signing ")
+    progress = ("recomputing ", "signing ", "fetching ")
     lines = [line for line in done.stderr.splitlines() if not line.startswith(progress)]
     assert "Traceback" not in done.stderr
     assert len(lines) == 1, done.stderr

@@ -88,7 +88,7 @@ def _files(
         say(f"fetching {path.as_posix()}")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "dvc", "get", "--quiet", "--rev", commit]
+        command = [sys.executable, "-m", "dvc", "get", "--rev", commit]
         command += [".", path.as_posix(), "--out", str(target)]
         done = subprocess.run(
             command,
