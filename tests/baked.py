@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
 FOREIGN = (
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT"),
+    *("COLUMNS", "LINES"),  # a table in a log has room, whatever terminal the tests run in
     "PYTHONDONTWRITEBYTECODE",  # without bytecode an import takes twice as long
 )
 QUIET = {"DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}

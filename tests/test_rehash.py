@@ -13,7 +13,7 @@ import baked
 import pytest
 import yaml
 from baked import BakedProject
-from test_structure import load
+from workflow_rules import load
 
 pytestmark = pytest.mark.slow
 
