@@ -12,6 +12,7 @@ from pathlib import Path
 import baked
 import pytest
 
+pytestmark = pytest.mark.slow  # all together
 WORKFLOW = ".github/workflows/ci.yml"
 
 

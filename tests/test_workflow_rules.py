@@ -10,6 +10,7 @@ import template_package
 import workflow_rules as rules
 import yaml
 
+pytestmark = pytest.mark.slow  # all together
 each_file = pytest.mark.parametrize("path", rules.files(), ids=rules.name)
 
 
