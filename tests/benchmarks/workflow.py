@@ -24,7 +24,8 @@ def bare(project: BakedProject) -> None:
     kept = [step for step in steps if step.get("name", SYNC) == SYNC]
     kept.append({"run": "uv run dvc repro --force"})
     job = whole["jobs"]["line"] | {"steps": kept}
-    text = yaml.safe_dump({**whole, "on": whole.pop(True), "jobs": {BARE.replace(" ", "-"): job}})
+    on = whole.pop(True)  # the key `on`, which YAML 1.1 takes for a boolean
+    text = yaml.safe_dump({**whole, "on": on, "jobs": {BARE.replace(" ", "-"): job}})
     (path / "bare.yml").write_text(text, encoding="utf-8")
 
 
