@@ -150,6 +150,8 @@ def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject
     # When the line starts as the workflow starts it, then what was committed is gone
     finished.governance("fetch", "--fresh", **RUN)
     assert not list((finished.path / "reports" / "evidence").iterdir())
+    done = finished.governance("rehash", code=1, **RUN)
+    assert "there is no evidence, so nothing was measured" in done.stderr
     dry = finished.run(["dvc", "repro", "--force", "--dry", "--downstream", "ingest"]).stdout
     assert "stage fairness" not in dry
     # And the gate that nobody measured for is red

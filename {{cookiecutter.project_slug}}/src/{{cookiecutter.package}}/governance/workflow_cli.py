@@ -53,6 +53,8 @@ def rehash(
 
     base = root()
     made = rehashed(base, recomputed=not as_committed)
+    if not made.evidence:
+        raise Problem("there is no evidence, so nothing was measured: run `uv run dvc repro`", 1)
     if not as_committed:
         measured.require_plain(base)
         same = measured.require_committed(base)
