@@ -295,6 +295,23 @@ def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
     github.review(4, "risky", "APPROVED", commit_id=head)
     github.add_commit(head, 4)
     assert "approved by Risk" in loosened.governance("policy", "diff", **variables).stdout
+    # And so it does if the same push brought another pull request after it
+    loosened.write("README.md", "Another one\n")
+    after = baked.commit_all(loosened.path, "Words")
+    github.add_pull(5, author="ada", merged=True)
+    github.add_commit(after, 5)
+    assert "approved by Risk" in loosened.governance("policy", "diff", **variables).stdout
+    # And not if that loosens a limit, too
+    text = loosened.read(POLICY)
+    stricter = "metric: explain.coverage, bound: at_least, block: 0.95"
+    assert stricter in text
+    loosened.write(POLICY, text.replace(stricter, stricter.replace("0.95", "0.5")))
+    later = baked.commit_all(loosened.path, "Loosen more")
+    github.add_pull(6, author="ada", merged=True)
+    github.pulls[6]["head"]["sha"] = later
+    github.add_commit(later, 6)
+    done = loosened.governance("policy", "diff", code=1, **variables)
+    assert "pull request 6 loosens what models are judged by" in done.stderr
 
 
 @pytest.mark.slow

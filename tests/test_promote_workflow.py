@@ -266,7 +266,10 @@ def test_trap_26_an_attestation_by_another_workflow_stops_the_promotion(hosted: 
 
 @pytest.mark.nightly
 def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) -> None:
-    # Given a stricter policy on main since, and a pull request that both people approved
+    # Given a plan without reviewers of environments, a stricter policy on main since, and a pull
+    # request that both people approved
+    for name in ("approve-model", "approve-risk"):
+        del hosted.hub.settings.environments[name]
     commit = hosted.commit
     hosted.edit(hosting.POLICY, "warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
     before = baked.git(hosted.project.path, "rev-parse", "HEAD")
@@ -290,21 +293,57 @@ def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) 
     assert registry.ledger(hosted.pulled())[-1]["approvals"][0]["source"] == "github:pull:5"
 
 
+def promoted(project: baked.BakedProject, version: int) -> None:
+    """Let two people approve a version with their keys, and promote it."""
+    for name in ("owner", "risk"):
+        registry.approve(project, version, name)
+    project.governance("promote")
+
+
+def another(hosted: Hosted, *, champion: bool) -> None:
+    """Make version 1 champion, and register version 2, which waits or is champion after it."""
+    project = hosting.use_key(hosted.project)
+    promoted(project, 1)
+    folder = str(project.path / ".dvc-remote")
+    project.run(["dvc", "remote", "add", "--local", "folder", folder])
+    registry.another_model(project, "0.2", "--remote", "folder")
+    project.governance("register")
+    if champion:
+        promoted(project, 2)
+    hosting.forget_key(project)
+    github_projects.meet(hosted.project, hosted.hub)
+
+
+@pytest.mark.nightly
+def test_rollback_makes_the_champion_before_champion_again_and_once_only(hosted: Hosted) -> None:
+    # Given two versions that were champion one after the other
+    another(hosted, champion=True)
+    given = {"reason": "Complaints from customers"}
+    # When the workflow runs, then the first is champion, deployed and tested
+    run = hosted.run("rollback.yml", given)
+    assert (run.code, run.green, run.red) == (0, {"preflight", "rollback"}, set()), run.tail()
+    assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
+    event = registry.ledger(hosted.pulled())[-1]
+    assert (event["action"], event["version"], event["reason"]) == (
+        "rolled_back",
+        1,
+        *given.values(),
+    )
+    assert run.steps["rollback", "Smoke test"] == "success"
+    assert "Nothing is deployed yet" in run.summaries["rollback"]
+    # And when the same run's job runs again, then no second version goes
+    run = hosted.run("rollback.yml", given)
+    assert (run.code, run.green) == (0, {"preflight", "rollback"}), run.tail()
+    assert registry.ledger(hosted.pulled())[-1] == event
+    assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
+
+
 @pytest.mark.nightly
 def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed_again(
     hosted: Hosted,
 ) -> None:
     # Given a champion, a newer version that waits, and a service that fails with that alone
-    project = hosting.use_key(hosted.project)
-    for name in ("owner", "risk"):
-        registry.approve(project, 1, name)
-    project.governance("promote")
-    folder = str(project.path / ".dvc-remote")
-    project.run(["dvc", "remote", "add", "--local", "folder", folder])
-    registry.another_model(project, "0.2", "--remote", "folder")
-    project.governance("register")
-    hosting.forget_key(project)
-    github_projects.meet(hosted.project, hosted.hub)
+    another(hosted, champion=False)
     hosted.say_yes(model="owner", risk="risk")
     hosted.edit(
         ".github/actions/smoke/action.yml",
@@ -318,7 +357,8 @@ def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed
     assert registry.actions(hosted.pulled())[-2:] == ["promoted 2", "rolled_back 1"]
     assert run.steps["promote", "Deploy the champion before"] == "success"
     assert run.steps["promote", "Smoke test of the champion before"] == "success"
-    # And rollback.yml has nothing left to go back to, which is red and recorded
+    # And another run has nothing left to go back to, which is red and recorded
+    hosted.runner.variables["GITHUB_RUN_ID"] = "8"
     run = hosted.run("rollback.yml", {"reason": "Complaints from customers"})
     assert (run.green, run.red) == ({"preflight"}, {"rollback"}), run.tail()
     assert registry.actions(hosted.pulled())[-1] == "rollback_failed 1"

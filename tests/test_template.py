@@ -106,6 +106,13 @@ EDITS: dict[str, tuple[str, Callable[[baked.BakedProject], object]]] = {
         ".github/workflows/other.yml: is not the template's",
         lambda one: one.write(".github/workflows/other.yml", "jobs: {decision: {}}\n"),
     ),
+    "a library that judges": (
+        "pyproject.toml: [tool.uv.sources] is not as the template has it",
+        lambda one: one.write(
+            "pyproject.toml",
+            one.read("pyproject.toml") + '\n[tool.uv.sources]\ntyper = {path = "vendor/typer"}\n',
+        ),
+    ),
     "a schema": (
         "governance/schemas/decision.json: is missing",
         lambda one: (one.path / "governance/schemas/decision.json").unlink(),

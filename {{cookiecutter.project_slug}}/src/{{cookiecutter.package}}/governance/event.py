@@ -36,16 +36,8 @@ def from_fork(event: dict[str, Any]) -> bool:
 
 def base_commit(base: Path, event: dict[str, Any]) -> str | None:
     """Return the commit that the event's change goes on from; None if there is none before it."""
-    for path in (
-        ("pull_request", "base", "sha"),
-        ("merge_group", "base_sha"),
-        ("before",),
-    ):
-        found = _of(event, *path)
-        if isinstance(found, str):
-            break
-    else:
-        return None
+    places = (("pull_request", "base", "sha"), ("merge_group", "base_sha"), ("before",))
+    found = next((sha for one in places if isinstance(sha := _of(event, *one), str)), "")
     if not found.strip("0"):
         return None
     if attempt(base, "cat-file", "-e", f"{found}^{{commit}}").returncode:

@@ -85,9 +85,13 @@ def _pull(base: Path) -> str:
     locked = (base / "dvc.lock").is_file()
     if not locked and not added:
         return ""
-    command = [sys.executable, "-m", "dvc", "pull", "--quiet", *([] if locked else added)]
+    return dvc(base, "pull", "--quiet", *([] if locked else added))
+
+
+def dvc(base: Path, *words: str) -> str:
+    """Run DVC; return why it failed, or nothing."""
     done = subprocess.run(
-        command,
+        [sys.executable, "-m", "dvc", *words],
         cwd=base,
         capture_output=True,
         text=True,

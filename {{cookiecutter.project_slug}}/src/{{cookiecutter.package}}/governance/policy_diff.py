@@ -13,7 +13,7 @@ from ..composition import CONF, compose
 from ..config import Params, Policy
 from ..problem import Problem, first_line
 from . import approvers as people
-from .repository import content, extract, head, written_by
+from .repository import content, extract, git, written_by
 from .rules import fewer_approvals, weaker_than
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
@@ -138,7 +138,27 @@ def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def approved_by(base: Path, number: int, since: str) -> str:
+def approved_push(base: Path, since: str, until: str) -> str | None:
+    """Return who approved what a push loosened, or None if some of it came by no pull request.
+
+    A push may bring several pull requests: each commit of the branch is asked for on its own.
+    """
+    from .github import pulls_of
+
+    found: list[str] = []
+    before = since
+    for commit in git(base, "rev-list", "--first-parent", "--reverse", f"{since}..{until}").split():
+        changes = compare(at(base, before), at(base, commit))
+        if any(one.kind == "loosened" for one in changes):
+            merged = [one.number for one in pulls_of(base, commit) if one.merged_at is not None]
+            if not merged:
+                return None
+            found.append(approved_by(base, merged[0], before, commit))
+        before = commit
+    return " and ".join(dict.fromkeys(found)) or None
+
+
+def approved_by(base: Path, number: int, since: str, until: str) -> str:
     """Return which owner of the policy approved the head of a pull request; `Problem` if none.
 
     Who wrote one of the commits has no say.
@@ -154,7 +174,7 @@ def approved_by(base: Path, number: int, since: str) -> str:
             1,
         )
     pull = reviews(base, number)
-    own = written_by(base, f"{since}..{head(base)}")
+    own = written_by(base, f"{since}..{until}")
     accounts = {
         one.github.lower(): one.name
         for one in owners
@@ -175,11 +195,3 @@ def approved_by(base: Path, number: int, since: str) -> str:
         f"head {pull.head_sha[:12]}: ask {whom} for a review, then run the failed jobs again",
         1,
     )
-
-
-def pull_of(base: Path, commit: str) -> int | None:
-    """Return the merged pull request that brought a commit to the protected branch, if one did."""
-    from .github import pulls_of
-
-    found = [one for one in pulls_of(base, commit) if one.merged_at is not None]
-    return found[0].number if found else None

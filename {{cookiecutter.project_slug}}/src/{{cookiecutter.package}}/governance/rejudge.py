@@ -6,16 +6,15 @@ what was sealed, and today's policy judges it.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from ..problem import Problem, first_line
+from ..problem import Problem
 from . import bundle
 from .bundle import Checked
 from .decision import Decision
+from .fetch import dvc
 from .lifecycle import Lifecycle, Version, require_legal
 from .promote import chosen, require_same_rival
 from .recompute import FILES, is_locked, locked, measure, require_sealed
@@ -88,21 +87,10 @@ def _files(
         say(f"fetching {path.as_posix()}")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "dvc", "get", "--rev", commit]
-        command += [".", path.as_posix(), "--out", str(target)]
-        done = subprocess.run(
-            command,
-            cwd=base,
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
-        if done.returncode or not target.is_file():
-            said = next((x for x in done.stderr.splitlines() if x.startswith("ERROR")), done.stderr)
+        said = dvc(base, "get", "--rev", commit, ".", path.as_posix(), "--out", str(target))
+        if said or not target.is_file():
             raise Problem(
                 f"cannot get {path.as_posix()} of commit {commit[:12]} from DVC's remote: "
-                f"{first_line(ValueError(said), 160)}; was it pushed, and may this machine read it?"
+                f"{said or 'nothing came'}; was it pushed, and may this machine read it?"
             )
     return folder

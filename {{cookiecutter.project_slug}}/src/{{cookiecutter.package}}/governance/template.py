@@ -29,7 +29,15 @@ ACCESS = tuple(f".github/actions/{name}-access/" for name in ("data", "ledger"))
 GOVERNED = ("src/", WORKFLOWS, *ACCESS, "governance/schemas/")
 TEAMS = (f"src/{PACKAGE}/pipeline/",)
 # And of pyproject.toml, what decides which code `governance` runs.
-KEYS = (("project", "scripts"), ("build-system",), ("tool", "hatch"))
+KEYS = (
+    ("project", "dependencies"),
+    ("project", "optional-dependencies"),
+    ("project", "scripts"),
+    ("build-system",),
+    ("tool", "hatch"),
+    ("tool", "uv", "sources"),
+    ("tool", "uv", "override-dependencies"),
+)
 STATE = ".cruft.json"
 MEND = "restore it with git (`uvx cruft diff` shows what), or change the template and update"
 

@@ -12,8 +12,8 @@ import typer
 from ..files import root
 from ..problem import Problem
 from . import actions
+from .commands import Json, tell
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 policy = typer.Typer(help="The policy, and what a change does to it.", no_args_is_help=True)
 
 
@@ -37,7 +37,7 @@ def fetch(
     if start.mode == "committed":
         actions.annotate("warning", f"not recomputed: {start.why}", title="line")
     where = f"the line starts at {start.stage}" if start.stage else "not recomputed"
-    _say(as_json, f"{where}: {start.why}", **start._asdict())
+    tell(as_json, f"{where}: {start.why}", **start._asdict())
 
 
 def rehash(
@@ -64,7 +64,7 @@ def rehash(
     rows = [(path, digest) for path, digest in (made.files | {"model": made.model}).items()]
     actions.summary(f"## Measured\n\n{claims}\n\n{actions.table(('file', 'digest'), rows)}")
     line = f"{len(made.files)} files hashed into {PATH.as_posix()}; {claims}"
-    _say(as_json, line, **made.model_dump(mode="json"))
+    tell(as_json, line, **made.model_dump(mode="json"))
 
 
 def aggregate(as_json: Json = False) -> None:
@@ -74,7 +74,7 @@ def aggregate(as_json: Json = False) -> None:
     said = "; ".join(f"{job}: {result}" for job, result in bad.items())
     for job, result in bad.items():
         actions.annotate("error", f"{job} is {result}, and only success counts", title="decision")
-    _say(as_json, said or f"all {len(results)} jobs succeeded", results=results)
+    tell(as_json, said or f"all {len(results)} jobs succeeded", results=results)
     raise typer.Exit(1 if bad else 0)
 
 
@@ -107,21 +107,21 @@ def diff(
     else:
         since = base_commit(folder, event) if event else protected(folder)
     if since is None:
-        _say(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
+        tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
         return
     changes = diffs.compare(diffs.at(folder, since), diffs.at(folder, head(folder)))
     loosened = [one for one in changes if one.kind == "loosened"]
     _show(changes, since, loosened)
     number = pull if pull is not None else pull_number(event)
-    if loosened and number is None and actions.here():
-        number = diffs.pull_of(folder, head(folder))
     who = None
     if loosened and number is not None:
-        who = diffs.approved_by(folder, number, since)
+        who = diffs.approved_by(folder, number, since, head(folder))
+    elif loosened and actions.here():
+        who = diffs.approved_push(folder, since, head(folder))
     values: list[dict[str, Any]] = [vars(one) for one in changes]
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
     asked = "" if not loosened else f"; approved by {who}" if who else f"; a {diffs.OWNER} is asked"
-    _say(as_json, f"policy since {since[:12]}: {tally}{asked}", changes=values, approved_by=who)
+    tell(as_json, f"policy since {since[:12]}: {tally}{asked}", changes=values, approved_by=who)
     raise typer.Exit(1 if loosened and who is None else 0)
 
 
@@ -137,10 +137,6 @@ def _show(changes: list[Any], since: str, loosened: list[Any]) -> None:
     for one in loosened[: actions.MOST]:
         file, line = lines.get(one.rule, lines.get("", ("", None)))
         actions.annotate("warning", one.what, file=file, line=line, title=f"loosened: {one.rule}")
-
-
-def _say(as_json: bool, line: str, **values: Any) -> None:
-    print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else line)
 
 
 def add(app: typer.Typer) -> None:
