@@ -127,6 +127,8 @@ class Runner:
             for name, value in (values or {}).items():
                 command += [option, f"{name}={value}"]
         if payload is not None:
+            # With an event's file act takes the inputs from there, as GitHub writes them there.
+            payload = {**payload, "inputs": dict(inputs)} if inputs else payload
             path = self.home / "event.json"
             path.write_text(json.dumps(payload), encoding="utf-8")
             command += ["-e", str(path)]

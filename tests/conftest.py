@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import acting
 import baked
@@ -18,6 +19,9 @@ import pytest
 import registry
 from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
+
+if TYPE_CHECKING:
+    from github_stand_in import GitHubStandIn
 
 # As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -211,3 +215,29 @@ def runner(tmp_path: Path) -> acting.Runner:
     """Run workflows with `act`: `runner(project, "governance.yml", "pull_request", payload=…)`."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     return acting.Runner(tmp_path / "runner", environments=baked.ROOT / ".venv-act" / worker)
+
+
+@pytest.fixture(scope="module")
+def loans(
+    project: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """A project of tier high on GitHub, whose owners are two teams; not to be changed."""
+    from github_projects import clone
+
+    return clone(project, tmp_path_factory.mktemp("loans"))
+
+
+@pytest.fixture
+def own(loans: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A copy of it, to be changed."""
+    return baked.copy_project(loans, tmp_path)
+
+
+@pytest.fixture
+def github_api() -> Generator[GitHubStandIn]:
+    """A GitHub whose every request and answer is as its description says."""
+    from github_stand_in import GitHubStandIn
+
+    with GitHubStandIn() as stand_in:
+        yield stand_in
+    assert not stand_in.complaints

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,8 @@ from github_stand_in import GitHubStandIn
 TOKEN = "ghp_T0SECRET"  # noqa: S105 - of these tests alone
 STATE = template_package.module("governance.github_state")
 CLIENT = template_package.module("governance.github_client")
+APPLY = template_package.module("governance.github_apply")
+PROBLEM = template_package.module("problem").Problem
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 PEOPLE = f"""\
 people:
@@ -30,6 +32,10 @@ GUARDED = ("production", "registry", "template-update")
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
 CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
 CHECKS = sorted([*GATES, *(CI["jobs"][job]["name"] for job in ("check", "template"))])
+CUSTOM = {"protected_branches": False, "custom_branch_policies": True}
+ONLY = {"protected_branches": True, "custom_branch_policies": False}
+ENVIRONMENTS = ("approve-model", "approve-risk", *GUARDED)
+ANYBODY = [{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]
 RISK, MODEL = "@acme/model-risk", "@acme/model-owners"
 
 
@@ -152,3 +158,37 @@ def without(hub: GitHubStandIn, kind: str, branch: str = "main") -> None:
     """Take a rule out of a ruleset."""
     found = ruleset(hub, branch)
     found["rules"] = [one for one in found["rules"] if one["type"] != kind]
+
+
+def compared(loans: baked.BakedProject) -> Any:
+    """What `plan` and `verify` find."""
+    with APPLY.planned(loans.path) as plan:
+        return plan.compare()
+
+
+def applied(loans: baked.BakedProject) -> Any:
+    """What `apply` does."""
+    with APPLY.planned(loans.path) as plan:
+        return plan.apply(lambda _: None)
+
+
+def named(report: Any, state: str) -> list[str]:
+    """The settings in a state."""
+    return [one.name for one in report.settings if one.state == state]
+
+
+def lines(report: Any) -> str:
+    """All that a report tells."""
+    return "\n".join(f"{one.name}: {line}" for one in report.settings for line in one.lines)
+
+
+def refused(call: Callable[[], Any], *words: str, code: int = 2) -> str:
+    """The one line with which a call stops; it holds no token."""
+    with pytest.raises(PROBLEM) as caught:
+        call()
+    text = str(caught.value)
+    assert caught.value.exit_code == code, text
+    assert TOKEN not in text
+    for word in words:
+        assert word in text
+    return text

@@ -23,6 +23,11 @@ from baked import BakedProject
 
 APPROVERS = "governance/approvers.yaml"
 ESTIMATOR = "conf/model/hist_gradient_boosting_classifier.yaml"
+POLICY_OWNER = {  # `governance/approvers.yaml` in which one person answers for the policy
+    "people": [
+        {"name": "Risk", "roles": ["risk-owner"], "emails": ["risk@example.org"], "github": "risky"}
+    ]
+}
 PEOPLE = {"owner": ["model-owner"], "risk": ["risk-owner"], "author": ["model-owner"]}
 
 

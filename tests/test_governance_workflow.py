@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import acting
 import baked
 import pytest
+import registry
 import yaml
 from baked import BakedProject
 from conftest import Bake, once
@@ -36,8 +36,6 @@ drop: [application_id, credit_limit]
 time: applied_on
 contract: governance/expectations/synthetic.json
 """
-PEOPLE = {"people": [{"name": "Risk", "roles": ["risk-owner"], "emails": ["risk@example.org"],
-                      "github": "risky"}]}  # fmt: skip
 
 
 def artifacts(runner: acting.Runner) -> set[str]:
@@ -159,7 +157,7 @@ def private_once(
         project.write("conf/data/book.yaml", BOOK)
         text = project.read("conf/config.yaml")
         project.write("conf/config.yaml", text.replace("data: synthetic", "data: book"))
-        project.write("governance/approvers.yaml", json.dumps(PEOPLE))
+        project.write("governance/approvers.yaml", json.dumps(registry.POLICY_OWNER))
         project.run(["dvc", "add", "--quiet", "data/source/book.parquet"])
         project.run(["dvc", "repro", "--quiet"])
         address = "https://data.invalid/loans"
@@ -181,23 +179,15 @@ def private(private_once: BakedProject, tmp_path: Path) -> BakedProject:
     return project
 
 
-@pytest.fixture
-def github() -> Iterator[GitHubStandIn]:
-    """A GitHub whose every request and answer is as its description says."""
-    with GitHubStandIn() as stand_in:
-        yield stand_in
-    assert not stand_in.complaints
-
-
 def pull_request(
-    runner: acting.Runner, project: BakedProject, github: GitHubStandIn, owner: str = "mallory"
+    runner: acting.Runner, project: BakedProject, github_api: GitHubStandIn, owner: str = "mallory"
 ) -> acting.Run:
     """Run the workflow for pull request 4, of a fork or of the repository itself."""
     head = baked.git(project.path, "rev-parse", "HEAD")
     base = baked.git(project.path, "rev-parse", "main")
-    if 4 not in github.pulls:
-        github.add_pull(4, author="mallory")
-    github.pulls[4]["head"]["sha"] = head
+    if 4 not in github_api.pulls:
+        github_api.add_pull(4, author="mallory")
+    github_api.pulls[4]["head"]["sha"] = head
     event = {
         "pull_request": {
             "number": 4,
@@ -205,17 +195,17 @@ def pull_request(
             "base": {"sha": base, "repo": {"full_name": "acme/loans"}},
         }
     }
-    variables = {"GITHUB_REPOSITORY": "acme/loans", "GITHUB_API_URL": github.url}
-    secrets = {"GITHUB_TOKEN": github.token}
+    variables = {"GITHUB_REPOSITORY": "acme/loans", "GITHUB_API_URL": github_api.url}
+    secrets = {"GITHUB_TOKEN": github_api.token}
     ready = replace(runner, variables=variables)
     return ready(project, WORKFLOW, "pull_request", payload=event, secrets=secrets)
 
 
 def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
-    private: BakedProject, runner: acting.Runner, github: GitHubStandIn
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a pull request from a fork, which cannot read the data, when it is judged
-    run = pull_request(runner, private, github)
+    run = pull_request(runner, private, github_api)
     # Then every gate ran on the committed evidence, without a secret
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
@@ -229,10 +219,10 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
 
 
 def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
-    private: BakedProject, runner: acting.Runner, github: GitHubStandIn
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a pull request of the repository itself, whose data cannot be pulled, when it is judged
-    run = pull_request(runner, private, github, owner="acme")
+    run = pull_request(runner, private, github_api, owner="acme")
     # Then committed evidence is not enough, and the cause is named
     assert run.code == 1
     assert run.jobs.keys() == ALL
@@ -244,7 +234,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
 
 
 def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
-    private: BakedProject, runner: acting.Runner, github: GitHubStandIn
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a fork's pull request in which one report is missing and another holds a NaN
     name = "reports/evidence/fairness.json"
@@ -254,7 +244,7 @@ def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
     (private.path / "reports/evidence/explain.json").unlink()
     baked.commit_all(private.path, "Less to read")
     # When it is judged
-    run = pull_request(runner, private, github)
+    run = pull_request(runner, private, github_api)
     # Then these two are red, each with its cause, and so is the decision
     assert run.code == 1
     assert run.jobs.keys() == ALL
@@ -265,7 +255,7 @@ def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
 
 
 def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
-    private: BakedProject, runner: acting.Runner, github: GitHubStandIn
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a pull request that loosens a limit
     name = "conf/policy/limited.yaml"
@@ -277,7 +267,7 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     private.write(name, loosened)
     baked.commit_all(private.path, "Loosen")
     # When it is judged, then the policy's job is red, and tells the rule and whom to ask
-    run = pull_request(runner, private, github)
+    run = pull_request(runner, private, github_api)
     assert run.red == {"policy", "decision"}, run.tail()
     assert run.jobs.keys() == ALL
     assert "no risk-owner has approved its head" in errors(run, "policy")
@@ -285,8 +275,8 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     assert "policy is failure, and only success counts" in errors(run, "decision")
     # When its owner has approved, then it is green
     head = baked.git(private.path, "rev-parse", "HEAD")
-    github.review(4, "risky", "APPROVED", commit_id=head)
-    run = pull_request(runner, private, github)
+    github_api.review(4, "risky", "APPROVED", commit_id=head)
+    run = pull_request(runner, private, github_api)
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
     assert "approved by Risk" in run.said["policy"]
@@ -304,7 +294,7 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     ids=["skipped", "skipped-by-need"],
 )
 def test_trap_20_a_skipped_gate_makes_the_decision_red(
-    private: BakedProject, runner: acting.Runner, github: GitHubStandIn, change: dict[str, Any]
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn, change: dict[str, Any]
 ) -> None:
     # Given a workflow in which one gate is skipped, which would satisfy a required check
     name = f".github/workflows/{WORKFLOW}"
@@ -314,7 +304,7 @@ def test_trap_20_a_skipped_gate_makes_the_decision_red(
     private.write(name, yaml.safe_dump(workflow, sort_keys=False))
     baked.commit_all(private.path, "Skip")
     # When it runs
-    run = pull_request(runner, private, github)
+    run = pull_request(runner, private, github_api)
     # Then the gate did not run, and the decision is red for that alone
     assert run.code == 1
     assert run.jobs.keys() == ALL - {"drift"}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import baked
 import pytest
+import registry
 import template_package
 from conftest import Bake
 from github_stand_in import GitHubStandIn
@@ -190,15 +190,13 @@ def test_who_cannot_be_told_apart_is_a_fork(head: dict[str, Any], fork: bool) ->
 
 
 POLICY = "conf/policy/limited.yaml"
-PEOPLE = {"people": [{"name": "Risk", "roles": ["risk-owner"], "emails": ["risk@example.org"],
-                      "github": "risky"}]}  # fmt: skip
 
 
 @pytest.fixture
 def loosened(bake_runnable: Bake) -> baked.BakedProject:
     """A project with a policy owner, and on a branch a commit that loosens a limit."""
     project = bake_runnable()
-    project.write("governance/approvers.yaml", json.dumps(PEOPLE))
+    project.write("governance/approvers.yaml", json.dumps(registry.POLICY_OWNER))
     baked.commit_all(project.path, "Who owns the policy")
     baked.git(project.path, "checkout", "--quiet", "-b", "feature")
     text = project.read(POLICY)
@@ -210,16 +208,8 @@ def loosened(bake_runnable: Bake) -> baked.BakedProject:
     return project
 
 
-@pytest.fixture
-def github() -> Iterator[GitHubStandIn]:
-    """A GitHub whose every request and answer is as its description says."""
-    with GitHubStandIn() as stand_in:
-        yield stand_in
-    assert not stand_in.complaints
-
-
 def in_actions(
-    github: GitHubStandIn, folder: Path, event: dict[str, Any], **more: str
+    github_api: GitHubStandIn, folder: Path, event: dict[str, Any], **more: str
 ) -> dict[str, str]:
     """The variables of a workflow's step."""
     path = folder / "event.json"
@@ -227,27 +217,27 @@ def in_actions(
     return {
         "GITHUB_ACTIONS": "true",
         "GITHUB_EVENT_PATH": str(path),
-        "GITHUB_REPOSITORY": github.repository,
-        "GITHUB_API_URL": github.url,
-        "GITHUB_TOKEN": github.token,
+        "GITHUB_REPOSITORY": github_api.repository,
+        "GITHUB_API_URL": github_api.url,
+        "GITHUB_TOKEN": github_api.token,
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
     } | more
 
 
 @pytest.mark.slow
 def test_trap_29_a_loosened_limit_needs_the_policys_owner(
-    loosened: baked.BakedProject, github: GitHubStandIn, tmp_path: Path
+    loosened: baked.BakedProject, github_api: GitHubStandIn, tmp_path: Path
 ) -> None:
     # Given a pull request that loosens a limit
     base = baked.git(loosened.path, "rev-parse", "main")
     head = baked.git(loosened.path, "rev-parse", "HEAD")
-    github.add_pull(4, author="ada")
-    github.pulls[4]["head"]["sha"] = head
+    github_api.add_pull(4, author="ada")
+    github_api.pulls[4]["head"]["sha"] = head
     event = {"pull_request": {"number": 4, "base": {"sha": base}}}
-    variables = in_actions(github, tmp_path, event)
+    variables = in_actions(github_api, tmp_path, event)
     # When nobody, the author, or somebody else has approved, then it is refused, with the rule
-    github.review(4, "ada", "APPROVED", commit_id=head)
-    github.review(4, "eve", "APPROVED", commit_id=head)
+    github_api.review(4, "ada", "APPROVED", commit_id=head)
+    github_api.review(4, "eve", "APPROVED", commit_id=head)
     done = loosened.governance("policy", "diff", code=1, **variables)
     assert "loosened: evaluate.roc_auc: warn is" in done.stderr
     assert "no risk-owner has approved its head" in done.stderr
@@ -255,11 +245,11 @@ def test_trap_29_a_loosened_limit_needs_the_policys_owner(
     assert f"::warning file={POLICY},line=" in done.stderr
     assert "evaluate.roc_auc" in (tmp_path / "summary.md").read_text()
     # When the owner has approved an earlier commit, then that is not enough
-    github.review(4, "risky", "APPROVED", commit_id=base)
+    github_api.review(4, "risky", "APPROVED", commit_id=base)
     done = loosened.governance("policy", "diff", code=1, **variables)
     assert f"@risky approved commit {base[:12]} of pull request 4" in done.stderr
     # When the owner has approved this commit, then it goes through, and says who it was
-    github.review(4, "Risky", "APPROVED", commit_id=head)
+    github_api.review(4, "Risky", "APPROVED", commit_id=head)
     done = loosened.governance("policy", "diff", **variables)
     assert "1 loosened" in done.stdout
     assert "approved by Risk (@Risky)" in done.stdout
@@ -267,39 +257,39 @@ def test_trap_29_a_loosened_limit_needs_the_policys_owner(
     own = ["-c", "user.email=risk@example.org", "commit", "--quiet", "--allow-empty", "-m", "Mine"]
     baked.git(loosened.path, *own)
     mine = baked.git(loosened.path, "rev-parse", "HEAD")
-    github.pulls[4]["head"]["sha"] = mine
-    github.review(4, "risky", "APPROVED", commit_id=mine)
+    github_api.pulls[4]["head"]["sha"] = mine
+    github_api.review(4, "risky", "APPROVED", commit_id=mine)
     done = loosened.governance("policy", "diff", code=1, **variables)
     assert "ask one who wrote none of it" in done.stderr
     baked.git(loosened.path, "reset", "--quiet", "--hard", head)
-    github.pulls[4]["head"]["sha"] = head
+    github_api.pulls[4]["head"]["sha"] = head
     # When the owner takes it back, then it is refused again
-    github.review(4, "risky", "CHANGES_REQUESTED", commit_id=head)
+    github_api.review(4, "risky", "CHANGES_REQUESTED", commit_id=head)
     loosened.governance("policy", "diff", code=1, **variables)
 
 
 @pytest.mark.slow
 def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
-    loosened: baked.BakedProject, github: GitHubStandIn, tmp_path: Path
+    loosened: baked.BakedProject, github_api: GitHubStandIn, tmp_path: Path
 ) -> None:
     # Given a push to main that loosens a limit
     base = baked.git(loosened.path, "rev-parse", "main")
     head = baked.git(loosened.path, "rev-parse", "HEAD")
-    variables = in_actions(github, tmp_path, {"before": base})
+    variables = in_actions(github_api, tmp_path, {"before": base})
     # When it came by no pull request, then the owner is asked for
     done = loosened.governance("policy", "diff", code=1, **variables)
     assert "a risk-owner is asked" in done.stdout
     # When it came by one that the owner approved, then it goes through
-    github.add_pull(4, author="ada", merged=True)
-    github.pulls[4]["head"]["sha"] = head
-    github.review(4, "risky", "APPROVED", commit_id=head)
-    github.add_commit(head, 4)
+    github_api.add_pull(4, author="ada", merged=True)
+    github_api.pulls[4]["head"]["sha"] = head
+    github_api.review(4, "risky", "APPROVED", commit_id=head)
+    github_api.add_commit(head, 4)
     assert "approved by Risk" in loosened.governance("policy", "diff", **variables).stdout
     # And so it does if the same push brought another pull request after it
     loosened.write("README.md", "Another one\n")
     after = baked.commit_all(loosened.path, "Words")
-    github.add_pull(5, author="ada", merged=True)
-    github.add_commit(after, 5)
+    github_api.add_pull(5, author="ada", merged=True)
+    github_api.add_commit(after, 5)
     assert "approved by Risk" in loosened.governance("policy", "diff", **variables).stdout
     # And not if that loosens a limit, too
     text = loosened.read(POLICY)
@@ -307,29 +297,29 @@ def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
     assert stricter in text
     loosened.write(POLICY, text.replace(stricter, stricter.replace("0.95", "0.5")))
     later = baked.commit_all(loosened.path, "Loosen more")
-    github.add_pull(6, author="ada", merged=True)
-    github.pulls[6]["head"]["sha"] = later
-    github.add_commit(later, 6)
+    github_api.add_pull(6, author="ada", merged=True)
+    github_api.pulls[6]["head"]["sha"] = later
+    github_api.add_commit(later, 6)
     done = loosened.governance("policy", "diff", code=1, **variables)
     assert "pull request 6 loosens what models are judged by" in done.stderr
 
 
 @pytest.mark.slow
 def test_without_a_loosened_limit_nobody_is_asked(
-    bake_runnable: Bake, github: GitHubStandIn, tmp_path: Path
+    bake_runnable: Bake, github_api: GitHubStandIn, tmp_path: Path
 ) -> None:
     # Given a push that touches no limit, when its policy is compared, then GitHub is not asked
     project = bake_runnable()
     base = baked.git(project.path, "rev-parse", "HEAD")
     project.write("README.md", "Another one\n")
     baked.commit_all(project.path, "Words")
-    project.governance("policy", "diff", **in_actions(github, tmp_path, {"before": base}))
-    assert not github.asked
+    project.governance("policy", "diff", **in_actions(github_api, tmp_path, {"before": base}))
+    assert not github_api.asked
     # And of a first push there is nothing to compare with
-    first = in_actions(github, tmp_path, {"before": "0" * 40})
+    first = in_actions(github_api, tmp_path, {"before": "0" * 40})
     assert "no earlier policy" in project.governance("policy", "diff", **first).stdout
     # And a base that is not here is no answer
-    lost = in_actions(github, tmp_path, {"before": "1" * 40})
+    lost = in_actions(github_api, tmp_path, {"before": "1" * 40})
     assert "fetch-depth 0" in project.governance("policy", "diff", code=2, **lost).stderr
     # And on a machine without an event it is compared with main
     assert "0 loosened" in project.governance("policy", "diff").stdout

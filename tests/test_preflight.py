@@ -12,8 +12,10 @@ import pytest
 import template_package
 from conftest import Bake
 from github_projects import (
+    CUSTOM,
     KEY,
     MODEL,
+    ONLY,
     RISK,
     TOKEN,
     change,
@@ -39,20 +41,6 @@ Problem = template_package.module("problem").Problem
 pytestmark = pytest.mark.slow  # all together
 
 Break = Callable[[GitHubStandIn], Any]
-CUSTOM = {"protected_branches": False, "custom_branch_policies": True}
-ONLY = {"protected_branches": True, "custom_branch_policies": False}
-
-
-@pytest.fixture(scope="module")
-def loans(project: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project of tier high whose owners are two teams; not to be changed."""
-    return clone(project, tmp_path_factory.mktemp("loans"))
-
-
-@pytest.fixture
-def own(loans: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
-    """A copy of it, to be changed."""
-    return baked.copy_project(loans, tmp_path)
 
 
 @pytest.fixture

@@ -65,6 +65,9 @@ def approve(
     run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
     pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
     comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Exit 1 if a role has still to say yes.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Say yes to a version, signed with your SSH key; or take over what people said on GitHub."""
@@ -84,15 +87,13 @@ def approve(
         line = f"version {version}: what {source} says is recorded, and it is approved"
         tell(as_json, line, version=version, missing=[], event=None)
         return
-    said = " and ".join(str(one["approver"]) for one in done.entry.event.approvals)
-    left = f"; still to approve: {', '.join(done.missing)}" if done.missing else "; approved"
-    tell(
-        as_json,
-        f"version {version}: {said} said yes (event {done.entry.event.sequence}){left}",
-        version=version,
-        missing=done.missing,
-        event=done.entry.event.sequence,
-    )
+    event = done.entry.event
+    said = " and ".join(str(one["approver"]) for one in event.approvals)
+    left = f"still to approve: {', '.join(done.missing)}" if done.missing else "approved"
+    line = f"version {version}: {said} said yes (event {event.sequence}); {left}"
+    tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
+    if complete and done.missing:
+        raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", 1)
 
 
 def reject(
