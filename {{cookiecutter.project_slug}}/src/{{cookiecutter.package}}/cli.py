@@ -51,9 +51,8 @@ def gate(
     from .governance import gate as gates
     from .governance import verdicts
 
-    base = root()
     try:
-        known = None
+        base, known = root(), None
         if rehashed:
             from .governance.rehash import read
 
