@@ -18,7 +18,7 @@ class Finding(NamedTuple):
 
 
 Check = Callable[[Path, list[str]], list[Finding]]
-"""Project root and POSIX paths relative to it → findings. A check of the whole ignores the paths."""
+"""Root and relative POSIX paths → findings; a check of the whole ignores the paths."""
 
 
 def tracked(base: Path) -> list[str]:
