@@ -56,7 +56,7 @@ def _wrong(name: str, text: str) -> Found:
     except (AttributeError, TypeError, KeyError):
         yield (
             "has another form than GitHub's",
-            "see what `uv run --group tools zizmor .github` says",
+            "`uv run --group tools zizmor .github` says more",
         )
 
 
