@@ -11,6 +11,7 @@ import typer
 from .checks.cli import check
 from .drill.cli import drill
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
+from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
 from .governance.template_cli import template
 from .problem import Problem, first_line
@@ -28,6 +29,7 @@ app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
+app.command()(doctor)
 commands.add(app)
 github_cli.add(app)
 release_cli.add(app)

@@ -79,7 +79,5 @@ FAULTS = (
     Fault("stale-evidence", "a table changed after it was measured", (4, 15), GATE, stale),
     Fault("nan-evidence", "a measured number is NaN", (5, 6), GATE, no_number),
     Fault("expired-waiver", "a failed rule's waiver is over", (30,), GATE, waiver),
-    Fault(
-        "forged-lock", "DVC has locked evidence written by hand", (13,), ("rehash",), forged_lock
-    ),
+    Fault("forged-lock", "DVC has locked hand-written evidence", (13,), ("rehash",), forged_lock),
 )

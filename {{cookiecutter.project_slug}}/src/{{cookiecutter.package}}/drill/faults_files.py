@@ -112,22 +112,21 @@ def without_lock(scratch: Scratch) -> Sign:
     return Sign(r"reports/evidence/drift\.json")
 
 
-def checked(name: str) -> tuple[str, ...]:
-    """Return the command that runs a check."""
-    return ("check", name)
-
-
+GOVERNED, DATA, NOTEBOOKS, WORKFLOWS, PII, CONFIG, LINEAGE = (
+    ("check", name)
+    for name in (
+        *("governed-files", "data-in-git", "notebooks", "workflows", "pii", "config", "lineage"),
+    )
+)
 FAULTS = (
-    Fault(
-        "governed-file", "the gate's code was edited", (40,), checked("governed-files"), governed
-    ),
-    Fault("data-in-git", "a table under an innocent name", (), checked("data-in-git"), rows_in_git),
-    Fault("notebook", "a notebook with its output", (), checked("notebooks"), notebook),
-    Fault("silent-workflow", "a failure is passed over", (18,), checked("workflows"), workflow),
-    Fault("pii", "identifiers in a file", (), checked("pii"), personal),
-    Fault("pii-column", "e-mail addresses in a column", (), checked("pii"), personal_column),
-    Fault("edited-params", "params.yaml by hand", (12,), checked("config"), by_hand),
-    Fault("frozen-stage", "a stage never runs again", (13,), checked("lineage"), frozen),
-    Fault("stale-lock", "dvc.lock has another table", (15,), checked("lineage"), stale_lock),
-    Fault("edited-evidence", "evidence by hand", (13,), checked("lineage"), without_lock),
+    Fault("governed-file", "the gate's code was edited", (40,), GOVERNED, governed),
+    Fault("data-in-git", "a table under an innocent name", (), DATA, rows_in_git),
+    Fault("notebook", "a notebook with its output", (), NOTEBOOKS, notebook),
+    Fault("silent-workflow", "a failure is passed over", (18,), WORKFLOWS, workflow),
+    Fault("pii", "identifiers in a file", (), PII, personal),
+    Fault("pii-column", "e-mail addresses in a column", (), PII, personal_column),
+    Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
+    Fault("frozen-stage", "a stage never runs again", (13,), LINEAGE, frozen),
+    Fault("stale-lock", "dvc.lock has another table", (15,), LINEAGE, stale_lock),
+    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, without_lock),
 )

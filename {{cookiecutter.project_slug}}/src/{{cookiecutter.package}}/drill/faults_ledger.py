@@ -14,6 +14,7 @@ from ..governance.repository import git
 from .fault import Fault, Nothing, Sign
 from .scratch import Scratch
 
+NOBODY = "nobody@drill.invalid"
 VERIFY = ("ledger", "verify")
 ROWS = tables.RAW.with_name("rows.parquet").as_posix()
 

@@ -15,7 +15,7 @@ from typing import Any
 from .. import evidence
 from ..composition import CONF, compose
 from ..config import Params, Rule
-from ..governance.repository import PROTECTED, REMOTE, attempt, git, head
+from ..governance.repository import PROTECTED, REMOTE, git, head
 from ..problem import Problem, first_line
 from .fault import Nothing, Said, State
 

@@ -51,8 +51,8 @@ def verify(as_json: Json = False) -> None:
     from .vouch import doubts
 
     base = root()
-    anchors, lost = _anchors(base)
-    signers, unknown = _signers(base)
+    anchors, lost = anchors_of(base)
+    signers, unknown = signers_of(base)
     found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
     if not found.problems and not unknown:
         problems = doubts(base, read(base))
@@ -97,7 +97,7 @@ def export(
         print(f"wrote {len(records)} events to {shown(output)}")
 
 
-def _signers(base: Path) -> tuple[list[Signer], str]:
+def signers_of(base: Path) -> tuple[list[Signer], str]:
     """Return the keys that may sign events, and why they are not known, if so."""
     from ..problem import Problem
     from . import approvers
@@ -109,7 +109,7 @@ def _signers(base: Path) -> tuple[list[Signer], str]:
         return [], str(problem)
 
 
-def _anchors(base: Path) -> tuple[list[Anchor], str]:
+def anchors_of(base: Path) -> tuple[list[Anchor], str]:
     """Return the heads that the registry names, and why they could not be asked for, if so."""
     import os
 
@@ -129,7 +129,7 @@ def _anchors(base: Path) -> tuple[list[Anchor], str]:
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
     from .signatures import signatures
 
-    found = signatures(base, [one.commit for one in entries], _signers(base)[0])
+    found = signatures(base, [one.commit for one in entries], signers_of(base)[0])
     return [
         {
             "commit": one.commit,
