@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -42,6 +41,9 @@ class Row(NamedTuple):
     line: str
 
 
+Looks = dict[str, Callable[[Path], Iterable[Row]]]
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -58,25 +60,25 @@ def doctor(
 
 
 def examine(base: Path) -> list[Row]:
-    """Return all rows; what waits for an answer waits at the same time."""
+    """Return all rows; what may have to wait for an answer waits beside the others."""
     if attempt(base, "rev-parse", "--git-dir").returncode:
         raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
     os.chdir(base)
-    looks: dict[str, Callable[[Path], Iterable[Row]]] = {
-        "git": git_itself, "remote": git_remote, "DVC": dvc, "MLflow": mlflow, "policy": policy,
-        "hooks": hooks, "keys": keys, "approvers": people, "GitHub": github, "ledger": ledger,
-        "template": template,
+    waiting: Looks = {"remote": git_remote, "DVC": dvc, "MLflow": mlflow, "template": template}
+    here: Looks = {  # in one thread: Hydra composes once at a time
+        "git": git_itself, "policy": policy, "hooks": hooks, "keys": keys, "approvers": people,
+        "ledger": ledger, "GitHub": github,
     }  # fmt: skip
-    with ThreadPoolExecutor(len(looks)) as pool:
-        found = list(pool.map(partial(_looked, base), looks.items()))
-    return [row for rows in found for row in rows]
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        later = [pool.submit(_looked, base, *look) for look in waiting.items()]
+        found = [row for look in here.items() for row in _looked(base, *look)]
+        return found + [row for one in later for row in one.result()]
 
 
-def _looked(base: Path, look: tuple[str, Callable[[Path], Iterable[Row]]]) -> list[Row]:
+def _looked(base: Path, name: str, look: Callable[[Path], Iterable[Row]]) -> list[Row]:
     """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
-    name, rows = look
     try:
-        found = list(rows(base))
+        found = list(look(base))
     except Problem as problem:
         found = [Row(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
@@ -197,13 +199,21 @@ def mlflow(base: Path) -> Iterable[Row]:
 
 def _database(uri: str) -> str:
     """Return why a database of MLflow's cannot be read, or nothing."""
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import SQLAlchemyError
+    import sqlite3
+    from contextlib import closing
 
+    question = "SELECT version_num FROM alembic_version"
     try:
+        if uri.startswith("sqlite:///"):
+            path = Path(uri.removeprefix("sqlite:///")).absolute()
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+                db.execute(question)
+            return ""
+        from sqlalchemy import create_engine, text
+
         with create_engine(uri).connect() as connection:
-            connection.execute(text("SELECT version_num FROM alembic_version"))
-    except (SQLAlchemyError, ImportError) as error:
+            connection.execute(text(question))
+    except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
         return first_line(ValueError(str(error).partition("\n")[0]), 120)
     return ""
 

@@ -115,7 +115,7 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str]:
 
     from ..problem import Problem
 
-    if not (base / "mlflow.db").exists() and not os.environ.get("MLFLOW_TRACKING_URI"):
+    if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
         return [], ""  # there is no registry yet, and looking would make one
     from .registry import Registry, model_name
 
@@ -124,6 +124,20 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str]:
         return Registry(model_name(base)).anchors(), ""
     except Problem as problem:
         return [], str(problem)
+
+
+def _never_registered(store: Path) -> bool:
+    """Return whether the repository's own store has no registered model, without MLflow's help."""
+    import sqlite3
+    from contextlib import closing
+
+    if not store.exists():
+        return True
+    try:
+        with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
+    except sqlite3.Error:
+        return False  # MLflow will say what is wrong with it
 
 
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
