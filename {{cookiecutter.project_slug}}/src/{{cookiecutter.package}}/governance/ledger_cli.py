@@ -112,11 +112,15 @@ def signers_of(base: Path) -> tuple[list[Signer], str]:
 def anchors_of(base: Path) -> tuple[list[Anchor], str]:
     """Return the heads that the registry names, and why they could not be asked for, if so."""
     import os
+    import sqlite3
 
     from ..problem import Problem
 
-    if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
-        return [], ""  # there is no registry yet, and looking would make one
+    try:
+        if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
+            return [], ""  # there is no registry yet, and looking would make one
+    except sqlite3.Error as error:
+        return [], f"mlflow.db cannot be read ({error}): put it back"
     from .registry import Registry, model_name
 
     os.chdir(base)
@@ -133,11 +137,8 @@ def _never_registered(store: Path) -> bool:
 
     if not store.exists():
         return True
-    try:
-        with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            return db.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
-    except sqlite3.Error:
-        return False  # MLflow will say what is wrong with it
+    with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
 
 
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
