@@ -6,7 +6,9 @@ The libraries that check (phonenumbers, python-stdnum) are imported when somethi
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..problem import Problem
@@ -25,15 +27,18 @@ IN_ADDRESS = re.compile(r"://[^\s/@]*$")  # user@host of an URL
 IBAN = re.compile(
     r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30})(?![A-Za-z0-9]))"
 )
-CARD = re.compile(r"(?<![\w.+-])(?:\d{14,19}|\d{4}(?:[ -]\d{4,6}){2,3}(?:[ -]\d{3})?)(?!\w|[.-]\w)")
+CARD = re.compile(
+    r"(?<![\w.+-])(?:\d{14,19}|(?<!\d )\d{4}(?:[ -]\d{4,6}){2,3}(?:[ -]\d{3})?(?! \d))(?!\w|[.-]\w)"
+)
 GROUPS = ([4, 4, 4, 4], [4, 6, 5], [4, 6, 4], [4, 4, 4, 4, 3])
 PHONE = re.compile(r"(?<![\w+./])\+[1-9](?:[ ().\-/]{0,3}\d){6,14}(?!\w|[.-]\w)")
+DECIMAL = re.compile(r"\+\d+\.\d+")
 AMERICAN = re.compile(
     r"(?<![\w.+-])(?:\([2-9]\d\d\) ?[2-9]\d\d|[2-9]\d\d-[2-9]\d\d)-\d{4}(?!\w|[.-]\w)"
 )
 NATIONAL = re.compile(r"(?<![\w.+-])\(?\d(?:[ ().\-/]{0,2}\d){6,13}(?!\w|[.-]\w)")
 PHONE_WORDS = re.compile(
-    r"(?<![^\W\d_])(?:(?:tele|mobile|cell|work|home)?phones?|tel|telefon\w*|t[eé]l[eé]phone|handy|"
+    r"(?<![^\W\d_])(?:(?:tele|mobile|cell|work|home)?phones?|telefon\w*|t[eé]l(?:[eé]phone)?|handy|"
     r"mobile?|movil|móvil|fax|whatsapp|call (?:me|us))(?![^\W\d_])",
     re.IGNORECASE,
 )
@@ -41,11 +46,13 @@ REGIONS = (
     *("US", "GB", "DE", "FR", "ES", "IT", "NL", "BE", "CH", "AT", "SE", "NO", "DK", "FI"),
     *("PL", "PT", "IE", "CZ", "RO", "IN", "BR", "AU"),
 )
-IPV4 = re.compile(r"(?<![\w.=~^+-])(?<!\w/)(?:\d{1,3}\.){3}\d{1,3}(?!\w|[.+-]\w|/\d)")
+IPV4 = re.compile(r"(?<![\w.+-])(?<!\w/)(?:\d{1,3}\.){3}\d{1,3}(?!\w|[.+-]\w|/\d)")
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?![\w:]|/\d)", re.I
 )
-VERSION = re.compile(r"version|release|\bv\.?\s*$|[=<>~^]\s*['\"]?$|^#+ ", re.IGNORECASE)
+VERSION = re.compile(
+    r"version|release|\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|#\s+$", re.IGNORECASE
+)
 # Every identifier has an @, six digits or an address' dots or colons: other lines are left out.
 WORTH = re.compile(
     r"@|\d(?:[^\d\n]{0,3}\d){5}|\d\.\d{1,3}\.\d{1,3}\.\d|[23][0-9a-f]{3}:[0-9a-f]{0,4}:",
@@ -69,18 +76,18 @@ Test = Callable[[str, re.Match[str], str], int]
 
 def find(lines: list[str], about: str = "") -> Iterator[Hit]:
     """Yield the identifiers of lines; `about` (a header, a column's name) says what is in them."""
-    kept = [(number, line) for number, line in enumerate(lines) if WORTH.search(line)]
-    text = "\n".join(line for _, line in kept)
+    numbers = [number for number, line in enumerate(lines) if WORTH.search(line)]
+    text = "\n".join(lines[number] for number in numbers)
+    starts = list(accumulate((len(lines[number]) + 1 for number in numbers), initial=0))
     taken: dict[int, list[tuple[int, int]]] = {}
-    for kind, pattern, test in _kinds(text, about) if kept else ():
+    for kind, pattern, test in _kinds(text, about) if numbers else ():
         for match in pattern.finditer(text):
-            start = match.start()
-            line = text.rfind("\n", 0, start) + 1
-            end = test(text, match, text[max(line, start - NEAR) : start])
-            mine = taken.setdefault(line, [])
+            start, index = match.start(), bisect_right(starts, match.start()) - 1
+            end = test(text, match, text[max(starts[index], start - NEAR) : start])
+            mine = taken.setdefault(index, [])
             if end and not any(start < b and a < end for a, b in mine):
                 mine.append((start, end))
-                yield Hit(kind, kept[text.count("\n", 0, start)][0], text[start:end])
+                yield Hit(kind, numbers[index], text[start:end])
 
 
 def _kinds(text: str, about: str) -> Iterator[tuple[str, re.Pattern[str], Test]]:
@@ -142,6 +149,8 @@ def issued(digits: str) -> bool:
 
 
 def _international(text: str, match: re.Match[str], before: str) -> int:
+    if DECIMAL.fullmatch(match[0]):
+        return 0
     return match.end() if _is_phone(match[0], None) else 0
 
 

@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 
 from ..problem import Problem
+from . import national_ids
 from .finding import Finding
 from .identifiers import CARD, IBAN, find, masked
 
 SAMPLE = 10_000  # rows
 SEED = 2026
-CHECKED = {"IBAN": IBAN, "payment card": CARD}  # one number in a hundred, in ten, is one by chance:
-SHARE = 0.5  # of those of this form in a column, at least so many are right
+CHECKED = {"IBAN": IBAN, "payment card": CARD}  # and the national ids: some are right by chance;
+SHARE = 0.5  # of a column's values of this form, at least so many have to be
 MEND = "leave the column out where the data come from (conf/data: source), or replace it by a key"
 
 
@@ -74,6 +75,7 @@ def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
 
 
 def _of_this_form(kind: str, lines: list[str]) -> int:
-    """Return how many values look like a kind that one in ten is by chance; of others 0."""
-    pattern = CHECKED.get(kind)
-    return sum(bool(pattern.search(line)) for line in lines) if pattern else 0
+    """Return how many values are written as this kind; of one that chance does not make, 0."""
+    ids = [national_ids.pattern(one) for one in national_ids.IDS if one.name == kind]
+    patterns = ids or [one for name, one in CHECKED.items() if name == kind]
+    return sum(any(one.search(line) for one in patterns) for line in lines)
