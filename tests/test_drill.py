@@ -73,6 +73,16 @@ BROKEN = {  # fault → file, code, code that lets it through
     ),
     "notebook": ("checks/notebooks.py", 'if name.lower().endswith(".ipynb"):', "if not name:"),
     "silent-workflow": ("checks/workflows.py", "        if silent:\n", "        if not part:\n"),
+    "pii": ("checks/pii.py", "if not allowed(", "if not name and not allowed("),
+    "pii-column": ("checks/pii_columns.py", "if len(hits) >= SHARE", "if not hits and SHARE"),
+    "edited-params": (
+        "checks/config.py",
+        "    if not (base / PARAMS).is_file():\n        return\n",
+        "    if base:\n        return\n",
+    ),
+    "frozen-stage": ("checks/lineage.py", "        if stage.frozen:\n", "        if not name:\n"),
+    "stale-lock": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
+    "edited-evidence": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
     "edited-ledger": (
         "governance/chain.py",
         "event.previous == (GENESIS if before is None else before.event.digest())",

@@ -12,6 +12,8 @@ from .fault import Fault, Sign
 from .faults_data import rewrite
 from .scratch import PACKAGE, Scratch
 
+MAIL = "@".join(("jane.roe", "contoso.com"))  # in parts: this file is looked at, too
+IBAN = " ".join(("DE89", "3704", "0044", "0532", "0130", "00"))
 LINES = 300  # of a table under an innocent name
 SILENT = """\
 name: extra
@@ -60,20 +62,15 @@ def workflow(scratch: Scratch) -> Sign:
 
 def personal(scratch: Scratch) -> Sign:
     """Commit direct identifiers."""
-    people = "Ask Jane: jane.roe@contoso.com, +49 30 901820, IBAN DE89 3704 0044 0532 0130 00\n"
-    scratch.add("docs/contacts.md", people)
-    return Sign(r"docs/contacts\.md: .*(e-mail|IBAN|phone)")
+    scratch.add("docs/contacts.md", f"Ask Jane: {MAIL}, IBAN {IBAN}\n")
+    return Sign(r"docs/contacts\.md: .*(e-mail|IBAN)")
 
 
 def personal_column(scratch: Scratch) -> Sign:
     """Let e-mail addresses into a column of the table."""
-    name = scratch.features()[0][0]
-
-    def leaked(frame: Any) -> Any:
-        mails = [f"jane.roe{row}@contoso.com" for row in range(len(frame))]
-        return frame.assign(**{name: mails})
-
-    rewrite(scratch, tables.RAW, leaked)
+    numeric, categorical = scratch.features()
+    name = [*categorical, *numeric][0]
+    rewrite(scratch, tables.RAW, lambda frame: frame.assign(**{name: MAIL}))
     return Sign(rf"{re.escape(name)}.*e-mail")
 
 
@@ -81,7 +78,7 @@ def by_hand(scratch: Scratch) -> Sign:
     """Edit the composed configuration instead of `conf/`."""
     scratch.edit_yaml("params.yaml", lambda values: values.update(seed=values["seed"] + 1))
     scratch.commit("Another seed")
-    return Sign(r"params\.yaml: .*seed")
+    return Sign(r"seed .*params\.yaml")
 
 
 def frozen(scratch: Scratch) -> Sign:
@@ -102,14 +99,18 @@ def stale_lock(scratch: Scratch) -> Sign:
 
     scratch.edit_yaml("dvc.lock", other)
     scratch.commit("Another table")
-    return Sign(r"data/raw\.parquet")
+    return Sign(r"data/raw\.parquet: is not what ingest wrote")
 
 
-def without_lock(scratch: Scratch) -> Sign:
+def by_nobody(scratch: Scratch) -> Sign:
     """Commit evidence that no stage has written: DVC's lock has another."""
-    scratch.edit(path_of("drift").as_posix(), lambda found: found["volatile"].update(seconds=0.001))
+
+    def better(found: dict[str, Any]) -> None:
+        found["metrics"]["max_psi_quantile10"].update(value=0.0)
+
+    scratch.edit(path_of("drift").as_posix(), better)
     scratch.commit("Better evidence")
-    return Sign(r"reports/evidence/drift\.json")
+    return Sign(r"reports/evidence/drift\.json: is not what drift wrote")
 
 
 GOVERNED, DATA, NOTEBOOKS, WORKFLOWS, PII, CONFIG, LINEAGE = (
@@ -128,5 +129,5 @@ FAULTS = (
     Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
     Fault("frozen-stage", "a stage never runs again", (13,), LINEAGE, frozen),
     Fault("stale-lock", "dvc.lock has another table", (15,), LINEAGE, stale_lock),
-    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, without_lock),
+    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, by_nobody),
 )
