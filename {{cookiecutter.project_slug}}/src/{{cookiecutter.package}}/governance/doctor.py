@@ -226,11 +226,11 @@ def _params(base: Path) -> Params:
 
 def policy(base: Path) -> Iterable[Row]:
     """Does `conf/` compose, does somebody have to say yes, do the waivers hold?"""
-    from ..pipeline.compose import check
+    from .rules import require_sound
 
     try:
         params = _params(base)
-        check(params)
+        require_sound(params)
     except Problem as problem:
         yield Row("policy", WRONG, str(problem))
         return
