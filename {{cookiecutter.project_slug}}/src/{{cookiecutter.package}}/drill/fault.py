@@ -26,7 +26,7 @@ class Sign(NamedTuple):
 
 
 class Nothing(Problem):
-    """The project has nothing of the kind that is to be spoilt."""
+    """The project has nothing of the kind that is to be spoilt, by its own configuration."""
 
 
 @dataclass(frozen=True)
