@@ -1,4 +1,4 @@
-"""Copy a repository to where its faults harm nobody: with no way back to what is real."""
+"""Copy a repository to where faults harm nobody, and see that the real one is as it was."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 import shutil
 from pathlib import Path
 
-from ..governance.repository import PROTECTED, REMOTE, git, head
+from ..files import file_digest
+from ..governance.repository import PROTECTED, REMOTE, attempt, git, head
 from ..problem import Problem
 
 KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
 AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
+STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
+BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "reports/decision.json")
 LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
 
 
@@ -69,3 +72,36 @@ def _cached(project: Path, source: Path, target: Path) -> None:
         shutil.copyfile(source / path, target / path)
         if name.endswith(".dir"):
             todo += re.findall(r'"md5": "([0-9a-f]{32})"', (target / path).read_text("utf-8"))
+
+
+def fingerprint(base: Path) -> dict[str, str]:
+    """Return what is where: every ref, every file but compiled Python, the stores."""
+    refs = git(base, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+    found = {name: commit for name, _, commit in (line.partition(" ") for line in refs)}
+    found["HEAD"] = attempt(base, "rev-parse", "--symbolic-full-name", "HEAD", "--").stdout.decode()
+    found["git's configuration"] = git(base, "config", "--local", "--list")
+    names = git(base, "ls-files", "--cached", "--others", "-z").split("\0")
+    paths = {base / name for name in names if name and not name.startswith((".venv", ".git/"))}
+    paths |= {path for pattern in STORES for path in base.glob(pattern)}
+    for path in sorted(paths):
+        name = path.relative_to(base).as_posix()
+        if "__pycache__" in name or not path.is_file():
+            continue
+        known = path.stat()
+        found[name] = f"{known.st_size} {known.st_mtime_ns}"
+        if name in BY_CONTENT:
+            found[name] += f" {file_digest(path)}"
+    return found
+
+
+def require_same(before: dict[str, str], after: dict[str, str]) -> None:
+    """Refuse the drill's result where something of the real repository is not as it was."""
+    changed = sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+    )
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise Problem(
+            f"{changed[0]}{more} changed in the real repository while the drill ran: leave it "
+            "alone meanwhile and run the drill again; if nobody touched it, report this"
+        )

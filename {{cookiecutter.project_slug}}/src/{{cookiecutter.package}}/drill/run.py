@@ -12,10 +12,10 @@ from typing import Any
 from ..governance.commands import say
 from ..problem import Problem
 from . import faults_data, faults_evidence, faults_files, faults_ledger
+from .clone import fingerprint, require_same
 from .fault import Fault, Nothing, Outcome, Tally, judged
 from .scratch import Scratch
 from .states import enter, judge
-from .untouched import fingerprint, require_same
 
 FAULTS = {
     fault.name: fault

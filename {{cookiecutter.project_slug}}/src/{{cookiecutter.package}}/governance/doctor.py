@@ -8,40 +8,26 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..problem import Problem, first_line
-from .repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
+from . import doctor_stores as stores
+from .doctor_stores import NOTE, OK, UNKNOWN, WARNING, WRONG, Row, protected_here
+from .repository import REMOTE, attempt, has_remote
 
 if TYPE_CHECKING:
     from ..config import Params
     from .approvers import Approvers
 
-OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
-PATIENCE = 3.0  # seconds for what has to be asked over a network
-SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
-ANSWERS = ("git", "ls-remote", REMOTE, "HEAD")
 SOON = 14  # days before its end at which a waiver is told of
-
-
-class Row(NamedTuple):
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    line: str
-
-
-Looks = dict[str, Callable[[Path], Iterable[Row]]]
+Look = Callable[[Path], Iterator[Row]]
 
 
 def doctor(
@@ -64,10 +50,13 @@ def examine(base: Path) -> list[Row]:
     if attempt(base, "rev-parse", "--git-dir").returncode:
         raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
     os.chdir(base)
-    waiting: Looks = {"remote": git_remote, "DVC": dvc, "MLflow": mlflow, "template": template}
-    here: Looks = {  # in one thread: Hydra composes once at a time
-        "git": git_itself, "policy": policy, "hooks": hooks, "keys": keys, "approvers": people,
-        "ledger": ledger, "GitHub": github,
+    waiting: dict[str, Look] = {
+        "remote": stores.git_remote, "DVC": stores.dvc, "MLflow": stores.mlflow,
+        "template": stores.template,
+    }  # fmt: skip
+    here: dict[str, Look] = {  # in one thread: Hydra composes once at a time
+        "git": stores.git_itself, "policy": policy, "hooks": hooks, "keys": keys,
+        "approvers": people, "ledger": ledger, "GitHub": github,
     }  # fmt: skip
     with ThreadPoolExecutor(len(waiting)) as pool:
         later = [pool.submit(_looked, base, *look) for look in waiting.items()]
@@ -75,7 +64,7 @@ def examine(base: Path) -> list[Row]:
         return found + [row for one in later for row in one.result()]
 
 
-def _looked(base: Path, name: str, look: Callable[[Path], Iterable[Row]]) -> list[Row]:
+def _looked(base: Path, name: str, look: Look) -> list[Row]:
     """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
     try:
         found = list(look(base))
@@ -84,147 +73,13 @@ def _looked(base: Path, name: str, look: Callable[[Path], Iterable[Row]]) -> lis
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
 
 
-def _asked(base: Path, seconds: float, *command: str) -> tuple[int, str]:
-    """Run a program that may have to wait; return its code (-1: no answer), and what it said."""
-    env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=base,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        return -1, f"no answer in {seconds:.0f} s"
-    except OSError as error:
-        return -1, first_line(error)
-    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-    return done.returncode, done.stdout.decode(errors="replace") if not done.returncode else said
-
-
-def git_itself(base: Path) -> Iterable[Row]:
-    """Is there a commit, a protected branch, and somebody who acts?"""
-    if not attempt(base, "config", "user.email").stdout.strip():
-        yield Row("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
-    elif attempt(base, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
-        yield Row("git", NOTE, "there is no commit yet: commit first")
-    elif not _protected(base):
-        yield Row(
-            "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
-        )
-    else:
-        yield Row("git", OK, f"{PROTECTED} is at {_protected(base)[:12]}")
-
-
-def _protected(base: Path) -> str:
-    """Return the protected branch's commit as it is known here, without asking the remote."""
-    refs = (FETCHED, f"refs/remotes/{REMOTE}/{PROTECTED}", f"refs/heads/{PROTECTED}")
-    for ref in refs:
-        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        if done.returncode == 0:
-            return done.stdout.decode().strip()
-    return ""
-
-
-def git_remote(base: Path) -> Iterable[Row]:
-    """Does git's remote answer?"""
-    if not has_remote(base):
-        yield Row("remote", NOTE, f"there is no {REMOTE}: nobody else has the ledger, or reviews")
-        return
-    code, said = _asked(base, PATIENCE, *ANSWERS)
-    bad = f"{REMOTE} does not answer: {said}; look at `git remote --verbose`"
-    yield Row("remote", UNKNOWN, bad) if code else Row("remote", OK, f"{REMOTE} answers")
-
-
-def dvc(base: Path) -> Iterable[Row]:
-    """Is DVC there, and a remote that answers and that others reach?"""
-    from .registry import remote_url, shared_remote
-
-    try:
-        yield Row("DVC", OK, version("dvc"))
-    except PackageNotFoundError:
-        yield Row("DVC", WRONG, "is not installed: `uv sync`")
-        return
-    url = remote_url(base)
-    if not url:
-        yield Row("DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`")
-    elif not shared_remote(base):
-        folder = (base / ".dvc" / url).resolve()
-        if not folder.exists() and not folder.parent.is_dir():
-            yield Row("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
-            return
-        mend = "before others or a runner need the data, `uv run dvc remote modify`"
-        yield Row("DVC remote", NOTE, f"{url} is a folder of this machine: {mend}")
-    else:
-        code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
-        bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"
-        yield Row("DVC remote", WRONG, bad) if code else Row("DVC remote", OK, f"{url} answers")
-
-
-def mlflow(base: Path) -> Iterable[Row]:
-    """Does the store of runs and versions answer, and do others see it?"""
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
-    own = base / "mlflow.db"
-    if not uri and not own.exists():
-        yield Row(
-            "MLflow", NOTE, "no run yet; without MLFLOW_TRACKING_URI only this machine sees it"
-        )
-        return
-    check = "is it running? Check MLFLOW_TRACKING_URI"
-    if uri.startswith(("http://", "https://")):
-        bare = re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
-        try:
-            with urlopen(f"{bare}/health", timeout=PATIENCE):  # noqa: S310 - http or https, as above
-                yield Row("MLflow", OK, f"{bare} answers")
-        except (URLError, OSError, ValueError) as error:
-            yield Row(
-                "MLflow", WRONG, f"{bare} does not answer ({first_line(error, 120)}): {check}"
-            )
-        return
-    why = _database(uri or f"sqlite:///{own.as_posix()}")
-    if why:
-        mend = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
-        yield Row("MLflow", WRONG, f"the store cannot be read ({why}): {mend}")
-    elif uri and not uri.startswith("sqlite"):
-        yield Row("MLflow", OK, "the database answers")
-    else:
-        yield Row("MLflow", NOTE, "mlflow.db: only this machine sees it (MLFLOW_TRACKING_URI)")
-
-
-def _database(uri: str) -> str:
-    """Return why a database of MLflow's cannot be read, or nothing."""
-    import sqlite3
-    from contextlib import closing
-
-    question = "SELECT version_num FROM alembic_version"
-    try:
-        if uri.startswith("sqlite:///"):
-            path = Path(uri.removeprefix("sqlite:///")).absolute()
-            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-                db.execute(question)
-            return ""
-        from sqlalchemy import create_engine, text
-
-        with create_engine(uri).connect() as connection:
-            connection.execute(text(question))
-    except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
-        return first_line(ValueError(str(error).partition("\n")[0]), 120)
-    return ""
-
-
 def _params(base: Path) -> Params:
     from ..composition import CONF, compose
 
     return compose(base / CONF)
 
 
-def policy(base: Path) -> Iterable[Row]:
+def policy(base: Path) -> Iterator[Row]:
     """Does `conf/` compose, does somebody have to say yes, do the waivers hold?"""
     from .rules import require_sound
 
@@ -250,7 +105,7 @@ def policy(base: Path) -> Iterable[Row]:
             yield Row("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
 
 
-def hooks(base: Path) -> Iterable[Row]:
+def hooks(base: Path) -> Iterator[Row]:
     """Are the hooks installed that .pre-commit-config.yaml names?"""
     import yaml
 
@@ -275,7 +130,7 @@ def _runs_precommit(path: Path) -> bool:
     return path.is_file() and b"pre-commit" in path.read_bytes()
 
 
-def keys(base: Path) -> Iterable[Row]:
+def keys(base: Path) -> Iterator[Row]:
     """Is there a key that signs models, and does git sign events where that is due?"""
     from . import signing
     from .repository import signs
@@ -303,11 +158,11 @@ def keys(base: Path) -> Iterable[Row]:
 def _approvers(base: Path) -> Approvers:
     from .approvers import Approvers, read
 
-    commit = _protected(base)
+    commit = protected_here(base)
     return read(base, commit) if commit else Approvers()
 
 
-def people(base: Path) -> Iterable[Row]:
+def people(base: Path) -> Iterator[Row]:
     """Can the roles that the policy asks for be filled, by different people?"""
     from .approvals import Approval, missing
 
@@ -334,7 +189,7 @@ def people(base: Path) -> Iterable[Row]:
         yield Row("approvers", OK, f"{len(listed.people)} people for what the policy asks")
 
 
-def github(base: Path) -> Iterable[Row]:
+def github(base: Path) -> Iterator[Row]:
     """Are GitHub's settings as `governance github verify` wants them?"""
     from .github_client import repository
 
@@ -359,14 +214,14 @@ def github(base: Path) -> Iterable[Row]:
         yield Row("GitHub", OK, f"{len(found.settings)} settings as wanted")
 
 
-def ledger(base: Path) -> Iterable[Row]:
+def ledger(base: Path) -> Iterator[Row]:
     """Is the ledger whole, and does somebody else remember its end?"""
     from .ledger import read
     from .ledger_check import verify
     from .ledger_cli import anchors_of, signers_of
     from .vouch import doubts
 
-    if has_remote(base) and _asked(base, PATIENCE, *ANSWERS)[0]:
+    if has_remote(base) and stores.answer(base)[0]:
         yield Row("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
         return
     anchors, lost = anchors_of(base)
@@ -388,28 +243,6 @@ def ledger(base: Path) -> Iterable[Row]:
         yield Row("ledger", WARNING, f"{line}: `uv run governance reconcile`")
     else:
         yield Row("ledger", OK, f"{found.events} events, anchored to the last")
-
-
-def template(base: Path) -> Iterable[Row]:
-    """Which version of the template is this, and is there a newer one?"""
-    from .template import origin
-
-    try:
-        known = origin(base)
-    except Problem as problem:
-        yield Row("template", WRONG, str(problem))
-        return
-    ref = known.checkout or "HEAD"
-    here = f"at {known.commit[:12]}"
-    code, said = _asked(base, PATIENCE, "git", "ls-remote", "--", known.template, ref)
-    if code or not said.strip():
-        yield Row("template", NOTE, f"{here}; {known.template} does not say what is newest")
-    elif said.split()[0] != known.commit:
-        yield Row(
-            "template", NOTE, f"{here}; there is a newer one: `uv run governance template update`"
-        )
-    else:
-        yield Row("template", OK, f"{here}, the newest")
 
 
 def _show(rows: list[Row]) -> None:
