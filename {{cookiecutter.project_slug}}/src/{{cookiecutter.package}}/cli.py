@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from .checks.cli import check
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.ledger_cli import ledger
 from .governance.template_cli import template
@@ -24,6 +25,7 @@ contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
+app.command()(check)
 commands.add(app)
 github_cli.add(app)
 release_cli.add(app)

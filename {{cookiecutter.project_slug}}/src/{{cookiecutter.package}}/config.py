@@ -122,6 +122,9 @@ class Data(Closed):
         default="", description="why there is no sensitive attribute to name"
     )
     drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
+    proxies: list[str] = Field(
+        default=[], description="columns that stand in for a sensitive attribute: no features"
+    )
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
     time: str | None = None
     group: str | None = None

@@ -1,8 +1,4 @@
-"""The template's own files: rendered anew, and compared with those that are here.
-
-Who edits a gate edits what judges: such files come from the template, or they are a finding. That
-holds for as long as somebody reviews `.cruft.json` and these files (CODEOWNERS).
-"""
+"""The template's own files: rendered anew, and compared with those that are here."""
 
 from __future__ import annotations
 
@@ -11,34 +7,19 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..problem import Problem, cause, explain_invalid, first_line
+from .declared import sift
+from .governed import METADATA, STATE, Difference, governed, keys
 from .repository import attempt, git
 
-PACKAGE = Path(__file__).parents[1].name
-WORKFLOWS = ".github/workflows/"
-# The template's: everything under these folders, but for what is the team's.
-ACCESS = tuple(f".github/actions/{name}-access/" for name in ("data", "ledger"))
-GOVERNED = ("src/", WORKFLOWS, *ACCESS, "governance/schemas/")
-TEAMS = (f"src/{PACKAGE}/pipeline/",)
-# And of pyproject.toml, what decides which code `governance` runs.
-KEYS = (
-    ("project", "dependencies"),
-    ("project", "optional-dependencies"),
-    ("project", "scripts"),
-    ("build-system",),
-    ("tool", "hatch"),
-    ("tool", "uv", "sources"),
-    ("tool", "uv", "override-dependencies"),
-)
-STATE = ".cruft.json"
 MEND = "restore it with git (`uvx cruft diff` shows what), or change the template and update"
 
 
@@ -58,11 +39,6 @@ class Origin(BaseModel):
         return {name: value for name, value in given.items() if not name.startswith("_")}
 
 
-def governed(name: str) -> bool:
-    """Return whether a file of the project is the template's."""
-    return name.startswith(GOVERNED) and not name.startswith(TEAMS)
-
-
 def origin(base: Path) -> Origin:
     """Read `.cruft.json`."""
     mend = "restore it with `git checkout main -- .cruft.json`"
@@ -76,11 +52,11 @@ def origin(base: Path) -> Origin:
         raise Problem(f"{explain_invalid(error, STATE, values, Origin)}; {mend}") from error
 
 
-def verify(base: Path) -> tuple[Origin, list[str]]:
-    """Return the template's address and commit, and a line for each file that differs from it."""
+def verify(base: Path) -> tuple[Origin, list[str], list[str]]:
+    """Return the template's address and commit, and what `differences` returns."""
     known = origin(base)
     with fetched(base, known) as copy:
-        return known, differences(base, known, copy)
+        return known, *differences(base, known, copy)
 
 
 @contextmanager
@@ -106,32 +82,33 @@ def fetched(base: Path, known: Origin) -> Generator[Path]:
         yield copy
 
 
-def differences(base: Path, known: Origin, copy: Path) -> list[str]:
-    """Return a line for each governed file that is not as the template has it, and how to mend."""
+def differences(base: Path, known: Origin, copy: Path) -> tuple[list[str], list[str]]:
+    """Return a line for each governed file that is not as the template has it, and how to mend.
+
+    And a line for each of which that is declared (`declared.py`).
+    """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         rendered = _render(base, known, copy, Path(folder))
         wanted = {path: rendered / path for path in sorted(_files(rendered)) if governed(path)}
         if not wanted:
             raise Problem(f"{known.template} renders no governed file: is it the right template?")
         there = {name for name in _files(base) if governed(name)}
-        found = [f"{name}: is missing; {MEND}" for name in sorted(wanted.keys() - there)]
+        found = [Difference(name, "", "is missing", MEND) for name in sorted(wanted.keys() - there)]
         found += [
-            f"{name}: was changed; {MEND}"
+            Difference(name, "", "was changed", MEND)
             for name, path in wanted.items()
             if name in there and content(base / name) != path.read_bytes()
         ]
+        foreign = "is not the template's", "take it out (the stages are yours, in pipeline/)"
+        found += [Difference(name, "", *foreign) for name in sorted(there - wanted.keys())]
+        theirs = keys(rendered)
         found += [
-            f"{name}: is not the template's; take it out (the stages are yours, in pipeline/)"
-            for name in sorted(there - wanted.keys())
+            Difference(METADATA, key, "is not as the template has it", MEND)
+            for key, ours in keys(base).items()
+            if ours != theirs[key]
         ]
-        found += [
-            f"pyproject.toml: [{key}] is not as the template has it; {MEND}"
-            for key, ours, theirs in zip(
-                [".".join(key) for key in KEYS], _keys(base), _keys(rendered), strict=True
-            )
-            if ours != theirs
-        ]
-    return found
+    bare, told = sift(base, found, datetime.now(UTC).date())
+    return [one.line for one in bare], told
 
 
 def _render(base: Path, known: Origin, copy: Path, folder: Path) -> Path:
@@ -175,18 +152,3 @@ def _files(base: Path) -> set[str]:
 def content(path: Path) -> bytes | None:
     """Return the bytes of a file; None of a link, or of what is no file."""
     return path.read_bytes() if path.is_file() and not path.is_symlink() else None
-
-
-def _keys(base: Path) -> list[Any]:
-    """Return the values of the governed keys of pyproject.toml."""
-    try:
-        whole = tomllib.loads((base / "pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise Problem(f"pyproject.toml cannot be read ({cause(error)}): mend it") from error
-    found: list[Any] = []
-    for key in KEYS:
-        value: Any = whole
-        for part in key:
-            value = value.get(part) if isinstance(value, dict) else None
-        found.append(value)
-    return found

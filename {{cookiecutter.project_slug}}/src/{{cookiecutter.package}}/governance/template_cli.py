@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +19,8 @@ def verify(as_json: Json = False) -> None:
     from ..files import root
     from .template import verify as verified
 
-    known, found = verified(root())
-    values = {"template": known.template, "commit": known.commit}
+    known, found, told = verified(root())
+    values: dict[str, Any] = {"template": known.template, "commit": known.commit, "declared": told}
     _tell(as_json, found, f"the governed files are those of {_at(known.commit)}", **values)
 
 
@@ -35,7 +36,7 @@ def update(
     from .commands import say
 
     base = root()
-    done, found = updating.update(base, say)
+    done, found, told = updating.update(base, say)
     values: dict[str, Any] = {"changed": bool(done.files), "workflows": bool(done.workflows)}
     for name, value in values.items():
         output(name, str(value).lower())
@@ -46,6 +47,7 @@ def update(
     if done.files and patch:
         write_bytes(patch.absolute(), updating.patch(base))
     values |= {"before": done.before, "commit": done.commit, "files": done.files}
+    values |= {"declared": told}
     line = f"nothing to do: the project is at {_at(done.commit)}"
     if done.files:
         parts = f"{len(done.files)} files changed, {len(done.workflows)} of them workflows"
@@ -86,8 +88,12 @@ def _at(commit: str) -> str:
 
 
 def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
-    """Say what was found, a line each, and exit 1; or that all is well."""
+    """Say what was found, a line each, and exit 1; or that all is well; and what is declared."""
     from .actions import annotate
+
+    for one in values.get("declared", []):
+        print(one, file=sys.stderr)
+        annotate("warning", one, file=one.partition(":")[0], title="declared")
 
     if as_json:
         print(json.dumps(values | {"found": found}, sort_keys=True, ensure_ascii=False))

@@ -23,10 +23,11 @@ from .github_answers import Branch
 from .github_client import at, read_all
 from .github_settings import UPDATES as ENVIRONMENT
 from .github_state import READER, Hub, opened
+from .governed import STATE, WORKFLOWS
 from .notify import LOOPBACK
 from .preflight import environment_doubts
 from .repository import PROTECTED, REMOTE, attempt, content, git, precedes
-from .template import STATE, WORKFLOWS, Origin
+from .template import Origin
 
 BRANCH = "template-update"
 TOKEN = "TEMPLATE_UPDATE_TOKEN"  # noqa: S105 - a variable's name
@@ -72,7 +73,10 @@ class Change:
         if self.after.template.startswith("https://github.com/"):
             address = self.after.template.removesuffix(".git")
             lines[0] += f" {address}/compare/{one}...{two}"
-        lines += ["", "The governed files are the template's, byte for byte; nothing is left out."]
+        lines += [
+            "",
+            "The governed files are the template's, byte for byte; nothing is left out.",
+        ]
         lines += ["", *(f"- {plain(name)}" for name in self.files)]
         return "\n".join(lines)
 

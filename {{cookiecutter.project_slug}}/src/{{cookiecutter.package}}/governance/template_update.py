@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..files import write_bytes
+from .governed import WORKFLOWS
 from .repository import attempt, git, require_clean
 from .repository import content as stored
-from .template import WORKFLOWS, content, cruft, differences, fetched, origin
+from .template import content, cruft, differences, fetched, origin
 
 LOCK = "uv.lock"  # `uv run` writes it before any command runs
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
@@ -33,8 +34,8 @@ class Update:
         return [name for name in self.files if name.startswith(WORKFLOWS)]
 
 
-def update(base: Path, say: Say) -> tuple[Update, list[str]]:
-    """Take over what changed in the template; return that, and a line for all that is not right.
+def update(base: Path, say: Say) -> tuple[Update, list[str], list[str]]:
+    """Take over what changed in the template; return that, and what `differences` returns.
 
     The working tree then holds the update, in no commit. Cruft itself exits 0 with conflicts.
     """
@@ -48,10 +49,10 @@ def update(base: Path, say: Say) -> tuple[Update, list[str]]:
             files = _changed(base)
             found = [*_conflicts(base, files), *_rejected(base, before)]
             if found:
-                return Update(known.commit, known.commit, files), found
+                return Update(known.commit, known.commit, files), found, []
             now = origin(base)
             say("comparing with the template")
-            return Update(known.commit, now.commit, files), differences(base, now, copy)
+            return Update(known.commit, now.commit, files), *differences(base, now, copy)
 
 
 def patch(base: Path) -> bytes:
