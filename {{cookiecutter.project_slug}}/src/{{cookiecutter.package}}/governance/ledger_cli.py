@@ -73,7 +73,7 @@ def verify(as_json: Json = False) -> None:
         ("note", found.notes),
     ):
         for line in lines:
-            console.print(f"{title}: {_plain(line)}", soft_wrap=True)
+            console.print(f"{title}: {plain(line)}", soft_wrap=True)
     raise typer.Exit(found.exit_code)
 
 
@@ -161,7 +161,7 @@ def _table(entries: list[Entry]) -> None:
             *(_short(event.subject.get(name, "")) for name in ("data", "policy")),
             event.reason,
         ]
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(plain, cells))
     screen().print(table)
 
 
@@ -173,7 +173,7 @@ def _in_full(records: list[dict[str, Any]]) -> None:
     for record in records:
         event = record["event"]
         title = f"{event['sequence']} · {event['action']} · {event['time']} · {event['actor']}"
-        console.print(f"[bold]{_plain(title)}[/]", soft_wrap=True)
+        console.print(f"[bold]{plain(title)}[/]", soft_wrap=True)
         rows = {"version": event["version"], "reason": event["reason"]}
         rows |= {f"{name} digest": digest for name, digest in sorted(event["subject"].items())}
         rows |= {f"approval {n}": _parts(one) for n, one in enumerate(event["approvals"], 1)}
@@ -182,7 +182,7 @@ def _in_full(records: list[dict[str, Any]]) -> None:
         rows |= {"signature": record["signature"]}
         for name, value in rows.items():
             if value:
-                console.print(f"  {_plain(name):<16} {_plain(str(value))}", soft_wrap=True)
+                console.print(f"  {plain(name):<16} {plain(str(value))}", soft_wrap=True)
 
 
 def _parts(values: dict[str, Any]) -> str:
@@ -197,7 +197,7 @@ def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text of others for a terminal: no markup, no control characters."""
     from rich.markup import escape
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .. import evidence, tables
+from .. import evidence, model_file, tables
 from ..evidence import AnyEvidence
 from ..files import digest_of, file_digest, read_json
 from ..problem import Problem, first_line
@@ -163,10 +163,12 @@ def _current(stage: str, pipeline: dict[str, Any], lock: dict[str, Any],
 
 
 def _sha256(folder: Path) -> dict[str, str]:
-    """Return path → sha256 as the evidence has it, of which no two may differ."""
+    """Return path → sha256 as the evidence has it; of the model, of its canonical content."""
     found: dict[str, str] = {}
     for one in evidence.collect(folder).values():
-        found |= {} if isinstance(one, str) else one.subject.inputs
+        if not isinstance(one, str):
+            model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
+            found |= one.subject.inputs | model
     return found
 
 

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from ..files import root
+from ..files import as_json as text
+from ..files import root, write_text
+from ..files import shown as name
 from ..problem import Problem
 from .commands import Json, tell
 
@@ -42,3 +44,32 @@ def emit(as_json: Json = False) -> None:
             f"{FILE.as_posix()}, `uv run governance lineage emit` sends them",
             1,
         )
+
+
+@lineage.command()
+def show(
+    model: Model = None,
+    as_json: Json = False,
+    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid graph.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
+) -> None:
+    """Say which data, code, parameters, environment and policy made a model, who approved, when."""
+    from . import lineage_graph as graphs
+    from .lineage_show import show as shown
+    from .lineage_show import tell as told
+
+    target = svg.absolute() if svg else None
+    found = told(here(), model)
+    first = found[0]
+    if target is not None:
+        title = f"{first.line.project}: {first.account['model']['digest']}"
+        write_text(target, graphs.svg(graphs.graph(first.line, first.version), title))
+    if as_json:
+        print(text([one.account for one in found]), end="")
+    elif as_mermaid:
+        print(graphs.mermaid(graphs.graph(first.line, first.version)), end="")
+    elif target is not None:
+        print(f"drew {name(target)}")
+    else:
+        for one in found:
+            shown(one)

@@ -28,10 +28,11 @@ STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail"
 
 def events(line: Line, origin: Origin, moment: datetime) -> list[dict[str, Any]]:
     """Return the events as JSON; `moment`: when the line ended, which evidence cannot say."""
-    from openlineage.client.event_v2 import RunState
+    from openlineage.client.event_v2 import RunState, set_producer
     from openlineage.client.serde import Serde
 
     teller = Teller(line, origin)
+    set_producer(teller.producer)
     spans = _spans(line, moment)
     steps = list(line.steps.values())
     begin, end = spans[steps[0].stage][0], spans[steps[-1].stage][1]
