@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from .chain import Anchor, Entry
+    from .ledger_check import Verification
     from .signatures import Signer
 
 ledger = typer.Typer(help="The ledger: who did what, on which data, under which policy.")
@@ -42,21 +43,27 @@ def show(
         _in_full(_records(base, chosen))
 
 
-@ledger.command()
-def verify(as_json: Json = False) -> None:
-    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
-    from ..files import root
+def inspect(base: Path) -> Verification:
+    """Return what is wrong with the ledger of this clone, held against all that is known of it."""
     from .ledger import read
     from .ledger_check import verify as verified
     from .vouch import doubts
 
-    base = root()
     anchors, lost = _anchors(base)
     signers, unknown = _signers(base)
     found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
     if not found.problems and not unknown:
         problems = doubts(base, read(base))
         found = found.model_copy(update={"problems": problems, "ok": found.ok and not problems})
+    return found
+
+
+@ledger.command()
+def verify(as_json: Json = False) -> None:
+    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
+    from ..files import root
+
+    found = inspect(root())
     if as_json:
         print(found.model_dump_json(indent=2))
         raise typer.Exit(found.exit_code)

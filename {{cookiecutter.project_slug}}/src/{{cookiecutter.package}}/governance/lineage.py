@@ -173,11 +173,15 @@ def _sha256(folder: Path) -> dict[str, str]:
 
 
 def _step(folder: Path, stage: str, entry: dict[str, Any], sha: dict[str, str]) -> Step:
-    inputs, outputs = (_paths(entry.get(kind, []), sha) for kind in ("deps", "outs"))
+    outputs = _paths(entry.get("outs", []), sha)
     found, why = None, ""
-    path = evidence.path_of(stage)
-    if path.as_posix() in outputs:
+    if evidence.path_of(stage).as_posix() in outputs:
         found, why = _evidence(folder, stage, entry)
+    inputs = _paths(entry.get("deps", []), sha)
+    if found is not None:  # DVC names a folder, the evidence the files in it that were read
+        inside = {path.as_posix() for parts in INSIDE.values() for path in parts}
+        unread = inside - found.subject.inputs.keys()
+        inputs = {path: one for path, one in inputs.items() if path not in unread}
     return Step(stage, inputs, outputs, entry.get("params", {}), found, why)
 
 

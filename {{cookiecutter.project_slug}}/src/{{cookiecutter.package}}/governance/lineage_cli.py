@@ -13,7 +13,7 @@ from ..files import as_json as text
 from ..files import root, write_text
 from ..files import shown as name
 from ..problem import Problem
-from .commands import Json, tell
+from .commands import Json, say, tell
 
 lineage = typer.Typer(help="Where a model is from: data, code, parameters, policy, approvals.")
 Model = Annotated[
@@ -73,3 +73,52 @@ def show(
     else:
         for one in found:
             shown(one)
+
+
+@lineage.command()
+def verify(model: Model = None, as_json: Json = False) -> None:
+    """Hash every link from source to alias again: exit 0 all hold, 1 one is broken, 2 unknown."""
+    from .decision import screen
+    from .ledger_cli import plain
+    from .lineage_verify import verify as verified
+
+    colours = {"ok": "green", "end": "yellow", "broken": "red", "unknown": "red"}
+    found: list[dict[str, str]] = []
+    console = screen()
+    for link in verified(here(), model):
+        found.append(link._asdict())
+        if not as_json:
+            state = f"[{colours[link.state]}]{link.state:<8}[/]"
+            console.print(f"{state}{link.name:<12}{plain(link.said)}", soft_wrap=True)
+    if as_json:
+        print(text(found), end="")
+    states = {one["state"] for one in found}
+    raise typer.Exit(1 if "broken" in states else 2 if "unknown" in states else 0)
+
+
+@lineage.command()
+def reproduce(
+    version: Annotated[str | None, typer.Argument(help="A version, an alias, a digest.")] = None,
+    day: Annotated[
+        str | None, typer.Option("--date", help="The champion at the end of this day, in UTC.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a version's line again in a worktree: exit 0 the same, 1 something differs, 2 cannot."""
+    from .lineage_reproduce import named, parsed
+    from .lineage_reproduce import reproduce as reproduced
+
+    base = here()
+    done = reproduced(base, named(base, version, parsed(day)), say)
+    states = {one.state for one in done.rows}
+    if as_json:
+        rows = [one._asdict() | {"state": one.state} for one in done.rows]
+        print(text(asdict(done) | {"rows": rows}), end="")
+    else:
+        print(f"version {done.version}, commit {done.commit}")
+        for one in done.rows:
+            more = f" (recorded {one.recorded}, now {one.found})"
+            print(f"{one.state:<10} {one.what}{more if one.state == 'different' else ''}")
+        for note in done.notes:
+            print(f"note: {note}")
+    raise typer.Exit(1 if "different" in states else 0)

@@ -64,7 +64,25 @@ def graph(line: Line, version: Version | None) -> Graph:
     _released(line, version, nodes, edges)
     number = {name: place for place, name in enumerate(nodes)}
     pairs = [(number[a], number[b]) for a, b in edges if a in number and b in number]
-    return Graph(list(nodes.values()), pairs)
+    return Graph(list(nodes.values()), _plainest(pairs))
+
+
+def _plainest(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Leave out what follows from the rest: of a → b → c, that a leads to c."""
+    after: dict[int, set[int]] = {}
+    for a, b in pairs:
+        after.setdefault(a, set()).add(b)
+
+    def beyond(node: int, seen: set[int]) -> set[int]:
+        for one in after.get(node, set()) - seen:
+            seen.add(one)
+            beyond(one, seen)
+        return seen
+
+    further = {node: beyond(node, set()) for node in after}
+    return [
+        (a, b) for a, b in pairs if not any(b in further.get(one, set()) for one in after[a] - {b})
+    ]
 
 
 def _released(line: Line, version: Version | None, nodes: dict[str, Node],
@@ -119,11 +137,13 @@ def _numbered(text: str) -> str:
 
 
 def _rows(found: Graph) -> list[list[int]]:
-    """Return the nodes row by row: each below all that lead to it."""
+    """Return the nodes row by row: each below all that lead to it, what nothing leads to close."""
     level = dict.fromkeys(range(len(found.nodes)), 0)
     for _ in found.nodes:
         for a, b in found.edges:
             level[b] = max(level[b], min(level[a] + 1, len(found.nodes)))
+    for first in set(level) - {b for _, b in found.edges}:
+        level[first] = min((level[b] - 1 for a, b in found.edges if a == first), default=0)
     rows: list[list[int]] = [[] for _ in range(max(level.values(), default=0) + 1)]
     for number, row in level.items():
         rows[row].append(number)
