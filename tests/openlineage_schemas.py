@@ -95,12 +95,12 @@ def _key(kind: type) -> str:
 
 
 def official(spec: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the specification's own event, and facet key → its own schema, from a folder."""
+    """Return the specification's own event, and facet key → the file that defines it."""
     event = json.loads((spec / "OpenLineage.json").read_text(encoding="utf-8"))
     facets: dict[str, dict[str, Any]] = {}
     for path in sorted((spec / "facets").glob("*.json")):
         one = json.loads(path.read_text(encoding="utf-8"))
-        facets |= {key: one | {"$ref": part["$ref"]} for key, part in one["properties"].items()}
+        facets |= dict.fromkeys(one["properties"], one)
     return event, facets
 
 

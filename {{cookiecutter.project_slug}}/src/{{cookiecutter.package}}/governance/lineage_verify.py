@@ -25,7 +25,7 @@ from .lifecycle import Lifecycle, Version
 from .lineage import INSIDE, Line, read
 from .lineage_show import chosen, known
 from .policy import judge
-from .recompute import is_locked, locked
+from .recompute import is_locked, locked, require_same
 from .reconcile import compare
 from .registry import Registry, model_name
 from .repository import has_remote, last_protected
@@ -239,7 +239,8 @@ def _bundle(chain: Chain, registry: Registry, version: Version) -> str:
             raise Problem(its if isinstance(its, str) else str(mine), 1)
         _same(f"the code of {gate}, as sealed,", its.subject.code, mine.subject.code)
         _same(f"the configuration of {gate}, as sealed,", its.subject.config, mine.subject.config)
-    return f"version {version.number}: signed, and the same model, code and configuration"
+        require_same(gate, its, mine)
+    return f"version {version.number}: signed, with the same model, code and numbers"
 
 
 def _ledger(base: Path) -> str:
