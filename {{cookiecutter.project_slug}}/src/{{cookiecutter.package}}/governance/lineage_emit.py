@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 from ..files import digest_of, read_json, write_json, write_text
@@ -38,6 +39,7 @@ class Emitted:
     lost: int = 0
     endpoint: str = ""
     why: str = ""
+    seconds: float = 0.0  # that sending took
 
 
 def emit(base: Path) -> Emitted:
@@ -90,10 +92,12 @@ def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
     known = counts.get(endpoint, {})
     had = known.get("lines", 0)
     start = had if known.get("digest") == digest_of(lines[:had]) else 0  # else: another file
+    begin = monotonic()
     done, why = _send(transport, lines[start:])
+    seconds = round(monotonic() - begin, 3)
     counts[endpoint] = {"lines": start + done, "digest": digest_of(lines[: start + done])}
     write_json(base / SENT, counts)
-    return Emitted(told, new, done, len(lines) - start - done, endpoint, why)
+    return Emitted(told, new, done, len(lines) - start - done, endpoint, why, seconds)
 
 
 def configured() -> Any:
@@ -109,7 +113,8 @@ def configured() -> Any:
     meant = meant or any(path.expanduser().is_file() for path in SETTINGS)
     if client.transport.kind not in ("console", "noop"):
         return client.transport
-    if meant and client.transport.kind == "console" and not client.config.transport.get("type"):
+    asked = (client.config.transport or {}).get("type")
+    if meant and client.transport.kind == "console" and not asked:
         raise Problem("OpenLineage's settings name no transport: set OPENLINEAGE_URL, or a `type`")
     return None
 
