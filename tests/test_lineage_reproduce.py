@@ -108,6 +108,28 @@ def test_a_number_that_was_written_by_hand_is_different(old: BakedProject, tmp_p
     assert f"{people.RAW} came from DVC" in done.stdout
 
 
+def test_verify_hashes_the_source_again(old: BakedProject, tmp_path: Path) -> None:
+    # Given a source that is a file, when one sign of it changes, or it is gone
+    project = baked.copy_project(old, tmp_path, "cache")
+    text = project.read(people.CSV)
+    for content, state, cause in (
+        (text, "ok", people.CSV),
+        (text.replace("yes", "Yes", 1), "broken", f"{people.CSV} is "),
+        (None, "unknown", f"{people.CSV} is not here"),
+    ):
+        if content is None:
+            (project.path / people.CSV).unlink()
+        else:
+            project.write(people.CSV, content)
+        done = project.governance("lineage", "verify", "--json", code=1)
+        links = {one["name"]: one for one in json.loads(done.stdout)}
+        # Then that link says so; and that the code has changed since, another one
+        assert links["source"]["state"] == state
+        assert cause in links["source"]["said"]
+        assert links["evidence"]["state"] == "broken"
+        assert "its code has changed" in links["evidence"]["said"] or state != "ok"
+
+
 def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
     # Given questions without an answer, then each is one line that says why
     for arguments, code, cause in (

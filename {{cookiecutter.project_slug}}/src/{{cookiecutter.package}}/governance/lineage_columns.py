@@ -19,7 +19,7 @@ class Table(NamedTuple):
     """Column → type, and the number of rows."""
 
     columns: dict[str, str]
-    rows: int | None
+    rows: int
 
 
 class Source(NamedTuple):
