@@ -136,7 +136,7 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
     """Bring the source, or else the ingested table by its digest; return what has to be said."""
     body = recorded["ingest"]["body"]
     added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/*.dvc"))
-    why = dvc(tree, "pull", "--quiet", *added) if added else ""
+    lost = dvc(tree, "pull", "--quiet", *added) if added else ""
     if body["source"] == "synthetic":
         return []
     if body["source"] == "file" and "://" not in body["uri"]:
@@ -146,11 +146,10 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
             shutil.copyfile(mine, target)
         if target.is_file():
             return []
-    why = dvc(tree, "pull", "--quiet", tables.RAW.as_posix()) or dvc(tree, "freeze", "ingest")
-    if why or not (tree / tables.RAW).is_file():
-        raise Problem(
-            f"neither {body['uri']} nor {tables.RAW.as_posix()} of then is to be had: {why}"
-        )
+    raw = tables.RAW.as_posix()
+    why = dvc(tree, "pull", "--quiet", raw) or dvc(tree, "freeze", "ingest")
+    if why or not (tree / raw).is_file():
+        raise Problem(f"neither {body['uri']} nor {raw} of then is to be had: {lost or why}")
     return [
         f"{body['uri']} is not read again: {tables.RAW.as_posix()} came from DVC, by its digest"
     ]
