@@ -11,6 +11,7 @@ import typer
 from .checks.cli import check
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.ledger_cli import ledger
+from .governance.lineage_cli import lineage
 from .governance.template_cli import template
 from .problem import Problem, first_line
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 contract = typer.Typer(help="The data contract.", no_args_is_help=True)
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(lineage, name="lineage", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 commands.add(app)
