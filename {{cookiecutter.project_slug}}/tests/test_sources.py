@@ -109,6 +109,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ({"kind": "file", "path": "http://127.0.0.1:9/t.csv"}, "cannot be fetched"),
         ({"kind": "sql", "url": "sqlite:///no.db", "query": "SELECT * FROM t"}, "no such table"),
         ({"kind": "sql", "url": "env:NO_SUCH_NAME", "query": "x"}, "NO_SUCH_NAME is not set"),
+        # pragma: allowlist nextline secret
         ({"kind": "sql", "url": "sqlite://u:secret@h/t", "query": "x"}, "write env:NAME"),
         ({"kind": "synthetic", "rows": 9, "faults": ["magic"]}, "unknown fault 'magic'"),
     ],

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from .checks.cli import check
+from .drill.cli import drill
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
+from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
 from .governance.lineage_cli import lineage
 from .governance.template_cli import template
@@ -28,6 +30,8 @@ app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(lineage, name="lineage", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
+app.command()(drill)
+app.command()(doctor)
 commands.add(app)
 github_cli.add(app)
 release_cli.add(app)

@@ -49,8 +49,8 @@ def inspect(base: Path) -> Verification:
     from .ledger_check import verify as verified
     from .vouch import doubts
 
-    anchors, lost = _anchors(base)
-    signers, unknown = _signers(base)
+    anchors, lost = anchors_of(base)
+    signers, unknown = signers_of(base)
     found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
     if not found.problems and not unknown:
         problems = doubts(base, read(base))
@@ -104,7 +104,7 @@ def export(
         print(f"wrote {len(records)} events to {shown(output)}")
 
 
-def _signers(base: Path) -> tuple[list[Signer], str]:
+def signers_of(base: Path) -> tuple[list[Signer], str]:
     """Return the keys that may sign events, and why they are not known, if so."""
     from ..problem import Problem
     from . import approvers
@@ -116,14 +116,18 @@ def _signers(base: Path) -> tuple[list[Signer], str]:
         return [], str(problem)
 
 
-def _anchors(base: Path) -> tuple[list[Anchor], str]:
+def anchors_of(base: Path) -> tuple[list[Anchor], str]:
     """Return the heads that the registry names, and why they could not be asked for, if so."""
     import os
+    import sqlite3
 
     from ..problem import Problem
 
-    if not (base / "mlflow.db").exists() and not os.environ.get("MLFLOW_TRACKING_URI"):
-        return [], ""  # there is no registry yet, and looking would make one
+    try:
+        if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
+            return [], ""  # there is no registry yet, and looking would make one
+    except sqlite3.Error as error:
+        return [], f"mlflow.db cannot be read ({error}): put it back"
     from .registry import Registry, model_name
 
     os.chdir(base)
@@ -133,10 +137,21 @@ def _anchors(base: Path) -> tuple[list[Anchor], str]:
         return [], str(problem)
 
 
+def _never_registered(store: Path) -> bool:
+    """Return whether the repository's own store has no registered model, without MLflow's help."""
+    import sqlite3
+    from contextlib import closing
+
+    if not store.exists():
+        return True
+    with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)
+
+
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
     from .signatures import signatures
 
-    found = signatures(base, [one.commit for one in entries], _signers(base)[0])
+    found = signatures(base, [one.commit for one in entries], signers_of(base)[0])
     return [
         {
             "commit": one.commit,

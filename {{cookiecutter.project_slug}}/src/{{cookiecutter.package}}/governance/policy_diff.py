@@ -42,13 +42,17 @@ def at(base: Path, commit: str) -> State:
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
         params = compose(Path(scratch) / CONF)
-    raw = content(base, commit, params.data.contract)
+    return state(params, content(base, commit, params.data.contract), commit[:12])
+
+
+def state(params: Params, raw: bytes | None, where: str) -> State:
+    """Put together what models are judged by: a composition and its data contract, as bytes."""
     try:
         contract: Any = [] if raw is None else json.loads(raw)["expectations"]
         expectations = [{k: one[k] for k in ("type", "kwargs")} for one in contract]
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"{params.data.contract} of {commit[:12]} is no suite: {first_line(error, 80)}"
+            f"{params.data.contract} of {where} is no suite: {first_line(error, 80)}"
         ) from error
     return State(params, expectations)
 

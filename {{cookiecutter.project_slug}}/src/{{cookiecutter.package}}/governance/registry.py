@@ -211,11 +211,16 @@ def shared_remote(base: Path) -> bool:
 
     A `file://` address is one on a machine of one's own, where a share may be mounted.
     """
-    config = configparser.ConfigParser()
-    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
-    name = config.get("core", "remote", fallback="")
-    url = config.get(f"'remote \"{name}\"'", "url", fallback="")
+    url = remote_url(base)
     hosted = (
         os.environ.get("GITHUB_ACTIONS") and os.environ.get("RUNNER_ENVIRONMENT") != "self-hosted"
     )
     return "://" in url and not (hosted and url.startswith("file:"))
+
+
+def remote_url(base: Path) -> str:
+    """Return where DVC's default remote is; nothing where there is none."""
+    config = configparser.ConfigParser()
+    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    return config.get(f"'remote \"{name}\"'", "url", fallback="")

@@ -1,0 +1,28 @@
+"""`python -m PACKAGE.checks NAME [FILE…]`: `governance check` for hooks, which start in no time."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from pathlib import Path
+
+from ..problem import Problem, first_line
+from .run import look
+
+
+def main(words: list[str]) -> int:
+    """Run checks over files; every error is one line and an exit code."""
+    gc.set_threshold(100_000, 50, 50)  # as in `stage.quiet`, which would import what takes time
+    try:
+        return look(words[0], [Path(word) for word in words[1:]], as_json=False)
+    except Problem as problem:
+        print(f"governance check {words[0]}: {problem}", file=sys.stderr)
+        return problem.exit_code
+    except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        said = f"{type(error).__name__}: {first_line(error)}"
+        print(f"governance check {words[0]}: {said}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,136 @@
+"""Did the line run with the versions that `uv.lock` fixes, and is that what `pyproject.toml` asks?
+
+Evidence names the versions of what measured it; what these rest on is compared with the `uv.lock`
+of the commit that brought the evidence.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from ..evidence import AnyEvidence, path_of
+from ..governance.repository import attempt, content, git
+from ..problem import Problem, cause
+from .finding import Finding
+
+LOCK = "uv.lock"
+ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
+LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
+VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
+
+Versions = dict[str, set[str]]  # a package may be there in several versions, for several Pythons
+Collected = dict[str, AnyEvidence | str]
+
+
+def check(base: Path, evidence: Collected) -> Iterator[Finding]:
+    """Name each package whose version is not the one that evidence was made with."""
+    if not (base / LOCK).is_file():
+        yield Finding(LOCK, "is missing, and evidence needs its environment", "run `uv lock`")
+        return
+    text = (base / LOCK).read_text(encoding="utf-8")
+    yield from _asked(base, text)
+    moved: dict[str, list[str]] = {}
+    for gate, what in (*_recorded(text, evidence), *_remembered(base, text, evidence)):
+        moved.setdefault(what, []).append(gate)
+    for what, gates in moved.items():
+        since = ", ".join(dict.fromkeys(gates))
+        yield Finding(LOCK, f"{what} since {since} ran", "run `uv run dvc repro --force`")
+
+
+def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str]]:
+    """Hold the versions that evidence itself names against the lock."""
+    now = versions(text)
+    for gate, found in evidence.items():
+        for tool, version in {} if isinstance(found, str) else found.tools.items():
+            name = _canonical(tool)
+            if version not in now.get(name, set()):
+                yield gate, _moved(name, {version}, now.get(name))
+
+
+def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[str, str]]:
+    """Hold the lock of the commit that brought evidence against the one that is here."""
+    done = attempt(base, "diff", "--name-only", "-z", "HEAD", "--", path_of("").parent.as_posix())
+    if done.returncode:
+        return  # there is no commit yet
+    made_now = done.stdout.decode().split("\0")
+    locks: dict[str, str | None] = {}
+    for gate, found in evidence.items():
+        path = path_of(gate).as_posix()
+        if isinstance(found, str) or path in made_now:
+            continue
+        commit = git(base, "log", "-1", "--format=%H", "--", path)
+        if commit not in locks:
+            raw = content(base, commit, LOCK) if commit else None
+            locks[commit] = None if raw is None else raw.decode("utf-8", errors="replace")
+        before = locks[commit]
+        if before is None or before == text:
+            continue
+        old, new = versions(before), versions(text)
+        for name in sorted(_needed(text) - {_canonical(tool) for tool in found.tools}):
+            if name in old and old[name] != new.get(name):
+                yield gate, _moved(name, old[name], new.get(name))
+
+
+def versions(text: str) -> Versions:
+    """Return package → its versions in a `uv.lock`."""
+    found: Versions = {}
+    for name, version in VERSION.findall(text):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def _needed(text: str) -> set[str]:
+    """Return the packages that the line runs with: not those of the team's tools."""
+    packages: dict[str, list[dict[str, Any]]] = {}
+    for one in tomllib.loads(text)["package"]:
+        packages.setdefault(one["name"], []).append(one)
+    own = next(p for many in packages.values() for p in many if _own(p))
+    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get("line", [])]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()["name"]
+        if name not in found:
+            found.add(name)
+            for one in packages.get(name, []):
+                todo += one.get("dependencies", [])
+                todo += [x for many in one.get("optional-dependencies", {}).values() for x in many]
+    return found
+
+
+def _own(package: dict[str, Any]) -> bool:
+    return "." in (package["source"].get("editable"), package["source"].get("virtual"))
+
+
+def _asked(base: Path, text: str) -> Iterator[Finding]:
+    """Hold what `pyproject.toml` asks for against what `uv.lock` was made for."""
+    try:
+        whole = tomllib.loads((base / "pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"pyproject.toml cannot be read ({cause(error)}): mend it") from error
+    project = whole.get("project", {})
+    lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    lists += whole.get("dependency-groups", {}).values()
+    asked = [ASKED.match(one) for many in lists for one in many if isinstance(one, str)]
+    wanted = {(_canonical(one[1]), _bounds(one[2])) for one in asked if one}
+    _, _, metadata = text.partition("\n[package.metadata]\n")
+    made_for = LOCKED.findall(metadata.partition("\n[[package]]\n")[0])
+    locked = {(name, _bounds(bounds)) for name, bounds in made_for}
+    for name, bounds in sorted(wanted - locked):
+        what = f"asks for {name} {bounds}".rstrip()
+        yield Finding("pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`")
+
+
+def _bounds(text: str) -> str:
+    return ",".join(sorted(part.strip() for part in text.split(",")))
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _moved(name: str, old: Iterable[str], new: Iterable[str] | None) -> str:
+    return f"{name} {'/'.join(sorted(old))} → {'/'.join(sorted(new or ['(gone)']))}"

@@ -1,0 +1,51 @@
+"""Run checks by their names, and say what they found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from ..files import root
+from ..problem import Problem
+from .finding import Finding, tracked
+
+CHECKS = (
+    *("config", "data-in-git", "governed-files", "hygiene", "lineage", "notebooks", "pii"),
+    *("pushed", "secrets", "workflows"),
+)
+"""The checks; each is the function `check` of the module of its name."""
+
+
+def run(base: Path, name: str, files: list[str]) -> list[Finding]:
+    """Run one check by its name over some files."""
+    if name not in CHECKS:
+        raise Problem(f"no check {name!r}: there are {', '.join(CHECKS)}")
+    module = import_module(f".{name.replace('-', '_')}", __package__)
+    found: list[Finding] = module.check(base, files)
+    return found
+
+
+def look(names: str, files: list[Path], *, as_json: bool) -> int:
+    """Run checks (`pii` or `pii,secrets`), print what they found; return the exit code.
+
+    Without files: over all that git tracks.
+    """
+    base = root()
+    chosen = [_relative(base, path) for path in files] if files else tracked(base)
+    found = {name: run(base, name, chosen) for name in names.split(",")}
+    if as_json:
+        listed = [{"check": name} | one._asdict() for name, many in found.items() for one in many]
+        print(json.dumps({"check": names, "findings": listed}, indent=2))
+    for name, many in found.items():
+        for one in many:
+            print(f"{one.file}: {one.reason}; {one.mend} [{name}]", file=sys.stderr)
+    return 1 if any(found.values()) else 0
+
+
+def _relative(base: Path, path: Path) -> str:
+    try:
+        return path.resolve().relative_to(base.resolve()).as_posix()
+    except ValueError:
+        raise Problem(f"{path} is not in {base}: name a file of this project") from None

@@ -1,0 +1,83 @@
+"""Faults in the evidence and in the policy: missing, stale, no number, forged, waived too long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from .. import tables
+from ..evidence import path_of
+from .fault import Fault, Nothing, Sign
+from .faults_data import GATE
+from .scratch import Scratch
+
+
+def missing(scratch: Scratch) -> Sign:
+    """Delete evidence."""
+    (scratch.project / path_of("drift")).unlink()
+    return Sign(r"reports/evidence/drift\.json is missing")
+
+
+def stale(scratch: Scratch) -> Sign:
+    """Change the table after it was measured: one row less."""
+    table = scratch.project / tables.RAW
+    rows = tables.read(table).iloc[:-1]
+    table.unlink()
+    tables.write(rows, table)
+    return Sign(r"evidence of split is stale: data/raw\.parquet is not the file that was measured")
+
+
+def no_number(scratch: Scratch) -> Sign:
+    """Write NaN where a number was measured; no comparison with it is ever true."""
+    name = "rows_current"
+    scratch.edit(
+        path_of("drift").as_posix(),
+        lambda found: found["metrics"][name].update(value=float("nan")),
+    )
+    return Sign(rf"drift\.json breaks its schema at metrics\.{name}\.value")
+
+
+def waiver(scratch: Scratch) -> Sign:
+    """Let a rule fail, and waive it until yesterday."""
+    rules = scratch.params().policy.rules
+    rule = next(
+        (one for one in rules if one.metric and not one.each and one.block is not None), None
+    )
+    if rule is None:
+        raise Nothing("the policy has no rule about one number")
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    beyond = -1e12 if rule.bound == "at_most" else 1e12
+
+    def tightened(values: Any) -> None:
+        mine = next(one for one in values["rules"] if one["id"] == rule.id)
+        mine["block"] = beyond
+        others = [one for one in values.get("waivers") or [] if one["rule"] != rule.id]
+        own = {"rule": rule.id, "reason": "until it is mended", "approved_by": "@somebody"}
+        values["waivers"] = [*others, {**own, "expires": yesterday}]
+
+    scratch.edit_yaml(f"conf/policy/{scratch.params().policy.name}.yaml", tightened)
+    return Sign(rf"the waiver is void: it expired on {yesterday}", rule.id)
+
+
+def forged_lock(scratch: Scratch) -> Sign:
+    """Write evidence by hand, have DVC lock it, commit it; then the line measures as CI does."""
+
+    def better(found: dict[str, Any]) -> None:
+        found["metrics"]["overlap_share"].update(value=0.5)
+
+    scratch.edit(path_of("split").as_posix(), better)
+    scratch.dvc("commit", "--force", "--quiet")
+    scratch.commit("Better evidence")
+    if "up to date" not in scratch.dvc("status"):
+        raise Nothing("DVC has not believed the forged lock")
+    scratch.must("stage", "split")
+    return Sign(r"evidence of split was not measured on this commit: overlap_share")
+
+
+FAULTS = (
+    Fault("missing-evidence", "evidence was deleted", (4,), GATE, missing),
+    Fault("stale-evidence", "a table changed after it was measured", (4, 15), GATE, stale),
+    Fault("nan-evidence", "a measured number is NaN", (5, 6), GATE, no_number),
+    Fault("expired-waiver", "a failed rule's waiver is over", (30,), GATE, waiver),
+    Fault("forged-lock", "DVC has locked hand-written evidence", (13,), ("rehash",), forged_lock),
+)

@@ -1,0 +1,71 @@
+"""Spring faults one by one on a scratch copy, and judge what the commands say."""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ..governance.commands import say
+from ..problem import Problem
+from . import faults_data, faults_evidence, faults_files, faults_ledger
+from .fault import Fault, Nothing, Outcome, Tally, judged
+from .scratch import Scratch
+from .states import enter
+from .untouched import fingerprint, require_same
+
+FAULTS = {
+    fault.name: fault
+    for module in (faults_data, faults_evidence, faults_files, faults_ledger)
+    for fault in module.FAULTS
+}
+
+
+def chosen(names: list[str]) -> list[Fault]:
+    """Return faults by name, in the order in which they are sprung; all without a name."""
+    for name in names:
+        if name not in FAULTS:
+            near = difflib.get_close_matches(name, FAULTS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FAULTS)}"
+            raise Problem(f"no fault {name!r}: {hint}")
+    return [fault for name, fault in FAULTS.items() if not names or name in names]
+
+
+def run(base: Path, faults: list[Fault]) -> Tally:
+    """Spring faults; refuse the result if the real repository has changed meanwhile."""
+    before = fingerprint(base)
+    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as folder:
+        say(f"copying {base.name} to {folder}")
+        scratch = Scratch(base, Path(folder).resolve(), say)
+        tally = Tally(notes=scratch.notes)
+        for number, fault in enumerate(faults, start=1):
+            outcome = spring(scratch, fault)
+            say(f"{number}/{len(faults)} {fault.name}: {outcome.state} ({outcome.seconds:.0f} s)")
+            tally.outcomes.append(outcome)
+        require_same(before, fingerprint(base))
+    return tally
+
+
+def spring(scratch: Scratch, fault: Fault) -> Outcome:
+    """Plant one fault in the state that it starts from, and look what its command says."""
+    told: dict[str, Any] = {"fault": fault.name, "about": fault.about, "traps": fault.traps}
+    try:
+        enter(scratch, fault.state)
+        clean = scratch.clean(fault.state, fault.command)
+        scratch.restore(fault.state)
+        started = time.perf_counter()
+        sign = fault.spring(scratch)
+    except Nothing as problem:
+        return Outcome(**told, state="not applicable", reason=str(problem))
+    except Problem as problem:
+        return Outcome(**told, state="not sprung", reason=str(problem))
+    caught, reason = judged(sign, clean, scratch.run(*fault.command))
+    return Outcome(
+        **told,
+        state="caught" if caught else "got through",
+        by=fault.by,
+        reason=reason,
+        seconds=round(time.perf_counter() - started, 1),
+    )

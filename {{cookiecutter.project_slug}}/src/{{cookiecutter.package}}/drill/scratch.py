@@ -1,0 +1,236 @@
+"""The scratch copy: the repository with a ledger, a registry, a remote and keys of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import evidence
+from ..composition import CONF, compose
+from ..config import Params, Rule
+from ..governance.repository import PROTECTED, REMOTE, git, head
+from ..problem import Problem, first_line
+from .fault import Nothing, Said, State
+
+PACKAGE = __name__.split(".")[0]
+KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
+# Whatever leads to the real server, store, remote, repository or workflow is not handed on.
+DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")
+AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
+LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
+
+
+class Scratch:
+    """A folder with the copy (`now`), and the states of it that every fault starts from."""
+
+    def __init__(self, base: Path, home: Path, say: Callable[[str], None]) -> None:
+        """Copy the repository; nothing has run in it yet."""
+        self.base, self.home, self.say = base, home, say
+        self.project, self.origin = home / "now" / "project", home / "now" / "origin.git"
+        self.model_key = home / "keys" / "model.pem"
+        self.notes: list[str] = []
+        self._clean: dict[tuple[State, tuple[str, ...]], Said] = {}
+        _clone(base, self.project, self.origin)
+        _own_stores(base, self.project, home)
+        self.commit("What the drill starts from")
+
+    def keep(self, state: State) -> None:
+        """Remember the copy as it is now as a state."""
+        shutil.copytree(self.home / "now", self.home / state, symlinks=True)
+
+    def restore(self, state: State) -> None:
+        """Bring the copy back to a state, at the same place: MLflow's store names its files."""
+        options: dict[str, Any] = {"dir": self.home, "ignore_cleanup_errors": True}
+        with tempfile.TemporaryDirectory(**options) as trash:
+            (self.home / "now").rename(Path(trash) / "now")
+        shutil.copytree(self.home / state, self.home / "now", symlinks=True)
+
+    def clean(self, state: State, command: tuple[str, ...]) -> Said:
+        """Return what a command says where nothing is spoilt; it is asked once."""
+        if (state, command) not in self._clean:
+            self._clean[state, command] = self.run(*command)
+            self.restore(state)
+        return self._clean[state, command]
+
+    def commit(self, message: str) -> str:
+        """Commit everything on the protected branch, and push it to the copy's own remote."""
+        git(self.project, "add", "--all")
+        git(self.project, "commit", "--quiet", "--allow-empty", "--message", message)
+        git(self.project, "push", "--quiet", REMOTE, PROTECTED)
+        return head(self.project)
+
+    def add(self, name: str, text: str) -> None:
+        """Write a text file of the copy and commit it."""
+        path = self.project / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        git(self.project, "add", "--force", name)
+        self.commit(f"Add {name}")
+
+    def run(self, *words: str) -> Said:
+        """Run `governance …`, or a stage of the line (`stage NAME`), as a person would."""
+        module, *rest = words if words[0] == "stage" else ("cli", *words)
+        return self.start([sys.executable, "-m", f"{PACKAGE}.{module}", *rest])
+
+    def must(self, *words: str) -> str:
+        """Run what has to go well before a trap can be sprung; return what it printed."""
+        return self._well(self.run(*words), " ".join(words))
+
+    def dvc(self, *words: str) -> str:
+        """Run DVC, likewise."""
+        return self._well(self.start([sys.executable, "-m", "dvc", *words]), f"dvc {words[0]}")
+
+    def mlflow(self, method: str, *arguments: str) -> None:
+        """Call MLflow's client on the copy's store, as somebody does who goes around the gates."""
+        call = "import sys; from mlflow.tracking import MlflowClient as Client; "
+        call += "getattr(Client(sys.argv[1]), sys.argv[2])(*sys.argv[3:])"
+        store = f"sqlite:///{(self.project / 'mlflow.db').as_posix()}"
+        self._well(self.start([sys.executable, "-c", call, store, method, *arguments]), method)
+
+    def start(self, command: list[str]) -> Said:
+        """Run a program in the copy, with nothing of the real one within its reach."""
+        done = subprocess.run(
+            command,
+            cwd=self.project,
+            env=self._environment(),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def _environment(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
+        env |= {name: value for name, value in os.environ.items() if name.startswith("GIT_SSH")}
+        env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+        config = str(self.home / "config")
+        return env | {
+            "PYTHONPATH": str(self.project / "src"),
+            "PYTHONUTF8": "1",
+            "COLUMNS": "2000",  # a reason keeps to its line
+            "NO_COLOR": "1",
+            "DVC_SITE_CACHE_DIR": str(self.home / "site"),
+            "DVC_GLOBAL_CONFIG_DIR": config,
+            "DVC_SYSTEM_CONFIG_DIR": config,
+            "DVC_NO_ANALYTICS": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GOVERNANCE_MODEL_KEY": str(self.model_key),
+        }
+
+    def _well(self, done: Said, what: str) -> str:
+        if done.code:
+            said = first_line(ValueError(done.lines[-1] if done.lines else "nothing"), 300)
+            raise Problem(f"in the copy, `{what}` exits {done.code}: {said}")
+        return done.out
+
+    def params(self) -> Params:
+        """Return what the copy's `conf/` composes to."""
+        return compose(self.project / CONF)
+
+    def features(self) -> tuple[list[str], list[str]]:
+        """Return the numeric and the categorical features, as the split has them."""
+        body = evidence.load("split", self.project).body
+        return list(body.numeric), list(body.categorical)
+
+    def rule(self, metric: str) -> Rule:
+        """Return the policy's rule about a metric, for the project's task."""
+        params = self.params()
+        for rule in params.policy.rules:
+            if rule.metric == metric and rule.task in (None, params.data.task):
+                return rule
+        raise Nothing(f"the policy has no rule about {metric}")
+
+    def passing(self, rule: str, names: list[str]) -> str:
+        """Return the first of some names whose rule lets through while nothing is spoilt."""
+        denied = {one["id"] for one in self.clean("measured", ("gate", "--json")).rules}
+        found = next((name for name in names if f"{rule}[{name}]" not in denied), None)
+        if found is None:
+            raise Nothing(f"{rule} lets no feature through as it is")
+        return found
+
+    def edit(self, name: str, change: Callable[[Any], None]) -> None:
+        """Change a JSON file of the copy by hand."""
+        path = self.project / name
+        values = json.loads(path.read_text(encoding="utf-8"))
+        change(values)
+        path.write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+    def edit_yaml(self, name: str, change: Callable[[Any], None]) -> None:
+        """Change a YAML file of the copy by hand."""
+        from ruamel.yaml import YAML
+
+        yaml, path = YAML(), self.project / name
+        values = yaml.load(path.read_text(encoding="utf-8"))
+        change(values)
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            yaml.dump(values, file)
+
+
+def _clone(base: Path, project: Path, origin: Path) -> None:
+    """Copy history, files that git knows or would add as they are now, and DVC's data on disk."""
+    head(base)
+    if git(base, "rev-parse", "--is-shallow-repository") == "true":
+        raise Problem("this clone is shallow: `git fetch --unshallow` before a drill")
+    project.parent.mkdir(parents=True)
+    words = ("--quiet", "--no-hardlinks", "--no-tags", "--no-checkout")
+    git(base, "clone", *words, str(base), str(project))
+    git(project, "remote", "remove", REMOTE)
+    git(base, "init", "--quiet", "--bare", "-b", PROTECTED, str(origin))
+    git(project, "remote", "add", REMOTE, "../origin.git")
+    for name, value in LOCAL.items():
+        git(project, "config", name, value)
+    git(project, "checkout", "--quiet", "-B", PROTECTED)
+    known = git(base, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    ignored = git(base, "ls-files", "--others", "--ignored", "--exclude-standard", "-z", *KEPT)
+    for name in filter(None, [*known, *ignored.split("\0")]):
+        target = project / name
+        target.unlink(missing_ok=True)
+        if (base / name).is_symlink() or (base / name).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(base / name, target, follow_symlinks=False)
+
+
+def _own_stores(base: Path, project: Path, home: Path) -> None:
+    """Give the copy a DVC cache and remotes of its own, and nobody to tell."""
+    import configparser
+
+    found, own = configparser.ConfigParser(), configparser.ConfigParser()
+    found.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    own["core"] = {"analytics": "false", "check_update": "false", "remote": "drill"}
+    own["cache"] = {"dir": (home / "cache").as_posix()}
+    remotes = [name for name in found.sections() if name.strip("'").startswith("remote ")]
+    for name in {*remotes, "'remote \"drill\"'"}:
+        own[name] = {"url": (home / "remote").as_posix()}
+    (project / ".dvc" / "config.local").unlink(missing_ok=True)
+    with (project / ".dvc" / "config").open("w", encoding="utf-8") as file:
+        own.write(file)
+    cache = Path(found.get("cache", "dir", fallback="cache"))
+    _cached(project, base / ".dvc" / cache / "files" / "md5", home / "cache" / "files" / "md5")
+
+
+def _cached(project: Path, source: Path, target: Path) -> None:
+    """Copy what the cache has of what `dvc.lock` names: the rest of it may be large."""
+    import re
+
+    lock = project / "dvc.lock"
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    todo = re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", text)
+    while todo:
+        name = todo.pop()
+        path = Path(name[:2]) / name[2:]
+        if not (source / path).is_file() or (target / path).exists():
+            continue
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / path)
+        if name.endswith(".dir"):
+            todo += re.findall(r'"md5": "([0-9a-f]{32})"', (target / path).read_text("utf-8"))
