@@ -72,6 +72,7 @@ def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
                 env=baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder)),
                 check=True,
             )
+            shutil.copy(project.path / "uv.lock", folder / "uv.lock")
             done.touch()
     return folder
 
