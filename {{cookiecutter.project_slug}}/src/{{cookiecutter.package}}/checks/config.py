@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..composition import CONF, GROUPS, compose
 from ..config import Params, read_raw
-from ..governance import policy_diff
+from ..governance import declared, policy_diff
 from ..governance.repository import attempt
 from ..governance.rules import require_sound
 from ..problem import Problem
@@ -88,7 +88,8 @@ def loosened(base: Path, params: Params) -> list[str]:
         before = policy_diff.at(base, "HEAD")
     except Problem as problem:
         return [f"the last commit has nothing to compare limits with: {problem}"]
-    changes = policy_diff.compare(before, policy_diff.state(params, raw, "the working tree"))
+    now = policy_diff.state(params, raw, declared.read(base), "the working tree")
+    changes = policy_diff.compare(before, now)
     return [
         f"loosened: {one.rule}: {one.what}; a pull request with it needs the policy's owner"
         for one in changes
