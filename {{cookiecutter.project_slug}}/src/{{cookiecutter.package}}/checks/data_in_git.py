@@ -84,13 +84,13 @@ def _why(base: Path, name: str) -> str | None:
     own = path.name in KEPT or path.suffix == ".dvc"
     if name.startswith(FOLDERS) and not own:
         return f"{name.partition('/')[0]}/ is DVC's, and git keeps only pointers of it"
-    data = read(path)
     start, largest = LOCKS.get(name, (b"", LARGEST))
+    data = read(path, largest + 1)
     known = kind(data)
     if known:
         return f"it is {known}"
     if len(data) > largest:
-        return f"it has {len(data):,} bytes, and git keeps at most {largest:,}"
+        return f"it has {path.stat().st_size:,} bytes, and git keeps at most {largest:,}"
     if name in LOCKS and data.startswith(start):
         return None
     written = text(data)
