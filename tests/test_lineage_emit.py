@@ -360,4 +360,5 @@ def test_the_events_validate_against_the_specifications_own_files(line: BakedPro
         for key, value in (
             (k, v) for one in held for kind in kinds for k, v in one.get(kind, {}).items()
         ):
+            assert key in facets, f"the specification has no facet {key}"
             check(facets[key], {key: value})
