@@ -26,6 +26,7 @@ from .registry import model_name
 FILE = Path("reports/lineage/events.jsonl")
 SENT = Path("reports/lineage/sent.json")  # endpoint → how many lines of the file it has, and which
 SETTINGS = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
+NAMES = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
 PATIENCE = 1.8  # seconds for all events together
 
 
@@ -109,7 +110,7 @@ def configured() -> Any:
         client = OpenLineageClient()
     except Exception as error:
         raise Problem(f"OpenLineage's settings name no transport: {first_line(error)}") from error
-    meant = any(name.startswith("OPENLINEAGE_") for name in os.environ)
+    meant = any(name.startswith(NAMES) for name in os.environ)
     meant = meant or any(path.expanduser().is_file() for path in SETTINGS)
     if client.transport.kind not in ("console", "noop"):
         return client.transport

@@ -59,21 +59,25 @@ def chosen(life: Lifecycle, name: str) -> Version:
     return same[-1]
 
 
+def registered(life: Lifecycle, line: Line) -> Version | None:
+    """Return the version that is of the line's model and table, the last if there are several."""
+    train, raw = line.of("train"), line.digests.get(tables.RAW.as_posix())
+    same = [
+        one
+        for one in life.versions.values()
+        if train and (one.subject["model"], one.subject["data"]) == (train.subject.model, raw)
+    ]
+    return same[-1] if same else None
+
+
 def tell(base: Path, name: str | None) -> list[Told]:
     """Return what is known of a model; without a name, of the one here and of the champion."""
     life = known(base)
     if name is not None:
         return [_version(base, life, chosen(life, name))]
     line = read(base, model_name(base))
-    train = line.of("train")
-    digest = train.subject.model if train else None
-    commit = origin(base, line).commit
-    same = [
-        one
-        for one in life.versions.values()
-        if (one.subject["model"], one.subject["commit"]) == (digest, commit)
-    ]
-    version = same[-1] if same else None
+    version = registered(life, line)
+    commit = version.subject["commit"] if version else origin(base, line).commit
     told = [Told(_account(base, line, life, version, commit), line, version)]
     champion = life.champion
     if champion is not None and champion is not version:

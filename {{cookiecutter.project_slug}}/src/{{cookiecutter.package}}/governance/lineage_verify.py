@@ -23,7 +23,7 @@ from .gate import recheck
 from .ledger_cli import inspect
 from .lifecycle import Lifecycle, Version
 from .lineage import INSIDE, Line, read
-from .lineage_show import chosen, known
+from .lineage_show import chosen, known, registered
 from .policy import judge
 from .recompute import is_locked, locked, require_same
 from .reconcile import compare
@@ -211,20 +211,15 @@ def _released(chain: Chain, name: str | None) -> Iterator[Link]:
 
 def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
     """Return the version of what lies here, or the link with which the chain ends."""
-    train, raw = chain.line.of("train"), chain.line.digests.get(tables.RAW.as_posix())
-    here = train.subject.model if train else None
-    if name is not None:
-        version = chosen(life, name)
-        if version.subject["model"] == here and version.subject["data"] == raw:
-            return version
-        commit = version.subject["commit"]
-        said = f"version {version.number} does not lie here: `git checkout {commit[:12]}` and "
-        return Link("registered", "unknown", said + "`uv run dvc checkout`, or `lineage reproduce`")
-    same = [
-        one for one in life.versions.values()
-        if (one.subject["model"], one.subject["data"]) == (here, raw)
-    ]  # fmt: skip
-    return same[-1] if same else Link("registered", "end", "no: the chain ends at the decision")
+    found = registered(life, chain.line)
+    wanted = chosen(life, name) if name else found
+    if wanted is None:
+        return Link("registered", "end", "no: the chain ends at the decision")
+    if found is None or wanted.subject["model"] != found.subject["model"]:
+        go = f"`git checkout {wanted.subject['commit'][:12]}` and `uv run dvc checkout`"
+        said = f"version {wanted.number} does not lie here: {go}, or `lineage reproduce`"
+        return Link("registered", "unknown", said)
+    return wanted
 
 
 def _bundle(chain: Chain, registry: Registry, version: Version) -> str:
