@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .fault import Fault, Tally
 
 COLOURS = {"caught": "green", "got through": "bold red", "not sprung": "red"}
+SHOWN = 200  # characters of a reason on the screen
 OTHER = "not applicable"
 
 
@@ -62,7 +63,8 @@ def _show(tally: Tally) -> None:
         table.add_column(name, overflow="fold", justify="right" if name == "s" else "left")
     for one in tally.outcomes:
         colour = COLOURS.get(one.state, "yellow")
-        cells = (one.fault, f"[{colour}]{one.state}[/]", escape(one.by), escape(one.reason))
+        reason = one.reason if len(one.reason) <= SHOWN else f"{one.reason[: SHOWN - 1]}…"
+        cells = (one.fault, f"[{colour}]{one.state}[/]", escape(one.by), escape(reason))
         table.add_row(*cells, f"{one.seconds:.0f}")
     console = screen()
     console.print(table)

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from .. import evidence
@@ -17,14 +19,13 @@ from ..composition import CONF, compose
 from ..config import Params, Rule
 from ..governance.repository import PROTECTED, REMOTE, git, head
 from ..problem import Problem, first_line
+from .clone import clone, own_stores
 from .fault import Nothing, Said, State
 
 PACKAGE = __name__.split(".")[0]
-KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
 # Whatever leads to the real server, store, remote, repository or workflow is not handed on.
 DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")
-AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
-LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
+COMPOSING = Lock()
 
 
 class Scratch:
@@ -32,14 +33,26 @@ class Scratch:
 
     def __init__(self, base: Path, home: Path, say: Callable[[str], None]) -> None:
         """Copy the repository; nothing has run in it yet."""
-        self.base, self.home, self.say = base, home, say
+        self.say, self.notes = say, list[str]()
+        self._at(home)
+        clone(base, self.project, self.origin)
+        own_stores(base, self.project, home.parent)
+        self.commit("What the drill starts from")
+
+    def _at(self, home: Path) -> None:
+        self.home = home
         self.project, self.origin = home / "now" / "project", home / "now" / "origin.git"
         self.model_key = home / "keys" / "model.pem"
-        self.notes: list[str] = []
+        self.lost: dict[State, Problem] = {}
         self._clean: dict[tuple[State, tuple[str, ...]], Said] = {}
-        _clone(base, self.project, self.origin)
-        _own_stores(base, self.project, home)
-        self.commit("What the drill starts from")
+
+    def fork(self, home: Path) -> Scratch:
+        """Return a copy of the copy, as it was measured, for what goes on beside."""
+        other = copy(self)
+        other._at(home)
+        shutil.copytree(self.home / "measured", home / "measured", symlinks=True)
+        shutil.copytree(self.home / "measured", home / "now", symlinks=True)
+        return other
 
     def keep(self, state: State) -> None:
         """Remember the copy as it is now as a state."""
@@ -55,6 +68,7 @@ class Scratch:
     def clean(self, state: State, command: tuple[str, ...]) -> Said:
         """Return what a command says where nothing is spoilt; it is asked once."""
         if (state, command) not in self._clean:
+            self.restore(state)
             self._clean[state, command] = self.run(*command)
             self.restore(state)
         return self._clean[state, command]
@@ -113,13 +127,13 @@ class Scratch:
         env = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
         env |= {name: value for name, value in os.environ.items() if name.startswith("GIT_SSH")}
         env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
-        config = str(self.home / "config")
+        config = str(self.home.parent / "config")
         return env | {
             "PYTHONPATH": str(self.project / "src"),
             "PYTHONUTF8": "1",
             "COLUMNS": "2000",  # a reason keeps to its line
             "NO_COLOR": "1",
-            "DVC_SITE_CACHE_DIR": str(self.home / "site"),
+            "DVC_SITE_CACHE_DIR": str(self.home.parent / "site"),
             "DVC_GLOBAL_CONFIG_DIR": config,
             "DVC_SYSTEM_CONFIG_DIR": config,
             "DVC_NO_ANALYTICS": "1",
@@ -134,8 +148,9 @@ class Scratch:
         return done.out
 
     def params(self) -> Params:
-        """Return what the copy's `conf/` composes to."""
-        return compose(self.project / CONF)
+        """Return what the copy's `conf/` composes to; Hydra does that once at a time."""
+        with COMPOSING:
+            return compose(self.project / CONF)
 
     def features(self) -> tuple[list[str], list[str]]:
         """Return the numeric and the categorical features, as the split has them."""
@@ -174,63 +189,3 @@ class Scratch:
         change(values)
         with path.open("w", encoding="utf-8", newline="\n") as file:
             yaml.dump(values, file)
-
-
-def _clone(base: Path, project: Path, origin: Path) -> None:
-    """Copy history, files that git knows or would add as they are now, and DVC's data on disk."""
-    head(base)
-    if git(base, "rev-parse", "--is-shallow-repository") == "true":
-        raise Problem("this clone is shallow: `git fetch --unshallow` before a drill")
-    project.parent.mkdir(parents=True)
-    words = ("--quiet", "--no-hardlinks", "--no-tags", "--no-checkout")
-    git(base, "clone", *words, str(base), str(project))
-    git(project, "remote", "remove", REMOTE)
-    git(base, "init", "--quiet", "--bare", "-b", PROTECTED, str(origin))
-    git(project, "remote", "add", REMOTE, "../origin.git")
-    for name, value in LOCAL.items():
-        git(project, "config", name, value)
-    git(project, "checkout", "--quiet", "-B", PROTECTED)
-    known = git(base, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
-    ignored = git(base, "ls-files", "--others", "--ignored", "--exclude-standard", "-z", *KEPT)
-    for name in filter(None, [*known, *ignored.split("\0")]):
-        target = project / name
-        target.unlink(missing_ok=True)
-        if (base / name).is_symlink() or (base / name).is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(base / name, target, follow_symlinks=False)
-
-
-def _own_stores(base: Path, project: Path, home: Path) -> None:
-    """Give the copy a DVC cache and remotes of its own, and nobody to tell."""
-    import configparser
-
-    found, own = configparser.ConfigParser(), configparser.ConfigParser()
-    found.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
-    own["core"] = {"analytics": "false", "check_update": "false", "remote": "drill"}
-    own["cache"] = {"dir": (home / "cache").as_posix()}
-    remotes = [name for name in found.sections() if name.strip("'").startswith("remote ")]
-    for name in {*remotes, "'remote \"drill\"'"}:
-        own[name] = {"url": (home / "remote").as_posix()}
-    (project / ".dvc" / "config.local").unlink(missing_ok=True)
-    with (project / ".dvc" / "config").open("w", encoding="utf-8") as file:
-        own.write(file)
-    cache = Path(found.get("cache", "dir", fallback="cache"))
-    _cached(project, base / ".dvc" / cache / "files" / "md5", home / "cache" / "files" / "md5")
-
-
-def _cached(project: Path, source: Path, target: Path) -> None:
-    """Copy what the cache has of what `dvc.lock` names: the rest of it may be large."""
-    import re
-
-    lock = project / "dvc.lock"
-    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
-    todo = re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", text)
-    while todo:
-        name = todo.pop()
-        path = Path(name[:2]) / name[2:]
-        if not (source / path).is_file() or (target / path).exists():
-            continue
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / path, target / path)
-        if name.endswith(".dir"):
-            todo += re.findall(r'"md5": "([0-9a-f]{32})"', (target / path).read_text("utf-8"))

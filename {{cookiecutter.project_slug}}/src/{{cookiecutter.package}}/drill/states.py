@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,36 @@ from .scratch import Scratch
 ROWS = 50  # that the champion predicts
 
 
-def measure(scratch: Scratch) -> None:
+def _measure(scratch: Scratch) -> None:
     """Have the line run where it has to, and keep what it measured."""
     if scratch.params().notify.url is not None:  # a copy tells nobody
         scratch.edit_yaml("conf/config.yaml", lambda conf: conf["notify"].update(url=None))
     scratch.say("running what has not run of the line")
     scratch.dvc("repro")
     scratch.commit("The line ran")
-    scratch.keep("measured")
+
+
+def enter(scratch: Scratch, state: State) -> None:
+    """Make a state, and those before it, unless it is there; what failed is not tried again."""
+    if state in scratch.lost:
+        raise scratch.lost[state]
+    if (scratch.home / state).exists():
+        return
+    before = BEFORE[state]
+    if before is not None:
+        enter(scratch, before)
+        scratch.restore(before)
+    try:
+        MAKE[state](scratch)
+    except Problem as problem:
+        scratch.lost[state] = problem
+        raise
+    scratch.keep(state)
+    scratch.say(f"the copy is {state}")
+
+
+def judge(scratch: Scratch) -> None:
+    """Have the gate judge what nobody has spoilt; say so if the project's own decision is deny."""
     denied = scratch.clean("measured", ("gate", "--json"))
     if denied.code == 2:
         raise Problem(f"in the copy, the gate cannot judge: {(denied.lines or ['nothing'])[-1]}")
@@ -33,23 +56,6 @@ def measure(scratch: Scratch) -> None:
             f"the project's own decision is deny ({len(denied.rules)} rules): what counts as "
             "caught is only what they did not say before"
         )
-
-
-def enter(scratch: Scratch, state: State) -> None:
-    """Make a state, and those before it, unless it is there."""
-    if (scratch.home / state).exists():
-        return
-    if state == "measured":
-        measure(scratch)
-    elif state == "registered":
-        enter(scratch, "measured")
-        scratch.restore("measured")
-        _register(scratch)
-    else:
-        enter(scratch, "registered")
-        scratch.restore("registered")
-        _promote(scratch)
-    scratch.say(f"the copy is {state}")
 
 
 def _register(scratch: Scratch) -> None:
@@ -71,7 +77,6 @@ def _register(scratch: Scratch) -> None:
     scratch.dvc("push", "--quiet")
     scratch.say("registering: everything is measured anew, outside DVC")
     scratch.must("register")
-    scratch.keep("registered")
 
 
 def _promote(scratch: Scratch) -> None:
@@ -84,7 +89,6 @@ def _promote(scratch: Scratch) -> None:
     scratch.must("promote", "1")
     rows = tables.read(scratch.project / tables.RAW).head(ROWS)
     tables.write(rows, scratch.project / tables.RAW.with_name("rows.parquet"))
-    scratch.keep("promoted")
 
 
 def _roles(scratch: Scratch) -> list[str]:
@@ -126,3 +130,15 @@ def _ssh_key(path: Path) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         raise Problem("ssh-keygen does not make a key: install OpenSSH") from error
     return path.with_suffix(".pub").read_text(encoding="utf-8").strip()
+
+
+BEFORE: dict[State, State | None] = {
+    "measured": None,
+    "registered": "measured",
+    "promoted": "registered",
+}
+MAKE: dict[State, Callable[[Scratch], None]] = {
+    "measured": _measure,
+    "registered": _register,
+    "promoted": _promote,
+}

@@ -1,0 +1,71 @@
+"""Copy a repository to where its faults harm nobody: with no way back to what is real."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+from pathlib import Path
+
+from ..governance.repository import PROTECTED, REMOTE, git, head
+from ..problem import Problem
+
+KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
+AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
+LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
+
+
+def clone(base: Path, project: Path, origin: Path) -> None:
+    """Copy history, files that git knows or would add as they are now, and DVC's data on disk."""
+    head(base)
+    if git(base, "rev-parse", "--is-shallow-repository") == "true":
+        raise Problem("this clone is shallow: `git fetch --unshallow` before a drill")
+    project.parent.mkdir(parents=True)
+    words = ("--quiet", "--no-hardlinks", "--no-tags", "--no-checkout")
+    git(base, "clone", *words, str(base), str(project))
+    git(project, "remote", "remove", REMOTE)
+    git(base, "init", "--quiet", "--bare", "-b", PROTECTED, str(origin))
+    git(project, "remote", "add", REMOTE, "../origin.git")
+    for name, value in LOCAL.items():
+        git(project, "config", name, value)
+    git(project, "checkout", "--quiet", "-B", PROTECTED)
+    known = git(base, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
+    ignored = git(base, "ls-files", "--others", "--ignored", "--exclude-standard", "-z", *KEPT)
+    for name in filter(None, [*known, *ignored.split("\0")]):
+        target = project / name
+        target.unlink(missing_ok=True)
+        if (base / name).is_symlink() or (base / name).is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(base / name, target, follow_symlinks=False)
+
+
+def own_stores(base: Path, project: Path, home: Path) -> None:
+    """Give the copy a DVC cache and remotes of its own, and nobody to tell."""
+    found, own = configparser.ConfigParser(), configparser.ConfigParser()
+    found.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    own["core"] = {"analytics": "false", "check_update": "false", "remote": "drill"}
+    own["cache"] = {"dir": (home / "cache").as_posix()}
+    remotes = [name for name in found.sections() if name.strip("'").startswith("remote ")]
+    for name in {*remotes, "'remote \"drill\"'"}:
+        own[name] = {"url": (home / "remote").as_posix()}
+    (project / ".dvc" / "config.local").unlink(missing_ok=True)
+    with (project / ".dvc" / "config").open("w", encoding="utf-8") as file:
+        own.write(file)
+    cache = Path(found.get("cache", "dir", fallback="cache"))
+    _cached(project, base / ".dvc" / cache / "files" / "md5", home / "cache" / "files" / "md5")
+
+
+def _cached(project: Path, source: Path, target: Path) -> None:
+    """Copy what the cache has of what `dvc.lock` names: the rest of it may be large."""
+    lock = project / "dvc.lock"
+    text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+    todo = re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", text)
+    while todo:
+        name = todo.pop()
+        path = Path(name[:2]) / name[2:]
+        if not (source / path).is_file() or (target / path).exists():
+            continue
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / path, target / path)
+        if name.endswith(".dir"):
+            todo += re.findall(r'"md5": "([0-9a-f]{32})"', (target / path).read_text("utf-8"))
