@@ -212,7 +212,9 @@ def _stale(state: State) -> Iterator[Finding]:
     elsewhere = Elsewhere(state.evidence, files, model, recomputed=False)
     for gate, found in recheck(state.base, state.params, state.evidence, elsewhere).items():
         if isinstance(found, str):
-            yield Finding(path_of(gate).as_posix(), found, AGAIN)
+            reason, _, mend = found.partition("; run ")
+            mend = f"run {mend} and commit what it writes" if mend else AGAIN
+            yield Finding(path_of(gate).as_posix(), reason, mend)
 
 
 def _decided(state: State) -> Iterator[Finding]:
