@@ -73,7 +73,8 @@ def ran(default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
     project = baked.copy_project(default_line, tmp_path_factory.mktemp("lineage"), ".dvc/cache")
     assert default_line.environment
     shutil.copy(default_line.environment / "uv.lock", project.path / "uv.lock")
-    baked.commit_all(project.path, "The environment")
+    baked.git(project.path, "add", "uv.lock")
+    baked.git(project.path, "commit", "--quiet", "--amend", "--no-edit")
     return project
 
 
@@ -199,7 +200,10 @@ def test_without_the_data_the_digests_have_to_make_one_chain(
         {
             "nothing": ({}, []),
             "code": (appended(project, code, "# another\n"), [f"{code}: changed since train ran"]),
-            "another table": (edits | {"dvc.lock": lock}, ["evidence of split is stale"]),
+            "another table": (
+                edits | {"dvc.lock": lock},
+                [f"evidence of {gate} is stale" for gate in ("split", "train", "drift", "explain")],
+            ),
             "a source that nobody ran": (
                 {"data/source/.gitkeep": "x"},
                 ["data/source/.gitkeep: changed since ingest ran"],
