@@ -116,8 +116,8 @@ def test_a_version_is_told_from_ledger_and_commit(contested: BakedProject) -> No
         assert how.startswith("as model-owner, ")
     assert champion["parameters"]["learning_rate"] != here["parameters"]["learning_rate"]
     assert any("promoted" in what for what in champion["when"])
-    # And a version goes by its number, its alias and its digest
-    for name in ("1", "champion", one["model"], one["model"][:20]):
+    # And a version goes by its alias and by how its digest begins, too
+    for name in ("champion", one["model"][:20]):
         assert shown(contested, name) == [champion], name
     assert "alias" in contested.governance("lineage", "show", "9f", code=1).stderr
     # And its graph goes on to the alias
