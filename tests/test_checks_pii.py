@@ -229,7 +229,7 @@ def test_what_cannot_be_looked_at_is_no_yes(own: baked.BakedProject) -> None:
 
 def test_a_protected_attribute_or_its_proxy_is_no_feature(own: baked.BakedProject) -> None:
     # Given a configuration with a proxy that nothing keeps from the features
-    data = {"target": "repaid", "sensitive": {"sex": {}}, "drop": ["id"], "proxies": ["region"]}
+    data = {"target": "repaid", "sensitive": {"SEX": {}}, "drop": ["id"], "proxies": ["region"]}
     put(own, "params.yaml", yaml.safe_dump({"data": data}))
     said = check(own, "pii", "params.yaml")
     assert said["params.yaml"].startswith("'region' is a proxy (data.proxies) and a feature")
@@ -242,7 +242,7 @@ def test_a_protected_attribute_or_its_proxy_is_no_feature(own: baked.BakedProjec
     # Then both are found
     assert said.keys() == {"reports/evidence/split.json"}
     lines = said["reports/evidence/split.json"]
-    assert "'sex' is named under data.sensitive and is among the features" in lines
+    assert "'SEX' is named under data.sensitive and is among the features" in lines
     assert "'region' is named under data.proxies and is among the features" in lines
     # And where they are kept apart, nothing is
     body = {"numeric": ["income"], "categorical": []}
