@@ -8,8 +8,10 @@ from pathlib import Path
 
 import baked
 import chains
+import github_projects
 import pytest
 import registry
+import template_package
 from baked import BakedProject
 
 AREAS = {
@@ -119,6 +121,25 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
     # When the doctor looks, then it cannot, and says so
     done = fresh.governance("doctor", code=2)
     registry.refused(done, "in no git repository", "git init", code=2)
+
+
+@pytest.mark.slow
+def test_githubs_settings_are_looked_at_where_a_token_is(
+    loans: BakedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_at = template_package.module("governance.doctor").github
+    with github_projects.github(monkeypatch) as hub:
+        # Given a GitHub without any of the settings, when the doctor looks, then each is wrong
+        github_projects.meet(loans, hub)
+        rows = list(look_at(loans.path))
+        assert {row.state for row in rows} == {"wrong"}
+        assert any(row.line.startswith("environment approve-model: ") for row in rows)
+        assert all("github apply" in row.line for row in rows)
+        assert github_projects.TOKEN not in str(rows)
+        # And when they are made, then all is as wanted
+        github_projects.settle(hub)
+        [row] = look_at(loans.path)
+        assert row.state == "ok"
 
 
 @pytest.mark.slow
