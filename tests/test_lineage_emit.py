@@ -159,6 +159,22 @@ def test_the_schema_refuses_what_the_client_lets_pass(
         assert list(validator.iter_errors(other))
 
 
+def test_addresses_that_are_no_uris_are_told_as_uris(
+    line: BakedProject, validator: Validator
+) -> None:
+    # Given a remote and a source whose addresses have what git and a storage allow
+    baked.git(line.path, "remote", "add", "origin", "git@example.org:my team/modèle%20a.git")
+    rewrite(line, "ingest", lambda one: one["body"].update(uri="s3://data/all 100%.csv?v=1"))
+    # When the line is told, then each is escaped once, and the rest of it is as it was
+    events = kept_new(line)
+    done = ends(events)
+    assert done["line"]["producer"] == "https://example.org/my%20team/mod%C3%A8le%20a"
+    source = done["ingest"]["inputs"][-1]
+    assert source["facets"]["dataSource"]["uri"] == "s3://data/all%20100%25.csv?v=1"
+    for event in events:
+        validator.validate(event)
+
+
 def test_a_reused_stage_is_told_as_reused(line: BakedProject) -> None:
     # Given a second run in which only evaluate ran again, and what reads its evidence
     before = baked.git(line.path, "rev-parse", "HEAD")

@@ -20,7 +20,7 @@ from ..files import digest_of
 from .decision import RuleResult
 from .lineage import Line, Step
 from .lineage_columns import mapped, place, schema
-from .lineage_origin import Origin
+from .lineage_origin import Origin, escaped
 
 START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL
 LINE = "line"  # the parent job's name
@@ -156,7 +156,9 @@ class Teller:
         if step.stage == "ingest" and ingest is not None:
             uri, facets = ingest.body.uri, _version(ingest.body.sha256)
             if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # else it is a path of the project
-                facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(uri=uri)
+                facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(
+                    uri=escaped(uri)
+                )
             found.append(ol.InputDataset(*place(self.line, uri), facets=facets))
         return found
 

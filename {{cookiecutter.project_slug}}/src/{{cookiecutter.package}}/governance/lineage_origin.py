@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from .. import evidence
 from .lineage import LOCK, Line
@@ -84,4 +85,10 @@ def _repository(base: Path) -> str:
     url = f"https://{scp[1]}/{scp[2]}" if scp else url
     if not re.match(r"(https?|ssh|git)://", url):
         return ""
-    return re.sub(r"//[^/@]*@", "//", url).removesuffix(".git")
+    return escaped(re.sub(r"//[^/@]*@", "//", url).removesuffix(".git"))
+
+
+def escaped(address: str) -> str:
+    """Return an address as a URI has to spell it: git and storages allow spaces and letters."""
+    refused = r"[^\w.~:/?#@!$&'()*+,;=\[\]%-]|%(?![0-9A-Fa-f]{2})"
+    return re.sub(refused, lambda one: quote(one[0], safe=""), address, flags=re.ASCII)
