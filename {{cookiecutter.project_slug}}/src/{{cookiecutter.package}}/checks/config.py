@@ -11,7 +11,7 @@ from ..composition import CONF, GROUPS, compose
 from ..config import Params, read_raw
 from ..governance import declared, policy_diff
 from ..governance.repository import attempt
-from ..governance.rules import require_sound
+from ..pipeline.compose import check as require_sound
 from ..problem import Problem
 from .finding import Finding
 from .values import Members, differences
