@@ -86,7 +86,7 @@ def gate(
 
 def main() -> None:
     """Run a command; every error is one line and an exit code."""
-    from .stage import quiet
+    from .quiet import quiet
 
     quiet()
     try:
