@@ -143,7 +143,7 @@ def _params(base: Path) -> Params:
 
 def policy(base: Path) -> Iterable[Row]:
     """Does `conf/` compose, does somebody have to say yes, do the waivers hold?"""
-    from .rules import require_sound
+    from ..pipeline.compose import check as require_sound
 
     try:
         params = _params(base)
