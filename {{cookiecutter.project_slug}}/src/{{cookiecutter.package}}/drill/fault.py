@@ -26,7 +26,7 @@ class Sign(NamedTuple):
 
 
 class Nothing(Problem):
-    """The project has nothing of the kind that is to be spoilt."""
+    """The project has nothing of the kind that is to be spoilt, by its own configuration."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
     if found:
         return True, found
     told = [f"{one['id']}: {one['reason']}" for one in now.rules] or now.lines or ["nothing"]
-    return False, f"red, but not for this ({sign.words}): {first_line(ValueError(told[0]), 160)}"
+    words = first_line(ValueError(" / ".join(told)), 200)
+    return False, f"red, but not for this ({sign.words}): {words}"
 
 
 def _by_line(sign: Sign, clean: Said, now: Said) -> str:

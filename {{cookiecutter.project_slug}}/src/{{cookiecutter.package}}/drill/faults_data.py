@@ -100,7 +100,9 @@ def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
         if people[name].nunique() > 1
     }
     if len(found) < count:
-        raise Nothing(f"{count} sensitive attributes with two groups are needed, there are none")
+        raise Nothing(
+            f"of sensitive attributes with two groups there are {len(found)}, it takes {count}"
+        )
     return dict(list(found.items())[:count])
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import tables
 from ..evidence import path_of
-from .fault import Fault, Nothing, Sign
+from ..problem import Problem
+from .fault import Fault, Sign
 from .faults_data import GATE
 from .scratch import Scratch
 
@@ -44,7 +45,7 @@ def waiver(scratch: Scratch) -> Sign:
         (one for one in rules if one.metric and not one.each and one.block is not None), None
     )
     if rule is None:
-        raise Nothing("the policy has no rule about one number")
+        raise Problem("the policy has no rule about one number")
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
     beyond = -1e12 if rule.bound == "at_most" else 1e12
 
@@ -69,7 +70,7 @@ def forged_lock(scratch: Scratch) -> Sign:
     scratch.dvc("commit", "--force", "--quiet")
     scratch.commit("Better evidence")
     if "up to date" not in scratch.dvc("status"):
-        raise Nothing("DVC has not believed the forged lock")
+        raise Problem("DVC has not believed the forged lock")
     scratch.must("stage", "split")
     return Sign(r"evidence of split was not measured on this commit: overlap_share")
 

@@ -11,7 +11,8 @@ from ..governance import ledger, ledger_remote
 from ..governance.chain import EMPTY_TREES, GENESIS, Entry, Event
 from ..governance.registry import BUNDLE, CHAMPION, STATUS, model_name
 from ..governance.repository import git
-from .fault import Fault, Nothing, Sign
+from ..problem import Problem
+from .fault import Fault, Sign
 from .scratch import Scratch
 
 NOBODY = "nobody@drill.invalid"
@@ -111,7 +112,7 @@ def tampered(scratch: Scratch) -> Sign:
     """Change the champion's file where the registry keeps it."""
     files = [*scratch.project.glob(f"mlruns/**/{BUNDLE}/model.skops")]
     if not files:
-        raise Nothing("the registry keeps no model here")
+        raise Problem("the registry keeps no model here")
     for path in files:
         path.write_bytes(path.read_bytes() + b"\0")
     return Sign(r"signature does not hold: model\.skops changed")
@@ -124,7 +125,7 @@ FAULTS = (
     Fault("reordered-ledger", "two events changed places", (25,), VERIFY, reordered, "promoted"),
     Fault("rewritten-ledger", "every event is another's", (25,), VERIFY, rewritten, "promoted"),
     Fault("emptied-ledger", "the branch was deleted", (25,), VERIFY, emptied, "promoted"),
-    Fault("moved-alias", "champion by hand", (16,), ("reconcile",), alias, "registered"),
+    Fault("moved-alias", "champion by hand", (16,), ("status",), alias, "registered"),
     Fault("forged-tag", "a tag says approved", (17,), ("status",), tag, "registered"),
     Fault("replayed-approval", "another commit's yes", (34,), VERIFY, replayed, "promoted"),
     Fault("tampered-model", "the champion's file changed", (27, 28), PREDICT, tampered, "promoted"),

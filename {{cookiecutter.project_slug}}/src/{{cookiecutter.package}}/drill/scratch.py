@@ -20,7 +20,7 @@ from ..config import Params, Rule
 from ..governance.repository import PROTECTED, REMOTE, git, head
 from ..problem import Problem, first_line
 from .clone import clone, own_stores
-from .fault import Nothing, Said, State
+from .fault import Said, State
 
 PACKAGE = __name__.split(".")[0]
 # Whatever leads to the real server, store, remote, repository or workflow is not handed on.
@@ -163,14 +163,14 @@ class Scratch:
         for rule in params.policy.rules:
             if rule.metric == metric and rule.task in (None, params.data.task):
                 return rule
-        raise Nothing(f"the policy has no rule about {metric}")
+        raise Problem(f"the policy has no rule about {metric}: nothing would say no")
 
     def passing(self, rule: str, names: list[str]) -> str:
         """Return the first of some names whose rule lets through while nothing is spoilt."""
         denied = {one["id"] for one in self.clean("measured", ("gate", "--json")).rules}
         found = next((name for name in names if f"{rule}[{name}]" not in denied), None)
         if found is None:
-            raise Nothing(f"{rule} lets no feature through as it is")
+            raise Problem(f"{rule} lets no feature through, so one more would not be seen")
         return found
 
     def edit(self, name: str, change: Callable[[Any], None]) -> None:
