@@ -23,7 +23,7 @@ from filelock import FileLock
 if TYPE_CHECKING:
     from github_stand_in import GitHubStandIn
 
-# As in the stages (`stage.quiet`): spinning OpenMP threads of two workers take each other's cores.
+# As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
@@ -72,6 +72,7 @@ def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
                 env=baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder)),
                 check=True,
             )
+            shutil.copy(project.path / "uv.lock", folder / "uv.lock")
             done.touch()
     return folder
 

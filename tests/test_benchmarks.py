@@ -19,13 +19,25 @@ def test_the_quick_parts_give_ratios(default_line: BakedProject, tmp_path: Path)
     results = tmp_path / "results.md"
     results.write_text("# Benchmarks\n\n## c. Gates\n\nkept\n")
     given = ["--environment", str(default_line.environment), "--project", str(default_line.path)]
-    # When generation and start-up are measured once
-    command = [sys.executable, str(SCRIPT), "d", "e", "--repeats", "1", "--output", str(results)]
+    # When generation, start-up and hooks are measured once
+    command = [
+        sys.executable,
+        str(SCRIPT),
+        "d",
+        "e",
+        "i",
+        "--repeats",
+        "1",
+        "--output",
+        str(results),
+    ]
     baked.run_plain([*command, *given], tmp_path)
     # Then each line of both tables has a ratio, and the table that was there stays
     text = results.read_text(encoding="utf-8")
     ratios = re.findall(r"(?m)^\| [^|]+ \| [\d.]+ \| ([\d.]+) \|$", text)
-    assert len(ratios) == 2 + 11
+    assert len(ratios) >= 2 + 11 + 8
+    for name in ("no hooks", "words", "words: files", "the pipeline: lineage"):
+        assert f"| {name} |" in text
     assert all(float(ratio) > 0 for ratio in ratios)
     assert "kept" in text
     # And no path of this machine is in it

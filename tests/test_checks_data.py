@@ -98,7 +98,8 @@ def tables() -> dict[str, tuple[str, str]]:
         "docs/rows.md": (prose + FRAME.to_csv(sep=";") + prose, "separated by semicolons"),
         "docs/rows": (FRAME.to_csv(sep="\t"), "separated by tabs"),
         "docs/bars.md": (
-            prose + "".join(f"| {a} | {b} |\n" for a, b in zip(FRAME["a"], FRAME["c"])),
+            prose
+            + "".join(f"| {a} | {b} |\n" for a, b in zip(range(200), "xy" * 100, strict=True)),
             "200 lines separated by bars",
         ),
         "docs/lines.md": (
@@ -170,6 +171,7 @@ def test_what_a_stage_writes_is_only_taken_out(own: baked.BakedProject) -> None:
     assert "data/ is DVC's" in found["data/readme.txt"]
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_message_mend_it(own: baked.BakedProject) -> None:
     # Given a table in the wrong place
     put(own, "docs/rows.txt", FRAME.to_csv())

@@ -201,6 +201,7 @@ def pull_request(
     return ready(project, WORKFLOW, "pull_request", payload=event, secrets=secrets)
 
 
+@pytest.mark.nightly  # on every push: test_rehash.py, without act
 def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
@@ -218,6 +219,7 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     assert warned == GATES | {"line", "decision"}
 
 
+@pytest.mark.nightly  # on every push: test_rehash.py, without act
 def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
@@ -233,6 +235,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     assert "the line's job has not ended well" in errors(run, "fairness")
 
 
+@pytest.mark.nightly  # on every push: test_rehash.py and test_gate.py, without act
 def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
@@ -254,6 +257,7 @@ def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
     assert "explain.json is missing" in errors(run, "explainability")
 
 
+@pytest.mark.nightly  # on every push: test_policy_diff.py, without act
 def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
@@ -282,14 +286,12 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     assert "approved by Risk" in run.said["policy"]
 
 
+@pytest.mark.nightly  # on every push: the truth table in test_rehash.py, without act
 @pytest.mark.parametrize(
     "change",
     [
         {"if": "${{ false }}"},
-        pytest.param(
-            {"needs": "policy", "if": "${{ needs.policy.outputs.no == 'x' }}"},
-            marks=pytest.mark.nightly,
-        ),
+        {"needs": "policy", "if": "${{ needs.policy.outputs.no == 'x' }}"},
     ],
     ids=["skipped", "skipped-by-need"],
 )

@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 
 config = template_package.module("config")
 rules = template_package.module("governance.rules")
+declared = template_package.module("governance.declared")
 diffs = template_package.module("governance.policy_diff")
 events = template_package.module("governance.event")
 evidence = template_package.module("evidence")
 policy = template_package.module("governance.policy")
 
 RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1, "owner": "o"}
+GATE = "src/x/governance/gate.py"
+DECLARED = {"file": GATE, "sha256": "0" * 64, "reason": "ours", "approved_by": "@risk"}
+DAY = {"expires": "2027-01-01"}
 numbers = st.floats(-2, 2).map(lambda value: round(value, 2))
 
 
@@ -36,11 +40,14 @@ def state(**changes: Any) -> Any:
         positive=values.pop("positive", "yes"),
         task="classification",
         sensitive={name: config.Sensitive(**one) for name, one in sensitive.items()},
+        proxies=values.pop("proxies", []),
     )
+    made = [declared.Declared(**DECLARED | one) for one in values.pop("declared", [])]
+    known = {one.file: one for one in made}
     deployment = values.pop("deployment", {"region": "EU"})
     own = config.Policy.model_validate(values)
     params = config.Params.model_construct(policy=own, data=data, deployment=deployment)
-    return diffs.State(params, contract)
+    return diffs.State(params, contract, known)
 
 
 def compared(old: Any, new: Any) -> list[tuple[str, str]]:
@@ -105,6 +112,13 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"sensitive": {"sex": {}, "age": {}}}, []),
         ({}, {"deployment": {"region": "US"}}, [("loosened", "deployment")]),
         ({}, {"positive": "no"}, [("loosened", "data.positive")]),
+        ({"proxies": ["zip"]}, {}, [("loosened", "data.proxies.zip")]),
+        ({}, {"proxies": ["zip"]}, []),
+        ({}, {"declared": [DAY]}, [("loosened", GATE)]),
+        ({"declared": [DAY]}, {"declared": [DAY | {"sha256": "1" * 64}]}, [("loosened", GATE)]),
+        ({"declared": [DAY]}, {"declared": [{"expires": "2027-02-01"}]}, [("loosened", GATE)]),
+        ({"declared": [DAY]}, {"declared": [{"expires": "2026-12-01"}]}, []),
+        ({"declared": [DAY]}, {}, []),
         ({"contract": [NULL]}, {}, [("loosened", "validate.contract")]),
         ({}, {"contract": [NULL]}, []),
     ],

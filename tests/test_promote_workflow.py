@@ -112,6 +112,7 @@ def breaking(hosted: Hosted, action: str) -> None:
     hosted.project.write(f".github/actions/{action}/action.yml", json.dumps(whole))
 
 
+@pytest.mark.nightly  # on every push: test_promotion.py, without act
 def test_trap_33_a_first_version_that_fails_its_smoke_test_is_red_and_recorded(
     hosted: Hosted,
 ) -> None:
@@ -148,14 +149,14 @@ def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -
     assert "it is not there, and GitHub would make it, unprotected" in run.said["preflight"]
 
 
-@pytest.mark.parametrize("workflow", ["promote.yml", "rollback.yml"])
-def test_trap_36_without_a_server_nothing_moves(hosted: Hosted, workflow: str) -> None:
+def test_trap_36_without_a_server_nothing_moves(hosted: Hosted) -> None:
     # Given a repository that does not say where its registry is
     hosted.settings.clear()
     # When a workflow that moves a model is started, then it ends at once and says what to set
-    run = hosted.run(workflow, {"reason": "Complaints from customers"})
-    assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
-    assert "set MLFLOW_TRACKING_URI to a server" in run.said["preflight"]
+    for workflow in ("promote.yml", "rollback.yml"):
+        run = hosted.run(workflow, {"reason": "Complaints from customers"})
+        assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
+        assert "set MLFLOW_TRACKING_URI to a server" in run.said["preflight"]
 
 
 def tampered(hosted: Hosted) -> None:

@@ -160,6 +160,36 @@ def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject
     assert "reports/evidence/fairness.json is missing" in done.stdout
 
 
+@pytest.mark.parametrize("trap", ["trap-15-a-branch-of-our-own", "trap-21-a-fork"])
+def test_only_a_fork_may_lack_the_data_and_its_commit_is_judged_as_it_is(
+    finished: BakedProject, tmp_path: Path, trap: str
+) -> None:
+    # Given a project on data of our own that this machine cannot read, and a pull request
+    book = yaml.safe_load(finished.read("conf/data/synthetic.yaml"))
+    book |= {"name": "book", "source": {"kind": "file", "path": "data/source/book.parquet"}}
+    finished.write("conf/data/book.yaml", yaml.safe_dump(book))
+    text = finished.read("conf/config.yaml").replace("data: synthetic", "data: book")
+    finished.write("conf/config.yaml", text)
+    text = finished.read(".dvc/config").replace("../.dvc-remote", "https://data.invalid/loans")
+    finished.write(".dvc/config", text)
+    elsewhere(finished)
+    shutil.rmtree(finished.path / ".dvc" / "cache")
+    whose = "mallory/loans" if "fork" in trap else "acme/loans"
+    sides = {"head": whose, "base": "acme/loans"}
+    pull = {side: {"repo": {"full_name": name}} for side, name in sides.items()}
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"number": 4, **pull}}), encoding="utf-8")
+    # When the line's data are fetched, then a fork's commit is judged as it is, and said so
+    code = 0 if "fork" in trap else 1
+    done = finished.governance("fetch", "--fresh", code=code, **RUN, GITHUB_EVENT_PATH=str(event))
+    if code:  # and of our own branch that is not enough
+        assert "cannot bring the data from DVC's remote" in done.stderr
+        assert "dvc push" in done.stderr
+    else:
+        assert "not recomputed: a fork cannot read the data" in done.stdout
+        assert (finished.path / "reports/evidence/fairness.json").is_file()
+
+
 def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path) -> None:
     # Given a project without its data, whose commit is taken at its word
     elsewhere(finished)

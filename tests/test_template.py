@@ -69,6 +69,7 @@ def test_a_fresh_project_is_the_templates(project: baked.BakedProject) -> None:
     done = template(project, "verify", "--json", code=0)
     state = json.loads(project.read(".cruft.json"))
     expected = {"template": state["template"], "commit": state["commit"], "found": []}
+    expected |= {"declared": []}
     assert json.loads(done.stdout) == expected
 
 

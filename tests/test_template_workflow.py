@@ -189,6 +189,7 @@ def test_trap_39_a_token_that_may_not_change_workflows_is_red(
     assert not world.hub.pulls
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spoil", "words"),

@@ -63,6 +63,7 @@ def test_trap_40_an_edited_gate_is_red(
     assert [one.file for one in run.annotations] == [name]
 
 
+@pytest.mark.nightly  # on every push: test_workflow_rules.py, without act
 def test_an_unsafe_action_is_red(
     bake: Callable[..., baked.BakedProject], runner: acting.Runner
 ) -> None:

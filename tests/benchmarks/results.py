@@ -20,6 +20,7 @@ TITLES = {
     "f": "The ledger against bare git",
     "g": "Promote and roll back against an alias moved by hand",
     "h": "The workflow that judges against a job that only runs the line",
+    "i": "The hooks of a commit against pre-commit without hooks",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

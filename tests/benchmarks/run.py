@@ -1,6 +1,6 @@
 """Measure the template's line side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e f g h] [--quick]
+python tests/benchmarks/run.py [a b c d e f g h i] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default line, against the same training in a bare script
@@ -10,6 +10,7 @@ e  start-up of each command, against a bare interpreter
 f  the ledger: appending an event and verifying 10,000, against bare git
 g  promoting and rolling back a model, against an alias moved by hand
 h  each job of the workflow that judges, against a job that only runs the line
+i  the hooks of a commit, each one's share, against pre-commit without hooks
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -29,6 +30,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(1, str(HERE.parent))
 
 import baked  # noqa: E402 - lies one folder up
+import commits  # noqa: E402
 import gates  # noqa: E402
 import ledger  # noqa: E402
 import measure  # noqa: E402
@@ -72,6 +74,7 @@ class Bench:
         ]
         variables = baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder))
         subprocess.run(command, cwd=project.path, env=variables, check=True)
+        shutil.copy(project.path / "uv.lock", folder / "uv.lock")
         return folder
 
     def fresh(self) -> BakedProject:
@@ -197,6 +200,11 @@ def h(bench: Bench) -> str:
     return workflow.compare(bench.fresh, bench.scratch, min(3, bench.repeats), say)
 
 
+def i(bench: Bench) -> str:
+    """What a commit costs, of words alone and of the pipeline, hook by hook."""
+    return commits.compare(bench.finished(), bench.repeats, say)
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -213,9 +221,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdefghc".index):
+        for part in options.parts or sorted(TITLES, key="abdefghic".index):
             say(f"{part}. {TITLES[part]}")
-            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g, "h": h}[part](bench)
+            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g, "h": h, "i": i}[part](
+                bench
+            )
             say("\n" + result)
             write(options.output, {part: result}, where)
     say(f"Written to {options.output}")

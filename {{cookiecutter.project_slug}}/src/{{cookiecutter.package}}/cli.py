@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from .checks.cli import check
+from .data_cli import contract, predict, schemas
 from .drill.cli import drill
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
+from .governance.lineage_cli import lineage
 from .governance.template_cli import template
 from .problem import Problem, first_line
 
@@ -23,13 +24,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-contract = typer.Typer(help="The data contract.", no_args_is_help=True)
-app.add_typer(contract, name="contract")
+app.add_typer(contract, name="contract", no_args_is_help=True)
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(lineage, name="lineage", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
+app.command()(predict)
+app.command()(schemas)
 commands.add(app)
 github_cli.add(app)
 release_cli.add(app)
@@ -81,74 +84,9 @@ def gate(
     raise typer.Exit(0 if decision.verdict == "allow" else 1)
 
 
-@app.command()
-def predict(
-    source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
-    output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
-    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
-    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Predict with the champion, after its signature, digests and record were checked."""
-    from .governance.commands import door, tell
-    from .governance.loading import loaded
-    from .pipeline.predict import Origin, checked_request
-    from .pipeline.predict import predict as predicted
-
-    source, output = source.absolute(), output.absolute()
-    base, registry = door()
-    name = checked_request(source, output, request)
-    with loaded(base, registry, alias) as (version, checked):
-        origin = Origin(
-            version=version.number,
-            state=version.state,
-            digest=version.subject["model"],
-            model=checked.model,
-            evidence=checked.evidence(),
-            data=checked.params().data,
-        )
-        done = predicted(origin, source, output, name)
-    line = (
-        f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
-    )
-    values = {"request": done.request, "version": done.version, "rows": done.rows}
-    tell(as_json, line, log=done.log.as_posix(), **values)
-
-
-@contract.command()
-def draft() -> None:
-    """Draft an expectation suite for the ingested table; read it before you commit it."""
-    from .composition import CONF, compose
-    from .files import root, write_json
-    from .pipeline.contract import draft as drafted
-    from .tables import RAW
-
-    base = root()
-    data = compose(base / CONF).data
-    path = base / data.contract
-    if path.exists():
-        raise Problem(f"{data.contract} is there already: edit it, or delete it first")
-    if not (base / RAW).is_file():
-        raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
-    write_json(path, drafted(base / RAW, data))
-    print(f"wrote {data.contract}: read it, tighten it, commit it")
-
-
-@app.command()
-def schemas() -> None:
-    """Write the JSON Schemas of evidence and decision to governance/schemas/."""
-    from .evidence import json_schema
-    from .files import root, write_json
-    from .governance.decision import Decision
-
-    folder = root() / "governance" / "schemas"
-    write_json(folder / "evidence.json", json_schema())
-    write_json(folder / "decision.json", Decision.model_json_schema())
-
-
 def main() -> None:
     """Run a command; every error is one line and an exit code."""
-    from .stage import quiet
+    from .quiet import quiet
 
     quiet()
     try:

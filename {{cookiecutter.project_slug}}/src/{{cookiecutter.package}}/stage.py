@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import subprocess
 import sys
@@ -20,23 +19,10 @@ from .config import read_raw, select
 from .evidence import AnyEvidence, Finding, Metric, Subject, Volatile
 from .files import digest_of, file_digest, write_json
 from .problem import Problem, cause, first_line
+from .quiet import quiet
 
 DECISION = Path("reports/decision.json")
 _started = time.perf_counter()
-
-
-def quiet() -> None:
-    """Switch every dependency's telemetry off, for this process and its children; waste no time.
-
-    An import makes objects that stay: a collector that looks through them again and again takes a
-    third of its time. And OpenMP's threads sleep while they wait: where another process has a core,
-    those that spin make a training five times as long.
-    """
-    gc.set_threshold(100_000, 50, 50)
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 
 def run(stage: str) -> None:

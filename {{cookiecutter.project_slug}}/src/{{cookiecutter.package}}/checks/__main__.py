@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 
 from ..problem import Problem, first_line
-from .run import look
+from ..quiet import quiet
+from .run import CHECKS, look
 
 
 def main(words: list[str]) -> int:
     """Run checks over files; every error is one line and an exit code."""
-    gc.set_threshold(100_000, 50, 50)  # as in `stage.quiet`, which would import what takes time
+    if not words:
+        print("governance check: name one of " + ", ".join(CHECKS), file=sys.stderr)
+        return 2
+    quiet()
     try:
         return look(words[0], [Path(word) for word in words[1:]], as_json=False)
     except Problem as problem:

@@ -19,9 +19,9 @@ RESERVED = re.compile(
     r"@(?:.+\.)?(?:example\.(?:com|net|org)|example|test|invalid|localhost)$", re.IGNORECASE
 )
 NOBODY = re.compile(r"^(?:no-?reply|donotreply)@|@users\.noreply\.github\.com$", re.IGNORECASE)
-FICTION = re.compile(r"(?:\D|^1?)[2-9]\d\d55501\d\d$|(?:^|44|0)(?:7700900|2079460)\d{3}$")
+FICTION = re.compile(r"^1?[2-9]\d\d55501\d\d$|^(?:44|0)(?:7700900|2079460)\d{3}$")
 OWNERS = {  # file → the lines that hold addresses of those who answer for the project
-    "pyproject.toml": re.compile(r"^(?:authors|maintainers) = .*|^ *\{ ?name = .*email.*", re.M),
+    "pyproject.toml": re.compile(r"^(?:authors|maintainers) = .*|^ *\{.*\bemail *= .*", re.M),
     ".cruft.json": re.compile(r'^ *"author_email": .*', re.M),
     "governance/approvers.yaml": re.compile(r"^ *(?:- )?emails: .*(?:\n *- [^ :]+$)*", re.M),
     ".github/CODEOWNERS": re.compile(r"^[^#\n]+", re.M),

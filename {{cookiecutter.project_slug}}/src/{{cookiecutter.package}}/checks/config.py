@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..composition import CONF, GROUPS, compose
 from ..config import Params, read_raw
-from ..governance import policy_diff
+from ..governance import declared, policy_diff
 from ..governance.repository import attempt
-from ..governance.rules import require_sound
+from ..pipeline.compose import check as require_sound
 from ..problem import Problem
 from .finding import Finding
 from .values import Members, differences
@@ -29,12 +29,19 @@ def check(base: Path, names: list[str]) -> list[Finding]:
         params = compose(base / CONF)
         require_sound(params)
     except Problem as problem:
-        return [Finding(CONF.as_posix(), str(problem), CHECK)]
+        return [_broken(base, problem)]
     today = datetime.now(UTC).date()
     for line in loosened(base, params):
         print(f"note: {line}", file=sys.stderr)
     found = [*_composed(base, params), *_members(base, params, today, set(names))]
     return list(dict.fromkeys(found))
+
+
+def _broken(base: Path, problem: Problem, name: str = "") -> Finding:
+    """Say where it is that a configuration breaks."""
+    key = str(problem).removeprefix("conf/: ")
+    known = key != str(problem)  # which value it is: `conf/config.yaml` can be read, then
+    return Finding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
 
 
 def _composed(base: Path, params: Params) -> Iterator[Finding]:
@@ -61,7 +68,7 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
                 one = params if own else compose(base / CONF, [f"{group}={path.stem}"])
                 require_sound(one)
             except Problem as problem:
-                yield Finding(name, str(problem), CHECK)
+                yield _broken(base, problem, name)
                 continue
             for waiver in one.policy.waivers if group == "policy" else []:
                 if today > waiver.expires:
@@ -81,7 +88,8 @@ def loosened(base: Path, params: Params) -> list[str]:
         before = policy_diff.at(base, "HEAD")
     except Problem as problem:
         return [f"the last commit has nothing to compare limits with: {problem}"]
-    changes = policy_diff.compare(before, policy_diff.state(params, raw, "the working tree"))
+    now = policy_diff.state(params, raw, declared.read(base), "the working tree")
+    changes = policy_diff.compare(before, now)
     return [
         f"loosened: {one.rule}: {one.what}; a pull request with it needs the policy's owner"
         for one in changes

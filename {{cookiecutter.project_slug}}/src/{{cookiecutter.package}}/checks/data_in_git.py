@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from .finding import Finding
 from .tabular import rows
@@ -83,13 +84,13 @@ def _why(base: Path, name: str) -> str | None:
     own = path.name in KEPT or path.suffix == ".dvc"
     if name.startswith(FOLDERS) and not own:
         return f"{name.partition('/')[0]}/ is DVC's, and git keeps only pointers of it"
-    data = read(path)
     start, largest = LOCKS.get(name, (b"", LARGEST))
+    data = read(path, largest + 1)
     known = kind(data)
     if known:
         return f"it is {known}"
     if len(data) > largest:
-        return f"it has {len(data):,} bytes, and git keeps at most {largest:,}"
+        return f"it has {path.stat().st_size:,} bytes, and git keeps at most {largest:,}"
     if name in LOCKS and data.startswith(start):
         return None
     written = text(data)
@@ -141,10 +142,20 @@ def _webp(data: bytes) -> bool:
 
 def _mend(base: Path, name: str) -> str:
     """Return the commands; what a stage writes is in DVC's hands already."""
-    pipeline = base / "dvc.yaml"
-    lines = pipeline.read_text(encoding="utf-8").splitlines() if pipeline.is_file() else []
-    outputs = {line.strip().removeprefix("- ").rstrip(":") for line in lines}
     take = f"`git rm --cached {quoted(name)}`"
-    if any(name == one or name.startswith(f"{one}/") for one in outputs):
+    if any(name == one or name.startswith(f"{one}/") for one in _outputs(base)):
         return f"{take} (it is a stage's output: `dvc repro` keeps it)"
     return f"{take}, then `uv run dvc add {quoted(name)}`"
+
+
+def _outputs(base: Path) -> list[str]:
+    """Return the outputs of the stages; none where `dvc.yaml` cannot be read: `lineage` says so."""
+    import yaml
+
+    try:
+        whole: Any = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))
+        stages: list[dict[str, Any]] = list(whole["stages"].values())
+        outputs = [out for stage in stages for out in stage.get("outs", [])]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return []
+    return [next(iter(out)) if isinstance(out, dict) else str(out) for out in outputs]

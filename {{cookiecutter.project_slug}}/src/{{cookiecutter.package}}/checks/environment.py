@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str]]:
         for tool, version in {} if isinstance(found, str) else found.tools.items():
             name = _canonical(tool)
             if version not in now.get(name, set()):
-                yield gate, _moved(name, {version}, now.get(name))
+                yield gate, _moved(name, {version}, now.get(name, set()))
 
 
 def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[str, str]]:
@@ -57,6 +57,8 @@ def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[st
     if done.returncode:
         return  # there is no commit yet
     made_now = done.stdout.decode().split("\0")
+    measured = [one for one in evidence.values() if not isinstance(one, str)]
+    named = {_canonical(tool) for one in measured for tool in one.tools}
     locks: dict[str, str | None] = {}
     for gate, found in evidence.items():
         path = path_of(gate).as_posix()
@@ -70,9 +72,9 @@ def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[st
         if before is None or before == text:
             continue
         old, new = versions(before), versions(text)
-        for name in sorted(_needed(text) - {_canonical(tool) for tool in found.tools}):
+        for name in sorted(_needed(text) - named):
             if name in old and old[name] != new.get(name):
-                yield gate, _moved(name, old[name], new.get(name))
+                yield gate, _moved(name, old[name], new.get(name, set()))
 
 
 def versions(text: str) -> Versions:
@@ -132,5 +134,6 @@ def _canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _moved(name: str, old: Iterable[str], new: Iterable[str] | None) -> str:
-    return f"{name} {'/'.join(sorted(old))} → {'/'.join(sorted(new or ['(gone)']))}"
+def _moved(name: str, old: set[str], new: set[str]) -> str:
+    """Say which of a package's versions are not there any more, and which came."""
+    return f"{name} {'/'.join(sorted(old - new))} → {'/'.join(sorted(new - old)) or 'gone'}"

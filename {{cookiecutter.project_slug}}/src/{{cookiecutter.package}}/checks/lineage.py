@@ -7,9 +7,7 @@ too: then the digests in the lock and in the evidence have to make one chain.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,8 +15,8 @@ from pydantic import ValidationError
 from .. import closure, model_file
 from ..bodies import BODIES
 from ..composition import CONF, compose
-from ..config import Params, select
-from ..evidence import AnyEvidence, collect, path_of
+from ..config import select
+from ..evidence import collect, path_of
 from ..files import read_json
 from ..governance import decision
 from ..governance.gate import Elsewhere, recheck
@@ -26,48 +24,14 @@ from ..governance.measured import require_plain
 from ..governance.policy import judge
 from ..problem import Problem, first_line
 from . import environment, sources
-from .finding import Finding, edited_since, tracked
-from .locked import LOCK, PIPELINE, Here, Lock, Pipeline, lock, pipeline
+from .finding import Finding, tracked
+from .locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
+from .state import State
 from .values import Members, differences
 
 CODE, PARAMS = "code.json", "params.yaml"
 DECISION = decision.PATH.as_posix()
 AGAIN = "run `uv run dvc repro` and commit what it writes"
-
-
-@dataclass(frozen=True)
-class State:
-    """What lies in a project whose line has run."""
-
-    base: Path
-    asked: Pipeline
-    lock: Lock
-    params: Params
-    evidence: dict[str, AnyEvidence | str]
-    here: Here
-    tracked: set[str]
-
-    @property
-    def stages(self) -> list[str]:
-        """The stages that are asked for and have run."""
-        return [name for name in self.asked.stages if name in self.lock.stages]
-
-    @cached_property
-    def edited(self) -> set[str]:
-        """The files that are not as in the commit that brought the lock."""
-        return edited_since(self.base, LOCK)
-
-    def has(self, path: str) -> bool:
-        """Return whether git has a file, or a file in a folder."""
-        return any(one == path or one.startswith(f"{path}/") for one in self.tracked)
-
-    def inputs(self) -> dict[str, str]:
-        """Return every table that evidence names, with the digest that the first one gives."""
-        found: dict[str, str] = {}
-        for one in self.evidence.values():
-            for path, digest in {} if isinstance(one, str) else one.subject.inputs.items():
-                found.setdefault(path, digest)
-        return {path: digest for path, digest in found.items() if not path.startswith("reports/")}
 
 
 def check(base: Path, names: list[str]) -> list[Finding]:
@@ -212,7 +176,9 @@ def _stale(state: State) -> Iterator[Finding]:
     elsewhere = Elsewhere(state.evidence, files, model, recomputed=False)
     for gate, found in recheck(state.base, state.params, state.evidence, elsewhere).items():
         if isinstance(found, str):
-            yield Finding(path_of(gate).as_posix(), found, AGAIN)
+            reason, _, mend = found.partition("; run ")
+            mend = f"run {mend} and commit what it writes" if mend else AGAIN
+            yield Finding(path_of(gate).as_posix(), reason, mend)
 
 
 def _decided(state: State) -> Iterator[Finding]:

@@ -30,7 +30,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
 
 def _in_file(base: Path, name: str) -> list[Finding]:
     """Return a finding for each kind of identifier that a text file holds."""
-    data = read(base / name)
+    data = read(base / name, LARGEST + 1)
     whole = text(data) if len(data) <= LARGEST else None
     if whole is None:
         return []  # `data-in-git` says what it is

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..problem import Problem
 from . import national_ids
 from .finding import Finding
-from .identifiers import CARD, IBAN, find, masked
+from .identifiers import CARD, IBAN, VERSION, find, masked
 
 SAMPLE = 10_000  # rows
 SEED = 2026
@@ -62,9 +62,11 @@ def _as_text(column: str, kind: str) -> str | None:
 
 def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
     lines = [" ".join(value.split()) for value in values]
+    about = name.replace("_", " ")
     found: dict[str, list[str]] = {}
-    for hit in find(lines, name.replace("_", " ")):
-        found.setdefault(hit.kind, []).append(hit.written)
+    for hit in find(lines, about):
+        if hit.kind != "IP address" or not VERSION.search(about):
+            found.setdefault(hit.kind, []).append(hit.written)
     return [
         Finding(
             table, f"column {name!r}: {len(hits):,} values hold {kind}s: {masked(hits[0])}", MEND

@@ -24,8 +24,8 @@ ENTROPY = ("Hex High Entropy String", "Base64 High Entropy String")
 def check(base: Path, names: list[str]) -> list[Finding]:
     """Name the lines that hold what looks like a secret; never the secret."""
     _offline()
-    from detect_secrets.core.scan import get_plugins, scan_file
-    from detect_secrets.settings import default_settings
+    from detect_secrets.core.scan import scan_file
+    from detect_secrets.settings import default_settings, get_plugins
 
     found: list[Finding] = []
     with default_settings():
@@ -71,6 +71,7 @@ def _readings(path: Path) -> Iterator[list[str]]:
 
     with path.open(encoding="utf-8", errors="replace") as file:
         yield file.readlines()
+        named: Any = file  # to detect-secrets, a file is what has a name
         for eager in (False, True):
             file.seek(0)
-            yield get_transformed_file(file, use_eager_transformers=eager) or []
+            yield get_transformed_file(named, use_eager_transformers=eager) or []

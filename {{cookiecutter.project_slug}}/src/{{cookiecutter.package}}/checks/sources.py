@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ..files import file_digest
 from .finding import Finding
 from .locked import folder_md5, pointer
-
-if TYPE_CHECKING:
-    from .lineage import State
+from .state import State
 
 COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them
 

@@ -13,10 +13,13 @@ WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def read(path: Path) -> bytes:
-    """Return a file's bytes; of a link, which git keeps as the path it names, none."""
+def read(path: Path, most: int = -1) -> bytes:
+    """Return a file's first bytes, or all; none of a link, which git keeps as a path."""
     try:
-        return b"" if path.is_symlink() else path.read_bytes()
+        if path.is_symlink():
+            return b""
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise Problem(f"cannot read {path.name}: {cause(error)}; mend its rights") from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Members:
 
     def file(self, name: str) -> str:
         """Return the file for a value's name, as `policy.confidence`."""
-        group = name.split(".")[0].split("[")[0]
+        group = re.split(r"[.:[]", name, maxsplit=1)[0]
         if group in GROUPS and group in self.members:
             return (CONF / group / f"{self.members[group]}.yaml").as_posix()
         return (CONF / "config.yaml").as_posix()

@@ -115,7 +115,8 @@ def _name(step: dict[str, Any]) -> str:
 
 
 def _workflow(whole: dict[str, Any]) -> Found:
-    on: Any = whole.get("on", whole.get(True))  # YAML 1.1 takes `on` for a boolean
+    loose: dict[Any, Any] = whole
+    on: Any = loose.get("on", loose.get(True))  # YAML 1.1 takes `on` for a boolean
     for event in [on] if isinstance(on, str) else on or ["no event at all"]:
         if event in UNSAFE or event == "no event at all":
             yield f"{event}: runs with this repository's rights for anybody", "use `pull_request`"

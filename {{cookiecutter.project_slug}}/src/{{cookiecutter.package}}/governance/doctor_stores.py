@@ -1,4 +1,4 @@
-"""What the repository's stores say to the doctor: git, its remote, DVC, MLflow, the template."""
+"""What git, its remote, DVC, MLflow and the template's repository say to the doctor."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ import subprocess
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NamedTuple
 
 from ..problem import Problem, first_line
+from .doctor import NOTE, OK, UNKNOWN, WRONG, Row
 from .repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
 
-OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 PATIENCE = 3.0  # seconds for what has to be asked over a network
 SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
-
-
-class Row(NamedTuple):
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    line: str
 
 
 def _asked(base: Path, seconds: float, *command: str) -> tuple[int, str]:

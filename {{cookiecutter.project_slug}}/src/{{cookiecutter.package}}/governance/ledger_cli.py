@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from .chain import Anchor, Entry
+    from .ledger_check import Verification
     from .signatures import Signer
 
 ledger = typer.Typer(help="The ledger: who did what, on which data, under which policy.")
@@ -42,21 +43,27 @@ def show(
         _in_full(_records(base, chosen))
 
 
-@ledger.command()
-def verify(as_json: Json = False) -> None:
-    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
-    from ..files import root
+def inspect(base: Path) -> Verification:
+    """Return what is wrong with the ledger of this clone, held against all that is known of it."""
     from .ledger import read
     from .ledger_check import verify as verified
     from .vouch import doubts
 
-    base = root()
     anchors, lost = anchors_of(base)
     signers, unknown = signers_of(base)
     found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
     if not found.problems and not unknown:
         problems = doubts(base, read(base))
         found = found.model_copy(update={"problems": problems, "ok": found.ok and not problems})
+    return found
+
+
+@ledger.command()
+def verify(as_json: Json = False) -> None:
+    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
+    from ..files import root
+
+    found = inspect(root())
     if as_json:
         print(found.model_dump_json(indent=2))
         raise typer.Exit(found.exit_code)
@@ -73,7 +80,7 @@ def verify(as_json: Json = False) -> None:
         ("note", found.notes),
     ):
         for line in lines:
-            console.print(f"{title}: {_plain(line)}", soft_wrap=True)
+            console.print(f"{title}: {plain(line)}", soft_wrap=True)
     raise typer.Exit(found.exit_code)
 
 
@@ -176,7 +183,7 @@ def _table(entries: list[Entry]) -> None:
             *(_short(event.subject.get(name, "")) for name in ("data", "policy")),
             event.reason,
         ]
-        table.add_row(*map(_plain, cells))
+        table.add_row(*map(plain, cells))
     screen().print(table)
 
 
@@ -188,7 +195,7 @@ def _in_full(records: list[dict[str, Any]]) -> None:
     for record in records:
         event = record["event"]
         title = f"{event['sequence']} · {event['action']} · {event['time']} · {event['actor']}"
-        console.print(f"[bold]{_plain(title)}[/]", soft_wrap=True)
+        console.print(f"[bold]{plain(title)}[/]", soft_wrap=True)
         rows = {"version": event["version"], "reason": event["reason"]}
         rows |= {f"{name} digest": digest for name, digest in sorted(event["subject"].items())}
         rows |= {f"approval {n}": _parts(one) for n, one in enumerate(event["approvals"], 1)}
@@ -197,7 +204,7 @@ def _in_full(records: list[dict[str, Any]]) -> None:
         rows |= {"signature": record["signature"]}
         for name, value in rows.items():
             if value:
-                console.print(f"  {_plain(name):<16} {_plain(str(value))}", soft_wrap=True)
+                console.print(f"  {plain(name):<16} {plain(str(value))}", soft_wrap=True)
 
 
 def _parts(values: dict[str, Any]) -> str:
@@ -212,7 +219,7 @@ def _short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text of others for a terminal: no markup, no control characters."""
     from rich.markup import escape
 

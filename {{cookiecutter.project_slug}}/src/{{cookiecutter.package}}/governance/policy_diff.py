@@ -13,6 +13,8 @@ from ..composition import CONF, compose
 from ..config import Params, Policy
 from ..problem import Problem, first_line
 from . import approvers as people
+from . import declared
+from .declared import Declared
 from .repository import content, extract, git, written_by
 from .rules import fewer_approvals, weaker_than
 
@@ -35,6 +37,7 @@ class State:
 
     params: Params
     contract: list[Any]
+    declared: dict[str, Declared]
 
 
 def at(base: Path, commit: str) -> State:
@@ -42,11 +45,14 @@ def at(base: Path, commit: str) -> State:
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
         params = compose(Path(scratch) / CONF)
-    return state(params, content(base, commit, params.data.contract), commit[:12])
+        known = declared.read(Path(scratch))
+    return state(params, content(base, commit, params.data.contract), known, commit[:12])
 
 
-def state(params: Params, raw: bytes | None, where: str) -> State:
-    """Put together what models are judged by: a composition and its data contract, as bytes."""
+def state(params: Params, raw: bytes | None, known: dict[str, Declared], where: str) -> State:
+    """Put together what models are judged by: a composition, its data contract, as bytes, and
+    what is declared to differ from the template.
+    """
     try:
         contract: Any = [] if raw is None else json.loads(raw)["expectations"]
         expectations = [{k: one[k] for k in ("type", "kwargs")} for one in contract]
@@ -54,7 +60,7 @@ def state(params: Params, raw: bytes | None, where: str) -> State:
         raise Problem(
             f"{params.data.contract} of {where} is no suite: {first_line(error, 80)}"
         ) from error
-    return State(params, expectations)
+    return State(params, expectations, known)
 
 
 def compare(old: State, new: State) -> list[Change]:
@@ -64,6 +70,7 @@ def compare(old: State, new: State) -> list[Change]:
         *_waivers(old.params.policy, new.params.policy),
         *_frame(old.params.policy, new.params.policy),
         *_measured(old, new),
+        *_template(old.declared, new.declared),
     ]
     order: list[Kind] = ["loosened", "changed", "tightened"]
     return sorted(found, key=lambda one: order.index(one.kind))
@@ -122,6 +129,8 @@ def _measured(old: State, new: State) -> Iterable[Change]:
             yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
         elif now != one:
             yield Change(f"data.sensitive.{name}", "loosened", "is grouped in another way")
+    for name in sorted(set(old.params.data.proxies) - set(new.params.data.proxies)):
+        yield Change(f"data.proxies.{name}", "loosened", "may be a feature")
     for name in ("target", "positive", "task"):
         if getattr(old.params.data, name) != getattr(new.params.data, name):
             yield Change(f"data.{name}", "loosened", "is another one")
@@ -135,6 +144,14 @@ def _measured(old: State, new: State) -> Iterable[Change]:
             "loosened",
             f"{len(lost)} expectations gone or changed: {', '.join(columns[:5])}",
         )
+
+
+def _template(old: dict[str, Declared], new: dict[str, Declared]) -> Iterable[Change]:
+    for name, one in new.items():
+        was = old.get(name)
+        if was is None or one.sha256 != was.sha256 or one.expires > was.expires:
+            what = f"differs from the template until {one.expires}: {one.reason}"
+            yield Change(name, "loosened", what)
 
 
 def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:

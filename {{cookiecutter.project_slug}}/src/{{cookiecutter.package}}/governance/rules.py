@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ..config import Approvals, Params, Policy, Rule, Task
-from ..model_file import PACKAGES, allowed
-from ..problem import Problem, first_line
+from ..config import Approvals, Policy, Rule, Task
+from ..problem import first_line
 
 
 @dataclass(frozen=True)
@@ -148,17 +147,3 @@ def syntax_error(expression: str) -> str:
         text = str(error)  # it begins with the expression, which may be long
         return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
     return ""
-
-
-def require_sound(params: Params) -> None:
-    """Refuse an estimator from elsewhere and an expression that is no CEL, before a stage does."""
-    for target in params.model.targets():
-        if not allowed(target):
-            raise Problem(
-                f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
-            )
-    for rule in params.policy.rules:
-        for expression in (rule.when, rule.require):
-            error = "" if expression is None else syntax_error(expression)
-            if error:
-                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from ..closure import digests
 from ..composition import CONF, compose
+from ..config import Params
 from ..files import as_json, root, write_text
-from ..governance.rules import require_sound
+from ..governance.rules import syntax_error
+from ..model_file import PACKAGES, allowed
+from ..problem import Problem
 from ..stage import withdraw
 
 HEADER = (
@@ -25,7 +28,7 @@ def main() -> str:
     import yaml
 
     params = compose(root() / CONF)
-    require_sound(params)
+    check(params)
     values = params.model_dump(mode="json")
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
     written = {"params.yaml": HEADER + text, "code.json": as_json(digests())}
@@ -42,3 +45,17 @@ def main() -> str:
 def held(path: Path) -> str | None:
     """Return what a file says now, if it is there."""
     return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def check(params: Params) -> None:
+    """Refuse what only a later stage would stumble over."""
+    for target in params.model.targets():
+        if not allowed(target):
+            raise Problem(
+                f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
+            )
+    for rule in params.policy.rules:
+        for expression in (rule.when, rule.require):
+            error = "" if expression is None else syntax_error(expression)
+            if error:
+                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")

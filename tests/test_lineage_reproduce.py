@@ -1,0 +1,144 @@
+"""`governance lineage reproduce`: an old version's own line, run again, gives the same digests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import baked
+import people
+import pytest
+from baked import BakedProject
+
+pytestmark = pytest.mark.slow
+
+APPEND = """import json, sys
+from pathlib import Path
+from {package}.governance import ledger
+for one in json.loads(sys.argv[1]):
+    ledger.append(Path(), **one)
+"""
+EVALUATE = "reports/evidence/evaluate.json"
+
+
+def happened(project: BakedProject, *events: dict[str, object]) -> None:
+    """Write events into the ledger, as the commands of the registry do."""
+    code = APPEND.format(package=project.package)
+    project.run(["python", "-c", code, json.dumps(events)])
+
+
+def subject(project: BakedProject) -> dict[str, str]:
+    """What a registration of the current commit would bind."""
+    train = json.loads(project.read("reports/evidence/train.json"))["subject"]
+    raw = json.loads(project.read("reports/evidence/split.json"))["subject"]["inputs"][people.RAW]
+    commit = baked.git(project.path, "rev-parse", "HEAD")
+    return {"commit": commit, "model": train["model"], "data": raw, "policy": "sha256:0"}
+
+
+@pytest.fixture(scope="module")
+def old(
+    template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> BakedProject:
+    """Version 1 was champion two commits ago; model, code and README have changed since."""
+    project = baked.bake(template, tmp_path_factory.mktemp("old"), environment)
+    for name, value in (("user.name", "Author"), ("user.email", "author@example.org")):
+        baked.git(project.path, "config", name, value)
+    people.configure(project)
+    project.write(people.CSV, people.text())
+    people.stage(project, "compose")
+    people.draft(project)
+    project.run(["dvc", "repro", "--quiet"])
+    baked.commit_all(project.path, "The line ran")
+    one: dict[str, object] = {"version": 1, "subject": subject(project)}
+    happened(
+        project,
+        {"action": "registered", **one, "decision": {"verdict": "deny"}},
+        {"action": "approved", **one, "approvals": [{"approver": "owner", "roles": []}]},
+        {"action": "promoted", **one},
+    )
+    people.replace(project, "conf/model/logistic_regression.yaml", "C: 1.0", "C: 0.1")
+    module = f"src/{project.package}/pipeline/preprocessing.py"
+    project.write(module, project.read(module) + "\nraise SystemExit('another code')\n")
+    baked.commit_all(project.path, "Another model, and code that does not run")
+    project.write("README.md", "Another README\n")
+    baked.commit_all(project.path, "Another README")
+    return project
+
+
+def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> None:
+    # Given an old champion, and a tree that has gone on and cannot even run
+    before = people.files(old)
+    # When it is reproduced as the champion of today
+    done = old.governance(
+        "lineage", "reproduce", "--date", datetime.now(UTC).date().isoformat(), "--json"
+    )
+    # Then every table, the model and every number are what was recorded
+    found = json.loads(done.stdout)
+    states = {row["what"]: row["state"] for row in found["rows"]}
+    assert set(states.values()) == {"equal"}
+    assert {people.RAW, "data/split/train.parquet", "data/predictions.parquet"} <= states.keys()
+    assert {"models/model.skops", "numbers of evaluate", "numbers of explain"} <= states.keys()
+    assert found["version"] == 1
+    # And that today's packages are not proven to be the version's is said
+    assert any("uv.lock" in note for note in found["notes"])
+    # And the tree, its branch and its worktrees are as they were
+    assert people.files(old) == before
+    assert baked.git(old.path, "status", "--porcelain") == ""
+    assert len(baked.git(old.path, "worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.nightly
+def test_a_number_that_was_written_by_hand_is_different(old: BakedProject, tmp_path: Path) -> None:
+    # Given a version whose evidence was edited before the commit, and a source that is gone
+    project = baked.copy_project(old, tmp_path)
+    baked.git(project.path, "checkout", "--quiet", "HEAD~2")
+    evidence = json.loads(project.read(EVALUATE))
+    evidence["metrics"]["roc_auc"]["value"] += 0.001
+    project.write(EVALUATE, json.dumps(evidence))
+    baked.commit_all(project.path, "Better")
+    happened(project, {"action": "registered", "version": 2, "subject": subject(project)})
+    (project.path / people.CSV).unlink()
+    # When it is reproduced, then that number differs, nothing else, and the raw table is DVC's
+    done = project.governance("lineage", "reproduce", "2", code=1)
+    different = [line for line in done.stdout.splitlines() if line.startswith("different")]
+    assert len(different) == 1
+    assert "numbers of evaluate" in different[0]
+    assert "metrics.roc_auc.value" in different[0]
+    assert f"{people.RAW} came from DVC" in done.stdout
+
+
+def test_verify_hashes_the_source_again(old: BakedProject, tmp_path: Path) -> None:
+    # Given a source that is a file, when one sign of it changes, or it is gone
+    project = baked.copy_project(old, tmp_path, "cache")
+    text = project.read(people.CSV)
+    for content, state, cause in (
+        (text, "ok", people.CSV),
+        (text.replace("yes", "Yes", 1), "broken", f"{people.CSV} is "),
+        (None, "unknown", f"{people.CSV} is not here"),
+    ):
+        if content is None:
+            (project.path / people.CSV).unlink()
+        else:
+            project.write(people.CSV, content)
+        done = project.governance("lineage", "verify", "--json", code=1)
+        links = {one["name"]: one for one in json.loads(done.stdout)}
+        # Then that link says so; and that the code has changed since, another one
+        assert links["source"]["state"] == state
+        assert cause in links["source"]["said"]
+        assert links["evidence"]["state"] == "broken"
+        assert "its code has changed" in links["evidence"]["said"] or state != "ok"
+
+
+def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
+    # Given questions without an answer, then each is one line that says why
+    for arguments, code, cause in (
+        (("7",), 1, "the ledger has no version 7"),
+        (("--date", "2020-01-01"), 1, "no champion on 2020-01-01"),
+        (("--date", "yesterday"), 2, "is no day"),
+        ((), 2, "give either a version or --date"),
+        (("challenger",), 1, "the ledger has no challenger"),
+    ):
+        done = old.governance("lineage", "reproduce", *arguments, code=code)
+        assert cause in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
