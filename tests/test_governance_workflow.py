@@ -73,6 +73,7 @@ def test_a_first_push_is_judged_and_allowed(bake: Bake, runner: acting.Runner) -
     assert "no evidence was committed" in run.summaries["line"]
 
 
+@pytest.mark.nightly  # on every push: test_faults.py, without act
 def test_a_biased_and_drifted_model_is_red_at_its_gates(bake: Bake, runner: acting.Runner) -> None:
     # Given a repository whose data favour one sex, and whose newest incomes are others
     project = bake()
