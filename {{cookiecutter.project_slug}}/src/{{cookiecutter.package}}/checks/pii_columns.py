@@ -68,9 +68,7 @@ def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
         if hit.kind != "IP address" or not VERSION.search(about):
             found.setdefault(hit.kind, []).append(hit.written)
     return [
-        Finding(
-            table, f"column {name!r}: {len(hits):,} values hold {kind}s: {masked(hits[0])}", MEND
-        )
+        Finding(table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", MEND)
         for kind, hits in found.items()
         if len(hits) >= SHARE * _of_this_form(kind, lines)
     ]
