@@ -8,6 +8,8 @@ from baked import BakedProject
 from conftest import Bake
 from editing import Edit, hold, look, read, replaced
 
+pytestmark = pytest.mark.slow  # all together
+
 POLICY, OTHER = "conf/policy/limited.yaml", "conf/policy/high.yaml"
 
 

@@ -17,6 +17,8 @@ import yaml
 from checking import check, copy, put, unable
 from test_template import change, evolving, template  # noqa: F401 - a fixture
 
+pytestmark = pytest.mark.slow  # all together
+
 POLICY = "src/governed_model/governance/policy.py"
 DECLARED = "governance/differences.yaml"
 

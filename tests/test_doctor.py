@@ -14,6 +14,8 @@ import registry
 import template_package
 from baked import BakedProject
 
+pytestmark = pytest.mark.slow  # all together
+
 AREAS = {
     *("git", "remote", "DVC", "DVC remote", "MLflow", "policy", "hooks", "model key"),
     *("git signing", "approvers", "GitHub", "ledger", "template"),
