@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -20,6 +21,7 @@ import baked
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from checking import check, copy, put
 
 FRAME = pd.DataFrame({"a": range(200), "b": np.linspace(0, 1, 200), "c": ["x", "y"] * 100})
@@ -113,6 +115,15 @@ def tables() -> dict[str, tuple[str, str]]:
         "docs/numbers.txt": ("".join(f"{n} {n / 7:.3f}\n" for n in range(200)), "of numbers"),
         "docs/one.txt": ("".join(f"{n / 7:.3f}\n" for n in range(200)), "of numbers"),
         "docs/page.html": (FRAME.to_html(), "of HTML"),
+        "docs/quoted.txt": (FRAME.to_csv(quoting=csv.QUOTE_ALL), "201 lines separated by commas"),
+        "docs/deep.json": (json.dumps({"a": {"b": [{"c": records}]}}), "200 lines of JSON"),
+        "docs/code.js": (f"const data = {json.dumps(records, indent=1)};\n", "200 lines of JSON"),
+        "docs/records.yaml": (yaml.safe_dump(records), "200 lines of YAML records"),
+        "docs/rows.xml": (FRAME.to_xml(parser="etree"), "of XML"),
+        "docs/cell.json": (
+            json.dumps({"cells": [{"source": FRAME.to_csv(sep=";").splitlines(keepends=True)}]}),
+            "separated by semicolons, within JSON",
+        ),
         "tests/rows.py": (
             "ROWS = [\n" + "".join(f'    ({n}, "x", {n / 7:.3f}),\n' for n in range(200)) + "]\n",
             "separated by commas",
@@ -148,6 +159,9 @@ def test_what_a_project_holds_is_no_data(default_line: baked.BakedProject, tmp_p
     put(own, "docs/latin.md", "Grüße, ganz ohne Tabelle\n".encode("latin-1"))
     put(own, "data/source/rows.csv.dvc", "outs:\n- md5: 0\n  path: rows.csv\n")
     put(own, "tests/test_ours.py", "import os\n\n\n" + "def test_it() -> None:\n    pass\n" * 99)
+    log = "".join(f"- fix: something of number {n}\n" for n in range(200))
+    put(own, "docs/changes.md", f"# Changes\n\n{log}")
+    put(own, "docs/list.py", "NAMES = [\n" + '    "a name",\n' * 200 + "]\n")
     expectation = {"type": "expect_column_to_exist", "kwargs": {"column": "a"}, "meta": {}}
     wide = json.dumps({"name": "wide", "expectations": [expectation] * 300}, indent=2)
     put(own, "governance/expectations/wide.json", wide)

@@ -35,6 +35,16 @@ def bumped(project: BakedProject, name: str) -> tuple[Edit, str]:
     return {"uv.lock": text.replace(found[0], new)}, f"{name} {found[1]} → {another(found[1])}"
 
 
+def exchanged(project: BakedProject, name: str) -> Edit:
+    """An edit of `uv.lock` in which a package's files have other digests."""
+    text = read(project, "uv.lock")
+    head, mark, tail = text.partition(f'name = "{name}"\nversion = ')
+    own, end, rest = tail.partition("\n[[package]]\n")
+    other = own.replace('hash = "sha256:', 'hash = "sha256:0')
+    assert other != own
+    return {"uv.lock": head + mark + other + end + rest}
+
+
 def pipeline(project: BakedProject, stage: str, **change: Any) -> Edit:
     """An edit of one stage in `dvc.yaml`."""
     values = yaml.safe_load(project.read("dvc.yaml"))
@@ -81,7 +91,7 @@ def ran(default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
 def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
     """Name → edits, and what is to be said: of one file, by its name, with a reason."""
     source = f"src/{project.package}"
-    policy = "conf/policy/limited.yaml"
+    policy, train = "conf/policy/limited.yaml", f"{source}/pipeline/train.py"
     tool, told = bumped(project, "scikit-learn")
     deep, told_deep = bumped(project, "scipy")
     mine = "the team's tools are no part of the line"
@@ -129,6 +139,29 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
             replaced(project, "pyproject.toml", "scikit-learn>=1.9", "scikit-learn>=1.9.1"),
             ["pyproject.toml: asks for scikit-learn <1.10,>=1.9.1, and uv.lock was made before"],
         ),
+        "a bound that is only written otherwise": (
+            replaced(
+                project, "pyproject.toml", "scikit-learn>=1.9,<1.10", "scikit-learn >= 1.9, <1.10"
+            ),
+            [],
+        ),
+        "other files of the same version": (
+            exchanged(project, "scikit-learn"),
+            ["uv.lock: scikit-learn has other files under the same version since ingest"],
+        ),
+        "another Python": (
+            {".python-version": "3.9\n"},
+            [f".python-version: {project.read('.python-version').strip()} → 3.9 since ingest"],
+        ),
+        "a module that is imported by the package's name": (
+            appended(project, train, f"\nimport {project.package}.checks.pushed\n")
+            | appended(project, f"{source}/checks/pushed.py", "\n# another line\n"),
+            [f"{train}: changed since train", f"{source}/checks/pushed.py: changed since train"],
+        ),
+        "code outside of the package": (
+            appended(project, train, "\nimport helper\n") | {"helper.py": "A = 1\n"},
+            ["Problem: pipeline/train.py imports helper, which no evidence speaks of: move it"],
+        ),
         "no environment": ({"uv.lock": None}, ["uv.lock: is missing"]),
         "a contract": (
             replaced(project, "governance/expectations/synthetic.json", "{", "{ "),
@@ -161,7 +194,14 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         "a lock that is torn": ({"dvc.lock": "stages: ["}, ["Problem: dvc.lock is not readable"]),
         "no lock": (
             {"dvc.lock": None},
-            [f"reports/evidence/{gate}.json: is here without" for gate in GATES],
+            [
+                f"{name}: is here without a dvc.lock"
+                for name in (
+                    *(f"reports/evidence/{gate}.json" for gate in GATES),
+                    *("reports/decision.json", "reports/metrics.json"),
+                    *("reports/model_card.", "reports/data_card.", "params.yaml", "code.json"),
+                )
+            ],
         ),
         "a decision written by hand": (
             replaced(project, "reports/decision.json", '"verdict": "pass"', '"verdict": "warn"'),

@@ -26,7 +26,13 @@ WRITTEN = {  # what is written → what the finding calls it
     "Tel. 030 901820": "a phone number",
     "NHS number 943 476 5919": "a NHS number",
     "RSSMRA85T10A562S is her code": "an Italian codice fiscale",
+    "Card 4111.1111.1111.1111, valid": "a payment card",
+    "Call 0049 30 901820": "a phone number",
+    "or 202.456.1111, at any time": "a phone number",
+    "SSN 536 90 4399": "a US social security number",
+    "https://x.org?email=anna.schmidt@gmail.com": "an e-mail address",
     "seen from 93.184.216.34 today": "an IP address",
+    "the conversion that 93.184.216.34 released": "an IP address",
     "seen from 2606:2800:220:1:248:1893:25c8:1946": "an IP address",
 }
 

@@ -54,7 +54,8 @@ def test_trap_30_every_check_has_a_hook_and_none_can_be_switched_off(project: Ba
     hooks = config["repos"][0]["hooks"]
     # Then each check is run by one
     entries = [hook["entry"].split() for hook in hooks]
-    run = [words[-1] for words in entries if words[-2:-1] == [f"{project.package}.checks"]]
+    module = f"{project.package}.checks"
+    run = [words[words.index(module) + 1] for words in entries if module in words]
     assert sorted(name for one in run for name in one.split(",")) == sorted(
         template_package.module("checks.run").CHECKS
     )
@@ -82,7 +83,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
     said = commit(project, "Words")
     assert re.findall(r"(?m)^(.+?)\.{3,}.*Passed", said) == [
-        "hygiene, data in git, secrets, identifiers"
+        "hygiene, data in git, secrets, identifiers, what is taken away"
     ]
     # When a commit has a blank at a line's end, a secret, a torn file, code that is not formatted,
     # and a waiver that expired
@@ -105,6 +106,20 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     )
     # Then each is said, and not the secret
     assert key not in said
+    # When a commit only takes files away, for which pre-commit itself runs nothing
+    judge, gate = f"src/{project.package}/governance/policy.py", ".github/workflows/governance.yml"
+    for name in (judge, gate, policy):
+        (project.path / name).unlink()
+    # Then what would have looked at them does
+    refused(
+        project,
+        f"{judge}: is missing, and it is the template's",
+        f"{gate}: is missing, and it is the template's",
+        "conf/policy/limited",
+    )
+    # And one that takes away nothing that matters goes through
+    (project.path / "LICENSE").unlink()
+    commit(project, "No license")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -10,24 +11,49 @@ from .files import digest_of, file_digest
 from .problem import Problem, cause
 
 PACKAGE = Path(__file__).parent
-STAGE = "\ndef main() -> str:\n"
+STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)
+PROJECT = PACKAGE.parent.parent if PACKAGE.parent.name == "src" else None
 
 
 @cache
 def imports(module: Path) -> frozenset[Path]:
-    """Return the package's own files that a module imports directly, wherever in it."""
+    """Return the package's own files that a module imports directly, wherever in it.
+
+    Code of the project outside of the package has no digest in any evidence: `Problem`.
+    """
     found: set[Path] = set()
     for node in ast.walk(_parsed(module)):
-        if not isinstance(node, ast.ImportFrom) or node.level == 0:
-            continue
-        base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-        names = [base.joinpath(alias.name) for alias in node.names]
-        for candidate in (base, *names):
+        for candidate in _imported(module, node):
             if candidate.with_suffix(".py").is_file():
                 found.add(candidate.with_suffix(".py"))
             elif (candidate / "__init__.py").is_file():
                 found.add(candidate / "__init__.py")
     return frozenset(found)
+
+
+def _imported(module: Path, node: ast.AST) -> list[Path]:
+    """Return what an import may name: a module without its suffix, a package, or neither."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        return [base, *(base.joinpath(alias.name) for alias in node.names)]
+    if isinstance(node, ast.ImportFrom):
+        whole = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    _require_own(module, {name.partition(".")[0] for name in whole} - {PACKAGE.name})
+    parts = [name.split(".") for name in whole]
+    return [PACKAGE.joinpath(*rest) for first, *rest in parts if first == PACKAGE.name and rest]
+
+
+def _require_own(module: Path, names: set[str]) -> None:
+    for folder in (PROJECT, PACKAGE.parent) if PROJECT else ():
+        for name in names:
+            if (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py")):
+                where = module.relative_to(PACKAGE).as_posix()
+                raise Problem(
+                    f"{where} imports {name}, which no evidence speaks of: move it into "
+                    f"src/{PACKAGE.name}"
+                )
 
 
 def _parsed(module: Path) -> ast.Module:
@@ -55,7 +81,7 @@ def modules(stage: str) -> list[Path]:
 def runnable() -> list[str]:
     """Return the modules under `pipeline/` that are stages: those with a `main`, sorted."""
     found = sorted((PACKAGE / "pipeline").glob("*.py"))
-    return [path.stem for path in found if STAGE in path.read_text(encoding="utf-8")]
+    return [path.stem for path in found if STAGE.search(path.read_text(encoding="utf-8"))]
 
 
 def digests() -> dict[str, str]:

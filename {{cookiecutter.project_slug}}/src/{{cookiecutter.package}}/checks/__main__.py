@@ -1,4 +1,7 @@
-"""`python -m PACKAGE.checks NAME [FILE…]`: `governance check` for hooks, which start in no time."""
+"""`python -m PACKAGE.checks NAME [FILE…]`: `governance check` for hooks, which start in no time.
+
+After `--`: these files and no others, even if there is none.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ def main(words: list[str]) -> int:
         return 2
     quiet()
     try:
-        return look(words[0], [Path(word) for word in words[1:]], as_json=False)
+        name, *rest = words
+        exactly = rest[:1] == ["--"]
+        return look(name, [Path(one) for one in rest[exactly:]], as_json=False, exactly=exactly)
     except Problem as problem:
         print(f"governance check {words[0]}: {problem}", file=sys.stderr)
         return problem.exit_code

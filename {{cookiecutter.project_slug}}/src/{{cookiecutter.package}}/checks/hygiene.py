@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .finding import Finding, is_text, written
+from .texts import WIDE, read
 
 FIXED = "mended: look at it and `git add` it"
 MEND = "mend it"
@@ -44,8 +45,10 @@ TOOLS = (
 def check(base: Path, names: list[str]) -> list[Finding]:
     """Run every tool over the text files; what is only blanks and line ends is mended at once."""
     texts = [name for name in names if not written(name) and is_text(base / name)]
+    wide = [name for name in names if (base / name).is_file() and read(base / name, 2) in WIDE]
+    found = [Finding(name, "is UTF-16, and texts are UTF-8 here", "save it so") for name in wide]
     with chdir(base):
-        return [one for tool in TOOLS for one in _run(tool, texts)]
+        return found + [one for tool in TOOLS for one in _run(tool, texts)]
 
 
 def _run(tool: Tool, names: list[str]) -> Iterator[Finding]:

@@ -23,18 +23,22 @@ SUFFIXES = re.compile(
     r"svg|toml|tsx?|txt|webp|whl|xml|ya?ml)$",
     re.IGNORECASE,
 )
-IN_ADDRESS = re.compile(r"://[^\s/@]*$")  # user@host of an URL
+IN_ADDRESS = re.compile(r"://[^\s/@?#&]*$")  # user@host of an URL
 IBAN = re.compile(
     r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30})(?![A-Za-z0-9]))"
 )
 CARD = re.compile(
-    r"(?<![\w.+-])(?:\d{14,19}|(?<!\d )\d{4}(?:[ -]\d{4,6}){2,3}(?:[ -]\d{3})?(?! \d))(?!\w|[.-]\w)"
+    r"(?<![\w.+-])(?:\d{14,19}|(?<!\d )\d{4}(?:[ .-]\d{4,6}){2,3}(?:[ .-]\d{3})?(?! \d))"
+    r"(?!\w|[.-]\w)"
 )
 GROUPS = ([4, 4, 4, 4], [4, 6, 5], [4, 6, 4], [4, 4, 4, 4, 3])
-PHONE = re.compile(r"(?<![\w+./])\+[1-9](?:[ ().\-/]{0,3}\d){6,14}(?!\w|[.-]\w)")
+PHONE = re.compile(
+    r"(?<![\w+./])(?:\+|00 ?(?=\d{1,3}[ ./-]))[1-9](?:[ ().\-/]{0,3}\d){6,14}(?!\w|[.-]\w)"
+)
 DECIMAL = re.compile(r"\+\d+\.\d+")
 AMERICAN = re.compile(
-    r"(?<![\w.+-])(?:\([2-9]\d\d\) ?[2-9]\d\d|[2-9]\d\d-[2-9]\d\d)-\d{4}(?!\w|[.-]\w)"
+    r"(?<![\w.+-])(?:(?:\([2-9]\d\d\) ?[2-9]\d\d|[2-9]\d\d-[2-9]\d\d)-|[2-9]\d\d\.[2-9]\d\d\.)\d{4}"
+    r"(?!\w|[.-]\w)"
 )
 NATIONAL = re.compile(r"(?<![\w.+-])\(?\d(?:[ ().\-/]{0,2}\d){6,13}(?!\w|[.-]\w)")
 PHONE_WORDS = re.compile(
@@ -51,7 +55,9 @@ IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?![\w:]|/\d)", re.I
 )
 VERSION = re.compile(
-    r"version|release|\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|#\s+$", re.IGNORECASE
+    r"(?<![A-Za-z])(?:version|release)s?(?![A-Za-z])|\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|"
+    r"#\s+$",
+    re.IGNORECASE,
 )
 # Every identifier has an @, six digits or an address' dots or colons: other lines are left out.
 WORTH = re.compile(
@@ -130,7 +136,7 @@ def _iban(text: str, match: re.Match[str], before: str) -> int:
 
 
 def _card(text: str, match: re.Match[str], before: str) -> int:
-    groups = [len(one) for one in re.split("[ -]", match[0])]
+    groups = [len(one) for one in re.split("[ .-]", match[0])]
     digits = re.sub(r"\D", "", match[0])
     if (len(groups) > 1 and groups not in GROUPS) or not issued(digits):
         return 0
@@ -151,7 +157,8 @@ def issued(digits: str) -> bool:
 def _international(text: str, match: re.Match[str], before: str) -> int:
     if DECIMAL.fullmatch(match[0]):
         return 0
-    return match.end() if _is_phone(match[0], None) else 0
+    written = match[0] if match[0][0] == "+" else f"+{match[0][2:]}"
+    return match.end() if _is_phone(written, None) else 0
 
 
 def _american(text: str, match: re.Match[str], before: str) -> int:

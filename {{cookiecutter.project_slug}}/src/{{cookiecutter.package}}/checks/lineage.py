@@ -13,10 +13,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from .. import closure, model_file
-from ..bodies import BODIES
 from ..composition import CONF, compose
 from ..config import select
-from ..evidence import collect, path_of
+from ..evidence import FOLDER, collect, path_of
 from ..files import read_json
 from ..governance import decision
 from ..governance.gate import Elsewhere, recheck
@@ -31,6 +30,7 @@ from .values import Members, differences
 
 CODE, PARAMS = "code.json", "params.yaml"
 DECISION = decision.PATH.as_posix()
+EVIDENCE = f"{FOLDER.as_posix()}/"
 AGAIN = "run `uv run dvc repro` and commit what it writes"
 
 
@@ -43,16 +43,22 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     asked = pipeline(base)
     plain = list(_plain(base, asked))
     ran = lock(base)
-    if ran is None:
-        paths = (path_of(gate) for gate in BODIES)
-        made = [path.as_posix() for path in paths if (base / path).is_file()]
-        return plain + [Finding(path, f"is here without a {LOCK}", AGAIN) for path in made]
     known = set(tracked(base))
+    if ran is None:
+        made = [one for one in _outputs(asked) if (base / one).is_file()]
+        made = [one for one in made if one in known or one.startswith(EVIDENCE)]
+        return plain + [Finding(path, f"is here without a {LOCK}", AGAIN) for path in made]
     state = State(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
     causes = [*sources.changed(state), *_code(state), *_conf(state)]
     found = [*plain, *_shape(state), *_chain(state), *_since(causes), *sources.pointers(state)]
     found += [*_written(state), *environment.check(base, state.evidence)]
     return list(dict.fromkeys(found or list(_stale(state)) or list(_decided(state))))
+
+
+def _outputs(asked: Pipeline) -> list[str]:
+    """Return the files that stages write for git."""
+    stages = asked.stages.values()
+    return [path for stage in stages for path, cached in stage.outs.items() if not cached]
 
 
 def _plain(base: Path, asked: Pipeline) -> Iterator[Finding]:
@@ -112,6 +118,8 @@ def _chain(state: State) -> Iterator[Finding]:
 def _code(state: State) -> Iterator[tuple[str, str, str]]:
     """Name the modules whose change a stage has not seen."""
     composed = read_json(state.base / CODE) if (state.base / CODE).is_file() else {}
+    if not isinstance(composed, dict):
+        raise Problem(f"{CODE} is no list of digests: run `uv run dvc repro`", 1)
     for stage in closure.runnable():
         if stage not in state.stages:
             continue

@@ -100,7 +100,9 @@ def lock(base: Path) -> Lock | None:
     try:
         return Lock.read(base)
     except ValidationError as error:
-        raise Problem(f"{LOCK} is not whole: {first_line(error, 80)}", 1) from error
+        raise Problem(
+            f"{LOCK} is not whole: {first_line(error, 80)}; restore it with git", 1
+        ) from error
 
 
 def pointer(path: Path) -> list[Item]:
@@ -118,7 +120,9 @@ def _loaded(path: Path) -> Any:
     try:
         return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError) as error:
-        raise Problem(f"{path.name} is not readable: {first_line(error, 80)}", 1) from error
+        raise Problem(
+            f"{path.name} is not readable: {first_line(error, 80)}; restore it with git", 1
+        ) from error
 
 
 class Here:

@@ -34,7 +34,7 @@ _TABLE = (
     ("Chinese resident id", "cn.ric", r"\d{17}[\dX]"),
     ("Mexican CURP", "mx.curp", r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z\d]\d"),
     ("US social security number", "us.ssn", r"\d{3}-\d\d-\d{4}"),
-    ("US social security number", "us.ssn", r"\d{9}", "ssn|social.?security"),
+    ("US social security number", "us.ssn", r"\d{3}[ .]?\d\d[ .]?\d{4}", "ssn|social.?security"),
     ("German tax id", "de.idnr", r"\d\d ?\d{3} ?\d{3} ?\d{3}", r"steuer\S*|idnr|tax.?id|tin"),
     ("Dutch BSN", "nl.bsn", r"\d{9}", r"bsn|burgerservice\w*|sofi"),
     ("Polish PESEL", "pl.pesel", r"\d{11}", "pesel"),

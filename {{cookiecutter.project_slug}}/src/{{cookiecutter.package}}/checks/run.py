@@ -13,7 +13,7 @@ from .finding import Finding, tracked
 
 CHECKS = (
     *("config", "data-in-git", "governed-files", "hygiene", "lineage", "notebooks", "pii"),
-    *("pushed", "secrets", "workflows"),
+    *("pushed", "removed", "secrets", "workflows"),
 )
 """The checks; each is the function `check` of the module of its name."""
 
@@ -27,13 +27,14 @@ def run(base: Path, name: str, files: list[str]) -> list[Finding]:
     return found
 
 
-def look(names: str, files: list[Path], *, as_json: bool) -> int:
+def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False) -> int:
     """Run checks (`pii` or `pii,secrets`), print what they found; return the exit code.
 
-    Without files: over all that git tracks.
+    Without files: over all that git tracks; `exactly`: then over none.
     """
     base = root()
-    chosen = [_relative(base, path) for path in files] if files else tracked(base)
+    named = [_relative(base, path) for path in files]
+    chosen = named if named or exactly else tracked(base)
     found = {name: run(base, name, chosen) for name in names.split(",")}
     if as_json:
         listed = [{"check": name} | one._asdict() for name, many in found.items() for one in many]

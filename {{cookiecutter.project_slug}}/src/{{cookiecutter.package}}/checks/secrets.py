@@ -6,12 +6,14 @@ There is no baseline: who accepts a line says so on it (`pragma: allowlist secre
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .finding import Finding, is_text, written
+from .finding import Finding, written
+from .texts import read, text
 
 MEND = (
     "take it out and change it where it counts; if it is none, end the line with "
@@ -19,6 +21,9 @@ MEND = (
 )
 LOCK = "uv.lock"  # digests of packages, thousands of lines
 ENTROPY = ("Hex High Entropy String", "Base64 High Entropy String")
+DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of what looks random
+# What detect-secrets leaves out by a file's name, whatever is in it.
+BY_NAME = ("is_non_text_file", "is_lock_file", "is_swagger_file")
 
 
 def check(base: Path, names: list[str]) -> list[Finding]:
@@ -28,16 +33,16 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     from detect_secrets.settings import default_settings, get_plugins
 
     found: list[Finding] = []
-    with default_settings():
+    with default_settings() as settings, tempfile.TemporaryDirectory() as scratch:
+        settings.disable_filters(*(f"detect_secrets.filters.heuristic.{one}" for one in BY_NAME))
         plugins = list(get_plugins())
         plain = [one for one in plugins if one.secret_type not in ENTROPY]
         for name in names:
-            if name == LOCK or not is_text(base / name):
+            path = None if name == LOCK else _utf8(base / name, Path(scratch))
+            digests = written(name) or name.endswith(DIGESTS)
+            if path is None or not _suspected(path, plain if digests else plugins):
                 continue
-            digests = written(name) or name.endswith(".dvc")
-            if not _suspected(base / name, plain if digests else plugins):
-                continue
-            for one in scan_file(str(base / name)):
+            for one in scan_file(str(path)):
                 if not (digests and one.type in ENTROPY):
                     reason = f"line {one.line_number} looks like a secret ({one.type})"
                     found.append(Finding(name, reason, MEND))
@@ -53,6 +58,19 @@ def _offline() -> None:
         stand_in: Any = ModuleType("requests")
         stand_in.Response = object
         sys.modules["requests"] = stand_in
+
+
+def _utf8(path: Path, scratch: Path) -> Path | None:
+    """Return a text, or its copy in UTF-8: detect-secrets leaves out what it cannot decode."""
+    data = read(path)
+    found = text(data)
+    if found is None:
+        return None
+    if found.encode() == data:
+        return path
+    copy = scratch / path.name
+    copy.write_text(found, encoding="utf-8")
+    return copy
 
 
 def _suspected(path: Path, plugins: list[Any]) -> bool:

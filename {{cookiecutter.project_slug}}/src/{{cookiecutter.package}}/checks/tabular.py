@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 QUOTED = re.compile(r'"[^"]*"')
 NUMBER = re.compile(r"[-+]?[\d.:,/]*\d[\d.:eE+%-]*|[Nn]a[Nn]|NA|null")
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]{4000,}={0,2}\s*")
+YAML = re.compile(
+    r"^( *)- [\"']?([\w .-]+?)[\"']?:[^\n]*\n\1  [\"']?([\w .-]+?)[\"']?:", re.MULTILINE
+)
+TAG = re.compile(r"<([A-Za-z][\w:.-]*)[\s/>]")
+ASSIGNED = re.compile(r"[=(:]\s*(?=[\[{])")
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
 Scalar = str | int | float | bool | None
 
@@ -20,15 +27,17 @@ def rows(text: str, fewest: int) -> tuple[int, str] | None:
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
     if len(lines) >= fewest:
-        bare = [QUOTED.sub("", line).strip(",;|") for line in lines]
+        bare = [QUOTED.sub("q", line).strip(",;|") for line in lines]
         for mark, name in DELIMITERS.items():
             longest = _longest([one.count(mark) for one in bare])
             found = max(found, (longest, f"separated by {name}"))
         found = max(found, (_longest([_numbers(line) for line in lines]), "of numbers"))
         found = max(found, (_longest([_record(line) for line in lines]), "of JSON, one a line"))
-    if text.lstrip()[:1] in ("[", "{"):
-        found = max(found, (_in_json(text), "of JSON"))
+    found = max(found, _in_json(text, fewest))
+    found = max(found, (_most(YAML, text), "of YAML records"))
     found = max(found, (text.count("<tr"), "of HTML"))
+    if text.lstrip("\ufeff \n").startswith("<?xml") and "<svg" not in text:
+        found = max(found, (_most(TAG, text), "of XML"))
     if BASE64.fullmatch(text):
         return len(lines), "of bytes written as text (base64)"
     return found if found[0] >= fewest else None
@@ -55,14 +64,46 @@ def _record(line: str) -> int:
     return int(line[0] + line[-1] in ("{}", "[]"))
 
 
-def _in_json(text: str) -> int:
-    """Return the number of like, flat records in a JSON text, at its top or one level below."""
-    try:
-        whole: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return 0
-    parts: list[Any] = [whole, *(whole.values() if isinstance(whole, dict) else [])]
-    return max(_records(part) for part in parts)
+def _most(pattern: re.Pattern[str], text: str) -> int:
+    """Return how often the most frequent of what a pattern finds is there."""
+    counted = Counter(pattern.findall(text))
+    return max(counted.values(), default=0)
+
+
+def _in_json(text: str, fewest: int) -> tuple[int, str]:
+    """Return the most like, flat records in the JSON of a text, at any depth, and what they are.
+
+    The whole may be JSON, or values that code assigns; a table may be in a string (a notebook).
+    """
+    found, decoder = (0, ""), json.JSONDecoder()
+    stripped = text.lstrip("\ufeff \n\r\t")
+    starts = [0] if stripped[:1] in ("[", "{") else []
+    starts += [] if starts else [one.end() for one in islice(ASSIGNED.finditer(stripped), 50)]
+    for start in starts:
+        try:
+            whole: Any = decoder.raw_decode(stripped, start)[0]
+            found = max(found, *(_part(part, fewest) for part in _parts(whole)))
+        except (ValueError, RecursionError):
+            continue
+    return found
+
+
+def _parts(whole: Any) -> Iterator[Any]:
+    """Yield a JSON value and all values in it."""
+    yield whole
+    inner = whole.values() if isinstance(whole, dict) else whole
+    for one in inner if isinstance(whole, dict | list) else ():
+        yield from _parts(one)
+
+
+def _part(part: Any, fewest: int) -> tuple[int, str]:
+    """Return the records of one value; of a text, or of a text's lines in a list, its rows."""
+    if isinstance(part, list) and part and all(isinstance(one, str) for one in part):
+        part = "".join(one if one.endswith("\n") else f"{one}\n" for one in part)
+    if isinstance(part, str):
+        inner = rows(part, fewest) if part.count("\n") + 1 >= fewest else None
+        return (inner[0], f"{inner[1]}, within JSON") if inner else (0, "")
+    return _records(part), "of JSON"
 
 
 def _records(part: Any) -> int:
