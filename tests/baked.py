@@ -45,10 +45,10 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def commit_all(folder: Path, message: str) -> str:
+def commit_all(folder: Path, message: str, *options: str) -> str:
     """Commit everything in a repository and return the commit."""
     git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
+    git(folder, "commit", "--quiet", "--message", message, *options)
     return git(folder, "rev-parse", "HEAD")
 
 

@@ -161,6 +161,10 @@ def test_an_identifier_in_a_column_is_found_by_any_name(own: baked.BakedProject)
             "amount": [n * 1.37 for n in range(rows)],
             "sha": [f"{n:040x}" for n in range(rows)],
             "version": ["1.2.3.4"] * rows,
+            "customerPhone": [2024561000 + n for n in range(rows)],
+            "socialSecurityNumber": [536900000 + n for n in range(rows)],
+            "mobile_data_bytes": [2024561000 + n for n in range(rows)],
+            "app_build": [f"93.184.216.{n % 250 + 1}" for n in range(rows)],
         }
     )
     (own.path / "data").mkdir(exist_ok=True)
@@ -176,6 +180,8 @@ def test_an_identifier_in_a_column_is_found_by_any_name(own: baked.BakedProject)
         "c": "phone number",
         "bsn_nr": "Dutch BSN",
         "telephone": "phone number",
+        "customerPhone": "phone number",
+        "socialSecurityNumber": "US social security number",
         "seen": "IP address",
     }
     assert "schmidt" not in done.stderr

@@ -142,16 +142,28 @@ def test_trap_15_data_that_were_not_pushed_stop_the_push(
     project.run(["dvc", "push", "--quiet"])
     project.run(["git", "push", "--quiet", "origin", "main"])
     assert "main" in baked.git(tmp_path / "origin.git", "branch", "--list")
-    # And a later push without a lock asks nobody
-    project.write("README.md", project.read("README.md") + "\nMore words.\n")
-    commit(project, "Words")
-    done = project.run(["git", "push", "origin", "main"])
-    assert "Skipped" in done.stdout + done.stderr
+    # When a lock whose data are nowhere is taken back in a later commit
+    lock = project.read("dvc.lock")
+    found = re.search(r"path: data/raw.parquet\n *hash: md5\n *md5: (\w+)", lock)
+    assert found
+    for text in (lock.replace(found[1], "0" * 32), lock):
+        project.write("dvc.lock", text)
+        baked.commit_all(project.path, "Another lock", "--no-verify")
+    # Then the push is refused, for the commit in between
+    done = project.run(["git", "push", "origin", "main"], code=1)
+    between = baked.git(project.path, "rev-parse", "--short=12", "HEAD~1")
+    said = f"data/raw.parquet: is not in DVC's remote, and dvc.lock of {between} names it"
+    assert said in done.stdout + done.stderr
+    baked.git(project.path, "reset", "--quiet", "--hard", "HEAD~2")
     # When the remote is lost, then it is said that nobody could ask it
     text = project.read(".dvc/config")
     project.write(".dvc/config", text.replace("remote = storage", "remote = lost"))
     done = project.governance("check", "pushed", code=2)
     assert "DVC's remote cannot be asked" in done.stderr
+    # And a push in which no lock has changed asks nobody
+    project.write("README.md", project.read("README.md") + "\nMore words.\n")
+    baked.commit_all(project.path, "Words", "--no-verify")
+    project.run(["git", "push", "--quiet", "origin", "main"])
 
 
 ADULT = next(table for table in REAL if table.name == "adult")

@@ -108,7 +108,7 @@ EDITS: dict[str, tuple[str, Callable[[baked.BakedProject], object]]] = {
         lambda one: one.write(".github/workflows/other.yml", "jobs: {decision: {}}\n"),
     ),
     "a library that judges": (
-        "pyproject.toml: [tool.uv.sources] is not as the template has it",
+        "pyproject.toml: [tool.uv] is not as the template has it",
         lambda one: one.write(
             "pyproject.toml",
             one.read("pyproject.toml") + '\n[tool.uv.sources]\ntyper = {path = "vendor/typer"}\n',

@@ -75,4 +75,5 @@ def valid(one: NationalId, written: str) -> bool:
     if not one.module:
         return True
     module: Any = import_module(f"stdnum.{one.module}")
-    return bool(module.is_valid(written.upper()))
+    plain = re.sub("[ .]", "", written)
+    return bool(module.is_valid(written.upper()) or module.is_valid(plain.upper()))

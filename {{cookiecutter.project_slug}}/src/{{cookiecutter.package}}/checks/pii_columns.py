@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 from ..problem import Problem
 from . import national_ids
 from .finding import Finding
-from .identifiers import CARD, IBAN, VERSION, find, masked
+from .identifiers import CARD, IBAN, PHONE_WORDS, find, masked
 
 SAMPLE = 10_000  # rows
 SEED = 2026
 CHECKED = {"IBAN": IBAN, "payment card": CARD}  # and the national ids: some are right by chance;
 SHARE = 0.5  # of a column's values of this form, at least so many have to be
+CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
+# What a number in such a column is instead: of a telephone line or a software.
+MEASURE = re.compile(
+    r"\b(?:bytes?|[kmg]i?b|data|usage|duration|ms|secs?|seconds?|minutes?|revenue|cents|cost|costs|"
+    r"price|spend|fee|fees|charge|bill|count|counts|calls|log|id|ids|model|plan|type)\b",
+    re.IGNORECASE,
+)
+BUILD = re.compile(
+    r"\b(?:versions?|releases?|builds?|firmware|software|drivers?|revisions?|sdk)\b", re.IGNORECASE
+)
 MEND = "leave the column out where the data come from (conf/data: source), or replace it by a key"
 
 
@@ -62,10 +73,11 @@ def _as_text(column: str, kind: str) -> str | None:
 
 def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
     lines = [" ".join(value.split()) for value in values]
-    about = name.replace("_", " ")
+    about = CAMEL.sub(" ", name)
+    about = PHONE_WORDS.sub("", about) if MEASURE.search(about) else about
     found: dict[str, list[str]] = {}
     for hit in find(lines, about):
-        if hit.kind != "IP address" or not VERSION.search(about):
+        if hit.kind != "IP address" or not BUILD.search(about):
             found.setdefault(hit.kind, []).append(hit.written)
     return [
         Finding(table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", MEND)

@@ -11,15 +11,25 @@ from ..problem import Problem, first_line
 from .finding import Finding
 from .locked import LOCK
 
-COMMIT = "PRE_COMMIT_TO_REF"  # what is pushed, as pre-commit tells a hook
+FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a hook is told
+POINTERS = (LOCK, ":(glob)**/*.dvc")
 
 
 def check(base: Path, names: list[str]) -> list[Finding]:
-    """Ask DVC's remote for every object of the commit. Whole project."""
-    found = attempt(base, "rev-parse", "--verify", f"{os.environ.get(COMMIT) or 'HEAD'}^{{commit}}")
+    """Ask DVC's remote for every object of the commits. Whole project.
+
+    A push of several branches: pre-commit names the first; CI asks for the others' data.
+    """
+    found = attempt(base, "rev-parse", "--verify", f"{os.environ.get(LAST) or 'HEAD'}^{{commit}}")
     if found.returncode:
         return []  # nothing is pushed
-    commit = found.stdout.decode().strip()
+    last, first = found.stdout.decode().strip(), os.environ.get(FIRST, "")
+    span = attempt(base, "rev-list", f"{first}..{last}", "--", *POINTERS) if first else None
+    commits = [last] if span is None or span.returncode else span.stdout.decode().split()
+    return list(dict.fromkeys(one for commit in commits for one in _in(base, commit)))
+
+
+def _in(base: Path, commit: str) -> list[Finding]:
     tracked = git(base, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
     if not any(name == LOCK or name.endswith(".dvc") for name in tracked):
         return []  # the line has not run, and no data were added

@@ -13,9 +13,10 @@ from .finding import Finding
 from .texts import read
 
 PLACES = (
-    ".github/workflows/*.yml",
-    ".github/workflows/*.yaml",
-    ".github/actions/*/action.y*ml",
+    "/.github/workflows/*.yml",
+    "/.github/workflows/*.yaml",
+    "*/action.yml",  # wherever a workflow finds it: `uses: ./tools/ours`
+    "*/action.yaml",
 )
 COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 IMAGE = re.compile(r".+@sha256:[0-9a-f]{64}")
@@ -31,7 +32,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     """Find in workflows and composite actions what makes them unsafe, or red look green."""
     found: list[Finding] = []
     for name in names:
-        if any(fnmatch(name, place) for place in PLACES):
+        if any(fnmatch(f"/{name}", place) for place in PLACES):
             text = read(base / name).decode("utf-8", errors="replace")
             found += [Finding(name, *one) for one in _wrong(name, text)]
     return found
@@ -50,7 +51,7 @@ def _wrong(name: str, text: str) -> Found:
         return
     try:
         yield from _pinned(text, whole)
-        is_action = name.startswith(".github/actions/")
+        is_action = not name.startswith(".github/workflows/")
         yield from _loud(whole, is_action)
         yield from _action(whole) if is_action else _workflow(whole)
     except (AttributeError, TypeError, KeyError):

@@ -27,8 +27,7 @@ KEYS = (
     ("project", "scripts"),
     ("build-system",),
     ("tool", "hatch"),
-    ("tool", "uv", "sources"),
-    ("tool", "uv", "override-dependencies"),
+    ("tool", "uv"),  # where packages come from, and which
 )
 
 

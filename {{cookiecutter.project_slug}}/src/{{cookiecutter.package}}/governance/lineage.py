@@ -6,17 +6,19 @@ A stage counts as done only if what the lock says it read is what the stages bef
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from .. import evidence, model_file, tables
+from ..config import parse, read_raw
 from ..evidence import AnyEvidence
 from ..files import digest_of, file_digest, read_json
 from ..problem import Problem, first_line
 from .decision import PATH, Decision
+from .policy import judge
 from .recompute import is_locked
 
 LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
@@ -56,6 +58,7 @@ class Line:
     steps: dict[str, Step]
     decision: Decision | None
     key: str  # the same as long as nothing ran again
+    lost: tuple[str, ...] = ()  # stages that no record proves, in a line that did not stop
 
     @property
     def digests(self) -> dict[str, str | None]:
@@ -78,7 +81,8 @@ def read(folder: Path, project: str) -> Line:
     failed = _failure(decision)
     raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
     made = {gate: file_digest(path) for gate, path in raws.items() if path.is_file()}
-    key = digest_of([project, lock, made, failed])
+    verdict = decision.model_dump(mode="json", exclude={"volatile"}) if decision else None
+    key = digest_of([project, lock, made, failed, verdict])
     sha = _sha256(folder)
     steps: dict[str, Step] = {}
     for stage in _order(pipeline):
@@ -87,7 +91,28 @@ def read(folder: Path, project: str) -> Line:
                                 failed=failed[stage])  # fmt: skip
         elif stage in lock and _current(stage, pipeline, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
-    return Line(project, steps, decision, key)
+    lost = () if failed else tuple(stage for stage in pipeline if stage not in steps)
+    return Line(project, steps, decision, key, lost)
+
+
+def require_honest(folder: Path, line: Line) -> None:
+    """Refuse an allow that the policy does not give for this evidence, on the day it names."""
+    standing = line.decision
+    if standing is None or standing.verdict != "allow":
+        return
+    try:
+        day = date.fromisoformat(str(standing.volatile.get("judged_on")))
+    except ValueError as error:
+        raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
+    params = parse(read_raw(folder / "params.yaml"), "params.yaml")
+    again = judge(params, evidence.collect(folder), day)
+    one, two = (found.model_dump(mode="json", exclude={"volatile"}) for found in (standing, again))
+    if one != two:
+        raise Problem(
+            f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence: "
+            "run `uv run governance gate`",
+            1,
+        )
 
 
 def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
@@ -96,8 +121,14 @@ def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
     if not must and not path.is_file():
         return {}
     try:
-        return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        found = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
+        items = [
+            one for body in found.values() for one in (*body.get("deps", ()), *body.get("outs", ()))
+        ]
+        if path.name == LOCK and not all("path" in one for one in items):
+            raise ValueError("an entry names no path")
+        return found
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise Problem(f"{path.name} is not readable: restore it with git") from error
 
 

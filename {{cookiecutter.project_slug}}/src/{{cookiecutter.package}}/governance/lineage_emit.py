@@ -19,7 +19,7 @@ from typing import Any
 from ..files import digest_of, read_json, write_json, write_text
 from ..problem import Problem, first_line
 from .decision import PATH
-from .lineage import read
+from .lineage import read, require_honest
 from .lineage_origin import origin
 from .registry import model_name
 
@@ -54,6 +54,10 @@ def emit(base: Path) -> Emitted:
         raise Problem(f"{PATH.as_posix()} is missing, the line has not ended: `uv run dvc repro`")
     if not line.steps:
         raise Problem("the records prove no stage: run `uv run dvc repro`")
+    if line.lost:
+        text = f"dvc.lock does not prove that {', '.join(line.lost)} ran"
+        raise Problem(f"{text}: run `uv run dvc repro`", 1)
+    require_honest(base, line)
     moment = datetime.fromtimestamp((base / PATH).stat().st_mtime, UTC)
     told = [spelled(one) for one in events(line, origin(base, line), moment)]
     (base / FILE).parent.mkdir(parents=True, exist_ok=True)

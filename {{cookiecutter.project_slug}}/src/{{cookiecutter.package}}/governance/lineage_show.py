@@ -18,7 +18,7 @@ from ..problem import Problem
 from . import ledger
 from .decision import LETS_THROUGH, screen
 from .lifecycle import Lifecycle, Version, trace
-from .lineage import Line, read
+from .lineage import Line, read, require_honest
 from .lineage_origin import origin
 from .registry import CHALLENGER, CHAMPION, model_name
 from .repository import extract
@@ -76,6 +76,7 @@ def tell(base: Path, name: str | None) -> list[Told]:
     if name is not None:
         return [_version(base, life, chosen(life, name))]
     line = read(base, model_name(base))
+    require_honest(base, line)
     version = registered(life, line)
     commit = version.subject["commit"] if version else origin(base, line).commit
     told = [Told(_account(base, line, life, version, commit), line, version)]
