@@ -120,6 +120,9 @@ def tables() -> dict[str, tuple[str, str]]:
         "docs/code.js": (f"const data = {json.dumps(records, indent=1)};\n", "200 lines of JSON"),
         "docs/records.yaml": (yaml.safe_dump(records), "200 lines of YAML records"),
         "docs/rows.xml": (FRAME.to_xml(parser="etree"), "of XML"),
+        "docs/tilde.txt": (FRAME.to_csv(sep="~"), "separated by tildes"),
+        "docs/keys.txt": ("".join(f"a={n} b=x{n}\n" for n in range(200)), "of keys and values"),
+        "docs/line.py": (f"ROWS = {[(n, 'x') for n in range(200)]!r}\n", "all in one"),
         "docs/cell.json": (
             json.dumps({"cells": [{"source": FRAME.to_csv(sep=";").splitlines(keepends=True)}]}),
             "separated by semicolons, within JSON",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,11 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
     "step": ("        env:", "        shell: sh\n        env:", "the shell is sh"),
     "silent": ('"done, or not"', "done || true", "`|| true` turns red into green"),
     "colon": ('echo "done, or not"', '"make || :"', "turns red into green"),
+    "echo": ('"done, or not"', "make || echo failed", "`|| echo` turns red into green"),
+    "path": ('"done, or not"', "make || /bin/true", "`|| /bin/true` turns red into green"),
+    "option": ('"done, or not"', "make; set +o pipefail", "`set +o pipefail` turns red into"),
+    "behind": ('echo "done, or not"', "make &", "turns red into green"),
+    "inner": ("${{ github.token }}", "${{ format('{0}', secrets.A) }}", "that no environment"),
     "set": ('"done, or not"', "done; set +e", "`set +e` turns red into green"),
     "continue": (
         "        env:",
@@ -167,11 +173,12 @@ def test_what_is_unsafe_in_a_workflow_is_found(own: baked.BakedProject) -> None:
     step: dict[str, Any] = {"run": f"make {SECRET}"}
     runs = {"using": "composite", "steps": [step]}
     put(own, ".github/actions/bad/action.yaml", yaml.safe_dump(ACTION | {"runs": runs}))
+    put(own, "tools/ours/action.yml", yaml.safe_dump(ACTION | {"runs": runs}))
     # When they are checked, with those of the template
     found = check(own, "workflows")
     # Then each is named with its fault alone, and the template's have none
-    bad = ".github/actions/bad/action.yaml"
-    assert found.keys() == {f".github/workflows/{name}.yml" for name in BAD} | {bad}
+    bad, elsewhere = ".github/actions/bad/action.yaml", "tools/ours/action.yml"
+    assert found.keys() == {f".github/workflows/{name}.yml" for name in BAD} | {bad, elsewhere}
     for name, (_, _, said) in BAD.items():
         assert said in found[f".github/workflows/{name}.yml"], name
         assert len(found[f".github/workflows/{name}.yml"].splitlines()) == 1, name
@@ -186,6 +193,34 @@ def test_the_templates_own_workflows_keep_to_the_projects_check(path: Path) -> N
     names = [path.relative_to(base).as_posix()]
     # Then it finds nothing
     assert template_package.module("checks.workflows").check(base, names) == []
+
+
+# Secrets
+
+
+def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedProject) -> None:
+    # Given a key under names that detect-secrets leaves out, in encodings that it cannot read
+    key = "AKIA" + "Z7Q2" * 4
+    names = ("docs/swagger_a.py", "poetry.lock", "package-lock.json", "docs/a.svg", "docs/a.css")
+    for name in names:
+        put(own, name, f"key: {key}\n")
+    put(own, "docs/wide.md", f"key: {key}\n".encode("utf-16"))
+    put(own, "docs/latin.yaml", f"# caf\xe9\nkey: {key}\n".encode("latin-1"))
+    # When they are checked with the other checks of the same hook
+    done = own.governance("check", "hygiene,secrets,pii", code=1)
+    # Then each is named, and not the key, and that a text is not UTF-8 keeps nobody from looking
+    for name in (*names, "docs/wide.md", "docs/latin.yaml"):
+        assert re.search(rf"{re.escape(name)}: line \d looks like a secret \(AWS", done.stderr), (
+            name
+        )
+    for name in ("docs/wide.md", "docs/latin.yaml"):
+        assert f"{name}: is not UTF-8, as texts are here; save it as UTF-8" in done.stderr
+    assert key not in done.stderr
+    # And digests in lock files are none
+    put(
+        own, "other.lock", "".join(f'hash = "sha256:{n:064x}"\n' for n in range(2**200, 2**200 + 9))
+    )
+    assert check(own, "secrets", "other.lock") == {}
 
 
 # Governed files

@@ -108,6 +108,7 @@ def test_what_a_project_has_to_hold_is_no_finding(bake_runnable: baked.BakedProj
     put(own, "governance/approvers.yaml", people)
     put(own, "README.md", "Ask anna.schmidt@gmail.com or bob@web.de, or you@example.org.\n")
     put(own, "docs/a.md", "a@b.example noreply@firma.io 1+x@users.noreply.github.com 127.0.0.1\n")
+    put(own, "docs/d.md", "phone 20240115\nsection 8.2.1.4\noid 1.3.6.1\nversion: 9.9.9.9\n")
     put(own, "docs/b.md", "+1 202 555 0143, 192.168.1.7, 203.0.113.9, git@github.com:a/b.git\n")
     put(
         own,

@@ -107,7 +107,11 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     fresh.write(POLICY, fresh.read(POLICY).replace("confidence:", "confidense:"))
     fresh.write(registry.APPROVERS, "people: [")
     fresh.write("mlflow.db", "no database")
-    baked.commit_all(fresh.path, "Wrong")
+    fresh.write(".dvc/config", "[core\n")
+    hook = fresh.path / ".git" / "hooks" / "pre-commit"
+    hook.write_text("#!/bin/sh\n# pre-commit was here\n")
+    hook.chmod(0o755)
+    baked.commit_all(fresh.path, "Wrong", "--no-verify")
     # When the doctor looks, then each is said, and none keeps it from looking at the others
     found = look(fresh, 1)
     assert "confidense" in found["policy"][0][1]
@@ -115,6 +119,9 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     assert "put mlflow.db back" in found["MLflow"][0][1]
     assert {found[what][0][0] for what in ("policy", "approvers", "MLflow")} == {"wrong"}
     assert found["git"][0][0] == "ok"
+    # And a store of data that cannot be read is said, and a hook that only has the name is none
+    assert "cannot be looked at" in found["DVC"][-1][1]
+    assert found["hooks"][0][0] == "warning"
 
 
 def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> None:

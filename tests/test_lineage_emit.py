@@ -246,6 +246,22 @@ def test_a_denied_model_completes_with_failed_tests(line: BakedProject) -> None:
     assert tags(done["line"])["verdict"] == "deny"
 
 
+def test_what_was_written_by_hand_is_not_told(line: BakedProject) -> None:
+    # Given a decision in which a rule was made to fail less, and that says allow
+    name = "reports/decision.json"
+    kept_text = line.read(name)
+    edit(line, name, lambda one: one["rules"][0].update(verdict="warn"))
+    # When it is told or shown, then that is refused
+    for words in (["emit"], ["show"]):
+        done = line.governance("lineage", *words, code=1)
+        assert "says allow, and that is not what the policy makes of the evidence" in done.stderr
+    # And so is a lock from which stages are gone
+    line.write(name, kept_text)
+    line.write("dvc.lock", line.read("dvc.lock").partition("  evaluate:\n")[0])
+    done = line.governance("lineage", "emit", code=1)
+    assert "dvc.lock does not prove that evaluate" in done.stderr
+
+
 def test_a_line_that_stopped_is_a_failed_run(line: BakedProject, validator: Validator) -> None:
     # Given a line that stopped at a stage in its middle
     people_stop = {

@@ -17,7 +17,7 @@ from .finding import Finding
 from .values import Members, differences
 
 PARAMS = "params.yaml"
-CHECK = "mend it: `uv run governance check config` says whether it is"
+CHECK = "`uv run governance check config` says whether it is mended"
 
 
 def check(base: Path, names: list[str]) -> list[Finding]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .finding import Finding, is_text, written
-from .texts import WIDE, read
+from .texts import read, text
 
 FIXED = "mended: look at it and `git add` it"
 MEND = "mend it"
@@ -44,9 +44,16 @@ TOOLS = (
 
 def check(base: Path, names: list[str]) -> list[Finding]:
     """Run every tool over the text files; what is only blanks and line ends is mended at once."""
-    texts = [name for name in names if not written(name) and is_text(base / name)]
-    wide = [name for name in names if (base / name).is_file() and read(base / name, 2) in WIDE]
-    found = [Finding(name, "is UTF-16, and texts are UTF-8 here", "save it so") for name in wide]
+    texts, found = [], list[Finding]()
+    for name in names:
+        data = b"" if written(name) else read(base / name)
+        if text(data) is None:
+            continue  # `data-in-git` says what it is
+        try:
+            data.decode()
+            texts += [name] if is_text(base / name) else []
+        except UnicodeDecodeError:
+            found.append(Finding(name, "is not UTF-8, as texts are here", "save it as UTF-8"))
     with chdir(base):
         return found + [one for tool in TOOLS for one in _run(tool, texts)]
 

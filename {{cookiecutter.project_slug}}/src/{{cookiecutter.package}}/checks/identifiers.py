@@ -54,11 +54,14 @@ IPV4 = re.compile(r"(?<![\w.+-])(?<!\w/)(?:\d{1,3}\.){3}\d{1,3}(?!\w|[.+-]\w|/\d
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?![\w:]|/\d)", re.I
 )
+# What stands directly before four numbers that are no address.
 VERSION = re.compile(
-    r"(?<![A-Za-z])(?:version|release)s?(?![A-Za-z])|\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|"
-    r"#\s+$",
+    r"(?:(?<!con)version|release|build)s?\W{0,4}(?:(?:is|of|no|number|to|from)\W{1,3}){0,2}$|"
+    r"\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|#\s+$|"
+    r"(?:§|\b(?:section|chapter|clause|para(?:graph)?|figure|table|oid))\s*:?\s*$",
     re.IGNORECASE,
 )
+DAY = re.compile(r"(?:19|20)\d\d[-/.]?(?:0[1-9]|1[0-2])[-/.]?(?:0[1-9]|[12]\d|3[01])(?!\d)")
 # Every identifier has an @, six digits or an address' dots or colons: other lines are left out.
 WORTH = re.compile(
     r"@|\d(?:[^\d\n]{0,3}\d){5}|\d\.\d{1,3}\.\d{1,3}\.\d|[23][0-9a-f]{3}:[0-9a-f]{0,4}:",
@@ -169,7 +172,7 @@ def _phone(about: str) -> Test:
     told = bool(PHONE_WORDS.search(about))
 
     def test(text: str, match: re.Match[str], before: str) -> int:
-        if not told and not PHONE_WORDS.search(before):
+        if DAY.match(match[0]) or not (told or PHONE_WORDS.search(before)):
             return 0
         return match.end() if any(_is_phone(match[0], region) for region in REGIONS) else 0
 

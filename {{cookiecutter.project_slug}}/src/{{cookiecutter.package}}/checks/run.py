@@ -35,13 +35,23 @@ def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False)
     base = root()
     named = [_relative(base, path) for path in files]
     chosen = named if named or exactly else tracked(base)
-    found = {name: run(base, name, chosen) for name in names.split(",")}
+    found: dict[str, list[Finding]] = {}
+    stopped: list[Problem] = []
+    for name in names.split(","):
+        try:
+            found[name] = run(base, name, chosen)
+        except Problem as problem:  # one that cannot look hides no other
+            stopped.append(problem)
     if as_json:
         listed = [{"check": name} | one._asdict() for name, many in found.items() for one in many]
         print(json.dumps({"check": names, "findings": listed}, indent=2))
     for name, many in found.items():
         for one in many:
             print(f"{one.file}: {one.reason}; {one.mend} [{name}]", file=sys.stderr)
+    for problem in stopped[1:]:
+        print(f"governance check: {problem}", file=sys.stderr)
+    if stopped:
+        raise stopped[0]
     return 1 if any(found.values()) else 0
 
 

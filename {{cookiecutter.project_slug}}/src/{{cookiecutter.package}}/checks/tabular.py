@@ -15,9 +15,19 @@ BASE64 = re.compile(r"[A-Za-z0-9+/\s]{4000,}={0,2}\s*")
 YAML = re.compile(
     r"^( *)- [\"']?([\w .-]+?)[\"']?:[^\n]*\n\1  [\"']?([\w .-]+?)[\"']?:", re.MULTILINE
 )
+PAGE = re.compile(r"<(?:svg|html|!doctype html)\b", re.IGNORECASE)
+KEYED = re.compile(r"\b\w+=\S")
+LITERALS = re.compile(r"[)\]}],\s*[(\[{]\s*[-'\"\d]")  # between two records of one line
 TAG = re.compile(r"<([A-Za-z][\w:.-]*)[\s/>]")
 ASSIGNED = re.compile(r"[=(:]\s*(?=[\[{])")
-DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+DELIMITERS = {
+    ",": "commas",
+    "\t": "tabs",
+    ";": "semicolons",
+    "|": "bars",
+    "~": "tildes",
+    "^": "carets",
+}
 Scalar = str | int | float | bool | None
 
 
@@ -32,11 +42,15 @@ def rows(text: str, fewest: int) -> tuple[int, str] | None:
             longest = _longest([one.count(mark) for one in bare])
             found = max(found, (longest, f"separated by {name}"))
         found = max(found, (_longest([_numbers(line) for line in lines]), "of numbers"))
+        keyed = [len(KEYED.findall(line)) for line in lines]
+        found = max(found, (_longest([n if n > 1 else 0 for n in keyed]), "of keys and values"))
         found = max(found, (_longest([_record(line) for line in lines]), "of JSON, one a line"))
     found = max(found, _in_json(text, fewest))
+    within = max((len(LITERALS.findall(line)) for line in lines), default=0)
+    found = max(found, (within + 1, "of records, all in one"))
     found = max(found, (_most(YAML, text), "of YAML records"))
     found = max(found, (text.count("<tr"), "of HTML"))
-    if text.lstrip("\ufeff \n").startswith("<?xml") and "<svg" not in text:
+    if text.lstrip("\ufeff \n").startswith("<") and not PAGE.search(text):
         found = max(found, (_most(TAG, text), "of XML"))
     if BASE64.fullmatch(text):
         return len(lines), "of bytes written as text (base64)"

@@ -22,8 +22,12 @@ COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 IMAGE = re.compile(r".+@sha256:[0-9a-f]{64}")
 USES = re.compile(r"^\s*(?:-\s+)?uses:\s*['\"]?([^\s'\"]+)['\"]?\s*(.*)$", re.MULTILINE)
 VERSION = re.compile(r"#\s*v?\d+(\.\d+)*\b.*")
-SILENT = re.compile(r"\|\|\s*(?:true\b|:(?=\s|$)|exit 0)|set \+e\b|;\s*true\b")
-SECRET = re.compile(r"\$\{\{[^}]*\bsecrets\b")
+SILENT = re.compile(
+    r"\|\|\s*\(?\s*(?:(?:/\S*/)?true\b|:(?=[\s)]|$)|exit 0|(?:echo|printf)\b)|"
+    r"set \+[a-z]*e|set \+o (?:errexit|pipefail)|;\s*(?:true\b|exit 0)|[^&>]&\s*$",
+    re.MULTILINE,
+)
+SECRET = re.compile(r"\$\{\{(?:(?!\}\}).)*\bsecrets\b", re.DOTALL)
 UNSAFE = ("pull_request_target", "workflow_run", "issue_comment")
 Found = Iterator[tuple[str, str]]
 

@@ -15,7 +15,7 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-from ..problem import Problem
+from ..problem import Problem, first_line
 from .repository import attempt
 
 OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
@@ -83,6 +83,9 @@ def _looked(base: Path, name: str, look: Look) -> list[Row]:
         found = list(look(base))
     except Problem as problem:
         found = [Row(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
+    except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
+        said = f"{type(error).__name__}: {first_line(error, 120)}"
+        found = [Row(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")]
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
 
 

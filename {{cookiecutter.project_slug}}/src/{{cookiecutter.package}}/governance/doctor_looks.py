@@ -59,7 +59,7 @@ def hooks(base: Path) -> Iterator[Row]:
     try:
         config = yaml.safe_load((base / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
         wanted = list(config.get("default_install_hook_types", ["pre-commit"]))
-    except (OSError, yaml.YAMLError, AttributeError) as error:
+    except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
         said = first_line(error, 120)
         yield Row("hooks", WRONG, f".pre-commit-config.yaml cannot be read ({said}): restore it")
         return
@@ -74,7 +74,9 @@ def hooks(base: Path) -> Iterator[Row]:
 
 
 def _runs_precommit(path: Path) -> bool:
-    return path.is_file() and b"pre-commit" in path.read_bytes()
+    """Return whether a hook is pre-commit's own, and one that git runs."""
+    runs = path.is_file() and (os.name == "nt" or os.access(path, os.X_OK))
+    return runs and b"hook-impl" in path.read_bytes()
 
 
 def keys(base: Path) -> Iterator[Row]:

@@ -91,7 +91,7 @@ def dvc(base: Path) -> Iterator[Row]:
         yield Row("DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`")
     elif not shared_remote(base):
         folder = (base / ".dvc" / url).resolve()
-        if not folder.exists() and not folder.parent.is_dir():
+        if folder.is_file() or not (folder.exists() or folder.parent.is_dir()):
             yield Row("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
             return
         mend = "before others or a runner need the data, `uv run dvc remote modify`"
@@ -104,6 +104,7 @@ def dvc(base: Path) -> Iterator[Row]:
 
 def mlflow(base: Path) -> Iterator[Row]:
     """Does the store of runs and versions answer, and do others see it?"""
+    from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import urlopen
 
@@ -120,7 +121,7 @@ def mlflow(base: Path) -> Iterator[Row]:
         try:
             with urlopen(f"{bare}/health", timeout=PATIENCE):  # noqa: S310 - http or https, as above
                 yield Row("MLflow", OK, f"{bare} answers")
-        except (URLError, OSError, ValueError) as error:
+        except (URLError, HTTPException, OSError, ValueError) as error:
             yield Row(
                 "MLflow", WRONG, f"{bare} does not answer ({first_line(error, 120)}): {check}"
             )

@@ -139,7 +139,8 @@ def _decision(folder: Path) -> Decision | None:
         return Decision.model_validate(read_json(folder / PATH))
     except ValidationError as error:
         said = first_line(error, 120)
-        raise Problem(f"{PATH.as_posix()} breaks its schema: {said}; `uv run dvc repro`") from error
+        text = f"{PATH.as_posix()} breaks its schema: {said}; `uv run dvc repro`"
+        raise Problem(text, 1) from error
 
 
 def _failure(decision: Decision | None) -> dict[str, str]:

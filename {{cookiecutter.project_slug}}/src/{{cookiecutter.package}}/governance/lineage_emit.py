@@ -16,7 +16,10 @@ from threading import Thread
 from time import monotonic
 from typing import Any
 
-from ..files import digest_of, read_json, write_json, write_text
+from pydantic import TypeAdapter, ValidationError
+
+from ..config import Closed
+from ..files import digest_of, write_json, write_text
 from ..problem import Problem, first_line
 from .decision import PATH
 from .lineage import read, require_honest
@@ -78,6 +81,9 @@ def keep(base: Path, told: list[str]) -> tuple[list[str], int]:
     """Add to the file, whole or not at all, what it has not; return its lines, how many are new."""
     path = base / FILE
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(before, 1):
+        if not (line.startswith("{") and line.endswith("}")):
+            raise Problem(f"{FILE.as_posix()}: line {number} is no event: take it out", 1)
     known = set(before)
     new = [line for line in told if line not in known]
     if new:
@@ -93,16 +99,34 @@ def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
     endpoint = re.sub(
         r"//[^/@]*@", "//", f"{transport.kind} {getattr(transport, 'url', '')}"
     ).strip()
-    counts = read_json(base / SENT) if (base / SENT).is_file() else {}
-    known = counts.get(endpoint, {})
-    had = known.get("lines", 0)
-    start = had if known.get("digest") == digest_of(lines[:had]) else 0  # else: another file
+    counts = _sent(base / SENT)
+    known = counts.get(endpoint)
+    had = known.lines if known else 0
+    start = had if known and known.digest == digest_of(lines[:had]) else 0  # else: another file
     begin = monotonic()
     done, why = _send(transport, lines[start:])
     seconds = round(monotonic() - begin, 3)
-    counts[endpoint] = {"lines": start + done, "digest": digest_of(lines[: start + done])}
-    write_json(base / SENT, counts)
+    counts[endpoint] = Sent(lines=start + done, digest=digest_of(lines[: start + done]))
+    write_json(base / SENT, {name: one.model_dump() for name, one in counts.items()})
     return Emitted(told, new, done, len(lines) - start - done, endpoint, why, seconds)
+
+
+class Sent(Closed):
+    """How far an endpoint has been told."""
+
+    lines: int
+    digest: str
+
+
+def _sent(path: Path) -> dict[str, Sent]:
+    """Return endpoint → how far it was told."""
+    if not path.is_file():
+        return {}
+    try:
+        return TypeAdapter(dict[str, Sent]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        mend = "delete it, and everything is sent again"
+        raise Problem(f"{SENT.as_posix()} is not readable: {mend}") from error
 
 
 def configured() -> Any:
