@@ -109,6 +109,7 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     fresh.write("mlflow.db", "no database")
     fresh.write(".dvc/config", "[core\n")
     hook = fresh.path / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n# pre-commit was here\n")
     hook.chmod(0o755)
     baked.commit_all(fresh.path, "Wrong", "--no-verify")

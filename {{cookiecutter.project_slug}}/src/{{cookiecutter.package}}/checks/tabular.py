@@ -15,7 +15,7 @@ BASE64 = re.compile(r"[A-Za-z0-9+/\s]{4000,}={0,2}\s*")
 YAML = re.compile(
     r"^( *)- [\"']?([\w .-]+?)[\"']?:[^\n]*\n\1  [\"']?([\w .-]+?)[\"']?:", re.MULTILINE
 )
-PAGE = re.compile(r"<(?:svg|html|!doctype html)\b", re.IGNORECASE)
+PAGE = re.compile(r"<(?:svg|html|table|!doctype html)\b", re.IGNORECASE)
 KEYED = re.compile(r"\b\w+=\S")
 LITERALS = re.compile(r"[)\]}],\s*[(\[{]\s*[-'\"\d]")  # between two records of one line
 TAG = re.compile(r"<([A-Za-z][\w:.-]*)[\s/>]")
@@ -46,8 +46,9 @@ def rows(text: str, fewest: int) -> tuple[int, str] | None:
         found = max(found, (_longest([n if n > 1 else 0 for n in keyed]), "of keys and values"))
         found = max(found, (_longest([_record(line) for line in lines]), "of JSON, one a line"))
     found = max(found, _in_json(text, fewest))
-    within = max((len(LITERALS.findall(line)) for line in lines), default=0)
-    found = max(found, (within + 1, "of records, all in one"))
+    if found[0] < fewest:
+        within = max((len(LITERALS.findall(line)) for line in lines), default=0)
+        found = max(found, (within + 1, "of records, all in one"))
     found = max(found, (_most(YAML, text), "of YAML records"))
     found = max(found, (text.count("<tr"), "of HTML"))
     if text.lstrip("\ufeff \n").startswith("<") and not PAGE.search(text):
