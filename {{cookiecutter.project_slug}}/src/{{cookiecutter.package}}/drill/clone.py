@@ -16,6 +16,7 @@ AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
 STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
 BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "reports/decision.json")
 LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
+LOCAL |= {"core.ignorecase": "false"}  # two names that differ in case are two, on any machine
 
 
 def clone(base: Path, project: Path, origin: Path) -> None:
