@@ -15,6 +15,7 @@ import baked
 import pytest
 import tables
 from baked import BakedProject
+from broken import BROKEN
 from conftest import Bake, once
 from template_package import module
 from test_gate import judged  # noqa: F401 - a fixture
@@ -27,91 +28,6 @@ ISSUE = {  # the words of the issue
     *("stale-evidence", "nan-evidence", "forged-lock", "edited-ledger", "cut-ledger"),
     *("reordered-ledger", "rewritten-ledger", "emptied-ledger", "moved-alias", "forged-tag"),
     *("expired-waiver", "replayed-approval", "tampered-model", "governed-file"),
-}
-BROKEN = {  # fault → file, code, code that lets it through
-    "schema": ("pipeline/validate.py", "if not one.success]", "if one.success is None]"),
-    "nulls": ("pipeline/outcomes.py", 'float(one["kwargs"].get("mostly", 1.0))', "0.0"),
-    "drift": ("pipeline/drift.py", "Metric(value=index, n", "Metric(value=index and 0.0, n"),
-    "bias": ("governance/rules.py", "sizes = range(1,", "sizes = range(2,"),
-    "subgroup": (
-        "governance/rules.py",
-        "range(1, len(self.attributes) + 1)",
-        "range(1, 2)",
-    ),
-    "proxy": ("measures/proxies.py", "Metric(value=score,", "Metric(value=0.5,"),
-    "leak": (
-        "measures/leaks.py",
-        "return max(area, 1 - area)\n\n\ndef exp",
-        "return 0.5\n\n\ndef exp",
-    ),
-    "missing-evidence": (
-        "governance/policy.py",
-        'return Answer("insufficient", found, absent=True)\n    metric',
-        'return Answer("pass", found, absent=True)\n    metric',
-    ),
-    "stale-evidence": ("governance/gate.py", "if cache[path] != digest:", "if not digest:"),
-    "nan-evidence": (
-        "evidence.py",
-        "value: FiniteFloat | None\n    lower",
-        "value: float | None\n    lower",
-    ),
-    "expired-waiver": ("governance/policy.py", "if today > waiver.expires:", "if today is None:"),
-    "forged-lock": (
-        "governance/measured.py",
-        "            require_same(gate, claimed, found)\n",
-        "            require_same(gate, found, found)\n",
-    ),
-    "governed-file": (
-        "checks/governed_files.py",
-        "found = _differences(base, commit)",
-        "found = []",
-    ),
-    "data-in-git": (
-        "checks/data_in_git.py",
-        "for name, why in found if why]",
-        "for name, why in found if not name]",
-    ),
-    "notebook": ("checks/notebooks.py", 'if name.lower().endswith(".ipynb"):', "if not name:"),
-    "silent-workflow": ("checks/workflows.py", "        if silent:\n", "        if not part:\n"),
-    "pii": ("checks/pii.py", "if not allowed(", "if not name and not allowed("),
-    "pii-column": ("checks/pii_columns.py", "if len(hits) >= SHARE", "if not hits and SHARE"),
-    "edited-params": (
-        "checks/config.py",
-        "    if not (base / PARAMS).is_file():\n        return\n",
-        "    if base:\n        return\n",
-    ),
-    "frozen-stage": ("checks/lineage.py", "        if stage.frozen:\n", "        if not name:\n"),
-    "stale-lock": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
-    "edited-evidence": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
-    "edited-ledger": (
-        "governance/chain.py",
-        "event.previous == (GENESIS if before is None else before.event.digest())",
-        "bool(event.previous)",
-    ),
-    "cut-ledger": ("governance/ledger_check.py", 'return f"cut off', 'return "" and f"cut off'),
-    "reordered-ledger": (
-        "governance/chain.py",
-        "(event.sequence == number,",
-        "(event.sequence > 0,",
-    ),
-    "rewritten-ledger": ("governance/ledger_check.py", "if here != anchor.commit:", "if not here:"),
-    "emptied-ledger": ("governance/ledger_check.py", 'return f"emptied', 'return "" and f"emptied'),
-    "moved-alias": ("governance/reconcile.py", "if ledgers != registrys:", "if alias is None:"),
-    "forged-tag": (
-        "governance/reconcile.py",
-        "            if tags.get(tag) != value\n        ]",
-        "            if tag is None\n        ]",
-    ),
-    "replayed-approval": (
-        "governance/approvals.py",
-        "if getattr(approval, name) != bound[name]:",
-        "if name not in bound:",
-    ),
-    "tampered-model": (
-        "governance/signing.py",
-        "    if not signature.is_file():\n",
-        "    if signature:\n        return\n    if not signature.is_file():\n",
-    ),
 }
 
 

@@ -11,6 +11,7 @@ from .fault import Fault, Sign
 from .scratch import Scratch
 
 CONFIG = ("check", "config")
+TIERS = ("minimal", "limited", "high")  # each has a policy
 MEMBERS: dict[str, tuple[str | bytes, str]] = {
     "data/drill.yaml": ("name: drill\ntask: classification\n", "data.source: is missing"),
     "model/drill.yaml": ("name: drill\nestimator: {_target_: os.system}\n", "is not from"),
@@ -44,29 +45,34 @@ def waived(values: Any, rule: str) -> str:
 def members(scratch: Scratch) -> Sign:
     """Commit members that nobody could choose, and waivers that are over; then loosen a limit."""
     rule, told = numeric(scratch), scratch.plant_each("conf/", MEMBERS).each
-    chosen = scratch.project / "conf" / "policy" / f"{scratch.params().policy.name}.yaml"
-    policies = ("drill_waived", "drill_torn")
-    scratch.plant({f"conf/policy/{name}.yaml": chosen.read_bytes() for name in policies})
+    chosen = f"{scratch.params().policy.name}.yaml"
+    one, other = (f"{tier}.yaml" for tier in TIERS if f"{tier}.yaml" != chosen)
+    text = (scratch.project / "conf" / "policy" / chosen).read_bytes()
+    scratch.plant({f"conf/policy/{name}": text for name in (one, other)})
+
+    def too_long(values: Any) -> None:
+        values["name"] = one.removesuffix(".yaml")
+        waived(values, rule.id)
 
     def no_rule(values: Any) -> None:
+        values["name"] = other.removesuffix(".yaml")
         values["rules"][0]["when"] = "evidence >="
 
     def loosened(values: Any) -> None:
-        mine = next(one for one in values["rules"] if one["id"] == rule.id)
+        mine = next(it for it in values["rules"] if it["id"] == rule.id)
         mine["block"] += 1 if rule.bound == "at_most" else -1
 
-    name = f"conf/policy/{chosen.name}"
-    for path in (name, "conf/policy/drill_waived.yaml"):
-        scratch.edit_yaml(path, lambda values: waived(values, rule.id))
-    scratch.edit_yaml("conf/policy/drill_torn.yaml", no_rule)
+    scratch.edit_yaml(f"conf/policy/{chosen}", lambda values: waived(values, rule.id))
+    scratch.edit_yaml(f"conf/policy/{one}", too_long)
+    scratch.edit_yaml(f"conf/policy/{other}", no_rule)
     scratch.commit("Nobody has chosen it")
-    scratch.edit_yaml(name, loosened)
+    scratch.edit_yaml(f"conf/policy/{chosen}", loosened)
     over = rf"the waiver for {rule.id} expired on "
     return Sign(
         (
             *told,
-            *(f"^{name}: {over}", f"drill_waived.yaml: {over}"),
-            r"drill_torn\.yaml: .* is no CEL",
+            *(rf"policy/{name}: {over}" for name in (chosen, one)),
+            rf"policy/{other}: .* is no CEL",
             rf"^note: loosened: {rule.id}: block is ",
         )
     )
