@@ -1,7 +1,8 @@
 """Spring faults of `governance check` in one copy, and break the check there, one part at a time.
 
-Run in a project's environment: `breaking.py PACKAGE`, with fault → [(file, code, code instead), …]
-as JSON on its input. Prints [fault, which edit (-1: none), caught, reason] as JSON, a line each.
+Run in a project's environment: `breaking.py PACKAGE FILE`, with fault → [(file, code, code
+instead), …] as JSON in the file. Prints [fault, which edit (-1: none), caught, reason, seconds] as
+JSON, a line each. The check looks only at the files that the fault has touched.
 """
 
 from __future__ import annotations
@@ -64,4 +65,4 @@ def main(package: str, wanted: Edits) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], json.load(sys.stdin))
+    main(sys.argv[1], json.loads(Path(sys.argv[2]).read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Edits of the template's code, each of which breaks one part of a check: its fault gets through."""
+"""Edits of the template's code: each breaks one part of a check, so that a fault gets through."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
     "data-in-git": [
         (
             "checks/data_in_git.py",
-            "for name, why in found if why]",
+            "for name, why in found]",
             "for name, why in found if not name]",
         ),
         (

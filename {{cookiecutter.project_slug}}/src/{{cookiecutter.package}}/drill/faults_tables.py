@@ -51,8 +51,8 @@ MARKS = {  # the beginning of a file → what it is
     b"(" + bytes(7) + b'{"weight"': "a safetensors model",
     b"\x08\x08\x12\x07pytorch": "an ONNX model",
 }
-NUMBERS = [(one, one * one, f"town {one % 7}") for one in range(LINES)]
-RECORDS = [{"a": a, "b": b} for a, b, _ in NUMBERS]
+NUMBERS = [(one, one * one, f"town {one % 7}", "," * (one % 5)) for one in range(LINES)]
+RECORDS = [{"a": a, "b": b} for a, b, *_ in NUMBERS]
 
 
 def _lines(form: str) -> str:
@@ -64,13 +64,13 @@ TEXTS = {  # name → a table as a text, and how it is written
     "semicolons.md": (_lines("{0};{1};{2}\n"), "200 lines separated by semicolons"),
     "tabs": (_lines("{0}\t{1}\t{2}\n"), "200 lines separated by tabs"),
     "bars.md": (_lines("| {0} | {2} |\n"), "200 lines separated by bars"),
-    "quoted.txt": (_lines('"{0}","a,{1}{0},{2}"\n'), "separated by commas"),
+    "quoted.txt": (_lines('"{0}","{2}{3}"\n'), "separated by commas"),
     "rows.py": ("ROWS = [\n" + _lines('    ({0}, "{2}"),\n') + "]\n", "separated by commas"),
     "numbers.txt": (_lines("{0} {1}\n"), "of numbers"),
     "pairs.md": (_lines('{{"v": {0}}}\n'), "of JSON, one a line"),
     "records.json": (json.dumps({"a": {"b": [RECORDS]}}, indent=1), "200 lines of JSON"),
-    "arrays.json": (json.dumps([[a, b] for a, b, _ in NUMBERS]), "200 lines of JSON"),
-    "columns.json": (json.dumps({"a": {str(a): b for a, b, _ in NUMBERS}}), "200 lines of JSON"),
+    "arrays.json": (json.dumps([[a, b] for a, b, *_ in NUMBERS]), "200 lines of JSON"),
+    "columns.json": (json.dumps({"a": {str(a): b for a, b, *_ in NUMBERS}}), "200 lines of JSON"),
     "code.js": (f"const rows = {json.dumps(RECORDS)};\n", "200 lines of JSON"),
     "cell.json": (json.dumps([_lines("{0};{1}\n").splitlines(True)]), "semicolons, within JSON"),
     "records.yaml": (_lines("- a: {0}\n  b: {2}\n"), "of YAML records"),
