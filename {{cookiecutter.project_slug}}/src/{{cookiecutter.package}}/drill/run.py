@@ -14,6 +14,7 @@ from ..problem import Problem
 from . import (
     faults_config,
     faults_data,
+    faults_environment,
     faults_evidence,
     faults_files,
     faults_ledger,
@@ -29,7 +30,7 @@ from .states import enter, judge
 
 FILES = (
     *(faults_files, faults_tables, faults_workflows, faults_people, faults_config),
-    faults_lineage,
+    *(faults_lineage, faults_environment),
 )
 FAULTS = {
     fault.name: fault

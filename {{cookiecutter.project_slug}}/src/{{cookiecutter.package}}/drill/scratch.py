@@ -197,7 +197,7 @@ class Scratch:
         change(values)
         path.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
-    def edit_yaml(self, name: str, change: Callable[[Any], None]) -> None:
+    def edit_yaml(self, name: str, change: Callable[[Any], object]) -> None:
         """Change a YAML file of the copy by hand."""
         from ruamel.yaml import YAML
 
