@@ -26,13 +26,15 @@ policy = template_package.module("governance.policy")
 RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1, "owner": "o"}
 GATE = "src/x/governance/gate.py"
 DECLARED = {"file": GATE, "sha256": "0" * 64, "reason": "ours", "approved_by": "@risk"}
+MOVED = {"size": 0.1, "tolerance": 0.1}
 DAY = {"expires": "2027-01-01"}
 numbers = st.floats(-2, 2).map(lambda value: round(value, 2))
 
 
 def state(**changes: Any) -> Any:
     """What a commit is judged by, in the parts that are compared."""
-    values = {"name": "limited", "confidence": 0.95, "rules": [RULE]} | changes
+    values = {"name": "limited", "confidence": 0.95, "rules": [RULE], "perturbation": MOVED}
+    values |= changes
     sensitive = values.pop("sensitive", {"sex": {}})
     contract = values.pop("contract", [])
     data = config.Data.model_construct(
@@ -93,6 +95,13 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({"waivers": [WAIVER | {"expires": "2027-01-01"}]}, {}, [("tightened", "evaluate.x")]),
         ({}, {"confidence": 0.9}, [("loosened", "confidence")]),
         ({}, {"confidence": 0.99}, [("tightened", "confidence")]),
+        ({}, {"perturbation": MOVED | {"size": 0.05}}, [("loosened", "perturbation.size")]),
+        ({}, {"perturbation": MOVED | {"size": 0.2}}, [("tightened", "perturbation.size")]),
+        (
+            {},
+            {"perturbation": MOVED | {"tolerance": 1.0}},
+            [("loosened", "perturbation.tolerance")],
+        ),
         ({"approvals": APPROVALS}, {}, [("loosened", "approvals")]),
         (
             {"approvals": APPROVALS},

@@ -218,6 +218,13 @@ class Approvals(Closed):
     valid_days: Count
 
 
+class Perturbation(Closed):
+    """How far numeric features are moved, and what counts as another answer."""
+
+    size: Number = Field(gt=0, description="in standard deviations of the feature in train")
+    tolerance: Number = Field(gt=0, description="regression: likewise, of the target")
+
+
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
@@ -226,17 +233,17 @@ class Floor(Closed):
     rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
     confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
     approvals: Approvals | None = Field(default=None, description="likewise")
+    perturbation: Perturbation | None = Field(default=None, description="likewise")
 
 
-class Policy(Closed):
-    """The only place with thresholds."""
+class Limits(Closed):
+    """What a policy and a floor's file have in common."""
 
     name: str
     confidence: Number = Field(gt=0.5, lt=1)
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = []
     approvals: Approvals | None = None
-    floor: Floor | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -252,6 +259,19 @@ class Policy(Closed):
             if waiver.rule.split("[")[0] not in ids:
                 raise ValueError(f"waiver for {waiver.rule}: no such rule")
         return self
+
+
+class FloorFile(Limits):
+    """An organisation's file; it may leave open what only some projects have."""
+
+    perturbation: Perturbation | None = None
+
+
+class Policy(Limits):
+    """The only place with thresholds."""
+
+    perturbation: Perturbation
+    floor: Floor | None = None
 
 
 class Notify(Closed):

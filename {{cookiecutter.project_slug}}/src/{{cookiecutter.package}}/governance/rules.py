@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ..config import Approvals, Policy, Rule, Task
+from ..config import Approvals, Floor, Policy, Rule, Task
 from ..problem import first_line
 
 
@@ -73,12 +73,26 @@ def undercuts(policy: Policy) -> dict[str, str]:
     if policy.floor.approvals is not None:
         why = fewer_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
+    weaker |= gentler(policy, policy.floor)
     for least in policy.floor.rules:
         rule = own.get(least.id)
         why = "the rule is missing" if rule is None else weaker_than(rule, least)
         if why:
             weaker[least.id] = why
     return weaker
+
+
+def gentler(own: Policy, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
+    """Return what a policy asks for besides its rules, and asks less of than `whose`, and how."""
+    found: dict[str, str] = {}
+    wanted = least.perturbation
+    if wanted is not None and own.perturbation.size < wanted.size:
+        found["perturbation.size"] = f"is {own.perturbation.size}, {whose} has {wanted.size}"
+    if wanted is not None and own.perturbation.tolerance > wanted.tolerance:
+        found["perturbation.tolerance"] = (
+            f"is {own.perturbation.tolerance}, {whose} has {wanted.tolerance}"
+        )
+    return found
 
 
 def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
