@@ -19,7 +19,10 @@ WAIVER = {
     "approved_by": "@risk",
     "expires": TODAY,
 }
-OTHER = {"perturbation": {"size": 0.1, "tolerance": 0.1}}
+OTHER = {
+    "perturbation": {"size": 0.1, "tolerance": 0.1},
+    "risk": {"weights": {"explain": 60, "drift": 40}},
+}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64, "confidence": 0.9}
 
 Judge = Callable[..., Any]
@@ -217,6 +220,9 @@ def test_no_limit_undercuts_the_organisations_floor(
         ({"perturbation": {"size": 0.2, "tolerance": 0.1}}, "size: is 0.1, the floor has 0.2"),
         ({"perturbation": {"size": 0.1, "tolerance": 0.05}}, "tolerance: is 0.1, the floor has"),
         ({"perturbation": {"size": 0.05, "tolerance": 0.2}}, ""),
+        ({"risk": {"weights": {"explain": 61}}}, "risk.weights.explain: is 60, the floor has 61"),
+        ({"risk": {"weights": {"fairness": 1}}}, "risk.weights.fairness: is missing"),
+        ({"risk": {"weights": {"explain": 60}}}, ""),
     ],
 )
 def test_the_floor_holds_what_is_asked_for_beside_the_rules(

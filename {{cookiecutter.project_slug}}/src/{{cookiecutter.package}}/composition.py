@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .config import Floor, FloorFile, Params, Policy, parse
+from .config import Floor, Params, Policy, parse
 from .problem import Problem, explain_invalid, first_line
 
 CONF = Path("conf")
@@ -125,10 +125,10 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
     values: Any = None
     try:
         values = yaml.safe_load(content)
-        least = FloorFile.model_validate(values)
+        policy = Policy.model_validate(values)
     except yaml.YAMLError as error:
         raise Problem(f"policy.floor: {floor.file} is no YAML: {first_line(error)}") from error
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
-    taken = ("rules", "confidence", "approvals", "perturbation")
-    return floor.model_copy(update={name: getattr(least, name) for name in taken})
+    taken = ("rules", "confidence", "approvals", "perturbation", "risk")
+    return floor.model_copy(update={name: getattr(policy, name) for name in taken})

@@ -153,6 +153,11 @@ class Model(Closed):
 
     name: str
     estimator: dict[str, Any]
+    attributes: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="mitigation: fair to these sensitive attributes; by default to all",
+    )
 
     def targets(self) -> list[str]:
         """Return every `_target_` that Hydra would call: the estimator's, then those within it."""
@@ -225,6 +230,12 @@ class Perturbation(Closed):
     tolerance: Number = Field(gt=0, description="regression: likewise, of the target")
 
 
+class Risk(Closed):
+    """What the gates count for in the risk score."""
+
+    weights: dict[str, Annotated[Number, Field(gt=0)]]
+
+
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
@@ -234,16 +245,20 @@ class Floor(Closed):
     confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
     approvals: Approvals | None = Field(default=None, description="likewise")
     perturbation: Perturbation | None = Field(default=None, description="likewise")
+    risk: Risk | None = Field(default=None, description="likewise")
 
 
-class Limits(Closed):
-    """What a policy and a floor's file have in common."""
+class Policy(Closed):
+    """The only place with thresholds."""
 
     name: str
     confidence: Number = Field(gt=0.5, lt=1)
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = []
     approvals: Approvals | None = None
+    perturbation: Perturbation | None = None
+    risk: Risk | None = None
+    floor: Floor | None = None
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -259,19 +274,6 @@ class Limits(Closed):
             if waiver.rule.split("[")[0] not in ids:
                 raise ValueError(f"waiver for {waiver.rule}: no such rule")
         return self
-
-
-class FloorFile(Limits):
-    """An organisation's file; it may leave open what only some projects have."""
-
-    perturbation: Perturbation | None = None
-
-
-class Policy(Limits):
-    """The only place with thresholds."""
-
-    perturbation: Perturbation
-    floor: Floor | None = None
 
 
 class Notify(Closed):

@@ -82,16 +82,26 @@ def undercuts(policy: Policy) -> dict[str, str]:
     return weaker
 
 
-def gentler(own: Policy, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
-    """Return what a policy asks for besides its rules, and asks less of than `whose`, and how."""
-    found: dict[str, str] = {}
-    wanted = least.perturbation
-    if wanted is not None and own.perturbation.size < wanted.size:
-        found["perturbation.size"] = f"is {own.perturbation.size}, {whose} has {wanted.size}"
-    if wanted is not None and own.perturbation.tolerance > wanted.tolerance:
-        found["perturbation.tolerance"] = (
-            f"is {own.perturbation.tolerance}, {whose} has {wanted.tolerance}"
-        )
+def gentler(own: Policy | Floor, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
+    """Return what a policy asks for beside its rules, but less of than `whose`, and how much."""
+    mine, theirs = _asked(own), _asked(least)
+    return {
+        name: f"is {abs(mine[name]):g}, {whose} has {abs(wanted):g}"
+        if name in mine
+        else f"is missing, {whose} has {abs(wanted):g}"
+        for name, wanted in theirs.items()
+        if name not in mine or mine[name] < wanted
+    }
+
+
+def _asked(policy: Policy | Floor) -> dict[str, float]:
+    """Return name → number, of which more is stricter."""
+    noise, risk = policy.perturbation, policy.risk
+    found = {
+        f"risk.weights.{gate}": points for gate, points in (risk.weights if risk else {}).items()
+    }
+    if noise is not None:
+        found |= {"perturbation.size": noise.size, "perturbation.tolerance": -noise.tolerance}
     return found
 
 

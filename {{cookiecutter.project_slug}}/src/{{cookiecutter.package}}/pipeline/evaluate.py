@@ -12,6 +12,7 @@ from ..config import Params, read
 from ..evidence import Metric, load, path_of
 from ..files import write_text
 from ..measures import leaks, performance, robustness
+from ..problem import Problem
 from ..stage import record
 from .tracking import begin, finish
 
@@ -223,6 +224,8 @@ def flips(
     import numpy as np
 
     train, task, wanted = parts["train"], params.data.task, params.policy.perturbation
+    if wanted is None:
+        raise Problem("the policy has no section perturbation: the risk owner sets it")
     spread = {name: float(train[name].std()) for name in numeric}
     spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
     share = robustness.flip_share(
