@@ -105,11 +105,11 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         "policy.rules[a.b].require: Input should be a",
     ),
     "a policy without noise": (
-        (POLICY, "perturbation: {size: 0.1, tolerance: 0.1}", ""),
+        (POLICY, "perturbation: {size: 0.05, tolerance: 0.25}", ""),
         "policy limited has no section perturbation: the risk owner sets it",
     ),
     "noise of no size": (
-        (POLICY, "size: 0.1", "size: 0"),
+        (POLICY, "size: 0.05", "size: 0"),
         "policy.perturbation.size: Input should",
     ),
     "weights that lack one": (

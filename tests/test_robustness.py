@@ -107,13 +107,11 @@ def test_the_default_model_does_not_flip(default_line: BakedProject) -> None:
 
 @pytest.mark.slow
 def test_a_model_that_memorises_is_denied_for_it(finished: BakedProject) -> None:
-    # Given a tree that knows every row by heart, on a small book
+    # Given a tree that knows every row by heart
     finished.write(
         "conf/model/tree.yaml",
         "name: tree\nestimator: {_target_: sklearn.tree.DecisionTreeClassifier}\n",
     )
-    book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")
-    finished.write("conf/data/synthetic.yaml", book)
     tables.choose(finished, model="tree")
     # When it is measured and judged
     finished.run(["dvc", "repro", "evaluate"])
@@ -126,6 +124,7 @@ def test_a_model_that_memorises_is_denied_for_it(finished: BakedProject) -> None
     assert abs(found["value"] - by_hand(finished)) < 0.03
     # When it learns from categories alone, then the rule says that it does not apply
     numbers = "income, loan_amount, debt_ratio, savings, credit_history_years, late_payments"
+    book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")
     book = book.replace("drop: [application_id", f"drop: [{numbers}, application_id")
     finished.write("conf/data/synthetic.yaml", book)
     finished.run(["dvc", "repro", "evaluate"])
@@ -142,8 +141,8 @@ model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
 moved, rng = test.copy(), numpy.random.default_rng(99)
 for name in model.feature_names_in_:
     if train[name].dtype.kind in "fi":
-        moved[name] = test[name] + rng.normal(0, 0.1 * train[name].std(), len(test))
-far = 0.1 * train["__target"].std() if len(set(train["__target"])) > 2 else 0
+        moved[name] = test[name] + rng.normal(0, 0.05 * train[name].std(), len(test))
+far = 0.25 * train["__target"].std() if len(set(train["__target"])) > 2 else 0
 print(float((abs(model.predict(test) - model.predict(moved)) > far).mean()))
 """
 
