@@ -80,6 +80,12 @@ def test_what_is_kept_is_fairer_and_plain() -> None:
             ["sex"],
             "conf/data has no attribute 'race' under sensitive (sex)",
         ),
+        (
+            Model(name="m", estimator=SEARCH["estimator"], attributes=["sex"]),
+            "classification",
+            ["sex"],
+            "m is made no fairer, so attributes say nothing",
+        ),
         (FAIR, "regression", ["sex"], "mitigates a classification, and this is a regression"),
         (
             Model(name="m", estimator={"_target_": "fairlearn.postprocessing.ThresholdOptimizer"}),

@@ -52,6 +52,11 @@ def inner(model: Model, made: Any, task: str) -> BaseEstimator:
 def attributes(model: Model, known: Collection[str]) -> list[str]:
     """Return the sensitive attributes that the model is to be fair to; none if it is plain."""
     if not asked(model):
+        if model.attributes:
+            raise Problem(
+                f"conf/model: {model.name} is made no fairer, so attributes say nothing: take them "
+                f"out, or wrap the estimator with {SEARCH}"
+            )
         return []
     strangers = [name for name in model.attributes or [] if name not in known]
     if strangers or not known:
