@@ -83,7 +83,10 @@ def fit(
 
     encode, search = pipeline.named_steps["features"], pipeline.named_steps["estimator"]
     matrix = encode.fit_transform(features)
-    search.fit(matrix, target.reset_index(drop=True), sensitive_features=names)
+    # A multiplier is about the groups in the order in which they appear: the smallest first.
+    sizes = names.groupby(list(names.columns))[names.columns[0]].transform("size")
+    order = sizes.argsort(kind="stable").to_numpy()
+    search.fit(matrix[order], target.to_numpy()[order], sensitive_features=names.iloc[order])
     plain = clone(search.estimator).fit(matrix, target)
     made = (search.predictors_[search.best_idx_], plain)
     chosen, without = (Pipeline([("features", encode), ("estimator", one)]) for one in made)
