@@ -175,7 +175,7 @@ def test_trap_04_a_missing_table_makes_evidence_stale(judged: BakedProject) -> N
 
 def test_trap_04_changed_code_makes_evidence_stale(judged: BakedProject) -> None:
     # Given a finished line, when a helper of one measurement changes
-    name = f"src/{judged.package}/measures/intervals.py"
+    name = f"src/{judged.package}/measures/fairness.py"
     judged.write(name, judged.read(name) + "# changed\n")
     # Then the evidence that it made is stale, and no other
     weak = denied(judged)
