@@ -12,6 +12,7 @@ import pytest
 import tables
 from baked import BakedProject
 from conftest import Bake
+from editing import with_uv
 from template_package import module
 
 Problem, Model = module("problem").Problem, module("config").Model
@@ -152,7 +153,7 @@ def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: Baked
     assert again == evidence["train"]["subject"]["model"]
     assert evidence["explain"]["metrics"]["coverage"]["value"] == 1.0
     finished.run(["dvc", "repro"])
-    finished.governance("check", "lineage")
+    with_uv(finished).governance("check", "lineage")
 
 
 ADULT = next(table for table in tables.REAL if table.name == "adult")
