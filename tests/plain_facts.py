@@ -1,9 +1,9 @@
 """A project's facts, worked out from the raw table and the raw predictions.
 
 Of what the line writes only `data/predictions.parquet` is believed (which row is a test row, its
-score and its prediction). Features, target and groups are made again from the CSV. Two numbers are
-taken from the evidence and only checked for plausibility, in `test_real_tables.py`: `proxy_auc`
-(a fit on a hashed sample) and `coverage` (needs SHAP).
+score and its prediction). Features, target and groups are made again from the CSV. A few numbers
+are taken from the evidence: `proxy_auc` (a fit on a hashed sample), `coverage` (needs SHAP) and
+`flip_share` (its noise) are checked for plausibility in `test_real_tables.py`.
 """
 
 from __future__ import annotations
@@ -176,6 +176,9 @@ class Facts:
         proxies = {f"{name}.proxy_auc" for name in self.data.get("sensitive", {})}
         groups, coverage = self.evidence("fairness"), self.evidence("explain")["coverage"]
         found = {f"fairness.{name}": Number(groups[name]["value"]) for name in proxies}
+        evaluated = self.evidence("evaluate")
         for name in ("leak_together", "leak_model"):
-            found[f"evaluate.{name}"] = Number(self.evidence("evaluate")[name]["value"])
+            found[f"evaluate.{name}"] = Number(evaluated[name]["value"])
+        flips = {key: evaluated["flip_share"][key] for key in Number._fields}
+        found["evaluate.flip_share"] = Number(**flips)
         return found | {"explain.coverage": Number(coverage["value"], n=coverage["n"])}

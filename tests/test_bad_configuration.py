@@ -104,6 +104,23 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         rule("id: a.b, require: 5"),
         "policy.rules[a.b].require: Input should be a",
     ),
+    "a policy without noise": (
+        (POLICY, "perturbation: {size: 0.05, tolerance: 0.25}", ""),
+        "policy limited has no section perturbation: the risk owner sets it",
+    ),
+    "noise of no size": (
+        (POLICY, "size: 0.05", "size: 0"),
+        "policy.perturbation.size: Input should",
+    ),
+    "weights that lack one": (
+        (POLICY, "explain: 15}", "spare: 15}"),
+        "risk.weights has none for explain, the gate of rule explain.coverage",
+    ),
+    "weights beyond 100": (
+        (POLICY, "explain: 15}", "explain: 16}"),
+        "risk.weights add up to 101, not to 100",
+    ),
+    "a weight of nothing": ((POLICY, "explain: 15}", "explain: 0}"), "policy.risk.weights.explain"),
     "a waiver for no rule": (
         (POLICY, "waivers: []", waiver(rule="split.test_row")),
         "policy: waiver for split.test_row: no such rule",
@@ -156,6 +173,8 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         "an infinite limit",
         "a rule twice",
         "CEL with a slip",
+        "a policy without noise",
+        "weights that lack one",
         "a waiver for no rule",
         "a tab",
         "an unknown estimator's home",
@@ -221,16 +240,19 @@ def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> Non
 
 def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> None:
     # Given a rule about a metric that no evidence has, and a waiver that ran out yesterday
-    for edit in (rule("id: a.b, metric: evaluate.roc_acu, block: 0.1"), rule(f"id: c.d, {LIMIT}")):
+    for edit in (
+        rule("id: evaluate.b, metric: evaluate.roc_acu, block: 0.1"),
+        rule(f"id: split.d, {LIMIT}"),
+    ):
         replace(finished, *edit)
     replace(finished, POLICY, "block: 1000", "block: 1000000000")
     yesterday = str(date.today() - timedelta(days=1))  # noqa: DTZ011 - a day is enough
-    replace(finished, POLICY, "waivers: []", waiver(rule="c.d", expires=yesterday))
+    replace(finished, POLICY, "waivers: []", waiver(rule="split.d", expires=yesterday))
     # When the line runs, then both are named in the decision, and the gate denies
     finished.run(["dvc", "repro"])
     rules = {r["id"]: r for r in json.loads(finished.read("reports/decision.json"))["rules"]}
-    assert rules["a.b"]["verdict"] == "insufficient"
-    assert "evaluate has no metric roc_acu" in rules["a.b"]["reason"]
-    assert rules["c.d"]["verdict"] == "fail"
-    assert yesterday in rules["c.d"]["reason"]
+    assert rules["evaluate.b"]["verdict"] == "insufficient"
+    assert "evaluate has no metric roc_acu" in rules["evaluate.b"]["reason"]
+    assert rules["split.d"]["verdict"] == "fail"
+    assert yesterday in rules["split.d"]["reason"]
     finished.governance("gate", code=1)

@@ -68,6 +68,23 @@ MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf
 }
 
 
+SEARCH = (
+    "fairlearn.reductions.{}\n  constraints: {{_target_: fairlearn.reductions.DemographicParity}}"
+)
+SEARCH += f"\n  estimator: {{{{_target_: {TARGET}}}}}"
+MAKING |= {
+    "a mitigation for an attribute that is not there": (
+        SETTINGS,
+        SEARCH.format("GridSearch") + "\nattributes: [race]",
+        "needs a sensitive attribute, and conf/data has no attribute 'race' under sensitive (sex)",
+    ),
+    "a mitigation that draws lots": (
+        SETTINGS,
+        SEARCH.format("ExponentiatedGradient"),
+        "ExponentiatedGradient does not end in one model that predicts without the sensitive",
+    ),
+}
+
 NIGHTLY = ("no class", "another task", "an estimator that takes no such table")
 
 

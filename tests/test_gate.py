@@ -175,7 +175,7 @@ def test_trap_04_a_missing_table_makes_evidence_stale(judged: BakedProject) -> N
 
 def test_trap_04_changed_code_makes_evidence_stale(judged: BakedProject) -> None:
     # Given a finished line, when a helper of one measurement changes
-    name = f"src/{judged.package}/measures/intervals.py"
+    name = f"src/{judged.package}/measures/fairness.py"
     judged.write(name, judged.read(name) + "# changed\n")
     # Then the evidence that it made is stale, and no other
     weak = denied(judged)
@@ -455,22 +455,23 @@ def test_trap_11_an_expression_that_cannot_be_evaluated_is_a_failed_rule(
     judged: BakedProject, expression: str, place: str
 ) -> None:
     rest = "" if place == "require" else ", metric: evaluate.roc_auc, block: 1"
-    add_rule(judged, f'{{id: ours.asks, {place}: "{expression}"{rest}, owner: risk-owner}}')
+    add_rule(judged, f'{{id: evaluate.asks, {place}: "{expression}"{rest}, owner: risk-owner}}')
     weak = denied(judged)
-    assert weak.keys() == {"ours.asks"}
-    assert weak["ours.asks"]["verdict"] == "fail"
-    assert expression in weak["ours.asks"]["reason"]
+    assert weak.keys() == {"evaluate.asks"}
+    assert weak["evaluate.asks"]["verdict"] == "fail"
+    assert expression in weak["evaluate.asks"]["reason"]
 
 
 def test_an_expression_that_is_false_fails_and_one_that_is_true_passes(
     judged: BakedProject,
 ) -> None:
     add_rule(
-        judged, "{id: ours.eu, require: \"params.deployment.region == 'EU'\", owner: risk-owner}"
+        judged,
+        "{id: evaluate.eu, require: \"params.deployment.region == 'EU'\", owner: risk-owner}",
     )
     judged.governance("gate", code=0)
     replace(judged, "conf/config.yaml", "region: EU", "region: US")
-    assert denied(judged).keys() == {"ours.eu"}
+    assert denied(judged).keys() == {"evaluate.eu"}
 
 
 # Trap 12 and 14: what changed after the judge

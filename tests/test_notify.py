@@ -313,7 +313,8 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
         },
         "split": {"kind": "random", "test_share": 0.5},
         "model": {"name": "x", "estimator": {}},
-        "policy": {"name": "x", "confidence": 0.9, "rules": [rule]},
+        "policy": {"name": "x", "confidence": 0.9, "rules": [rule]}
+        | {"perturbation": {"size": 0.1, "tolerance": 0.1}},
     } | values
 
 

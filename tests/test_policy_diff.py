@@ -26,13 +26,16 @@ policy = template_package.module("governance.policy")
 RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1, "owner": "o"}
 GATE = "src/x/governance/gate.py"
 DECLARED = {"file": GATE, "sha256": "0" * 64, "reason": "ours", "approved_by": "@risk"}
+WEIGHTS = {"weights": {"evaluate": 60, "drift": 40}}
+MOVED = {"size": 0.1, "tolerance": 0.1}
 DAY = {"expires": "2027-01-01"}
 numbers = st.floats(-2, 2).map(lambda value: round(value, 2))
 
 
 def state(**changes: Any) -> Any:
     """What a commit is judged by, in the parts that are compared."""
-    values = {"name": "limited", "confidence": 0.95, "rules": [RULE]} | changes
+    values = {"name": "limited", "confidence": 0.95, "rules": [RULE], "perturbation": MOVED}
+    values |= {"risk": WEIGHTS} | changes
     sensitive = values.pop("sensitive", {"sex": {}})
     contract = values.pop("contract", [])
     data = config.Data.model_construct(
@@ -58,6 +61,7 @@ def compared(old: Any, new: Any) -> list[tuple[str, str]]:
 WAIVER = {"rule": "evaluate.x", "reason": "until the new data", "approved_by": "@risk"}
 NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}}
 APPROVALS = {"roles": ["model-owner", "risk-owner"], "valid_days": 30}
+REWEIGHED = [("loosened", "risk.weights.evaluate"), ("tightened", "risk.weights.drift")]
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
 
 
@@ -93,6 +97,16 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({"waivers": [WAIVER | {"expires": "2027-01-01"}]}, {}, [("tightened", "evaluate.x")]),
         ({}, {"confidence": 0.9}, [("loosened", "confidence")]),
         ({}, {"confidence": 0.99}, [("tightened", "confidence")]),
+        ({}, {"perturbation": MOVED | {"size": 0.05}}, [("loosened", "perturbation.size")]),
+        ({}, {"perturbation": MOVED | {"size": 0.2}}, [("tightened", "perturbation.size")]),
+        (
+            {},
+            {"perturbation": MOVED | {"tolerance": 1.0}},
+            [("loosened", "perturbation.tolerance")],
+        ),
+        ({}, {"perturbation": None}, [("loosened", f"perturbation.{one}") for one in MOVED]),
+        ({}, {"risk": {"weights": {"evaluate": 50, "drift": 50}}}, REWEIGHED),
+        ({}, {"risk": None}, [("loosened", f"risk.weights.{one}") for one in WEIGHTS["weights"]]),
         ({"approvals": APPROVALS}, {}, [("loosened", "approvals")]),
         (
             {"approvals": APPROVALS},

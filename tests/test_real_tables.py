@@ -19,6 +19,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from tables import REAL, TIERS, RealTable
 from template_package import module
+from test_robustness import by_hand
 
 ADDITIVITY = """
 import json, sys
@@ -134,6 +135,7 @@ def check_believed(facts: Facts, project: BakedProject) -> None:
     output = "decision_function" if facts.task == "classification" else "predict"
     done = project.run(["python", "-c", ADDITIVITY, output])
     assert facts.evidence("explain")["coverage"]["value"] == json.loads(done.stdout)
+    assert abs(facts.evidence("evaluate")["flip_share"]["value"] - by_hand(project)) < 0.02
     if facts.data.get("group"):
         return  # a few persons: the sample has recordings of each, the test part other persons
     for name in facts.groups:

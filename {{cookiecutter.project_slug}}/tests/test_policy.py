@@ -19,6 +19,10 @@ WAIVER = {
     "approved_by": "@risk",
     "expires": TODAY,
 }
+OTHER = {
+    "perturbation": {"size": 0.1, "tolerance": 0.1},
+    "risk": {"weights": {"explain": 60, "drift": 40}},
+}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64, "confidence": 0.9}
 
 Judge = Callable[..., Any]
@@ -69,7 +73,7 @@ def params(module: Callable[[str], Any], rules: list[dict[str, Any]], policy: An
             "data": data | {"source": {"kind": "synthetic", "rows": 10}},
             "split": {"kind": "random", "test_share": 0.3},
             "model": {"name": "m", "estimator": {}},
-            "policy": {"name": "p", "confidence": 0.95, "rules": rules} | policy,
+            "policy": {"name": "p", "confidence": 0.95, "rules": rules} | OTHER | policy,
         }
     )
 
@@ -208,6 +212,29 @@ def test_no_limit_undercuts_the_organisations_floor(
     assert decision.verdict == "deny"
     assert expected in decision.rules[-1].reason
     assert decision.rules[-1].id == f"floor.{least['id']}"
+
+
+@pytest.mark.parametrize(
+    ("least", "expected"),
+    [
+        ({"perturbation": {"size": 0.2, "tolerance": 0.1}}, "size: is 0.1, the floor has 0.2"),
+        ({"perturbation": {"size": 0.1, "tolerance": 0.05}}, "tolerance: is 0.1, the floor has"),
+        ({"perturbation": {"size": 0.05, "tolerance": 0.2}}, ""),
+        ({"risk": {"weights": {"explain": 61}}}, "risk.weights.explain: is 60, the floor has 61"),
+        ({"risk": {"weights": {"fairness": 1}}}, "risk.weights.fairness: is missing"),
+        ({"risk": {"weights": {"explain": 60}}}, ""),
+    ],
+)
+def test_the_floor_holds_what_is_asked_for_beside_the_rules(
+    least: dict[str, Any], expected: str, judge: Judge
+) -> None:
+    # Given a floor that asks for other noise than the project, when a value that passes is judged
+    decision = judge([AT_MOST], {"value": 0.01}, floor=FLOOR | {"rules": []} | least)
+    # Then it is denied where that is more, and the difference is named
+    assert decision.verdict == ("deny" if expected else "allow")
+    last = decision.rules[-1]
+    said = last.reason.removeprefix("below the organisation's floor: ")
+    assert expected in f"{last.id}: {said}"
 
 
 def test_a_stricter_project_stands_on_the_floor(judge: Judge) -> None:

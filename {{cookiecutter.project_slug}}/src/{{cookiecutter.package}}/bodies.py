@@ -64,6 +64,17 @@ class SplitBody(Body):
     cut: str | None
 
 
+class Mitigation(Body):
+    """How a model was made fairer, and which of those that were tried was kept."""
+
+    method: str
+    constraint: str
+    attributes: list[str]
+    tried: int
+    chosen: int
+    training_violation: FiniteFloat = Field(description="of the constraint, in the training rows")
+
+
 class TrainBody(Body):
     """What was fitted."""
 
@@ -74,6 +85,7 @@ class TrainBody(Body):
     features: int
     numeric: list[str]
     categorical: list[str]
+    mitigation: Mitigation | None = None
 
 
 class Bin(Body):

@@ -153,6 +153,11 @@ class Model(Closed):
 
     name: str
     estimator: dict[str, Any]
+    attributes: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="mitigation: fair to these sensitive attributes; by default to all",
+    )
 
     def targets(self) -> list[str]:
         """Return every `_target_` that Hydra would call: the estimator's, then those within it."""
@@ -218,6 +223,19 @@ class Approvals(Closed):
     valid_days: Count
 
 
+class Perturbation(Closed):
+    """How far numeric features are moved, and what counts as another answer."""
+
+    size: Number = Field(gt=0, description="in standard deviations of the feature in train")
+    tolerance: Number = Field(gt=0, description="regression: likewise, of the target")
+
+
+class Risk(Closed):
+    """What the gates count for in the risk score."""
+
+    weights: dict[str, Annotated[Number, Field(gt=0)]]
+
+
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
@@ -226,6 +244,8 @@ class Floor(Closed):
     rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
     confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
     approvals: Approvals | None = Field(default=None, description="likewise")
+    perturbation: Perturbation | None = Field(default=None, description="likewise")
+    risk: Risk | None = Field(default=None, description="likewise")
 
 
 class Policy(Closed):
@@ -236,6 +256,8 @@ class Policy(Closed):
     rules: list[Rule] = Field(min_length=1)
     waivers: list[Waiver] = []
     approvals: Approvals | None = None
+    perturbation: Perturbation | None = None
+    risk: Risk | None = None
     floor: Floor | None = None
 
     @model_validator(mode="after")

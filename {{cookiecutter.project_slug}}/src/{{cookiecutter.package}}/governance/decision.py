@@ -30,6 +30,7 @@ class RuleResult(Closed):
     value: float | None
     interval: tuple[float, float] | None
     limit: float | None
+    bound: Literal["at_most", "at_least"] | None = None
     reason: str
 
 
@@ -49,6 +50,7 @@ class Decision(Closed):
     schema_version: Literal[1] = 1
     verdict: Literal["allow", "deny"]
     rules: list[RuleResult]
+    risk: float | None = Field(default=None, ge=0, le=100, description="as in governance/risk.py")
     subject: DecisionSubject
     policy_digest: str | None
     volatile: dict[str, str | None] = Field(default_factory=dict)
@@ -116,8 +118,9 @@ def show(decision: Decision, *, every: bool = False) -> None:
         chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)
     console.print(_table([[rule] for rule in chosen] if every else alike(chosen)))
     colour = "green" if decision.verdict == "allow" else "red"
+    risk = "" if decision.risk is None else f" · risk {decision.risk:g} of 100"
     more = "" if every else " · `governance gate --all` lists every rule"
-    console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{more}")
+    console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{risk}{more}")
     console.print("open " + " ".join(FILES), style="dim", soft_wrap=True)
 
 

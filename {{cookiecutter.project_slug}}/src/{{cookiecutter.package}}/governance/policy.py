@@ -11,7 +11,9 @@ from typing import Any
 from ..config import Params, Policy, Rule, Waiver
 from ..evidence import AnyEvidence, Metric
 from ..files import digest_of
+from ..problem import Problem
 from .decision import LETS_THROUGH, Decision, DecisionSubject, RuleResult, Verdict
+from .risk import score
 from .rules import BoundRule, Scope, expected, holds, undercuts
 
 Collected = Mapping[str, AnyEvidence | str]
@@ -51,10 +53,16 @@ def judge(
         results.append(
             _plain("policy.complete", "fail", "the rules judged are not the rules expected")
         )
+    try:
+        risk = score(results, policy.risk.weights if policy.risk else None)
+    except Problem as problem:
+        risk = None
+        results.append(_plain("policy.risk", "fail", str(problem)))
     allowed = all(result.verdict in LETS_THROUGH for result in results)
     return Decision(
         verdict="allow" if allowed else "deny",
         rules=results,
+        risk=risk,
         subject=_subject(evidence),
         policy_digest=digest_of(policy.model_dump(mode="json")),
         volatile={"judged_on": today.isoformat()},
@@ -100,6 +108,7 @@ def _result(
         value=metric.value if metric else None,
         interval=bounds,
         limit=limit,
+        bound=None if rule.metric is None else rule.rule.bound,
         reason=reason,
     )
 

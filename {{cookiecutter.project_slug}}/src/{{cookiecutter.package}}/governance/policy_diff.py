@@ -16,7 +16,7 @@ from . import approvers as people
 from . import declared
 from .declared import Declared
 from .repository import content, extract, git, written_by
-from .rules import fewer_approvals, weaker_than
+from .rules import fewer_approvals, gentler, weaker_than
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
 Kind = Literal["loosened", "tightened", "changed"]
@@ -113,6 +113,10 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         yield Change("confidence", "loosened", f"{new.confidence}, the base has {old.confidence}")
     elif new.confidence > old.confidence:
         yield Change("confidence", "tightened", f"{new.confidence} instead of {old.confidence}")
+    for name, why in gentler(new, old, "the base").items():
+        yield Change(name, "loosened", why)
+    for name, why in gentler(old, new, "the change").items():
+        yield Change(name, "tightened", why.replace("is ", "was ", 1))
     if old.approvals is not None:
         why = fewer_approvals(new.approvals, old.approvals, "the base")
         if why:

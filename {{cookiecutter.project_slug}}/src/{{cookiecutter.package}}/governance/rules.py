@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ..config import Approvals, Policy, Rule, Task
+from ..config import Approvals, Floor, Policy, Rule, Task
 from ..problem import first_line
 
 
@@ -73,12 +73,36 @@ def undercuts(policy: Policy) -> dict[str, str]:
     if policy.floor.approvals is not None:
         why = fewer_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
+    weaker |= gentler(policy, policy.floor)
     for least in policy.floor.rules:
         rule = own.get(least.id)
         why = "the rule is missing" if rule is None else weaker_than(rule, least)
         if why:
             weaker[least.id] = why
     return weaker
+
+
+def gentler(own: Policy | Floor, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
+    """Return what a policy asks for beside its rules, but less of than `whose`, and how much."""
+    mine, theirs = _asked(own), _asked(least)
+    return {
+        name: f"is {abs(mine[name]):g}, {whose} has {abs(wanted):g}"
+        if name in mine
+        else f"is missing, {whose} has {abs(wanted):g}"
+        for name, wanted in theirs.items()
+        if name not in mine or mine[name] < wanted
+    }
+
+
+def _asked(policy: Policy | Floor) -> dict[str, float]:
+    """Return name → number, of which more is stricter."""
+    noise, risk = policy.perturbation, policy.risk
+    found = {
+        f"risk.weights.{gate}": points for gate, points in (risk.weights if risk else {}).items()
+    }
+    if noise is not None:
+        found |= {"perturbation.size": noise.size, "perturbation.tolerance": -noise.tolerance}
+    return found
 
 
 def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:

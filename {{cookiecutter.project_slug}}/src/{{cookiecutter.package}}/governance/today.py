@@ -74,10 +74,11 @@ def why_denied(decision: Decision, most: int = 3) -> str:
 
 
 def summary(decision: Decision) -> dict[str, object]:
-    """Return a decision as ledger events carry it: verdict, what was not a plain pass, waivers."""
+    """Return a decision as ledger events carry it: verdict, risk, what was not a plain pass."""
     return {
         "verdict": decision.verdict,
         "tally": decision.tally(),
+        "risk": decision.risk,
         "rules": {
             rule.id: f"{rule.verdict}: {rule.reason}"
             for rule in decision.by_weight()

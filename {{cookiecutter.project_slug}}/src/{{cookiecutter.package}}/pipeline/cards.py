@@ -16,6 +16,15 @@ from ..evidence import AnyEvidence, Finding, Metric
 Evidences = dict[str, AnyEvidence]
 
 
+class Cost(Closed):
+    """What a mitigation costs, on the test rows: by how much the metric falls."""
+
+    metric: str
+    without_mitigation: FiniteFloat | None
+    with_mitigation: FiniteFloat | None
+    cost: FiniteFloat | None
+
+
 class ModelCard(Closed):
     """`reports/model_card.json`."""
 
@@ -29,6 +38,8 @@ class ModelCard(Closed):
     training_rows: int
     test_rows: int
     features: list[str]
+    mitigation: str
+    mitigation_cost: list[Cost]
     performance: dict[str, Metric]
     confusion: dict[str, int]
     fairness: dict[str, Metric]
@@ -85,6 +96,8 @@ def model_card(project: Project, found: Evidences) -> ModelCard:
         training_rows=train.body.rows,
         test_rows=evaluate.body.rows,
         features=train.body.numeric + train.body.categorical,
+        mitigation=mitigation(train),
+        mitigation_cost=costs(train, evaluate),
         performance=performance,
         confusion=evaluate.body.confusion,
         fairness=fairness.metrics,
@@ -99,6 +112,28 @@ def model_card(project: Project, found: Evidences) -> ModelCard:
         limits=limits(found),
         tools=dict(sorted(tools.items())),
     )
+
+
+def mitigation(train: AnyEvidence) -> str:
+    """Say how the model was made fairer, and to whom."""
+    done = train.body.mitigation
+    if done is None:
+        return "none"
+    names = " and ".join(done.attributes)
+    return f"{done.method}, {done.constraint} for {names}: one of {done.tried} models was kept"
+
+
+def costs(train: AnyEvidence, evaluate: AnyEvidence) -> list[Cost]:
+    """Compare the model with the same estimator without mitigation, on the same test rows."""
+    found: list[Cost] = []
+    for name, plain in train.metrics.items():
+        metric = name.removeprefix("unmitigated_")
+        before, after = plain.value, evaluate.metrics[metric].value
+        lost = None if before is None or after is None else before - after
+        found.append(
+            Cost(metric=metric, without_mitigation=before, with_mitigation=after, cost=lost)
+        )
+    return found
 
 
 def limits(found: Evidences) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..closure import digests
 from ..composition import CONF, compose
-from ..config import Params
+from ..config import Params, Policy
 from ..files import as_json, root, write_text
 from ..governance.rules import syntax_error
 from ..model_file import PACKAGES, allowed
@@ -54,8 +54,24 @@ def check(params: Params) -> None:
             raise Problem(
                 f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
             )
+    _check_policy(params.policy)
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
             error = "" if expression is None else syntax_error(expression)
             if error:
                 raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
+
+
+def _check_policy(policy: Policy) -> None:
+    """Refuse a policy without the numbers that are not limits."""
+    where = f"conf/policy: policy {policy.name}"
+    for name in ("perturbation", "risk"):
+        if getattr(policy, name) is None:
+            raise Problem(f"{where} has no section {name}: the risk owner sets it")
+    weights = policy.risk.weights if policy.risk else {}
+    if abs(sum(weights.values()) - 100) > 1e-9:
+        raise Problem(f"{where}: risk.weights add up to {sum(weights.values()):g}, not to 100")
+    lost = [rule.id for rule in policy.rules if rule.id.partition(".")[0] not in weights]
+    if lost:
+        gate = lost[0].partition(".")[0]
+        raise Problem(f"{where}: risk.weights has none for {gate}, the gate of rule {lost[0]}")

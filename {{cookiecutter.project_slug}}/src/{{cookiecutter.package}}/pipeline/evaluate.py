@@ -11,7 +11,8 @@ from ..bodies import Bin, EvaluateBody
 from ..config import Params, read
 from ..evidence import Metric, load, path_of
 from ..files import write_text
-from ..measures import leaks, performance
+from ..measures import leaks, performance, robustness
+from ..problem import Problem
 from ..stage import record
 from .tracking import begin, finish
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-SECTIONS = ("experiment", "data.task", "policy.confidence")
+SECTIONS = ("seed", "experiment", "data.task", "policy.confidence", "policy.perturbation")
 CHAMPION = model_file.CHAMPION
 PLOTS = Path("reports/plots")
 AT_ONCE = 250_000  # rows that the model gets at once
@@ -56,6 +57,7 @@ def main() -> str:
         lambda rows: predicted(model, rows, params.data.task)[0],
         params.data.task,
     )
+    metrics |= flips(model, parts, features, train.body.numeric, params)
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
@@ -206,6 +208,36 @@ def against_champion(
         params.policy.confidence,
     )
     return model_file.digest(CHAMPION), difference
+
+
+def flips(
+    model: Pipeline,
+    parts: dict[str, pd.DataFrame],
+    features: list[str],
+    numeric: list[str],
+    params: Params,
+) -> dict[str, Metric]:
+    """Return the share of test rows whose answer noise changes, and how many features it moves.
+
+    Standard deviations are those of the training rows.
+    """
+    import numpy as np
+
+    train, task, wanted = parts["train"], params.data.task, params.policy.perturbation
+    if wanted is None:
+        raise Problem("the policy has no section perturbation: the risk owner sets it")
+    spread = {name: float(train[name].std()) for name in numeric}
+    spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
+    share = robustness.flip_share(
+        lambda rows: predicted(model, rows, task)[1].astype("float64"),
+        parts["test"][features],
+        spread,
+        wanted.size,
+        wanted.tolerance * float(train[tables.TARGET].std()) if task == "regression" else 0.0,
+        params.policy.confidence,
+        params.seed,
+    )
+    return {"flip_share": share, "perturbed_features": Metric(value=float(len(spread)))}
 
 
 def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]:

@@ -13,6 +13,7 @@ from ..files import file_digest
 from ..mlflow_store import answering, connect
 from ..problem import Problem, first_line
 from ..stage import record
+from . import mitigation
 from .preprocessing import preprocessing
 from .tracking import begin, finish, flat
 
@@ -32,9 +33,17 @@ def main() -> str:
     frame = tables.read(tables.TRAIN)
     features = split.numeric + split.categorical
     pipeline = build(params.model, params.data.task, params.seed, split.numeric, split.categorical)
+    names = mitigation.attributes(params.model, split.sensitive)
+    groups = mitigation.groups(names, frame) if names else None
+    plain, done = None, None
     finish(store)  # a store that does not answer says so before hours of training
     try:
-        pipeline.fit(frame[features], frame[tables.TARGET])
+        if groups is None:
+            pipeline.fit(frame[features], frame[tables.TARGET])
+        else:
+            pipeline, plain, done = mitigation.fit(
+                pipeline, frame[features], frame[tables.TARGET], groups
+            )
     except Exception as error:  # an estimator may raise anything
         raise Problem(
             f"conf/model: {params.model.name} cannot be fitted: {first_line(error)}; "
@@ -55,14 +64,15 @@ def main() -> str:
         features=len(features),
         numeric=split.numeric,
         categorical=split.categorical,
+        mitigation=done,
     )
     record(
         "train",
         SECTIONS,
-        [tables.TRAIN, path_of("split")],
+        [tables.TRAIN, path_of("split"), *([tables.SENSITIVE_TRAIN, tables.TEST] if done else [])],
         body,
-        {},
-        tools=("scikit-learn", "skops", "mlflow"),
+        {} if plain is None else mitigation.cost(plain, features),
+        tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else [])),
         model=digest,
         notes={"mlflow_run_id": run_id},
     )
@@ -104,12 +114,13 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
             f"conf/model: {target} cannot be made: {first_line(cause)}; correct its settings"
         ) from error
     fits = is_classifier if task == "classification" else is_regressor
-    if not isinstance(made, BaseEstimator) or not fits(made):
+    plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
+    if not isinstance(plain, BaseEstimator) or not fits(plain):
         raise Problem(
             f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml"
         )
-    if "random_state" in made.get_params() and made.get_params()["random_state"] is None:
-        made.set_params(random_state=seed)
+    if "random_state" in plain.get_params() and plain.get_params()["random_state"] is None:
+        plain.set_params(random_state=seed)
     return made
 
 
