@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import closure, evidence
+from . import closure, evidence, files
 from .bodies import Body
 from .config import read_raw, select
 from .evidence import AnyEvidence, Finding, Metric, Subject, Volatile
-from .files import digest_of, file_digest, write_json
-from .problem import Problem, cause, first_line
+from .files import PAGE, digest_of, file_digest, write_json
+from .problem import Problem, first_line
 from .quiet import quiet
 
 DECISION = Path("reports/decision.json")
@@ -51,14 +51,22 @@ def run(stage: str) -> None:
 
 
 def withdraw() -> None:
-    """Take the decision on disk back: it is about what was there before."""
+    """Take the decision on disk back, and its page: they are about what was there before."""
+    for path in (PAGE, DECISION):
+        files.withdraw(path)
+
+
+def draw(stage: str) -> None:
+    """Draw the page about the decision that stands now. A page that cannot be drawn hides none.
+
+    It is called by its name: how a page looks is no part of what made a decision.
+    """
     try:
-        DECISION.unlink(missing_ok=True)
-    except OSError as error:
-        raise Problem(
-            f"cannot withdraw {DECISION.as_posix()}: {cause(error)}; what it says is out of date, "
-            "make its folder writable"
-        ) from error
+        files.withdraw(PAGE)
+        import_module(f"{__package__}.page.draw").draw(Path(), stage)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
+        text = f"{PAGE.as_posix()} was not drawn ({type(error).__name__}: {first_line(error)})"
+        print(f"{stage}: {text}; the decision stands, `uv run governance page`", file=sys.stderr)
 
 
 def _stopped(stage: str, message: str, code: int) -> int:
@@ -83,6 +91,7 @@ def _stopped(stage: str, message: str, code: int) -> int:
         write_json(DECISION, decision)
     except Problem as problem:
         print(f"{stage}: {problem}", file=sys.stderr, flush=True)
+    draw(stage)
     return code
 
 

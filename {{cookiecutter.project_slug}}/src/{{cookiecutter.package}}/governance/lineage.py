@@ -73,7 +73,7 @@ class Line:
 
 def read(folder: Path, project: str) -> Line:
     """Read the records in a project's folder, or in a copy of one of its commits."""
-    pipeline, lock = _yaml(folder / PIPELINE), _yaml(folder / LOCK, must=False)
+    declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
     decision = _decision(folder)
     failed = _failure(decision)
     raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
@@ -81,13 +81,18 @@ def read(folder: Path, project: str) -> Line:
     key = digest_of([project, lock, made, failed])
     sha = _sha256(folder)
     steps: dict[str, Step] = {}
-    for stage in _order(pipeline):
+    for stage in _order(declared):
         if stage in failed:
-            steps[stage] = Step(stage, dict.fromkeys(pipeline[stage].get("deps", [])), {},
+            steps[stage] = Step(stage, dict.fromkeys(declared[stage].get("deps", [])), {},
                                 failed=failed[stage])  # fmt: skip
-        elif stage in lock and _current(stage, pipeline, lock, failed):
+        elif stage in lock and _current(stage, declared, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
     return Line(project, steps, decision, key)
+
+
+def pipeline(folder: Path) -> dict[str, Any]:
+    """Return stage → what `dvc.yaml` says about it."""
+    return _yaml(folder / PIPELINE)
 
 
 def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:

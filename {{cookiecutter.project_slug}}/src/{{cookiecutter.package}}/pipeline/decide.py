@@ -14,18 +14,20 @@ from ..evidence import AnyEvidence, collect
 from ..files import write_json
 from ..governance.decision import save, show
 from ..governance.policy import judge
+from ..stage import draw
 
 SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
 METRICS = Path("reports/metrics.json")
 
 
 def main() -> str:
-    """Write `reports/decision.json` and `reports/metrics.json`, and show the verdict."""
+    """Write `reports/decision.json` and `reports/metrics.json`, draw the page, show the verdict."""
     params = parse(read_raw(), "params.yaml")
     evidence = collect(Path())
     decision = judge(params, evidence, datetime.now(UTC).date())
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
+    draw("decide")
     show(decision)
     return f"{decision.verdict}: {decision.tally()}"
 
