@@ -56,21 +56,22 @@ def withdraw() -> None:
         files.withdraw(path)
 
 
-def draw(stage: str) -> None:
-    """Draw the page about the decision that stands now. A page that cannot be drawn hides none.
+def draw(stage: str) -> str:
+    """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
 
-    It is called by its name: how a page looks is no part of what made a decision.
+    It is called by its name: how a page looks is no part of what made a decision, and hides none.
     """
     try:
         files.withdraw(PAGE)
         import_module(f"{__package__}.page.draw").draw(Path(), stage)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
-        text = f"{PAGE.as_posix()} was not drawn ({type(error).__name__}: {first_line(error)})"
-        print(f"{stage}: {text}; the decision stands, `uv run governance page`", file=sys.stderr)
+        why = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
+        return f"the page was not drawn: {first_line(ValueError(why))}"
+    return ""
 
 
 def _stopped(stage: str, message: str, code: int) -> int:
-    print(f"{stage}: {message}", file=sys.stderr, flush=True)
+    print(f"{stage}: {message}", end="", file=sys.stderr, flush=True)
     rule = {
         "id": f"{stage}.stopped",
         "verdict": "fail",
@@ -87,11 +88,13 @@ def _stopped(stage: str, message: str, code: int) -> int:
         "policy_digest": None,
         "volatile": {},
     }
+    lost = ""
     try:
         write_json(DECISION, decision)
     except Problem as problem:
-        print(f"{stage}: {problem}", file=sys.stderr, flush=True)
-    draw(stage)
+        lost = str(problem)
+    more = [text for text in (lost, draw(stage)) if text]
+    print("".join(f"; {text}" for text in more), file=sys.stderr, flush=True)
     return code
 
 

@@ -46,6 +46,7 @@ def html(records: Records) -> str:
         "num": lambda value: "–" if value is None else number(float(value)),
         "rate": _rate,
         "pct": lambda value: f"{value * 100:.2f} %",
+        "when": lambda text: str(text).replace("T", " ").removesuffix("Z"),
         "words": lambda text: str(text).replace("_", " "),
     }
     try:

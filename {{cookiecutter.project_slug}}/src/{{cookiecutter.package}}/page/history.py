@@ -13,9 +13,6 @@ from . import marks
 from .views import Cut, Row, cut
 
 EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
-SIGNS = {
-    "healthy": "●", "warn": "▲", "retrain": "■", "rollback": "✖", "not_measured": "○",
-}  # fmt: skip
 
 
 class Window(BaseModel):
@@ -66,7 +63,6 @@ def monitoring(entries: Sequence[Entry]) -> Row:
     some = any(one is not None for one in risks)
     return {
         "windows": Cut(latest[::-1], len(seen) - len(latest)),
-        "signs": SIGNS,
         "risk": _trend("risk score", risks) if some else None,
         "trends": cut(
             [_trend(name, [one.values.get(name) for one in read]) for name in names], TRENDS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 Point = tuple[float, float]
 SIDE, LEFT, BOTTOM = 300, 46, 40  # of a square plot, and what its axes take of it
@@ -16,7 +16,7 @@ SIDE, LEFT, BOTTOM = 300, 46, 40  # of a square plot, and what its axes take of 
 
 def svg(width: float, height: float, parts: Sequence[str | Markup], said: str = "") -> Markup:
     """Return a picture; `said` is its text for those who do not see it, else it is decoration."""
-    title = Markup("<title>{}</title>").format(said) if said else Markup("")
+    title = Markup("<title>{}</title>").format(plain(said)) if said else Markup("")
     role = Markup('role="img"') if said else Markup('aria-hidden="true" focusable="false"')
     return Markup('<svg viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" {}>{}{}</svg>').format(
         width, height, width, height, role, title, Markup("").join(parts)
@@ -39,7 +39,7 @@ def line(name: str, points: Sequence[Point]) -> Markup:
 def words(name: str, x: float, y: float, text: str, anchor: str = "middle") -> Markup:
     """Return a text of a class."""
     return Markup('<text class="{}" x="{:.2f}" y="{:.2f}" text-anchor="{}">{}</text>').format(
-        name, x, y, anchor, text
+        name, x, y, anchor, plain(text)
     )
 
 
@@ -192,8 +192,3 @@ def plain(text: object) -> str:
         one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
         for one in str(text)
     )
-
-
-def safe(text: object) -> Markup:
-    """Return text for HTML, escaped and printable."""
-    return escape(plain(text))

@@ -90,6 +90,10 @@ def facts(records: Records) -> list[tuple[str, str]]:
         ]
     if not isinstance(ingest, str):
         found.append(("data", f"{ingest.body.uri}, {ingest.body.rows:,} rows"))
+    if not isinstance(records.told, str):
+        here = records.told.version
+        state = f"version {here.number}, {here.state.replace('_', ' ')}" if here else "not there"
+        found.append(("in the ledger", state))
     if not isinstance(life, str):
         champion = life.champion
         found.append(("champion", f"version {champion.number}" if champion else "none yet"))

@@ -6,6 +6,7 @@ Exits 0 on allow and on deny: a denied model is a result. The exit code that blo
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,8 +28,10 @@ def main() -> str:
     decision = judge(params, evidence, datetime.now(UTC).date())
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
-    draw("decide")
+    undrawn = draw("decide")
     show(decision)
+    if undrawn:
+        print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
     return f"{decision.verdict}: {decision.tally()}"
 
 
