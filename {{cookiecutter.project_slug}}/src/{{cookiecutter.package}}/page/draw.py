@@ -43,7 +43,7 @@ def html(records: Records) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {
-        "num": lambda value: "–" if value is None else number(float(value)),
+        "num": _number,
         "rate": _rate,
         "pct": lambda value: f"{value * 100:.2f} %",
         "when": lambda text: str(text).replace("T", " ").removesuffix("Z"),
@@ -60,6 +60,10 @@ def html(records: Records) -> str:
         )
     except TemplateError as error:
         raise Problem(f"{HERE.name}/page.html: {first_line(error)}: restore it with git") from error
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else number(float(value))
 
 
 def _rate(value: float | None) -> str:

@@ -54,7 +54,6 @@ def gather(base: Path, running: str = "") -> Records:
     folder = base.absolute().name
     name = folder if isinstance(params, str) else params.project.name
     line = attempted(lambda: _line(base, name, running))
-    readable = line if isinstance(line, str) else life
     return Records(
         drawn=datetime.now(UTC),
         folder=folder,
@@ -69,9 +68,7 @@ def gather(base: Path, running: str = "") -> Records:
         ledger=entries,
         life=life,
         line=line,
-        told=readable
-        if isinstance(readable, str) or isinstance(line, str)
-        else attempted(lambda: lineage_show.here(base, readable, line)),
+        told=attempted(lambda: _told(base, life, line)),
         curve=attempted(lambda: _curve(base, found["evaluate"])),
     )
 
@@ -94,6 +91,14 @@ def _decision(base: Path) -> Decision:
         return Decision.model_validate(values)
     except ValidationError as error:
         raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
+
+
+def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
+    if isinstance(line, str):
+        raise Problem(line)
+    if isinstance(life, str):
+        raise Problem(life)
+    return lineage_show.here(base, life, line)
 
 
 def _line(base: Path, project: str, running: str) -> Line:

@@ -210,19 +210,18 @@ def attributes(records: Records) -> list[Row]:
 
 
 def _groups(attribute: Attribute, regression: bool) -> list[Row]:
-    largest = {
-        rate: max([abs(group.rates.get(rate) or 0.0) for group in attribute.groups], default=0.0)
-        for rate in (attribute.groups[0].rates if attribute.groups else ())
-    }
+    """Return a row a group; a bar is of 1, in a regression of the largest in its column."""
+    seen: dict[str, list[float]] = {}
+    for group in attribute.groups:
+        for rate, value in group.rates.items():
+            seen.setdefault(rate, []).append(value or 0.0)
 
     def drawn(rate: str, value: float | None) -> Markup:
         if value is None:
             return Markup("")
-        return (
-            marks.bar_of_sign(value / (largest[rate] or 1.0), 70)
-            if regression
-            else marks.bar(value, width=70)
-        )
+        share = value / (max(map(abs, seen[rate])) or 1.0) if regression else value
+        signed = min(seen[rate]) < 0
+        return marks.bar_of_sign(share, 70) if signed else marks.bar(share, width=70)
 
     return [
         {
