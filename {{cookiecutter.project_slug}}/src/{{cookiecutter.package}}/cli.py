@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .checks.cli import check
-from .data_cli import contract, predict, schemas
+from .data_cli import contract, page, predict, schemas
 from .drill.cli import drill
 from .governance import actions, commands, github_cli, release_cli, workflow_cli
 from .governance.doctor import doctor
@@ -31,6 +31,7 @@ app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
+app.command()(page)
 app.command()(predict)
 app.command()(schemas)
 commands.add(app)

@@ -1,4 +1,4 @@
-"""What people run beside the line: predictions, a draft of the contract, the schemas."""
+"""What people run beside the line: predictions, the page, a draft of the contract, the schemas."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ def predict(
     )
     values = {"request": done.request, "version": done.version, "rows": done.rows}
     tell(as_json, line, log=done.log.as_posix(), **values)
+
+
+def page(as_json: Json = False) -> None:
+    """Draw the one page for people from evidence, decision and ledger: reports/index.html."""
+    from .files import root, shown
+    from .governance.commands import tell
+    from .page.draw import draw
+
+    base = root()
+    path, verdict = draw(base)
+    tell(as_json, shown(base / path), path=path.as_posix(), verdict=verdict)
 
 
 @contract.command()

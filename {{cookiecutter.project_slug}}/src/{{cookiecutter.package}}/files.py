@@ -11,6 +11,8 @@ from typing import Any
 
 from .problem import Problem, cause
 
+PAGE = Path("reports/index.html")  # what people open; rather none than one of another decision
+
 
 def root() -> Path:
     """Return the project's root: the nearest folder upwards that holds `dvc.yaml`."""
@@ -44,6 +46,17 @@ def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
     except OSError as error:
         raise Problem(
             f"cannot write {shown(path)}: {cause(error)}; make room or fix the rights"
+        ) from error
+
+
+def withdraw(path: Path) -> None:
+    """Take a file back that says what is no longer so."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"cannot withdraw {shown(path)}: {cause(error)}; what it says is out of date, "
+            "make its folder writable"
         ) from error
 
 

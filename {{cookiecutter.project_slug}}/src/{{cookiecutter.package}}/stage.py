@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import closure, evidence
+from . import closure, evidence, files
 from .bodies import Body
 from .config import read_raw, select
 from .evidence import AnyEvidence, Finding, Metric, Subject, Volatile
-from .files import digest_of, file_digest, write_json
-from .problem import Problem, cause, first_line
+from .files import PAGE, digest_of, file_digest, write_json
+from .problem import Problem, first_line
 from .quiet import quiet
 
 DECISION = Path("reports/decision.json")
@@ -51,18 +51,27 @@ def run(stage: str) -> None:
 
 
 def withdraw() -> None:
-    """Take the decision on disk back: it is about what was there before."""
+    """Take the decision on disk back, and its page: they are about what was there before."""
+    for path in (PAGE, DECISION):
+        files.withdraw(path)
+
+
+def draw(stage: str) -> str:
+    """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
+
+    It is called by its name: how a page looks is no part of what made a decision, and hides none.
+    """
     try:
-        DECISION.unlink(missing_ok=True)
-    except OSError as error:
-        raise Problem(
-            f"cannot withdraw {DECISION.as_posix()}: {cause(error)}; what it says is out of date, "
-            "make its folder writable"
-        ) from error
+        files.withdraw(PAGE)
+        import_module(f"{__package__}.page.draw").draw(Path(), stage)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
+        why = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
+        return f"the page was not drawn: {first_line(ValueError(why))}"
+    return ""
 
 
 def _stopped(stage: str, message: str, code: int) -> int:
-    print(f"{stage}: {message}", file=sys.stderr, flush=True)
+    print(f"{stage}: {message}", end="", file=sys.stderr, flush=True)
     rule = {
         "id": f"{stage}.stopped",
         "verdict": "fail",
@@ -79,10 +88,13 @@ def _stopped(stage: str, message: str, code: int) -> int:
         "policy_digest": None,
         "volatile": {},
     }
+    lost = ""
     try:
         write_json(DECISION, decision)
     except Problem as problem:
-        print(f"{stage}: {problem}", file=sys.stderr, flush=True)
+        lost = str(problem)
+    more = [text for text in (lost, draw(stage)) if text]
+    print("".join(f"; {text}" for text in more), file=sys.stderr, flush=True)
     return code
 
 

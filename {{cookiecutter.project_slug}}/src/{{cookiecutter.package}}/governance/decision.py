@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from ..config import Closed
-from ..files import read_json, write_json
+from ..files import PAGE, read_json, root, withdraw, write_json
 from ..problem import Problem
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ def save(decision: Decision, base: Path = Path()) -> None:
     except Problem:
         standing = None
     if not isinstance(standing, dict) or _lasting(standing) != _lasting(content):
+        withdraw(base / PAGE)
         write_json(path, content)
 
 
@@ -85,6 +86,7 @@ def _lasting(content: dict[str, Any]) -> dict[str, Any]:
 
 LOG_WIDTH = 160  # columns in a log file, where a name is better not broken
 FILES = (
+    PAGE.as_posix(),
     "reports/decision.json",
     "reports/model_card.md",
     "reports/contract.html",
@@ -121,7 +123,8 @@ def show(decision: Decision, *, every: bool = False) -> None:
     risk = "" if decision.risk is None else f" · risk {decision.risk:g} of 100"
     more = "" if every else " · `governance gate --all` lists every rule"
     console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{risk}{more}")
-    console.print("open " + " ".join(FILES), style="dim", soft_wrap=True)
+    there = [name for name in FILES if (root() / name).is_file()]
+    console.print("open " + " ".join(there), style="dim", soft_wrap=True)
 
 
 def alike(rules: list[RuleResult]) -> list[list[RuleResult]]:

@@ -76,7 +76,7 @@ class Line:
 
 def read(folder: Path, project: str) -> Line:
     """Read the records in a project's folder, or in a copy of one of its commits."""
-    pipeline, lock = _yaml(folder / PIPELINE), _yaml(folder / LOCK, must=False)
+    declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
     decision = _decision(folder)
     failed = _failure(decision)
     raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
@@ -85,11 +85,11 @@ def read(folder: Path, project: str) -> Line:
     key = digest_of([project, lock, made, failed, verdict])
     sha = _sha256(folder)
     steps: dict[str, Step] = {}
-    for stage in _order(pipeline):
+    for stage in _order(declared):
         if stage in failed:
-            steps[stage] = Step(stage, dict.fromkeys(pipeline[stage].get("deps", [])), {},
+            steps[stage] = Step(stage, dict.fromkeys(declared[stage].get("deps", [])), {},
                                 failed=failed[stage])  # fmt: skip
-        elif stage in lock and _current(stage, pipeline, lock, failed):
+        elif stage in lock and _current(stage, declared, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
     lost = () if failed else tuple(stage for stage in pipeline if stage not in steps)
     return Line(project, steps, decision, key, lost)
@@ -113,6 +113,11 @@ def require_honest(folder: Path, line: Line) -> None:
             "run `uv run governance gate`",
             1,
         )
+
+
+def pipeline(folder: Path) -> dict[str, Any]:
+    """Return stage → what `dvc.yaml` says about it."""
+    return _yaml(folder / PIPELINE)
 
 
 def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _rows(found: Graph) -> list[list[int]]:
     return [row for row in rows if row]
 
 
-def svg(found: Graph, title: str) -> str:
+def svg(found: Graph, title: str, style: str = STYLE) -> str:
     """Return the graph as one self-contained picture, for light and dark."""
     rows = _rows(found)
     across = max((len(row) for row in rows), default=1)
@@ -163,7 +163,7 @@ def svg(found: Graph, title: str) -> str:
         }
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">']
-    parts += [f"<title>{_text(title)}</title><style>{STYLE}</style>"]
+    parts += [f"<title>{_text(title)}</title>", f"<style>{style}</style>" if style else ""]
     for a, b in found.edges:
         (x, y), (u, v) = spot[a], spot[b]
         x, u, y = x + WIDTH / 2, u + WIDTH / 2, y + HEIGHT

@@ -77,13 +77,18 @@ def tell(base: Path, name: str | None) -> list[Told]:
         return [_version(base, life, chosen(life, name))]
     line = read(base, model_name(base))
     require_honest(base, line)
-    version = registered(life, line)
-    commit = version.subject["commit"] if version else origin(base, line).commit
-    told = [Told(_account(base, line, life, version, commit), line, version)]
+    told = [here(base, life, line)]
     champion = life.champion
-    if champion is not None and champion is not version:
+    if champion is not None and champion is not told[0].version:
         told.append(_version(base, life, champion))
     return told
+
+
+def here(base: Path, life: Lifecycle, line: Line) -> Told:
+    """Return what is known of the model that lies in the project's folder."""
+    version = registered(life, line)
+    commit = version.subject["commit"] if version else origin(base, line).commit
+    return Told(_account(base, line, life, version, commit), line, version)
 
 
 def _version(base: Path, life: Lifecycle, version: Version) -> Told:

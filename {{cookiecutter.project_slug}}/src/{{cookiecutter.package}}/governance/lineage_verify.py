@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -25,7 +23,7 @@ from .lifecycle import Lifecycle, Version
 from .lineage import INSIDE, Line, read
 from .lineage_show import chosen, known, registered
 from .policy import judge
-from .recompute import is_locked, locked, require_same
+from .recompute import folder_md5, is_locked, locked, require_same
 from .reconcile import compare
 from .registry import Registry, model_name
 from .repository import has_remote, last_protected
@@ -119,22 +117,10 @@ def _files(chain: Chain, link: str) -> str:
                 _same(f"{name}, as {gate} measured it,", recorded, found)
         said.append(_brief(name, found))
     for folder in INSIDE if link == "split" else ():
-        _same(folder, chain.lock.get(folder, ""), _folder_md5(chain.base / folder), "dvc.lock")
+        _same(folder, chain.lock.get(folder, ""), folder_md5(chain.base / folder), "dvc.lock")
     if link != "split" and not is_locked(chain.base / TABLES[link][0], TABLES[link][0], chain.lock):
         raise Problem(f"{TABLES[link][0].as_posix()} is not what dvc.lock says", 1)
     return ", ".join(said)
-
-
-def _folder_md5(folder: Path) -> str:
-    """Return DVC's digest of a folder."""
-    listed: list[dict[str, str]] = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        listed.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
-    listed.sort(key=lambda one: one["relpath"])
-    text = json.dumps(listed, sort_keys=True).encode()
-    return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
 
 
 def _model(chain: Chain) -> str:

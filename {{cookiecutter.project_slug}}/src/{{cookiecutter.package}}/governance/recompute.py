@@ -124,6 +124,18 @@ def is_locked(file: Path, path: Path, lock: dict[str, str]) -> bool:
     return lock.get(path.as_posix()) == found.hexdigest()
 
 
+def folder_md5(folder: Path) -> str:
+    """Return DVC's digest of a folder."""
+    listed: list[dict[str, str]] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        listed.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
+    listed.sort(key=lambda one: one["relpath"])
+    text = json.dumps(listed, sort_keys=True).encode()
+    return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
+
+
 def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
     """Return `ingest` where its source can be read again without a network, else nothing."""
     if ingested.body.source == "synthetic":

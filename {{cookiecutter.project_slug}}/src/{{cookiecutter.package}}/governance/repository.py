@@ -49,6 +49,7 @@ def attempt(
     """Run git where its exit code is an answer."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
     env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    env |= {"GIT_OPTIONAL_LOCKS": "0"}  # who looks writes nothing: a full disk left a lock behind
     env |= {"TZ": "UTC"}  # git tells ssh-keygen the time of a signature without its zone
     # to git they are UTF-8, whatever the locale
     env |= {name: os.fsdecode(value.encode()) for name, value in variables.items()}

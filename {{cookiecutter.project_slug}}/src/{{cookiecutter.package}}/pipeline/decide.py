@@ -6,6 +6,7 @@ Exits 0 on allow and on deny: a denied model is a result. The exit code that blo
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,19 +15,23 @@ from ..evidence import AnyEvidence, collect
 from ..files import write_json
 from ..governance.decision import save, show
 from ..governance.policy import judge
+from ..stage import draw
 
 SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
 METRICS = Path("reports/metrics.json")
 
 
 def main() -> str:
-    """Write `reports/decision.json` and `reports/metrics.json`, and show the verdict."""
+    """Write `reports/decision.json` and `reports/metrics.json`, draw the page, show the verdict."""
     params = parse(read_raw(), "params.yaml")
     evidence = collect(Path())
     decision = judge(params, evidence, datetime.now(UTC).date())
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
+    undrawn = draw("decide")
     show(decision)
+    if undrawn:
+        print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
     return f"{decision.verdict}: {decision.tally()}"
 
 

@@ -1,0 +1,128 @@
+"""What the page is drawn from: evidence, decision, policy, ledger, line; or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from .. import evidence
+from ..composition import CONF, compose
+from ..config import Params
+from ..evidence import AnyEvidence
+from ..files import digest_of, read_json
+from ..governance import ledger, lineage, lineage_show
+from ..governance.chain import Entry
+from ..governance.decision import PATH, Decision
+from ..governance.lifecycle import Lifecycle, trace
+from ..governance.lineage import Line, Step
+from ..governance.lineage_show import Told
+from ..governance.recompute import folder_md5, locked
+from ..problem import Problem, explain_invalid, first_line
+
+PLOTS = Path("reports/plots")
+CURVES = {"classification": "roc.csv", "regression": "error_curve.csv"}
+Point = tuple[float, float]
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything that the page shows. A text stands where something could not be read."""
+
+    drawn: datetime
+    folder: str
+    params: Params | str
+    decision: Decision | str
+    evidence: dict[str, AnyEvidence | str]
+    digests: dict[str, str]  # gate → digest of its evidence
+    ledger: list[Entry] | str
+    life: Lifecycle | str
+    line: Line | str
+    told: Told | str
+    curve: list[Point] | str
+
+
+def gather(base: Path, running: str = "") -> Records:
+    """Read the records in a project's folder. `running`: the stage that draws, not locked yet."""
+    params = attempted(lambda: compose(base / CONF))
+    found = evidence.collect(base)
+    entries = attempted(lambda: ledger.read(base))
+    life = entries if isinstance(entries, str) else attempted(lambda: trace(entries))
+    folder = base.absolute().name
+    name = folder if isinstance(params, str) else params.project.name
+    line = attempted(lambda: _line(base, name, running))
+    return Records(
+        drawn=datetime.now(UTC),
+        folder=folder,
+        params=params,
+        decision=attempted(lambda: _decision(base)),
+        evidence=found,
+        digests={
+            gate: digest_of(one.model_dump(mode="json", exclude={"volatile"}))
+            for gate, one in found.items()
+            if not isinstance(one, str)
+        },
+        ledger=entries,
+        life=life,
+        line=line,
+        told=attempted(lambda: _told(base, life, line)),
+        curve=attempted(lambda: _curve(base, found["evaluate"])),
+    )
+
+
+def attempted(read: Callable[[], Read]) -> Read | str:
+    """Return what was read, or why it could not be: a page says so, and is drawn all the same."""
+    try:
+        return read()
+    except Problem as problem:
+        return str(problem)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page has to say it
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _decision(base: Path) -> Decision:
+    from pydantic import ValidationError
+
+    values = read_json(base / PATH)
+    try:
+        return Decision.model_validate(values)
+    except ValidationError as error:
+        raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
+
+
+def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
+    if isinstance(line, str):
+        raise Problem(line)
+    if isinstance(life, str):
+        raise Problem(life)
+    return lineage_show.here(base, life, line)
+
+
+def _line(base: Path, project: str, running: str) -> Line:
+    """Return the line; DVC locks a stage only after it has ended, so the running one is added."""
+    line = lineage.read(base, project)
+    declared = lineage.pipeline(base).get(running, {})
+    if not running or running in line.steps or line.decision is None:
+        return line
+    inputs = dict.fromkeys(map(str, declared.get("deps", [])))
+    return replace(line, steps=line.steps | {running: Step(running, inputs, {})})
+
+
+def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
+    """Return the points that `evaluate` wrote beside its evidence, if `dvc.lock` knows the file."""
+    if isinstance(evaluated, str):
+        raise Problem(evaluated)
+    path = PLOTS / CURVES[evaluated.body.task]
+    name = path.as_posix()
+    if not (base / path).is_file():
+        raise Problem(f"{name} is missing: `uv run dvc repro`")
+    if locked(base).get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
+        raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
+    try:
+        lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]
+        return [(float(x), float(y)) for x, y in (line.split(",") for line in lines)]
+    except (OSError, ValueError) as error:
+        raise Problem(f"{name} is not readable: `uv run dvc repro`") from error
