@@ -466,15 +466,17 @@ def test_a_rollback_asks_for_production_and_not_for_who_approves(
     # Given a repository whose plan has no environments with reviewers
     del hub.settings.environments["approve-model"], hub.settings.environments["approve-risk"]
     # When a rollback is to start, then it may
-    found = checks.preflight(loans.path, rollback=True)
+    found = checks.preflight(loans.path, purpose="rollback")
     assert (found.exit_code, found.path, failures(found)) == (0, "rollback", [])
     # And neither CODEOWNERS nor a rule of main stand in its way
     ruleset(hub)["enforcement"] = "disabled"
     assert checks.preflight(loans.path).exit_code == 1
-    assert checks.preflight(loans.path, rollback=True).exit_code == 0
+    assert checks.preflight(loans.path, purpose="rollback").exit_code == 0
     # And not into a production that is not there
     del hub.settings.environments["production"]
-    only(checks.preflight(loans.path, rollback=True), "environment production: it is not there")
+    only(
+        checks.preflight(loans.path, purpose="rollback"), "environment production: it is not there"
+    )
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
     today = template_package.module("governance.today")
     known = {*today.ENVIRONMENTS, settings.PRODUCTION, settings.REGISTRY}
     assert {name for path, _, name in found if path in MOVING} == known
+    # And so it is with those of every other workflow
+    names = template_package.module("governance.preflight").NAMED
+    for purpose in ("monitor", "retrain"):
+        assert {name for path, _, name in found if path.stem == purpose} == set(names[purpose])
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)

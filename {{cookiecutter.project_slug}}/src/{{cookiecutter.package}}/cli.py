@@ -15,6 +15,7 @@ from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
 from .governance.lineage_cli import lineage
 from .governance.template_cli import template
+from .monitoring.retrain_cli import retrain
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(contract, name="contract", no_args_is_help=True)
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(lineage, name="lineage", no_args_is_help=True)
+app.add_typer(retrain, name="retrain", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)

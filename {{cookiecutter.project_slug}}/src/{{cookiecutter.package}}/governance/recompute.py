@@ -54,7 +54,7 @@ def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str
         shutil.copyfile(champion, scratch / model_file.CHAMPION)
     for stage in stages:
         say(f"recomputing {stage}")
-        _run(scratch, stage)
+        run_stage(scratch, stage)
         if stage == "train":
             _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
@@ -137,7 +137,8 @@ def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]
     return ()
 
 
-def _run(scratch: Path, stage: str) -> None:
+def run_stage(scratch: Path, stage: str) -> None:
+    """Run one stage in a copy of the project, apart from any tracking server."""
     package = __name__.split(".")[0]
     dropped = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")
     env = {name: value for name, value in os.environ.items() if name not in dropped}
