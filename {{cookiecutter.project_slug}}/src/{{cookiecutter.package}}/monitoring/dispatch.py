@@ -61,10 +61,13 @@ def due(
         last = next((one for one in reversed(mine) if one.action == "rollback_asked"), None)
         if last and last.details["window"] == number:
             return None, f"rollback.yml was started for this window, at {last.time}", ""
-        lost = f"rollback.yml was started at {last.time}, and version {version} is still champion"
+        lost = (
+            last
+            and f"rollback.yml was started at {last.time}, and version {version} is still champion"
+        )
         reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
         ask = Ask("rollback.yml", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
-        return ask, "rollback.yml was started", lost if last else ""
+        return ask, "rollback.yml was started", vain.format(last.time) if last else ""
     if window["due"] != "retrain":
         return None, "", ""
     if pull is not None:

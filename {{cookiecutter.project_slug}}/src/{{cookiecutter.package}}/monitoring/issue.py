@@ -59,9 +59,9 @@ def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
          one["reason"])
         for one in loud[:SHOWN]
     ]  # fmt: skip
-    more = len(rules) - len(rows)
     parts += ["### Rules", table(("level", "rule", "value", "limits", "reason"), rows)]
-    parts += [f"{more} more rules: {len(rules) - len(loud)} healthy"]
+    hidden = f"; {len(loud) - len(rows)} are not shown" if len(loud) > len(rows) else ""
+    parts += [f"{len(rules) - len(loud)} of {len(rules)} rules are healthy{hidden}."]
     parts += _pictures(loud, history)
     parts += ["Written by `governance monitor`; it closes when a window is healthy again."]
     text = "\n\n".join(one.rstrip("\n") for one in parts)
