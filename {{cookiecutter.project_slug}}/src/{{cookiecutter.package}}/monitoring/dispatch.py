@@ -61,10 +61,7 @@ def due(
         last = next((one for one in reversed(mine) if one.action == "rollback_asked"), None)
         if last and last.details["window"] == number:
             return None, f"rollback.yml was started for this window, at {last.time}", ""
-        lost = (
-            last
-            and f"rollback.yml was started at {last.time}, and version {version} is still champion"
-        )
+        vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
         reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
         ask = Ask("rollback.yml", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
         return ask, "rollback.yml was started", vain.format(last.time) if last else ""
