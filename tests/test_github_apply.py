@@ -464,13 +464,13 @@ def test_the_commands_plan_apply_and_verify(
     assert hub.settings.changes == 0
     # When it is applied, then it is said what was set
     done = made.governance("github", "apply", **env)
-    assert done.stdout.splitlines()[-1] == "10 settings changed"
+    assert done.stdout.splitlines()[-1] == "12 settings changed"
     assert "ruleset governance: main: set" in done.stderr
     # And then there is nothing more to do
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
     assert again["changed"] == []
     assert "nothing changed" in made.governance("github", "apply", **env).stdout
-    assert made.governance("github", "plan", **env).stdout == "11 as wanted\n"
+    assert made.governance("github", "plan", **env).stdout == "13 as wanted\n"
     report = json.loads(made.governance("github", "verify", "--json", **env).stdout)
     assert {one["state"] for one in report["settings"]} == {"as wanted"}
 
