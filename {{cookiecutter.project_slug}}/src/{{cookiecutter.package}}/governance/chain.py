@@ -33,7 +33,7 @@ _HEADERS = re.compile(
 
 Action = Literal[
     "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
-    "rollback_failed", "reconciled", "notification_lost",
+    "rollback_failed", "reconciled", "notification_lost", "monitored",
 ]  # fmt: skip
 
 
