@@ -157,12 +157,7 @@ MAY_IMPORT = {
     "measures": {BASE, "measures"},  # statistics: they neither judge nor run a stage
     "pipeline": {BASE, "measures", "pipeline"},  # stages: they measure, they do not judge
     "governance": {BASE, "governance"},  # judging: from evidence alone, never from a stage
-    "monitoring": {
-        BASE,
-        "measures",
-        "governance",
-        "monitoring",
-    },  # a window: measured, judged, told
+    "monitoring": {BASE, "measures", "pipeline", "governance", "monitoring"},  # a window, judged
     "drill": {BASE, "governance", "drill"},  # it runs commands, as people do
     "checks": {BASE, "governance", "checks"},  # before a commit: they judge nothing themselves
 }

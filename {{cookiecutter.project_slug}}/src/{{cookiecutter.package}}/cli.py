@@ -15,6 +15,7 @@ from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
 from .governance.lineage_cli import lineage
 from .governance.template_cli import template
+from .monitoring.cli import monitor
 from .monitoring.retrain_cli import retrain
 from .problem import Problem, first_line
 
@@ -33,6 +34,7 @@ app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
+app.command()(monitor)
 app.command()(predict)
 app.command()(schemas)
 commands.add(app)

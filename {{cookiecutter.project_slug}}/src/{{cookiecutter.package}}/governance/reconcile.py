@@ -144,7 +144,7 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
     return Row(
         version=number,
         state=state,
-        since=entries[-1].event.time,
+        since=[one for one in entries if one.event.action != "monitored"][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
         model=entries[0].event.subject["model"],
         commit=entries[0].event.subject["commit"],

@@ -1,1 +1,1 @@
-"""Watch: a window of production is measured and judged, and what is due is asked for."""
+"""Production is watched here: what a window of it looks like, and what the policy then asks for."""

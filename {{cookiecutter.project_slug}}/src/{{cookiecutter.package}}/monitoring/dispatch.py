@@ -48,6 +48,11 @@ class Done:
     failed: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     issue: str = ""
+    text: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """Return the result for programs."""
+        return {"asked": self.asked, "failed": self.failed, "issue": self.issue}
 
 
 def due(
@@ -78,9 +83,12 @@ def due(
     return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", ""
 
 
-def dispatch(base: Path, registry: Registry, window: Window) -> Done:
-    """Start what is due, then open, change or close the issue; all of it, whatever fails first."""
-    seen, done = situation(base, registry), Done()
+def dispatch(base: Path, registry: Registry, window: Window, failed: Sequence[str] = ()) -> Done:
+    """Start what is due, then open, change or close the issue; all of it, whatever fails first.
+
+    `failed` is what went wrong before.
+    """
+    seen, done = situation(base, registry), Done(failed=[*failed])
     events = [one.event for one in ledger.read(base)]
     watch = seen.now.policy.monitoring
     if watch is None:
@@ -96,7 +104,11 @@ def dispatch(base: Path, registry: Registry, window: Window) -> Done:
             except Problem as problem:
                 done.failed.append(f"{window['due']} could not be started: {problem}")
                 told("dispatch_failed", due=window["due"], why=str(problem))
-            done.issue = _issue(hub, window, events, done)
+            done.text = _text(window, events, done)
+            healthy = window["level"] == "healthy" and not done.failed
+            loud = bool(done.asked or done.failed)
+            about = issue.title(window)
+            done.issue = issue.update(hub, about, done.text, healthy=healthy, loud=loud)
     except Problem as problem:
         done.failed.append(f"the issue could not be written: {problem}")
         told("alert_failed", why=str(problem))
@@ -125,17 +137,15 @@ def _start(
     done.lines += [said] if said else []
 
 
-def _issue(hub: Hub, window: Window, events: Sequence[Event], done: Done) -> str:
-    history = [
-        one.details
+def _text(window: Window, events: Sequence[Event], done: Done) -> str:
+    version = window["version"]
+    history = {
+        one.details["window"]: one.details  # of one that was measured again, as it is now
         for one in events
-        if one.action == "monitored" and one.version == window["version"]
-    ]
+        if one.action == "monitored" and one.version == version
+    }
     lines = [*done.lines, *(f"failed: {one}" for one in done.failed)]
-    text = issue.body(window, history, lines)
-    healthy = window["level"] == "healthy" and not done.failed
-    loud = bool(done.asked or done.failed)
-    return issue.update(hub, issue.title(window), text, healthy=healthy, loud=loud)
+    return issue.body(window, [one for _, one in sorted(history.items())], lines)
 
 
 def _record(
