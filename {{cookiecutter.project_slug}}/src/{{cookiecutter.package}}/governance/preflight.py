@@ -99,6 +99,8 @@ def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion
 
             checks += _asked(f"environment {name}", ask)
         checks += _asked(f"rules of {LEDGER}", lambda: ledger_doubts(hub.rules(LEDGER)))
+        if purpose == "monitor":
+            checks += _made("batch source", _sourceless(now), "unknown")
         if purpose in ALONE:  # in need, nothing else may stand in its way
             notes = [ALONE[purpose]]
         else:
@@ -203,6 +205,16 @@ def _here(base: Path) -> list[Check]:
         *_made("branch of the run", [] if on_main else wrong),
         *_made("shared stores", unshared(base), "unknown"),
     ]
+
+
+def _sourceless(now: Today) -> list[str]:
+    """Return why a runner has nothing to monitor."""
+    source, mend = now.monitor.source, f"set monitor.source in conf/config.yaml on {PROTECTED}"
+    if source is None:
+        return [f"there is none, so nothing would be measured: {mend}"]
+    if source.kind == "log" and actions.here():
+        return [f"predict's log is of the machine that predicts, no runner has it: {mend}"]
+    return []
 
 
 def _people(now: Today, roles: list[str] | None) -> list[Check]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from ..governance.decision import PATH as DECISION
 from ..governance.fetch import dvc, fetch, take_away
 from ..governance.gate import recheck
 from ..governance.policy import judge
-from ..governance.recompute import run_stage
+from ..governance.recompute import STORES, run_stage
 from ..governance.record import Situation, situation
 from ..governance.register import require_in_remote
 from ..governance.registry import Registry
@@ -29,6 +30,7 @@ from .challenge import Challenge, compared
 
 PATCH, CHALLENGE = "retrain.patch", "challenge.json"
 MADE = ("params.yaml", "code.json", "dvc.lock", "reports", "data", "models")  # what the line leaves
+KEPT_BACK = (*STORES, "MLFLOW_TRACKING_", "GITHUB_TOKEN", "GH_TOKEN")
 Say = Callable[[str], None]
 
 
@@ -64,12 +66,14 @@ def _table(base: Path) -> str:
 
 
 def _line(base: Path, say: Say) -> None:
+    """Run the line without the stores and tokens of this command: its code is the team's."""
     start = fetch(base, fork=False)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
     take_away(base, start)
     for words in (("--single-item", "compose"), ("--downstream", start.stage)):
         say(f"running {words[1]}{' and what follows' if words[1] == start.stage else ''}")
         command = [sys.executable, "-m", "dvc", "repro", "--force", *words]
-        if subprocess.run(command, cwd=base, stdout=sys.stderr, check=False).returncode:
+        if subprocess.run(command, cwd=base, env=env, stdout=sys.stderr, check=False).returncode:
             raise Problem(f"the line stopped: {_why(base)}", 1)
 
 
