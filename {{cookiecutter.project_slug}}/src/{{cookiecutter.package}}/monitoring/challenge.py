@@ -92,19 +92,22 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def compared(decision: Decision, challenger: Found, champion: Found, **known: Any) -> Challenge:
-    """Return both side by side; `known` are the fields that evidence does not tell."""
-    every = [row for gate in FROM for row in _side_by_side(gate, challenger, champion)]
+def compared(decision: Decision, own: Found, sealed: Found, **known: Any) -> Challenge:
+    """Return both side by side; `known` are the fields that evidence does not tell.
+
+    `own` is the challenger's evidence, `sealed` the champion's.
+    """
+    every = [row for gate in FROM for row in _side_by_side(gate, own, sealed)]
     metrics = [one for one in every if not one.name.startswith(LEFT_OUT)]
-    drift = _side_by_side("drift", challenger, champion)
-    own = _metrics("evaluate", challenger)
-    split = _metrics("split", challenger)
+    drift = _side_by_side("drift", own, sealed)
+    measured = _metrics("evaluate", own)
+    split = _metrics("split", own)
     return Challenge(
         verdict=decision.verdict,
         tally=decision.tally(),
         rules=decision.by_weight(),
         metrics=metrics,
-        better=own.get("champion_difference", Metric(value=None, note="it was not measured")),
+        better=measured.get("champion_difference", Metric(value=None, note="it was not measured")),
         drift=sorted(drift, key=lambda one: -(one.challenger or 0.0)),
         rows={name: one.value for name, one in split.items() if name.startswith("rows")},
         **known,

@@ -113,7 +113,7 @@ def xychart(name: str, points: Sequence[tuple[int, float]], limits: Mapping[str,
 
 def _text(name: str) -> str:
     """Return a name that ends no string and no fence; a column may be called anything."""
-    return re.sub(r"[^\w .,:;()\[\]=<>*+/-]", "_", name)[:80]
+    return re.sub(r"[^\w .,:;()\[\]=*+/-]", "_", name)[:80]
 
 
 def _decimal(value: float) -> str:
