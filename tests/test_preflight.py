@@ -494,6 +494,7 @@ def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
     said = "batch source: there is none, so nothing would be measured: set monitor.source in "
     unknown = [f"{said}conf/config.yaml on main"] if purpose == "monitor" else []
     assert (failures(found), failures(found, "unknown"), found.path) == ([], unknown, purpose)
+    assert found.exit_code == (2 if unknown else 0)
     # And each of them that every branch reaches, or that is not there, stops it
     for name in names:
         kept = environments.pop(name)
