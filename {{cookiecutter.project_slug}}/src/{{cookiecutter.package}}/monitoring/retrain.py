@@ -29,7 +29,10 @@ from ..problem import Problem
 from .challenge import Challenge, compared
 
 PATCH, CHALLENGE = "retrain.patch", "challenge.json"
-MADE = ("params.yaml", "code.json", "dvc.lock", "reports", "data", "models")  # what the line leaves
+MADE = (
+    *("params.yaml", "code.json", "dvc.lock", "reports", "data/split", "data/sensitive"),
+    *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
+)
 KEPT_BACK = (*STORES, "MLFLOW_TRACKING_", "GITHUB_TOKEN", "GH_TOKEN")
 Say = Callable[[str], None]
 
@@ -100,10 +103,11 @@ def _compared(
         scratch.mkdir()
         extract(base, head(base), scratch)
         for made in MADE:
-            copy = shutil.copytree if (base / made).is_dir() else shutil.copyfile
-            options = {"dirs_exist_ok": True} if (base / made).is_dir() else {}
-            copy(base / made, scratch / made, **options)
-        (scratch / model_file.CHAMPION).unlink(missing_ok=True)
+            if (base / made).is_dir():
+                shutil.copytree(base / made, scratch / made, dirs_exist_ok=True)
+            else:
+                (scratch / made).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(base / made, scratch / made)
         if champion is not None:
             say(f"comparing with version {champion.number}")
             try:
