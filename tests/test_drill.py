@@ -27,6 +27,7 @@ ISSUE = {  # the words of the issue
     *("stale-evidence", "nan-evidence", "forged-lock", "edited-ledger", "cut-ledger"),
     *("reordered-ledger", "rewritten-ledger", "emptied-ledger", "moved-alias", "forged-tag"),
     *("expired-waiver", "replayed-approval", "tampered-model", "governed-file"),
+    *("empty-batch", "stale-batch", "lost-column", "drifted-batch", "group-shift", "unwatched"),
 }
 BROKEN = {  # fault → file, code, code that lets it through
     "schema": ("pipeline/validate.py", "if not one.success]", "if one.success is None]"),
@@ -106,6 +107,32 @@ BROKEN = {  # fault → file, code, code that lets it through
         "governance/approvals.py",
         "if getattr(approval, name) != bound[name]:",
         "if name not in bound:",
+    ),
+    "empty-batch": (
+        "monitoring/window.py",
+        "if rows < limits.minimum_rows:",
+        "if rows < 0:",
+    ),
+    "stale-batch": (
+        "monitoring/window.py",
+        "if age > limits.maximum_age_days:",
+        "if age < 0:",
+    ),
+    "lost-column": (
+        "monitoring/window.py",
+        "for name in features if name in given.new.lost]",
+        "for name in features if not name]",
+    ),
+    "drifted-batch": (
+        "monitoring/reference.py",
+        "Metric(value=index, n=n, note=note)",
+        "Metric(value=0.0, n=n, note=note)",
+    ),
+    "group-shift": ("monitoring/levels.py", "            count += 1\n", "            count += 0\n"),
+    "unwatched": (
+        "governance/liveness.py",
+        "if days <= limits.liveness_days:",
+        "if days >= 0:",
     ),
     "tampered-model": (
         "governance/signing.py",

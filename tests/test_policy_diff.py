@@ -58,6 +58,15 @@ def compared(old: Any, new: Any) -> list[tuple[str, str]]:
 WAIVER = {"rule": "evaluate.x", "reason": "until the new data", "approved_by": "@risk"}
 NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}}
 APPROVALS = {"roles": ["model-owner", "risk-owner"], "valid_days": 30}
+WATCH = {"id": "drift.data", "metric": "drift.x", "warn": 0.1, "retrain": 0.2, "owner": "o"}
+WATCHED = {
+    "minimum_rows": 10,
+    "maximum_age_days": 9,
+    "liveness_days": 9,
+    "rules": [WATCH],
+    "rollback_windows": 3,
+    "retrain_every_days": 9,
+}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
 
 
@@ -93,6 +102,21 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({"waivers": [WAIVER | {"expires": "2027-01-01"}]}, {}, [("tightened", "evaluate.x")]),
         ({}, {"confidence": 0.9}, [("loosened", "confidence")]),
         ({}, {"confidence": 0.99}, [("tightened", "confidence")]),
+        ({"monitoring": WATCHED}, {}, [("loosened", "monitoring")]),
+        (
+            {"monitoring": WATCHED},
+            {"monitoring": WATCHED | {"rollback_windows": 4, "minimum_rows": 20}},
+            [
+                ("loosened", "monitoring.rollback_windows"),
+                ("tightened", "monitoring.minimum_rows"),
+            ],
+        ),
+        (
+            {"monitoring": WATCHED},
+            {"monitoring": WATCHED | {"rules": [WATCH | {"retrain": 0.3}]}},
+            [("loosened", "monitoring.drift.data")],
+        ),
+        ({}, {"monitoring": WATCHED}, [("tightened", "monitoring")]),
         ({"approvals": APPROVALS}, {}, [("loosened", "approvals")]),
         (
             {"approvals": APPROVALS},

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..governance.commands import say
 from ..problem import Problem
-from . import faults_data, faults_evidence, faults_files, faults_ledger
+from . import faults_data, faults_evidence, faults_files, faults_ledger, faults_production
 from .clone import fingerprint, require_same
 from .fault import Fault, Nothing, Outcome, Tally, judged
 from .scratch import Scratch
@@ -19,7 +19,13 @@ from .states import enter, judge
 
 FAULTS = {
     fault.name: fault
-    for module in (faults_data, faults_evidence, faults_files, faults_ledger)
+    for module in (
+        faults_data,
+        faults_evidence,
+        faults_files,
+        faults_ledger,
+        faults_production,
+    )
     for fault in module.FAULTS
 }
 

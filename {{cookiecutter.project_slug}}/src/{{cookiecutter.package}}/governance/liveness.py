@@ -19,6 +19,17 @@ def reign(champion: Version) -> tuple[Entry, list[Entry]]:
     return since[0], [one for one in since if one.event.action == "monitored"]
 
 
+def last_window(champion: Version) -> str:
+    """Return the last window of a champion in a line."""
+    _, windows = reign(champion)
+    if not windows:
+        return f"no window of champion {champion.number} yet: `uv run governance monitor BATCH`"
+    event = windows[-1].event
+    level = str(event.details.get("level")).replace("_", " ")
+    window = f"window {event.details.get('window')} of champion {champion.number}"
+    return f"{window}, {event.time[:10]}: {level}"
+
+
 def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
     """Return why the champion is not watched as the policy asks, or nothing.
 

@@ -117,6 +117,8 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         why = fewer_approvals(new.approvals, old.approvals, "the base")
         if why:
             yield Change("approvals", "loosened", why)
+    if old.monitoring is None and new.monitoring is not None:
+        yield Change("monitoring", "tightened", "production is watched")
     if old.monitoring is not None:
         looser = laxer(new.monitoring, old.monitoring, "the base")
         yield from (Change(name, "loosened", why) for name, why in looser.items())

@@ -63,7 +63,9 @@ def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
                 rows = [f"read_parquet({files}, union_by_name = true)"]
             else:
                 rows = [relation(one, db, scratch) for one in _sources(feed, missing)]
-            parts = [typed(db, one, types) for one in rows]
+            for number, one in enumerate(rows):  # a cast must not reach DuckDB's reader of CSV
+                db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one}")
+            parts = [typed(db, f"part{number}", types) for number in range(len(rows))]
             sql = " UNION ALL BY NAME ".join(part.sql for part in parts)
             db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
         except duckdb.Error as error:

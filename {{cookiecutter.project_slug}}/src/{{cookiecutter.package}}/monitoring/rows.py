@@ -44,6 +44,8 @@ def gather(
 
     types = {column.name: column.type for column in body(origin, "ingest").columns}
     dated = "predicted_at" if feed.kind == "log" else monitor.time or origin.data.time
+    if not monitor.time and types.get(dated or "") in ("BIGINT", "DOUBLE"):
+        dated = None  # a count of months, say: no day
     if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
         return Given(_nothing([*types, *KEYS, *SERVED]), _nothing([]), dated, [])
     more = {dated: "TIMESTAMP"} if dated else {}
