@@ -148,9 +148,10 @@ class Outcomes:
 def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     known = ~np.isnan(rows.target)
     if task == "classification":
-        parity = fairness.measured(rows.names, rows.counts(every=True), confidence)
-        metrics = fairness.measured(rows.names, rows.counts(), confidence)
-        metrics |= {name: one for name, one in parity.items() if "demographic_parity" in name}
+        metrics = fairness.measured(rows.names, rows.counts(every=True), confidence)
+        if known.any() and not known.all():
+            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            metrics = fairness.measured(rows.names, rows.counts(), confidence) | parity
     else:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
