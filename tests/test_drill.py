@@ -125,8 +125,8 @@ BROKEN = {  # fault → file, code, code that lets it through
     ),
     "drifted-batch": (
         "monitoring/reference.py",
-        "Metric(value=index, n=n, note=note)",
-        "Metric(value=0.0, n=n, note=note)",
+        "Metric(value=left, n=n,",
+        "Metric(value=0.0, n=n,",
     ),
     "group-shift": ("monitoring/levels.py", "            count += 1\n", "            count += 0\n"),
     "unwatched": (

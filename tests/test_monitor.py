@@ -181,7 +181,9 @@ def test_drift_asks_for_retraining_and_says_where(watch: Watch) -> None:
     # Then that column is named first, with its worst bin; others are as they were
     assert found.level == "retrain"
     assert found.reasons[0].startswith("drift.data[income]: ")
-    assert re.search(r"at most 0.25 for retrain; most of it in '\(.*\]': 10", found.reasons[0])
+    assert re.search(
+        r"at most 0.25 for retrain; PSI [\d.]+, most of it in '\(.*\]': 10", found.reasons[0]
+    )
     assert verdicts(found)["drift.data[debt_ratio]"] == "healthy"
     # And a limit by the policy decides: with others the same is a warning
     limits = {"rules": [one for one in watch.policy.monitoring.rules if one.id != "drift.data"]}

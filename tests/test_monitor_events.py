@@ -31,14 +31,16 @@ if "DAYS_LATER" in os.environ:
 """
 
 
-def limit(project: BakedProject, **limits: int) -> None:
+def limit(
+    project: BakedProject, levels: tuple[float, float, float] = (0.1, 0.15, 0.2), **limits: int
+) -> None:
     """Have the policy on `main` roll back where groups part, whatever the tier."""
     tier = re.findall(r"policy: (\w+)", project.read("conf/config.yaml"))[0]
     policy = yaml.safe_load(project.read(f"conf/policy/{tier}.yaml"))
     policy["monitoring"] |= limits
     for rule in policy["monitoring"]["rules"]:
         if rule["id"] == "fairness.demographic_parity":
-            rule |= {"warn": 0.1, "retrain": 0.15, "rollback": 0.2}
+            rule |= dict(zip(("warn", "retrain", "rollback"), levels, strict=True))
     project.write(f"conf/policy/{tier}.yaml", yaml.safe_dump(policy, sort_keys=False))
     registry.save(project, "How it is monitored")
 

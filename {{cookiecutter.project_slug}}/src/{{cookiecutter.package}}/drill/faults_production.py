@@ -52,7 +52,7 @@ def _rows(scratch: Scratch, which: pd.Index[Any] | None = None, seed: int = 0) -
 def _dated(scratch: Scratch, rows: pd.DataFrame) -> str:
     params = scratch.params()
     name = params.monitor.time or params.data.time
-    return name if name and rows.dtypes.get(name, "").__str__().startswith("datetime") else ""
+    return name if name and str(rows.dtypes.get(name)).startswith("datetime") else ""
 
 
 def _save(scratch: Scratch, rows: pd.DataFrame) -> None:
@@ -86,7 +86,10 @@ def lost(scratch: Scratch) -> Sign:
 
 def drifted(scratch: Scratch) -> Sign:
     """Give a batch in which a feature has moved far away."""
-    rule, (numeric, categorical) = _rule(scratch, "drift.{each}.psi_quantile10"), scratch.features()
+    rule, (numeric, categorical) = (
+        _rule(scratch, "drift.{each}.psi_quantile10_beyond_chance"),
+        scratch.features(),
+    )
     rows, name = _rows(scratch), (numeric + categorical)[0]
     column = rows[name]
     far = column + 10 * (1 + column.max() - column.min()) if name in numeric else column.mode()[0]

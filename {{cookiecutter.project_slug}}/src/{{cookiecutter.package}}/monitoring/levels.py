@@ -58,7 +58,7 @@ def judge(
                 verdict=level,
                 value=metric.value,
                 interval=bounds,
-                limits=dict(rule.limits),
+                limits={str(level): limit for level, limit in rule.limits.items()},
                 reason=reason,
             )
         )
@@ -94,8 +94,8 @@ def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
 
 def worst(rules: Sequence[Judged]) -> Level:
     """Return the worst level of what was measured; `not_measured` if nothing was."""
-    found = [rule.verdict for rule in rules if rule.verdict != "not_measured"]
-    return max(found, key=WORSE.index) if found else "not_measured"
+    found = {rule.verdict for rule in rules}
+    return next((level for level in reversed(WORSE) if level in found), "not_measured")
 
 
 def reasons(rules: Sequence[Judged]) -> list[str]:

@@ -18,7 +18,7 @@ from ..measures import fairness, group_error, performance
 from ..measures.groups import Floats, Integers, Key, intersections, label, listed
 from ..pipeline.contract import given
 from ..pipeline.suite import judged
-from .reference import against
+from .reference import EXCESS, against
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,7 +51,7 @@ def drifted(
         relations[TARGET] = f"(SELECT * FROM {every} WHERE {tables.quoted(TARGET)} IS NOT NULL)"
         columns, metrics = against(reference, relations)
     if not target.notna().any():
-        metrics[f"{TARGET}.psi_quantile10"] = Metric(value=None, n=0, note="no labels yet")
+        metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
     return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
 
 
@@ -131,7 +131,7 @@ def treated(rows: Part, task: str, confidence: float, minimum: int, *, late: boo
 class Outcomes:
     """Of every row: its group's place in `names`, its label (NaN: none), the prediction."""
 
-    place: Floats
+    place: Integers
     target: Floats
     prediction: Floats
     names: list[str]
@@ -148,9 +148,10 @@ class Outcomes:
 def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     known = ~np.isnan(rows.target)
     if task == "classification":
-        parity = fairness.measured(rows.names, rows.counts(every=True), confidence)
-        metrics = fairness.measured(rows.names, rows.counts(), confidence)
-        metrics |= {name: one for name, one in parity.items() if "demographic_parity" in name}
+        metrics = fairness.measured(rows.names, rows.counts(every=True), confidence)
+        if known.any() and not known.all():
+            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            metrics = fairness.measured(rows.names, rows.counts(), confidence) | parity
     else:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)

@@ -9,6 +9,8 @@ from ..measures import drift
 from ..measures.binning import LABEL, NEW, NULL, RARE, Frozen, counted
 from ..problem import Problem
 
+EXCESS = "psi_quantile10_beyond_chance"
+
 
 def against(
     reference: DriftBody, relations: dict[str, str]
@@ -28,7 +30,7 @@ def against(
     for name, counts in _counts(known, relations).items():
         column, n = known[name], sum(counts)
         if not n or not reference.reference_rows:
-            metrics[f"{name}.psi_quantile10"] = Metric(value=None, n=0, note="no row has it")
+            metrics[f"{name}.{EXCESS}"] = Metric(value=None, n=0, note="no row has it")
             continue
         before = [round(share * reference.reference_rows) for share in column.reference]
         bins = column.bins
@@ -54,7 +56,8 @@ def against(
         )
         change = f"{shares[0][worst]:.1%} before, {shares[1][worst]:.1%} now"
         note = f"most of it in '{bins[worst]}': {change}"
-        metrics[f"{name}.psi_quantile10"] = Metric(value=index, n=n, note=note)
+        left = drift.beyond_chance(before, counts)
+        metrics[f"{name}.{EXCESS}"] = Metric(value=left, n=n, note=f"PSI {index:.3g}, {note}")
     return columns, metrics
 
 
