@@ -234,6 +234,7 @@ def test_what_came_of_a_retraining_is_recorded_and_told(
         assert first["url"] == "https://x/pull/4"
         assert (bad, second["jobs"]) == ("retraining_failed", "line: failure, propose: skipped")
         assert second["why"] == "the line stopped: validate: 3 rows"
+        assert "url" not in second
         # And who follows the issue is told
         assert ["deny" in text for text in hub.comments[1]] == [True, False]
         assert "validate: 3 rows" in hub.comments[1][1]
