@@ -512,4 +512,22 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
             "    if tracked:\n",
         ),
     ],
+    "empty-batch": [("monitoring/window.py", "if rows < limits.minimum_rows:", "if rows < 0:")],
+    "stale-batch": [("monitoring/window.py", "if age > limits.maximum_age_days:", "if age < 0:")],
+    "lost-column": [
+        (
+            "monitoring/window.py",
+            "for name in features if name in given.new.lost]",
+            "for name in features if not name]",
+        ),
+    ],
+    "drifted-batch": [
+        ("monitoring/reference.py", "Metric(value=left, n=n,", "Metric(value=0.0, n=n,"),
+    ],
+    "group-shift": [
+        ("monitoring/levels.py", "            count += 1\n", "            count += 0\n")
+    ],
+    "unwatched": [
+        ("governance/liveness.py", "if days <= limits.liveness_days:", "if days >= 0:"),
+    ],
 }

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from github_stand_in import GitHubStandIn
+    from hosting import Hosted
 
 # As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -216,6 +217,32 @@ def runner(tmp_path: Path) -> acting.Runner:
     """Run workflows with `act`: `runner(project, "governance.yml", "pull_request", payload=…)`."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     return acting.Runner(tmp_path / "runner", environments=baked.ROOT / ".venv-act" / worker)
+
+
+@pytest.fixture(scope="session")
+def hosted_once(
+    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """A project on GitHub whose version 1 waits for two approvals."""
+
+    def make(folder: Path) -> None:
+        import hosting
+
+        hosting.build(baked.copy_project(default_line, folder))
+
+    folder = once(tmp_path_factory, "hosted-server", make)
+    return baked.BakedProject(folder / "project", default_line.environment)
+
+
+@pytest.fixture
+def hosted(
+    hosted_once: baked.BakedProject, tmp_path: Path, runner: acting.Runner
+) -> Generator[Hosted]:
+    """A copy of that project for one test, with a GitHub, a registry and a DVC remote."""
+    import hosting
+
+    with hosting.hosted(hosted_once, tmp_path, runner) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

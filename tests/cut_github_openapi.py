@@ -18,6 +18,7 @@ OPERATIONS = {
     "/repos/{owner}/{repo}/actions/permissions/workflow": ["get", "put"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches": ["post"],
     "/repos/{owner}/{repo}/branches/{branch}": ["get"],
     "/repos/{owner}/{repo}/codeowners/errors": ["get"],
     "/repos/{owner}/{repo}/commits/{commit_sha}/pulls": ["get"],
@@ -28,6 +29,9 @@ OPERATIONS = {
     ],
     "/repos/{owner}/{repo}/environments/{environment_name}/deployment-branch-policies"
     "/{branch_policy_id}": ["delete"],
+    "/repos/{owner}/{repo}/issues": ["get", "post"],
+    "/repos/{owner}/{repo}/issues/{issue_number}": ["patch"],
+    "/repos/{owner}/{repo}/issues/{issue_number}/comments": ["post"],
     "/repos/{owner}/{repo}/pulls": ["get", "post"],
     "/repos/{owner}/{repo}/pulls/{pull_number}": ["get", "patch"],
     "/repos/{owner}/{repo}/pulls/{pull_number}/reviews": ["get"],

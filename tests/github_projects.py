@@ -28,7 +28,7 @@ people:
 ledger:
   - {{name: promote.yml, key: {KEY}}}
 """
-GUARDED = ("production", "registry", "template-update")
+GUARDED = ("production", "registry", "template-update", "monitoring", "retrain")
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
 CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
 CHECKS = sorted([*GATES, *(CI["jobs"][job]["name"] for job in ("check", "template"))])

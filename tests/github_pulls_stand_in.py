@@ -44,7 +44,7 @@ def _opened(hub: GitHubStandIn, body: Json) -> Answer:
         head = f"{hub.repository.partition('/')[0]}:{body['head']}"
         error = {"resource": "PullRequest", "code": "custom", "message": EXISTS.format(head)}
         return 422, {"message": "Validation Failed", "errors": [error]}
-    number = max(hub.pulls, default=0) + 1
+    number = max([*hub.pulls, *hub.issues], default=0) + 1
     pull = hub.add_pull(number, title=body["title"], body=body["body"], state="open")
     pull["head"] = pull["head"] | {"ref": body["head"]}
     pull["base"] = pull["base"] | {"ref": body["base"]}

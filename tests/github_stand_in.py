@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import baked
+import github_issues_stand_in as issues
 import github_pulls_stand_in as pulls
+import yaml
 from github_settings_stand_in import Settings
 from openapi_core import OpenAPI
 from openapi_core.exceptions import OpenAPIError
@@ -76,6 +79,17 @@ def user(login: str, kind: str = "User") -> Json:
     return made("simple-user", login=login, id=int.from_bytes(login.encode()) % 10**6, type=kind)
 
 
+@cache
+def inputs() -> dict[str, set[str]]:
+    """The project's workflows that can be started, and their inputs."""
+    found: dict[str, set[str]] = {}
+    for path in (baked.TEMPLATE / ".github" / "workflows").glob("*.yml"):
+        on = yaml.safe_load(path.read_text(encoding="utf-8"))[True]
+        if "workflow_dispatch" in on:
+            found[path.name] = set((on["workflow_dispatch"] or {}).get("inputs", {}))
+    return found
+
+
 @dataclass
 class Failure:
     """An answer that comes instead of the right one; `status` None: the connection breaks."""
@@ -108,6 +122,13 @@ class GitHubStandIn:
         self.approvals: dict[int, list[Json]] = {}
         self.pulls: dict[int, Json] = {}
         self.reviews: dict[int, list[Json]] = {}
+        self.has_issues, self.issues, self.comments = (
+            True,
+            dict[int, Json](),
+            dict[int, list[str]](),
+        )
+        self.workflows = inputs()
+        self.started: list[tuple[str, Json]] = []
         self.settings = Settings(made, repository, HEAD)
         self.commits: dict[str, list[Json]] = {}
         self.failures: list[Failure] = []
@@ -251,6 +272,7 @@ class GitHubStandIn:
         sent = json.loads(asked.body or b"{}")
         found = self.settings.answer(asked.method, asked.path, sent)
         found = found or pulls.answer(self, asked.method, asked.path, asked.query, sent)
+        found = found or issues.answer(self, asked.method, asked.path, asked.query, sent)
         status, body = found or NOT_FOUND
         return self._page(asked, body) if isinstance(body, list) else (status, body, {})
 

@@ -67,6 +67,23 @@ def shared_data(project: BakedProject) -> Iterator[BakedProject]:
         def do_GET(self) -> None:
             self.give(whole=True)
 
+        def do_POST(self) -> None:
+            path = folder / urlsplit(self.path).path.removeprefix("/loans/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"".join(self.chunks()))
+            self.send_response(201)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def chunks(self) -> Iterator[bytes]:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                return
+            while size := int(self.rfile.readline().partition(b";")[0], 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+
         def give(self, *, whole: bool) -> None:
             where = urlsplit(self.path)
             path = folder / where.path.removeprefix("/loans/")
@@ -170,6 +187,27 @@ def hosted(made: BakedProject, folder: Path, runner: acting.Runner) -> Generator
             {"repository": {"visibility": "public", "full_name": hub.repository}},
         )
         assert not hub.complaints
+
+
+def promoted(project: baked.BakedProject, version: int) -> None:
+    """Let two people approve a version with their keys, and promote it."""
+    for name in ("owner", "risk"):
+        registry.approve(project, version, name)
+    project.governance("promote")
+
+
+def another(hosted: Hosted, *, champion: bool) -> None:
+    """Make version 1 champion, and register version 2, which waits or is champion after it."""
+    project = use_key(hosted.project)
+    promoted(project, 1)
+    folder = str(project.path / ".dvc-remote")
+    project.run(["dvc", "remote", "add", "--local", "folder", folder])
+    registry.another_model(project, "0.2", "--remote", "folder")
+    project.governance("register")
+    if champion:
+        promoted(project, 2)
+    forget_key(project)
+    github_projects.meet(hosted.project, hosted.hub)
 
 
 GH = """\

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow  # all together
 
 AREAS = {
     *("git", "remote", "DVC", "DVC remote", "MLflow", "policy", "hooks", "model key"),
-    *("git signing", "approvers", "GitHub", "ledger", "template"),
+    *("git signing", "approvers", "GitHub", "ledger", "monitoring", "template"),
 }
 POLICY = "conf/policy/limited.yaml"
 

@@ -39,6 +39,7 @@ ISSUE = {  # the words of the issue
     *("stale-evidence", "nan-evidence", "forged-lock", "edited-ledger", "cut-ledger"),
     *("reordered-ledger", "rewritten-ledger", "emptied-ledger", "moved-alias", "forged-tag"),
     *("expired-waiver", "replayed-approval", "tampered-model", "governed-file"),
+    *("empty-batch", "stale-batch", "lost-column", "drifted-batch", "group-shift", "unwatched"),
 }
 
 

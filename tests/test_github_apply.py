@@ -78,7 +78,7 @@ def test_after_apply_everything_is_as_wanted(hub: GitHubStandIn, loans: baked.Ba
     report = applied(loans)
     # Then they are as they must be, by what GitHub says and by what it has
     assert report.exit_code == 0
-    assert len(report.changed) == 10
+    assert len(report.changed) == 12
     assert compared(loans).exit_code == 0
     assert tuple(hub.settings.environments) == ENVIRONMENTS
     for name in ("approve-model", "approve-risk"):
@@ -459,18 +459,18 @@ def test_the_commands_plan_apply_and_verify(
     # When nothing is said but `github`, then it is a plan, and nothing is changed
     said = made.governance("github", code=1, **env).stdout
     assert "environment approve-risk: is not there, must be reviewers @acme/model-risk" in said
-    assert "1 as wanted · 10 differs: `uv run governance github apply`" in said
+    assert "1 as wanted · 12 differs: `uv run governance github apply`" in said
     assert made.governance("github", "verify", code=1, **env).stdout.count("as wanted") == 2
     assert hub.settings.changes == 0
     # When it is applied, then it is said what was set
     done = made.governance("github", "apply", **env)
-    assert done.stdout.splitlines()[-1] == "10 settings changed"
+    assert done.stdout.splitlines()[-1] == "12 settings changed"
     assert "ruleset governance: main: set" in done.stderr
     # And then there is nothing more to do
     again = json.loads(made.governance("github", "apply", "--json", **env).stdout)
     assert again["changed"] == []
     assert "nothing changed" in made.governance("github", "apply", **env).stdout
-    assert made.governance("github", "plan", **env).stdout == "11 as wanted\n"
+    assert made.governance("github", "plan", **env).stdout == "13 as wanted\n"
     report = json.loads(made.governance("github", "verify", "--json", **env).stdout)
     assert {one["state"] for one in report["settings"]} == {"as wanted"}
 

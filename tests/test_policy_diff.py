@@ -62,6 +62,15 @@ WAIVER = {"rule": "evaluate.x", "reason": "until the new data", "approved_by": "
 NULL = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "a"}}
 APPROVALS = {"roles": ["model-owner", "risk-owner"], "valid_days": 30}
 REWEIGHED = [("loosened", "risk.weights.evaluate"), ("tightened", "risk.weights.drift")]
+WATCH = {"id": "drift.data", "metric": "drift.x", "warn": 0.1, "retrain": 0.2, "owner": "o"}
+WATCHED = {
+    "minimum_rows": 10,
+    "maximum_age_days": 9,
+    "liveness_days": 9,
+    "rules": [WATCH],
+    "rollback_windows": 3,
+    "retrain_every_days": 9,
+}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
 
 
@@ -107,6 +116,21 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"perturbation": None}, [("loosened", f"perturbation.{one}") for one in MOVED]),
         ({}, {"risk": {"weights": {"evaluate": 50, "drift": 50}}}, REWEIGHED),
         ({}, {"risk": None}, [("loosened", f"risk.weights.{one}") for one in WEIGHTS["weights"]]),
+        ({"monitoring": WATCHED}, {}, [("loosened", "monitoring")]),
+        (
+            {"monitoring": WATCHED},
+            {"monitoring": WATCHED | {"rollback_windows": 4, "minimum_rows": 20}},
+            [
+                ("loosened", "monitoring.rollback_windows"),
+                ("tightened", "monitoring.minimum_rows"),
+            ],
+        ),
+        (
+            {"monitoring": WATCHED},
+            {"monitoring": WATCHED | {"rules": [WATCH | {"retrain": 0.3}]}},
+            [("loosened", "monitoring.drift.data")],
+        ),
+        ({}, {"monitoring": WATCHED}, [("tightened", "monitoring")]),
         ({"approvals": APPROVALS}, {}, [("loosened", "approvals")]),
         (
             {"approvals": APPROVALS},

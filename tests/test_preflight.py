@@ -466,15 +466,45 @@ def test_a_rollback_asks_for_production_and_not_for_who_approves(
     # Given a repository whose plan has no environments with reviewers
     del hub.settings.environments["approve-model"], hub.settings.environments["approve-risk"]
     # When a rollback is to start, then it may
-    found = checks.preflight(loans.path, rollback=True)
+    found = checks.preflight(loans.path, purpose="rollback")
     assert (found.exit_code, found.path, failures(found)) == (0, "rollback", [])
     # And neither CODEOWNERS nor a rule of main stand in its way
     ruleset(hub)["enforcement"] = "disabled"
     assert checks.preflight(loans.path).exit_code == 1
-    assert checks.preflight(loans.path, rollback=True).exit_code == 0
+    assert checks.preflight(loans.path, purpose="rollback").exit_code == 0
     # And not into a production that is not there
     del hub.settings.environments["production"]
-    only(checks.preflight(loans.path, rollback=True), "environment production: it is not there")
+    only(
+        checks.preflight(loans.path, purpose="rollback"), "environment production: it is not there"
+    )
+
+
+@pytest.mark.parametrize("purpose", ["monitor", "retrain"])
+def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
+    hub: GitHubStandIn, loans: baked.BakedProject, purpose: str
+) -> None:
+    # Given a repository in which only these environments are there, and a rule of the ledger
+    names = named_environments(f"{purpose}.yml")
+    environments = hub.settings.environments
+    for name in environments.keys() - names:
+        del environments[name]
+    ruleset(hub)["enforcement"] = "disabled"
+    # When the workflow is to start, then all holds, but for what a project has to name itself
+    found = checks.preflight(loans.path, purpose=purpose)
+    said = "batch source: there is none, so nothing would be measured: set monitor.source in "
+    unknown = [f"{said}conf/config.yaml on main"] if purpose == "monitor" else []
+    assert (failures(found), failures(found, "unknown"), found.path) == ([], unknown, purpose)
+    assert found.exit_code == (2 if unknown else 0)
+    # And each of them that every branch reaches, or that is not there, stops it
+    for name in names:
+        kept = environments.pop(name)
+        assert failures(checks.preflight(loans.path, purpose=purpose))[0].startswith(
+            f"environment {name}: it is not there"
+        )
+        environments[name] = kept | {"deployment_branch_policy": None}
+        (line,) = failures(checks.preflight(loans.path, purpose=purpose))
+        assert f"environment {name}: every branch may deploy" in line
+        environments[name] = kept
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import baked
 import pytest
 import template_package
 import workflow_rules as rules
+import yaml
 
 WORKFLOWS = [path for path in rules.files() if rules.name(path).startswith("project/")]
 MOVING = [path for path in WORKFLOWS if path.name in ("promote.yml", "rollback.yml")]
@@ -50,6 +52,10 @@ def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
     today = template_package.module("governance.today")
     known = {*today.ENVIRONMENTS, settings.PRODUCTION, settings.REGISTRY}
     assert {name for path, _, name in found if path in MOVING} == known
+    # And so it is with those of every other workflow
+    names = template_package.module("governance.preflight").NAMED
+    for purpose in ("monitor", "retrain"):
+        assert {name for path, _, name in found if path.stem == purpose} == set(names[purpose])
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)
@@ -61,6 +67,36 @@ def test_trap_23_what_moves_a_model_waits_its_turn_and_is_never_pushed_out(path:
     group = {"group": "registry", "cancel-in-progress": False, "queue": "max"}
     assert job["concurrency"] == group
     assert "github.run_id" in rules.load(path)["concurrency"]["group"]
+
+
+def test_trap_23_whoever_writes_the_ledger_waits_in_the_same_queue() -> None:
+    # Given the jobs that may push, when their concurrency is read
+    writing = {
+        f"{path.stem}/{name}": job.get("concurrency")
+        for path in WORKFLOWS
+        for name, job in rules.jobs(path).items()
+        if job["permissions"].get("contents") == "write"
+    }
+    # Then all are in one group, whose queue drops nobody
+    assert writing.keys() == {
+        "monitor/monitor", "promote/promote", "retrain/record", "rollback/rollback",
+    }  # fmt: skip
+    group = {"group": "registry", "cancel-in-progress": False, "queue": "max"}
+    assert all(found == group for found in writing.values())
+
+
+def test_a_line_on_new_data_sees_no_token_that_writes() -> None:
+    # Given the jobs of a retraining, when their secrets are read
+    jobs = rules.jobs(baked.TEMPLATE / ".github" / "workflows" / "retrain.yml")
+    secrets = {job: set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(jobs[job]))) for job in jobs}
+    # Then the line has what it reads and what its remote wants, and the token is the other job's
+    read = {f"MLFLOW_TRACKING_{one}" for one in ("USERNAME", "PASSWORD", "TOKEN")}
+    assert secrets["line"] == read | {"DVC_SSH_KEY", "DATA_URL"}
+    assert secrets["propose"] == {"RETRAIN_TOKEN"}
+    assert secrets["record"] == read | {"LEDGER_SSH_KEY", "GOVERNANCE_WEBHOOK"}
+    # And what goes between them is kept as an artifact or missed
+    (upload,) = [one for one in jobs["line"]["steps"] if "upload-artifact" in one.get("uses", "")]
+    assert upload["with"]["if-no-files-found"] == "error"
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)

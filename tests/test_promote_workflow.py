@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -19,7 +19,6 @@ import hosting
 import pytest
 import registry
 import yaml
-from conftest import once
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hosting import Hosted
@@ -29,28 +28,6 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="act runs these jobs for ubuntu on Linux"),
 ]
 NEEDS = ("preflight", "rejudge", "approve-model", "approve-risk")
-
-
-@pytest.fixture(scope="session")
-def hosted_once(
-    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
-) -> baked.BakedProject:
-    """A project on GitHub whose version 1 waits for two approvals."""
-
-    def make(folder: Path) -> None:
-        hosting.build(baked.copy_project(default_line, folder))
-
-    folder = once(tmp_path_factory, "hosted-server", make)
-    return baked.BakedProject(folder / "project", default_line.environment)
-
-
-@pytest.fixture
-def hosted(
-    hosted_once: baked.BakedProject, tmp_path: Path, runner: acting.Runner
-) -> Generator[Hosted]:
-    """A copy of that project for one test, with a GitHub, a registry and a DVC remote."""
-    with hosting.hosted(hosted_once, tmp_path, runner) as found:
-        yield found
 
 
 def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
@@ -294,31 +271,10 @@ def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) 
     assert registry.ledger(hosted.pulled())[-1]["approvals"][0]["source"] == "github:pull:5"
 
 
-def promoted(project: baked.BakedProject, version: int) -> None:
-    """Let two people approve a version with their keys, and promote it."""
-    for name in ("owner", "risk"):
-        registry.approve(project, version, name)
-    project.governance("promote")
-
-
-def another(hosted: Hosted, *, champion: bool) -> None:
-    """Make version 1 champion, and register version 2, which waits or is champion after it."""
-    project = hosting.use_key(hosted.project)
-    promoted(project, 1)
-    folder = str(project.path / ".dvc-remote")
-    project.run(["dvc", "remote", "add", "--local", "folder", folder])
-    registry.another_model(project, "0.2", "--remote", "folder")
-    project.governance("register")
-    if champion:
-        promoted(project, 2)
-    hosting.forget_key(project)
-    github_projects.meet(hosted.project, hosted.hub)
-
-
 @pytest.mark.nightly
 def test_rollback_makes_the_champion_before_champion_again_and_once_only(hosted: Hosted) -> None:
     # Given two versions that were champion one after the other
-    another(hosted, champion=True)
+    hosting.another(hosted, champion=True)
     given = {"reason": "Complaints from customers"}
     # When the workflow runs, then the first is champion, deployed and tested
     run = hosted.run("rollback.yml", given)
@@ -344,7 +300,7 @@ def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed
     hosted: Hosted,
 ) -> None:
     # Given a champion, a newer version that waits, and a service that fails with that alone
-    another(hosted, champion=False)
+    hosting.another(hosted, champion=False)
     hosted.say_yes(model="owner", risk="risk")
     hosted.edit(
         ".github/actions/smoke/action.yml",

@@ -61,6 +61,22 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "artifact-metadata": "write",
         },
     },
+    "project/monitor.yml": {
+        "preflight": READ | {"actions": "read"},
+        "monitor": {  # pushes the ledger, starts workflows, writes the issue
+            "contents": "write",
+            "actions": "write",
+            "issues": "write",
+            "pull-requests": "read",
+            "id-token": "write",
+        },
+    },
+    "project/retrain.yml": {
+        "preflight": READ | {"actions": "read"},
+        "line": READ | {"id-token": "write"},
+        "propose": READ,
+        "record": {"contents": "write", "issues": "write"},
+    },
     "project/rollback.yml": {
         "preflight": READ | {"actions": "read"},
         "rollback": {"contents": "write", "id-token": "write"},

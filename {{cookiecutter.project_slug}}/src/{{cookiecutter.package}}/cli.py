@@ -15,6 +15,8 @@ from .governance.doctor import doctor
 from .governance.ledger_cli import ledger
 from .governance.lineage_cli import lineage
 from .governance.template_cli import template
+from .monitoring.cli import monitor
+from .monitoring.retrain_cli import retrain
 from .problem import Problem, first_line
 
 app = typer.Typer(
@@ -27,10 +29,12 @@ app = typer.Typer(
 app.add_typer(contract, name="contract", no_args_is_help=True)
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(lineage, name="lineage", no_args_is_help=True)
+app.add_typer(retrain, name="retrain", no_args_is_help=True)
 app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
+app.command()(monitor)
 app.command()(page)
 app.command()(predict)
 app.command()(schemas)

@@ -173,7 +173,15 @@ def _targets(node: object) -> list[str]:
     return own + [name for value in node.values() for name in _targets(value)]
 
 
-class Rule(Closed):
+class AsGiven(Closed):
+    """What is not set is left out: DVC reads and compares every line of `params.yaml`."""
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
+
+
+class Rule(AsGiven):
     """One rule: a limit on a metric, or a CEL expression."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
@@ -201,10 +209,56 @@ class Rule(Closed):
             raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
         return self
 
-    @model_serializer(mode="wrap")
-    def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not set: DVC reads and compares every line of `params.yaml`."""
-        return {name: value for name, value in handler(self).items() if value is not None}
+
+class Watch(AsGiven):
+    """One rule of a window of production: what a metric asks for beyond which limit."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+    metric: str
+    each: Literal["feature", "sensitive"] | None = None
+    task: Task | None = None
+    bound: Literal["at_most", "at_least"] = "at_most"
+    warn: Number | None = None
+    retrain: Number | None = None
+    rollback: Number | None = None
+    minimum_n: Count | None = None
+    owner: str
+
+    @property
+    def limits(self) -> dict[Literal["warn", "retrain", "rollback"], float]:
+        """Return level → limit, mildest first."""
+        found = {"warn": self.warn, "retrain": self.retrain, "rollback": self.rollback}
+        return {level: limit for level, limit in found.items() if limit is not None}  # pyright: ignore[reportReturnType]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        limits = list(self.limits.values())
+        if not limits:
+            raise ValueError(f"rule {self.id}: give warn, retrain or rollback")
+        if limits != sorted(limits, reverse=self.bound == "at_least"):
+            raise ValueError(f"rule {self.id}: a milder level has to come first ({self.bound})")
+        if (self.each is not None) != ("{each}" in self.metric):
+            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+        return self
+
+
+class Monitoring(Closed):
+    """When a window of production counts, and what it asks for."""
+
+    minimum_rows: Count = Field(description="fewer are no window")
+    maximum_age_days: Count = Field(description="of a window's newest row: an older one is stale")
+    liveness_days: Count = Field(description="without a measured window nothing is promoted")
+    rollback_windows: Count = Field(description="in a row at the last level before a roll-back")
+    retrain_every_days: Count = Field(description="one retraining in so many days at most")
+    rules: list[Watch] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule {twice[0]} is there twice")
+        return self
 
 
 class Waiver(Closed):
@@ -246,6 +300,7 @@ class Floor(Closed):
     approvals: Approvals | None = Field(default=None, description="likewise")
     perturbation: Perturbation | None = Field(default=None, description="likewise")
     risk: Risk | None = Field(default=None, description="likewise")
+    monitoring: Monitoring | None = Field(default=None, description="likewise")
 
 
 class Policy(Closed):
@@ -258,6 +313,7 @@ class Policy(Closed):
     approvals: Approvals | None = None
     perturbation: Perturbation | None = None
     risk: Risk | None = None
+    monitoring: Monitoring | None = None
     floor: Floor | None = None
 
     @model_validator(mode="after")
@@ -294,6 +350,35 @@ class Notify(Closed):
         return self
 
 
+class Feed(Closed):
+    """Where rows of production come from: files, a database, or what `predict` has logged."""
+
+    kind: Literal["log", "file", "folder", "sql"]
+    path: str | None = Field(default=None, description="file: CSV, Parquet, JSON; folder: of these")
+    url: str | None = Field(default=None, description="sql: as in data.source")
+    query: str | None = Field(default=None, description="sql: the SELECT statement")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needs = {"log": [], "file": ["path"], "folder": ["path"], "sql": ["url", "query"]}
+        lost = [name for name in needs[self.kind] if not getattr(self, name)]
+        if lost:
+            raise ValueError(f"kind {self.kind} needs {' and '.join(lost)}")
+        return self
+
+
+class Monitor(Closed):
+    """What `governance monitor` reads. No stage reads it."""
+
+    source: Feed | None = None
+    labels: Feed | None = Field(default=None, description="request_id, row, label")
+    label_delay_days: int = Field(
+        default=0, strict=True, ge=0, description="log: they come so late"
+    )
+    sensitive: Feed | None = Field(default=None, description="request_id, row, the attributes")
+    time: str | None = Field(default=None, description="the column that dates a row of a batch")
+
+
 class Params(Closed):
     """Everything that `conf/` composes to."""
 
@@ -306,6 +391,7 @@ class Params(Closed):
     model: Model
     policy: Policy
     notify: Notify = Notify()
+    monitor: Monitor = Monitor()
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:

@@ -20,7 +20,7 @@ VERIFY = ("ledger", "verify")
 ROWS = tables.RAW.with_name("rows.parquet").as_posix()
 
 
-def _rewrite(scratch: Scratch, events: list[Event]) -> None:
+def rewrite(scratch: Scratch, events: list[Event]) -> None:
     """Put another chain of commits in the branch's place, each as the ledger writes them."""
     tip: str | None = None
     for event in events:
@@ -41,7 +41,7 @@ def _events(scratch: Scratch) -> list[Event]:
 def edited(scratch: Scratch) -> Sign:
     """Change what an event says, with all commits after it."""
     one, two, *rest = _events(scratch)
-    _rewrite(scratch, [one, two.model_copy(update={"reason": "as agreed"}), *rest])
+    rewrite(scratch, [one, two.model_copy(update={"reason": "as agreed"}), *rest])
     return Sign(r"broken at event 3 .*does not carry the digest of the event before")
 
 
@@ -55,7 +55,7 @@ def cut(scratch: Scratch) -> Sign:
 def reordered(scratch: Scratch) -> Sign:
     """Let two events change places."""
     one, two, three, *rest = _events(scratch)
-    _rewrite(scratch, [one, three, two, *rest])
+    rewrite(scratch, [one, three, two, *rest])
     return Sign("broken at event 2 .*it is number 3, and 2 comes here")
 
 
@@ -67,7 +67,7 @@ def rewritten(scratch: Scratch) -> Sign:
         made.append(
             event.model_copy(update={"previous": previous, "actor": "nobody@drill.invalid"})
         )
-    _rewrite(scratch, made)
+    rewrite(scratch, made)
     return Sign("rewritten: the registered model")
 
 

@@ -20,6 +20,7 @@ from . import (
     faults_ledger,
     faults_lineage,
     faults_people,
+    faults_production,
     faults_tables,
     faults_workflows,
 )
@@ -34,7 +35,7 @@ FILES = (
 )
 FAULTS = {
     fault.name: fault
-    for module in (faults_data, faults_evidence, *FILES, faults_ledger)
+    for module in (faults_data, faults_evidence, *FILES, faults_ledger, faults_production)
     for fault in module.FAULTS
 }
 

@@ -33,7 +33,8 @@ _HEADERS = re.compile(
 
 Action = Literal[
     "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
-    "rollback_failed", "reconciled", "notification_lost", "monitored",
+    "rollback_failed", "reconciled", "notification_lost", "monitored", "rollback_asked",
+    "retraining_asked", "retrained", "retraining_failed", "dispatch_failed", "alert_failed",
 ]  # fmt: skip
 
 

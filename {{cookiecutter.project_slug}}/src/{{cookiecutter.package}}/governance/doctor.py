@@ -69,6 +69,7 @@ def examine(base: Path) -> list[Row]:
         "keys": looks.keys,
         "approvers": looks.people,
         "ledger": looks.ledger,
+        "monitoring": looks.monitoring,
         "GitHub": looks.github,
     }
     with ThreadPoolExecutor(len(waiting)) as pool:

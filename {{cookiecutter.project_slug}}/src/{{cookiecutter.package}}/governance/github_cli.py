@@ -78,6 +78,8 @@ def _tell(report: Report, as_json: bool, *, every: bool) -> None:
 def preflight(
     pull: Annotated[int | None, typer.Option(help="The promotion's pull request.")] = None,
     rollback: Annotated[bool, typer.Option("--rollback", help="Of a rollback.")] = False,
+    monitor: Annotated[bool, typer.Option("--monitor", help="Of monitoring.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Of a retraining.")] = False,
     as_json: Json = False,
 ) -> None:
     """Check what a promotion rests on at GitHub: exit 0 all holds, 1 not, 2 could not ask."""
@@ -85,17 +87,19 @@ def preflight(
 
     from ..files import root
     from . import actions
+    from .preflight import ALONE
     from .preflight import preflight as checked
 
-    if rollback and pull:
-        raise Problem("give either --pull or --rollback")
-    found = checked(root(), pull, rollback=rollback)
+    purpose = "rollback" if rollback else "monitor" if monitor else "retrain" if retrain else None
+    if sum((rollback, monitor, retrain, pull is not None)) > 1:
+        raise Problem("give one of --pull, --rollback, --monitor and --retrain")
+    found = checked(root(), pull, purpose or "promotion")
     actions.output("roles", json.dumps(found.roles))
     actions.output("path", found.path)
     rows = [(one.name, one.state, one.line) for one in found.checks]
     ways = {"environments": "environments", "pull-request": f"pull request {pull}"}
     said = f"people say yes by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
-    said = "nobody has to say yes to a rollback" if rollback else said
+    said = ALONE[purpose] if purpose else said
     table = actions.table(("check", "state", "what to do"), rows)
     actions.summary(f"### Preflight\n\n{actions.plain(said)}\n\n{table}")
     if as_json:

@@ -36,6 +36,7 @@ HINTS = {
     401: "the token is not valid: set GITHUB_TOKEN to one that is",
     404: "it is not there, or the token may not see it",
     409: "its organisation decides that: an owner of it sets it",
+    410: "it is switched off: switch it on in the repository's settings",
 }
 T = TypeVar("T")
 

@@ -22,6 +22,9 @@ Becomes = Callable[[Values | None], Values]
 PRODUCTION = "production"
 REGISTRY = "registry"  # keeps what the registry is read with
 UPDATES = "template-update"  # keeps the token that may change workflows
+MONITORING = "monitoring"  # keeps what batches are read with, and the ledger's key
+RETRAINING = "retrain"  # keeps the token that opens the pull request
+GUARDED = (PRODUCTION, REGISTRY, UPDATES, MONITORING, RETRAINING)  # reviewed by nobody
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"
 GATES = ("data-validation", "drift", "fairness", "performance", "explainability")
@@ -69,7 +72,8 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
             "approval would be two: name different owners",
             1,
         )
-    return Wanted(reviewers | {PRODUCTION: [], REGISTRY: [], UPDATES: []}, checks(workflows), notes)
+    guarded: dict[str, list[str]] = {name: [] for name in GUARDED}
+    return Wanted(reviewers | guarded, checks(workflows), notes)
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:

@@ -19,6 +19,7 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
     "promoted": ("approved",),
     "rolled_back": ("retired",),
     "rollback_failed": ("champion",),
+    "monitored": ("champion",),
 }
 """Action → states from which it is allowed. None: the version is not known yet."""
 

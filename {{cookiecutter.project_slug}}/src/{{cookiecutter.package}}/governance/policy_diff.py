@@ -16,7 +16,7 @@ from . import approvers as people
 from . import declared
 from .declared import Declared
 from .repository import content, extract, git, written_by
-from .rules import fewer_approvals, gentler, weaker_than
+from .rules import fewer_approvals, gentler, laxer, weaker_than
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
 Kind = Literal["loosened", "tightened", "changed"]
@@ -121,6 +121,15 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         why = fewer_approvals(new.approvals, old.approvals, "the base")
         if why:
             yield Change("approvals", "loosened", why)
+    if old.monitoring is None and new.monitoring is not None:
+        yield Change("monitoring", "tightened", "production is watched")
+    if old.monitoring is not None:
+        looser = laxer(new.monitoring, old.monitoring, "the base")
+        yield from (Change(name, "loosened", why) for name, why in looser.items())
+        now = new.monitoring or old.monitoring
+        for name, why in laxer(old.monitoring, now, "the change").items():
+            if name not in looser:
+                yield Change(name, "tightened", why.replace(" is ", " was ", 1))
     if old.floor is not None and old.floor != new.floor:
         yield Change("floor", "loosened", "the organisation's floor is gone or another")
 

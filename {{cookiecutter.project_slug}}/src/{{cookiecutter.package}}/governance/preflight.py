@@ -19,10 +19,12 @@ from .github_settings import (
     ACTIONS,
     DECISION,
     EVERY,
+    MONITORING,
     OWNERS,
     PRODUCTION,
     PROTECTED_ONLY,
     REGISTRY,
+    RETRAINING,
     Values,
     environments,
     owners,
@@ -39,6 +41,19 @@ ENTERPRISE = (
     f"pull request from {BRANCH}… to {PROTECTED}, and give its number"
 )
 State = Literal["holds", "fails", "unknown"]
+Purpose = Literal["promotion", "rollback", "monitor", "retrain"]
+NAMED = {
+    "promotion": (PRODUCTION, REGISTRY),
+    "rollback": (PRODUCTION, REGISTRY),
+    "monitor": (MONITORING,),
+    "retrain": (REGISTRY, RETRAINING, MONITORING),
+}
+"""Purpose of a run → the environments that its jobs name, but for those in which people say yes."""
+ALONE = {
+    "rollback": "a rollback asks nobody: its reason is recorded, and who started it",
+    "monitor": "monitoring asks nobody: what it finds and asks for is recorded",
+    "retrain": "retraining asks nobody: it opens a pull request, and promotes nothing",
+}
 
 
 class Check(Closed):
@@ -52,7 +67,7 @@ class Check(Closed):
 class Preflight(Closed):
     """All conditions, and by which path people say yes."""
 
-    path: Literal["environments", "pull-request", "rollback"]
+    path: Literal["environments", "pull-request", "rollback", "monitor", "retrain"]
     roles: list[str]
     checks: list[Check]
     notes: list[str]
@@ -64,19 +79,19 @@ class Preflight(Closed):
         return 2 if "unknown" in states else 1 if "fails" in states else 0
 
 
-def preflight(base: Path, pull: int | None = None, *, rollback: bool = False) -> Preflight:
-    """Ask GitHub about everything that a promotion rests on; all failures, not the first.
+def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion") -> Preflight:
+    """Ask GitHub about everything that a run rests on; all failures, not the first.
 
-    Of a promotion by a pull request, and of a rollback, no run names the environments in which
-    people say yes.
+    Of a promotion by a pull request, and of what is no promotion, no run names the environments in
+    which people say yes.
     """
     with opened(base, READER) as hub:
         now, branch = hub.today(base)
         named, notes = environments(now)
-        asked = {} if pull or rollback else named
+        asked = {} if pull or purpose in ALONE else named
         checks = _here(base)
         found: dict[str, Values | None] = {}
-        for name in (*asked, PRODUCTION, REGISTRY):
+        for name in (*asked, *NAMED[purpose]):
 
             def ask(name: str = name) -> list[str]:
                 found[name] = hub.environment(name)
@@ -84,8 +99,10 @@ def preflight(base: Path, pull: int | None = None, *, rollback: bool = False) ->
 
             checks += _asked(f"environment {name}", ask)
         checks += _asked(f"rules of {LEDGER}", lambda: ledger_doubts(hub.rules(LEDGER)))
-        if rollback:  # in need, nothing else may stand in its way
-            notes = ["a rollback asks nobody: its reason is recorded, and who started it"]
+        if purpose == "monitor":
+            checks += _made("batch source", _sourceless(now), "unknown")
+        if purpose in ALONE:  # in need, nothing else may stand in its way
+            notes = [ALONE[purpose]]
         else:
             checks += _people(now, None if pull else list(named.values()))
             checks += _made(
@@ -100,7 +117,7 @@ def preflight(base: Path, pull: int | None = None, *, rollback: bool = False) ->
     notes = [*notes, "who may bypass rulesets is seen by `governance github verify` alone"]
     if not actions.here():
         notes = [*notes, "asked only in a workflow: its branch, tracking server, DVC's remote"]
-    path = "rollback" if rollback else "pull-request" if pull else "environments"
+    path = "pull-request" if pull else "environments" if purpose == "promotion" else purpose
     roles = now.policy.approvals.roles if now.policy.approvals else []
     return Preflight(path=path, roles=roles, checks=checks, notes=notes)
 
@@ -188,6 +205,16 @@ def _here(base: Path) -> list[Check]:
         *_made("branch of the run", [] if on_main else wrong),
         *_made("shared stores", unshared(base), "unknown"),
     ]
+
+
+def _sourceless(now: Today) -> list[str]:
+    """Return why a runner has nothing to monitor."""
+    source, mend = now.monitor.source, f"set monitor.source in conf/config.yaml on {PROTECTED}"
+    if source is None:
+        return [f"there is none, so nothing would be measured: {mend}"]
+    if source.kind == "log" and actions.here():
+        return [f"predict's log is of the machine that predicts, no runner has it: {mend}"]
+    return []
 
 
 def _people(now: Today, roles: list[str] | None) -> list[Check]:

@@ -16,6 +16,7 @@ from .bundle import Checked, Statement
 from .chain import Entry
 from .decision import Decision
 from .lifecycle import Lifecycle, Version, require_legal
+from .liveness import require_watched
 from .record import record, settle, situation
 from .registry import RELEASES, Registry
 from .repository import signs
@@ -57,6 +58,7 @@ def promote(
         settle(base, registry, life)
         return None
     require_legal("promoted", version.number, version.state)
+    require_watched(life, now.policy, now.day)
     require_reviewed(base, version, life, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))

@@ -26,6 +26,7 @@ from .repository import extract
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
 TOLERANCE = 1e-9
+STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")  # no run is logged there
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
 
@@ -54,7 +55,7 @@ def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str
         shutil.copyfile(champion, scratch / model_file.CHAMPION)
     for stage in stages:
         say(f"recomputing {stage}")
-        _run(scratch, stage)
+        run_stage(scratch, stage)
         if stage == "train":
             _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
@@ -149,10 +150,10 @@ def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]
     return ()
 
 
-def _run(scratch: Path, stage: str) -> None:
+def run_stage(scratch: Path, stage: str) -> None:
+    """Run one stage in a copy of the project, apart from any tracking server."""
     package = __name__.split(".")[0]
-    dropped = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")
-    env = {name: value for name, value in os.environ.items() if name not in dropped}
+    env = {name: value for name, value in os.environ.items() if name not in STORES}
     done = subprocess.run(
         [sys.executable, "-m", f"{package}.stage", stage],
         cwd=scratch,

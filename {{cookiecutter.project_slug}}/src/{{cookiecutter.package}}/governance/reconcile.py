@@ -15,6 +15,7 @@ from .chain import Anchor, Entry
 from .decision import screen
 from .ledger_remote import Vanished, fetch, last_seen, pull, push, remote_head
 from .lifecycle import Lifecycle, Version, trace
+from .liveness import last_window
 from .record import (
     Unanchored,
     record,
@@ -52,6 +53,7 @@ class Report(Closed):
     differences: list[str] = Field(default_factory=list)
     broken: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
+    watched: str = Field(default="", description="the champion's last window")
 
 
 def compare(base: Path, registry: Registry) -> Report:
@@ -77,6 +79,7 @@ def compare(base: Path, registry: Registry) -> Report:
         differences=differences,
         broken=broken,
         notes=_notes(base, life),
+        watched=last_window(life.champion) if life.champion else "",
     )
 
 
@@ -144,7 +147,7 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
     return Row(
         version=number,
         state=state,
-        since=entries[-1].event.time,
+        since=[one for one in entries if one.event.action != "monitored"][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
         model=entries[0].event.subject["model"],
         commit=entries[0].event.subject["commit"],
@@ -252,6 +255,8 @@ def show(report: Report, mended: list[str], *, every: bool) -> None:
             values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
             table.add_row(*map(str, values), row.model[:19], row.commit[:12])
         console.print(table if report.rows else f"{report.name}: no version in the ledger")
+        if report.watched:
+            console.print(escape(report.watched), soft_wrap=True)
     for line in mended:
         console.print(f"[green]mended[/] {escape(line)}")
     for line in report.notes:

@@ -47,7 +47,7 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
     signing.require_listed(key, read_approvers(base))
     seen = situation(base, registry)
     life = seen.life
-    _require_in_remote(base)
+    require_in_remote(base)
     day = datetime.now(UTC).date()
     with tempfile.TemporaryDirectory() as name:
         scratch, folder = Path(name) / "copy", Path(name) / "bundle"
@@ -79,7 +79,7 @@ def _rival(
         return None
 
 
-def _require_in_remote(base: Path) -> None:
+def require_in_remote(base: Path) -> None:
     """Refuse data or a model that only this machine has."""
     command = [sys.executable, "-m", "dvc", "status", "--cloud", "--json"]
     done = subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)

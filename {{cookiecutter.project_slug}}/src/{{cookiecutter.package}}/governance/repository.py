@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..problem import Problem, first_line
 
 PROTECTED = "main"  # where changes go in by review
 REMOTE = "origin"
+LOCK = "uv.lock"  # `uv run` writes it before any command runs
 FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
 SETTINGS = {
     "core.quotePath": "false",
@@ -178,6 +180,17 @@ def extract(base: Path, commit: str, target: Path) -> None:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(out[begin : start - 1])
+
+
+def patch(base: Path) -> bytes:
+    """Return everything in the working tree that HEAD has not, for `git apply`."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
+        git(base, "add", "--all", "--", ".", f":(exclude){LOCK}", GIT_INDEX_FILE=index)
+        words = ("--cached", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
+        done = attempt(base, "diff", *words, "--no-color", "HEAD", GIT_INDEX_FILE=index)
+    return done.stdout
 
 
 def precedes(base: Path, one: str, two: str) -> bool:

@@ -10,6 +10,7 @@ from ..problem import Problem
 from . import bundle
 from .chain import Entry
 from .lifecycle import Lifecycle, Version, require_legal
+from .liveness import reign
 from .promote import require_allowed
 from .record import record, settle, situation
 from .registry import Registry
@@ -37,7 +38,7 @@ def rollback(
     now, life = seen.now, seen.life
     champion = life.champion
     run = current_run()
-    last = champion.entries[-1] if champion is not None else None
+    last = reign(champion)[0] if champion is not None else None
     if last and run and (last.event.action, last.event.details.get("run")) == ("rolled_back", run):
         settle(base, registry, life)
         if happened is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from ..config import Approvals, Floor, Policy, Rule, Task
+from ..config import Approvals, Floor, Monitoring, Policy, Rule, Task, Watch
 from ..problem import first_line
 
 
@@ -74,6 +74,8 @@ def undercuts(policy: Policy) -> dict[str, str]:
         why = fewer_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
     weaker |= gentler(policy, policy.floor)
+    if policy.floor.monitoring is not None:
+        weaker |= laxer(policy.monitoring, policy.floor.monitoring)
     for least in policy.floor.rules:
         rule = own.get(least.id)
         why = "the rule is missing" if rule is None else weaker_than(rule, least)
@@ -117,13 +119,32 @@ def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the f
     return ""
 
 
-def weaker_than(rule: Rule, least: Rule, whose: str = "the floor") -> str:
+def laxer(own: Monitoring | None, least: Monitoring, whose: str = "the floor") -> dict[str, str]:
+    """Return `monitoring.…` → how production is watched less than under `whose` policy."""
+    if own is None:
+        return {"monitoring": "the section is missing"}
+    found: dict[str, str] = {}
+    for name in ("minimum_rows", "maximum_age_days", "liveness_days", "rollback_windows",
+                 "retrain_every_days"):  # fmt: skip
+        mine, theirs = getattr(own, name), getattr(least, name)
+        if mine < theirs if name == "minimum_rows" else mine > theirs:
+            found[f"monitoring.{name}"] = f"{name} is {mine}, {whose} has {theirs}"
+    rules = {rule.id: rule for rule in own.rules}
+    for rule in least.rules:
+        now = rules.get(rule.id)
+        why = "the rule is missing" if now is None else weaker_than(now, rule, whose)
+        found |= {f"monitoring.{rule.id}": why} if why else {}
+    return found
+
+
+def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor") -> str:
     """Return how a rule is weaker than, or another than, that of `whose` policy, or nothing."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
-        if getattr(rule, name) != getattr(least, name):
-            return f"{name} is {getattr(rule, name)!r}, {whose} has {getattr(least, name)!r}"
-    for name in ("warn", "block"):
-        limit, floor = getattr(rule, name), getattr(least, name)
+        one, other = getattr(rule, name, None), getattr(least, name, None)
+        if one != other:
+            return f"{name} is {one!r}, {whose} has {other!r}"
+    for name in ("warn", "block", "retrain", "rollback"):
+        limit, floor = getattr(rule, name, None), getattr(least, name, None)
         looser = (
             limit is None or (limit > floor if rule.bound == "at_most" else limit < floor)
             if floor is not None
@@ -131,9 +152,10 @@ def weaker_than(rule: Rule, least: Rule, whose: str = "the floor") -> str:
         )
         if looser:
             return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
-    if least.evidence == "interval" and rule.evidence == "point":
+    if getattr(least, "evidence", "") == "interval" and getattr(rule, "evidence", "") == "point":
         return f"evidence is point, {whose} has interval"
-    if (rule.minimum_n or 0) < (least.minimum_n or 0):
+    other = isinstance(rule, Watch) and rule.minimum_n != least.minimum_n  # a higher one is silent
+    if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
     return ""
 

@@ -34,6 +34,7 @@ def update(
     from . import template_update as updating
     from .actions import output, plain, summary
     from .commands import say
+    from .repository import patch as patched
 
     base = root()
     done, found, told = updating.update(base, say)
@@ -45,7 +46,7 @@ def update(
         lines = [f"- {plain(name)}" for name in done.files]
         summary("\n".join([f"### Updated to {_at(done.commit)}", "", *lines]))
     if done.files and patch:
-        write_bytes(patch.absolute(), updating.patch(base))
+        write_bytes(patch.absolute(), patched(base))
     values |= {"before": done.before, "commit": done.commit, "files": done.files}
     values |= {"declared": told}
     line = f"nothing to do: the project is at {_at(done.commit)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,11 +10,10 @@ from pathlib import Path
 
 from ..files import write_bytes
 from .governed import WORKFLOWS
-from .repository import attempt, git, require_clean
+from .repository import LOCK, git, require_clean
 from .repository import content as stored
 from .template import content, cruft, differences, fetched, origin
 
-LOCK = "uv.lock"  # `uv run` writes it before any command runs
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
 Say = Callable[[str], None]
 
@@ -53,17 +51,6 @@ def update(base: Path, say: Say) -> tuple[Update, list[str], list[str]]:
             now = origin(base)
             say("comparing with the template")
             return Update(known.commit, now.commit, files), *differences(base, now, copy)
-
-
-def patch(base: Path) -> bytes:
-    """Return everything in the working tree that HEAD has not, for `git apply`."""
-    with tempfile.TemporaryDirectory() as folder:
-        index = str(Path(folder) / "index")
-        git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
-        git(base, "add", "--all", "--", ".", f":(exclude){LOCK}", GIT_INDEX_FILE=index)
-        words = ("--cached", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
-        done = attempt(base, "diff", *words, "--no-color", "HEAD", GIT_INDEX_FILE=index)
-    return done.stdout
 
 
 @contextmanager

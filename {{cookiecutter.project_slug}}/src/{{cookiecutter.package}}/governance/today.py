@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from ..composition import CONF, compose
-from ..config import Approvals, Notify, Policy, Project
+from ..config import Approvals, Monitor, Notify, Policy, Project
 from ..files import digest_of
 from ..problem import Problem
 from . import approvers as people
@@ -38,6 +38,7 @@ class Today:
     policy: Policy
     notify: Notify
     approvers: Approvers
+    monitor: Monitor
 
     @property
     def policy_digest(self) -> str:
@@ -57,7 +58,8 @@ def rules_of(base: Path, commit: str) -> Today:
         params = compose(Path(scratch) / CONF)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
-    return Today(commit, day, params.project, params.policy, params.notify, approvers)
+    told = (params.project, params.policy, params.notify)
+    return Today(commit, day, *told, approvers, params.monitor)
 
 
 def judge_again(bundle: Checked, now: Today) -> Decision:

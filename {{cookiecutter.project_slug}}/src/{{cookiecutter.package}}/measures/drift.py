@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ..problem import Problem
 
+CHANCE = 0.01  # how often chance alone may leave something beyond its share
 FLOOR = 1e-4  # an empty bin counts as this share: the logarithm of zero has no value
 
 
@@ -58,6 +59,17 @@ def expected_without_drift(bins: int, reference_rows: int, current_rows: int) ->
     freedom (Yurdakul & Naranjo 2020, "Statistical properties of the population stability index").
     """
     return max(0, bins - 1) * (1 / reference_rows + 1 / current_rows)
+
+
+def beyond_chance(reference: Sequence[int], current: Sequence[int]) -> float:
+    """Return what is left of PSI when chance may have its share: 99 % of samples without drift
+    have none left (χ² as in `expected_without_drift`). So small windows raise no false alarm.
+    """
+    from scipy.special import chdtri
+
+    bins = sum(r + c > 0 for r, c in zip(reference, current, strict=True))
+    share = float(chdtri(max(1, bins - 1), CHANCE)) * (1 / sum(reference) + 1 / sum(current))
+    return max(0.0, population_stability_index(reference, current) - share)
 
 
 def largest(values: Mapping[str, float]) -> tuple[str, float]:

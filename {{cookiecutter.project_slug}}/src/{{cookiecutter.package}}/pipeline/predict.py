@@ -14,8 +14,7 @@ from ..config import Data, Source
 from ..evidence import AnyEvidence
 from ..files import write_text
 from ..problem import Problem
-from . import sources
-from .columns import as_text
+from .batch import KINDS, as_trained, relation, typed
 from .evaluate import predicted
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
     moment = datetime.now(UTC)
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     features, kept = _features(source, origin)
-    score, prediction = _predicted(model_file.load(origin.model), features)
+    score, prediction = scored(model_file.load(origin.model), features)
     given = pd.DataFrame(
         {
             "request_id": request,
@@ -89,7 +88,8 @@ def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
     return Answer(request, origin.version, len(given), log)
 
 
-def _predicted(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
+def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
+    """Return score and prediction of each row."""
     task = "classification" if hasattr(model, "classes_") else "regression"
     return predicted(model, features, task)
 
@@ -104,10 +104,8 @@ def _features(source: Path, origin: Origin) -> tuple[pd.DataFrame, pd.DataFrame]
     types = {column.name: column.type for column in ingested.body.columns}
     numeric, categorical = trained.body.numeric, trained.body.categorical
     frame = _read(source, origin.data, types, [*numeric, *categorical])
-    columns = {name: frame[name].astype("float64") for name in numeric}
-    columns |= {name: as_text(frame[name]) for name in categorical}
-    others = [name for name in frame.columns if name not in columns]
-    features = pd.DataFrame(columns)[[*numeric, *categorical]]
+    features = as_trained(frame, numeric, categorical)
+    others = [name for name in frame.columns if name not in features]
     return features, pd.concat([features, frame[others]], axis=1)
 
 
@@ -117,39 +115,19 @@ def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) ->
 
     with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as db:
         described = Source(kind="file", path=str(source), missing=data.source.missing)
+        rows = relation(described, db, Path(scratch))
         try:
-            found = sources.file(described, 0, db, Path(scratch))
-        except Problem as problem:
-            text = str(problem).removeprefix("data.source.path: ")
-            raise Problem(text.replace("(paths count from the project's root)", "")) from problem
-        before, csv, after = found.relation.rpartition("header=true, ")  # the path comes before
-        relation = f"{before}{csv}{'all_varchar=true, ' if csv else ''}{after}"
-        try:
-            there = [str(row[0]) for row in db.execute(f"DESCRIBE FROM {relation}").fetchall()]
-            lost = [name for name in wanted if name not in there]
+            found = typed(db, rows, types)
+            lost = [name for name in wanted if name not in found.names]
             if lost:
                 raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs")
-            names = [name for name in types if name in there]
-            casts = {name: f"TRY_CAST({tables.quoted(name)} AS {types[name]})" for name in names}
-            bad = ", ".join(
-                f"count(*) FILTER ({tables.quoted(name)} IS NOT NULL AND {cast} IS NULL)"
-                for name, cast in casts.items()
-            )
-            counts = db.execute(f"SELECT {bad}, count(*) FROM {relation}").fetchall()[0]
-            _require_fit(source, dict(zip(names, counts, strict=False)), types, int(counts[-1]))
-            listed = ", ".join(f"{cast} AS {tables.quoted(name)}" for name, cast in casts.items())
-            return db.execute(f"SELECT {listed} FROM {relation}").df()
+            if found.rows == 0:
+                raise Problem(f"{source} has no row")
+            for name, count in found.unfit.items():
+                raise Problem(
+                    f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
+                    f"{KINDS.get(types[name], 'text')}, as the model was trained on: mend them"
+                )
+            return db.execute(found.sql).df()
         except duckdb.Error as error:
             raise Problem(f"{source} cannot be read as a table: mend or convert it") from error
-
-
-def _require_fit(source: Path, bad: dict[str, int], types: dict[str, str], rows: int) -> None:
-    if rows == 0:
-        raise Problem(f"{source} has no row")
-    kinds = {"DOUBLE": "a number", "BIGINT": "a whole number", "TIMESTAMP": "a date"}
-    for name, count in bad.items():
-        if count:
-            raise Problem(
-                f"{source}: {count:,} of {rows:,} values of {name!r} are not "
-                f"{kinds.get(types[name], 'text')}, as the model was trained on: mend them"
-            )

@@ -1,0 +1,396 @@
+"""One window of production, measured in place on the default project: what counts, and what not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import template_package
+from baked import BakedProject
+
+config = template_package.module("config")
+evidence = template_package.module("evidence")
+predict = template_package.module("pipeline.predict")
+reading = template_package.module("monitoring.reading")
+window = template_package.module("monitoring.window")
+composition = template_package.module("composition")
+Problem = template_package.module("problem").Problem
+
+NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+ROWS = 900
+
+
+class Watch:
+    """A champion as `predict` loads it, without a registry, and how a test measures a window."""
+
+    def __init__(self, project: BakedProject) -> None:
+        params = config.parse(config.read_raw(project.path / "params.yaml"))
+        self.origin = predict.Origin(
+            version=1,
+            state="champion",
+            digest="sha256:1",
+            model=project.path / "models" / "model.skops",
+            evidence=evidence.collect(project.path),
+            data=params.data,
+        )
+        self.policy = composition.compose(project.path / "conf", ["policy=limited"]).policy
+        raw = pd.read_parquet(project.path / "data" / "raw.parquet")
+        self.raw = raw.sample(6 * ROWS, random_state=1, ignore_index=True)
+
+    def rows(self, part: int = 0, days: float = 1) -> pd.DataFrame:
+        """Rows of the table as production might give them, the newest so many days old."""
+        frame = self.raw.iloc[part * ROWS : (part + 1) * ROWS].reset_index(drop=True)
+        ends = pd.Timestamp(NOW.replace(tzinfo=None)) - pd.to_timedelta(days, "D")
+        return frame.assign(applied_on=ends.floor("D") - pd.to_timedelta(frame.index % 7, "D"))
+
+    def look(
+        self, feed: Any, *, since: datetime | None = None, limits: Any = None, **monitor: Any
+    ) -> Any:
+        """Measure one window."""
+        asked = window.Asked(
+            monitoring=self.policy.monitoring.model_copy(update=limits or {}),
+            monitor=config.Monitor(**monitor),
+            confidence=0.95,
+            now=NOW,
+            since=since,
+        )
+        feed = reading.feed_of(feed) if isinstance(feed, Path) else config.Feed(**feed)
+        return window.look(feed, self.origin, asked)
+
+
+@pytest.fixture(scope="module")
+def watch(default_line: BakedProject) -> Watch:
+    return Watch(default_line)
+
+
+@pytest.fixture(autouse=True)
+def inside(default_line: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with the project's contract and nothing else, so that nothing is left."""
+    (tmp_path / "governance").symlink_to(default_line.path / "governance")
+    monkeypatch.chdir(tmp_path)
+
+
+def saved(frame: pd.DataFrame, name: str = "batch.parquet") -> Path:
+    """Write a batch where the test works."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".json":
+        frame.to_json(path, orient="records", lines=True, date_format="iso")
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+def verdicts(found: Any) -> dict[str, str]:
+    """Rule → level."""
+    return {rule.id: rule.verdict for rule in found.rules}
+
+
+def test_a_batch_as_training_had_it_is_healthy_whatever_its_form(watch: Watch) -> None:
+    # Given one batch as Parquet, as CSV, as JSON, and in parts in a folder
+    rows = watch.rows()
+    saved(rows.iloc[:400], "parts/a.csv")
+    saved(rows.iloc[400:], "parts/sub/b.parquet")
+    feeds = [saved(rows, f"batch.{kind}") for kind in ("parquet", "csv", "json")]
+    feeds.append(Path("parts"))
+    # When each is measured
+    found = [watch.look(feed) for feed in feeds]
+    # Then all say the same, and it is well
+    assert {one.level for one in found} == {"healthy"}, found[0].reasons
+    assert len({one.digest for one in found}) == 1
+    for other in found[1:]:
+        assert [rule.value for rule in other.rules] == pytest.approx(
+            [rule.value for rule in found[0].rules], nan_ok=True
+        )
+    names = ["batch.parquet", "batch.csv", "batch.json", "parts"]
+    assert [one.batch for one in found] == names
+    # And drift, fairness and, as the target is there, performance were measured
+    first = found[0]
+    assert (first.rows, first.labelled) == (ROWS, ROWS)
+    assert (first.since, first.until) == ("2026-06-23T00:00:00Z", "2026-06-29T00:00:00Z")
+    assert set(verdicts(first).values()) <= {"healthy", "not_measured"}
+    for name in ("drift.data[income]", "drift.prediction", "fairness.demographic_parity[sex]",
+                 "performance.roc_auc", "drift.target", "contract.failed"):  # fmt: skip
+        assert verdicts(first)[name] == "healthy", first.reasons
+    assert {column.name for column in first.columns} >= {"income", "purpose", "prediction"}
+    assert {group.name for group in first.groups} >= {"sex", "sex*age_group"}
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        (lambda rows: rows.head(0), "0 rows, at least 300 wanted"),
+        (lambda rows: rows.head(299), "299 rows, at least 300 wanted"),
+        (
+            lambda rows: rows.assign(applied_on=rows["applied_on"] - pd.Timedelta(days=45)),
+            "stale: the newest row is of 2026-05-15, 46 days old, at most 45",
+        ),
+        (
+            lambda rows: rows.assign(applied_on=rows["applied_on"] + pd.Timedelta(days=3)),
+            "the newest row is of 2026-07-02, which is still to come",
+        ),
+        (lambda rows: rows.assign(applied_on=None), "no row has a time in 'applied_on'"),
+        (lambda rows: rows.drop(columns="applied_on"), "no row has a time in 'applied_on'"),
+        (lambda rows: rows.drop(columns="income"), "has lost column 'income', which the model"),
+    ],
+)
+def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
+    watch: Watch, change: Callable[[pd.DataFrame], pd.DataFrame], cause: str
+) -> None:
+    # Given a batch with something wrong, when it is measured
+    found = watch.look(saved(change(watch.rows())))
+    # Then it was not, and the reason is said; no rule is called healthy
+    assert found.level == "not_measured"
+    assert any(cause in one for one in found.reasons), found.reasons
+    assert set(verdicts(found).values()) == {"not_measured"}
+
+
+def test_a_file_of_a_folder_that_lost_a_column_is_seen(watch: Watch) -> None:
+    # Given a folder of which one file has lost a column, and one has a new one
+    rows = watch.rows()
+    saved(rows.iloc[:450].assign(shoe_size=42), "parts/a.csv")
+    saved(rows.iloc[450:].drop(columns="income"), "parts/b.csv")
+    # Then the column is not filled up with nulls in silence
+    found = watch.look(Path("parts"))
+    assert found.level == "not_measured"
+    assert "'income'" in found.reasons[0]
+
+
+def test_a_new_column_and_values_of_another_type_are_said_by_name(watch: Watch) -> None:
+    # Given a batch with a column that nobody knows, and texts among numbers
+    rows = watch.rows().assign(shoe_size=42)
+    rows["income"] = rows["income"].astype("object").where(rows.index != 5, "a lot")
+    found = watch.look(saved(rows, "batch.csv"))
+    # Then the rest is measured, and both are named
+    assert found.level == "warn"
+    assert verdicts(found)["schema.new_columns"] == "warn"
+    assert any("shoe_size" in one for one in found.reasons)
+    assert any("income: 1 values are not of its type" in one for one in found.reasons)
+
+
+def test_drift_asks_for_retraining_and_says_where(watch: Watch) -> None:
+    # Given a batch in which incomes have doubled, when it is measured
+    found = watch.look(saved(watch.rows().assign(income=lambda rows: rows["income"] * 2)))
+    # Then that column is named first, with its worst bin; others are as they were
+    assert found.level == "retrain"
+    assert found.reasons[0].startswith("drift.data[income]: ")
+    assert re.search(
+        r"at most 0.25 for retrain; PSI [\d.]+, most of it in '\(.*\]': 10", found.reasons[0]
+    )
+    assert verdicts(found)["drift.data[debt_ratio]"] == "healthy"
+    # And a limit by the policy decides: with others the same is a warning
+    limits = {"rules": [one for one in watch.policy.monitoring.rules if one.id != "drift.data"]}
+    assert watch.look(Path("batch.parquet"), limits=limits).level != "retrain"
+
+
+def shifted(watch: Watch, part: int) -> pd.DataFrame:
+    """A batch whose women are those with the highest scores, whose men those with the lowest."""
+    model = template_package.module("model_file").load(watch.origin.model)
+    rows = watch.rows(part)
+    trained = watch.origin.evidence["train"].body
+    inputs = template_package.module("pipeline.batch").as_trained(
+        rows, list(trained.numeric), list(trained.categorical)
+    )
+    score = pd.Series(predict.scored(model, inputs)[0])
+    return rows.assign(sex=score.gt(score.median()).map({True: "female", False: "male"}))
+
+
+def test_a_shift_between_groups_reaches_the_last_level_with_labels_or_without(
+    watch: Watch,
+) -> None:
+    # Given a batch with a planted shift between groups, when it is measured
+    rows = shifted(watch, 0)
+    for batch in (rows, rows.drop(columns="repaid")):
+        found = watch.look(saved(batch))
+        # Then parity is broken beyond doubt
+        assert found.level == "rollback"
+        assert verdicts(found)["fairness.demographic_parity[sex]"] == "rollback"
+        labelled = "repaid" in batch
+        assert (verdicts(found)["fairness.equalized_odds[sex]"] != "not_measured") == labelled
+    # And a group that is too small to compare is left out, named, and hides nothing
+    rows.loc[:10, "age_group"] = "90+"
+    found = watch.look(saved(rows))
+    assert verdicts(found)["fairness.demographic_parity[sex]"] == "rollback"
+    reason = next(r.reason for r in found.rules if r.id == "fairness.demographic_parity[age_group]")
+    assert "too small to compare: 90+ (n=11)" in reason
+
+
+def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any) -> None:
+    """Log rows as `predict` does."""
+    trained = watch.origin.evidence["train"].body
+    inputs = template_package.module("pipeline.batch").as_trained(
+        rows, list(trained.numeric), list(trained.categorical)
+    )
+    model = template_package.module("model_file").load(watch.origin.model)
+    score, prediction = predict.scored(model, inputs)
+    known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
+    known |= {"score": score, "model_version": 1, "model_state": "champion"}
+    known |= {"model_digest": "sha256:1", "predicted_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    others = [name for name in rows.columns if name not in inputs]
+    log = pd.concat([pd.DataFrame(known | more), inputs, rows[others]], axis=1)
+    saved(log, f"data/prediction_log/{at:%Y-%m-%d}/{request}.parquet")
+
+
+def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
+    watch: Watch,
+) -> None:
+    # Given two logged requests without labels or sensitive attributes
+    rows = watch.rows()
+    bare = rows.drop(columns=["repaid", "sex", "age_group"])
+    served(watch, bare.iloc[:500].reset_index(drop=True), "one", NOW - timedelta(hours=5))
+    served(watch, bare.iloc[500:].reset_index(drop=True), "two", NOW - timedelta(hours=2))
+    log = {"kind": "log"}
+    before = watch.look(log)
+    assert (before.rows, before.labelled, before.level) == (ROWS, 0, "healthy")
+    assert any("no labels yet" in one for one in before.reasons)
+    assert verdicts(before)["performance.roc_auc"] == "not_measured"
+    assert verdicts(before)["fairness.demographic_parity[sex]"] == "not_measured"
+    # When labels come for the first request only, in another order, one twice, one contradicted,
+    # one of a request that nobody made
+    labels = pd.DataFrame({"request_id": "one", "row": range(500), "label": rows["repaid"][:500]})
+    labels = labels.sample(frac=1, random_state=0)
+    other = {"yes": "no", "no": "yes"}
+    row = labels.iloc[[7]]
+    more = [labels.iloc[[3]], row.assign(label=row["label"].map(other))]
+    more += [pd.DataFrame({"request_id": ["nobody"], "row": [0], "label": ["yes"]})]
+    more += [pd.DataFrame({"request_id": ["two"], "row": [9], "label": [None]})]
+    saved(pd.concat([labels, *more]), "labels.csv")
+    people = pd.concat(
+        [
+            pd.DataFrame(
+                {"request_id": name, "row": range(len(part)), **part[["sex", "age_group"]]}
+            )
+            for name, part in (
+                ("one", rows.iloc[:500].reset_index(drop=True)),
+                ("two", rows.iloc[500:].reset_index(drop=True)),
+            )
+        ]
+    )
+    saved(people, "people.parquet")
+    found = watch.look(
+        log,
+        labels={"kind": "file", "path": "labels.csv"},
+        sensitive={"kind": "file", "path": "people.parquet"},
+    )
+    # Then those that are sure count, and the rest is said
+    assert found.digest == before.digest
+    assert (found.rows, found.labelled) == (ROWS, 499)
+    said = " / ".join(found.reasons)
+    for cause in (
+        "labels: 1 are there twice, and count once",
+        "labels: 1 rows have different ones, and none counts",
+        "labels: 1 are of a request or row that is not in this window",
+        "labels: 401 of 900 rows have none",
+    ):
+        assert cause in said
+    assert verdicts(found)["performance.roc_auc"] == "healthy"
+    # And joined attributes are as good as the batch's own
+    whole = watch.look(saved(rows))
+    name = "fairness.demographic_parity[sex*age_group]"
+    values = [{rule.id: rule.value for rule in one.rules}[name] for one in (found, whole)]
+    assert values[0] == pytest.approx(values[1])
+
+
+def test_labels_in_another_spelling_are_no_labels(watch: Watch) -> None:
+    # Given labels that say 1 and 0 where the table says yes and no
+    served(watch, watch.rows().drop(columns="repaid"), "one", NOW)
+    labels = {"request_id": "one", "row": range(ROWS), "label": [1, 0] * (ROWS // 2)}
+    saved(pd.DataFrame(labels), "labels.csv")
+    found = watch.look({"kind": "log"}, labels={"kind": "file", "path": "labels.csv"})
+    # Then nothing is measured by them, and the reason is said
+    assert verdicts(found)["performance.roc_auc"] == "not_measured"
+    assert any("all 900 labels are of one class: are they written" in r for r in found.reasons)
+
+
+def test_what_cannot_be_joined_is_said(watch: Watch) -> None:
+    # Given a batch without request ids, when labels are configured, then it is measured without
+    rows = watch.rows().drop(columns=["repaid", "sex"])
+    labels = {"kind": "file", "path": "labels.csv"}
+    found = watch.look(saved(rows), labels=labels, sensitive=labels)
+    assert "labels: the batch has no request_id and row to join them by" in found.reasons
+    assert verdicts(found)["fairness.demographic_parity[age_group]"] == "healthy"
+    # And a file of labels that is none is refused in a line
+    served(watch, rows, "one", NOW)
+    saved(rows, "labels.csv")
+    with pytest.raises(Problem, match=r"labels: labels.csv has no column 'request_id'"):
+        watch.look({"kind": "log"}, labels=labels)
+    Path("labels.csv").unlink()
+    with pytest.raises(Problem, match=r"labels.csv does not exist"):
+        watch.look({"kind": "log"}, labels=labels)
+
+
+def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
+    watch: Watch,
+) -> None:
+    # Given what was logged three days ago, yesterday, and by another version
+    rows = watch.rows()
+    served(watch, rows, "old", NOW - timedelta(days=3))
+    served(watch, watch.rows(1).iloc[:400].reset_index(drop=True), "new", NOW - timedelta(days=1))
+    served(watch, watch.rows(2), "other", NOW, model_digest="sha256:2")
+    log = {"kind": "log"}
+    # When the first two days were measured already, then what is new is measured
+    found = watch.look(log, since=NOW - timedelta(days=3))
+    assert (found.rows, found.labelled, found.batch) == (400, 400, "prediction log")
+    assert found.until == "2026-06-29T12:00:00Z"
+    assert "900 rows were answered by other versions: left out" in found.reasons
+    assert watch.look(log).rows == 1300
+    # And labels that come three days late are those of three days ago
+    late = watch.look(log, since=NOW - timedelta(days=2), label_delay_days=3)
+    assert (late.rows, late.labelled) == (400, 900)
+    # And where nothing is new, nothing was measured
+    empty = watch.look(log, since=NOW - timedelta(hours=1))
+    assert (empty.rows, empty.level) == (0, "not_measured")
+
+
+def test_what_was_served_counts_and_not_what_the_model_says_today(watch: Watch) -> None:
+    # Given a log in which somebody was told something else than the model says
+    served(watch, watch.rows(), "one", NOW, score=0.999, prediction=1)
+    found = watch.look({"kind": "log"})
+    # Then the drift of the predictions says so
+    assert verdicts(found)["drift.prediction"] == "retrain"
+
+
+def test_without_a_log_or_a_readable_file_there_is_no_window(watch: Watch) -> None:
+    empty = watch.look({"kind": "log"})
+    assert (empty.rows, empty.level) == (0, "not_measured")
+    for text, cause in (("", "is empty"), ("<html>", "is a web page")):
+        Path("batch.csv").write_text(text, encoding="utf-8")
+        with pytest.raises(Problem, match=cause):
+            watch.look(Path("batch.csv"))
+    Path("none").mkdir()
+    with pytest.raises(Problem, match="holds no CSV, Parquet or JSON file"):
+        watch.look(Path("none"))
+    with pytest.raises(Problem, match="does not exist"):
+        watch.look(Path("lost.csv"))
+
+
+def test_a_regression_is_watched_too(watch: Watch) -> None:
+    # Given a champion that predicts a number, and people in two groups
+    measure = template_package.module("monitoring.measure")
+    target = pd.Series([float(n % 50) for n in range(600)])
+    prediction = target + pd.Series([5.0 if n % 2 else -5.0 for n in range(600)])
+    groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
+    part = template_package.module("monitoring.rows").Part(
+        groups, prediction, prediction, target.where(target.index > 99), groups
+    )
+    # When both are measured on the labelled rows
+    found = measure.treated(part, "regression", 0.95, 30, late=True)
+    done = measure.performed(part.target, part.score, part.prediction, "regression")
+    # Then who is promised too much shows, in standard deviations of the target
+    gap = found.metrics["fairness.sex.mean_signed_error_difference"]
+    assert gap.value == pytest.approx(10 / part.target.std(ddof=0))
+    assert gap.n == 250
+    assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
+    # And without labels nothing does
+    bare = template_package.module("monitoring.rows").Part(
+        groups, prediction, prediction, target.where(target < 0), groups
+    )
+    none = measure.treated(bare, "regression", 0.95, 30, late=True)
+    assert none.metrics["fairness.sex.mean_signed_error_difference"].note == "no labels yet"

@@ -1,0 +1,279 @@
+"""A champion is watched through its registry: every level, what follows from it, who is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import registry
+import yaml
+from baked import BakedProject
+
+pytestmark = pytest.mark.slow
+
+ROWS = 900
+CLOCK = """
+import datetime, os
+class Later(datetime.datetime):
+    @classmethod
+    def now(cls, tz=None):
+        days = datetime.timedelta(days=int(os.environ["DAYS_LATER"]))
+        return datetime.datetime.fromtimestamp(real.now(tz).timestamp(), tz) + days
+real = datetime.datetime
+if "DAYS_LATER" in os.environ:
+    datetime.datetime = Later
+"""
+
+
+def limit(
+    project: BakedProject, levels: tuple[float, float, float] = (0.1, 0.15, 0.2), **limits: int
+) -> None:
+    """Have the policy on `main` roll back where groups part, whatever the tier."""
+    tier = re.findall(r"policy: (\w+)", project.read("conf/config.yaml"))[0]
+    policy = yaml.safe_load(project.read(f"conf/policy/{tier}.yaml"))
+    policy["monitoring"] |= limits
+    for rule in policy["monitoring"]["rules"]:
+        if rule["id"] == "fairness.demographic_parity":
+            rule |= dict(zip(("warn", "retrain", "rollback"), levels, strict=True))
+    project.write(f"conf/policy/{tier}.yaml", yaml.safe_dump(policy, sort_keys=False))
+    registry.save(project, "How it is monitored")
+
+
+def batch(project: BakedProject, part: int = 0, name: str = "batch.csv", days: int = 0) -> Path:
+    """Rows of the table as production might give them today, beside the project."""
+    raw = pd.read_parquet(project.path / "data" / "raw.parquet")
+    rows = raw.sample(6 * ROWS, random_state=2).iloc[part * ROWS : (part + 1) * ROWS]
+    now = pd.Timestamp.now("UTC").tz_localize(None).floor("D") + pd.Timedelta(days=days)
+    return written(project, rows.assign(applied_on=now), name)
+
+
+def written(project: BakedProject, rows: pd.DataFrame, name: str = "batch.csv") -> Path:
+    path = registry.home(project) / name
+    rows.to_csv(path, index=False)
+    return path
+
+
+def shifted(project: BakedProject, part: int) -> Path:
+    """A batch in which the model is good to women only."""
+    path = batch(project, part)
+    rows = pd.read_csv(path)
+    out = registry.home(project) / "out.csv"
+    project.governance("predict", str(path), "--output", str(out), "--request", f"try-{part}")
+    good = pd.read_csv(out)["prediction"]
+    ends = [rows[good == value].sample(ROWS // 2, replace=True, random_state=1) for value in (1, 0)]
+    women, men = ends[0].assign(sex="female"), ends[1].assign(sex="male")
+    return written(project, pd.concat([women, men]).drop(columns="repaid"), f"shift-{part}.csv")
+
+
+def monitor(project: BakedProject, *words: str | Path, code: int | None = 0, **env: str) -> Any:
+    """What `governance monitor` found."""
+    done = project.governance("monitor", *map(str, words), "--json", code=code, **env)
+    assert "Traceback" not in done.stderr
+    return json.loads(done.stdout)
+
+
+def windows(project: BakedProject) -> list[dict[str, Any]]:
+    """The windows in the ledger."""
+    return [one for one in registry.ledger(project) if one["action"] == "monitored"]
+
+
+def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None:
+    project = contested
+    # Given a champion, when a good batch, one with a moved column, and too few rows are monitored
+    good = batch(project)
+    first = monitor(project, good)
+    moved = pd.read_csv(batch(project, 1))
+    second = monitor(project, written(project, moved.assign(income=moved.income * 3)), code=1)
+    third = monitor(project, written(project, moved.head(20), "few.csv"), code=2)
+    # Then each is a window with its level and what it asks for
+    shown = [(one["window"], one["level"], one["due"]) for one in (first, second, third)]
+    assert shown == [(1, "healthy", "none"), (2, "retrain", "retrain"), (3, "not_measured", "none")]
+    assert third["reasons"] == ["20 rows, at least 300 wanted"]
+    assert first["version"] == 1
+    assert {"id", "verdict", "value", "limits", "reason"} <= set(first["rules"][0])
+    # And the ledger has all of it, of the champion, with nothing of this machine
+    events = windows(project)
+    assert [one["details"]["window"] for one in events] == [1, 2, 3]
+    subject = registry.ledger(project)[0]["subject"]
+    for event in events:
+        assert event["version"] == 1
+        assert event["subject"]["model"] == subject["model"]
+        assert re.fullmatch(r"sha256:[0-9a-f]{64}", event["details"]["digest"])
+        assert set(event["details"]) == {
+            *("window", "batch", "digest", "rows", "labelled", "from", "to"),
+            *("level", "reasons", "values", "risk"),
+        }
+    assert str(registry.home(project)) not in json.dumps(events)
+    assert events[1]["details"]["values"]["drift.data[income]"] > 0.25
+    # And derived files, which git does not see
+    folder = project.path / "reports" / "monitoring"
+    history = pd.read_parquet(folder / "history.parquet")
+    assert history.groupby("window")["level"].first().tolist() == [
+        *("healthy", "retrain", "not_measured"),
+    ]
+    latest = json.loads((folder / "latest.json").read_text(encoding="utf-8"))
+    assert (latest["said"]["window"], latest["version"]) == (3, 1)
+    assert (folder / "trends.svg").read_text(encoding="utf-8").count("<circle") == 3
+    assert "monitoring" not in project.run(["git", "status", "--porcelain"]).stdout
+    # And the same batch again is no new window, whatever it is called
+    again = registry.home(project) / "again.csv"
+    again.write_bytes(good.read_bytes())
+    assert monitor(project, again)["window"] == 1
+    assert len(windows(project)) == 3
+    # And status and registry agree, the ledger is whole, people see a table
+    assert registry.status(project)["watched"].startswith("window 3 of champion 1")
+    project.governance("ledger", "verify")
+    table = project.governance("monitor", str(registry.home(project) / "batch.csv"), code=1).stdout
+    assert "drift.data[income]" in table
+    assert "asked for: retrain" not in table  # the last window asks for nothing
+
+
+def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) -> None:
+    project = contested
+    # Given a window of the prediction log without labels, by conf/config.yaml on main
+    settings = yaml.safe_load(project.read("conf/config.yaml"))
+    settings["monitor"]["source"] = {"kind": "log"}
+    url = f"sqlite:///{(registry.home(project) / 'labels.db').as_posix()}"
+    settings["monitor"]["labels"] = {"kind": "sql", "url": "env:LABELS"}
+    settings["monitor"]["labels"]["query"] = "SELECT * FROM labels"
+    project.write("conf/config.yaml", yaml.safe_dump(settings, sort_keys=False))
+    registry.save(project, "What to monitor")
+    rows = pd.read_csv(batch(project))
+    words = ["--output", str(registry.home(project) / "out.csv"), "--request", "day-1"]
+    project.governance("predict", str(written(project, rows.drop(columns="repaid"))), *words)
+    with sqlite3.connect(registry.home(project) / "labels.db") as db:
+        empty = pd.DataFrame({"request_id": ["?"], "row": [0], "label": ["yes"]})
+        empty.to_sql("labels", db, index=False)
+    first = monitor(project, LABELS=url)
+    assert (first["window"], first["rows"], first["labelled"]) == (1, ROWS, 0)
+    # When labels come, and the log's folder of that day is monitored
+    with sqlite3.connect(registry.home(project) / "labels.db") as db:
+        labels = {"request_id": "day-1", "row": rows.index, "label": rows["repaid"]}
+        pd.DataFrame(labels).to_sql("labels", db, index=False, if_exists="append")
+    [folder] = (project.path / "data" / "prediction_log").iterdir()
+    second = monitor(project, folder, LABELS=url)
+    # Then it is the same window, which now says more
+    assert (second["window"], second["labelled"], second["level"]) == (1, ROWS, "healthy")
+    values = windows(project)[-1]["details"]["values"]
+    assert values["performance.roc_auc"] > 0.7
+    assert len(windows(project)) == 2
+    # And what is new in the log since then is nothing: that is not healthy
+    assert monitor(project, code=2, LABELS=url)["reasons"][0].startswith("0 rows, at least")
+    # And without the database nobody can judge
+    done = project.governance("monitor", code=None)
+    registry.refused(done, "the environment variable LABELS is not set", code=2)
+
+
+def test_the_third_window_in_a_row_rolls_back(contested: BakedProject) -> None:
+    project = contested
+    # Given a second champion, and windows in which groups part
+    project.governance("promote")
+    limit(project)
+    champion = registry.ledger(project)[0]["subject"]["model"]
+    monitor(project, batch(project))
+    found = [monitor(project, shifted(project, part), code=1) for part in (1, 2)]
+    # When there are two, with one between them that is too small, then they hold
+    assert [(one["level"], one["due"], one["in_a_row"]) for one in found] == [
+        ("rollback", "retrain", 1),
+        ("rollback", "retrain", 2),
+    ]
+    few = written(project, pd.read_csv(batch(project)).head(9), "few.csv")
+    assert monitor(project, few, code=2)["due"] == "none"
+    assert registry.states(project)[2] == "champion"
+    # When the third comes, then the champion before is champion again, by itself
+    last = monitor(project, shifted(project, 3), code=1)
+    assert (last["due"], last["in_a_row"], last["rolled_back_to"]) == ("rollback", 3, 1)
+    assert registry.states(project) == {1: "champion", 2: "quarantined"}
+    event = registry.ledger(project)[-1]
+    assert event["action"] == "rolled_back"
+    assert event["reason"].startswith("windows 2, 3, 5 ask for it: fairness.demographic_parity")
+    # And its bytes are those that were registered
+    out = registry.home(project) / "out.csv"
+    project.governance("predict", str(batch(project)), "--output", str(out))
+    assert set(pd.read_csv(out)["model_digest"]) == {champion}
+    # And what the other had in a row is not held against it
+    assert monitor(project, shifted(project, 4), code=1)["in_a_row"] == 1
+
+
+def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: BakedProject) -> None:
+    project = contested
+    # Given a champion before which there was none, and a webhook that nobody answers
+    settings = yaml.safe_load(project.read("conf/config.yaml"))
+    settings["notify"] = {"url": "env:HOOK", "shape": "json"}
+    project.write("conf/config.yaml", yaml.safe_dump(settings, sort_keys=False))
+    limit(project, rollback_windows=2)
+    hook = {"HOOK": "http://127.0.0.1:9/secret"}
+    # When a window is healthy, then nobody has to be told
+    monitor(project, batch(project), **hook)
+    # When one is not, and the message is lost, then the command is red and the ledger says so
+    done = project.governance("monitor", str(shifted(project, 1)), code=None, **hook)
+    line = registry.refused(
+        done, "monitored is recorded, but http://127.0.0.1:9 was not told", code=2
+    )
+    assert "secret" not in line
+    assert registry.actions(project)[-2:] == ["monitored 1", "notification_lost"]
+    # When a roll-back is due and there is nothing to go back to, then both failures are said
+    done = project.governance("monitor", str(shifted(project, 2)), code=None, **hook)
+    registry.refused(done, "was not told", "there is nothing to roll back to")
+    assert registry.actions(project)[-3:] == [
+        *("monitored 1", "notification_lost", "rollback_failed 1"),
+    ] or registry.actions(project)[-2:] == ["rollback_failed 1", "notification_lost"]
+    assert "rollback_failed 1" in registry.actions(project)
+    assert "asked for: rollback, 2 in a row" in done.stdout
+    # And it is tried again with the next window, also without a webhook's address
+    done = project.governance("monitor", str(shifted(project, 3)), code=None)
+    registry.refused(done, "the variable HOOK is not set", code=2)
+
+
+def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
+    contested: BakedProject,
+) -> None:
+    tier = re.findall(r"policy: (\w+)", contested.read("conf/config.yaml"))[0]
+    policy = yaml.safe_load(contested.read(f"conf/policy/{tier}.yaml"))
+    days = policy["monitoring"]["liveness_days"] + 1
+    contested.write("src/sitecustomize.py", CLOCK)
+    project = replace(contested, variables=contested.variables | {"DAYS_LATER": str(days)})
+    # Given a champion without a measured window for too long: one of nine rows does not count
+    few = written(project, pd.read_csv(batch(project, days=days)).head(9), "few.csv")
+    assert monitor(project, few, code=2)["level"] == "not_measured"
+    # When the next is to be promoted, then it is refused, and says what to run
+    done = project.governance("promote", code=None)
+    cause = ("champion 1 is not watched", f"{days} days ago", "governance monitor BATCH")
+    registry.refused(done, *cause)
+    rows = json.loads(project.governance("doctor", "--json", code=None).stdout)
+    assert next(one["state"] for one in rows if one["what"] == "monitoring") == "wrong"
+    # When a window was measured, then it can be
+    monitor(project, batch(project, days=days), code=None)
+    registry.approve(project, 2)
+    project.governance("promote")
+    assert registry.states(project)[2] == "champion"
+
+
+def test_what_is_missing_is_said(registered: BakedProject) -> None:
+    project = registered
+    # Given no champion, no batch, no section, an unreadable file
+    path = batch(project)
+    done = project.governance("monitor", str(path), code=None)
+    registry.refused(done, "there is no champion to watch", code=2)
+    registry.approve(project, 1)
+    project.governance("promote")
+    done = project.governance("monitor", code=None)
+    registry.refused(done, "set monitor.source in conf/config.yaml", code=2)
+    done = project.governance("monitor", str(path.with_name("no.csv")), code=None)
+    registry.refused(done, "does not exist", code=2)
+    # And on a runner, a store that vanishes with it (trap 36)
+    done = project.governance("monitor", str(path), code=None, GITHUB_ACTIONS="true")
+    assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
+    assert windows(project) == []
+    text = project.read("conf/policy/limited.yaml")
+    cut = text[text.index("# A window of production") : text.index("# An owner's decision")]
+    project.write("conf/policy/limited.yaml", text.replace(cut, ""))
+    registry.save(project, "Nobody watches")
+    done = project.governance("monitor", str(path), code=None)
+    registry.refused(done, "policy limited has no section monitoring", code=2)

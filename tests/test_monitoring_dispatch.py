@@ -1,0 +1,328 @@
+"""What a window asks for is asked of GitHub once, told in one issue, and no failure is silent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import github_issues_stand_in as issues
+import pytest
+import template_package
+from baked import BakedProject
+from github_projects import github
+from github_stand_in import Failure, GitHubStandIn
+from hypothesis import given
+from hypothesis import strategies as st
+
+dispatching = template_package.module("monitoring.dispatch")
+issue = template_package.module("monitoring.issue")
+chain = template_package.module("governance.chain")
+Problem = template_package.module("problem").Problem
+Lost = template_package.module("governance.notify").Lost
+
+DAYS = 14
+RULES = [
+    {"id": "drift.data[income]", "verdict": "retrain", "value": 0.31, "interval": None,
+     "limits": {"warn": 0.1, "retrain": 0.25}, "reason": "0.31, at most 0.25 for retrain"},
+    {"id": "drift.data[a|b@c]", "verdict": "warn", "value": 0.12, "interval": None,
+     "limits": {"warn": 0.1}, "reason": "<b>0.12</b>"},
+    {"id": "performance.roc_auc", "verdict": "not_measured", "value": None, "interval": None,
+     "limits": {"warn": 0.7}, "reason": "no label came"},
+    {"id": "drift.prediction", "verdict": "healthy", "value": 0.01, "interval": None,
+     "limits": {"warn": 0.1}, "reason": "0.01"},
+]  # fmt: skip
+
+
+def window(level: str = "retrain", number: int = 7, **values: Any) -> dict[str, Any]:
+    """What `governance monitor --json` prints."""
+    due = level if level in ("warn", "retrain", "rollback") else "none"
+    given = {"window": number, "version": 3, "level": level, "due": due, "in_a_row": 0}
+    given |= {"risk": 37.5, "rows": 1000, "labelled": 812, "rolled_back_to": None}
+    rules = RULES if level != "healthy" else RULES[3:]
+    reasons = [f"{one['id']}: {one['reason']}" for one in rules if one["verdict"] == level]
+    return given | {"rules": rules, "reasons": reasons} | values
+
+
+def event(action: str, time: str = "2026-01-01T06:23:00Z", version: int = 3, **details: Any) -> Any:
+    """An event of the ledger."""
+    return chain.Event(
+        sequence=1, time=time, actor="robot", action=action, version=version, details=details,
+        previous=chain.GENESIS,
+    )  # fmt: skip
+
+
+def due(found: dict[str, Any], *events: Any, pull: int | None = None, day: int = 2) -> Any:
+    """What is started, what is said, what was lost, on a day of January."""
+    now = datetime(2026, 1, day, 6, 23, tzinfo=UTC)
+    ask, said, lost = dispatching.due(found, events, DAYS, pull, now)
+    return ask and ask.workflow, said, lost
+
+
+# What is due
+
+
+@pytest.mark.parametrize("level", ["healthy", "warn", "not_measured"])
+def test_what_asks_for_nothing_starts_nothing(level: str) -> None:
+    # Given a window that nothing follows from, when it is asked what to start, then nothing
+    assert due(window(level)) == (None, "", "")
+
+
+@pytest.mark.parametrize("action", ["retraining_asked", "retrained", "retraining_failed"])
+def test_a_retraining_is_started_once_in_so_many_days(action: str) -> None:
+    # Given a retraining on the first of January, however it ended, of whichever version
+    last = event(action, version=2)
+    # When the next windows ask for one, then it is started after the policy's days, and not before
+    ask, said, _ = due(window(), last, day=14)
+    assert ask is None
+    assert "none is started before 2026-01-15 06:23 UTC" in said
+    assert due(window(), last, day=15)[0] == "retrain.yml"
+    # And one that could not be started holds up nothing
+    assert due(window(), event("dispatch_failed", due="retrain"))[0] == "retrain.yml"
+
+
+def test_none_is_started_while_its_pull_request_is_open() -> None:
+    # Given an open pull request of a retraining, when another is asked for, then it is not started
+    assert due(window(), pull=12)[:2] == (
+        None, "no retraining is started while pull request #12 is open",
+    )  # fmt: skip
+
+
+def test_a_rollback_is_started_once_for_a_window_and_one_that_came_to_nothing_is_told() -> None:
+    # Given a window at the last level, when it is asked for the first time
+    found = window("rollback", in_a_row=3, reasons=["performance.roc_auc: 0.51"])
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    ask, _, lost = dispatching.due(found, [], DAYS, None, now)
+    # Then it is started, only if this version is still champion, for the reason of the window
+    assert (ask.workflow, ask.inputs["from"], lost) == ("rollback.yml", "3", "")
+    assert ask.inputs["reason"] == (
+        "Monitoring, 3 windows in a row up to 7: performance.roc_auc: 0.51"
+    )
+    # And a job that runs again does not start it again, nor does another version's hold it up
+    assert due(found, event("rollback_asked", window=7))[0] is None
+    assert due(found, event("rollback_asked", window=7, version=2))[0] == "rollback.yml"
+    # And where the window before asked for it in vain, that is told, and it is tried again
+    started, _, lost = due(found, event("rollback_asked", window=6))
+    assert started == "rollback.yml"
+    assert "started at 2026-01-01T06:23:00Z, and version 3 is still champion" in lost
+
+
+# What people read
+
+
+def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
+    # Given a window and those before it, when the text is written
+    history = [
+        {"window": n, "risk": n * 5.0, "values": {"drift.data[income]": n / 20}} for n in (5, 6)
+    ]
+    history.append({"window": 7, "risk": None, "values": {"drift.data[income]": 0.31}})
+    text = issue.body(window(), history, ["retrain.yml was started"])
+    # Then it starts with the level, and says what was done
+    assert text.startswith("🔁 **retrain**: window 7, version 3, 1000 rows, 812 with a label")
+    assert "- retrain.yml was started" in text
+    # And the table has what is not healthy, worst first, with value and limits
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert [row.split(" | ")[0].split()[-1] for row in rows] == [
+        "level", "retrain", "warn", "not_measured",
+    ]  # fmt: skip
+    assert "| 0.31 | warn 0.1, retrain 0.25 |" in rows[1]
+    # And no name or reason is markup, a mention, or another column
+    assert "<b>" not in text
+    assert "a&#124;b&#64;c" in rows[2]
+    # And the pictures have a bar for each window that has a value, and a line for each limit
+    charts = re.findall(r"```mermaid\n(.+?)```", text, re.DOTALL)
+    assert [re.findall('title "(.+)"', chart)[0] for chart in charts] == [
+        "risk score", "drift.data[income]",
+    ]  # fmt: skip
+    assert 'x-axis "window" [5, 6]' in charts[0]
+    assert (
+        "bar [0.25, 0.3, 0.31]\n    line [0.1, 0.1, 0.1]\n    line [0.25, 0.25, 0.25]" in charts[1]
+    )
+
+
+@given(st.text(), st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
+def test_whatever_a_column_is_called_a_chart_stays_a_chart(name: str, values: list[float]) -> None:
+    # Given any name and any numbers, when a chart is drawn
+    chart = issue.xychart(name, list(enumerate(values, 1)), {"warn": values[0]})
+    # Then nothing ends its fence, its title or its lists
+    lines = chart.split("\n")
+    assert lines[0] == "```mermaid"
+    assert lines[7] == "```"
+    assert chart.count("```") == 2
+    assert re.fullmatch(r'    title "[^"`\n]*"', lines[2])
+    numbers = r"-?\d+(\.\d+)?"
+    assert re.fullmatch(rf'    y-axis "value" {numbers} --> {numbers}', lines[4])
+    assert re.fullmatch(rf"    bar \[{numbers}(, {numbers})*\]", lines[5])
+
+
+def test_a_text_that_is_too_long_is_cut_and_says_so() -> None:
+    # Given a thousand rules with long reasons, when the text is written, then GitHub takes it
+    rules = [RULES[0] | {"id": f"drift.data[c{n}]", "reason": "x" * 3000} for n in range(1000)]
+    text = issue.body(window(rules=rules), [], [])
+    assert len(text) < 65_536
+    assert text.endswith("… cut here")
+
+
+# On GitHub
+
+
+class Ledger:
+    """Takes events in place of the real one; `lost` is what goes wrong with the next."""
+
+    def __init__(self) -> None:
+        self.events: list[Any] = []
+        self.lost: Exception | None = None
+
+    def record(self, *words: Any, version: int, details: dict[str, Any], **_: Any) -> None:
+        """Keep an event."""
+        time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self.events.append(event(words[2], time, version, **details))
+        lost, self.lost = self.lost, None
+        if lost:
+            raise lost
+
+    @property
+    def actions(self) -> list[str]:
+        """What happened."""
+        return [one.action for one in self.events]
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """A ledger, and a policy that wants one retraining in so many days."""
+    ledger = Ledger()
+    policy = SimpleNamespace(monitoring=SimpleNamespace(retrain_every_days=DAYS))
+    now = SimpleNamespace(policy=policy, policy_digest="sha256:0")
+    monkeypatch.setattr(dispatching, "situation", lambda *_: SimpleNamespace(now=now))
+    monkeypatch.setattr(dispatching, "record", ledger.record)
+    entries = SimpleNamespace(read=lambda _: [SimpleNamespace(event=e) for e in ledger.events])
+    monkeypatch.setattr(dispatching, "ledger", entries)
+    return ledger
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
+    """A GitHub, and the variables of who asks it."""
+    with github(monkeypatch) as stand_in:
+        yield stand_in
+
+
+def dispatch(project: BakedProject, found: dict[str, Any]) -> Any:
+    """Have done what a window asks for."""
+    return dispatching.dispatch(project.path, None, found)
+
+
+def test_one_issue_is_opened_updated_closed_and_opened_again(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a healthy window and no issue, when it is told, then there is none
+    done = dispatch(project, window("healthy"))
+    assert (done.failed, done.issue, hub.issues) == ([], "", {})
+    # And when a pull request carries the label and then a window warns, then an issue is opened
+    theirs = dict.fromkeys(("url", "html_url", "diff_url", "patch_url"))
+    issues.add(hub, title="theirs", labels=[issue.LABEL], pull_request=theirs)
+    done = dispatch(project, window("warn"))
+    one = hub.issues[2]
+    assert (one["title"], one["state"]) == ("Monitoring: warn (version 3)", "open")
+    assert (done.failed, done.issue, kept.actions) == ([], one["html_url"], [])
+    # And the next window at the same level changes its text, and tells nobody once more
+    dispatch(project, window("warn", 8))
+    assert "window 8" in one["body"]
+    assert hub.comments == {}
+    # And another level is told, in the same issue
+    dispatch(project, window("not_measured", 9, reasons=["12 rows, at least 300 wanted"]))
+    assert one["title"] == "Monitoring: not measured (version 3)"
+    assert "12 rows" in hub.comments[2][0]
+    # And a healthy one closes it, once
+    for number in (10, 11):
+        dispatch(project, window("healthy", number))
+    assert (one["state"], one["state_reason"]) == ("closed", "completed")
+    assert len(hub.comments[2]) == 2
+    # And what comes after that opens the same one again
+    dispatch(project, window("warn", 12))
+    assert (one["state"], len(hub.issues), len(hub.comments[2])) == ("open", 2, 3)
+
+
+def test_a_retraining_is_started_recorded_and_told_once(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a window that asks for a retraining, when it is told, and the next one, too
+    first, second = dispatch(project, window()), dispatch(project, window(number=8))
+    # Then the workflow was started once, with the reason, and that is in the ledger and the issue
+    ((workflow, inputs),) = hub.started
+    assert workflow == "retrain.yml"
+    assert inputs["reason"].startswith("Window 7: drift.data[income]: 0.31")
+    assert kept.actions == ["retraining_asked"]
+    assert kept.events[0].details["window"] == 7
+    assert (first.failed, second.failed, second.asked) == ([], [], [])
+    assert "one in 14 days is enough" in hub.issues[1]["body"]
+
+
+def test_a_rollback_is_started_with_the_version_that_it_is_about(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a window that asks for a roll-back, when it is told, then it is started and recorded
+    done = dispatch(project, window("rollback", in_a_row=3))
+    ((workflow, inputs),) = hub.started
+    assert (workflow, inputs["from"], done.failed) == ("rollback.yml", "3", [])
+    assert kept.actions == ["rollback_asked"]
+    # And when the champion is still there at the next window, then that is a failure, in the ledger
+    done = dispatch(project, window("rollback", 8, in_a_row=4))
+    assert "version 3 is still champion" in done.failed[0]
+    assert kept.actions[1:] == ["dispatch_failed", "rollback_asked"]
+    assert "failed: rollback.yml was started" in hub.issues[1]["body"]
+
+
+def test_trap_33_a_dispatch_that_fails_is_told_and_recorded(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a token that may start no workflow, when a window asks for a roll-back
+    hub.failures.append(Failure(403, path="dispatches"))
+    done = dispatch(project, window("rollback", in_a_row=3))
+    # Then it is a failure with the right that is missing, in the ledger, and in the issue
+    assert "GitHub answered 403 about rollback.yml" in done.failed[0]
+    assert "`actions: write`" in done.failed[0]
+    assert kept.actions == ["dispatch_failed"]
+    assert "403" in kept.events[0].details["why"]
+    assert "failed: rollback could not be started" in hub.issues[1]["body"]
+
+
+def test_trap_33_an_issue_that_cannot_be_written_is_recorded_and_stops_no_rollback(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a repository without issues, when a window asks for a roll-back
+    hub.has_issues = False
+    done = dispatch(project, window("rollback", in_a_row=3))
+    # Then that is started all the same, and the failed alert is in the ledger
+    assert hub.started[0][0] == "rollback.yml"
+    assert kept.actions == ["rollback_asked", "alert_failed"]
+    assert "410 about a new issue: it is switched off" in done.failed[0]
+    # And so it is where GitHub does not answer at all
+    hub.failures.append(Failure(None))
+    done = dispatch(project, window("warn", 8))
+    assert "cannot reach GitHub" in done.failed[0]
+    assert kept.actions[2:] == ["alert_failed"]
+
+
+def test_trap_33_a_lost_message_is_a_failure_and_stops_nothing(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a webhook that is gone, when a window asks for a retraining
+    kept.lost = Lost("retraining_asked is recorded, but https://hook was not told")
+    done = dispatch(project, window())
+    # Then it is started, the issue is written, and the lost message is a failure
+    assert hub.started[0][0] == "retrain.yml"
+    assert hub.issues[1]["state"] == "open"
+    assert done.failed == ["retraining_asked is recorded, but https://hook was not told"]
+
+
+def test_a_policy_without_monitoring_is_told(
+    project: BakedProject, kept: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a policy without the section, when a window is told, then it is refused in one line
+    policy = SimpleNamespace(now=SimpleNamespace(policy=SimpleNamespace(monitoring=None)))
+    monkeypatch.setattr(dispatching, "situation", lambda *_: policy)
+    with pytest.raises(Problem, match="has no monitoring: the risk owner adds it"):
+        dispatch(project, window())

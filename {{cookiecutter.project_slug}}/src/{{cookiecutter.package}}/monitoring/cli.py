@@ -1,0 +1,102 @@
+"""`governance monitor`: how the champion does in production, and what the policy asks for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..problem import Problem
+
+if TYPE_CHECKING:
+    from .dispatch import Done
+    from .monitor import Outcome
+
+COLOURS = {"healthy": "green", "warn": "yellow", "retrain": "red", "rollback": "bold red"}
+
+
+def monitor(
+    batch: Annotated[
+        Path | None,
+        typer.Argument(help="CSV, Parquet, JSON, or a folder of these; else monitor.source."),
+    ] = None,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", help="Ask GitHub's workflows to do what is due.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure a window of the champion: exit 0 healthy, 1 something is found, 2 not measured.
+
+    With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
+    """
+    from ..governance.commands import door
+    from .monitor import monitor as monitored
+    from .reading import feed_of
+
+    batch = batch.absolute() if batch else None
+    base, registry = door()
+    done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
+    told = _dispatched(base, registry, done) if dispatch else None
+    if as_json:
+        values = done.values() | (told.values() if told else {})
+        print(json.dumps(values, sort_keys=True, ensure_ascii=False))
+    else:
+        _show(done)
+        print("\n".join(told.lines if told else []))
+    if told is not None:  # what was found is told elsewhere: red is what was not measured or done
+        if told.failed:
+            raise Problem("; ".join(told.failed))
+        raise typer.Exit(2 if done.said.level == "not_measured" else 0)
+    if done.failure is not None:
+        raise done.failure
+    raise typer.Exit(done.exit_code)
+
+
+def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
+    """Have GitHub do what is due, and tell it; what was lost before is told, too."""
+    from ..governance import actions
+    from .dispatch import dispatch
+
+    told = dispatch(base, registry, done.values(), [str(done.failure)] if done.failure else [])
+    actions.output("due", done.due)
+    actions.summary(told.text)
+    return told
+
+
+def _show(done: Outcome) -> None:
+    """Print the rules that mattered, then the level and what follows from it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..governance.decision import screen
+
+    said, console = done.said, screen()
+    table = Table(box=None, pad_edge=False)
+    for name in ("level", "rule", "value", "because"):
+        table.add_column(name, overflow="fold", justify="right" if name == "value" else "left")
+    for rule in done.window.rules:
+        if rule.verdict in ("warn", "retrain", "rollback"):
+            colour = COLOURS[rule.verdict]
+            value = "" if rule.value is None else f"{rule.value:.4g}"
+            table.add_row(
+                f"[{colour}]{rule.verdict}[/]", escape(rule.id), value, escape(rule.reason)
+            )
+    if table.row_count:
+        console.print(table)
+    shown = {rule.id for rule in done.window.rules if rule.verdict in COLOURS}
+    for reason in said.reasons:
+        if reason.partition(":")[0] not in shown:
+            console.print(f"· {escape(reason)}", soft_wrap=True)
+    colour = COLOURS.get(said.level, "red")
+    level = said.level.replace("_", " ")
+    line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
+    line += f" · {said.rows:,} rows, {said.labelled:,} labelled"
+    line += "" if done.new else " · it was recorded before"
+    console.print(line, soft_wrap=True)
+    if done.due != "none":
+        row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""
+        console.print(f"asked for: {done.due}{row}", soft_wrap=True)
+    if done.rolled_back_to is not None:
+        console.print(f"version {done.rolled_back_to} is champion again", soft_wrap=True)

@@ -1,0 +1,183 @@
+"""Measure one window of a champion: schema, contract, drift, fairness, performance."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import tables
+from ..bodies import Attribute, ColumnDrift
+from ..config import Data
+from ..evidence import Metric
+from ..measures import fairness, group_error, performance
+from ..measures.groups import Floats, Integers, Key, intersections, label, listed
+from ..pipeline.contract import given
+from ..pipeline.suite import judged
+from .reference import EXCESS, against
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..bodies import DriftBody
+    from .rows import Part
+
+PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
+
+
+@dataclass
+class Measured:
+    """Metrics by name, and what reports draw from."""
+
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    columns: list[ColumnDrift] = field(default_factory=list)
+    groups: list[Attribute] = field(default_factory=list)
+
+
+def drifted(
+    reference: DriftBody, features: pd.DataFrame, score: pd.Series, target: pd.Series, task: str
+) -> Measured:
+    """Hold features, scores and the labels that are there against the frozen reference."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "window.parquet"
+        labels = target if task == "regression" else target.astype("Int64")
+        tables.write(features.assign(**{PREDICTION: score, TARGET: labels}), path)
+        every = tables.table(path)
+        relations = dict.fromkeys([*features.columns, PREDICTION], every)
+        relations[TARGET] = f"(SELECT * FROM {every} WHERE {tables.quoted(TARGET)} IS NOT NULL)"
+        columns, metrics = against(reference, relations)
+    if not target.notna().any():
+        metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
+    return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
+
+
+def contract(table: Path, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
+    """Judge the part of the data contract that is about columns which a batch has.
+
+    What is about the table as a whole is about a training table: a batch has its own minimum.
+    """
+    there = tables.columns(table)
+    mine = [
+        one
+        for one in given(data)
+        if (column := one["kwargs"].get("column")) in there
+        and not one["type"].startswith(("expect_table", "expect_column_to_exist"))
+        and (column in features or "unique_value_count" not in one["type"])
+    ]
+    broken = [one for one in judged(table, mine) if not one.success] if mine else []
+    said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
+    said += [f"{name}: {n} values are not of its type" for name, n in unfit.items()]
+    return Metric(value=float(len(said)), note="; ".join(said)[:1000])
+
+
+def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: str) -> Measured:
+    """Measure performance on the labelled rows."""
+    known = target.notna().to_numpy()
+    n = int(known.sum())
+    truth = target.to_numpy("float64")[known]
+    why = "no labels yet" if not n else "one labelled row only" if n < 2 else ""
+    if task == "classification" and not why and truth.min() == truth.max():
+        why = f"all {n} labels are of one class: are they written as the target is?"
+    if why:
+        names = ("roc_auc", "expected_calibration_error", "r2", "mean_absolute_error")
+        return Measured(
+            {f"performance.{name}": Metric(value=None, n=n, note=why) for name in names}
+        )
+    scores = score.to_numpy("float64")[known]
+    found = (
+        performance.classification(truth, scores, prediction.to_numpy("float64")[known])
+        if task == "classification"
+        else performance.regression(truth, scores)
+    )
+    return Measured({f"performance.{name}": metric for name, metric in found.items()})
+
+
+def treated(rows: Part, task: str, confidence: float, minimum: int, *, late: bool) -> Measured:
+    """Measure how groups are treated; one with fewer than `minimum` rows is left out, and named.
+
+    `late`: what needs labels, too.
+    """
+    found = Measured()
+    inside = rows.groups.notna().all(axis=1)
+    for names in intersections(tuple(rows.groups.columns)):
+        keys = reduce(lambda one, other: one + "*" + other, (rows.groups[name] for name in names))
+        sizes = keys[inside].value_counts().sort_index()
+        kept = [str(name) for name in sizes.index[sizes >= minimum]]
+        small = [f"{name} (n={n})" for name, n in sizes.items() if n < minimum]
+        note = f"; too small to compare: {listed(small)}" if small else ""
+        place = keys.where(inside).map({name: index for index, name in enumerate(kept)}).dropna()
+        chosen = Outcomes(
+            place.to_numpy("int64"),
+            rows.target[place.index].to_numpy("float64"),
+            rows.prediction[place.index].to_numpy("float64"),
+            kept,
+        )
+        metrics = _gaps(chosen, task, confidence)
+        if kept and task == "classification":
+            found.groups.append(_described(names, chosen))
+        found.metrics |= {
+            f"fairness.{label(names)}.{name}": one.model_copy(update={"note": one.note + note})
+            for name, one in metrics.items()
+            if late or "demographic_parity" in name
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Of every row: its group's place in `names`, its label (NaN: none), the prediction."""
+
+    place: Integers
+    target: Floats
+    prediction: Floats
+    names: list[str]
+
+    def counts(self, *, every: bool = False) -> Integers:
+        """Return counts (group, label, prediction); with `every`, no label counts as 0."""
+        counts = np.zeros((len(self.names), 2, 2), dtype=np.int64)
+        known = ~np.isnan(self.target) | every
+        target = np.nan_to_num(self.target[known]).astype("int64")
+        np.add.at(counts, (self.place[known], target, self.prediction[known].astype("int64")), 1)
+        return counts
+
+
+def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
+    known = ~np.isnan(rows.target)
+    if task == "classification":
+        metrics = fairness.measured(rows.names, rows.counts(every=True), confidence)
+        if known.any() and not known.all():
+            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            metrics = fairness.measured(rows.names, rows.counts(), confidence) | parity
+    else:
+        truth, guess = rows.target[known], rows.prediction[known]
+        four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
+        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, np.zeros_like(four))
+        spread = group_error.target_spread(cells) if len(four) else 0.0
+        merged = cells.merged(rows.place[known], len(rows.names))
+        metrics = group_error.measured(rows.names, merged, spread, confidence)
+    return {
+        name: one
+        if known.any() or "demographic_parity" in name
+        else Metric(value=None, n=0, note="no labels yet")
+        for name, one in metrics.items()
+    }
+
+
+def _described(columns: Key, rows: Outcomes) -> Attribute:
+    """Return the groups: selection rates of all rows, the other rates of labelled ones."""
+    every = fairness.described(columns, rows.names, rows.counts(every=True))
+    known = fairness.described(columns, rows.names, rows.counts())
+    groups = [
+        two.model_copy(
+            update={
+                "n": one.n,
+                "rates": two.rates | {"selection_rate": one.rates["selection_rate"]},
+            }
+        )
+        for one, two in zip(every.groups, known.groups, strict=True)
+    ]
+    return every.model_copy(update={"groups": groups})

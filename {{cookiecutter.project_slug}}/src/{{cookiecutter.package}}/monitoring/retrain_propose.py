@@ -1,0 +1,108 @@
+"""A retraining becomes a pull request, and whatever came of it an event of the ledger."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..files import read_json
+from ..governance import proposal
+from ..governance.github_settings import RETRAINING as ENVIRONMENT
+from ..governance.github_state import opened
+from ..governance.notify import Lost
+from ..governance.proposal import Proposal, Pull, Say
+from ..governance.record import record, situation
+from ..governance.registry import Registry
+from ..governance.rehash import current_run
+from ..problem import Problem, first_line
+from . import issue
+from .challenge import Challenge
+from .dispatch import page
+from .retrain import CHALLENGE, PATCH
+
+BRANCH = ENVIRONMENT
+TOKEN = "RETRAIN_TOKEN"  # noqa: S105 - a variable's name
+RIGHTS = "a fine-grained one with Contents and Pull requests read and write"
+SUBJECT = "Retrain on new data"
+ALLOWED = ("reports/", "dvc.lock", "params.yaml", "code.json")
+NEED = "give it `issues: write`"
+
+
+def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
+    """Push what a retraining left to its branch, open or bring up to date its pull request."""
+    mend = "make it anew with `governance retrain run`"
+    try:
+        found = Challenge.model_validate(read_json(folder / CHALLENGE))
+    except ValidationError as error:
+        raise Problem(f"{CHALLENGE} is not readable ({first_line(error, 120)}): {mend}") from error
+    tree, names = proposal.applied(base, folder / PATCH, mend)
+    strange = [name for name in names if not name.startswith(ALLOWED)]
+    if strange or not names:
+        what = f"{strange[0]}, which the line never writes" if strange else "nothing"
+        raise Problem(f"{PATCH} changes {what}: nothing was pushed; {mend}", 1)
+    digest = found.data.get("challenger", "").removeprefix("sha256:")[:12]
+    commit = proposal.committed(base, tree, f"{SUBJECT} ({digest})")
+    wanted = Proposal(
+        branch=BRANCH,
+        subject=SUBJECT,
+        commit=commit,
+        title=found.title,
+        body=found.body(),
+        token=TOKEN,
+        environment=ENVIRONMENT,
+        rights=RIGHTS,
+    )
+    return found, proposal.propose(base, wanted, say)
+
+
+def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> str:
+    """Record what came of a retraining, and tell it in the issue of monitoring, if one is open."""
+    results = {job: str(said["result"]) for job, said in jobs.items()}
+    known: dict[str, str] = {}
+    ran = [said for said in jobs.values() if said["result"] != "skipped"]
+    for said in ran:  # (act gives what did not run its outputs, unread)
+        known |= {name: value for name, value in (said.get("outputs") or {}).items() if value}
+    good = all(result == "success" for result in results.values())
+    bad = ", ".join(f"{job}: {result}" for job, result in results.items() if result != "success")
+    line = f"pull request {known.get('url', '')} has the challenger: {known.get('verdict', '')}"
+    if not good:
+        line = f"the retraining failed ({bad}): {known.get('why') or 'see its run'}"
+    details = known | {"page": page(), "run": current_run() or ""} | ({} if good else {"jobs": bad})
+    failed: list[str] = []
+    seen = situation(base, registry)
+    subject = {"policy": seen.now.policy_digest}
+
+    def told(action: Any, **more: str) -> None:
+        fields = {name: value for name, value in (details | more).items() if value}
+        record(base, registry, action, seen, subject=subject, reason=reason, details=fields)
+
+    try:
+        told("retrained" if good else "retraining_failed")
+    except Lost as lost:
+        failed.append(str(lost))
+    try:
+        with opened(base, NEED) as hub:
+            there = issue.of(hub)
+            if there is not None and there.state == "open":
+                issue.comment(hub, there, issue.plain(line))
+    except Problem as problem:
+        failed.append(f"the issue was not told: {problem}")
+        told("alert_failed", why=str(problem))
+    if failed:
+        raise Problem("; ".join(failed))
+    return line
+
+
+def jobs() -> dict[str, Any]:
+    """Return the jobs before this one, from the variable NEEDS (GitHub's `toJSON(needs)`)."""
+    try:
+        found: dict[str, Any] = json.loads(os.environ.get("NEEDS", ""))
+        if found and all("result" in said for said in found.values()):
+            return found
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise Problem("NEEDS holds no results of jobs: set it to `toJSON(needs)`")

@@ -1,0 +1,161 @@
+"""One window of production: measured, and judged by the policy."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import tables
+from ..bodies import Attribute, ColumnDrift
+from ..config import Closed, Feed, Monitor, Monitoring
+from ..evidence import Metric
+from ..governance.rules import Scope
+from ..pipeline.predict import Origin
+from . import measure
+from .levels import Judged, Level, judge, reasons, worst
+from .measure import Measured
+from .reading import SERVED, name_of
+from .rows import Given, body, complete, gather
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Window(Closed):
+    """What was measured, and what the rules make of it; aggregates only, no row of data."""
+
+    batch: str
+    digest: str
+    rows: int
+    labelled: int
+    since: str | None
+    until: str | None
+    level: Level
+    reasons: list[str]
+    rules: list[Judged]
+    columns: list[ColumnDrift]
+    groups: list[Attribute]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure by: limits, feeds, how sure, on which day; of the log, since when."""
+
+    monitoring: Monitoring
+    monitor: Monitor
+    confidence: float
+    now: datetime
+    since: datetime | None
+
+
+def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
+    """Measure one window of what a feed gives."""
+    trained = body(origin, "train")
+    features = [*trained.numeric, *trained.categorical]
+    given = gather(feed, origin, asked.monitor, asked.since, asked.now)
+    frame = given.new.frame
+    since, until = _span(frame, given.time)
+    why = _why_not(given, features, until, asked)
+    found, labelled, notes = Measured(), 0, given.notes
+    if not why:
+        found, labelled, more = _measured(given, origin, asked, features)
+        notes = notes + more
+    scope = Scope(origin.data.task, tuple(features), tuple(origin.data.sensitive))
+    rules, anything = judge(asked.monitoring, scope, found.metrics)
+    if not why and not anything:
+        why = ["no rule about the model's behaviour could be judged", *reasons(rules)]
+    return Window(
+        batch=name_of(feed),
+        digest=_digest(frame.drop(columns=origin.data.target, errors="ignore")),
+        rows=len(frame),
+        labelled=labelled,
+        since=since,
+        until=until,
+        level="not_measured" if why else worst(rules),
+        reasons=(why or reasons(rules)) + notes,
+        rules=rules,
+        columns=found.columns,
+        groups=found.groups,
+    )
+
+
+def _span(rows: pd.DataFrame, time: str | None) -> tuple[str | None, str | None]:
+    import pandas as pd
+
+    if time is None or time not in rows:
+        return None, None
+    times = pd.to_datetime(rows[time], errors="coerce").dropna()
+    if times.empty:
+        return None, None
+    first, last = (one.strftime("%Y-%m-%dT%H:%M:%SZ") for one in (times.min(), times.max()))
+    return first, last
+
+
+def _why_not(given: Given, features: list[str], until: str | None, asked: Asked) -> list[str]:
+    """Return why a batch is no window: columns that are lost, too few rows, too old."""
+    limits, found, rows = asked.monitoring, list[str](), len(given.new.frame)
+    lost = [name for name in features if name in given.new.lost]
+    if lost:
+        names = ", ".join(map(repr, lost))
+        found.append(f"the batch has lost column {names}, which the model needs")
+    if rows < limits.minimum_rows:
+        found.append(f"{rows:,} rows, at least {limits.minimum_rows:,} wanted")
+    if rows and given.time is not None and until is None:
+        found.append(f"no row has a time in {given.time!r}: nobody knows how old they are")
+    if until is not None:
+        newest = datetime.fromisoformat(until)
+        age = (asked.now - newest).days
+        if age > limits.maximum_age_days:
+            most = limits.maximum_age_days
+            found.append(
+                f"stale: the newest row is of {until[:10]}, {age} days old, at most {most}"
+            )
+        elif newest > asked.now + timedelta(days=1):
+            found.append(f"the newest row is of {until[:10]}, which is still to come")
+    return found
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    """Return the digest of the rows as measured, without labels: these come later."""
+    import pandas as pd
+
+    names = sorted(map(str, rows.columns))
+    found = hashlib.sha256("\0".join(names).encode())
+    found.update(pd.util.hash_pandas_object(rows[names], index=False).to_numpy().tobytes())
+    return f"sha256:{found.hexdigest()}"
+
+
+def _measured(
+    given: Given, origin: Origin, asked: Asked, features: list[str]
+) -> tuple[Measured, int, list[str]]:
+    """Return metrics, how many rows have a label, and what is to be said of the joins."""
+    data, new = origin.data, given.new
+    part = complete(new, origin, asked.monitor)
+    found = measure.drifted(
+        body(origin, "drift"), part.features, part.score, part.target, data.task
+    )
+    there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "batch.parquet"
+        tables.write(new.frame[there], path)
+        unfit = {name: n for name, n in new.unfit.items() if name in there}
+        found.metrics["contract.failed_expectations"] = measure.contract(
+            path, data, features, unfit
+        )
+    strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
+    found.metrics["schema.new_columns"] = strange
+    due = part if given.due is new else complete(given.due, origin, asked.monitor)
+    sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
+    parts = [measure.performed(due.target, due.score, due.prediction, data.task)]
+    parts += [
+        measure.treated(one, data.task, asked.confidence, min(sizes, default=1), late=one is due)
+        for one in ([part] if due is part else [due, part])
+    ]
+    for one in parts:
+        found.metrics |= one.metrics
+        found.groups = one.groups or found.groups
+    return found, int(due.target.notna().sum()), due.notes
