@@ -158,7 +158,8 @@ MAY_IMPORT = {
     "pipeline": {BASE, "measures", "pipeline"},  # stages: they measure, they do not judge
     "governance": {BASE, "governance"},  # judging: from evidence alone, never from a stage
     "page": {BASE, "governance", "page"},  # what people read: it judges nothing
-    "monitoring": {BASE, "measures", "pipeline", "governance", "monitoring"},  # a window, judged
+    # a window of production: measured, judged, told
+    "monitoring": {BASE, "measures", "pipeline", "governance", "page", "monitoring"},
     "drill": {BASE, "governance", "drill"},  # it runs commands, as people do
     "checks": {BASE, "governance", "checks"},  # before a commit: they judge nothing themselves
 }

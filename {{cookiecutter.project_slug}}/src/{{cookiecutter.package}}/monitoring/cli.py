@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..problem import Problem
+from ..problem import Problem, first_line
 
 if TYPE_CHECKING:
     from .dispatch import Done
@@ -39,6 +40,7 @@ def monitor(
     base, registry = door()
     done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
     told = _dispatched(base, registry, done) if dispatch else None
+    _draw(base)
     if as_json:
         values = done.values() | (told.values() if told else {})
         print(json.dumps(values, sort_keys=True, ensure_ascii=False))
@@ -63,6 +65,17 @@ def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
     actions.output("due", done.due)
     actions.summary(told.text)
     return told
+
+
+def _draw(base: Path) -> None:
+    """Draw the page again; what is recorded stands, whether or not it can be drawn."""
+    from ..page.draw import draw
+
+    try:
+        draw(base)
+    except Exception as error:  # noqa: BLE001 - the window is recorded, and its level has to be told
+        said = first_line(error, 160)
+        print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
 
 
 def _show(done: Outcome) -> None:

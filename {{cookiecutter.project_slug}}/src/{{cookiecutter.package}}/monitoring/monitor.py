@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ..config import Feed, Monitoring, Notify, Policy
 from ..governance.bundle import Checked
 from ..governance.chain import Entry
+from ..governance.decision import RuleResult
 from ..governance.ledger import now, read
 from ..governance.lifecycle import Version, trace
 from ..governance.liveness import reign
@@ -17,6 +18,7 @@ from ..governance.loading import loaded
 from ..governance.notify import Lost
 from ..governance.record import Situation, record, situation
 from ..governance.registry import CHAMPION, Registry
+from ..governance.risk import score
 from ..governance.rollback import rollback
 from ..pipeline.predict import Origin
 from ..problem import Problem
@@ -117,8 +119,23 @@ def _logged_until(feed: Feed, earlier: list[Entry]) -> datetime | None:
 
 
 def risk_of(rules: list[Judged], policy: Policy) -> float | None:
-    """Return the window's risk score by the policy's formula."""
-    return None
+    """Return the risk score over the rules that were measured, by the policy's formula.
+
+    The limit of a rule is the last of its levels; one that asks for retraining has reached it.
+    """
+    results = [
+        RuleResult(
+            id=one.id,
+            verdict="pass" if one.verdict in ("healthy", "warn") else "fail",
+            value=one.value,
+            interval=None,
+            limit=list(one.limits.values())[-1] if one.limits else None,
+            reason=one.reason,
+        )
+        for one in rules
+        if one.verdict != "not_measured"
+    ]
+    return score(results, policy.risk.weights if policy.risk else None) if results else None
 
 
 def _recorded(
