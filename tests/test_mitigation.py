@@ -171,6 +171,7 @@ LIVED_WITH = """waivers:
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.skipif(not ADULT.path.is_file(), reason=f"no {ADULT.path}: see GOVERNED_ML_DATA")
 def test_on_adult_a_mitigation_turns_the_deny_into_an_allow(bake_runnable: Bake) -> None:

@@ -55,6 +55,7 @@ def last(hosted: Hosted, action: str) -> dict[str, Any]:
     return [one for one in registry.ledger(hosted.pulled()) if one["action"] == action][-1]
 
 
+@pytest.mark.nightly
 def test_a_window_that_drifts_is_told_in_an_issue_and_starts_a_retraining(hosted: Hosted) -> None:
     # Given a champion, and a batch in which people earn three times as much
     watched(hosted)
