@@ -18,7 +18,7 @@ SECRETS: dict[str, tuple[str | bytes, str]] = {
     "aws.md": (AWS, "AWS Access Key"),
     "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "Private Key"),
     "login.py": ('pass~word = "Tr0ub4dor&3x"\n', "Secret Keyword"),
-    "login.md": ("Try https:~//jane:Tr0ub4dor3x@db.contoso.com\n", "Basic Auth"),
+    "login.md": ("Try https:~//jane:Tr0ub4dor3x~@db.contoso.com\n", "Basic Auth"),
     "token.md": ("gh~p_wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx\n", "GitHub Token"),
     "random.py": (f'A = "{RANDOM}"\n', "Base64 High Entropy"),
     "hex.py": ('A = "2b00042f7481c7~b056c4b410d28f33cf"\n', "Hex High Entropy"),
