@@ -97,8 +97,11 @@ def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
 
 def worst(rules: Sequence[Judged]) -> Level:
     """Return the worst level of what was measured; `not_measured` if nothing was."""
-    found = {rule.verdict for rule in rules}
-    return max(found & {*WORSE}, key=WORSE.index, default="not_measured")
+    found: Level = "not_measured"
+    for level in WORSE:
+        if any(rule.verdict == level for rule in rules):
+            found = level
+    return found
 
 
 def reasons(rules: Sequence[Judged]) -> list[str]:
