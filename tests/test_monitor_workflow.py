@@ -70,6 +70,7 @@ def test_a_window_that_drifts_is_told_in_an_issue_and_starts_a_retraining(hosted
     ((workflow, inputs),) = hosted.hub.started
     assert (workflow, inputs["reason"].partition(":")[0]) == ("retrain.yml", "Window 1")
     assert last(hosted, "retraining_asked")["details"]["window"] == 1
+    assert registry.states(hosted.project) == {1: "champion"}
     # And the issue has table and picture, as the job's summary has
     (issue,) = hosted.hub.issues.values()
     assert issue["title"] == "Monitoring: retrain (version 1)"

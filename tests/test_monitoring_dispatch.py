@@ -46,10 +46,10 @@ def window(level: str = "retrain", number: int = 7, **values: Any) -> dict[str, 
     return given | {"rules": rules, "reasons": reasons} | values
 
 
-def event(action: str, time: str = "2026-01-01T06:23:00Z", version: int = 3, **details: Any) -> Any:
+def event(action: str, time: str = "2026-01-01T06:23:00Z", **details: Any) -> Any:
     """An event of the ledger."""
     return chain.Event(
-        sequence=1, time=time, actor="robot", action=action, version=version, details=details,
+        sequence=1, time=time, actor="robot", action=action, details={"version": 3} | details,
         previous=chain.GENESIS,
     )  # fmt: skip
 
@@ -175,10 +175,11 @@ class Ledger:
         self.events: list[Any] = []
         self.lost: Exception | None = None
 
-    def record(self, *words: Any, version: int, details: dict[str, Any], **_: Any) -> None:
-        """Keep an event."""
+    def record(self, *words: Any, details: dict[str, Any], **more: Any) -> None:
+        """Keep an event; one about a version would have to move it."""
+        assert "version" not in more
         time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-        self.events.append(event(words[2], time, version, **details))
+        self.events.append(event(words[2], time, **details))
         lost, self.lost = self.lost, None
         if lost:
             raise lost

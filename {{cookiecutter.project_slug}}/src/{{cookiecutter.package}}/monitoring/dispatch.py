@@ -61,9 +61,9 @@ def due(
     """Return what to start, what to say about it, and what went wrong with an earlier asking."""
     number, version = window["window"], window["version"]
     reasons = "; ".join(window["reasons"])
-    mine = [one for one in events if one.version == version]
     if window["due"] == "rollback":
-        last = next((one for one in reversed(mine) if one.action == "rollback_asked"), None)
+        asked = [one for one in events if one.action == "rollback_asked"]
+        last = next((one for one in reversed(asked) if one.details["version"] == version), None)
         if last and last.details["window"] == number:
             return None, f"rollback.yml was started for this window, at {last.time}", ""
         vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
@@ -158,14 +158,15 @@ def _record(
     details: dict[str, Any],
 ) -> None:
     """Add an event; what is not taken, or not told, is a failure, and stops nothing."""
-    known = {"window": window["window"], "run": current_run(), "page": page()}
+    # In the details: an event about a version is one that moves it.
+    known = {name: window[name] for name in ("window", "version")}
+    known |= {"run": current_run(), "page": page()}
     try:
         record(
             base,
             registry,
             action,
             seen,
-            version=window["version"],
             subject={"policy": seen.now.policy_digest},
             reason="; ".join(window["reasons"])[:1000],
             details=details | {name: value for name, value in known.items() if value},

@@ -64,7 +64,7 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
     results = {job: str(said["result"]) for job, said in jobs.items()}
     known: dict[str, str] = {}
     ran = [said for said in jobs.values() if said["result"] != "skipped"]
-    for said in ran:  # (act gives what did not run its outputs, unread)
+    for said in ran:
         known |= {name: value for name, value in (said.get("outputs") or {}).items() if value}
     good = all(result == "success" for result in results.values())
     bad = ", ".join(f"{job}: {result}" for job, result in results.items() if result != "success")
