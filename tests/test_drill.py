@@ -1,7 +1,7 @@
 """`governance drill`: every known fault is caught, and a check that is broken lets its own through.
 
-The table of broken checks is the proof that the drill can fail: each is an edit of the project's
-code, committed there, after which the fault bound to it has to come through.
+The table of broken checks (`broken.py`) is the proof that the drill can fail: each is an edit of
+the project's code, after which the fault bound to it has to come through.
 """
 
 from __future__ import annotations
@@ -12,106 +12,33 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import baked
+import breaking
 import pytest
 import tables
 from baked import BakedProject
+from broken import BROKEN
 from conftest import Bake, once
 from template_package import module
 from test_gate import judged  # noqa: F401 - a fixture
 
 fault, run = module("drill.fault"), module("drill.run")
 Said, Sign = fault.Said, fault.Sign
+FILES = [one.name for many in run.FILES for one in many.FAULTS]  # by `governance check NAME`
+QUICK = (
+    *("governed-file", "notebook", "secret", "unclean-file", "data-in-git", "silent-workflow"),
+    *("pii", "pii-feature"),
+)
+PARTS = [  # of the checks of files the first: `breaking.py` breaks all, which takes less time
+    (name, part)
+    for name, edits in BROKEN.items()
+    for part in range(1 if name in FILES else len(edits))
+]
 EVIDENCE = ("missing-evidence", "stale-evidence", "nan-evidence", "expired-waiver")
 ISSUE = {  # the words of the issue
     *("schema", "nulls", "drift", "bias", "subgroup", "proxy", "leak", "pii", "missing-evidence"),
     *("stale-evidence", "nan-evidence", "forged-lock", "edited-ledger", "cut-ledger"),
     *("reordered-ledger", "rewritten-ledger", "emptied-ledger", "moved-alias", "forged-tag"),
     *("expired-waiver", "replayed-approval", "tampered-model", "governed-file"),
-}
-BROKEN = {  # fault → file, code, code that lets it through
-    "schema": ("pipeline/validate.py", "if not one.success]", "if one.success is None]"),
-    "nulls": ("pipeline/outcomes.py", 'float(one["kwargs"].get("mostly", 1.0))', "0.0"),
-    "drift": ("pipeline/drift.py", "Metric(value=index, n", "Metric(value=index and 0.0, n"),
-    "bias": ("governance/rules.py", "sizes = range(1,", "sizes = range(2,"),
-    "subgroup": (
-        "governance/rules.py",
-        "range(1, len(self.attributes) + 1)",
-        "range(1, 2)",
-    ),
-    "proxy": ("measures/proxies.py", "Metric(value=score,", "Metric(value=0.5,"),
-    "leak": (
-        "measures/leaks.py",
-        "return max(area, 1 - area)\n\n\ndef exp",
-        "return 0.5\n\n\ndef exp",
-    ),
-    "missing-evidence": (
-        "governance/policy.py",
-        'return Answer("insufficient", found, absent=True)\n    metric',
-        'return Answer("pass", found, absent=True)\n    metric',
-    ),
-    "stale-evidence": ("governance/gate.py", "if cache[path] != digest:", "if not digest:"),
-    "nan-evidence": (
-        "evidence.py",
-        "value: FiniteFloat | None\n    lower",
-        "value: float | None\n    lower",
-    ),
-    "expired-waiver": ("governance/policy.py", "if today > waiver.expires:", "if today is None:"),
-    "forged-lock": (
-        "governance/measured.py",
-        "            require_same(gate, claimed, found)\n",
-        "            require_same(gate, found, found)\n",
-    ),
-    "governed-file": (
-        "checks/governed_files.py",
-        "found = _differences(base, commit)",
-        "found = []",
-    ),
-    "data-in-git": (
-        "checks/data_in_git.py",
-        "for name, why in found if why]",
-        "for name, why in found if not name]",
-    ),
-    "notebook": ("checks/notebooks.py", 'if name.lower().endswith(".ipynb"):', "if not name:"),
-    "silent-workflow": ("checks/workflows.py", "        if silent:\n", "        if not part:\n"),
-    "pii": ("checks/pii.py", "if not allowed(", "if not name and not allowed("),
-    "pii-column": ("checks/pii_columns.py", "if len(hits) >= SHARE", "if not hits and SHARE"),
-    "edited-params": (
-        "checks/config.py",
-        "    if not (base / PARAMS).is_file():\n        return\n",
-        "    if base:\n        return\n",
-    ),
-    "frozen-stage": ("checks/lineage.py", "        if stage.frozen:\n", "        if not name:\n"),
-    "stale-lock": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
-    "edited-evidence": ("checks/lineage.py", "elif md5 not in (None, out.md5):", "elif not path:"),
-    "edited-ledger": (
-        "governance/chain.py",
-        "event.previous == (GENESIS if before is None else before.event.digest())",
-        "bool(event.previous)",
-    ),
-    "cut-ledger": ("governance/ledger_check.py", 'return f"cut off', 'return "" and f"cut off'),
-    "reordered-ledger": (
-        "governance/chain.py",
-        "(event.sequence == number,",
-        "(event.sequence > 0,",
-    ),
-    "rewritten-ledger": ("governance/ledger_check.py", "if here != anchor.commit:", "if not here:"),
-    "emptied-ledger": ("governance/ledger_check.py", 'return f"emptied', 'return "" and f"emptied'),
-    "moved-alias": ("governance/reconcile.py", "if ledgers != registrys:", "if alias is None:"),
-    "forged-tag": (
-        "governance/reconcile.py",
-        "            if tags.get(tag) != value\n        ]",
-        "            if tag is None\n        ]",
-    ),
-    "replayed-approval": (
-        "governance/approvals.py",
-        "if getattr(approval, name) != bound[name]:",
-        "if name not in bound:",
-    ),
-    "tampered-model": (
-        "governance/signing.py",
-        "    if not signature.is_file():\n",
-        "    if signature:\n        return\n    if not signature.is_file():\n",
-    ),
 }
 
 
@@ -136,8 +63,32 @@ def test_the_drill_has_every_fault_of_the_issue_and_a_broken_check_for_each() ->
 
 
 def test_each_broken_check_is_one_edit_of_the_template(project: BakedProject) -> None:
-    for name, old, _ in BROKEN.values():
+    for name, old, new in (edit for edits in BROKEN.values() for edit in edits):
         assert project.read(f"src/{project.package}/{name}").count(old) == 1, (name, old)
+        assert old != new
+
+
+def test_every_check_has_a_fault_that_has_every_kind_that_it_knows() -> None:
+    # Given the checks, then each is what a fault is there for
+    checks = {one.command[1] for one in run.FAULTS.values() if one.command[0] == "check"}
+    assert checks == set(module("checks.run").CHECKS)
+    # And what they tell by tables is planted, row by row
+    planted, people = module("drill.faults_tables"), module("drill.faults_people")
+    texts = [data for data, _ in planted.TEXTS.values()]
+    contents = [data.encode() if isinstance(data, str) else data for data in texts]
+    contents += [mark + planted.NOISE for mark in planted.MARKS]
+    contents += [data for data, _ in planted.archives().values()]
+    for place, mark, what in module("checks.data_in_git").MARKS:
+        assert any(one[place : place + len(mark)] == mark for one in contents), what
+    for mark, what in module("checks.data_in_git").WORDS:
+        assert any(one.startswith(mark.encode()) for one in contents), what
+    written = [(text.replace("~", ""), kind) for text, kind in people.IDENTIFIERS]
+    ids = module("checks.national_ids")
+    for row in ids.IDS:
+        mine = [text for text, kind in written if kind == row.name]
+        told = [text for text in mine if not row.words or ids.words(row).search(text)]
+        assert any(ids.pattern(row).search(text) for text in told), row
+    assert len(module("drill.faults_files").HYGIENE) > len(module("checks.hygiene").TOOLS)
 
 
 def said(code: int, *rules: tuple[str, float | None, str]) -> object:
@@ -171,6 +122,22 @@ def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> Non
     assert not fault.judged(sign, Said(0, "", ""), Said(1, "wrong: broken at event 2\n", ""))[0]
 
 
+def test_of_several_signs_each_has_to_be_told() -> None:
+    # Given a fault that spoils two things, of which the command tells one
+    sign, clean = Sign(("one is torn", "two is torn")), Said(0, "", "")
+    half = Said(1, "one is torn\n", "")
+    # Then it got through, and the reason names the other
+    assert fault.judged(sign, clean, half) == (False, "told 1 of 2, not: two is torn")
+    # And what was said before does not count
+    both = Said(1, "one is torn\ntwo is torn\n", "")
+    assert fault.judged(sign, half, both) == (False, "told 1 of 2, not: one is torn")
+    assert fault.judged(sign, clean, both) == (True, "one is torn (and 1 more)")
+    # And of a gate's rules likewise
+    rules = said(1, ("drift.data[x]", 0.5, "one is torn")), said(1, ("a.b", 0.5, "two is torn"))
+    assert not fault.judged(sign, said(0), rules[0])[0]
+    assert not fault.judged(sign, said(0), rules[1])[0]
+
+
 def test_an_unknown_fault_is_said_in_a_line(project: BakedProject, environment: Path) -> None:
     # Given a project, when a misspelt fault is asked for, then there is a line with the right one
     runnable = BakedProject(project.path, environment)
@@ -188,9 +155,16 @@ def everything(project: BakedProject) -> dict[str, bytes]:
     return {str(one): one.read_bytes() for one in files if "__pycache__" not in one.parts}
 
 
-def broken(project: BakedProject, name: str) -> None:
-    """Break the check that is bound to a fault, and commit that."""
-    file, old, new = BROKEN[name]
+def locked(project: BakedProject) -> BakedProject:
+    """The same project, with the lock of the environment that it runs in."""
+    assert project.environment
+    shutil.copy(project.environment / "uv.lock", project.path / "uv.lock")
+    return project
+
+
+def broken(project: BakedProject, name: str, part: int = 0) -> None:
+    """Break one part of the check that is bound to a fault, and commit that."""
+    file, old, new = BROKEN[name][part]
     path = f"src/{project.package}/{file}"
     text = project.read(path)
     assert text.count(old) == 1
@@ -224,7 +198,7 @@ def small(
         made = baked.bake(template, folder, environment)
         conf = "conf/data/synthetic.yaml"
         made.write(conf, made.read(conf).replace("170000", "20000"))
-        made.run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(folder / "site"))
+        locked(made).run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(folder / "site"))
         baked.commit_all(made.path, "The line ran")
 
     folder = once(tmp_path_factory, "drill-small", make)
@@ -233,7 +207,7 @@ def small(
 
 @pytest.mark.nightly
 def test_every_fault_is_caught_on_the_default_project(finished: BakedProject) -> None:
-    assert not_caught(drill(finished).values()) == []
+    assert not_caught(drill(locked(finished)).values()) == []
 
 
 @pytest.mark.nightly
@@ -255,17 +229,55 @@ def test_every_fault_is_caught(
         project.run(["dvc", "repro", "ingest"])
         project.governance("contract", "draft")
     # When everything is planted, then everything is caught
-    assert not_caught(drill(project).values()) == []
+    assert not_caught(drill(locked(project)).values()) == []
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(("name", "part"), PARTS)
 def test_a_broken_check_lets_its_fault_through(
-    name: str, small: BakedProject, tmp_path: Path
+    name: str, part: int, small: BakedProject, tmp_path: Path
 ) -> None:
     # Given a project in which somebody has broken one check
     project = baked.copy_project(small, tmp_path)
     shutil.rmtree(project.path / ".dvc" / "tmp", ignore_errors=True)
-    broken(project, name)
+    broken(project, name, part)
     # When the fault is planted that it is there for, then the drill says that it got through
     assert drill(project, name, code=1)[name]["state"] == "got through"
+
+
+def break_each(project: BakedProject, names: Iterable[str], folder: Path) -> None:
+    """Plant faults in one copy: each is caught there, and not where a part of its check is off."""
+    given = folder / "edits.json"
+    given.write_text(json.dumps({name: BROKEN[name] for name in names}), encoding="utf-8")
+    done = project.run(["python", breaking.__file__, project.package, str(given)])
+    found = {
+        (name, part): (caught, reason)
+        for name, part, caught, reason, _ in map(json.loads, done.stdout.splitlines())
+    }
+    wanted = {(name, part) for name in names for part in range(-1, len(BROKEN[name]))}
+    assert found.keys() == wanted
+    wrong = [
+        (name, part >= 0 and BROKEN[name][part], reason)
+        for (name, part), (caught, reason) in found.items()
+        if caught != (part < 0)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
+    default_line: BakedProject, tmp_path: Path
+) -> None:
+    # Given a project, when the checks of single files are broken there, one part at a time
+    # Then the drill's fault gets through each time, for the reason that it names
+    break_each(default_line, QUICK, tmp_path)
+
+
+@pytest.mark.nightly
+def test_each_broken_part_of_a_check_of_the_whole_lets_its_fault_through(
+    small: BakedProject, tmp_path: Path
+) -> None:
+    # Given a project, when what looks at more than a file is broken there, one part at a time
+    others = [name for name in FILES if name not in QUICK]
+    # Then the drill's fault gets through each time
+    break_each(small, others, tmp_path)

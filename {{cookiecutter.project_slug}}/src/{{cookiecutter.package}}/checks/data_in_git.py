@@ -74,8 +74,9 @@ WORDS: tuple[tuple[str, str], ...] = (
 
 def check(base: Path, names: list[str]) -> list[Finding]:
     """Find what belongs to DVC among the files."""
-    found = [(name, _why(base, name)) for name in names]
-    return [Finding(name, why, _mend(base, name)) for name, why in found if why]
+    found = [(name, why) for name in names if (why := _why(base, name))]
+    outputs = _outputs(base) if found else []
+    return [Finding(name, why, _mend(name, outputs)) for name, why in found]
 
 
 def _why(base: Path, name: str) -> str | None:
@@ -140,10 +141,10 @@ def _webp(data: bytes) -> bool:
     return data[:4] == b"RIFF" and data[8:12] == b"WEBP"
 
 
-def _mend(base: Path, name: str) -> str:
+def _mend(name: str, outputs: list[str]) -> str:
     """Return the commands; what a stage writes is in DVC's hands already."""
     take = f"`git rm --cached {quoted(name)}`"
-    if any(name == one or name.startswith(f"{one}/") for one in _outputs(base)):
+    if any(name == one or name.startswith(f"{one}/") for one in outputs):
         return f"{take} (it is a stage's output: `dvc repro` keeps it)"
     return f"{take}, then `uv run dvc add {quoted(name)}`"
 

@@ -15,7 +15,12 @@ KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or d
 AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
 STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
 BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "reports/decision.json")
-LOCAL = AUTHOR | {"commit.gpgsign": "false", "gpg.format": "openpgp", "core.autocrlf": "false"}
+LOCAL = AUTHOR | {
+    "commit.gpgsign": "false",
+    "gpg.format": "openpgp",
+    "core.autocrlf": "false",
+    "core.ignorecase": "false",  # two names that differ in case are two, on any machine
+}
 
 
 def clone(base: Path, project: Path, origin: Path) -> None:

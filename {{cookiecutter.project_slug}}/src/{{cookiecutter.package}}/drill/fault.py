@@ -19,10 +19,18 @@ WORSE = 0.01  # by so much a number has to be above what it was without the faul
 
 
 class Sign(NamedTuple):
-    """What a command says of this fault and of no other: words, of the gate in a rule's reason."""
+    """What a command says of this fault and of no other: words, of the gate in a rule's reason.
 
-    words: str
+    Of several words each has to be told: what is spoilt in ten ways is caught only if all ten are.
+    """
+
+    words: str | tuple[str, ...]
     rule: str = ""
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """Return the words one by one."""
+        return (self.words,) if isinstance(self.words, str) else self.words
 
 
 class Nothing(Problem):
@@ -90,29 +98,31 @@ def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
     """
     if now.code == 0:
         return False, "the command says that all is well"
-    gate = bool(sign.rule) or bool(now.rules)
-    found = _by_rule(sign, clean, now) if gate else _by_line(sign, clean, now)
-    if found:
-        return True, found
+    by = _by_rule if sign.rule or now.rules else _by_line
+    found = {words: by(words, sign.rule, clean, now) for words in sign.each}
+    lost = [words for words, line in found.items() if not line]
+    first, *others = found.values()
+    if not lost:
+        return True, f"{first} (and {len(others)} more)" if others else first
+    if others:
+        return False, f"told {len(found) - len(lost)} of {len(found)}, not: {', '.join(lost)}"
     told = [f"{one['id']}: {one['reason']}" for one in now.rules] or now.lines or ["nothing"]
-    words = first_line(ValueError(" / ".join(told)), 200)
-    return False, f"red, but not for this ({sign.words}): {words}"
+    said = first_line(ValueError(" / ".join(told)), 200)
+    return False, f"red, but not for this ({lost[0]}): {said}"
 
 
-def _by_line(sign: Sign, clean: Said, now: Said) -> str:
-    before = [line for line in clean.lines if re.search(sign.words, line)] if clean.code else []
-    return next(
-        (line for line in now.lines if re.search(sign.words, line) and line not in before), ""
-    )
+def _by_line(words: str, rule: str, clean: Said, now: Said) -> str:
+    before = [line for line in clean.lines if re.search(words, line)] if clean.code else []
+    return next((line for line in now.lines if re.search(words, line) and line not in before), "")
 
 
-def _by_rule(sign: Sign, clean: Said, now: Said) -> str:
+def _by_rule(words: str, rule: str, clean: Said, now: Said) -> str:
     before = {one["id"]: one for one in clean.rules}
     for one in now.rules:
-        if sign.rule not in ("", one["id"]) or not re.search(sign.words, one["reason"]):
+        if rule not in ("", one["id"]) or not re.search(words, one["reason"]):
             continue
         same = before.get(one["id"])
-        if same is None or not re.search(sign.words, same["reason"]) or _worse(same, one):
+        if same is None or not re.search(words, same["reason"]) or _worse(same, one):
             return f"{one['id']}: {one['reason']}"
     return ""
 

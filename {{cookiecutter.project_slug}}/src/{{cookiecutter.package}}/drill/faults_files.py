@@ -1,133 +1,127 @@
-"""Faults in what is committed: each is what `governance check NAME` looks for, hook or no hook."""
+"""Faults in committed files: the gate's own code, notebooks, secrets, hygiene.
+
+Each is what `governance check NAME` looks for, hook or no hook, in all its variants at once.
+"""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
-from .. import tables
-from ..evidence import path_of
+from ..governance.repository import git
 from .fault import Fault, Sign
-from .faults_data import rewrite
 from .scratch import PACKAGE, Scratch
 
-MAIL = "@".join(("jane.roe", "contoso.com"))  # in parts: this file is looked at, too
-IBAN = " ".join(("DE89", "3704", "0044", "0532", "0130", "00"))
-LINES = 300  # of a table under an innocent name
-SILENT = """\
-name: extra
-on: push
-permissions: {}
-defaults: {run: {shell: bash}}
-jobs:
-  check:
-    runs-on: ubuntu-24.04
-    permissions: {contents: read}
-    steps:
-      - run: governance gate || true
-"""
+AWS = "key: AK~IAIOSFODNN7EXAMPLA\n"
+RANDOM = "c3VwZXIgbG9uZy~BzdHJpbmcgc2hvdWxkIGNhdXNl/Wx+9Qz"
+SECRETS: dict[str, tuple[str | bytes, str]] = {
+    "aws.md": (AWS, "AWS Access Key"),
+    "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "Private Key"),
+    "login.py": ('pass~word = "Tr0ub4dor&3x"\n', "Secret Keyword"),
+    "login.md": ("Try https:~//jane:Tr0ub4dor3x~@db.contoso.com\n", "Basic Auth"),
+    "token.md": ("gh~p_wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx\n", "GitHub Token"),
+    "random.py": (f'A = "{RANDOM}"\n', "Base64 High Entropy"),
+    "hex.py": ('A = "2b00042f7481c7~b056c4b410d28f33cf"\n', "Hex High Entropy"),
+    "plain.yaml": (f"drill: {RANDOM}\n", "Base64 High Entropy"),  # without quotes
+    "package-lock.json": (f'{{"{AWS.strip()}": 1}}\n', "AWS Access Key"),
+    "swagger.md": (AWS, "AWS Access Key"),
+    "picture.svg": (AWS, "AWS Access Key"),
+    "wide.txt": (AWS.replace("~", "").encode("utf-16"), "AWS Access Key"),
+}
+HYGIENE: dict[str, tuple[str | bytes, str]] = {
+    "blanks.txt": ("one  \ntwo\n", "blanks at the end of a line"),
+    "end.txt": ("one", "did not end with one newline"),
+    "ends.txt": (b"one\ntwo\r\nthree\n", "line ends of several kinds"),
+    "merged.txt": ("<~<<<<<< ours\n", "Merge conflict"),
+    "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "has a private key"),
+    "twin.txt": ("one\n", "only in case"),
+    "Twin.txt": ("one\n", "only in case"),
+    "torn.yaml": ("a: [1\n", "."),
+    "torn.json": ('{"a": 1\n', "json decode"),
+    "torn.toml": ("a = [1\n", "."),
+    "wide.txt": ("wide\n".encode("utf-16"), "is UTF-16"),
+}
+CELL: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": ["table"], "outputs": []}
+PRINTED = [{"output_type": "stream", "name": "stdout", "text": ["rows\n"]}]
+KEEPS = "keep_output"
+CELLS: dict[str, tuple[dict[str, Any], str]] = {
+    "printed.ipynb": ({"outputs": PRINTED}, "an output"),
+    "counted.ipynb": ({"execution_count": 1}, "an execution count"),
+    "old.ipynb": ({"prompt_number": 1}, "an execution count"),
+    "LOUD.IPYNB": ({"outputs": PRINTED}, "an output"),
+    "kept.ipynb": ({"metadata": {KEEPS: True}}, f"cell 1 says {KEEPS}"),
+    "tagged.ipynb": ({"metadata": {"tags": [KEEPS]}}, f"cell 1 says {KEEPS}"),
+}
 
 
 def governed(scratch: Scratch) -> Sign:
-    """Edit the gate's own code."""
-    name = f"src/{PACKAGE}/governance/policy.py"
-    path = scratch.project / name
-    scratch.add(name, path.read_text(encoding="utf-8") + "\n# nobody will notice\n")
-    return Sign(rf"{re.escape(name)}: .*changed")
-
-
-def rows_in_git(scratch: Scratch) -> Sign:
-    """Commit a table as a text."""
-    lines = "".join(f"{one};{one * one};town {one % 7}\n" for one in range(LINES))
-    scratch.add("docs/notes.txt", lines)
-    return Sign(r"docs/notes\.txt: .*table")
+    """Edit the gate's own code, add to it, take of it away, let another program be called so."""
+    source, schema = f"src/{PACKAGE}/governance", "governance/schemas/decision.json"
+    edited = (scratch.project / f"{source}/policy.py").read_bytes() + b"\n# nobody will notice\n"
+    asked = (scratch.project / "pyproject.toml").read_bytes()
+    asked = asked.replace(b"\n[project.scripts]\n", b'\n[project.scripts]\ndrill = "drill:main"\n')
+    (scratch.project / schema).unlink()
+    scratch.plant({"pyproject.toml": asked})
+    sign = scratch.plant_each(
+        "",
+        {
+            f"{source}/policy.py": (edited, "was changed"),
+            f"{source}/drill.py": ('"""Ours."""\n', "is not the template's"),
+        },
+    )
+    gone, key = rf"{schema}: is missing", r"pyproject\.toml: \[project\.scripts\] is not as"
+    return Sign((*sign.each, gone, key))
 
 
 def notebook(scratch: Scratch) -> Sign:
-    """Commit a notebook with what it printed."""
-    output = {"output_type": "stream", "name": "stdout", "text": ["rows\n"]}
-    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": ["table"]}
-    cell |= {"execution_count": 1, "outputs": [output]}
-    whole = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    scratch.add("notebooks/drill.ipynb", json.dumps(whole))
-    return Sign(r"notebooks/drill\.ipynb: .*output")
+    """Commit notebooks with what they printed, or a mark that keeps it."""
+    form: dict[str, Any] = {"metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    books = {
+        name: (json.dumps(form | {"cells": [CELL | cell]}), words)
+        for name, (cell, words) in CELLS.items()
+    }
+    state = form | {"cells": [CELL], "metadata": {"widgets": {"state": {}}}}
+    kept = form | {"cells": [CELL], "metadata": {KEEPS: True}}
+    sheet = form | {"worksheets": [{"cells": [CELL | {"outputs": PRINTED}]}]}
+    books["widgets.ipynb"] = (json.dumps(state), "the state of widgets")
+    books["all.ipynb"] = (json.dumps(kept), f"the notebook says {KEEPS}")
+    books["sheet.ipynb"] = (json.dumps(sheet), "an output")
+    books["torn.ipynb"] = ('{"cells": [\n', "no notebook that can be read")
+    return scratch.plant_each("notebooks/drill/", books)
 
 
-def workflow(scratch: Scratch) -> Sign:
-    """Let a workflow pass over a failure."""
-    scratch.add(".github/workflows/extra.yml", SILENT)
-    return Sign(r"extra\.yml: .*turns red into green")
+def secrets(scratch: Scratch) -> Sign:
+    """Commit keys and passwords, also where a scanner that goes by names does not look."""
+    sign = scratch.plant_each("docs/drill/", SECRETS)
+    scratch.plant({"reports/drill.md": AWS})
+    return Sign((*sign.each, r"^reports/drill\.md: .*AWS Access Key"))
 
 
-def personal(scratch: Scratch) -> Sign:
-    """Commit direct identifiers."""
-    scratch.add("docs/contacts.md", f"Ask Jane: {MAIL}, IBAN {IBAN}\n")
-    return Sign(r"docs/contacts\.md: .*(e-mail|IBAN)")
+def hygiene(scratch: Scratch) -> Sign:
+    """Commit what is left over, torn, or the same name twice."""
+    return scratch.plant_each("docs/drill/", HYGIENE)
 
 
-def personal_column(scratch: Scratch) -> Sign:
-    """Let e-mail addresses into a column of the table."""
-    numeric, categorical = scratch.features()
-    name = [*categorical, *numeric][0]
-    rewrite(scratch, tables.RAW, lambda frame: frame.assign(**{name: MAIL}))
-    return Sign(rf"{re.escape(name)}.*e-mail")
-
-
-def by_hand(scratch: Scratch) -> Sign:
-    """Edit the composed configuration instead of `conf/`."""
-    scratch.edit_yaml("params.yaml", lambda values: values.update(seed=values["seed"] + 1))
-    scratch.commit("Another seed")
-    return Sign(r"seed .*params\.yaml")
-
-
-def frozen(scratch: Scratch) -> Sign:
-    """Freeze a stage: DVC never runs it again, and says that all is up to date."""
-    scratch.edit_yaml("dvc.yaml", lambda whole: whole["stages"]["fairness"].update(frozen=True))
-    scratch.commit("Fairness is fine")
-    return Sign(r"dvc\.yaml: .*fairness.*frozen")
-
-
-def stale_lock(scratch: Scratch) -> Sign:
-    """Commit a lock that speaks of another table than the evidence."""
-
-    def other(lock: Any) -> None:
-        for stage in lock["stages"].values():
-            for one in (*stage.get("deps", []), *stage.get("outs", [])):
-                if one["path"] == tables.RAW.as_posix():
-                    one["md5"] = "0" * 32
-
-    scratch.edit_yaml("dvc.lock", other)
-    scratch.commit("Another table")
-    return Sign(r"data/raw\.parquet: is not what ingest wrote")
-
-
-def by_nobody(scratch: Scratch) -> Sign:
-    """Commit evidence that no stage has written: DVC's lock has another."""
-
-    def better(found: dict[str, Any]) -> None:
-        found["metrics"]["max_psi_quantile10"].update(value=0.0)
-
-    scratch.edit(path_of("drift").as_posix(), better)
-    scratch.commit("Better evidence")
-    return Sign(r"reports/evidence/drift\.json: is not what drift wrote")
-
-
-GOVERNED, DATA, NOTEBOOKS, WORKFLOWS, PII, CONFIG, LINEAGE = (
-    ("check", name)
-    for name in (
-        *("governed-files", "data-in-git", "notebooks", "workflows", "pii", "config", "lineage"),
+def removed(scratch: Scratch) -> Sign:
+    """Only take files away: no hook runs for a file that is not there any more."""
+    contract = scratch.params().data.contract
+    schema, evidence = "governance/schemas/decision.json", "reports/evidence/drift.json"
+    git(scratch.project, "rm", "--quiet", "--force", "--", contract, schema, evidence)
+    return Sign(
+        (
+            rf"{schema}: is missing, and it is the template's",
+            rf"{evidence}: is missing, and drift wrote it",
+            r"^note: loosened: validate\.contract",
+        )
     )
-)
+
+
 FAULTS = (
-    Fault("governed-file", "the gate's code was edited", (40,), GOVERNED, governed),
-    Fault("data-in-git", "a table under an innocent name", (), DATA, rows_in_git),
-    Fault("notebook", "a notebook with its output", (), NOTEBOOKS, notebook),
-    Fault("silent-workflow", "a failure is passed over", (18,), WORKFLOWS, workflow),
-    Fault("pii", "identifiers in a file", (), PII, personal),
-    Fault("pii-column", "e-mail addresses in a column", (), PII, personal_column),
-    Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
-    Fault("frozen-stage", "a stage never runs again", (13,), LINEAGE, frozen),
-    Fault("stale-lock", "dvc.lock has another table", (15,), LINEAGE, stale_lock),
-    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, by_nobody),
+    Fault(
+        "governed-file", "the gate's code was edited", (40,), ("check", "governed-files"), governed
+    ),
+    Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
+    Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),
+    Fault("unclean-file", "torn files, and what merges leave", (), ("check", "hygiene"), hygiene),
+    Fault("removed-file", "what a commit takes away", (40,), ("check", "removed"), removed),
 )

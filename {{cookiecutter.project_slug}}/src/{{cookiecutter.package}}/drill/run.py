@@ -11,15 +11,30 @@ from typing import Any
 
 from ..governance.commands import say
 from ..problem import Problem
-from . import faults_data, faults_evidence, faults_files, faults_ledger
+from . import (
+    faults_config,
+    faults_data,
+    faults_environment,
+    faults_evidence,
+    faults_files,
+    faults_ledger,
+    faults_lineage,
+    faults_people,
+    faults_tables,
+    faults_workflows,
+)
 from .clone import fingerprint, require_same
 from .fault import Fault, Nothing, Outcome, Tally, judged
 from .scratch import Scratch
 from .states import enter, judge
 
+FILES = (
+    *(faults_files, faults_tables, faults_workflows, faults_people, faults_config),
+    *(faults_lineage, faults_environment),
+)
 FAULTS = {
     fault.name: fault
-    for module in (faults_data, faults_evidence, faults_files, faults_ledger)
+    for module in (faults_data, faults_evidence, *FILES, faults_ledger)
     for fault in module.FAULTS
 }
 

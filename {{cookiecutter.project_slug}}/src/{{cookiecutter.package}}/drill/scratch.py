@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from pathlib import Path
 from threading import Lock
@@ -20,12 +21,17 @@ from ..config import Params, Rule
 from ..governance.repository import PROTECTED, REMOTE, git, head
 from ..problem import Problem, first_line
 from .clone import clone, own_stores
-from .fault import Said, State
+from .fault import Said, Sign, State
 
 PACKAGE = __name__.split(".")[0]
 # Whatever leads to the real server, store, remote, repository or workflow is not handed on.
 DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")
 COMPOSING = Lock()
+
+
+def whole(text: str) -> str:
+    """Return what is planted as it is written there."""
+    return text.replace("~", "")
 
 
 class Scratch:
@@ -80,13 +86,24 @@ class Scratch:
         git(self.project, "push", "--quiet", REMOTE, PROTECTED)
         return head(self.project)
 
-    def add(self, name: str, text: str) -> None:
-        """Write a text file of the copy and commit it."""
-        path = self.project / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        git(self.project, "add", "--force", name)
-        self.commit(f"Add {name}")
+    def plant(self, files: Mapping[str, str | bytes]) -> None:
+        """Write files of the copy and commit them, whatever git ignores.
+
+        What is planted is looked for in this code, too: it is written with `~` in between here.
+        """
+        for name, content in files.items():
+            path = self.project / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = content if isinstance(content, bytes) else whole(content).encode()
+            path.write_bytes(data)
+        git(self.project, "add", "--force", "--", *files)
+        self.commit(f"Add {next(iter(files))}")
+
+    def plant_each(self, folder: str, files: Mapping[str, tuple[str | bytes, str]]) -> Sign:
+        """Plant files of a folder, of each of which words are to be told."""
+        self.plant({f"{folder}{name}": content for name, (content, _) in files.items()})
+        told = {f"{folder}{name}": words for name, (_, words) in files.items()}
+        return Sign(tuple(rf"^{re.escape(name)}: .*{words}" for name, words in told.items()))
 
     def run(self, *words: str) -> Said:
         """Run `governance …`, or a stage of the line (`stage NAME`), as a person would."""
@@ -180,7 +197,7 @@ class Scratch:
         change(values)
         path.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
-    def edit_yaml(self, name: str, change: Callable[[Any], None]) -> None:
+    def edit_yaml(self, name: str, change: Callable[[Any], object]) -> None:
         """Change a YAML file of the copy by hand."""
         from ruamel.yaml import YAML
 
