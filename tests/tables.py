@@ -138,6 +138,7 @@ REAL = (
         yaml=CREDIT_DEFAULT,
         model="hist_gradient_boosting_classifier",
         split="random",
+        seldom=True,
     ),
     RealTable(
         name="bike_sharing",
@@ -145,6 +146,7 @@ REAL = (
         yaml=BIKE_SHARING,
         model="hist_gradient_boosting_regressor",
         split="time",
+        seldom=True,
         failing=dict.fromkeys(TIERS, "drift.data[yr]"),
         named="at most 0.25 allowed",
     ),

@@ -105,7 +105,7 @@ MUTATIONS = {
 }
 
 
-OFTEN = (change_model, add_git_folder, rename, unsign)  # the others at night
+OFTEN = (change_model, add_git_folder)  # the others at night
 
 
 @pytest.mark.parametrize(

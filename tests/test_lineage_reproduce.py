@@ -108,6 +108,7 @@ def test_a_number_that_was_written_by_hand_is_different(old: BakedProject, tmp_p
     assert f"{people.RAW} came from DVC" in done.stdout
 
 
+@pytest.mark.nightly
 def test_verify_hashes_the_source_again(old: BakedProject, tmp_path: Path) -> None:
     # Given a source that is a file, when one sign of it changes, or it is gone
     project = baked.copy_project(old, tmp_path, "cache")

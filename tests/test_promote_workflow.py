@@ -53,6 +53,7 @@ def hosted(
         yield found
 
 
+@pytest.mark.nightly
 def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
     # Given a version that waits, and a run of the workflow that two people approve
     hosted.say_yes(model="owner", risk="risk")

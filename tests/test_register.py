@@ -264,6 +264,7 @@ def test_a_worse_challenger_is_quarantined_and_the_interval_says_why(
     assert "at least -0.01 allowed" in told
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not tables.FOLDER.is_dir(), reason="needs ../shared/data (adult.csv)")
 def test_adult_is_denied_then_promoted_under_waivers_and_rolled_back(
     template: Path, environment: Path, tmp_path: Path

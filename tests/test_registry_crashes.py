@@ -31,7 +31,10 @@ def killed_at_every_step(project: BakedProject, command: str, stride: int) -> li
 
 @needs_fork
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.nightly)])
-@pytest.mark.parametrize(("command", "old", "new"), [("promote", 1, 2), ("rollback", 2, 1)])
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [("promote", 1, 2), pytest.param("rollback", 2, 1, marks=pytest.mark.nightly)],
+)
 def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
     contested: BakedProject, command: str, old: int, new: int, stride: int
 ) -> None:
@@ -97,6 +100,7 @@ def test_of_twenty_promotions_at_once_exactly_one_wins(contested: BakedProject) 
     assert registry.states(contested) == {1: "retired", 2: "champion"}
 
 
+@pytest.mark.nightly
 def test_two_machines_promote_and_the_remote_decides(
     contested: BakedProject, tmp_path: Path
 ) -> None:

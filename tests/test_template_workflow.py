@@ -87,6 +87,7 @@ def guard(hub: GitHubStandIn) -> None:
 # The workflow
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_an_update_arrives_as_a_pull_request(world: World) -> None:
     # Given a template that changed a workflow and a gate's code
@@ -169,7 +170,11 @@ def test_trap_40_an_edited_gate_is_not_proposed(world: World) -> None:
     ("token", "words"),
     [
         (WEAK, f"may not change workflows, and the update changes {WORKFLOW}"),
-        ("", "TEMPLATE_UPDATE_TOKEN is not set, and without it the gates would never be updated"),
+        pytest.param(
+            "",
+            "TEMPLATE_UPDATE_TOKEN is not set, and without it the gates would never be updated",
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=["weak", "none"],
 )

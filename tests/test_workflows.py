@@ -47,6 +47,7 @@ def test_trap_32_a_skipped_hook_runs_again(
     assert "1 file would be reformatted" in run.said["check"]
 
 
+@pytest.mark.nightly
 def test_trap_40_an_edited_gate_is_red(
     bake: Callable[..., baked.BakedProject], runner: acting.Runner
 ) -> None:
