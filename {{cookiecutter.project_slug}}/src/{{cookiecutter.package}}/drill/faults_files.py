@@ -39,7 +39,7 @@ HYGIENE: dict[str, tuple[str | bytes, str]] = {
     "torn.yaml": ("a: [1\n", "."),
     "torn.json": ('{"a": 1\n', "json decode"),
     "torn.toml": ("a = [1\n", "."),
-    "wide.txt": ("wide\n".encode("utf-16"), "is UTF-16"),
+    "wide.txt": ("wide\n".encode("utf-16"), "is not UTF-8"),
 }
 CELL: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": ["table"], "outputs": []}
 PRINTED = [{"output_type": "stream", "name": "stdout", "text": ["rows\n"]}]

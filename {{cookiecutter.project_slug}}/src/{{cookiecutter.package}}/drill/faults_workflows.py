@@ -27,6 +27,9 @@ jobs:
       - {{name: silent-exit, run: "governance gate || exit 0"}}
       - {{name: silent-set, run: "set +e"}}
       - {{name: silent-end, run: "governance gate; true"}}
+      - {{name: silent-echo, run: "governance gate || echo failed"}}
+      - {{name: silent-option, run: "set +o pipefail"}}
+      - {{name: silent-behind, run: "governance gate &"}}
       - {{name: passed-over, continue-on-error: true, run: governance gate}}
       - {{name: shelled, shell: sh, run: governance gate}}
   handing:
@@ -57,6 +60,7 @@ TOLD = (  # of the workflow
     *("image debian:12 has no digest", "image redis:7 has no", "image docker://alpine:3 has no"),
     *("actions/cache@v4 is no commit", "has no comment on its line that says its version"),
     *(r"silent-true: `\|\| true` turns", r"silent-colon: `\|\| :` turns", "silent-end: `; true`"),
+    *(r"silent-echo: `\|\| echo` turns", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
     *(r"silent-exit: `\|\| exit 0` turns", r"silent-set: `set \+e` turns"),
     *("passed-over: continue-on-error turns", "shelled: the shell is sh"),
     *("unguarded: the shell is sh", "unguarded: a secret that no environment guards"),
@@ -74,10 +78,11 @@ OTHERS = {
 def workflow(scratch: Scratch) -> Sign:
     """Commit workflows and an action with everything that they must not have."""
     sign = scratch.plant_each(".github/", OTHERS)
+    elsewhere = scratch.plant_each("", {"tools/ours/action.yml": (ACTION, "the shell is None")})
     scratch.plant({".github/workflows/loose.yml": LOOSE})
     told = [rf"workflows/loose\.yml: .*{words}" for words in TOLD]
     told += [rf"ours/action\.yaml: {words}" for words in ("a secret in an", "image debian:12")]
-    return Sign((*sign.each, *told))
+    return Sign((*sign.each, *elsewhere.each, *told))
 
 
 FAULTS = (

@@ -91,7 +91,7 @@ def read(folder: Path, project: str) -> Line:
                                 failed=failed[stage])  # fmt: skip
         elif stage in lock and _current(stage, declared, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
-    lost = () if failed else tuple(stage for stage in pipeline if stage not in steps)
+    lost = () if failed else tuple(stage for stage in declared if stage not in steps)
     return Line(project, steps, decision, key, lost)
 
 
