@@ -386,8 +386,8 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
     ],
     "removed-file": [
         ("checks/removed.py", "if gone else ()", "if not gone else ()"),
-        ("checks/removed.py", 'WHOLE = ("config", ', "WHOLE = ("),
-        ("checks/removed.py", '"governed-files", ', ""),
+        ("checks/removed.py", 'WHOLE = ("governed-files", ', "WHOLE = ("),
+        ("checks/removed.py", '"config", ', ""),
         ("checks/removed.py", ', "lineage")', ")"),
         ("checks/removed.py", "diff-filter=D", "diff-filter=A"),
     ],

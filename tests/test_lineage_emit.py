@@ -251,11 +251,14 @@ def test_what_was_written_by_hand_is_not_told(line: BakedProject) -> None:
     name = "reports/decision.json"
     kept_text = line.read(name)
     edit(line, name, lambda one: one["rules"][0].update(verdict="warn"))
-    # When it is told or shown, then that is refused
-    for words in (["emit"], ["show"]):
-        done = line.governance("lineage", *words, code=1)
-        assert "says allow, and that is not what the policy makes of the evidence" in done.stderr
-    # And so is a lock from which stages are gone
+    # When it is told or shown, then nobody is told that it is allowed
+    done = ends(kept_new(line))
+    said = "none: reports/decision.json says allow, and that is not what the policy makes of"
+    assert tags(done["line"])["verdict"].startswith(said)
+    assert "test" not in done["decide"]["run"]["facets"]
+    [account] = json.loads(line.governance("lineage", "show", "--json").stdout)
+    assert account["policy"]["verdict"].startswith(said)
+    # And a lock from which stages are gone is no line
     line.write(name, kept_text)
     line.write("dvc.lock", line.read("dvc.lock").partition("  evaluate:\n")[0])
     done = line.governance("lineage", "emit", code=1)

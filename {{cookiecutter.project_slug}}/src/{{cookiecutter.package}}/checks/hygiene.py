@@ -46,9 +46,9 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     """Run every tool over the text files; what is only blanks and line ends is mended at once."""
     texts, found = [], list[Finding]()
     for name in names:
-        data = b"" if written(name) else read(base / name)
-        if text(data) is None:
-            continue  # `data-in-git` says what it is
+        data = read(base / name)
+        if written(name) or text(data) is None:
+            continue  # `data-in-git` says what the latter is
         try:
             data.decode()
             texts += [name] if is_text(base / name) else []

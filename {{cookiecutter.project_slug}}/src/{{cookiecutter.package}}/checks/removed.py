@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..governance.repository import git
-from ..problem import Problem, cause
+from ..problem import Problem, cause, first_line
 from .finding import Finding
 
 HOOKS = ".pre-commit-config.yaml"
-WHOLE = ("config", "governed-files", "lineage")  # what looks at more than the files that are named
+WHOLE = ("governed-files", "config", "lineage")  # what looks at more than the files that are named
 
 
 def check(base: Path, names: list[str]) -> list[Finding]:
@@ -21,7 +21,11 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     gone = [name for name in git(base, *words).split("\0") if name]
     found: list[Finding] = []
     for name in _concerned(base, gone) if gone else ():
-        found += import_module(f".{name.replace('-', '_')}", __package__).check(base, gone)
+        try:
+            found += import_module(f".{name.replace('-', '_')}", __package__).check(base, gone)
+        except ImportError as error:  # it is just what is taken away that it would look with
+            if not found:
+                raise Problem(f"{name} cannot look: {first_line(error)}; restore that") from error
     return found
 
 

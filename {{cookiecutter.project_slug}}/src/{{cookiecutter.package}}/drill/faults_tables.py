@@ -63,7 +63,7 @@ TEXTS = {  # name → a table as a text, and how it is written
     "commas.txt": (_lines("{0},{1},{2}\n"), "200 lines separated by commas"),
     "semicolons.md": (_lines("{0};{1};{2}\n"), "200 lines separated by semicolons"),
     "tabs": (_lines("{0}\t{1}\t{2}\n"), "200 lines separated by tabs"),
-    "tildes.txt": (_lines("{0}~{1}\n"), "separated by tildes"),
+    "tildes.txt": (_lines("{0}~{1}\n").encode(), "separated by tildes"),
     "carets.txt": (_lines("{0}^{1}\n"), "separated by carets"),
     "keyed.txt": (_lines("a={0} b={2}\n"), "of keys and values"),
     "line.py": (f"ROWS = {[(a, 'x') for a, *_ in NUMBERS]!r}\n", "all in one"),

@@ -5,7 +5,7 @@ A stage counts as done only if what the lock says it read is what the stages bef
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Line:
     decision: Decision | None
     key: str  # the same as long as nothing ran again
     lost: tuple[str, ...] = ()  # stages that no record proves, in a line that did not stop
+    doubt: str = ""  # why the decision that lies here is not told
 
     @property
     def digests(self) -> dict[str, str | None]:
@@ -95,24 +96,22 @@ def read(folder: Path, project: str) -> Line:
     return Line(project, steps, decision, key, lost)
 
 
-def require_honest(folder: Path, line: Line) -> None:
-    """Refuse an allow that the policy does not give for this evidence, on the day it names."""
+def honest(folder: Path, line: Line) -> Line:
+    """Return the line without an allow that the policy does not give for this evidence."""
     standing = line.decision
     if standing is None or standing.verdict != "allow":
-        return
+        return line
     try:
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
-    except ValueError as error:
-        raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
-    params = parse(read_raw(folder / "params.yaml"), "params.yaml")
-    again = judge(params, evidence.collect(folder), day)
+        params = parse(read_raw(folder / "params.yaml"), "params.yaml")
+        again = judge(params, evidence.collect(folder), day)
+    except (Problem, ValueError) as error:
+        return replace(line, decision=None, doubt=f"it cannot be judged again: {first_line(error)}")
     one, two = (found.model_dump(mode="json", exclude={"volatile"}) for found in (standing, again))
-    if one != two:
-        raise Problem(
-            f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence: "
-            "run `uv run governance gate`",
-            1,
-        )
+    if one == two:
+        return line
+    why = f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence"
+    return replace(line, decision=None, doubt=why)
 
 
 def pipeline(folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ..config import Closed
 from ..files import digest_of, write_json, write_text
 from ..problem import Problem, first_line
 from .decision import PATH
-from .lineage import read, require_honest
+from .lineage import honest, read
 from .lineage_origin import origin
 from .registry import model_name
 
@@ -60,7 +60,7 @@ def emit(base: Path) -> Emitted:
     if line.lost:
         text = f"dvc.lock does not prove that {', '.join(line.lost)} ran"
         raise Problem(f"{text}: run `uv run dvc repro`", 1)
-    require_honest(base, line)
+    line = honest(base, line)
     moment = datetime.fromtimestamp((base / PATH).stat().st_mtime, UTC)
     told = [spelled(one) for one in events(line, origin(base, line), moment)]
     (base / FILE).parent.mkdir(parents=True, exist_ok=True)

@@ -73,6 +73,8 @@ class Teller:
         decision = self.line.decision
         if state == COMPLETE and decision is not None:
             tags |= {"verdict": decision.verdict, "policy": decision.policy_digest or ""}
+        if state == COMPLETE and self.line.doubt:
+            tags |= {"verdict": f"none: {self.line.doubt}"}
         facets = _tags(tags)
         if state == FAIL:
             facets |= _error(next(step for step in self.line.steps.values() if step.failed))

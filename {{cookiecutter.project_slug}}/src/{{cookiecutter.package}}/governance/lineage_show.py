@@ -18,7 +18,7 @@ from ..problem import Problem
 from . import ledger
 from .decision import LETS_THROUGH, screen
 from .lifecycle import Lifecycle, Version, trace
-from .lineage import Line, read, require_honest
+from .lineage import Line, honest, read
 from .lineage_origin import origin
 from .registry import CHALLENGER, CHAMPION, model_name
 from .repository import extract
@@ -75,8 +75,7 @@ def tell(base: Path, name: str | None) -> list[Told]:
     life = known(base)
     if name is not None:
         return [_version(base, life, chosen(life, name))]
-    line = read(base, model_name(base))
-    require_honest(base, line)
+    line = honest(base, read(base, model_name(base)))
     told = [here(base, life, line)]
     champion = life.champion
     if champion is not None and champion is not told[0].version:
@@ -187,7 +186,7 @@ def _policy(line: Line, version: Version | None) -> Section:
         return own | {"tally": said.get("tally")} | dict(said.get("rules", {}))
     decision = line.decision
     if decision is None:
-        return {"digest": None, "verdict": None}
+        return {"digest": None, "verdict": f"none: {line.doubt}" if line.doubt else None}
     weak = {one.id: f"{one.verdict}: {one.reason}" for one in decision.by_weight()
             if one.verdict not in LETS_THROUGH}  # fmt: skip
     own = {"digest": decision.policy_digest, "verdict": decision.verdict}
