@@ -54,12 +54,12 @@ def check(params: Params) -> None:
             raise Problem(
                 f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
             )
-    _check_policy(params.policy)
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
             error = "" if expression is None else syntax_error(expression)
             if error:
                 raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
+    _check_policy(params.policy)
 
 
 def _check_policy(policy: Policy) -> None:
