@@ -26,6 +26,7 @@ config = template_package.module("config")
 bodies = template_package.module("bodies")
 line = template_package.module("pipeline.drift")
 binning = template_package.module("measures.binning")
+fairness = template_package.module("measures.fairness")
 tables = template_package.module("tables")
 Metric = template_package.module("evidence").Metric
 Problem = template_package.module("problem").Problem
@@ -341,3 +342,14 @@ def test_trends_are_a_picture_without_markup_of_others() -> None:
     assert len(found.findall("{*}polyline")) == 1
     assert "<b>" not in text
     assert ElementTree.fromstring(history.picture([])) is not None  # noqa: S314 - our own
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(1, 60), min_size=4, max_size=4), min_size=2, max_size=5))
+def test_quick_values_of_fairness_are_fairlearns(cells: list[list[int]]) -> None:
+    # Given counts (group, label, prediction), when values are asked for in both ways
+    counts = np.array(cells, dtype=np.int64).reshape(-1, 2, 2)
+    quick, right = fairness.plain_points(counts), fairness.fairlearn_points(counts)
+    # Then they are the same
+    for kind in ("difference", "ratio"):
+        assert quick[kind] == pytest.approx(right[kind])

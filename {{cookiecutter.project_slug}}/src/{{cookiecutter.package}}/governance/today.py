@@ -6,10 +6,11 @@ import re
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from ..composition import CONF, compose
-from ..config import Approvals, Monitor, Notify, Policy, Project
+from ..config import Approvals, Monitor, Notify, Params, Policy, Project
 from ..files import digest_of
 from ..problem import Problem
 from . import approvers as people
@@ -51,11 +52,17 @@ def today(base: Path) -> Today:
     return rules_of(base, protected(base))
 
 
-def rules_of(base: Path, commit: str) -> Today:
-    """Read policy and approvers as a commit has them."""
+@lru_cache(maxsize=8)
+def _composed(base: Path, commit: str) -> Params:
+    """Compose what a commit has, which stays as it is."""
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
-        params = compose(Path(scratch) / CONF)
+        return compose(Path(scratch) / CONF)
+
+
+def rules_of(base: Path, commit: str) -> Today:
+    """Read policy and approvers as a commit has them."""
+    params = _composed(base, commit)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
     told = (params.project, params.policy, params.notify)

@@ -17,7 +17,7 @@ from ..evidence import Metric
 from ..measures import fairness, group_error, performance
 from ..measures.groups import Floats, Integers, Key, intersections, label, listed
 from ..pipeline.contract import given
-from ..pipeline.suite import judged
+from ..pipeline.suite import CELLS, at_once, columns_of, judged
 from .reference import EXCESS, against
 
 if TYPE_CHECKING:
@@ -55,20 +55,26 @@ def drifted(
     return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
 
 
-def contract(table: Path, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
+def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
     """Judge the part of the data contract that is about columns which a batch has.
 
     What is about the table as a whole is about a training table: a batch has its own minimum.
     """
-    there = tables.columns(table)
     mine = [
         one
         for one in given(data)
-        if (column := one["kwargs"].get("column")) in there
-        and not one["type"].startswith(("expect_table", "expect_column_to_exist"))
-        and (column in features or "unique_value_count" not in one["type"])
+        if (names := columns_of(one))
+        and set(names) <= set(frame.columns)
+        and one["type"] != "expect_column_to_exist"
+        and (set(names) <= set(features) or "unique_value_count" not in one["type"])
     ]
-    broken = [one for one in judged(table, mine) if not one.success] if mine else []
+    if frame.size <= CELLS:
+        found = at_once(frame, mine) if mine else []
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            tables.write(frame, Path(folder) / "batch.parquet")
+            found = judged(Path(folder) / "batch.parquet", mine)
+    broken = [one for one in found if not one.success]
     said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
     said += [f"{name}: {n} values are not of its type" for name, n in unfit.items()]
     return Metric(value=float(len(said)), note="; ".join(said)[:1000])
@@ -148,10 +154,12 @@ class Outcomes:
 def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     known = ~np.isnan(rows.target)
     if task == "classification":
-        metrics = fairness.measured(rows.names, rows.counts(every=True), confidence)
+        every = rows.counts(every=True)
+        metrics = fairness.measured(rows.names, every, confidence, fairness.plain_points)
         if known.any() and not known.all():
             parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
-            metrics = fairness.measured(rows.names, rows.counts(), confidence) | parity
+            told = fairness.measured(rows.names, rows.counts(), confidence, fairness.plain_points)
+            metrics = told | parity
     else:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import tables
 from ..bodies import Attribute, ColumnDrift
 from ..config import Closed, Feed, Monitor, Monitoring
 from ..evidence import Metric
@@ -139,13 +136,9 @@ def _measured(
         body(origin, "drift"), part.features, part.score, part.target, data.task
     )
     there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "batch.parquet"
-        tables.write(new.frame[there], path)
-        unfit = {name: n for name, n in new.unfit.items() if name in there}
-        found.metrics["contract.failed_expectations"] = measure.contract(
-            path, data, features, unfit
-        )
+    unfit = {name: n for name, n in new.unfit.items() if name in there}
+    contract = measure.contract(new.frame[there], data, features, unfit)
+    found.metrics["contract.failed_expectations"] = contract
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
     due = part if given.due is new else complete(given.due, origin, asked.monitor)

@@ -68,7 +68,7 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
     groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     few = _few(table, kinds)
     for position, one in enumerate(expectations):
-        lost = [name for name in _columns(one) if name not in kinds]
+        lost = [name for name in columns_of(one) if name not in kinds]
         if lost:
             outcomes[position] = outcome(one, False, f"there is no column {lost[0]}")
         else:
@@ -87,7 +87,14 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
     return [outcomes[position] for position in range(len(expectations))]
 
 
-def _columns(one: Given) -> list[str]:
+def at_once(frame: pd.DataFrame, expectations: list[Given]) -> list[Expectation]:
+    """Return one outcome for each expectation about columns of a small frame."""
+    found = results(frame, dict(enumerate(expectations)), {})
+    return [read(one, found[p]) for p, one in enumerate(expectations)]
+
+
+def columns_of(one: Given) -> list[str]:
+    """Return the columns that an expectation is about."""
     found = [one["kwargs"].get(key) for key in ("column", "column_A", "column_B", "column_list")]
     return [
         name for value in found for name in (value if isinstance(value, list) else [value]) if name
@@ -104,7 +111,7 @@ def _few(table: Path, kinds: dict[str, str]) -> list[str]:
 
 def _way(one: Given, kinds: dict[str, str], few: list[str]) -> tuple[str, tuple[str, ...]]:
     """Return how an expectation is judged, and the columns whose rows that takes."""
-    kind, kwargs, names = one["type"], one["kwargs"], tuple(_columns(one))
+    kind, kwargs, names = one["type"], one["kwargs"], tuple(columns_of(one))
     if kind.startswith("expect_table_row_count"):
         return "count", ()
     if kind.startswith("expect_table") or kind == "expect_column_to_exist":
