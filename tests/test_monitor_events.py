@@ -21,6 +21,7 @@ ROWS = 900
 CLOCK = """
 import datetime, os
 class Later(datetime.datetime):
+    __slots__ = ()  # its size is that of the class that C code knows
     @classmethod
     def now(cls, tz=None):
         days = datetime.timedelta(days=int(os.environ["DAYS_LATER"]))
@@ -86,7 +87,7 @@ def windows(project: BakedProject) -> list[dict[str, Any]]:
 def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None:
     project = contested
     # Given a champion, when a good batch, one with a moved column, and too few rows are monitored
-    good = batch(project)
+    good = batch(project, name="good.csv")
     first = monitor(project, good)
     moved = pd.read_csv(batch(project, 1))
     second = monitor(project, written(project, moved.assign(income=moved.income * 3)), code=1)
@@ -166,7 +167,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     # And what is new in the log since then is nothing: that is not healthy
     assert monitor(project, code=2, LABELS=url)["reasons"][0].startswith("0 rows, at least")
     # And without the database nobody can judge
-    done = project.governance("monitor", code=None)
+    done = project.governance("monitor", str(folder), code=None)
     registry.refused(done, "the environment variable LABELS is not set", code=2)
 
 
@@ -221,10 +222,9 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     # When a roll-back is due and there is nothing to go back to, then both failures are said
     done = project.governance("monitor", str(shifted(project, 2)), code=None, **hook)
     registry.refused(done, "was not told", "there is nothing to roll back to")
-    assert registry.actions(project)[-3:] == [
-        *("monitored 1", "notification_lost", "rollback_failed 1"),
-    ] or registry.actions(project)[-2:] == ["rollback_failed 1", "notification_lost"]
-    assert "rollback_failed 1" in registry.actions(project)
+    assert registry.actions(project)[-4:] == [
+        *("monitored 1", "notification_lost", "rollback_failed 1", "notification_lost"),
+    ]
     assert "asked for: rollback, 2 in a row" in done.stdout
     # And it is tried again with the next window, also without a webhook's address
     done = project.governance("monitor", str(shifted(project, 3)), code=None)

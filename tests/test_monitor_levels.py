@@ -62,8 +62,10 @@ def watched(*more: dict[str, Any], **limits: Any) -> Any:
         ({"value": 0.25, "n": 99}, "retrain", "at most 0.2 for retrain"),
         ({"value": 0.35, "n": 99}, "rollback", "at most 0.3 for rollback"),
         ({"value": 0.3, "n": 99}, "retrain", "at most 0.2"),  # a limit itself is not beyond it
-        # what acts goes by the nearer bound: chance in a small group does nothing but warn
-        ({"value": 0.5, "lower": 0.05, "upper": 0.9, "n": 99}, "warn", "in [0.05, 0.9]"),
+        # the nearer bound has to be beyond: chance alarms nobody, and is not healthy
+        ({"value": 0.5, "lower": 0.05, "upper": 0.9, "n": 99}, "not_measured", "more rows wanted"),
+        ({"value": 0.05, "lower": 0.0, "upper": 0.9, "n": 99}, "healthy", "in [0, 0.9]"),
+        ({"value": 0.5, "lower": 0.15, "upper": 0.9, "n": 99}, "warn", "in [0.15, 0.9]"),
         ({"value": 0.5, "lower": 0.25, "upper": 0.9, "n": 99}, "retrain", "in [0.25, 0.9]"),
         ({"value": 0.5, "lower": 0.35, "upper": 0.9, "n": 99}, "rollback", "in [0.35, 0.9]"),
         ({"value": None, "n": 99, "note": "one group only"}, "not_measured", "one group only"),

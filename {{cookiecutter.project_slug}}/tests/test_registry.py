@@ -63,6 +63,7 @@ def test_only_legal_moves_are_made(module: Module) -> None:
         ("approved", "pending_review"), ("approved", "approved"),
         ("rejected", "pending_review"), ("rejected", "approved"),
         ("promoted", "approved"), ("rolled_back", "retired"), ("rollback_failed", "champion"),
+            ("monitored", "champion"),
     }  # fmt: skip
     states = (None, "pending_review", "approved", "champion", "retired", "quarantined", "rejected")
     for action, state in product(lifecycle.LEGAL, states):

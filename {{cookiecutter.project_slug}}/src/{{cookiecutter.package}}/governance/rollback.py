@@ -11,6 +11,7 @@ from . import bundle
 from .chain import Entry
 from .lifecycle import Lifecycle, Version, require_legal
 from .liveness import reign
+from .notify import Lost
 from .promote import require_allowed
 from .record import record, settle, situation
 from .registry import Registry
@@ -54,17 +55,20 @@ def rollback(
     try:
         target, skipped = _compliant(base, registry, life, now, to)
     except Problem as problem:
-        record(
-            base,
-            registry,
-            "rollback_failed",
-            seen,
-            after=seen.after,
-            version=champion.number,
-            subject=champion.subject | {"policy": now.policy_digest},
-            reason=reason,
-            details={"why": str(problem)},
-        )
+        try:
+            record(
+                base,
+                registry,
+                "rollback_failed",
+                seen,
+                after=seen.after,
+                version=champion.number,
+                subject=champion.subject | {"policy": now.policy_digest},
+                reason=reason,
+                details={"why": str(problem)},
+            )
+        except Lost as lost:  # that nobody was told does not hide what it was about
+            raise Problem(f"{problem}; {lost}", problem.exit_code) from lost
         raise
     return record(
         base,

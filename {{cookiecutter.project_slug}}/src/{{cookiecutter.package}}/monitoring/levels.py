@@ -68,8 +68,8 @@ def judge(
 def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
     """Hold one metric against one rule.
 
-    `warn` goes by the value; what acts (`retrain`, `rollback`) by the bound nearer to the limit,
-    where there are bounds, so that chance in a small group does nothing.
+    Where there are bounds, the one nearer to the limit has to be beyond it: chance in a small group
+    alarms nobody. A value that is beyond, when its bound is not, says too little to be healthy.
     """
     if metric.value is None:
         return "not_measured", metric.note
@@ -82,11 +82,14 @@ def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
     sure = metric.value if sure is None else sure
     found: Level = "healthy"
     for level, limit in rule.limits.items():
-        if beyond(metric.value if level == "warn" else sure, limit, rule.bound):
+        if beyond(sure, limit, rule.bound):
             found = level
+    astray = any(beyond(metric.value, limit, rule.bound) for limit in rule.limits.values())
     shown = number(metric.value)
     if metric.lower is not None and metric.upper is not None:
         shown += f" in [{metric.lower:.4g}, {metric.upper:.4g}]"
+    if found == "healthy" and astray:
+        return "not_measured", f"{shown}, which chance may do: more rows wanted; {metric.note}"
     if found != "healthy":
         shown += f", {rule.bound.replace('_', ' ')} {rule.limits[found]:g} for {found}"
     return found, shown + (f"; {metric.note}" if metric.note else "")
@@ -94,8 +97,11 @@ def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
 
 def worst(rules: Sequence[Judged]) -> Level:
     """Return the worst level of what was measured; `not_measured` if nothing was."""
-    found = {rule.verdict for rule in rules}
-    return next((level for level in reversed(WORSE) if level in found), "not_measured")
+    found: Level = "not_measured"
+    for level in WORSE:
+        if any(rule.verdict == level for rule in rules):
+            found = level
+    return found
 
 
 def reasons(rules: Sequence[Judged]) -> list[str]:
