@@ -217,7 +217,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     project.write("conf/config.yaml", yaml.safe_dump(settings, sort_keys=False))
     limit(project, rollback_windows=2)
     hook = {"HOOK": "http://127.0.0.1:9/secret"}
-    # When a window is not healthy and the message is lost, then the command is red, the ledger has it
+    # When a window is not healthy and the message is lost, then all is red and on record
     done = project.governance("monitor", str(shifted(project, 1)), code=None, **hook)
     line = registry.refused(
         done, "monitored is recorded, but http://127.0.0.1:9 was not told", code=2
