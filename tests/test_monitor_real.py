@@ -130,6 +130,8 @@ def test_adult_with_a_planted_shift_rolls_back_at_the_third_window(bake_runnable
     # Given two champions on census data, one after the other
     project = bake_runnable(risk_tier="minimal")
     ADULT.configure(project)
+    text = ADULT.yaml.replace("  race: {}\n", "").replace("[fnlwgt,", "[race, fnlwgt,")
+    project.write("conf/data/adult.yaml", text)
     project = champion(project, versions=2)
     limit(project, (0.3, 0.35, 0.45))
     first = registry.ledger(project)[0]["subject"]["model"]
