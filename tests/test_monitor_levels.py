@@ -145,6 +145,20 @@ def test_a_window_measured_again_stands_as_it_is_now() -> None:
     assert levels.in_a_row(found) == 2
 
 
+def test_windows_that_share_time_are_one_in_a_row() -> None:
+    # Given a folder that grows by a day, each day a window, all of them at the last level
+    def days(first: int, last: int) -> dict[str, str]:
+        return {"from": f"2026-05-{first:02}T00:00:00Z", "to": f"2026-05-{last:02}T23:00:00Z"}
+
+    grown = [said(n, "rollback", **days(1, n)) for n in (1, 2, 3)]
+    # When those in a row are counted, then they are one, and nothing is taken back
+    assert levels.in_a_row(levels.windows_of(grown)) == 1
+    assert levels.due(levels.windows_of(grown), watched()) == ("retrain", 1)
+    # And days of their own are three, in whatever order they come
+    apart = [said(n, "rollback", **days(day, day)) for n, day in enumerate((5, 3, 4), start=1)]
+    assert levels.due(levels.windows_of(apart), watched()) == ("rollback", 3)
+
+
 @pytest.mark.parametrize(
     ("wrong", "cause"),
     [

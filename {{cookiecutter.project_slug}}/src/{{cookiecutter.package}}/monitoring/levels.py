@@ -137,15 +137,24 @@ class Said(Closed):
 def in_a_row(windows: Sequence[Said], level: Level = "rollback") -> int:
     """Return how many windows up to the last were at a level, one after the other.
 
-    One that was not measured neither breaks the row nor makes it longer.
+    One that was not measured neither breaks the row nor makes it longer; windows of rows of the
+    same time (a folder that grows by a day) are one.
     """
-    count = 0
+    counted: list[Said] = []
     for window in reversed(windows):
-        if window.level != "not_measured":
-            if window.level != level:
-                break
-            count += 1
-    return count
+        if window.level == "not_measured":
+            continue
+        if window.level != level:
+            break
+        if not any(_share_time(window, one) for one in counted):
+            counted.append(window)
+    return len(counted)
+
+
+def _share_time(one: Said, other: Said) -> bool:
+    if one.since is None or one.to is None or other.since is None or other.to is None:
+        return False
+    return one.since <= other.to and other.since <= one.to  # ISO 8601, all UTC
 
 
 def due(windows: Sequence[Said], monitoring: Monitoring) -> tuple[Level | Literal["none"], int]:

@@ -117,12 +117,14 @@ def _why_not(given: Given, features: list[str], until: str | None, asked: Asked)
 
 
 def _digest(rows: pd.DataFrame) -> str:
-    """Return the digest of the rows as measured, without labels: these come later."""
+    """Return the digest of the rows as measured, in any order; no labels: these come later."""
+    import numpy as np
     import pandas as pd
 
     names = sorted(map(str, rows.columns))
     found = hashlib.sha256("\0".join(names).encode())
-    found.update(pd.util.hash_pandas_object(rows[names], index=False).to_numpy().tobytes())
+    every = pd.util.hash_pandas_object(rows[names], index=False).to_numpy()
+    found.update(np.sort(every).tobytes())
     return f"sha256:{found.hexdigest()}"
 
 
