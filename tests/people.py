@@ -55,6 +55,7 @@ MADE = {  # whole, and why the line stopped; what was made before it did
     "reports/contract.html",
     "reports/decision.json",
     "reports/evidence/validate.json",
+    "reports/index.html",
 }
 LINES = people().to_csv(index=False).splitlines()
 

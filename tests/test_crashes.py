@@ -246,6 +246,6 @@ def test_the_gate_says_that_it_cannot_write_its_decision(finished: BakedProject)
         reports.chmod(0o755)
     # Then it does not allow, and says so in one line
     assert done.stderr.strip() == (
-        "governance: cannot write reports/decision.json: Permission denied; "
-        "make room or fix the rights"
+        "governance: cannot withdraw reports/index.html: Permission denied; "
+        "what it says is out of date, make its folder writable"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,13 @@ class Watch:
         return frame.assign(applied_on=ends.floor("D") - pd.to_timedelta(frame.index % 7, "D"))
 
     def look(
-        self, feed: Any, *, since: datetime | None = None, limits: Any = None, **monitor: Any
+        self,
+        feed: Any,
+        *,
+        since: datetime | None = None,
+        limits: Any = None,
+        known: frozenset[str] = frozenset(),
+        **monitor: Any,
     ) -> Any:
         """Measure one window."""
         asked = window.Asked(
@@ -58,6 +65,7 @@ class Watch:
             confidence=0.95,
             now=NOW,
             since=since,
+            known=known,
         )
         feed = reading.feed_of(feed) if isinstance(feed, Path) else config.Feed(**feed)
         return window.look(feed, self.origin, asked)
@@ -150,6 +158,46 @@ def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
     assert found.level == "not_measured"
     assert any(cause in one for one in found.reasons), found.reasons
     assert set(verdicts(found).values()) == {"not_measured"}
+
+
+def test_one_new_row_makes_no_old_batch_new(watch: Watch) -> None:
+    # Given rows of a year ago and a few of yesterday, when they are measured, then they are stale
+    rows, old = watch.rows(), pd.Timedelta(days=400)
+    mixed = rows.assign(
+        applied_on=rows["applied_on"].where(rows.index < 299).fillna(rows["applied_on"] - old)
+    )
+    found = watch.look(saved(mixed))
+    assert found.level == "not_measured"
+    why = "stale: 299 of 900 rows are at most 45 days old, at least 300 wanted"
+    assert why in found.reasons
+    # And with one more there are as many new ones as a window takes
+    more = rows["applied_on"].where(rows.index < 300).fillna(rows["applied_on"] - old)
+    assert watch.look(saved(rows.assign(applied_on=more))).level == "healthy"
+
+
+def test_what_was_measured_while_it_was_new_is_measured_again_for_its_labels(watch: Watch) -> None:
+    # Given a batch that is too old by now, when it is a window already, then its labels count
+    rows = watch.rows(days=60)
+    batch = saved(rows)
+    digest = watch.look(saved(rows.drop(columns="repaid"), "bare.parquet")).digest
+    found = watch.look(batch, known=frozenset({digest}))
+    assert (found.level, found.labelled) == ("healthy", ROWS)
+    # And why it would not count today is said beside; of other rows it is the reason
+    assert found.stale.startswith("stale: the newest row is of 2026-05-01, 60 days old")
+    other = watch.look(batch, known=frozenset({"sha256:0"}))
+    assert (other.level, other.labelled) == ("not_measured", 0)
+
+
+def test_rows_that_nothing_dates_are_said_to_be_of_no_age(watch: Watch) -> None:
+    # Given a table without a time, when a batch is measured, then nobody claims that it is new
+    data = watch.origin.data.model_copy(update={"time": None})
+    bare = Watch.__new__(Watch)
+    bare.__dict__ |= watch.__dict__ | {"origin": replace(watch.origin, data=data)}
+    found = bare.look(saved(watch.rows().assign(applied_on=pd.Timestamp("1999-01-01"))))
+    assert any(
+        "nobody knows whether they are stale: name a column in" in one for one in found.reasons
+    )
+    assert not any("nothing dates" in one for one in watch.look(saved(watch.rows())).reasons)
 
 
 def test_a_file_of_a_folder_that_lost_a_column_is_seen(watch: Watch) -> None:

@@ -134,6 +134,11 @@ def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None
     again.write_text("".join([header, *reversed(rows)]), encoding="utf-8")
     assert monitor(project, again)["window"] == 1
     assert len(windows(project)) == 3
+    # And once it is old it is healthy no more: a feed that stands still is not alive
+    command = ["python", "-c", CLOCK, project.package, "60", "monitor", str(good)]
+    assert "not measured" in (done := project.run(command, code=2)).stdout
+    assert "stale: the newest row is of" in done.stdout
+    assert len(windows(project)) == 3
     # And status and registry agree, and people see a table
     assert registry.status(project)["watched"].startswith("window 3 of champion 1")
     table = project.governance("monitor", str(registry.home(project) / "batch.csv"), code=1).stdout

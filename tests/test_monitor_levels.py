@@ -19,6 +19,8 @@ from scipy.stats import chi2
 levels = template_package.module("monitoring.levels")
 reference = template_package.module("monitoring.reference")
 history = template_package.module("monitoring.history")
+monitored = template_package.module("monitoring.monitor")
+past = template_package.module("monitoring.past")
 liveness = template_package.module("governance.liveness")
 lifecycle = template_package.module("governance.lifecycle")
 rules = template_package.module("governance.rules")
@@ -143,6 +145,63 @@ def test_a_window_measured_again_stands_as_it_is_now() -> None:
         (2, "rollback", 0),
     ]
     assert levels.in_a_row(found) == 2
+
+
+def rule(value: float | None, level: str = "healthy", **more: Any) -> dict[str, Any]:
+    """A rule of a window, as it was judged."""
+    fixed = {"id": "a.b", "verdict": level, "value": value, "limits": {"warn": 0.1}, "reason": ""}
+    return fixed | more
+
+
+def look(*rules: dict[str, Any], level: str = "healthy", labelled: int = 0) -> Any:
+    """What a look at a batch measured."""
+    return SimpleNamespace(
+        level=level, labelled=labelled, rules=[levels.Judged.model_validate(one) for one in rules]
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "more"),
+    [
+        (look(rule(0.5)), False),  # the same again
+        (look(rule(0.5), labelled=9), True),
+        (look(rule(0.5 + 1e-12)), False),  # another machine's last digit
+        (look(rule(0.6)), True),  # labels in their right spelling, say
+        (look(rule(0.5), level="rollback"), True),
+        (look(rule(0.5), level="not_measured"), False),
+        (look(rule(None), labelled=9), False),  # a feed is gone: it knows less
+        (look(rule(0.5), rule(0.2, id="c.d")), True),  # what could not be joined is there
+    ],
+)
+def test_a_second_look_counts_where_it_knows_more_and_nothing_less(now: Any, *, more: bool) -> None:
+    # Given a window as recorded, when its batch is measured again, then it is recorded or not
+    values = {"a.b": 0.5, "c.d": None, "gone.rule": 1.0}
+    [known] = levels.windows_of([said(1, "healthy", values=values)])
+    assert past.tells_more(now, known) is more
+    # And what was not measured before is told as soon as it is
+    unknown = known.model_copy(update={"level": "not_measured"})
+    assert past.tells_more(now, unknown) is (now.level != "not_measured")
+
+
+def test_the_risk_of_a_window_is_the_policys_formula() -> None:
+    # Given rules of a window, when their risk is asked for
+    policy = SimpleNamespace(risk=SimpleNamespace(weights={"validate": 1.0, "fairness": 1.0}))
+
+    def risk(**one: Any) -> float:
+        return monitored.risk_of([levels.Judged.model_validate(rule(**one))], policy)
+
+    broken = {"id": "contract.failed", "limits": {"warn": 0.0}}
+    parity = {"id": "fairness.parity", "limits": {"warn": 0.1, "rollback": 0.2}}
+    # Then a limit that is passed has been reached, whichever side of zero it is on
+    assert risk(value=3.0, level="warn", **broken) == 100
+    assert risk(value=0.0, **broken) == 0
+    # And the worst bound counts, as it does before production
+    assert risk(value=0.05, interval=(0.0, 0.1), **parity) == 50
+    assert risk(value=0.19, interval=(0.15, 0.3), level="warn", **parity) == 100
+    # And a number that may not be small is near its limit when it is small
+    assert risk(value=0.61, bound="at_least", id="fairness.a", limits={"rollback": 0.6}) > 90
+    # And what was not measured counts for nothing
+    assert risk(value=None, level="not_measured", **parity) is None
 
 
 def test_windows_that_share_time_are_one_in_a_row() -> None:
@@ -303,6 +362,14 @@ CHAMPION = [entry("registered", 100), entry("approved", 99)]
                 ("monitored", 1, {"level": "not_measured"}),
             ],
             "",
+        ),
+        (  # labels that came for an old window are no new look
+            [
+                ("promoted", 90, {}),
+                ("monitored", 40, {"level": "healthy", "window": 1}),
+                ("monitored", 1, {"level": "warn", "window": 1}),
+            ],
+            "its last measured window was 40 days ago, at most 30 are allowed",
         ),
     ],
 )

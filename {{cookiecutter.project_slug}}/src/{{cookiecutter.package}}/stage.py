@@ -52,7 +52,7 @@ def run(stage: str) -> None:
 
 def withdraw() -> None:
     """Take the decision on disk back, and its page: they are about what was there before."""
-    for path in (PAGE, DECISION):
+    for path in (DECISION, PAGE):
         files.withdraw(path)
 
 

@@ -41,8 +41,11 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
     if limits is None:
         return f"policy {policy.name} has no section monitoring: the risk owner sets it"
     first, windows = reign(champion)
-    measured = [one for one in windows if one.event.details.get("level") != "not_measured"]
-    last = (measured or [first])[-1].event
+    measured: dict[object, Entry] = {}  # labels that come late are no new look
+    for one in windows:
+        if one.event.details.get("level") != "not_measured":
+            measured.setdefault(one.event.details.get("window"), one)
+    last = [first, *measured.values()][-1].event
     days = (day - last.moment.date()).days
     if days <= limits.liveness_days:
         return ""

@@ -24,6 +24,7 @@ class Judged(Closed):
     verdict: Level
     value: float | None
     interval: tuple[float, float] | None = None
+    bound: Literal["at_most", "at_least"] = "at_most"
     limits: dict[str, float]
     reason: str
 
@@ -58,6 +59,7 @@ def judge(
                 verdict=level,
                 value=metric.value,
                 interval=bounds,
+                bound=rule.bound,
                 limits={str(level): limit for level, limit in rule.limits.items()},
                 reason=reason,
             )

@@ -21,9 +21,10 @@ from ..governance.registry import CHAMPION, Registry
 from ..governance.risk import score
 from ..governance.rollback import rollback
 from ..pipeline.predict import Origin
-from ..problem import Problem
+from ..problem import Problem, first_line
 from .history import Latest, keep
 from .levels import Judged, Level, Said, due, windows_of
+from .past import lapse, logged_until, measured, of_digest, tells_more, windows
 from .window import Asked, Window, look
 
 
@@ -43,7 +44,9 @@ class Outcome:
     @property
     def exit_code(self) -> int:
         """Return 0: healthy; 1: something was found; 2: not measured."""
-        return {"healthy": 0, "not_measured": 2}.get(self.said.level, 1)
+        if self.said.level == "healthy":  # an earlier window may be, and the last one not
+            return 0 if self.due == "none" else 1
+        return 2 if self.said.level == "not_measured" else 1
 
     def values(self) -> dict[str, Any]:
         """Return the result for programs."""
@@ -78,7 +81,6 @@ def monitor(base: Path, registry: Registry, batch: Feed | None, *, act: bool = T
             "there is no batch: name one, or set monitor.source in conf/config.yaml "
             "({kind: log} is what `predict` has logged)"
         )
-    _, earlier = reign(champion)
     with loaded(base, registry, CHAMPION) as (version, checked):
         if version.number != champion.number:
             raise Problem("another champion came meanwhile: run it again", 1)
@@ -87,7 +89,8 @@ def monitor(base: Path, registry: Registry, batch: Feed | None, *, act: bool = T
             monitor=rules.monitor,
             confidence=rules.policy.confidence,
             now=datetime.now(UTC),
-            since=_logged_until(feed, earlier),
+            since=logged_until(feed, champion),
+            known=measured(windows(base), champion.number),
         )
         window = look(feed, _origin(version, checked), asked)
     return _recorded(base, registry, (seen, champion, limits), window, act=act)
@@ -104,20 +107,6 @@ def _origin(version: Version, checked: Checked) -> Origin:
     )
 
 
-def _logged_until(feed: Feed, earlier: list[Entry]) -> datetime | None:
-    """Return up to when the log was measured; what was too little is measured with what follows."""
-    if feed.kind != "log":
-        return None
-    ends = [
-        str(one.event.details["to"])
-        for one in earlier
-        if one.event.details["batch"] == "prediction log"
-        and one.event.details["level"] != "not_measured"
-        and one.event.details["to"]
-    ]
-    return datetime.fromisoformat(max(ends)) if ends else None
-
-
 def risk_of(rules: list[Judged], policy: Policy) -> float | None:
     """Return the risk score over the rules that were measured, by the policy's formula.
 
@@ -128,8 +117,9 @@ def risk_of(rules: list[Judged], policy: Policy) -> float | None:
             id=one.id,
             verdict="pass" if one.verdict in ("healthy", "warn") else "fail",
             value=one.value,
-            interval=None,
+            interval=one.interval,
             limit=list(one.limits.values())[-1] if one.limits else None,
+            bound=one.bound,
             reason=one.reason,
         )
         for one in rules
@@ -149,17 +139,21 @@ def _recorded(
     """Put a window into the ledger unless it is there, then do what it asks for."""
     seen, champion, limits = known
     every = windows(base)
-    same = next((one for number, one in every if _same(one, number, window, champion)), None)
+    same = of_digest(every, window.digest, champion.number)
     following = 1 + max((one.window for _, one in every), default=0)
-    new, failure = same is None or _tells_more(window, same), None
+    new, failure = same is None or tells_more(window, same), None
     said = _said(window, same.window if same else following, seen.now.policy)
+    lapsed = "" if new else lapse(window)
     if new:
         failure = _record(base, registry, seen, champion, said)
+    elif lapsed:
+        more = [one for one in window.reasons if one != lapsed]
+        said = said.model_copy(update={"level": "not_measured", "reasons": [lapsed, *more]})
     elif same is not None:
         said = same
     life = trace(read(base))
     row = windows_of([one.event.details for one in reign(life.version(champion.number))[1]])
-    asked, in_a_row = due(row, limits)
+    asked, in_a_row = ("none", 0) if lapsed else due(row, limits)
     outcome = Outcome(champion.number, window, said, new, asked, in_a_row, failure=failure)
     if asked == "rollback" and act:
         outcome = _rolled_back(base, registry, outcome, row)
@@ -172,25 +166,13 @@ def _recorded(
         said=said,
         measured=window,
     )
-    keep(base, latest, read(base))
+    try:
+        keep(base, latest, read(base))
+    except Exception as error:  # noqa: BLE001 - the window is recorded, what is due has to be done
+        lost = f"reports/monitoring/ was not written: {first_line(error, 160)}"
+        said_before = [str(outcome.failure)] if outcome.failure else []
+        outcome = replace(outcome, failure=Problem("; ".join([*said_before, lost])))
     return outcome
-
-
-def _same(one: Said, number: int, window: Window, champion: Version) -> bool:
-    return (one.digest, number) == (window.digest, champion.number)
-
-
-def _tells_more(window: Window, known: Said) -> bool:
-    """Return whether a batch that is a window already says more now: labels came, say."""
-    late = known.level == "not_measured" and window.level != "not_measured"
-    return late or window.labelled > known.labelled
-
-
-def windows(base: Path) -> list[tuple[int, Said]]:
-    """Return every window that the ledger tells of with its version, in order, as it is now."""
-    events = [one.event for one in read(base) if one.event.action == "monitored"]
-    version = {event.details["window"]: event.version or 0 for event in events}
-    return [(version[one.window], one) for one in windows_of([one.details for one in events])]
 
 
 def _said(window: Window, number: int, policy: Policy) -> Said:

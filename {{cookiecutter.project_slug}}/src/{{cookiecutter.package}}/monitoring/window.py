@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Window(Closed):
-    """What was measured, and what the rules make of it; aggregates only, no row of data."""
+    """What was measured, and what the rules make of it; aggregates only, no row of data.
+
+    `stale`: why it would not count today; it was measured while it was new.
+    """
 
     batch: str
     digest: str
@@ -33,6 +36,7 @@ class Window(Closed):
     until: str | None
     level: Level
     reasons: list[str]
+    stale: str = ""
     rules: list[Judged]
     columns: list[ColumnDrift]
     groups: list[Attribute]
@@ -40,13 +44,17 @@ class Window(Closed):
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure by: limits, feeds, how sure, on which day; of the log, since when."""
+    """What to measure by: limits, feeds, how sure, on which day; of the log, since when.
+
+    `known`: digests of windows that were measured already, and grow old while labels come.
+    """
 
     monitoring: Monitoring
     monitor: Monitor
     confidence: float
     now: datetime
     since: datetime | None
+    known: frozenset[str] = frozenset()
 
 
 def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
@@ -56,8 +64,11 @@ def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
     given = gather(feed, origin, asked.monitor, asked.since, asked.now)
     frame = given.new.frame
     since, until = _span(frame, given.time)
-    why = _why_not(given, features, until, asked)
-    found, labelled, notes = Measured(), 0, given.notes
+    digest = _digest(frame.drop(columns=origin.data.target, errors="ignore"))
+    why, stale = _why_not(given, features, until, asked), _stale(given, until, asked)
+    if stale and digest not in asked.known:
+        why.append(stale)
+    found, labelled, notes = Measured(), 0, [*given.notes, *_undated(given)]
     if not why:
         found, labelled, more = _measured(given, origin, asked, features)
         notes = notes + more
@@ -67,13 +78,14 @@ def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
         why = ["no rule about the model's behaviour could be judged", *reasons(rules)]
     return Window(
         batch=name_of(feed),
-        digest=_digest(frame.drop(columns=origin.data.target, errors="ignore")),
+        digest=digest,
         rows=len(frame),
         labelled=labelled,
         since=since,
         until=until,
         level="not_measured" if why else worst(rules),
         reasons=(why or reasons(rules)) + notes,
+        stale="" if why else stale,
         rules=rules,
         columns=found.columns,
         groups=found.groups,
@@ -103,17 +115,35 @@ def _why_not(given: Given, features: list[str], until: str | None, asked: Asked)
         found.append(f"{rows:,} rows, at least {limits.minimum_rows:,} wanted")
     if rows and given.time is not None and until is None:
         found.append(f"no row has a time in {given.time!r}: nobody knows how old they are")
-    if until is not None:
-        newest = datetime.fromisoformat(until)
-        age = (asked.now - newest).days
-        if age > limits.maximum_age_days:
-            most = limits.maximum_age_days
-            found.append(
-                f"stale: the newest row is of {until[:10]}, {age} days old, at most {most}"
-            )
-        elif newest > asked.now + timedelta(days=1):
-            found.append(f"the newest row is of {until[:10]}, which is still to come")
+    if until is not None and datetime.fromisoformat(until) > asked.now + timedelta(days=1):
+        found.append(f"the newest row is of {until[:10]}, which is still to come")
     return found
+
+
+def _stale(given: Given, until: str | None, asked: Asked) -> str:
+    """Return why a batch is too old: it takes as many rows that are not as a window takes."""
+    import pandas as pd
+
+    limits, rows = asked.monitoring, given.new.frame
+    if until is None or given.time is None:
+        return ""
+    most, newest = limits.maximum_age_days, datetime.fromisoformat(until)
+    age = (asked.now - newest).days
+    if age > most:
+        return f"stale: the newest row is of {until[:10]}, {age} days old, at most {most}"
+    times = pd.to_datetime(rows[given.time], errors="coerce", utc=True)
+    young = int((times >= pd.Timestamp(asked.now) - timedelta(days=most + 1)).sum())
+    if young < min(limits.minimum_rows, len(rows)):
+        wanted = f"at least {limits.minimum_rows:,} wanted"
+        return f"stale: {young:,} of {len(rows):,} rows are at most {most} days old, {wanted}"
+    return ""
+
+
+def _undated(given: Given) -> list[str]:
+    if given.time is not None:
+        return []
+    why = "nothing dates the rows, nobody knows whether they are stale"
+    return [f"{why}: name a column in monitor.time"]
 
 
 def _digest(rows: pd.DataFrame) -> str:
