@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -95,6 +96,33 @@ def test_names_of_others_are_text_in_the_graph() -> None:
     root = ET.fromstring(graphs.svg(graph, bad[1]))  # noqa: S314 - our own
     assert not root.findall(".//{*}script")
     assert root.findtext("{*}title") == bad[1]
+
+
+def test_a_year_of_windows_is_one_node_of_the_graph() -> None:
+    # Given a champion that was monitored on each day of a year, rolled back, and once again
+    graphs = template_package.module("governance.lineage_graph")
+    told = ["promoted", *["monitored"] * 365, "rolled_back", "monitored"]
+    events = [
+        SimpleNamespace(
+            event=SimpleNamespace(
+                action=action, version=1, sequence=n, actor="a", approvals=(), time=f"2026-{n:04}T"
+            )
+        )
+        for n, action in enumerate(told, start=1)
+    ]
+    line = SimpleNamespace(steps={}, digests={}, decision=None)
+    version = SimpleNamespace(number=1, state="champion", entries=events)
+    nodes, edges = dict[str, Any](), dict[tuple[str, str], None]()
+    # When its graph is made
+    graphs._released(line, version, nodes, edges)
+    # Then its windows in a row are one, with the first and the last day
+    assert [(one.title, one.note) for one in nodes.values()] == [
+        ("promoted (version 1)", "2026-0001 a"),
+        ("monitored 365 times (version 1)", "2026-0002 to 2026-0366"),
+        ("rolled back (version 1)", "2026-0367 a"),
+        ("monitored (version 1)", "2026-0368 a"),
+        ("champion", "version 1"),
+    ]
 
 
 def test_a_version_is_told_from_ledger_and_commit(contested: BakedProject) -> None:

@@ -338,6 +338,37 @@ def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F8
     assert "risk score over 5 windows: first 10, last 40" in page.source
 
 
+def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F811
+    # Given a window in the ledger, and what `governance monitor` left of it
+    pages.monitored(records, 1)
+    said = module("governance.ledger").read(records)[-1].event.details
+    column = {
+        "name": "income",
+        "kind": "numeric",
+        "bins": ["(0, 10]", "(10, 20]"],
+        "edges": [10.0],
+        "reference": [0.5, 0.5],
+        "current": [0.1, 0.9],
+        "population_stability_index": 0.88,
+        "jensen_shannon_distance": 0.3,
+    }
+    path = records / "reports/monitoring/latest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"said": said, "measured": {"columns": [column]}}))
+    # When the page is drawn, then both distributions are there
+    page = pages.draw(records)
+    gap = "the widest gap is in (0, 10], reference 50.0%, current 10.0%"
+    assert f"<title>income: shares of rows in 2 bins; {gap}</title>" in page.source
+    assert "Shares of income by bin in production" in page.text
+    # And where it is about another window than the ledger's last, or not there, it says so
+    pages.monitored(records, 2)
+    page = pages.draw(records)
+    assert gap not in page.source
+    assert "latest.json is of another window than the ledger's last" in page.text
+    path.unlink()
+    assert "latest.json is missing" in pages.draw(records).text
+
+
 def test_a_table_of_two_thousand_columns_gives_a_page_of_less_than_three_megabytes(
     records: Path,  # noqa: F811
 ) -> None:

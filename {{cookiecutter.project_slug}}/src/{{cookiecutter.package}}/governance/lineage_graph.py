@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from .. import evidence
+from .chain import Event
 from .lifecycle import Version
 from .lineage import Line
 from .lineage_columns import place
@@ -92,16 +93,31 @@ def _released(line: Line, version: Version | None, nodes: dict[str, Node],
         nodes["decision"] = Node("decision", line.decision.verdict, "event")
         edges[last, "decision"] = None
         last = "decision"
-    for entry in version.entries if version else ():
-        event = entry.event
-        title = f"{event.action.replace('_', ' ')} (version {event.version})"
+    for events in _steps(version):
+        event = events[-1]
         who = ", ".join(str(one.get("approver")) for one in event.approvals) or event.actor
-        nodes[name := f"event {event.sequence}"] = Node(title, f"{event.time[:10]} {who}", "event")
+        title, said = event.action.replace("_", " "), f"{event.time[:10]} {who}"
+        if len(events) > 1:
+            title += f" {len(events)} times"
+            said = f"{events[0].time[:10]} to {event.time[:10]}"
+        name = f"event {event.sequence}"
+        nodes[name] = Node(f"{title} (version {event.version})", said, "event")
         edges[last, name] = None
         last = name
     if version is not None and version.state == CHAMPION:
         nodes["alias"] = Node(CHAMPION, f"version {version.number}", "event")
         edges[last, "alias"] = None
+
+
+def _steps(version: Version | None) -> list[list[Event]]:
+    """Return the events of a version; a year of windows, one after the other, is one step."""
+    found: list[list[Event]] = []
+    for entry in version.entries if version else ():
+        if found and entry.event.action == found[-1][-1].action == "monitored":
+            found[-1].append(entry.event)
+        else:
+            found.append([entry.event])
+    return found
 
 
 def _shown(path: str) -> bool:

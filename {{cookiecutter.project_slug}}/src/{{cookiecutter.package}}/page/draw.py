@@ -55,6 +55,7 @@ def html(records: Records) -> str:
             style=marks.Markup(style),
             style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             monitoring=history.monitoring(entries),
+            production=history.columns(records.latest, entries),
             approvals=history.approvals(entries),
             events=history.events(entries),
         )

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from ..governance.chain import Entry, Event
 from . import marks
-from .views import Cut, Row, cut
+from .records import LATEST, Latest
+from .views import Cut, Row, cut, most_drifted
 
 EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
+COLUMNS = 12  # of the last window that are drawn, the most drifted first
 
 
 class Window(BaseModel):
@@ -38,7 +40,7 @@ class Seen(NamedTuple):
 
 
 def windows(entries: Sequence[Entry]) -> list[Seen]:
-    """Return every window that was monitored, oldest first."""
+    """Return every look at a window, oldest first; labels that came late made a second look."""
     found: list[Seen] = []
     for entry in entries:
         if entry.event.action != "monitored":
@@ -68,6 +70,17 @@ def monitoring(entries: Sequence[Entry]) -> Row:
             [_trend(name, [one.values.get(name) for one in read]) for name in names], TRENDS
         ),
     }
+
+
+def columns(latest: Latest | str, entries: Sequence[Entry]) -> Row:
+    """Return the last window's columns, the most drifted first, or why they are not shown."""
+    last = next((one for one in reversed(entries) if one.event.action == "monitored"), None)
+    if isinstance(latest, str) or last is None:
+        return {"why": latest if isinstance(latest, str) else "", "drawn": []}
+    if latest.said != last.event.details:
+        said = f"{LATEST} is of another window than the ledger's last"
+        return {"why": f"{said}: `uv run governance monitor` writes it anew", "drawn": []}
+    return {"why": "", "drawn": most_drifted(latest.measured.columns)[:COLUMNS]}
 
 
 def _trend(name: str, values: list[float | None]) -> tuple[str, Markup]:

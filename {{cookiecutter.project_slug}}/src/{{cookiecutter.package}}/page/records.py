@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .. import evidence
+from ..bodies import ColumnDrift
 from ..composition import CONF, compose
 from ..config import Params
 from ..evidence import AnyEvidence
@@ -23,9 +26,25 @@ from ..governance.recompute import folder_md5, locked
 from ..problem import Problem, explain_invalid, first_line
 
 PLOTS = Path("reports/plots")
+LATEST = "reports/monitoring/latest.json"
 CURVES = {"classification": "roc.csv", "regression": "error_curve.csv"}
 Point = tuple[float, float]
 Read = TypeVar("Read")
+
+
+class Measured(BaseModel):
+    """What was measured of a window, as far as the page shows it."""
+
+    model_config = ConfigDict(extra="ignore")
+    columns: list[ColumnDrift]
+
+
+class Latest(BaseModel):
+    """The last window as `governance monitor` left it: what the ledger has of it, and its bins."""
+
+    model_config = ConfigDict(extra="ignore")
+    said: dict[str, Any]
+    measured: Measured
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,7 @@ class Records:
     line: Line | str
     told: Told | str
     curve: list[Point] | str
+    latest: Latest | str
 
 
 def gather(base: Path, running: str = "") -> Records:
@@ -70,6 +90,7 @@ def gather(base: Path, running: str = "") -> Records:
         line=line,
         told=attempted(lambda: _told(base, life, line)),
         curve=attempted(lambda: _curve(base, found["evaluate"])),
+        latest=attempted(lambda: _latest(base)),
     )
 
 
@@ -84,13 +105,19 @@ def attempted(read: Callable[[], Read]) -> Read | str:
 
 
 def _decision(base: Path) -> Decision:
-    from pydantic import ValidationError
-
     values = read_json(base / PATH)
     try:
         return Decision.model_validate(values)
     except ValidationError as error:
         raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
+
+
+def _latest(base: Path) -> Latest:
+    values = read_json(base / LATEST)
+    try:
+        return Latest.model_validate(values)
+    except ValidationError as error:
+        raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 
 
 def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:

@@ -244,24 +244,29 @@ def drift(records: Records) -> Row | None:
     verdicts: dict[str, str] = {}
     if not isinstance(records.decision, str):
         verdicts = {rule.id: rule.verdict for rule in records.decision.rules}
-    columns: list[ColumnDrift] = sorted(
-        found.body.columns,
+    rows = most_drifted(found.body.columns)
+    for row in rows:
+        name = row["column"].name
+        row["verdict"] = verdicts.get(f"drift.data[{name}]", verdicts.get(f"drift.{name}", ""))
+    return {"body": found.body, "columns": cut(rows), "drawn": rows[:PICTURES]}
+
+
+def most_drifted(columns: Sequence[ColumnDrift]) -> list[Row]:
+    """Return a row a column, the most drifted first; the first of them with a picture."""
+    ranked = sorted(
+        columns,
         key=lambda one: -1.0 if one.population_stability_index is None
         else one.population_stability_index,
         reverse=True,
     )  # fmt: skip
-    rows = [
+    return [
         {
             "column": one,
-            "verdict": verdicts.get(
-                f"drift.data[{one.name}]", verdicts.get(f"drift.{one.name}", "")
-            ),
             "bins": _bins(one),
             "mark": _distributions(one) if place < PICTURES else "",
         }
-        for place, one in enumerate(columns)
+        for place, one in enumerate(ranked)
     ]
-    return {"body": found.body, "columns": cut(rows), "drawn": rows[:PICTURES]}
 
 
 def _bins(column: ColumnDrift) -> list[tuple[str, float, float]]:
