@@ -499,14 +499,15 @@ def monitored(
 
 
 MONITOR = "monitoring.monitor"
-DOWN = "data.source: the database does not answer the query: postgresql://m:s3cret@db/x, s3cret"
+ADDRESS = "postgresql://m:s3%40ret@[db/x"
+DOWN = f"data.source: the database does not answer the query: {ADDRESS}, s3%40ret, s3@ret"
 
 
 def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an issue that was closed as healthy, and a database that is down
-    monkeypatch.setenv("MONITOR_URL", "postgresql://m:s3cret@db/x")
+    monkeypatch.setenv("MONITOR_URL", ADDRESS)
     dispatch(project, window("warn"))
     dispatch(project, window("healthy", 8))
     # When the workflow's command runs, then it fails with the reason
@@ -515,13 +516,13 @@ def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
     (one,) = hub.issues.values()
     assert (one["title"], one["state"]) == ("Monitoring: not measured", "open")
     assert "❔ **not measured**: no window came about" in one["body"]
-    assert "the database does not answer the query: …, …" in one["body"]
+    assert "the database does not answer the query: …, …, …" in one["body"]
     assert "no window came about" in hub.comments[1][-1]
     assert "Rules" not in one["body"]
     # And the ledger has it
     assert kept.actions == ["dispatch_failed"]
     assert kept.events[0].details["due"] == "monitor"
-    assert kept.events[0].details["why"].endswith("does not answer the query: …, …")
+    assert kept.events[0].details["why"].endswith("does not answer the query: …, …, …")
     # And the next day nobody is told once more, and a healthy window closes it
     told = len(hub.comments[1])
     monitored(project, monkeypatch, Problem(DOWN))

@@ -7,12 +7,13 @@ command is red.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 from ..governance import ledger
 from ..governance.chain import Action, Event
@@ -98,9 +99,10 @@ def dispatch(
 def unmeasured(base: Path, registry: Registry | None, problem: Problem) -> Done:
     """Tell that no window came about, and why: in the issue, in the ledger, to the webhook."""
     why = str(problem)
-    for value in [os.environ.get(name) for name in SECRETS]:
-        for secret in (value, urlsplit(value).password if value else None):
-            why = why.replace(secret, "…") if secret else why
+    for value in filter(None, map(os.environ.get, SECRETS)):
+        password = re.search(r"://[^/@:]*:([^@]+)@", value)
+        for secret in (value, *([password[1], unquote(password[1])] if password else [])):
+            why = why.replace(secret, "…")
     return dispatch(base, registry, issue.none(why))
 
 
