@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import PurePath
 from typing import Any
 
 import github_projects
@@ -78,6 +79,12 @@ def test_a_window_that_drifts_is_told_in_an_issue_and_starts_a_retraining(hosted
     assert "xychart-beta" in issue["body"]
     assert "retrain.yml was started" in run.summaries["monitor"]
     assert "| drift.data&#91;income&#93; |" in run.summaries["monitor"]
+    # And history, picture and page are kept, and no row
+    kept = hosted.runner.home / "artifacts" / "monitoring"
+    files = {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+    assert {PurePath(name).name for name in files} == {
+        "latest.json", "history.parquet", "trends.svg", "index.html",
+    }  # fmt: skip
 
 
 def test_trap_36_a_fresh_repository_is_told_what_to_set(hosted: Hosted) -> None:
@@ -108,6 +115,21 @@ def test_trap_41_a_window_that_is_too_small_is_red_and_the_issue_says_so(hosted:
     run = hosted.run("monitor.yml")
     assert (run.code, run.red) == (0, set()), run.tail()
     assert (issue["state"], len(hosted.hub.issues)) == ("closed", 1)
+
+
+@pytest.mark.nightly
+def test_trap_41_a_batch_that_cannot_be_read_is_red_recorded_and_in_the_issue(
+    hosted: Hosted,
+) -> None:
+    # Given a batch that is not there, when the workflow runs, then it is red
+    watched(hosted)
+    run = hosted.run("monitor.yml")
+    assert (run.green, run.red) == ({"preflight"}, {"monitor"}), run.tail()
+    # And people read why, as the ledger does
+    (issue,) = hosted.hub.issues.values()
+    assert (issue["title"], issue["state"]) == ("Monitoring: not measured", "open")
+    assert "batch.parquet" in issue["body"]
+    assert last(hosted, "dispatch_failed")["details"]["due"] == "monitor"
 
 
 @pytest.mark.nightly

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock, create_autospec
 
+import baked
 import github_issues_stand_in as issues
 import pytest
 import template_package
+import workflow_rules
+import yaml
 from baked import BakedProject
 from github_projects import github
 from github_stand_in import Failure, GitHubStandIn
 from hypothesis import given
 from hypothesis import strategies as st
 
+actions = template_package.module("governance.actions")
+asks = template_package.module("monitoring.asks")
 dispatching = template_package.module("monitoring.dispatch")
+preflight = template_package.module("governance.preflight")
 issue = template_package.module("monitoring.issue")
 chain = template_package.module("governance.chain")
 Problem = template_package.module("problem").Problem
 Lost = template_package.module("governance.notify").Lost
 
-DAYS = 14
+DAYS, RUN = 14, "100"
 RULES = [
     {"id": "drift.data[income]", "verdict": "retrain", "value": 0.31, "interval": None,
      "limits": {"warn": 0.1, "retrain": 0.25}, "reason": "0.31, at most 0.25 for retrain"},
@@ -54,10 +62,12 @@ def event(action: str, time: str = "2026-01-01T06:23:00Z", **details: Any) -> An
     )  # fmt: skip
 
 
-def due(found: dict[str, Any], *events: Any, pull: int | None = None, day: int = 2) -> Any:
-    """What is started, what is said, what was lost, on a day of January."""
-    now = datetime(2026, 1, day, 6, 23, tzinfo=UTC)
-    ask, said, lost = dispatching.due(found, events, DAYS, pull, now)
+def due(
+    found: dict[str, Any], *events: Any, pull: int | None = None, day: int = 2, hours: int = 0
+) -> Any:
+    """What run 100 starts, what is said, what was lost, on a day of January."""
+    now = datetime(2026, 1, day, 6, 23, tzinfo=UTC) + timedelta(hours=hours)
+    ask, said, lost = asks.due(found, events, DAYS, pull, now, RUN)
     return ask and ask.workflow, said, lost
 
 
@@ -70,7 +80,7 @@ def test_what_asks_for_nothing_starts_nothing(level: str) -> None:
     assert due(window(level)) == (None, "", "")
 
 
-@pytest.mark.parametrize("action", ["retraining_asked", "retrained", "retraining_failed"])
+@pytest.mark.parametrize("action", ["retrained", "retraining_failed"])
 def test_a_retraining_is_started_once_in_so_many_days(action: str) -> None:
     # Given a retraining on the first of January, however it ended, of whichever version
     last = event(action, version=2)
@@ -83,6 +93,33 @@ def test_a_retraining_is_started_once_in_so_many_days(action: str) -> None:
     assert due(window(), event("dispatch_failed", due="retrain"))[0] == "retrain.yml"
 
 
+def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -> None:
+    # Given a retraining that was asked for, and of which nothing is recorded
+    asked = event("retraining_asked", run="99")
+    # When a window asks for one while it may still run, then it is waited for
+    ask, said, lost = due(window(), asked, day=1, hours=6)
+    assert (ask, lost) == (None, "")
+    assert "the last retraining is of 2026-01-01T06:23:00Z" in said
+    # And after that it is told, and started again, whatever the policy's days
+    ask, _, lost = due(window(), asked, day=1, hours=7)
+    assert ask == "retrain.yml"
+    assert lost == (
+        "retrain.yml was started at 2026-01-01T06:23:00Z, and no result of it is recorded"
+    )
+    # And not where it has failed and says so, nor where its pull request waits
+    ended = event("retraining_failed", "2026-01-01T07:00:00Z")
+    assert due(window(), asked, ended) == (None, due(window(), asked, ended)[1], "")
+    assert due(window(), asked, pull=12)[::2] == (None, "")
+    # And the workflow cannot take that long, nor wait so for those that write the ledger
+    path = baked.TEMPLATE / ".github" / "workflows"
+    minutes = sum(
+        one["timeout-minutes"] for one in workflow_rules.jobs(path / "retrain.yml").values()
+    )
+    for other in ("monitor", "promote", "rollback"):
+        minutes += workflow_rules.jobs(path / f"{other}.yml")[other]["timeout-minutes"]
+    assert timedelta(minutes=minutes) < asks.PATIENCE
+
+
 def test_none_is_started_while_its_pull_request_is_open() -> None:
     # Given an open pull request of a retraining, when another is asked for, then it is not started
     assert due(window(), pull=12)[:2] == (
@@ -90,21 +127,29 @@ def test_none_is_started_while_its_pull_request_is_open() -> None:
     )  # fmt: skip
 
 
-def test_a_rollback_is_started_once_for_a_window_and_one_that_came_to_nothing_is_told() -> None:
+def test_a_rollback_is_started_once_in_a_run() -> None:
     # Given a window at the last level, when it is asked for the first time
     found = window("rollback", in_a_row=3, reasons=["performance.roc_auc: 0.51"])
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    ask, _, lost = dispatching.due(found, [], DAYS, None, now)
+    ask, _, lost = asks.due(found, [], DAYS, None, now, RUN)
     # Then it is started, only if this version is still champion, for the reason of the window
     assert (ask.workflow, ask.inputs["from"], lost) == ("rollback.yml", "3", "")
     assert ask.inputs["reason"] == (
         "Monitoring, 3 windows in a row up to 7: performance.roc_auc: 0.51"
     )
-    # And a job that runs again does not start it again, nor does another version's hold it up
-    assert due(found, event("rollback_asked", window=7))[0] is None
-    assert due(found, event("rollback_asked", window=7, version=2))[0] == "rollback.yml"
-    # And where the window before asked for it in vain, that is told, and it is tried again
-    started, _, lost = due(found, event("rollback_asked", window=6))
+    # And a job that runs again does not start it again
+    assert due(found, event("rollback_asked", window=7, run=RUN))[::2] == (None, "")
+    # And one of an earlier reign says nothing of this one
+    before = [event("rollback_asked", window=5, run="98"), event("promoted")]
+    assert due(found, *before)[::2] == ("rollback.yml", "")
+
+
+@pytest.mark.parametrize("number", [6, 7], ids=["the-window-before", "the-same-window"])
+def test_trap_33_a_rollback_that_came_to_nothing_is_told_and_started_again(number: int) -> None:
+    # Given a roll-back that an earlier run started, of a feed that goes on, or that stands still
+    asked = event("rollback_asked", window=number, run="99")
+    # When the version is still champion, then that is told, and it is started again
+    started, _, lost = due(window("rollback", in_a_row=3), asked)
     assert started == "rollback.yml"
     assert "started at 2026-01-01T06:23:00Z, and version 3 is still champion" in lost
 
@@ -130,7 +175,7 @@ def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
     assert "| 0.31 | warn 0.1, retrain 0.25 |" in rows[1]
     # And no name or reason is markup, a mention, or another column
     assert "<b>" not in text
-    assert "a&#124;b&#64;c" in rows[2]
+    assert "a&#124;b@&#8203;c" in rows[2]
     # And the pictures have a bar for each window that has a value, and a line for each limit
     charts = re.findall(r"```mermaid\n(.+?)```", text, re.DOTALL)
     assert [re.findall('title "(.+)"', chart)[0] for chart in charts] == [
@@ -140,6 +185,48 @@ def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
     assert (
         "bar [0.25, 0.3, 0.31]\n    line [0.1, 0.1, 0.1]\n    line [0.25, 0.25, 0.25]" in charts[1]
     )
+
+
+# What GitHub makes links of by itself: it looks once while it reads Markdown (URLs, `www.`, mail),
+# and once more when entities are characters again (mail, people, teams, issues, other commits).
+LINKS = re.compile(r"://|www\.|@[\w-]|#\d|gh-\d|[\w.+-]+@[\w-]+\.\w", re.IGNORECASE)
+BAIT = [
+    *("https://evil.example/x", "HTTP://evil.example", "ftp://evil.example", "//evil.example"),
+    *("www.evil.example", "(WWW.evil.example)", "_www.evil.example", "http://www.evil.example"),
+    *("a@evil.example", "mailto:a@evil.example", "xmpp:a@evil.example/x", "&#64;octocat"),
+    *("@octocat", "@acme/model-risk", "(@octocat)", "@@octocat", "octocat@a5c3785ed8d6a35868bc"),
+    *("#12", "acme/loans#12", "GH-12", "gh-12", "loans#1", "##1", "acme/loans@a5c3785"),
+    *(
+        "[x](//evil.example)",
+        "![x](x)",
+        "<b>",
+        "`x`",
+        "| x |",
+        "~~x~~",
+        "$x$",
+        "# x",
+        "[^1]",
+        "&lt;",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", BAIT)
+def test_whatever_a_reason_says_it_is_text(text: str) -> None:
+    # Given text of which Markdown, or GitHub, makes something else, when it is written as plain
+    written = actions.plain(f"x {text} y")
+    # Then nothing in it is markup, and when entities are characters again there is nothing to link
+    read = html.unescape(written)
+    assert not LINKS.search(read)
+    assert not set(re.sub(r"&#\d+;", "", written)) & set("&<>\\`*[]|~#$")
+    # And it reads as it was
+    assert read.replace(actions.GAP, "") == f"x {text} y"
+
+
+@given(st.text(alphabet="whtps:/.@#&;12gGH-aé_\u200b "))
+def test_no_mixture_is_a_link(text: str) -> None:
+    # Given any mixture of what links consist of, when it is written as plain, then it is none
+    assert not LINKS.search(html.unescape(actions.plain(text)))
 
 
 @given(st.text(), st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
@@ -200,6 +287,9 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(dispatching, "record", ledger.record)
     entries = SimpleNamespace(read=lambda _: [SimpleNamespace(event=e) for e in ledger.events])
     monkeypatch.setattr(dispatching, "ledger", entries)
+    ready = create_autospec(preflight.preflight, return_value=SimpleNamespace(checks=[]))
+    monkeypatch.setattr(dispatching, "preflight", ready)
+    monkeypatch.setattr(dispatching, "current_run", lambda: RUN)
     return ledger
 
 
@@ -212,7 +302,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
 
 def dispatch(project: BakedProject, found: dict[str, Any]) -> Any:
     """Have done what a window asks for."""
-    return dispatching.dispatch(project.path, None, found)
+    return dispatching.dispatch(project.path, object(), found)
 
 
 def test_one_issue_is_opened_updated_closed_and_opened_again(
@@ -262,18 +352,59 @@ def test_a_retraining_is_started_recorded_and_told_once(
 
 
 def test_a_rollback_is_started_with_the_version_that_it_is_about(
-    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+    project: BakedProject,
+    hub: GitHubStandIn,
+    kept: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Given a window that asks for a roll-back, when it is told, then it is started and recorded
     done = dispatch(project, window("rollback", in_a_row=3))
     ((workflow, inputs),) = hub.started
     assert (workflow, inputs["from"], done.failed) == ("rollback.yml", "3", [])
     assert kept.actions == ["rollback_asked"]
-    # And when the champion is still there at the next window, then that is a failure, in the ledger
-    done = dispatch(project, window("rollback", 8, in_a_row=4))
-    assert "version 3 is still champion" in done.failed[0]
-    assert kept.actions[1:] == ["dispatch_failed", "rollback_asked"]
-    assert "failed: rollback.yml was started" in hub.issues[1]["body"]
+    # And the same job again starts nothing
+    assert dispatch(project, window("rollback", in_a_row=3)).failed == []
+    assert len(hub.started) == 1
+    # And when the champion is still there in the next run, of the same window or of another, then
+    # that is a failure, in the ledger
+    for number, run in ((7, "101"), (8, "102")):
+        monkeypatch.setattr(dispatching, "current_run", lambda run=run: run)
+        done = dispatch(project, window("rollback", number, in_a_row=4))
+        assert "version 3 is still champion" in done.failed[0]
+        assert kept.actions[-2:] == ["dispatch_failed", "rollback_asked"]
+        assert "failed: rollback.yml was started" in hub.issues[1]["body"]
+    assert len(hub.started) == 3
+
+
+def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given a repository without an environment that a retraining names
+    why = "it is not there, and GitHub would make it, unprotected"
+    lost = preflight.Check(name="environment retrain", state="fails", line=why)
+    good = preflight.Check(name="rules of main", state="holds")
+    dispatching.preflight.return_value = SimpleNamespace(checks=[good, lost])
+    # When a window asks for one, then nothing is started, and ledger and issue say what to mend
+    done = dispatch(project, window())
+    assert hub.started == []
+    assert kept.actions == ["dispatch_failed"]
+    assert f"retrain.yml would stop at its preflight: environment retrain: {why}" in done.failed[0]
+    assert "environment retrain: it is not there" in hub.issues[1]["body"]
+    assert dispatching.preflight.call_args.kwargs == {"purpose": "retrain"}
+
+
+def test_a_healthy_window_that_still_asks_for_something_closes_nothing(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger
+) -> None:
+    # Given an open issue, and an old window that was healthy and is sent once more
+    dispatch(project, window("rollback", in_a_row=3))
+    old = window("healthy", 2, due="rollback", in_a_row=3)
+    # When it is told, then what the last windows ask for keeps the issue open
+    dispatch(project, old)
+    assert hub.issues[1]["state"] == "open"
+    # And the same window, when nothing is asked for any more, closes it
+    dispatch(project, old | {"due": "none"})
+    assert hub.issues[1]["state"] == "closed"
 
 
 def test_trap_33_a_dispatch_that_fails_is_told_and_recorded(
@@ -319,11 +450,124 @@ def test_trap_33_a_lost_message_is_a_failure_and_stops_nothing(
     assert done.failed == ["retraining_asked is recorded, but https://hook was not told"]
 
 
-def test_a_policy_without_monitoring_is_told(
-    project: BakedProject, kept: Ledger, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("broken", "why"),
+    [
+        (Mock(side_effect=Problem("MLflow at https://m does not answer")), "MLflow at https:"),
+        (
+            lambda *_: SimpleNamespace(
+                now=SimpleNamespace(policy=SimpleNamespace(monitoring=None))
+            ),
+            "has no monitoring: the risk owner adds it",
+        ),
+    ],
+    ids=["registry", "policy"],
+)
+def test_trap_33_a_window_that_nothing_can_be_done_about_is_in_the_issue(
+    project: BakedProject,
+    hub: GitHubStandIn,
+    kept: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: Any,
+    why: str,
 ) -> None:
-    # Given a policy without the section, when a window is told, then it is refused in one line
-    policy = SimpleNamespace(now=SimpleNamespace(policy=SimpleNamespace(monitoring=None)))
-    monkeypatch.setattr(dispatching, "situation", lambda *_: policy)
-    with pytest.raises(Problem, match="has no monitoring: the risk owner adds it"):
-        dispatch(project, window())
+    # Given a registry that does not answer any more, or a policy without the section
+    monkeypatch.setattr(dispatching, "situation", broken)
+    # When a window is told, then it is a failure, and people read the window and why
+    done = dispatch(project, window("rollback", in_a_row=3))
+    assert hub.started == []
+    assert why in done.failed[0]
+    assert "⏪ **rollback**: window 7" in hub.issues[1]["body"]
+    assert "failed: nothing could be started or recorded" in hub.issues[1]["body"]
+
+
+# What could not be measured
+
+
+def monitored(
+    project: BakedProject, patch: pytest.MonkeyPatch, problem: Any, *, dispatch: bool = True
+) -> str:
+    """Run the command where measuring, or what comes before it, ends with a problem."""
+    at, lost = ("governance.commands", "door") if problem.exit_code == 3 else (MONITOR, "monitor")
+    patch.setattr(template_package.module("governance.commands"), "door", lambda: (0, object()))
+    patch.setattr(template_package.module(at), lost, Mock(side_effect=problem))
+    patch.chdir(project.path)
+    with pytest.raises(Problem) as caught:
+        template_package.module("monitoring.cli").monitor(None, dispatch=dispatch)
+    assert caught.value.exit_code == problem.exit_code
+    return str(caught.value)
+
+
+MONITOR = "monitoring.monitor"
+ADDRESS = "postgresql://m:s3%40ret@[db/x"
+DOWN = f"data.source: the database does not answer the query: {ADDRESS}, s3%40ret, s3@ret"
+
+
+def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an issue that was closed as healthy, and a database that is down
+    monkeypatch.setenv("MONITOR_URL", ADDRESS)
+    dispatch(project, window("warn"))
+    dispatch(project, window("healthy", 8))
+    # When the workflow's command runs, then it fails with the reason
+    assert monitored(project, monkeypatch, Problem(DOWN)) == DOWN
+    # And the issue is open, says why, and holds no password
+    (one,) = hub.issues.values()
+    assert (one["title"], one["state"]) == ("Monitoring: not measured", "open")
+    assert "❔ **not measured**: no window came about" in one["body"]
+    assert "the database does not answer the query: …, …, …" in one["body"]
+    assert "no window came about" in hub.comments[1][-1]
+    assert "Rules" not in one["body"]
+    # And the ledger has it
+    assert kept.actions == ["dispatch_failed"]
+    assert kept.events[0].details["due"] == "monitor"
+    assert kept.events[0].details["why"].endswith("does not answer the query: …, …, …")
+    # And the next day nobody is told once more, and a healthy window closes it
+    told = len(hub.comments[1])
+    monitored(project, monkeypatch, Problem(DOWN))
+    assert len(hub.comments[1]) == told
+    dispatch(project, window("healthy", 9))
+    assert one["state"] == "closed"
+
+
+@pytest.mark.parametrize("code", [1, 2, 3], ids=["moved", "measured", "registry"])
+def test_trap_41_the_reason_is_told_whatever_stops_it(
+    project: BakedProject,
+    hub: GitHubStandIn,
+    kept: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+) -> None:
+    # Given measuring that fails in some way, or a registry that does not even answer (3)
+    monitored(project, monkeypatch, Problem("it is so", code))
+    # When it is told, then in the issue, and in the ledger where there is one to write to
+    assert "it is so" in hub.issues[1]["body"]
+    assert kept.actions == ([] if code == 3 else ["dispatch_failed"])
+
+
+def test_trap_33_what_could_neither_be_measured_nor_told_is_recorded(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a batch that cannot be read, and a repository without issues
+    hub.has_issues = False
+    # When the command runs, then both are in its one line, and both in the ledger
+    said = monitored(project, monkeypatch, Problem("batch.csv cannot be read as a table: mend it"))
+    assert said.startswith("batch.csv cannot be read as a table: mend it; the issue could not be")
+    assert kept.actions == ["dispatch_failed", "alert_failed"]
+
+
+def test_without_dispatch_nobody_is_told(
+    project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a person who measures, when that fails, then the person reads it, and that is all
+    assert monitored(project, monkeypatch, Problem("it is so", 1), dispatch=False) == "it is so"
+    assert (hub.issues, kept.actions) == ({}, [])
+
+
+def test_every_secret_of_the_job_is_kept_out_of_the_issue() -> None:
+    # Given the job that monitors, when its secrets are read, then none that a failure could name
+    # is missed: the keys are files
+    job = workflow_rules.jobs(baked.TEMPLATE / ".github" / "workflows" / "monitor.yml")["monitor"]
+    secrets = set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(job)))
+    assert secrets - set(dispatching.SECRETS) == {"LEDGER_SSH_KEY", "DVC_SSH_KEY"}

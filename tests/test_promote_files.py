@@ -119,6 +119,25 @@ def test_the_teams_own_steps_are_given_no_token_and_the_ledgers_key_is_gone(path
     assert {name for name in held if not name.startswith("MLFLOW_TRACKING_")} <= {"VERSION"}
 
 
+def test_trap_33_a_rollback_that_is_not_deployed_is_recorded_whenever_a_promotions_would_be() -> (
+    None
+):
+    # Given the steps of a roll-back and of a promotion, when their conditions are read
+    whole = {path.stem: rules.jobs(path)[path.stem]["steps"] for path in MOVING}
+    found = {
+        (job, one.get("name", "key")): one for job in whole for one in whole[job] if "if" in one
+    }
+    # Then what failed after the champion has moved is recorded by both, with the key, and by one
+    # condition
+    undo = found["promote", "Roll back"]["if"].replace("promote", "rollback")
+    assert undo.startswith("(failure() || cancelled())")
+    for name in ("Record that it is not in production", "key"):
+        assert found["rollback", name]["if"] == undo
+    assert found["rollback", "Smoke test"]["id"] == "smoke"
+    # And the webhook hears of it
+    assert "GOVERNANCE_WEBHOOK" in found["rollback", "Record that it is not in production"]["env"]
+
+
 def test_trap_26_what_was_attested_is_verified_before_anything_moves() -> None:
     # Given the steps of a promotion, when their order is read
     path = baked.TEMPLATE / ".github" / "workflows" / "promote.yml"

@@ -296,6 +296,24 @@ def test_rollback_makes_the_champion_before_champion_again_and_once_only(hosted:
     assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
 
 
+@pytest.mark.nightly  # on every push: test_promotion.py and test_promote_files.py, without act
+def test_trap_33_a_rollback_that_does_not_get_into_production_is_red_and_recorded(
+    hosted: Hosted,
+) -> None:
+    # Given two champions one after the other, and a deployment that fails
+    hosting.another(hosted, champion=True)
+    breaking(hosted, "deploy")
+    # When the workflow runs, then it is red, and the ledger has both: who is champion, and that it
+    # is not in production
+    run = hosted.run("rollback.yml", {"reason": "Complaints from customers"})
+    assert (run.green, run.red) == ({"preflight"}, {"rollback"}), run.tail()
+    assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
+    assert registry.actions(hosted.pulled())[-2:] == ["rolled_back 1", "rollback_failed 1"]
+    event = registry.ledger(hosted.project)[-1]
+    assert event["reason"] == "Complaints from customers"
+    assert "deploy failure, smoke test skipped (run 7)" in event["details"]["why"]
+
+
 @pytest.mark.nightly
 def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed_again(
     hosted: Hosted,

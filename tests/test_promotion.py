@@ -54,6 +54,16 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     done = contested.governance(*words, code=None)
     registry.refused(done, "version 2 is not champion, version 1 is: nothing is rolled back")
     assert len(registry.ledger(contested)) == 8
+    # And where the one that is champion again could not be deployed, then just that is recorded
+    words = ("rollback", "--reason", "Complaints from customers", "--failed", "deploy failure")
+    done = contested.governance(*words, "--from", "2", code=None)
+    registry.refused(done, "version 2 is not champion")
+    done = contested.governance(*words, "--from", "1", code=None)
+    registry.refused(done, "version 1 is champion again, and not in production: deploy failure")
+    assert registry.states(contested) == {1: "champion", 2: "quarantined"}
+    (event,) = registry.ledger(contested)[8:]
+    assert (event["action"], event["version"]) == ("rollback_failed", 1)
+    assert (event["reason"], "deploy failure" in event["details"]["why"]) == (words[2], True)
 
 
 @pytest.mark.parametrize(

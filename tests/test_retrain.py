@@ -67,7 +67,7 @@ def test_a_denied_challenger_says_so_first() -> None:
     assert found.title == "Deny: retrained on new data"
     assert text.startswith("**deny** (1 fail): the challenger, against version 3.")
     assert "`decision` is red for it" in text
-    assert "| ❌ fail | evaluate.roc_auc | 0.6, at least 0.65 &#124; &#64;team |" in text
+    assert "| ❌ fail | evaluate.roc_auc | 0.6, at least 0.65 &#124; @&#8203;team |" in text
     # And both are side by side, on their own rows and on the same
     assert "| evaluate.roc_auc | 0.72 | 0.6 |" in text
     assert "| evaluate.accuracy |  | 0.8 |" in text
@@ -214,7 +214,7 @@ def jobs(line: str = "success", propose: str = "success", **outputs: str) -> dic
     return {
         "preflight": {"result": "success", "outputs": {}},
         "line": {"result": line, "outputs": outputs},
-        "propose": {"result": propose, "outputs": {"url": "https://x/pull/4"}},
+        "propose": {"result": propose, "outputs": {"url": "https://x/pull/4", "pull": "4"}},
     }
 
 
@@ -237,6 +237,7 @@ def test_what_came_of_a_retraining_is_recorded_and_told(
         assert "url" not in second
         # And who follows the issue is told
         assert ["deny" in text for text in hub.comments[1]] == [True, False]
+        assert hub.comments[1][0].endswith("\n\nhttps://x/pull/4")
         assert "validate: 3 rows" in hub.comments[1][1]
         # And a closed issue is left alone
         hub.issues[1]["state"] = "closed"
@@ -274,6 +275,48 @@ def test_a_reason_is_the_one_of_the_stage_that_stopped(tmp_path: Path) -> None:
     ):
         path.write_text(json.dumps({"rules": [rule]}), encoding="utf-8")
         assert retraining._why(tmp_path) == said
+
+
+def test_a_stage_sees_nothing_that_opens_a_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given all that a job's actions and secrets leave in the environment, and what a stage needs
+    recompute = template_package.module("governance.recompute")
+    doors = [
+        *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT"),
+        *("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        *("ACTIONS_RUNTIME_TOKEN", "ACTIONS_RUNTIME_URL", "ACTIONS_RESULTS_URL"),
+        *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"),
+        *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_GHA_CREDS_PATH", "GCLOUD_PROJECT"),
+        *("CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GCP_PROJECT", "GOOGLE_CLOUD_PROJECT"),
+        *("AZURE_CLIENT_ID", "AZURE_HTTP_USER_AGENT", "AZUREPS_HOST_ENVIRONMENT"),
+        *("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+        *("MLFLOW_TRACKING_TOKEN", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),
+    ]
+    needed = ["DATA_URL", "PATH", "HOME", "DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"]
+    for name in (*doors, *needed):
+        monkeypatch.setenv(name, "x")
+    # When a stage is run, of the line or again beside the champion, then it sees what it needs
+    seen: list[dict[str, str]] = []
+    done = SimpleNamespace(returncode=0)
+    monkeypatch.setattr("subprocess.run", lambda *_, env, **__: seen.append(env) or done)
+    monkeypatch.setattr(retraining, "fetch", lambda *_, **__: SimpleNamespace(stage="ingest"))
+    monkeypatch.setattr(retraining, "take_away", lambda *_: [])
+    retraining._line(Path(), lambda _: None)
+    recompute.run_stage(Path(), "evaluate")
+    assert len(seen) == 3
+    for env in seen:
+        assert not env.keys() & set(doors)
+        assert env.keys() >= set(needed)
+
+
+def test_the_credentials_that_googles_action_leaves_are_no_change(
+    project: baked.BakedProject, tmp_path: Path
+) -> None:
+    # Given a clone in which the action has left its file, when it is looked at, then it is clean
+    copied = baked.copy_project(project, tmp_path)
+    copied.write("gha-creds-0123456789abcdef.json", "{}")
+    assert baked.git(copied.path, "status", "--porcelain") == ""
+    # And what a retraining proposes does not hold it
+    assert template_package.module("governance.repository").patch(copied.path) == b""
 
 
 # The one `if:` of the workflow

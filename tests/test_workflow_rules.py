@@ -97,9 +97,10 @@ def test_the_linters_are_content(path: Path, rule: rules.Rule) -> None:
     assert not found(rule, path)
 
 
-def test_trap_31_a_missing_artifact_is_an_error_and_artifacts_hold_no_rows() -> None:
-    # Given the workflow that judges, when what it uploads is read
-    workflow = baked.TEMPLATE / ".github" / "workflows" / "governance.yml"
+@pytest.mark.parametrize("name", ["governance", "monitor"])
+def test_trap_31_a_missing_artifact_is_an_error_and_artifacts_hold_no_rows(name: str) -> None:
+    # Given a workflow that judges or watches, when what it uploads is read
+    workflow = baked.TEMPLATE / ".github" / "workflows" / f"{name}.yml"
     uploads = [step["with"] for step in rules.steps(workflow) if "upload" in step.get("uses", "")]
     # Then nothing to upload is an error, and only reports are
     assert uploads

@@ -6,6 +6,7 @@ Outside of a workflow nothing is written: the same command is for people, too.
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import sys
 from collections.abc import Generator, Iterable, Sequence
@@ -72,11 +73,17 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text that makes no link, picture, table, code or tag in Markdown."""
-    return " ".join(text.split()).translate(_MARKS).replace("://", "&#58;//")
+    """Return text that makes no link, mention, picture, table, code, formula or tag in Markdown.
+
+    GitHub looks for links and names in what is left after entities are resolved, so those get a
+    space without width. What looks like a commit of this repository it may link.
+    """
+    return _LINKS.sub(lambda mark: mark[0] + GAP, " ".join(text.split())).translate(_MARKS)
 
 
-_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*[]|~@"}
+GAP = "\u200b"
+_LINKS = re.compile(r"@|:(?=//)|www(?=\.)|#(?=\d)|gh-(?=\d)", re.IGNORECASE)
+_MARKS = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\\`*[]|~#$" + GAP}
 
 
 def _escaped(text: str, more: str = "") -> str:

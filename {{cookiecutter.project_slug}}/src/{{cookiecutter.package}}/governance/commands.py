@@ -130,12 +130,18 @@ def rollback(
     only_from: Annotated[
         int | None, typer.Option("--from", help="Only if this version is champion.")
     ] = None,
+    failed: Annotated[
+        str, typer.Option(help="Only record why what was rolled back to (--from) is not deployed.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Make the last compliant earlier champion, or the given one, champion again."""
     from .rollback import rollback as rolled_back
+    from .rollback import undeployed
 
     base, registry = door()
+    if failed:
+        undeployed(base, registry, reason, only_from, failed)
     event = rolled_back(base, registry, reason, to, only_from, _moved(registry)).event
     line = (
         f"version {event.version} is champion again, version {event.details['from']} is "

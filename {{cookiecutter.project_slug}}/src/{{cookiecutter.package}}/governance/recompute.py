@@ -26,7 +26,12 @@ from .repository import extract
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
 TOLERANCE = 1e-9
-STORES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")  # no run is logged there
+KEPT_BACK = (
+    *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
+    *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
+    *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
+)
+"""How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
 
@@ -150,14 +155,18 @@ def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]
     return ()
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment of a stage: without stores, tokens and a cloud's credentials."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+
+
 def run_stage(scratch: Path, stage: str) -> None:
     """Run one stage in a copy of the project, apart from any tracking server."""
     package = __name__.split(".")[0]
-    env = {name: value for name, value in os.environ.items() if name not in STORES}
     done = subprocess.run(
         [sys.executable, "-m", f"{package}.stage", stage],
         cwd=scratch,
-        env=env | {"PYTHONPATH": str(scratch / "src")},
+        env=surroundings() | {"PYTHONPATH": str(scratch / "src")},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from ..problem import Problem
 from . import bundle
@@ -13,7 +14,7 @@ from .lifecycle import Lifecycle, Version, require_legal
 from .liveness import reign
 from .notify import Lost
 from .promote import require_allowed
-from .record import record, settle, situation
+from .record import Situation, record, settle, situation
 from .registry import Registry
 from .rehash import current_run
 from .today import Today
@@ -55,21 +56,7 @@ def rollback(
     try:
         target, skipped = _compliant(base, registry, life, now, to)
     except Problem as problem:
-        try:
-            record(
-                base,
-                registry,
-                "rollback_failed",
-                seen,
-                after=seen.after,
-                version=champion.number,
-                subject=champion.subject | {"policy": now.policy_digest},
-                reason=reason,
-                details={"why": str(problem)},
-            )
-        except Lost as lost:  # that nobody was told does not hide what it was about
-            raise Problem(f"{problem}; {lost}", problem.exit_code) from lost
-        raise
+        raise _failed(base, registry, seen, champion, reason, problem) from problem
     return record(
         base,
         registry,
@@ -82,6 +69,44 @@ def rollback(
         reason=reason,
         details={"from": champion.number, "skipped": skipped} | ({"run": run} if run else {}),
     )
+
+
+def undeployed(
+    base: Path, registry: Registry, reason: str, number: int | None, why: str
+) -> NoReturn:
+    """Record of a roll-back that what it made champion is not in production; always a `Problem`."""
+    seen = situation(base, registry)
+    champion = seen.life.champion
+    if champion is None or number != champion.number:
+        raise Problem(f"version {number} is not champion: name with --from which one is", 1)
+    problem = Problem(f"version {number} is champion again, and not in production: {why}", 1)
+    raise _failed(base, registry, seen, champion, reason, problem)
+
+
+def _failed(
+    base: Path,
+    registry: Registry,
+    seen: Situation,
+    champion: Version,
+    reason: str,
+    problem: Problem,
+) -> Problem:
+    """Record what a roll-back failed by; return it, with what was lost in telling it."""
+    try:
+        record(
+            base,
+            registry,
+            "rollback_failed",
+            seen,
+            after=seen.after,
+            version=champion.number,
+            subject=champion.subject | {"policy": seen.now.policy_digest},
+            reason=reason,
+            details={"why": str(problem)},
+        )
+    except Lost as lost:  # that nobody was told does not hide what it was about
+        return Problem(f"{problem}; {lost}", problem.exit_code)
+    return problem
 
 
 def _compliant(

@@ -36,9 +36,14 @@ def monitor(
     from .monitor import monitor as monitored
     from .reading import feed_of
 
-    batch = batch.absolute() if batch else None
-    base, registry = door()
-    done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
+    batch, registry = batch.absolute() if batch else None, None
+    try:
+        base, registry = door()
+        done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
+    except Problem as problem:
+        if dispatch:
+            raise _unmeasured(registry, problem) from problem
+        raise
     told = _dispatched(base, registry, done) if dispatch else None
     _draw(base)
     if as_json:
@@ -65,6 +70,17 @@ def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
     actions.output("due", done.due)
     actions.summary(told.text)
     return told
+
+
+def _unmeasured(registry: Any, problem: Problem) -> Problem:
+    """Have the issue say why no window came about; return the problem, with what failed in that."""
+    from ..files import root
+    from ..governance import actions
+    from .dispatch import unmeasured
+
+    told = unmeasured(root(), registry, problem)
+    actions.summary(told.text)
+    return Problem("; ".join([str(problem), *told.failed]), problem.exit_code)
 
 
 def _draw(base: Path) -> None:

@@ -7,17 +7,20 @@ command is red.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from ..governance import ledger
 from ..governance.chain import Action, Event
 from ..governance.github_settings import RETRAINING as BRANCH
 from ..governance.github_state import Hub, opened
 from ..governance.notify import Lost
+from ..governance.preflight import preflight
 from ..governance.proposal import pull_of
 from ..governance.record import Situation, record, situation
 from ..governance.registry import Registry
@@ -25,19 +28,14 @@ from ..governance.rehash import current_run
 from ..governance.repository import PROTECTED
 from ..problem import Problem
 from . import issue
+from .asks import Ask, due
 from .issue import Window
 
 NEED = "give it `actions: write`, `issues: write` and `pull-requests: read`"
-RETRAINED: tuple[Action, ...] = ("retraining_asked", "retrained", "retraining_failed")
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A workflow to start."""
-
-    workflow: str
-    action: Action
-    inputs: dict[str, str]
+SECRETS = (  # of monitor.yml: what a library says of a failure may hold one, and an issue shows it
+    *("MONITOR_URL", "GOVERNANCE_WEBHOOK", "GITHUB_TOKEN"),
+    *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
+)
 
 
 @dataclass
@@ -55,57 +53,40 @@ class Done:
         return {"asked": self.asked, "failed": self.failed, "issue": self.issue}
 
 
-def due(
-    window: Window, events: Sequence[Event], every_days: int, pull: int | None, now: datetime
-) -> tuple[Ask | None, str, str]:
-    """Return what to start, what to say about it, and what went wrong with an earlier asking."""
-    number, version = window["window"], window["version"]
-    reasons = "; ".join(window["reasons"])
-    if window["due"] == "rollback":
-        asked = [one for one in events if one.action == "rollback_asked"]
-        last = next((one for one in reversed(asked) if one.details["version"] == version), None)
-        if last and last.details["window"] == number:
-            return None, f"rollback.yml was started for this window, at {last.time}", ""
-        vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
-        reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
-        ask = Ask("rollback.yml", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
-        return ask, "rollback.yml was started", vain.format(last.time) if last else ""
-    if window["due"] != "retrain":
-        return None, "", ""
-    if pull is not None:
-        return None, f"no retraining is started while pull request #{pull} is open", ""
-    last = next((one for one in reversed(events) if one.action in RETRAINED), None)
-    if last and now < last.moment + timedelta(days=every_days):
-        until = last.moment + timedelta(days=every_days)
-        said = f"the last retraining is of {last.time}, and one in {every_days} days is enough"
-        return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", ""
-    ask = Ask("retrain.yml", "retraining_asked", {"reason": f"Window {number}: {reasons}"[:1000]})
-    return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", ""
-
-
-def dispatch(base: Path, registry: Registry, window: Window, failed: Sequence[str] = ()) -> Done:
+def dispatch(
+    base: Path, registry: Registry | None, window: Window, failed: Sequence[str] = ()
+) -> Done:
     """Start what is due, then open, change or close the issue; all of it, whatever fails first.
 
-    `failed` is what went wrong before.
+    `failed` is what went wrong before. Without a registry nothing is started or recorded.
     """
-    seen, done = situation(base, registry), Done(failed=[*failed])
-    events = [one.event for one in ledger.read(base)]
-    watch = seen.now.policy.monitoring
-    if watch is None:
-        raise Problem(f"the policy on {PROTECTED} has no monitoring: the risk owner adds it", 1)
+    done, seen, events = Done(failed=[*failed]), None, list[Event]()
 
     def told(action: Action, **details: Any) -> None:
-        _record(base, registry, seen, window, done, action, details)
+        if registry is not None and seen is not None:
+            _record(base, registry, seen, window, done, action, details)
 
+    days = 0
+    try:
+        if registry is not None:
+            seen = situation(base, registry)
+            events = [one.event for one in ledger.read(base)]
+            days = _days(seen)
+    except Problem as problem:
+        done.failed.append(f"nothing could be started or recorded: {problem}")
+    if window["window"] is None:
+        told("dispatch_failed", due="monitor", why=window["reasons"][0])
     try:
         with opened(base, NEED) as hub:
             try:
-                _start(hub, window, events, watch.retrain_every_days, done, told)
+                if days:
+                    _start(base, hub, window, events, days, done, told)
             except Problem as problem:
                 done.failed.append(f"{window['due']} could not be started: {problem}")
                 told("dispatch_failed", due=window["due"], why=str(problem))
             done.text = _text(window, events, done)
-            healthy = window["level"] == "healthy" and not done.failed
+            quiet = window["due"] == "none" and not done.failed
+            healthy = window["level"] == "healthy" and quiet
             loud = bool(done.asked or done.failed)
             about = issue.title(window)
             done.issue = issue.update(hub, about, done.text, healthy=healthy, loud=loud)
@@ -115,7 +96,25 @@ def dispatch(base: Path, registry: Registry, window: Window, failed: Sequence[st
     return done
 
 
+def unmeasured(base: Path, registry: Registry | None, problem: Problem) -> Done:
+    """Tell that no window came about, and why: in the issue, in the ledger, to the webhook."""
+    why = str(problem)
+    for value in filter(None, map(os.environ.get, SECRETS)):
+        password = re.search(r"://[^/@:]*:([^@]+)@", value)
+        for secret in (value, *([password[1], unquote(password[1])] if password else [])):
+            why = why.replace(secret, "…")
+    return dispatch(base, registry, issue.none(why))
+
+
+def _days(seen: Situation) -> int:
+    watch = seen.now.policy.monitoring
+    if watch is None:
+        raise Problem(f"the policy on {PROTECTED} has no monitoring: the risk owner adds it", 1)
+    return watch.retrain_every_days
+
+
 def _start(
+    base: Path,
     hub: Hub,
     window: Window,
     events: Sequence[Event],
@@ -124,17 +123,26 @@ def _start(
     told: Callable[..., None],
 ) -> None:
     pull = pull_of(hub, BRANCH) if window["due"] == "retrain" else None
-    number = pull.number if pull else None
-    ask, said, lost = due(window, events, every_days, number, datetime.now(UTC))
+    number, run = pull.number if pull else None, current_run()
+    ask, said, lost = due(window, events, every_days, number, datetime.now(UTC), run)
     if lost:
         done.failed.append(lost)
         told("dispatch_failed", due=window["due"], why=lost)
     if ask is not None:
+        _require_ready(base, ask)
         path = f"/actions/workflows/{ask.workflow}/dispatches"
         hub.send(ask.workflow, "POST", path, {"ref": PROTECTED, "inputs": ask.inputs})
         done.asked.append(ask.workflow)
         told(ask.action, **ask.inputs)
     done.lines += [said] if said else []
+
+
+def _require_ready(base: Path, ask: Ask) -> None:
+    """Refuse to start what would stop in its own preflight, where nobody hears of it."""
+    found = preflight(base, purpose=ask.purpose)
+    wrong = [f"{one.name}: {one.line}" for one in found.checks if one.state != "holds"]
+    if wrong:
+        raise Problem(f"{ask.workflow} would stop at its preflight: {'; '.join(wrong)}", 1)
 
 
 def _text(window: Window, events: Sequence[Event], done: Done) -> str:

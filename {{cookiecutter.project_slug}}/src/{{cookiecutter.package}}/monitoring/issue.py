@@ -35,7 +35,14 @@ class Issue(BaseModel):
 def title(window: Window) -> str:
     """Return the issue's title; a new one is told to who follows the issue."""
     level = str(window["level"]).replace("_", " ").replace("rollback", "roll back")
-    return f"Monitoring: {level} (version {window['version']})"
+    of = "" if window["window"] is None else f" (version {window['version']})"
+    return f"Monitoring: {level}{of}"
+
+
+def none(why: str) -> Window:
+    """Return what is told where no window came about."""
+    return {"window": None, "version": None, "level": "not_measured", "due": "none",
+            "reasons": [why], "rules": []}  # fmt: skip
 
 
 def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
@@ -46,11 +53,7 @@ def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
     level = str(window["level"])
     rules: list[Window] = sorted(window["rules"], key=lambda one: _order(one["verdict"]))
     loud = [one for one in rules if _order(one["verdict"]) < _order("healthy")]
-    in_a_row = f", {window['in_a_row']} in a row" if window.get("in_a_row") else ""
-    facts = f"window {window['window']}{in_a_row}, version {window['version']}, "
-    facts += f"{window['rows']} rows, {window['labelled']} with a label"
-    facts += "" if window.get("risk") is None else f", risk {window['risk']:g}"
-    parts = [f"{SIGNS.get(level, '')} **{level.replace('_', ' ')}**: {facts}"]
+    parts = [f"{SIGNS.get(level, '')} **{level.replace('_', ' ')}**: {_facts(window)}"]
     parts += [_list(window["reasons"])] if window["reasons"] else []
     parts += ["### What was done", _list(done)] if done else []
     rows = [
@@ -59,13 +62,25 @@ def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
          one["reason"])
         for one in loud[:SHOWN]
     ]  # fmt: skip
-    parts += ["### Rules", table(("level", "rule", "value", "limits", "reason"), rows)]
-    hidden = f"; {len(loud) - len(rows)} are not shown" if len(loud) > len(rows) else ""
-    parts += [f"{len(rules) - len(loud)} of {len(rules)} rules are healthy{hidden}."]
+    if rules:
+        parts += ["### Rules", table(("level", "rule", "value", "limits", "reason"), rows)]
+        hidden = f"; {len(loud) - len(rows)} are not shown" if len(loud) > len(rows) else ""
+        parts += [f"{len(rules) - len(loud)} of {len(rules)} rules are healthy{hidden}."]
     parts += _pictures(loud, history)
     parts += ["Written by `governance monitor`; it closes when a window is healthy again."]
     text = "\n\n".join(one.rstrip("\n") for one in parts)
     return text if len(text) <= ROOM else text[:ROOM].rpartition("\n")[0] + "\n\n… cut here"
+
+
+def _facts(window: Window) -> str:
+    if window["window"] is None:
+        return "no window came about"
+    in_a_row = f", {window['in_a_row']} in a row" if window.get("in_a_row") else ""
+    risk = "" if window.get("risk") is None else f", risk {window['risk']:g}"
+    return (
+        f"window {window['window']}{in_a_row}, version {window['version']}, "
+        f"{window['rows']} rows, {window['labelled']} with a label{risk}"
+    )
 
 
 def _order(verdict: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from ..governance.decision import PATH as DECISION
 from ..governance.fetch import dvc, fetch, take_away
 from ..governance.gate import recheck
 from ..governance.policy import judge
-from ..governance.recompute import STORES, run_stage
+from ..governance.recompute import run_stage, surroundings
 from ..governance.record import Situation, situation
 from ..governance.register import require_in_remote
 from ..governance.registry import Registry
@@ -33,7 +32,6 @@ MADE = (
     *("params.yaml", "code.json", "dvc.lock", "reports", "data/split", "data/sensitive"),
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
 )
-KEPT_BACK = (*STORES, "MLFLOW_TRACKING_", "GITHUB_TOKEN", "GH_TOKEN")
 Say = Callable[[str], None]
 
 
@@ -69,9 +67,11 @@ def _table(base: Path) -> str:
 
 
 def _line(base: Path, say: Say) -> None:
-    """Run the line without the stores and tokens of this command: its code is the team's."""
-    start = fetch(base, fork=False)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+    """Run the line without the stores and tokens of this command: its code is the team's.
+
+    It is kept from accidents, not shut in: it is the same user's, and reads that user's files.
+    """
+    start, env = fetch(base, fork=False), surroundings()
     take_away(base, start)
     for words in (("--single-item", "compose"), ("--downstream", start.stage)):
         say(f"running {words[1]}{' and what follows' if words[1] == start.stage else ''}")

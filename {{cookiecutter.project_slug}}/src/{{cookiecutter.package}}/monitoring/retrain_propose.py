@@ -68,9 +68,10 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
         known |= {name: value for name, value in (said.get("outputs") or {}).items() if value}
     good = all(result == "success" for result in results.values())
     bad = ", ".join(f"{job}: {result}" for job, result in results.items() if result != "success")
-    line = f"pull request {known.get('url', '')} has the challenger: {known.get('verdict', '')}"
+    line = f"pull request {known.get('pull', '')} has the challenger: {known.get('verdict', '')}"
     if not good:
         line = f"the retraining failed ({bad}): {known.get('why') or 'see its run'}"
+    link = known.get("url") if good else page()
     details = known | {"page": page(), "run": current_run() or ""} | ({} if good else {"jobs": bad})
     failed: list[str] = []
     seen = situation(base, registry)
@@ -88,7 +89,7 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
         with opened(base, NEED) as hub:
             there = issue.of(hub)
             if there is not None and there.state == "open":
-                issue.comment(hub, there, issue.plain(line))
+                issue.comment(hub, there, f"{issue.plain(line)}\n\n{link}".rstrip())
     except Problem as problem:
         failed.append(f"the issue was not told: {problem}")
         told("alert_failed", why=str(problem))
