@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pandas as pd
@@ -54,6 +62,7 @@ class Watch:
         feed: Any,
         *,
         since: datetime | None = None,
+        now: datetime = NOW,
         limits: Any = None,
         known: frozenset[str] = frozenset(),
         **monitor: Any,
@@ -63,7 +72,7 @@ class Watch:
             monitoring=self.policy.monitoring.model_copy(update=limits or {}),
             monitor=config.Monitor(**monitor),
             confidence=0.95,
-            now=NOW,
+            now=now,
             since=since,
             known=known,
         )
@@ -346,15 +355,16 @@ def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
     assert values[0] == pytest.approx(values[1])
 
 
-def test_labels_in_another_spelling_are_no_labels(watch: Watch) -> None:
+def test_labels_in_another_coding_are_no_labels(watch: Watch) -> None:
     # Given labels that say 1 and 0 where the table says yes and no
-    served(watch, watch.rows().drop(columns="repaid"), "one", NOW)
+    served(watch, watch.rows().drop(columns="repaid"), "one", NOW - timedelta(hours=1))
     labels = {"request_id": "one", "row": range(ROWS), "label": [1, 0] * (ROWS // 2)}
     saved(pd.DataFrame(labels), "labels.csv")
     found = watch.look({"kind": "log"}, labels={"kind": "file", "path": "labels.csv"})
     # Then nothing is measured by them, and the reason is said
-    assert verdicts(found)["performance.roc_auc"] == "not_measured"
-    assert any("all 900 labels are of one class: are they written" in r for r in found.reasons)
+    assert (verdicts(found)["performance.roc_auc"], found.labelled) == ("not_measured", 0)
+    said = "labels: 900 values are none of the target's (no, yes): '0' 450 times, '1' 450 times"
+    assert said in found.reasons
 
 
 def test_what_cannot_be_joined_is_said(watch: Watch) -> None:
@@ -365,7 +375,7 @@ def test_what_cannot_be_joined_is_said(watch: Watch) -> None:
     assert "labels: the batch has no request_id and row to join them by" in found.reasons
     assert verdicts(found)["fairness.demographic_parity[age_group]"] == "healthy"
     # And a file of labels that is none is refused in a line
-    served(watch, rows, "one", NOW)
+    served(watch, rows, "one", NOW - timedelta(hours=1))
     saved(rows, "labels.csv")
     with pytest.raises(Problem, match=r"labels: labels.csv has no column 'request_id'"):
         watch.look({"kind": "log"}, labels=labels)
@@ -379,7 +389,7 @@ def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
 ) -> None:
     # Given what was logged three days ago, yesterday, and by another version
     rows = watch.rows()
-    served(watch, rows, "old", NOW - timedelta(days=3))
+    served(watch, rows, "old", NOW - timedelta(days=3, hours=1))
     served(watch, watch.rows(1).iloc[:400].reset_index(drop=True), "new", NOW - timedelta(days=1))
     served(watch, watch.rows(2), "other", NOW, model_digest="sha256:2")
     log = {"kind": "log"}
@@ -399,7 +409,7 @@ def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
 
 def test_what_was_served_counts_and_not_what_the_model_says_today(watch: Watch) -> None:
     # Given a log in which somebody was told something else than the model says
-    served(watch, watch.rows(), "one", NOW, score=0.999, prediction=1)
+    served(watch, watch.rows(), "one", NOW - timedelta(hours=1), score=0.999, prediction=1)
     found = watch.look({"kind": "log"})
     # Then the drift of the predictions says so
     assert verdicts(found)["drift.prediction"] == "retrain"
@@ -442,3 +452,256 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     )
     none = measure.treated(bare, "regression", 0.95, 30, late=True)
     assert none.metrics["fairness.sex.mean_signed_error_difference"].note == "no labels yet"
+
+
+def test_labels_of_an_unknown_value_are_none(watch: Watch) -> None:
+    # Given a batch of which half the answers are still to come, some are misspelt, one is a name
+    rows = watch.rows()
+    known, rows["repaid"] = rows["repaid"], rows["repaid"].where(rows.index % 2 == 0, "pending")
+    rows.loc[0, "repaid"], rows.loc[2, "repaid"] = "Yes", "Ada Lovelace"
+    # When it is measured, then they are neither good nor bad, and a rare value is not repeated
+    found = watch.look(saved(rows))
+    assert found.labelled == 448
+    said = "labels: 452 values are none of the target's (no, yes): 'pending' 450 times"
+    assert said in found.reasons
+    assert "Ada" not in found.model_dump_json()
+    rows["repaid"] = known.where(rows.index % 2 == 0)
+    rows.loc[[0, 2], "repaid"] = None
+    whole = watch.look(saved(rows))
+    assert [rule.value for rule in found.rules if rule.id.startswith("performance")] == [
+        rule.value for rule in whole.rules if rule.id.startswith("performance")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("positive", "contract", "values", "target", "said"),
+    [
+        (True, ["True", "False"], ["TRUE", "false", "maybe", None], [1, 0, None, None], "1 values"),
+        (1, [0, 1], [1.0, 0.0, 2.0, None], [1, 0, None, None], "1 values are none"),
+        ("yes", ["no"], ["yes", "no", "Yes", " no"], [1, 0, None, None], "2 values are none"),
+        ("yes", [], ["yes", "no", "late", None], [1, 0, 0, None], "has no set of values for"),
+    ],
+)
+def test_a_label_is_read_as_training_reads_it(
+    watch: Watch,
+    positive: Any,
+    contract: list[Any],
+    values: list[Any],
+    target: list[Any],
+    said: str,
+) -> None:
+    # Given a contract that knows some values of the target
+    one = {"type": "expect_column_values_to_be_in_set"}
+    one["kwargs"] = {"column": "repaid", "value_set": contract}
+    Path("contract.json").write_text(json.dumps({"expectations": [one]}), encoding="utf-8")
+    data = watch.origin.data.model_copy(update={"positive": positive, "contract": "contract.json"})
+    # When labels are read, then those that it does not know are none, and counted
+    found, notes = reading.target_of(pd.Series(values, dtype="object"), data)
+    assert [None if pd.isna(value) else value for value in found] == target
+    assert [said in note for note in notes] == [True]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """The test's folder over HTTP."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as it is called
+        """Say nothing."""
+
+
+def test_a_batch_from_an_address_is_named_without_its_secrets(watch: Watch) -> None:
+    # Given a batch, and its labels, behind signed addresses
+    rows = watch.rows().assign(request_id="one", row=range(ROWS))
+    labels = rows[["request_id", "row"]].assign(label=rows["repaid"])
+    saved(labels, "labels.csv")
+    saved(rows.drop(columns="repaid"), "batch.csv")
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=".")) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        where = f"http://127.0.0.1:{server.server_port}"
+        feeds = [
+            {"kind": "file", "path": f"{where}/{name}?signature=hush"}
+            for name in ("batch.csv", "labels.csv", "lost.csv")
+        ]
+        # When it is measured, then it is as a file is, and no record has the signature
+        found = watch.look(feeds[0], labels=feeds[1])
+        assert (found.level, found.labelled, found.batch) == ("healthy", ROWS, "batch.csv")
+        assert "hush" not in found.model_dump_json()
+        with pytest.raises(Problem, match=r"/lost.csv cannot be fetched: .*404") as caught:
+            watch.look(feeds[2])
+        assert "hush" not in str(caught.value)
+        server.shutdown()
+    secret = config.Feed(kind="file", path="https://ada:hush@example.org/day.csv?s=hush#hush")
+    assert reading.name_of(secret) == "day.csv"
+    with pytest.raises(Problem, match=r"^path holds a password"):
+        watch.look(secret.model_dump())
+
+
+def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
+    # Given a Parquet batch whose times have a zone, when a machine in Tokyo reads it
+    times = pd.date_range("2026-06-01 20:00", periods=3, freq="h", tz="America/New_York")
+    saved(pd.DataFrame({"at": times}))
+    code = (
+        "import template_package as t; reading = t.module('monitoring.reading')\n"
+        "feed = t.module('config').Feed(kind='file', path='batch.parquet')\n"
+        "print(*reading.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
+    )
+    variables = os.environ | {"TZ": "Asia/Tokyo", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=variables, check=True
+    )
+    # Then it is midnight in UTC, as ingest would have it
+    assert done.stdout.split() == ["0", "1", "2"]
+
+
+def test_no_row_of_the_log_is_lost_between_two_windows(watch: Watch) -> None:
+    # Given requests of an hour ago and of half a minute ago
+    rows, log = watch.rows(), {"kind": "log"}
+    hour = NOW - timedelta(hours=1)
+    served(watch, rows.iloc[:400].reset_index(drop=True), "old", hour)
+    served(watch, rows.iloc[400:].reset_index(drop=True), "new", NOW - timedelta(seconds=30))
+    # When the log is measured, then the last minute waits: others of then may be on their way
+    first = watch.look(log)
+    assert (first.rows, first.until) == (400, f"{hour:%Y-%m-%dT%H:%M:%SZ}")
+    assert "500 rows were logged just now: the next window has them" in first.reasons
+    # And one that came late by its time is in the next window
+    served(watch, watch.rows(1), "late", NOW - timedelta(seconds=31))
+    second = watch.look(log, since=hour, now=NOW + timedelta(minutes=1))
+    assert second.rows == 500 + ROWS
+    # And who tries it for the first time does not wait
+    first = watch.look(log, since=hour)
+    assert (first.rows, first.level) == (500 + ROWS, "healthy")
+    none = watch.look(log, since=hour, now=NOW - timedelta(seconds=30))
+    assert (none.rows, none.level) == (0, "not_measured")
+
+
+def test_a_prediction_is_stamped_when_it_is_logged(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a model that takes five seconds
+    class Clock(datetime):
+        ticks = NOW
+
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return cls.ticks
+
+    def slow(*given: Any) -> Any:
+        Clock.ticks = NOW + timedelta(seconds=5)
+        return scored(*given)
+
+    scored = predict.scored
+    monkeypatch.setattr(predict, "datetime", Clock)
+    monkeypatch.setattr(predict, "scored", slow)
+    # When it predicts, then the log has the time at which the row can be read
+    answer = predict.predict(watch.origin, saved(watch.rows()), Path("out.csv"), "one")
+    log = pd.read_parquet(answer.log)
+    assert set(log["predicted_at"]) == {"2026-06-30T12:00:05Z"}
+    # And it has the names that no column of a table may have
+    columns = template_package.module("pipeline.columns")
+    assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
+    assert {*reading.KEYS, *reading.SERVED} == {*columns.LOGGED}
+    for name in columns.LOGGED:
+        with pytest.raises(Problem, match=rf"column '{name.title()}': this name is taken by what"):
+            columns.check_names(["income", name.title()])
+
+
+def test_late_labels_have_their_drift_measured(watch: Watch) -> None:
+    # Given labels of three days ago, and none of yesterday
+    rows = watch.rows().drop(columns="repaid")
+    served(watch, rows, "old", NOW - timedelta(days=3, hours=1))
+    served(watch, rows, "new", NOW - timedelta(days=1))
+    saved(
+        pd.DataFrame({"request_id": "old", "row": range(ROWS), "label": watch.rows()["repaid"]}),
+        "labels.csv",
+    )
+    labels = {"kind": "file", "path": "labels.csv"}
+    # When that is how late they come
+    found = watch.look(
+        {"kind": "log"}, since=NOW - timedelta(days=2), label_delay_days=3, labels=labels
+    )
+    # Then the drift of the target is theirs, too
+    assert (found.rows, found.labelled) == (ROWS, ROWS)
+    assert verdicts(found)["performance.roc_auc"] == "healthy"
+    assert verdicts(found)["drift.target"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("change", "cause"),
+    [
+        ({"score": None}, "3 of 900 rows have no 'score' that is a number from 0 to 1"),
+        ({"score": float("inf")}, "3 of 900 rows have no 'score' that is a number from 0 to 1"),
+        ({"score": 17.0}, "3 of 900 rows have no 'score' that is a number from 0 to 1"),
+        ({"prediction": "yes"}, "3 of 900 rows have no 'prediction' that is 0 or 1"),
+        ({"prediction": 2}, "3 of 900 rows have no 'prediction' that is 0 or 1"),
+        ("score", "900 of 900 rows have no 'score' that is a number from 0 to 1"),
+        ("prediction", "900 of 900 rows have no 'prediction' that is 0 or 1"),
+    ],
+)
+def test_what_was_served_and_is_no_answer_is_not_measured(
+    watch: Watch, change: Any, cause: str
+) -> None:
+    # Given a batch that says what was served, a part of it nothing that a model answers
+    rows = watch.rows().assign(model_digest="sha256:1", score=0.5, prediction=1)
+    if isinstance(change, str):
+        rows = rows.drop(columns=change)
+    else:
+        [(name, value)] = change.items()
+        rows[name] = rows[name].astype("object").where(rows.index > 2, value)
+        rows[name] = rows[name].astype("str") if value == "yes" else rows[name]
+    # Then it was not measured, and the first reasons say why
+    found = watch.look(saved(rows))
+    assert (found.level, found.labelled) == ("not_measured", 0)
+    assert cause in " ".join(found.reasons[:2])
+    assert "leave model_digest out" in found.reasons[1]
+
+
+def test_an_infinite_number_is_no_value(watch: Watch) -> None:
+    # Given an infinite income, when it is to be predicted, then it is refused
+    rows = watch.rows()
+    rows.loc[5, "income"] = float("inf")
+    path = saved(rows)
+    with pytest.raises(Problem, match="1 of 900 values of 'income' are not a number"):
+        predict.predict(watch.origin, path, Path("out.csv"), "one")
+    # And in a batch it is none, and said
+    found = watch.look(path)
+    assert found.level == "warn"
+    assert "income: 1 values are not of its type, or infinite" in found.reasons[0]
+
+
+def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None:
+    # Given a folder with a logged request, a copy of it, and rows without a request's id
+    served(watch, watch.rows().iloc[:400].reset_index(drop=True), "one", NOW - timedelta(hours=1))
+    [file] = Path("data/prediction_log").rglob("*.parquet")
+    once = watch.look(file.parent)
+    file.with_name("one (1).parquet").write_bytes(file.read_bytes())
+    # When it is measured, as a folder or as the log, then each row counts once
+    for feed in (file.parent, {"kind": "log"}):
+        found = watch.look(feed)
+        assert (found.rows, found.digest) == (400, once.digest)
+        assert "400 rows are there twice (request_id, row): counted once" in found.reasons
+    # And rows that nobody can tell apart stay
+    log = pd.read_parquet(file).assign(request_id=None)
+    saved(log, str(file))
+    assert watch.look(file.parent).rows == 800
+
+
+def test_a_query_is_a_batch_as_a_file_is(watch: Watch, default_line: BakedProject) -> None:
+    # Given a database of applications with a new column, and the same as a file
+    rows = watch.rows().assign(shoe_size=42)
+    with sqlite3.connect("own.db") as db:
+        rows.drop(columns="income").to_sql("applications", db, index=False)
+    path = saved(rows.drop(columns="income"))
+    # When both are read, in the project's environment, as the columns that training had
+    types = {one.name: one.type for one in watch.origin.evidence["ingest"].body.columns}
+    feed = {"kind": "sql", "url": "env:OWN", "query": "SELECT * FROM applications"}
+    code = (
+        f"from {default_line.package}.monitoring.reading import read, name_of\n"
+        f"from {default_line.package}.monitoring.window import Feed, _digest\n"
+        f"feeds = Feed(**{feed}), Feed(kind='file', path={str(path.resolve())!r})\n"
+        f"one, other = (read(feed, {types}, []) for feed in feeds)\n"
+        "print(name_of(feeds[0]), len(one.frame), one.lost, one.strange, one.unfit)\n"
+        "print(_digest(one.frame) == _digest(other.frame))"
+    )
+    where = f"sqlite:///{Path('own.db').resolve().as_posix()}"
+    said = default_line.run(["python", "-c", code], OWN=where).stdout
+    # Then they are the same rows; what is lost and what is new is seen
+    assert said.splitlines() == ["query 900 ('income',) ('shoe_size',) {}", "True"]

@@ -1,4 +1,4 @@
-"""Promote and roll back side by side with what they replace: moving an alias by hand."""
+"""Promote, roll back and watch side by side with an alias moved by hand, and with a bare start."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ set_tracking_uri("sqlite:///mlflow.db")
 MlflowClient().set_registered_model_alias("governed-model", "champion", sys.argv[1])
 """
 
+SAMPLE = """\
+import pandas as p
+rows = p.read_parquet("data/raw.parquet").sample(1000, random_state=1)
+rows = rows.assign(applied_on=p.Timestamp.now("UTC").tz_localize(None).floor("D"))
+rows.to_parquet("data/sample.parquet")
+rows.head(1).to_parquet("data/one.parquet")
+"""
+
 
 def contested(project: BakedProject, folder: Path, say: Callable[[str], None]) -> BakedProject:
     """A project with a champion and an approved challenger."""
@@ -35,19 +43,18 @@ def contested(project: BakedProject, folder: Path, say: Callable[[str], None]) -
     return made
 
 
-def seconds(project: BakedProject, *command: str) -> float:
+def seconds(project: BakedProject, *command: str, code: int = 0) -> float:
     """The wall time of a command of the project."""
     start = time.perf_counter()
-    project.run(list(command))
+    project.run(list(command), code=code)
     return time.perf_counter() - start
 
 
 def compare(
-    project: BakedProject, scratch: Path, repeats: int, say: Callable[[str], None]
+    kept: BakedProject, scratch: Path, repeats: int, say: Callable[[str], None]
 ) -> dict[str, float]:
     """Return the medians: an alias moved by hand, status, promote, rollback, predict."""
-    kept = contested(project, scratch / "contested", say)
-    cli = ("python", "-m", f"{project.package}.cli")
+    cli = ("python", "-m", f"{kept.package}.cli")
     rows, out = "data/sample.parquet", str(scratch / "out.parquet")
     here: list[BakedProject] = []
 
@@ -70,5 +77,21 @@ def compare(
         "governance rollback": lambda: seconds(
             here[0], *cli, "rollback", "--reason", "To measure it"
         ),
+    }
+    return measure.interleaved(measures, repeats, say)
+
+
+def watched(
+    kept: BakedProject, scratch: Path, repeats: int, say: Callable[[str], None]
+) -> dict[str, float]:
+    """Return the medians: `monitor` of one row, which is too few to measure, and of a thousand."""
+    project = registry.copy(kept, Path(tempfile.mkdtemp(dir=scratch)))
+    project.run(["python", "-c", SAMPLE])
+    cli = ("python", "-m", f"{project.package}.cli", "monitor")
+    measures = {
+        "governance monitor, nothing measured": lambda: seconds(
+            project, *cli, "data/one.parquet", code=2
+        ),
+        "governance monitor, 1,000 rows": lambda: seconds(project, *cli, "data/sample.parquet"),
     }
     return measure.interleaved(measures, repeats, say)

@@ -1,6 +1,6 @@
 """Measure the template's line side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e f g h i] [--quick]
+python tests/benchmarks/run.py [a b c d e f g h i j] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default line, against the same training in a bare script
@@ -11,6 +11,7 @@ f  the ledger: appending an event and verifying 10,000, against bare git
 g  promoting and rolling back a model, against an alias moved by hand
 h  each job of the workflow that judges, against a job that only runs the line
 i  the hooks of a commit, each one's share, against pre-commit without hooks
+j  a window of 1,000 rows, against `monitor` of a row, which measures nothing
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -56,6 +57,7 @@ class Bench:
         self.options, self.repeats, self.scratch = options, options.repeats, scratch
         self.template = baked.copy_template(scratch / "template")
         self.environment = (options.environment or self._environment()).resolve()
+        self.watched: BakedProject | None = None
 
     def _environment(self) -> Path:
         folder, uv = baked.ROOT / ".venv-baked", os.environ.get("UV") or shutil.which("uv")
@@ -99,6 +101,12 @@ class Bench:
                 self.seconds(["dvc", "repro"], made.path)
                 made.path.rename(self.scratch / "finished")
         return BakedProject(self.scratch / "finished", self.environment)
+
+    def contested(self) -> BakedProject:
+        """A project with a champion and an approved challenger, to be copied."""
+        if self.watched is None:
+            self.watched = moves.contested(self.finished(), self.scratch / "contested", say)
+        return self.watched
 
 
 def a(bench: Bench) -> str:
@@ -191,7 +199,7 @@ def f(bench: Bench) -> str:
 
 def g(bench: Bench) -> str:
     """Moving a model with everything that is checked, against moving an alias."""
-    times = moves.compare(bench.finished(), bench.scratch, min(3, bench.repeats), say)
+    times = moves.compare(bench.contested(), bench.scratch, min(3, bench.repeats), say)
     return ratios(times, next(iter(times)))
 
 
@@ -203,6 +211,12 @@ def h(bench: Bench) -> str:
 def i(bench: Bench) -> str:
     """What a commit costs, of words alone and of the pipeline, hook by hook."""
     return commits.compare(bench.finished(), bench.repeats, say)
+
+
+def j(bench: Bench) -> str:
+    """What a window costs beyond the start of the command."""
+    times = moves.watched(bench.contested(), bench.scratch, bench.repeats, say)
+    return ratios(times, next(iter(times)))
 
 
 def main() -> None:
@@ -221,11 +235,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdefghic".index):
+        for part in options.parts or sorted(TITLES, key="abdefghijc".index):
             say(f"{part}. {TITLES[part]}")
-            result = {"a": a, "b": b, "c": c, "d": d, "e": e, "f": f, "g": g, "h": h, "i": i}[part](
-                bench
-            )
+            parts = {one.__name__: one for one in (a, b, c, d, e, f, g, h, i, j)}
+            result = parts[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)
     say(f"Written to {options.output}")

@@ -12,12 +12,14 @@ import numpy as np
 
 from .. import tables
 from ..bodies import Attribute, ColumnDrift
-from ..config import Data
+from ..config import Data, Monitoring
 from ..evidence import Metric
+from ..governance.rules import Scope
 from ..measures import fairness, group_error, performance
 from ..measures.groups import Floats, Integers, Key, intersections, label, listed
 from ..pipeline.contract import given
 from ..pipeline.suite import CELLS, at_once, columns_of, judged
+from .levels import expected
 from .reference import EXCESS, against
 
 if TYPE_CHECKING:
@@ -41,18 +43,23 @@ class Measured:
 def drifted(
     reference: DriftBody, features: pd.DataFrame, score: pd.Series, target: pd.Series, task: str
 ) -> Measured:
-    """Hold features, scores and the labels that are there against the frozen reference."""
+    """Hold features, scores and labels (maybe of earlier rows) against the frozen reference."""
+    labels = target.dropna().astype("float64" if task == "regression" else "int64")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "window.parquet"
-        labels = target if task == "regression" else target.astype("Int64")
-        tables.write(features.assign(**{PREDICTION: score, TARGET: labels}), path)
-        every = tables.table(path)
-        relations = dict.fromkeys([*features.columns, PREDICTION], every)
-        relations[TARGET] = f"(SELECT * FROM {every} WHERE {tables.quoted(TARGET)} IS NOT NULL)"
-        columns, metrics = against(reference, relations)
+        rows, labelled = Path(folder) / "rows.parquet", Path(folder) / "labelled.parquet"
+        tables.write(features.assign(**{PREDICTION: score}), rows)
+        tables.write(labels.to_frame(TARGET), labelled)
+        relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
+        columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
     if not target.notna().any():
         metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
     return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
+
+
+def nothing(monitoring: Monitoring, scope: Scope, why: str) -> Measured:
+    """Return each metric that is wanted, without a value."""
+    wanted = (source for _, _, source in expected(monitoring, scope))
+    return Measured({source: Metric(value=None, note=why) for source in wanted})
 
 
 def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
@@ -76,7 +83,7 @@ def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[s
             found = judged(Path(folder) / "batch.parquet", mine)
     broken = [one for one in found if not one.success]
     said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
-    said += [f"{name}: {n} values are not of its type" for name, n in unfit.items()]
+    said += [f"{name}: {n} values are not of its type, or infinite" for name, n in unfit.items()]
     return Metric(value=float(len(said)), note="; ".join(said)[:1000])
 
 

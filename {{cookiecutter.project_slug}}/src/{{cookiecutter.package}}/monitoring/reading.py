@@ -5,18 +5,22 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import tables
 from ..config import Data, Feed, Source
 from ..pipeline.batch import relation, typed
 from ..pipeline.columns import as_text
+from ..pipeline.contract import given
 from ..pipeline.predict import LOG
+from ..pipeline.sources import engine, public
+from ..pipeline.suite import columns_of
 from ..problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OFTEN = 10  # a value of fewer rows may be somebody's own, and records hold none of these
 FILES = (".csv", ".parquet", ".json", ".jsonl", ".ndjson")
 KEYS = {"request_id": "VARCHAR", "row": "BIGINT"}
 SERVED = {
@@ -48,14 +52,18 @@ def feed_of(path: Path) -> Feed:
 
 def name_of(feed: Feed) -> str:
     """Return how a feed is called in records, which never hold a path of a machine."""
-    return Path(feed.path).name if feed.path else {"log": "prediction log"}.get(feed.kind, "query")
+    return (
+        Path(public(feed.path)).name
+        if feed.path
+        else {"log": "prediction log"}.get(feed.kind, "query")
+    )
 
 
 def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
     """Read the columns of `types` (name → DuckDB type) from every file of a feed."""
     import duckdb
 
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as db:
+    with tempfile.TemporaryDirectory() as folder, engine() as db:
         scratch = Path(folder)
         try:
             if feed.kind == "log":
@@ -83,13 +91,13 @@ def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
 def _sources(feed: Feed, missing: list[str]) -> list[Source]:
     if feed.kind == "sql":
         return [Source(kind="sql", url=feed.url, query=feed.query)]
+    if feed.kind == "file":  # a path would make one slash of the two in an address
+        return [Source(kind="file", path=feed.path, missing=missing)]
     path = Path(feed.path or "")
-    files = [path]
-    if feed.kind == "folder":
-        found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
-        files = sorted(one for one in found if not one.name.startswith("."))
-        if not files:
-            raise Problem(f"{path} holds no CSV, Parquet or JSON file: name another folder")
+    found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
+    files = sorted(one for one in found if not one.name.startswith("."))
+    if not files:
+        raise Problem(f"{path} holds no CSV, Parquet or JSON file: name another folder")
     return [Source(kind="file", path=str(one), missing=missing) for one in files]
 
 
@@ -127,14 +135,42 @@ def joined(rows: pd.DataFrame, feed: Feed, types: dict[str, str], what: str) -> 
     return Joined(merged[list(types)].set_axis(rows.index), [say for say, n in counts.items() if n])
 
 
-def target_of(column: pd.Series, data: Data) -> pd.Series:
-    """Return the target as the model learned it, null where there is no label yet."""
+def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
+    """Return the target as the model learned it, null where there is no label; what is to be said.
+
+    A value that the contract does not know of the target is no label: "pending" is not "no".
+    """
     import pandas as pd
 
     if data.task == "regression":
-        return column.astype("float64")
+        return column.astype("float64"), []
+    text, there = _spelled(column, data), column.notna()
+    values = pd.Series([data.positive, *_values(data)], dtype="object")
+    favourable, *known = _spelled(values, data)
+    target = (text == favourable).astype("float64").where(there)
+    if not known:
+        why = f"labels: the contract has no set of values for {data.target!r}: "
+        return target, [f"{why}each but {favourable!r} is unfavourable"] if there.any() else []
+    strange = there & ~text.isin([favourable, *known])
+    counts = text[strange].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    often = [f"{str(value)[:40]!r} {n:,} times" for value, n in counts.items() if n >= OFTEN]
+    note = f"labels: {strange.sum():,} values are none of the target's ({', '.join(known[:5])})"
+    note += f": {', '.join(often[:3])}" if often else ""
+    return target.mask(strange), [note] if len(counts) else []
+
+
+def _spelled(column: pd.Series, data: Data) -> pd.Series:
+    """Return a column's values as training compares them."""
     text = as_text(column)
-    if isinstance(data.positive, bool):
-        text = text.str.lower()
-    favourable = as_text(pd.Series([data.positive], dtype="object")).iloc[0]
-    return (text == favourable).astype("float64").where(column.notna())
+    return text.str.lower() if isinstance(data.positive, bool) else text
+
+
+def _values(data: Data) -> list[Any]:
+    """Return what the target may be by the contract."""
+    return [
+        value
+        for one in given(data)
+        if one["type"].endswith("values_to_be_in_set") and columns_of(one) == [data.target]
+        if one["kwargs"].get("mostly", 1) == 1
+        for value in one["kwargs"]["value_set"]
+    ]

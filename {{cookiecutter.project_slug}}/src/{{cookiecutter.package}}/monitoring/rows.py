@@ -17,6 +17,11 @@ from .reading import KEYS, SERVED, Rows, joined, read, target_of
 if TYPE_CHECKING:
     import pandas as pd
 
+# Seconds: a row is stamped just before its file is there, so that the last minute of the log is
+# left to the next window; where nothing else is new (a first try), the last two seconds are.
+GRACE = (60, 2)
+SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
+
 
 def body(origin: Origin, gate: str) -> Any:
     """Return what a version's own evidence holds."""
@@ -56,15 +61,23 @@ def gather(
         others = int((~mine).sum())
         notes += [f"{others:,} rows were answered by other versions: left out"] if others else []
         found = replace(found, frame=found.frame[mine])
+    if not set(KEYS) & set(found.lost):
+        keys = found.frame[list(KEYS)]
+        twice = keys.duplicated() & keys.notna().all(axis=1)
+        many = int(twice.sum())
+        notes += [f"{many:,} rows are there twice (request_id, row): counted once"] if many else []
+        found = replace(found, frame=found.frame[~twice])
     if feed.kind != "log":
         return Given(found, found, dated, notes)
     moment = pd.to_datetime(found.frame["predicted_at"], utc=True)
     late = timedelta(days=monitor.label_delay_days)
     start = pd.Timestamp(since) if since else moment.min() - late - timedelta(seconds=1)
+    ends = [pd.Timestamp(now) - timedelta(seconds=grace) for grace in GRACE]
+    end = next((end for end in ends if moment.between(start, end, "right").any()), ends[-1])
+    young = int((moment > end).sum())
+    notes += [f"{young:,} rows were logged just now: the next window has them"] if young else []
     parts = [
-        replace(
-            found, frame=found.frame[(moment > start - by) & (moment <= pd.Timestamp(now) - by)]
-        )
+        replace(found, frame=found.frame[moment.between(start - by, end - by, "right")])
         for by in (timedelta(), late)
     ]
     return Given(parts[0], parts[1] if late else parts[0], dated, notes)
@@ -78,7 +91,10 @@ def _nothing(names: list[str]) -> Rows:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows, aligned: features, scores, predictions, target (null: no label), groups of people."""
+    """Rows, aligned: features, scores, predictions, target (null: no label), groups of people.
+
+    `unfit` says why nothing can be measured on what was served.
+    """
 
     features: pd.DataFrame
     score: pd.Series
@@ -86,6 +102,7 @@ class Part:
     target: pd.Series
     groups: pd.DataFrame
     notes: list[str] = field(default_factory=list)
+    unfit: str = ""
 
 
 def complete(rows: Rows, origin: Origin, monitor: Monitor) -> Part:
@@ -98,10 +115,27 @@ def complete(rows: Rows, origin: Origin, monitor: Monitor) -> Part:
         found = scored(model_file.load(origin.model), features)
         score, prediction = (pd.Series(one, index=frame.index) for one in found)
     else:
-        score, prediction = frame["score"], frame["prediction"]
+        served = frame.reindex(columns=list(SERVED_AS)).astype("float64")
+        score, prediction = served["score"], served["prediction"]
     target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
-    return Part(features, score, prediction, target, groups, notes + more)
+    unfit = _unfit(score, prediction, origin.data.task)
+    return Part(features, score, prediction, target, groups, notes + more, unfit)
+
+
+def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
+    """Return why nobody can count with what was served, or nothing."""
+    good = {"score": score.notna(), "prediction": prediction.notna()}
+    if task == "classification":
+        good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
+    for name, fine in good.items():
+        if bad := int((~fine).sum()):
+            what = SERVED_AS[name] if task == "classification" else "a number"
+            return (
+                f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give what was "
+                "served, or leave model_digest out and the model is asked again"
+            )
+    return ""
 
 
 def _labels(
@@ -121,7 +155,8 @@ def _labels(
         found, notes = labels.frame["label"], labels.notes
     without = int(found.isna().sum())
     notes += [f"labels: {without:,} of {len(frame):,} rows have none"] if without else []
-    return target_of(found, data), notes
+    target, more = target_of(found, data)
+    return target, notes + more
 
 
 def _groups(

@@ -164,16 +164,17 @@ def _measured(
     """Return metrics, how many rows have a label, and what is to be said of the joins."""
     data, new = origin.data, given.new
     part = complete(new, origin, asked.monitor)
-    found = measure.drifted(
-        body(origin, "drift"), part.features, part.score, part.target, data.task
-    )
+    due = part if given.due is new else complete(given.due, origin, asked.monitor)
+    if why := part.unfit or due.unfit:
+        scope = Scope(data.task, tuple(features), tuple(data.sensitive))
+        return measure.nothing(asked.monitoring, scope, why), 0, []
+    found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
     there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
     unfit = {name: n for name, n in new.unfit.items() if name in there}
     contract = measure.contract(new.frame[there], data, features, unfit)
     found.metrics["contract.failed_expectations"] = contract
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
-    due = part if given.due is new else complete(given.due, origin, asked.monitor)
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
     parts = [measure.performed(due.target, due.score, due.prediction, data.task)]
     parts += [

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+FINITE = {  # what ingest refuses in a table that a model learns from
+    "DOUBLE": f"isnan({{0}}) OR abs({{0}}) <= {sources.LARGEST}",
+    "TIMESTAMP": "isfinite({0})",
+}
 KINDS = {"DOUBLE": "a number", "BIGINT": "a whole number", "TIMESTAMP": "a date"}
 
 
@@ -35,8 +39,9 @@ def relation(source: Source, db: duckdb.DuckDBPyConnection, scratch: Path) -> st
     try:
         found = sources.SOURCES[source.kind](source, 0, db, scratch)
     except Problem as problem:
-        text = str(problem).removeprefix("data.source.path: ")
-        raise Problem(text.replace("(paths count from the project's root)", "")) from problem
+        text = str(problem).removeprefix("data.source.path: ").removeprefix("data.source: ")
+        text = text.replace("(paths count from the project's root)", "")
+        raise Problem(text.replace("data.source.", "")) from problem
     before, csv, after = found.relation.rpartition("header=true, ")  # the path comes before
     return f"{before}{csv}{'all_varchar=true, ' if csv else ''}{after}"
 
@@ -45,7 +50,7 @@ def typed(db: duckdb.DuckDBPyConnection, rows: str, types: dict[str, str]) -> Ba
     """Look at a relation's columns, of which `types` (name → DuckDB type) are known."""
     there = [str(row[0]) for row in db.execute(f"DESCRIBE FROM {rows}").fetchall()]
     names = [name for name in types if name in there]
-    casts = {name: f"TRY_CAST({quoted(name)} AS {types[name]})" for name in names}
+    casts = {name: _cast(quoted(name), types[name]) for name in names}
     bad = [
         f"count(*) FILTER ({quoted(name)} IS NOT NULL AND {cast} IS NULL)"
         for name, cast in casts.items()
@@ -56,6 +61,11 @@ def typed(db: duckdb.DuckDBPyConnection, rows: str, types: dict[str, str]) -> Ba
     strange = tuple(name for name in there if name not in types)
     sql = f"SELECT {listed or 'NULL AS nothing'} FROM {rows}"
     return Batch(sql, tuple(names), strange, int(counts[-1]), unfit)
+
+
+def _cast(column: str, kind: str) -> str:
+    cast = f"TRY_CAST({column} AS {kind})"
+    return f"CASE WHEN {FINITE[kind].format(cast)} THEN {cast} END" if kind in FINITE else cast
 
 
 def as_trained(frame: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LOGGED = (  # what `predict` logs beside a row's own columns; a batch may have it, too
+    *("request_id", "row", "prediction", "score"),
+    *("model_version", "model_state", "model_digest", "predicted_at"),
+)
+
+
 def check_names(names: list[str]) -> None:
     """Refuse column names that differ in nothing but case, or that are taken."""
     seen: dict[str, str] = {}
@@ -22,6 +28,8 @@ def check_names(names: list[str]) -> None:
             raise Problem(f"column {number} of the table has no name: name it in its header")
         if name in (ROW, TARGET):
             raise Problem(f"column {name!r}: this name is taken by the line; rename it")
+        if name.casefold() in LOGGED:
+            raise Problem(f"column {name!r}: this name is taken by what `predict` logs; rename it")
         other = seen.setdefault(name.casefold(), name)
         if other == name and names.count(name) > 1:
             raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")

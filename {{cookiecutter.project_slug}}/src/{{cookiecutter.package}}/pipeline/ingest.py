@@ -16,7 +16,7 @@ from ..problem import Problem, cause, first_line
 from ..stage import record
 from ..tables import quoted
 from .columns import check_names, check_roles
-from .sources import LONGEST, SOURCES, Found
+from .sources import LARGEST, LONGEST, SOURCES, Found, engine
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +33,6 @@ CAST = {  # DuckDB's types → the four that every later stage knows
     "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
     "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
 }  # fmt: skip
-LARGEST = 1e150  # the square of a larger number, as any variance needs it, is infinite
 UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
@@ -48,7 +47,7 @@ def main() -> str:
     params = read(*SECTIONS)
     data = params.data
     _remove_earlier()
-    with tempfile.TemporaryDirectory() as scratch, _engine() as db:
+    with tempfile.TemporaryDirectory() as scratch, engine() as db:
         found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
         types = _types(db, found)
         check_names(found.names or list(types))
@@ -76,13 +75,6 @@ def _remove_earlier() -> None:
         raise Problem(
             f"cannot write {tables.RAW.as_posix()}: {cause(error)}; fix the rights"
         ) from error
-
-
-def _engine() -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    # No extension is fetched from the network; what reads CSV, JSON and Parquet is built in.
-    return duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
 
 
 def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:

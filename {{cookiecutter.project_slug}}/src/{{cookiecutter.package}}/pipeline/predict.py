@@ -13,9 +13,10 @@ from .. import model_file, tables
 from ..config import Data, Source
 from ..evidence import AnyEvidence
 from ..files import write_text
-from ..problem import Problem
+from ..problem import Problem, first_line
 from .batch import KINDS, as_trained, relation, typed
 from .evaluate import predicted
+from .sources import engine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +65,10 @@ def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
     """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
     import pandas as pd
 
-    moment = datetime.now(UTC)
-    log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     features, kept = _features(source, origin)
     score, prediction = scored(model_file.load(origin.model), features)
+    moment = datetime.now(UTC)  # the log has it right after: `monitor` counts on that
+    log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     given = pd.DataFrame(
         {
             "request_id": request,
@@ -91,7 +92,10 @@ def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
 def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
     """Return score and prediction of each row."""
     task = "classification" if hasattr(model, "classes_") else "regression"
-    return predicted(model, features, task)
+    try:
+        return predicted(model, features, task)
+    except ValueError as error:
+        raise Problem(f"the model cannot answer these rows: {first_line(error)}") from error
 
 
 def _features(source: Path, origin: Origin) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -113,7 +117,7 @@ def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) ->
     """Read a file with the column types of the training table; what does not fit is refused."""
     import duckdb
 
-    with tempfile.TemporaryDirectory() as scratch, duckdb.connect() as db:
+    with tempfile.TemporaryDirectory() as scratch, engine() as db:
         described = Source(kind="file", path=str(source), missing=data.source.missing)
         rows = relation(described, db, Path(scratch))
         try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DELIMITERS = ",;\t|"
 LONGEST = 100_000  # characters of a cell: more is no value of a column, but a quote never closed
+LARGEST = 1e150  # the square of a larger number, as any variance needs it, is infinite
 NO_TABLES = {  # how a file begins → what it is
     b"\x1f\x8b": "an archive or a spreadsheet",
     b"PK": "an archive or a spreadsheet",
@@ -49,11 +50,19 @@ class Found:
     csv: tuple[Path, str, int] | None = None  # a CSV, its delimiter and number of columns
 
 
+def engine() -> duckdb.DuckDBPyConnection:
+    """Return an embedded engine: times are in UTC whatever the machine's zone is."""
+    import duckdb
+
+    # No extension is fetched from the network; what reads CSV, JSON and Parquet is built in.
+    return duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
+
+
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
     """CSV, Parquet or JSON, told apart by content; a path (from the project's root) or a URL."""
     where = source.path or ""
     path = _download(where, scratch) if "://" in where else Path(where)
-    uri = _public(where)
+    uri = public(where)
     try:
         with path.open("rb") as handle:
             head = handle.read(8)
@@ -110,7 +119,7 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
             f"data.source: the database does not answer the query: {reason}{driver}"
         ) from error
     db.register("found", frame)
-    return Found("found", [str(column) for column in frame.columns], _public(where))
+    return Found("found", [str(column) for column in frame.columns], public(where))
 
 
 def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -203,7 +212,7 @@ def _download(where: str, scratch: Path) -> Path:
         parts = urlsplit(where)
         if parts.scheme not in ("http", "https"):
             raise Problem(
-                f"data.source.path: {_public(where)} is no http or https address: fetch the "
+                f"data.source.path: {public(where)} is no http or https address: fetch the "
                 "file some other way and name it under data/source"
             )
         if parts.password:
@@ -220,17 +229,17 @@ def _download(where: str, scratch: Path) -> Path:
         reason = getattr(error, "reason", None)
         said = first_line(reason if isinstance(reason, OSError) else error)
         raise Problem(
-            f"data.source.path: {_public(where)} cannot be fetched: {said}; check the address "
+            f"data.source.path: {public(where)} cannot be fetched: {said}; check the address "
             "and the network"
         ) from error
     if lost:
         raise Problem(
-            f"data.source.path: {_public(where)} broke off, {lost:,} bytes are missing: try again"
+            f"data.source.path: {public(where)} broke off, {lost:,} bytes are missing: try again"
         )
     return target
 
 
-def _public(where: str) -> str:
+def public(where: str) -> str:
     """Take user, password and query (it may hold a signature) out of a URL."""
     scheme, separator, rest = where.partition("://")
     if not separator:
