@@ -169,6 +169,15 @@ def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
     assert set(verdicts(found).values()) == {"not_measured"}
 
 
+def test_a_stray_date_makes_no_window_long(watch: Watch) -> None:
+    # Given a batch of a week, with a row of 1970, when it is measured
+    rows = watch.rows()
+    rows.loc[0, "applied_on"] = pd.Timestamp("1970-01-01")
+    found = watch.look(saved(rows))
+    # Then it is of its week, so that it is no part of every other window
+    assert (found.since, found.until) == ("2026-06-23T00:00:00Z", "2026-06-29T00:00:00Z")
+
+
 def test_one_new_row_makes_no_old_batch_new(watch: Watch) -> None:
     # Given rows of a year ago and a few of yesterday, when they are measured, then they are stale
     rows, old = watch.rows(), pd.Timedelta(days=400)

@@ -114,7 +114,7 @@ def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", event["details"]["digest"])
         assert set(event["details"]) == {
             *("window", "batch", "digest", "rows", "labelled", "from", "to"),
-            *("level", "reasons", "values", "risk"),
+            *("level", "reasons", "values", "risk", "asking", "unknown"),
         }
     assert str(registry.home(project)) not in json.dumps(events)
     assert events[1]["details"]["values"]["drift.data[income]"] > 0.25

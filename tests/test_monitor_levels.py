@@ -204,6 +204,18 @@ def test_the_risk_of_a_window_is_the_policys_formula() -> None:
     assert risk(value=None, level="not_measured", **parity) is None
 
 
+def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
+    # Given two windows that ask for a roll-back by a rule that needs labels
+    bad = [said(n, "rollback", asking=["performance.roc_auc"]) for n in (1, 2, 4)]
+    late = said(3, "healthy", unknown=["performance.roc_auc"])
+    # When labels of the next are late, then it counts for nothing, and the one after is the third
+    assert levels.due(levels.windows_of([*bad[:2], late]), watched()) == ("none", 2)
+    assert levels.due(levels.windows_of([*bad, late]), watched()) == ("rollback", 3)
+    # And one in which the rule was measured, and is well, breaks the row
+    well = said(3, "healthy", unknown=["drift.target"])
+    assert levels.due(levels.windows_of([*bad, well]), watched()) == ("retrain", 1)
+
+
 def test_windows_that_share_time_are_one_in_a_row() -> None:
     # Given a folder that grows by a day, each day a window, all of them at the last level
     def days(first: int, last: int) -> dict[str, str]:

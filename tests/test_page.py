@@ -338,6 +338,46 @@ def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F8
     assert "risk score over 5 windows: first 10, last 40" in page.source
 
 
+@pytest.mark.parametrize(
+    ("level", "failed", "said"),
+    [
+        ("healthy", False, '<p class="soft">In production: window 1 of champion 1'),
+        ("rollback", False, '<p class="notice">In production: window 1 of champion 1'),
+        ("rollback", True, "and the roll-back failed: nothing to go back to"),
+    ],
+)
+def test_what_production_says_stands_beside_the_verdict(
+    records: Path,  # noqa: F811
+    level: str,
+    said: str,
+    *,
+    failed: bool,
+) -> None:
+    # Given a champion with a window, and perhaps a roll-back that failed
+    append = module("governance.ledger").append
+    for action in ("registered", "approved", "promoted"):
+        append(records, action, version=1, subject={"model": "sha256:1"})
+    pages.monitored(records, 1, level=level)
+    if failed:
+        details = {"why": "nothing to go back to"}
+        append(
+            records, "rollback_failed", version=1, subject={"model": "sha256:1"}, details=details
+        )
+    # When the page is drawn, then its first section says so
+    page = pages.draw(records)
+    assert said in page.source.partition('<section id="rules"')[0]
+
+
+def test_a_page_that_is_asked_for_hashes_again(finished: baked.BakedProject) -> None:
+    # Given an allowed project, when its page is drawn, then it shows the allow
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "allow"
+    # And when its model is another by one byte, then not
+    with (finished.path / "models" / "model.skops").open("ab") as file:
+        file.write(b"x")
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert "about another model" in finished.read("reports/index.html")
+
+
 def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F811
     # Given a window in the ledger, and what `governance monitor` left of it
     pages.monitored(records, 1)

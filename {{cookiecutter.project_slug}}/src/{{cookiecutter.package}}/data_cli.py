@@ -51,9 +51,10 @@ def page(as_json: Json = False) -> None:
     from .files import root, shown
     from .governance.commands import tell
     from .page.draw import draw
+    from .page.records import changed
 
     base = root()
-    path, verdict = draw(base)
+    path, verdict = draw(base, changed=changed(base))
     tell(as_json, shown(base / path), path=path.as_posix(), verdict=verdict)
 
 

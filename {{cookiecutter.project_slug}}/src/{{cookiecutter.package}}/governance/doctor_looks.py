@@ -198,13 +198,15 @@ def monitoring(base: Path) -> Iterator[Row]:
     """Is the champion watched, as the policy asks?"""
     from .ledger import read
     from .lifecycle import trace
-    from .liveness import last_window, unwatched
+    from .liveness import alarm, last_window, unwatched
 
     life, params = trace(read(base)), _params(base)
     if life.champion is None:
         yield Row("monitoring", NOTE, "there is no champion to watch yet")
         return
     why = unwatched(life, params.policy, datetime.now(UTC).date())
-    yield Row("monitoring", WRONG if why else OK, why or last_window(life.champion))
+    loud = alarm(life.champion)
+    state = WRONG if why else WARNING if loud else OK
+    yield Row("monitoring", state, why or loud or last_window(life.champion))
     if params.monitor.source is None:
         yield Row("monitoring", NOTE, "monitor.source in conf/config.yaml is not set: name batches")

@@ -30,6 +30,24 @@ def last_window(champion: Version) -> str:
     return f"{window}, {event.time[:10]}: {level}"
 
 
+def alarm(champion: Version) -> str:
+    """Return what production says that people have to look at, in a line, or nothing."""
+    _, windows = reign(champion)
+    if not windows:
+        return ""
+    last = windows[-1].event
+    failed = [
+        one.event
+        for one in champion.entries
+        if one.event.action == "rollback_failed" and one.event.sequence > last.sequence
+    ]
+    if failed:
+        why = failed[-1].details.get("why") or "no reason is recorded"
+        return f"{last_window(champion)}, and the roll-back failed: {why}"
+    calm = last.details.get("level") in ("healthy", "warn")
+    return "" if calm else last_window(champion)
+
+
 def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
     """Return why the champion is not watched as the policy asks, or nothing.
 

@@ -33,6 +33,8 @@ from .vouch import doubts
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "commit": "commit"}  # fmt: skip
 
+STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
+
 
 class Row(Closed):
     """One version, as the ledger has it."""
@@ -147,7 +149,7 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
     return Row(
         version=number,
         state=state,
-        since=[one for one in entries if one.event.action != "monitored"][-1].event.time,
+        since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
         model=entries[0].event.subject["model"],
         commit=entries[0].event.subject["commit"],

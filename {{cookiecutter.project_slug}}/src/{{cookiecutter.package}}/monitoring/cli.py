@@ -43,7 +43,7 @@ def monitor(
     except Problem as problem:
         if dispatch:
             raise _unmeasured(registry, problem) from problem
-        raise
+        raise Problem(str(problem)) from problem  # whatever it was: nothing was measured
     told = _dispatched(base, registry, done) if dispatch else None
     _draw(base)
     if as_json:
@@ -51,7 +51,8 @@ def monitor(
         print(json.dumps(values, sort_keys=True, ensure_ascii=False))
     else:
         _show(done)
-        print("\n".join(told.lines if told else []))
+        for line in told.lines if told else []:
+            print(line)
     if told is not None:  # what was found is told elsewhere: red is what was not measured or done
         if told.failed:
             raise Problem("; ".join(told.failed))
@@ -80,7 +81,7 @@ def _unmeasured(registry: Any, problem: Problem) -> Problem:
 
     told = unmeasured(root(), registry, problem)
     actions.summary(told.text)
-    return Problem("; ".join([str(problem), *told.failed]), problem.exit_code)
+    return Problem("; ".join([str(problem), *told.failed]))
 
 
 def _draw(base: Path) -> None:
@@ -126,6 +127,7 @@ def _show(done: Outcome) -> None:
     console.print(line, soft_wrap=True)
     if done.due != "none":
         row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""
+        row += "" if done.new else " (by the last window)"
         console.print(f"asked for: {done.due}{row}", soft_wrap=True)
     if done.rolled_back_to is not None:
         console.print(f"version {done.rolled_back_to} is champion again", soft_wrap=True)

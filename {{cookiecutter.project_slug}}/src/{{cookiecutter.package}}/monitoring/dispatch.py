@@ -85,7 +85,7 @@ def dispatch(
                 done.failed.append(f"{window['due']} could not be started: {problem}")
                 told("dispatch_failed", due=window["due"], why=str(problem))
             done.text = _text(window, events, done)
-            quiet = window["due"] == "none" and not done.failed
+            quiet = window["due"] == "none" and not window.get("in_a_row") and not done.failed
             healthy = window["level"] == "healthy" and quiet
             loud = bool(done.asked or done.failed)
             about = issue.title(window)

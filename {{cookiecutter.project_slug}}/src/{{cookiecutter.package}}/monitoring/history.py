@@ -37,13 +37,14 @@ class Latest(Closed):
     measured: Window
 
 
-def keep(base: Path, latest: Latest, entries: list[Entry]) -> None:
-    """Write the three files anew."""
+def keep(base: Path, latest: Latest | None, entries: list[Entry]) -> None:
+    """Write the files anew; the last window's stays where an earlier one was measured again."""
     import pandas as pd
 
     from ..tables import write
 
-    write_json(base / LATEST, latest.model_dump(mode="json", by_alias=True))
+    if latest is not None:
+        write_json(base / LATEST, latest.model_dump(mode="json", by_alias=True))
     rows = table(entries)
     write(pd.DataFrame(rows), base / HISTORY)
     events = [one.event for one in entries if one.event.action == "monitored"]

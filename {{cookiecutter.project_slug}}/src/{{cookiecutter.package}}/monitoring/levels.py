@@ -47,7 +47,10 @@ def judge(
     found: list[Judged] = []
     measured = False
     for name, rule, source in expected(monitoring, scope):
-        metric = metrics.get(source) or Metric(value=None, note=f"there is no metric {source}")
+        lost = f"there is no metric {source}"
+        if rule.each == "sensitive":
+            lost = "no row has its group: neither a column of the batch nor monitor.sensitive"
+        metric = metrics.get(source) or Metric(value=None, note=lost)
         level, reason = judged(rule, metric)
         bounds = None
         if metric.lower is not None and metric.upper is not None:
@@ -134,23 +137,25 @@ class Said(Closed):
     reasons: list[str]
     values: dict[str, float | None]
     risk: float | None
+    asking: list[str] = Field(default=[], description="the rules that made the level")
+    unknown: list[str] = Field(default=[], description="the rules that were not measured")
 
 
 def in_a_row(windows: Sequence[Said], level: Level = "rollback") -> int:
     """Return how many windows up to the last were at a level, one after the other.
 
-    One that was not measured neither breaks the row nor makes it longer; windows of rows of the
-    same time (a folder that grows by a day) are one.
+    One that was not measured neither breaks the row nor makes it longer, nor does one that is
+    milder because a rule that asked could not be measured (labels come late). Windows of rows of
+    the same time (a folder that grows by a day) are one.
     """
-    counted: list[Said] = []
-    for window in reversed(windows):
-        if window.level == "not_measured":
-            continue
-        if window.level != level:
-            break
-        if not any(_share_time(window, one) for one in counted):
-            counted.append(window)
-    return len(counted)
+    row: list[Said] = []
+    for window in windows:
+        asked = {rule for one in row for rule in one.asking}
+        if window.level == level:
+            row += [] if any(_share_time(window, one) for one in row) else [window]
+        elif window.level != "not_measured" and not asked & set(window.unknown):
+            row = []
+    return len(row)
 
 
 def _share_time(one: Said, other: Said) -> bool:

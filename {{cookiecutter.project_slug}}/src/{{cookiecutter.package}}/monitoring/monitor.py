@@ -58,6 +58,8 @@ class Outcome:
             "in_a_row": self.in_a_row,
             "rules": rules,
             "rolled_back_to": self.rolled_back_to,
+            "recorded": self.new,
+            "failure": None if self.failure is None else str(self.failure),
         }
 
 
@@ -167,7 +169,8 @@ def _recorded(
         measured=window,
     )
     try:
-        keep(base, latest, read(base))
+        newest = said.window >= max((one.window for one in row), default=said.window)
+        keep(base, latest if newest else None, read(base))
     except Exception as error:  # noqa: BLE001 - the window is recorded, what is due has to be done
         lost = f"reports/monitoring/ was not written: {first_line(error, 160)}"
         said_before = [str(outcome.failure)] if outcome.failure else []
@@ -189,6 +192,10 @@ def _said(window: Window, number: int, policy: Policy) -> Said:
             "reasons": window.reasons,
             "values": {rule.id: rule.value for rule in window.rules},
             "risk": risk_of(window.rules, policy),
+            "asking": [
+                rule.id for rule in window.rules if rule.verdict == window.level != "healthy"
+            ],
+            "unknown": [rule.id for rule in window.rules if rule.verdict == "not_measured"],
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from .views import view
 HERE = Path(__file__).parent
 
 
-def draw(base: Path, running: str = "") -> tuple[Path, str]:
+def draw(base: Path, running: str = "", changed: Sequence[str] = ()) -> tuple[Path, str]:
     """Write the page, whole or not at all; return where, and which verdict it shows.
 
-    `running`: the stage that asks for it.
+    `running`: the stage that asks for it. `changed`: why the evidence is not about what lies here.
     """
-    records = gather(base, running)
+    records = gather(base, running, changed)
     write_text(base / PAGE, html(records))
     return PAGE, standing(records).verdict
 
@@ -58,6 +59,7 @@ def html(records: Records) -> str:
             production=history.columns(records.latest, entries),
             approvals=history.approvals(entries),
             events=history.events(entries),
+            watch=history.watch(records),
         )
     except TemplateError as error:
         raise Problem(f"{HERE.name}/page.html: {first_line(error)}: restore it with git") from error

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from ..governance.chain import Entry, Event
+from ..governance.liveness import alarm, last_window, unwatched
 from . import marks
-from .records import LATEST, Latest
+from .records import LATEST, Latest, Records
 from .views import Cut, Row, cut, most_drifted
 
 EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
@@ -70,6 +71,19 @@ def monitoring(entries: Sequence[Entry]) -> Row:
             [_trend(name, [one.values.get(name) for one in read]) for name in names], TRENDS
         ),
     }
+
+
+def watch(records: Records) -> tuple[str, bool]:
+    """Return what production says of the champion, and whether people have to look at it."""
+    life, params = records.life, records.params
+    if isinstance(life, str) or life.champion is None:
+        return "", False
+    why = ""
+    if not isinstance(params, str):
+        why = unwatched(life, params.policy, records.drawn.date())
+    loud = alarm(life.champion)
+    said = "; ".join(one for one in (loud or last_window(life.champion), why) if one)
+    return said, bool(why or loud)
 
 
 def columns(latest: Latest | str, entries: Sequence[Entry]) -> Row:

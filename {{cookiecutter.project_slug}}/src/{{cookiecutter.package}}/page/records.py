@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,9 +63,10 @@ class Records:
     told: Told | str
     curve: list[Point] | str
     latest: Latest | str
+    changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
 
 
-def gather(base: Path, running: str = "") -> Records:
+def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Records:
     """Read the records in a project's folder. `running`: the stage that draws, not locked yet."""
     params = attempted(lambda: compose(base / CONF))
     found = evidence.collect(base)
@@ -91,7 +92,23 @@ def gather(base: Path, running: str = "") -> Records:
         told=attempted(lambda: _told(base, life, line)),
         curve=attempted(lambda: _curve(base, found["evaluate"])),
         latest=attempted(lambda: _latest(base)),
+        changed=changed,
     )
+
+
+def changed(base: Path) -> list[str]:
+    """Hash code, conf/, data and model again, as the gate does; return what is not as judged."""
+    from ..governance.gate import recheck
+
+    found = evidence.collect(base)
+    again = attempted(lambda: recheck(base, compose(base / CONF), found))
+    if isinstance(again, str):
+        return [again]
+    return [
+        why
+        for gate, why in again.items()
+        if isinstance(why, str) and not isinstance(found[gate], str)
+    ]
 
 
 def attempted(read: Callable[[], Read]) -> Read | str:

@@ -41,6 +41,7 @@ def standing(records: Records) -> Standing:
         foreign = _foreign(records, decision)
         doubts += list(dict.fromkeys(foreign.values()))
         doubts += _of_policy(decision, records.params, records.drawn.date())
+        doubts += [*records.changed, _of_ledger(records)]
         doubts = [one for one in doubts if one]
         verdict = "cannot be judged" if decision.verdict == "allow" and doubts else decision.verdict
     return Standing(verdict, [one for one in doubts if one], foreign)
@@ -60,6 +61,13 @@ def _foreign(records: Records, decision: Decision) -> dict[str, str]:
     return found | {
         gate: f"the decision names evidence of {gate}, unknown here" for gate in unknown
     }
+
+
+def _of_ledger(records: Records) -> str:
+    version = None if isinstance(records.told, str) else records.told.version
+    if version is None or version.state not in ("quarantined", "rejected"):
+        return ""
+    return f"the ledger has this model as version {version.number}, {version.state}"
 
 
 def _of_policy(decision: Decision, params: Params | str, today: date) -> list[str]:
