@@ -21,7 +21,7 @@ TITLES = {
     "g": "Promote and roll back against an alias moved by hand",
     "h": "The workflow that judges against a job that only runs the line",
     "i": "The hooks of a commit against pre-commit without hooks",
-    "j": "A window of 1,000 rows against `monitor` where nothing is measured",
+    "j": "`monitor` of 1,000 rows against one that measures nothing",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

@@ -11,7 +11,7 @@ f  the ledger: appending an event and verifying 10,000, against bare git
 g  promoting and rolling back a model, against an alias moved by hand
 h  each job of the workflow that judges, against a job that only runs the line
 i  the hooks of a commit, each one's share, against pre-commit without hooks
-j  a window of 1,000 rows, against `monitor` of a row, which measures nothing
+j  `monitor` of 1,000 rows, against a row, which measures nothing; and both once more in a process
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
