@@ -521,7 +521,9 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
         ),
     ],
     "empty-batch": [("monitoring/window.py", "if rows < limits.minimum_rows:", "if rows < 0:")],
-    "stale-batch": [("monitoring/window.py", "if age > limits.maximum_age_days:", "if age < 0:")],
+    "stale-batch": [
+        ("monitoring/window.py", "if stale and digest not in asked.known:", "if stale == 0:"),
+    ],
     "lost-column": [
         (
             "monitoring/window.py",
@@ -532,9 +534,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
     "drifted-batch": [
         ("monitoring/reference.py", "Metric(value=left, n=n,", "Metric(value=0.0, n=n,"),
     ],
-    "group-shift": [
-        ("monitoring/levels.py", "            count += 1\n", "            count += 0\n")
-    ],
+    "group-shift": [("monitoring/levels.py", "    return len(row)\n", "    return len(row[:0])\n")],
     "unwatched": [
         ("governance/liveness.py", "if days <= limits.liveness_days:", "if days >= 0:"),
     ],

@@ -216,18 +216,22 @@ def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
     assert levels.due(levels.windows_of([*bad, well]), watched()) == ("retrain", 1)
 
 
-def test_windows_that_share_time_are_one_in_a_row() -> None:
+def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
     # Given a folder that grows by a day, each day a window, all of them at the last level
     def days(first: int, last: int) -> dict[str, str]:
         return {"from": f"2026-05-{first:02}T00:00:00Z", "to": f"2026-05-{last:02}T23:00:00Z"}
 
-    grown = [said(n, "rollback", **days(1, n)) for n in (1, 2, 3)]
+    grown = [said(n, "rollback", rows=900 * n, **days(1, n)) for n in (1, 2, 3)]
     # When those in a row are counted, then they are one, and nothing is taken back
     assert levels.in_a_row(levels.windows_of(grown)) == 1
     assert levels.due(levels.windows_of(grown), watched()) == ("retrain", 1)
-    # And days of their own are three, in whatever order they come
-    apart = [said(n, "rollback", **days(day, day)) for n, day in enumerate((5, 3, 4), start=1)]
+    # And other rows of the same day, or a day of its own, are a window each
+    others = [said(n, "rollback", rows=900, **days(1, 1)) for n in (1, 2, 3)]
+    assert levels.due(levels.windows_of(others), watched()) == ("rollback", 3)
+    apart = [said(n, "rollback", rows=900 + n, **days(n, n)) for n in (1, 2, 3)]
     assert levels.due(levels.windows_of(apart), watched()) == ("rollback", 3)
+    named = [said(n, "rollback", rows=900 + n, batch=f"{n}.csv", **days(1, 1)) for n in (1, 2, 3)]
+    assert levels.due(levels.windows_of(named), watched()) == ("rollback", 3)
 
 
 @pytest.mark.parametrize(

@@ -145,23 +145,25 @@ def in_a_row(windows: Sequence[Said], level: Level = "rollback") -> int:
     """Return how many windows up to the last were at a level, one after the other.
 
     One that was not measured neither breaks the row nor makes it longer, nor does one that is
-    milder because a rule that asked could not be measured (labels come late). Windows of rows of
-    the same time (a folder that grows by a day) are one.
+    milder because a rule that asked could not be measured (labels come late). A feed that has only
+    grown since is no other window.
     """
     row: list[Said] = []
     for window in windows:
         asked = {rule for one in row for rule in one.asking}
         if window.level == level:
-            row += [] if any(_share_time(window, one) for one in row) else [window]
+            row = [one for one in row if not _grown(one, window)] + [window]
         elif window.level != "not_measured" and not asked & set(window.unknown):
             row = []
     return len(row)
 
 
-def _share_time(one: Said, other: Said) -> bool:
-    if one.since is None or one.to is None or other.since is None or other.to is None:
+def _grown(before: Said, window: Said) -> bool:
+    """Return whether a window is an earlier one with more rows: of one feed, of the same time."""
+    if before.to is None or window.since is None:
         return False
-    return one.since <= other.to and other.since <= one.to  # ISO 8601, all UTC
+    more = (window.batch, window.rows > before.rows) == (before.batch, True)
+    return more and window.since <= before.to  # ISO 8601, all UTC
 
 
 def due(windows: Sequence[Said], monitoring: Monitoring) -> tuple[Level | Literal["none"], int]:
