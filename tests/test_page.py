@@ -371,11 +371,16 @@ def test_what_production_says_stands_beside_the_verdict(
 def test_a_page_that_is_asked_for_hashes_again(finished: baked.BakedProject) -> None:
     # Given an allowed project, when its page is drawn, then it shows the allow
     assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "allow"
-    # And when its model is another by one byte, then not
-    with (finished.path / "models" / "model.skops").open("ab") as file:
-        file.write(b"x")
+    # And when its configuration is another, or its model is gone, then not
+    path = "conf/data/synthetic.yaml"
+    before = finished.read(path)
+    finished.write(path, before.replace("faults: []", "faults: [biased]"))
     assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
-    assert "about another model" in finished.read("reports/index.html")
+    assert "stale: conf/ has changed" in finished.read("reports/index.html")
+    finished.write(path, before)
+    (finished.path / "models" / "model.skops").unlink()
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert "model.skops is missing" in finished.read("reports/index.html")
 
 
 def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F811
