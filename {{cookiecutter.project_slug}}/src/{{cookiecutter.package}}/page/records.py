@@ -130,10 +130,11 @@ def _decision(base: Path) -> Decision:
 
 
 def _latest(base: Path) -> Latest:
-    values = read_json(base / LATEST)
+    if not (base / LATEST).is_file():
+        raise Problem(f"{LATEST} is missing: `uv run governance monitor` writes it")
     try:
-        return Latest.model_validate(values)
-    except ValidationError as error:
+        return Latest.model_validate(read_json(base / LATEST))
+    except (Problem, ValidationError) as error:
         raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 
 
