@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 
 from ..config import Policy
-from ..problem import Problem
 from .chain import Entry
 from .lifecycle import Lifecycle, Version
 
@@ -72,9 +71,3 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
         f"champion {champion.number} is not watched: {what} {days} days ago, at most "
         f"{limits.liveness_days} are allowed: run `uv run governance monitor BATCH` first"
     )
-
-
-def require_watched(life: Lifecycle, policy: Policy, day: date) -> None:
-    """Refuse to promote over a champion that nobody watches."""
-    if why := unwatched(life, policy, day):
-        raise Problem(why, 1)

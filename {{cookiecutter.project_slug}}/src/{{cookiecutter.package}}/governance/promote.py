@@ -16,7 +16,7 @@ from .bundle import Checked, Statement
 from .chain import Entry
 from .decision import Decision
 from .lifecycle import Lifecycle, Version, require_legal
-from .liveness import require_watched
+from .liveness import unwatched
 from .record import record, settle, situation
 from .registry import RELEASES, Registry
 from .repository import signs
@@ -58,12 +58,13 @@ def promote(
         settle(base, registry, life)
         return None
     require_legal("promoted", version.number, version.state)
+    why = unwatched(life, now.policy, now.day)
+    if why and not _unreadable(registry, life, now):  # who cannot be read cannot be watched either
+        raise Problem(why, 1)
     require_reviewed(base, version, life, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         unread = require_same_rival(registry, checked, life, now)
-        if not unread:  # who cannot be read cannot be watched either
-            require_watched(life, now.policy, now.day)
         decision = require_allowed(checked, now)
         good = _require_approved(base, version, life, now)
         release = Release(
@@ -115,18 +116,26 @@ def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, no
     champion = life.champion
     if rival == (champion.subject["model"] if champion else None):
         return ""
-    if rival is None and champion is not None:
-        try:
-            with tempfile.TemporaryDirectory() as scratch:
-                bundle.fetch(registry, champion, now.approvers, Path(scratch))
-        except Problem as problem:
-            return str(problem)
+    if rival is None and (why := _unreadable(registry, life, now)):
+        return why
     today = champion.subject["model"] if champion else "none"
     raise Problem(
         f"version {checked.statement.version} was compared with {(rival or 'no champion')[:18]}, "
         f"today's champion is {today[:18]}: register it again",
         1,
     )
+
+
+def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str:
+    """Return why today's champion cannot be read; nothing if it can, or there is none."""
+    if life.champion is None:
+        return ""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            bundle.fetch(registry, life.champion, now.approvers, Path(scratch))
+    except Problem as problem:
+        return str(problem)
+    return ""
 
 
 def require_allowed(checked: Checked, now: Today) -> Decision:
