@@ -108,8 +108,8 @@ def report(project: Path) -> int:
         say(f"error: the line ended without a readable {decision} ({error}): run it again")
         return 1
     say(f"\nThe decision is: {verdict}\n")
+    say(f"    {project / 'reports' / 'index.html'}    the page for people, verdict first")
     say(f"    {decision}    every rule with its reason")
-    say(f"    {project / 'reports'}    model card, data card and pages")
     say(f"    {project / 'README.md'}    what to do next")
     return 0 if verdict == "allow" else 1
 
