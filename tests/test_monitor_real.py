@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from conftest import Bake
 from test_monitor_events import limit, monitor, windows, written
 
 binning = template_package.module("measures.binning")
+composition = template_package.module("composition")
+evidence = template_package.module("evidence")
+predict = template_package.module("pipeline.predict")
+reading = template_package.module("monitoring.reading")
+window = template_package.module("monitoring.window")
 bodies = template_package.module("bodies")
 config = template_package.module("config")
 levels = template_package.module("monitoring.levels")
@@ -105,6 +111,55 @@ def test_a_champion_of_2011_asks_for_retraining_in_2012(bake_runnable: Bake) -> 
     values = [one["details"]["values"] for one in events]
     assert all(one["drift.target"] > 0.1 for one in values[4:10])
     project.governance("ledger", "verify")
+
+
+@pytest.mark.nightly
+def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
+    bake_runnable: Bake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a line that ran on a random half of June 2012 (too little to be allowed, so no champion)
+    rows = hours(2012)
+    rows = rows[rows["mnth"] == 6]
+    first = np.random.default_rng(5).permutation(len(rows)) < len(rows) // 2
+    project = bake_runnable(task="regression", risk_tier="minimal")
+    BIKE.configure(project)
+    yaml_text = BIKE.yaml.replace("drop: [instant,", "drop: [instant, yr, mnth, holiday,")
+    project.write("conf/data/bike_sharing.yaml", yaml_text)
+    real.choose(project, split="random")
+    rows[first].to_csv(project.path / "data" / "source" / BIKE.file, index=False)
+    project.run(["dvc", "repro", "ingest"])
+    project.governance("contract", "draft")
+    project.run(["dvc", "repro"])
+    monkeypatch.chdir(project.path)
+    params = composition.compose(project.path / "conf")
+    origin = predict.Origin(
+        version=1,
+        state="champion",
+        digest="sha256:1",
+        model=project.path / "models" / "model.skops",
+        evidence=evidence.collect(project.path),
+        data=params.data,
+    )
+    asked = window.Asked(
+        monitoring=params.policy.monitoring.model_copy(update={"maximum_age_days": 10_000}),
+        monitor=config.Monitor(),
+        confidence=params.policy.confidence,
+        now=datetime.now(UTC),
+        since=None,
+    )
+    # When the other half is a window of production, with its labels and without
+    other = rows[~first].drop(columns=["casual", "registered"])
+    for batch in (other, other.drop(columns="cnt")):
+        path = project.path / "half.csv"
+        batch.to_csv(path, index=False)
+        found = window.look(reading.feed_of(path), origin, asked)
+        # Then nothing has drifted, and nothing asks for retraining
+        verdicts = {rule.id: rule.verdict for rule in found.rules}
+        drift = {one for name, one in verdicts.items() if name.startswith("drift.")}
+        assert drift <= {"healthy", "not_measured"}, found.reasons
+        assert verdicts["drift.data[temp]"] == "healthy"
+        assert found.level in ("healthy", "warn"), found.reasons
+        print(found.level, found.reasons)
 
 
 def champion(project: BakedProject, versions: int = 1) -> BakedProject:
