@@ -153,13 +153,12 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
         path = project.path / "half.csv"
         batch.to_csv(path, index=False)
         found = window.look(reading.feed_of(path), origin, asked)
-        # Then nothing has drifted, and nothing asks for retraining
+        # Then nothing has drifted and nothing asks for retraining; the drafted contract, whose ranges
+        # are those of the first half, may be broken by a row
         verdicts = {rule.id: rule.verdict for rule in found.rules}
-        drift = {one for name, one in verdicts.items() if name.startswith("drift.")}
-        assert drift <= {"healthy", "not_measured"}, found.reasons
-        assert verdicts["drift.data[temp]"] == "healthy"
-        assert found.level in ("healthy", "warn"), found.reasons
-        print(found.level, found.reasons)
+        loud = {name: one for name, one in verdicts.items() if one in levels.WORSE[1:]}
+        assert set(loud.items()) <= {("contract.failed", "warn")}, found.reasons
+        assert verdicts["drift.data[temp]"] == verdicts["drift.prediction"] == "healthy"
 
 
 def champion(project: BakedProject, versions: int = 1) -> BakedProject:
