@@ -153,7 +153,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
         path = project.path / "half.csv"
         batch.to_csv(path, index=False)
         found = window.look(reading.feed_of(path), origin, asked)
-        # Then nothing has drifted and nothing asks for retraining; the drafted contract, whose ranges
+        # Then nothing drifted, nothing asks for retraining; the drafted contract, whose ranges
         # are those of the first half, may be broken by a row
         verdicts = {rule.id: rule.verdict for rule in found.rules}
         loud = {name: one for name, one in verdicts.items() if one in levels.WORSE[1:]}
