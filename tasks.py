@@ -18,6 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 UV = "uv>=0.13,<1"
 UV_MINIMUM = (0, 13)
+TEST = ("--all-extras", "--group", "test")
 PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 13)  # what the generated project runs on
 # Variables that would lead uv or Python into another environment than the one made here.
 FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT")
@@ -68,10 +69,10 @@ def find_uv() -> str:
     return own
 
 
-def uv_run(group: str) -> list[str]:
-    """The start of a command that runs with one dependency group of this folder."""
+def uv_run(*groups: str) -> list[str]:
+    """The start of a command that runs in this folder's environment, with some groups of it."""
     python = ["--python", sys.executable]
-    return [find_uv(), "run", "--quiet", "--project", str(ROOT), *python, "--only-group", group]
+    return [find_uv(), "run", "--quiet", "--project", str(ROOT), *python, *groups]
 
 
 def demo(folder: str = "governed-model") -> int:
@@ -88,7 +89,7 @@ def demo(folder: str = "governed-model") -> int:
     answers = [f"project_slug={project.name}", f"python_version={version[0]}.{version[1]}"]
     options = ["--no-input", "--default-config", "--output-dir", str(project.parent)]
     say(f"1/2 Generating {project} ...")
-    code = run([*uv_run("generate"), "cookiecutter", str(ROOT), *options, *answers], ROOT)
+    code = run([*uv_run("--only-group", "generate"), "cookiecutter", str(ROOT), *options, *answers], ROOT)
     if code:
         return code
     say("2/2 Running its line; the first time uv fetches what it needs ...")
@@ -116,7 +117,7 @@ def report(project: Path) -> int:
 
 def test(*arguments: str) -> int:
     """Run the tests in two processes; further arguments go to pytest."""
-    return run([*uv_run("test"), "pytest", "-n", "2", *arguments], ROOT)
+    return run([*uv_run(*TEST), "pytest", "-n", "2", *arguments], ROOT)
 
 
 def nightly(*arguments: str) -> int:
@@ -127,7 +128,7 @@ def nightly(*arguments: str) -> int:
 def bench(*arguments: str) -> int:
     """Measure the line against what it replaces; `--help` says which parts there are."""
     script = str(ROOT / "tests" / "benchmarks" / "run.py")
-    return run([*uv_run("test"), "python", script, *arguments], ROOT, UV=find_uv())
+    return run([*uv_run(*TEST), "python", script, *arguments], ROOT, UV=find_uv())
 
 
 def main(arguments: list[str]) -> int:

@@ -70,9 +70,44 @@ def origin():
     return re.sub(r"^(https?://)[^/@]*@", r"\1", address), commit, directory
 
 
-def write_cruft():
+def engine(address, commit, directory):
+    """Where the engine comes from, as `[tool.uv.sources]` has it: this very commit, or a folder.
+
+    A template with uncommitted changes, or without a commit, can only be used by its path; such a
+    project cannot register a model.
+    """
+    folder = template_folder()
+    try:
+        dirty = folder is not None and git("status", "--porcelain", folder=folder)
+    except RuntimeError:
+        dirty = True
+    if commit and not directory and not dirty:
+        local = Path(address).is_dir()
+        where = Path(address).resolve().as_uri() if local else address
+        return table(git=where, rev=commit)
+    if folder is None:
+        raise RuntimeError("the template's folder was not found, and its commit is unknown")
+    print("note: the engine is used from the template's folder: such a project cannot register")
+    return table(path=folder.as_posix())
+
+
+def table(**values):
+    """An inline table of TOML; doubled braces would be Jinja here."""
+    return (
+        "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in values.items()) + " }"
+    )
+
+
+def write_engine(source):
+    """Pin the engine in `pyproject.toml`."""
+    path = Path("pyproject.toml")
+    text = path.read_text(encoding="utf-8")
+    line = re.compile(r"^governed-ml = .*$", re.MULTILINE)
+    path.write_text(line.sub(lambda _: f"governed-ml = {source}", text), encoding="utf-8")
+
+
+def write_cruft(address, commit, directory):
     """Write `.cruft.json` as `cruft create` would, without this machine's folders."""
-    address, commit, directory = origin()
     context = {
         name: ANSWERS[name]
         for name in ORDER
@@ -109,7 +144,9 @@ def next_steps():
 
 
 try:
-    write_cruft()
+    known = origin()
+    write_engine(engine(*known))
+    write_cruft(*known)
     first_commit()
 except (OSError, RuntimeError) as error:
     sys.exit(f"the project was not finished: {error}")

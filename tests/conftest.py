@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ import baked
 import offline
 import pytest
 import registry
+from baked import Bake, once, shared_folder
 from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
 
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 
 # As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of this test session see."""
-    base = factory.getbasetemp()
-    return base.parent if base.name.startswith("popen-") else base
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +59,7 @@ def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
                     uv,
                     "sync",
                     "--quiet",
-                    "--all-extras",
-                    "--no-install-project",
+                    "--all-groups",
                     "--python",
                     sys.executable,
                 ],
@@ -76,9 +70,6 @@ def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             shutil.copy(project.path / "uv.lock", folder / "uv.lock")
             done.touch()
     return folder
-
-
-Bake = Callable[..., baked.BakedProject]
 
 
 @pytest.fixture
@@ -135,18 +126,6 @@ def default_line(
 def finished(default_line: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
     """A copy of the default project after its line ran, with its cache, for one test to change."""
     return baked.copy_project(default_line, tmp_path)
-
-
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
-    """Have a folder made once a session, whichever worker comes first."""
-    folder = shared_folder(factory) / name
-    done = folder.with_suffix(".done")
-    with FileLock(done.with_suffix(".lock")):
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            make(folder)
-            done.touch()
-    return folder
 
 
 STORES = ["sqlite", pytest.param("server", marks=pytest.mark.nightly)]

@@ -32,11 +32,11 @@ AGAIN = """\
 import importlib, pathlib, sys, time
 package, rows = sys.argv[1:]
 module = lambda name: importlib.import_module(f"{package}.{name}")
-base, registry = module("governance.commands").door()
-feed = module("monitoring.reading").feed_of(pathlib.Path(rows))
+base, registry = import_module("governed_ml.cli.registry").door()
+feed = import_module("governed_ml.monitoring.reading").feed_of(pathlib.Path(rows))
 for _ in range(2):
     start = time.perf_counter()
-    module("monitoring.monitor").monitor(base, registry, feed)
+    import_module("governed_ml.monitoring.monitor").monitor(base, registry, feed)
 print(time.perf_counter() - start)
 """
 

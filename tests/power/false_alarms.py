@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 from baked import ROOT
-from template_package import module
 
-tables, binning, drift = module("tables"), module("measures.binning"), module("measures.drift")
+tables, binning, drift = (
+    import_module("governed_ml.core.tables"),
+    import_module("governed_ml.measures.binning"),
+    import_module("governed_ml.measures.drift"),
+)
 
 TABLES = {1_000: 200, 2_000: 200, 10_000: 100, 100_000: 40, 1_000_000: 10}  # rows → simulations
 WARN, BLOCK = 0.10, 0.25

@@ -12,6 +12,7 @@ import argparse
 import math
 import sys
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import yaml
 from baked import ROOT, TEMPLATE
-from template_package import module
 
-intervals, keys = module("measures.intervals"), module("measures.groups")
-Policy = module("config").Policy
+intervals, keys = (
+    import_module("governed_ml.measures.intervals"),
+    import_module("governed_ml.measures.groups"),
+)
+from governed_ml.core.config import Policy
 
 # The synthetic credit book under its best model (see pipeline/synthetic.py; no column depends on
 # a sensitive attribute, so these hold in each group).

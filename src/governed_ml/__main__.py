@@ -1,0 +1,26 @@
+"""The console script `governance`: what hooks and stages call starts without the command line."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
+    match sys.argv[1:]:
+        case ["stage", name] if not name.startswith("-"):
+            from governed_ml.pipeline.stage import run
+
+            run(name)
+        case ["check", first, *_] if not first.startswith("-"):
+            from governed_ml.checks.command import main as checks
+
+            sys.exit(checks(sys.argv[2:]))
+        case _:
+            from governed_ml.cli.app import main as command
+
+            command()
+
+
+if __name__ == "__main__":
+    main()

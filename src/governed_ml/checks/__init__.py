@@ -1,0 +1,1 @@
+"""What hooks and CI look for."""

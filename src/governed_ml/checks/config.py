@@ -1,0 +1,98 @@
+"""Does `conf/` compose, member by member, to what `params.yaml` says; is every waiver alive?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from governed_ml.checks.finding import Finding
+from governed_ml.checks.lineage.values import Members, differences
+from governed_ml.core.composition import CONF, GROUPS, compose
+from governed_ml.core.config import Params, read_raw
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import attempt
+from governed_ml.github import policy_diff
+from governed_ml.pipeline.stages.compose import check as require_sound
+from governed_ml.scaffold import declared
+
+PARAMS = "params.yaml"
+CHECK = "`uv run governance check config` says whether it is mended"
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Find what is wrong with the configuration as a whole; point out what was loosened.
+
+    Of the members that are not chosen, those named are composed; all, if what chooses is named.
+    """
+    try:
+        params = compose(base / CONF)
+        require_sound(params)
+    except Problem as problem:
+        return [_broken(base, problem)]
+    today = datetime.now(UTC).date()
+    for line in loosened(base, params):
+        print(f"note: {line}", file=sys.stderr)
+    found = [*_composed(base, params), *_members(base, params, today, set(names))]
+    return list(dict.fromkeys(found))
+
+
+def _broken(base: Path, problem: Problem, name: str = "") -> Finding:
+    """Say where it is that a configuration breaks."""
+    key = str(problem).removeprefix("conf/: ")
+    known = key != str(problem)  # which value it is: `conf/config.yaml` can be read, then
+    return Finding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
+
+
+def _composed(base: Path, params: Params) -> Iterator[Finding]:
+    """Hold `params.yaml` against the composition; before the first run it is not there."""
+    if not (base / PARAMS).is_file():
+        return
+    members = Members(base)
+    for name, what in differences(read_raw(base / PARAMS), params.model_dump(mode="json")):
+        reason = f"{name} {what}, and {PARAMS} does not have it yet"
+        yield Finding(
+            members.file(name), reason, "run `uv run dvc repro` and commit what it writes"
+        )
+
+
+def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[Finding]:
+    """Compose the members of every group, with the other groups as they are chosen."""
+    chosen, every = Members(base).members, f"{CONF.as_posix()}/config.yaml" in names
+    for group in GROUPS:
+        for path in sorted((base / CONF / group).glob("*.yaml")):
+            name, own = path.relative_to(base).as_posix(), path.stem == chosen.get(group)
+            if not (own or every or name in names):
+                continue
+            try:
+                one = params if own else compose(base / CONF, [f"{group}={path.stem}"])
+                require_sound(one)
+            except Problem as problem:
+                yield _broken(base, problem, name)
+                continue
+            for waiver in one.policy.waivers if group == "policy" else []:
+                if today > waiver.expires:
+                    reason = f"the waiver for {waiver.rule} expired on {waiver.expires}: it is void"
+                    mend = f"take it out, or have {waiver.approved_by} decide again"
+                    yield Finding(name, reason, mend)
+
+
+def loosened(base: Path, params: Params) -> list[str]:
+    """Return a line for each limit, rule or waiver that is looser than in the last commit."""
+    words = ("conf", "governance")
+    if attempt(base, "diff", "--quiet", "HEAD", "--", *words).returncode != 1:
+        return []  # nothing changed, or there is no commit yet
+    contract = base / params.data.contract
+    raw = contract.read_bytes() if contract.is_file() else None
+    try:
+        before = policy_diff.at(base, "HEAD")
+    except Problem as problem:
+        return [f"the last commit has nothing to compare limits with: {problem}"]
+    now = policy_diff.state(params, raw, declared.read(base), "the working tree")
+    changes = policy_diff.compare(before, now)
+    return [
+        f"loosened: {one.rule}: {one.what}; a pull request with it needs the policy's owner"
+        for one in changes
+        if one.kind == "loosened"
+    ]

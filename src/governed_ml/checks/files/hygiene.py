@@ -1,0 +1,74 @@
+"""File hygiene: the tools of pre-commit-hooks, all in one process.
+
+What a stage writes is left alone: it is compared with `dvc.lock`, byte for byte.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import chdir, redirect_stdout
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from governed_ml.checks.files.texts import read, text
+from governed_ml.checks.finding import Finding, is_text, written
+
+FIXED = "mended: look at it and `git add` it"
+MEND = "mend it"
+
+
+class Tool(NamedTuple):
+    """One module of pre-commit-hooks; without a reason, what it prints is the reason."""
+
+    module: str
+    reason: str = ""
+    mend: str = FIXED
+    arguments: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ("",)
+
+
+TOOLS = (
+    Tool("trailing_whitespace_fixer", "had blanks at the end of a line"),
+    Tool("end_of_file_fixer", "did not end with one newline"),
+    Tool("mixed_line_ending", "had line ends of several kinds"),
+    Tool("check_merge_conflict", "", MEND, ("--assume-in-merge",)),
+    Tool("detect_private_key", "has a private key", "take it out, and use another key"),
+    Tool("check_case_conflict", "differs from another file only in case", "rename it"),
+    Tool("check_yaml", "", MEND, ("--allow-multiple-documents",), (".yaml", ".yml")),
+    Tool("check_json", "", MEND, (), (".json", ".ipynb")),
+    Tool("check_toml", "", MEND, (), (".toml",)),
+)
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Run every tool over the text files; what is only blanks and line ends is mended at once."""
+    texts, found = [], list[Finding]()
+    for name in names:
+        data = read(base / name)
+        if written(name) or text(data) is None:
+            continue  # `data-in-git` says what the latter is
+        try:
+            data.decode()
+            texts += [name] if is_text(base / name) else []
+        except UnicodeDecodeError:
+            found.append(Finding(name, "is not UTF-8, as texts are here", "save it as UTF-8"))
+    with chdir(base):
+        return found + [one for tool in TOOLS for one in _run(tool, texts)]
+
+
+def _run(tool: Tool, names: list[str]) -> Iterator[Finding]:
+    chosen = [name for name in names if name.endswith(tool.suffixes)]
+    if not chosen:
+        return
+    said = io.StringIO()
+    with redirect_stdout(said):
+        failed = import_module(f"pre_commit_hooks.{tool.module}").main([*tool.arguments, *chosen])
+    if not failed:
+        return
+    for line in said.getvalue().splitlines():
+        about = [name for name in chosen if name in line]
+        if about:
+            name = max(about, key=len)
+            yield Finding(name, tool.reason or line.replace(f"{name}:", "").strip(), tool.mend)

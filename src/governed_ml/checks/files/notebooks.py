@@ -1,0 +1,56 @@
+"""Notebooks are committed without outputs and execution counts: those may hold rows of data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from governed_ml.checks.files.texts import quoted, read
+from governed_ml.checks.finding import Finding
+
+KEEPS = "keep_output"  # a mark that nbstripout obeys
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Find notebooks that were run and not stripped, or that cannot be read."""
+    found: list[Finding] = []
+    for name in names:
+        if name.lower().endswith(".ipynb"):
+            found += [Finding(name, *one) for one in [_wrong(base, name)] if one]
+    return found
+
+
+def _wrong(base: Path, name: str) -> tuple[str, str] | None:
+    """Return what is wrong with a notebook and how to mend it."""
+    strip = f"`uv run nbstripout {quoted(name)}`"
+    try:
+        whole: Any = json.loads(read(base / name))
+        sheets: list[Any] = whole.get("worksheets") or [whole]
+        cells: list[Any] = [cell for sheet in sheets for cell in sheet["cells"]]
+        run = [(number, _run(cell)) for number, cell in enumerate(cells, 1)]
+        keeps = [number for number, cell in enumerate(cells, 1) if _keeps(cell)]
+        widgets: bool = "widgets" in whole.get("metadata", {}) or _keeps(whole)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "is no notebook that can be read", "save it anew with Jupyter, or take it out"
+    first = next((f"cell {number} has {what}" for number, what in run if what), None)
+    if keeps or _keeps(whole):
+        where = f"cell {keeps[0]}" if keeps else "the notebook"
+        return f"{where} says {KEEPS}, and outputs stay out of git", f"unmark it, then {strip}"
+    if first:
+        more = len([what for _, what in run if what]) - 1
+        return first + (f" (and {more} more)" if more else ""), strip
+    return ("its metadata hold the state of widgets", strip) if widgets else None
+
+
+def _run(cell: dict[str, Any]) -> str | None:
+    """Return what a cell has of having been run."""
+    if cell.get("outputs"):
+        return "an output"
+    counts = (cell.get("execution_count"), cell.get("prompt_number"))
+    return "an execution count" if any(count is not None for count in counts) else None
+
+
+def _keeps(part: dict[str, Any]) -> bool:
+    marks = part.get("metadata", {})
+    return bool(marks.get(KEEPS)) or KEEPS in marks.get("tags", [])

@@ -1,0 +1,45 @@
+"""What a commit takes away: pre-commit runs no hook for a file that is gone, so this does."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from governed_ml.checks.finding import Finding
+from governed_ml.checks.run import MODULES
+from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.core.repository import git
+
+HOOKS = ".pre-commit-config.yaml"
+WHOLE = ("governed-files", "config", "lineage")  # what looks at more than the files that are named
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Run the checks of the hooks that would have run for the files which this commit removes."""
+    words = ("diff", "--cached", "--no-renames", "--diff-filter=D", "--name-only", "-z")
+    gone = [name for name in git(base, *words).split("\0") if name]
+    found: list[Finding] = []
+    for name in _concerned(base, gone) if gone else ():
+        try:
+            found += import_module(MODULES[name]).check(base, gone)
+        except ImportError as error:  # it is just what is taken away that it would look with
+            if not found:
+                raise Problem(f"{name} cannot look: {first_line(error)}; restore that") from error
+    return found
+
+
+def _concerned(base: Path, gone: list[str]) -> list[str]:
+    import yaml
+
+    try:
+        whole: Any = yaml.safe_load((base / HOOKS).read_text(encoding="utf-8"))
+        files = {
+            one["id"]: one.get("files", "") for repo in whole["repos"] for one in repo["hooks"]
+        }
+    except FileNotFoundError:
+        return list(WHOLE)
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise Problem(f"{HOOKS} cannot be read ({cause(error)}): restore it with git") from error
+    return [one for one in WHOLE if any(re.search(files.get(one, ""), name) for name in gone)]

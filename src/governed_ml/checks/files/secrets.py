@@ -1,0 +1,95 @@
+"""Secrets in files, as detect-secrets knows them; nothing is verified over the network.
+
+There is no baseline: who accepts a line says so on it (`pragma: allowlist secret`).
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from governed_ml.checks.files.texts import read, text
+from governed_ml.checks.finding import Finding, written
+
+MEND = (
+    "take it out and change it where it counts; if it is none, end the line with "
+    "`pragma: allowlist secret`"
+)
+LOCK = "uv.lock"  # digests of packages, thousands of lines
+ENTROPY = ("Hex High Entropy String", "Base64 High Entropy String")
+DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of what looks random
+# What detect-secrets leaves out by a file's name, whatever is in it.
+BY_NAME = ("is_non_text_file", "is_lock_file", "is_swagger_file")
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Name the lines that hold what looks like a secret; never the secret."""
+    _offline()
+    from detect_secrets.core.scan import scan_file
+    from detect_secrets.settings import default_settings, get_plugins
+
+    found: list[Finding] = []
+    with default_settings() as settings, tempfile.TemporaryDirectory() as scratch:
+        settings.disable_filters(*(f"detect_secrets.filters.heuristic.{one}" for one in BY_NAME))
+        plugins = list(get_plugins())
+        plain = [one for one in plugins if one.secret_type not in ENTROPY]
+        for name in names:
+            path = None if name == LOCK else _utf8(base / name, Path(scratch))
+            digests = written(name) or name.endswith(DIGESTS)
+            if path is None or not _suspected(path, plain if digests else plugins):
+                continue
+            for one in scan_file(str(path)):
+                if not (digests and one.type in ENTROPY):
+                    reason = f"line {one.line_number} looks like a secret ({one.type})"
+                    found.append(Finding(name, reason, MEND))
+    return found
+
+
+def _offline() -> None:
+    """Keep `requests` out: detect-secrets needs it to verify, which takes a network, and is slow.
+
+    Importing it takes longer than scanning a commit.
+    """
+    if "requests" not in sys.modules:
+        stand_in: Any = ModuleType("requests")
+        stand_in.Response = object
+        sys.modules["requests"] = stand_in
+
+
+def _utf8(path: Path, scratch: Path) -> Path | None:
+    """Return a text, or its copy in UTF-8: detect-secrets leaves out what it cannot decode."""
+    data = read(path)
+    found = text(data)
+    if found is None:
+        return None
+    if found.encode() == data:
+        return path
+    copy = scratch / path.name
+    copy.write_text(found, encoding="utf-8")
+    return copy
+
+
+def _suspected(path: Path, plugins: list[Any]) -> bool:
+    """Return whether a plugin sees anything, before the filters, which take most of the time."""
+    return any(
+        plugin.analyze_line(filename=str(path), line=line.rstrip(), line_number=number)
+        for lines in _readings(path)
+        for number, line in enumerate(lines, 1)
+        for plugin in plugins
+    )
+
+
+def _readings(path: Path) -> Iterator[list[str]]:
+    """Yield a file's lines in each way in which detect-secrets reads it."""
+    from detect_secrets.transformers import get_transformed_file
+
+    with path.open(encoding="utf-8", errors="replace") as file:
+        yield file.readlines()
+        named: Any = file  # to detect-secrets, a file is what has a name
+        for eager in (False, True):
+            file.seek(0)
+            yield get_transformed_file(named, use_eager_transformers=eager) or []

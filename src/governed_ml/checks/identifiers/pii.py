@@ -1,0 +1,53 @@
+"""Direct identifiers in what is committed and in the data; protected attributes as features."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from governed_ml.checks.files.texts import read, text
+from governed_ml.checks.finding import Finding
+from governed_ml.checks.identifiers.allowances import allowed
+from governed_ml.checks.identifiers.identifiers import find, masked
+
+LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
+ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so
+DELIMITER = re.compile(r"[,;\t|]")
+DATA = ("dvc.lock", "params.yaml", "data/", "conf/data/", "conf/config.yaml", "reports/evidence/")
+MEND = "take it out, or write one that is nobody's (name@example.org)"
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Find identifiers in the files; in the data, too, where one of the files speaks of them."""
+    found = [finding for name in names for finding in _in_file(base, name)]
+    if any(name.startswith(DATA) for name in names):
+        from governed_ml.checks.identifiers import pii_columns, pii_features
+
+        found += pii_features.check(base)
+        found += pii_columns.check(base)
+    return found
+
+
+def _in_file(base: Path, name: str) -> list[Finding]:
+    """Return a finding for each kind of identifier that a text file holds."""
+    data = read(base / name, LARGEST + 1)
+    whole = text(data) if len(data) <= LARGEST else None
+    if whole is None:
+        return []  # `data-in-git` says what it is
+    lines = ESCAPES.sub("  ", whole).split("\n")
+    about = lines[0] if DELIMITER.search(lines[0]) else ""
+    places: dict[str, list[tuple[int, str]]] = {}
+    for hit in find(lines, about):
+        if not allowed(base, name, hit.kind, hit.written):
+            places.setdefault(hit.kind, []).append((hit.line + 1, masked(hit.written)))
+    return [Finding(name, _told(kind, found), MEND) for kind, found in places.items()]
+
+
+def _told(kind: str, places: list[tuple[int, str]]) -> str:
+    line, shown = min(places)
+    more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
+    return f"line {line} holds what looks like {_article(kind)} {kind}: {shown}{more}"
+
+
+def _article(kind: str) -> str:
+    return "an" if kind[0] in "AEIaei" else "a"

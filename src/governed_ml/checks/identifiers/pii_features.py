@@ -1,0 +1,56 @@
+"""Protected attributes and their configured proxies are no features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from governed_ml.checks.finding import Finding
+from governed_ml.core.problem import Problem
+
+PARAMS, SPLIT = "params.yaml", "reports/evidence/split.json"
+
+
+def check(base: Path) -> list[Finding]:
+    """Compare `data.sensitive` and `data.proxies` of `params.yaml` with the features.
+
+    A feature is what the evidence of `split` names, and where there is none yet, what has no other
+    role in the configuration.
+    """
+    if not (base / PARAMS).is_file():
+        return []
+    from governed_ml.core.config import read_raw
+
+    data = _section(read_raw(base / PARAMS), "data", PARAMS)
+    proxies: list[str] = data.get("proxies") or []
+    roles = {data.get("target"), data.get("time"), data.get("group"), *(data.get("drop") or [])}
+    mend = "name it under data.drop in conf/data, then `uv run dvc repro`"
+    found = [
+        Finding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", mend)
+        for name in proxies
+        if name not in roles | set(data.get("sensitive") or {})
+    ]
+    features = _features(base)
+    for role, names in (("sensitive", list(data.get("sensitive") or {})), ("proxies", proxies)):
+        kept = sorted({name for name in names if name.casefold() in features})
+        found += [
+            Finding(SPLIT, f"{name!r} is named under data.{role} and is among the features", mend)
+            for name in kept
+        ]
+    return found
+
+
+def _features(base: Path) -> set[str]:
+    if not (base / SPLIT).is_file():
+        return set()
+    from governed_ml.core.files import read_json
+
+    body = _section(read_json(base / SPLIT), "body", SPLIT)
+    return {str(name).casefold() for kind in ("numeric", "categorical") for name in body[kind]}
+
+
+def _section(values: Any, name: str, file: str) -> dict[str, Any]:
+    part = values.get(name) if isinstance(values, dict) else None
+    if not isinstance(part, dict):
+        raise Problem(f"{file} has no {name}: run `uv run dvc repro`")
+    return part

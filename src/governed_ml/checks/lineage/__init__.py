@@ -1,0 +1,1 @@
+"""Whether code, data, configuration and evidence agree."""

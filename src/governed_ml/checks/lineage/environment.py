@@ -1,0 +1,184 @@
+"""Did the line run with the versions that `uv.lock` fixes, and is that what `pyproject.toml` asks?
+
+Evidence names the versions of what measured it; what these rest on is compared with the `uv.lock`
+of the commit that brought the evidence.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from governed_ml.checks.finding import Finding
+from governed_ml.core.evidence import AnyEvidence, path_of
+from governed_ml.core.problem import Problem, cause
+from governed_ml.core.repository import attempt, content, git
+
+LOCK, PYTHON = "uv.lock", ".python-version"
+ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
+LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
+VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
+
+Versions = dict[str, set[str]]  # a package may be there in several versions, for several Pythons
+Collected = dict[str, AnyEvidence | str]
+
+
+def check(base: Path, evidence: Collected) -> Iterator[Finding]:
+    """Name each package whose version is not the one that evidence was made with."""
+    if not (base / LOCK).is_file():
+        yield Finding(LOCK, "is missing, and evidence needs its environment", "run `uv lock`")
+        return
+    text = (base / LOCK).read_text(encoding="utf-8")
+    yield from _asked(base, text)
+    moved: dict[tuple[str, str], list[str]] = {}
+    for gate, file, what in (*_recorded(text, evidence), *_remembered(base, text, evidence)):
+        moved.setdefault((file, what), []).append(gate)
+    for (file, what), gates in moved.items():
+        since = ", ".join(dict.fromkeys(gates))
+        yield Finding(file, f"{what} since {since} ran", "run `uv run dvc repro --force`")
+
+
+def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
+    """Hold the versions that evidence itself names against the lock."""
+    now = versions(text)
+    for gate, found in evidence.items():
+        for tool, version in {} if isinstance(found, str) else found.tools.items():
+            name = _canonical(tool)
+            if version not in now.get(name, set()):
+                yield gate, LOCK, _moved(name, {version}, now.get(name, set()))
+
+
+def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
+    """Hold the environment of the commit that brought evidence against the one that is here."""
+    done = attempt(base, "diff", "--name-only", "-z", "HEAD", "--", path_of("").parent.as_posix())
+    if done.returncode:
+        return  # there is no commit yet
+    made_now = done.stdout.decode().split("\0")
+    measured = [one for one in evidence.values() if not isinstance(one, str)]
+    named = {_canonical(tool) for one in measured for tool in one.tools}
+    python = _text(base / PYTHON)
+    locks: dict[str, tuple[str | None, str | None]] = {}
+    for gate, found in evidence.items():
+        path = path_of(gate).as_posix()
+        if isinstance(found, str) or path in made_now:
+            continue
+        commit = git(base, "log", "-1", "--format=%H", "--", path)
+        if commit not in locks:
+            locks[commit] = _then(base, commit, LOCK), _then(base, commit, PYTHON)
+        before, interpreter = locks[commit]
+        if interpreter and interpreter.split() != python.split():
+            yield gate, PYTHON, f"{interpreter.strip()} → {python.strip() or 'gone'}"
+        if before is None or before == text:
+            continue
+        old, new, needed = versions(before), versions(text), _needed(text)
+        for name in sorted(needed):
+            if name in old and name not in named and old[name] != new.get(name):
+                yield gate, LOCK, _moved(name, old[name], new.get(name, set()))
+        for name in _exchanged(before, text, needed):
+            yield gate, LOCK, f"{name} has other files under the same version"
+
+
+def _then(base: Path, commit: str, path: str) -> str | None:
+    raw = content(base, commit, path) if commit else None
+    return None if raw is None else raw.decode("utf-8", errors="replace")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, ValueError) as error:
+        raise Problem(f"{path.name} cannot be read ({cause(error)}): mend it") from error
+
+
+def _exchanged(before: str, now: str, needed: set[str]) -> list[str]:
+    """Name the packages whose version stayed, and whose files or origin did not.
+
+    A file that is new beside the old ones (a wheel for another system) is no exchange.
+    """
+    old, new = _origins(before), _origins(now)
+    return sorted(
+        {
+            name
+            for (name, version), files in old.items()
+            if name in needed and (then := new.get((name, version))) is not None
+            if any(files[one] != then[one] for one in files.keys() & then.keys())
+            or not (files.keys() & then.keys() or files == then)
+        }
+    )
+
+
+def _origins(text: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Return (package, version) → file → its digest; without files, where it comes from."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for one in tomllib.loads(text)["package"]:
+        files = [*([one["sdist"]] if "sdist" in one else []), *one.get("wheels", [])]
+        named = {str(f.get("url") or f.get("path") or f.get("filename")): f for f in files}
+        plain = {name.rpartition("/")[2]: str(f.get("hash")) for name, f in named.items()}
+        key = (str(one["name"]), str(one.get("version", "")))
+        found[key] = plain or {"source": str(sorted(one["source"].items()))}
+    return found
+
+
+def versions(text: str) -> Versions:
+    """Return package → its versions in a `uv.lock`."""
+    found: Versions = {}
+    for name, version in VERSION.findall(text):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def _needed(text: str) -> set[str]:
+    """Return the packages that the line runs with: not those of the team's tools."""
+    packages: dict[str, list[dict[str, Any]]] = {}
+    for one in tomllib.loads(text)["package"]:
+        packages.setdefault(one["name"], []).append(one)
+    own = next(p for many in packages.values() for p in many if _own(p))
+    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get("line", [])]
+    found: set[str] = set()
+    while todo:
+        name = todo.pop()["name"]
+        if name not in found:
+            found.add(name)
+            for one in packages.get(name, []):
+                todo += one.get("dependencies", [])
+                todo += [x for many in one.get("optional-dependencies", {}).values() for x in many]
+    return found
+
+
+def _own(package: dict[str, Any]) -> bool:
+    return "." in (package["source"].get("editable"), package["source"].get("virtual"))
+
+
+def _asked(base: Path, text: str) -> Iterator[Finding]:
+    """Hold what `pyproject.toml` asks for against what `uv.lock` was made for."""
+    try:
+        whole = tomllib.loads(_text(base / "pyproject.toml"))
+    except ValueError as error:
+        raise Problem(f"pyproject.toml cannot be read ({cause(error)}): mend it") from error
+    project = whole.get("project", {})
+    lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    lists += whole.get("dependency-groups", {}).values()
+    asked = [ASKED.match(one) for many in lists for one in many if isinstance(one, str)]
+    wanted = {(_canonical(one[1]), _bounds(one[2])) for one in asked if one}
+    _, _, metadata = text.partition("\n[package.metadata]\n")
+    made_for = LOCKED.findall(metadata.partition("\n[[package]]\n")[0])
+    locked = {(name, _bounds(bounds)) for name, bounds in made_for}
+    for name, bounds in sorted(wanted - locked):
+        what = f"asks for {name} {bounds}".rstrip()
+        yield Finding("pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`")
+
+
+def _bounds(text: str) -> str:
+    return ",".join(sorted(re.sub(r"[\s()]", "", part) for part in text.split(",")))
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _moved(name: str, old: set[str], new: set[str]) -> str:
+    """Say which of a package's versions are not there any more, and which came."""
+    return f"{name} {'/'.join(sorted(old - new))} → {'/'.join(sorted(new - old)) or 'gone'}"

@@ -1,0 +1,181 @@
+"""What `dvc.yaml` asks for, what `dvc.lock` says was read and written, and what lies here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from governed_ml.core.problem import Problem, first_line
+
+LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
+
+
+class Item(BaseModel):
+    """A file or folder, and its digest as DVC takes it."""
+
+    model_config = ConfigDict(frozen=True)
+    path: str
+    md5: str | None = None
+
+
+class Ran(BaseModel):
+    """What a stage ran, read and wrote, as `dvc.lock` has it."""
+
+    model_config = ConfigDict(frozen=True)
+    cmd: str | list[str]
+    deps: list[Item] = []
+    outs: list[Item] = []
+    params: dict[str, dict[str, Any]] = {}
+
+
+class Stage(BaseModel):
+    """What `dvc.yaml` asks of a stage."""
+
+    model_config = ConfigDict(frozen=True)
+    cmd: str | list[str]
+    wdir: str = "."
+    frozen: bool = False
+    deps: list[str] = []
+    outs: dict[str, bool] = {}  # path → whether it is kept in DVC's cache
+    params: dict[str, list[str]] = {}  # file → keys
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, body: Any) -> Any:
+        """Bring DVC's short forms into one: `- path`, or `- path: {cache: false}`."""
+        outs: dict[str, bool] = {}
+        for kind in ("outs", "metrics", "plots"):
+            for one in body.get(kind, []):
+                path, options = next(iter(one.items())) if isinstance(one, dict) else (one, {})
+                outs[path] = (options or {}).get("cache", True)
+        params: dict[str, list[str]] = {}
+        for one in body.get("params", []):
+            for file, keys in one.items() if isinstance(one, dict) else [("params.yaml", [one])]:
+                params.setdefault(file, []).extend(keys or [])
+        return body | {"outs": outs, "params": params}
+
+
+class Pipeline(BaseModel):
+    """`dvc.yaml`."""
+
+    stages: dict[str, Stage]
+
+
+class Lock(BaseModel):
+    """`dvc.lock`."""
+
+    stages: dict[str, Ran]
+
+    def writers(self) -> dict[str, tuple[str, str | None]]:
+        """Return path → the stage that wrote it, and the digest of what it wrote."""
+        return {
+            out.path: (name, out.md5) for name, stage in self.stages.items() for out in stage.outs
+        }
+
+    @classmethod
+    def read(cls, base: Path) -> Self:
+        """Read the lock of a project."""
+        return cls.model_validate(_loaded(base / LOCK))
+
+
+def pipeline(base: Path) -> Pipeline:
+    """Read `dvc.yaml`."""
+    try:
+        return Pipeline.model_validate(_loaded(base / PIPELINE))
+    except (Problem, ValidationError, AttributeError, TypeError) as error:
+        raise Problem(f"{PIPELINE} is not readable: restore it with git") from error
+
+
+def lock(base: Path) -> Lock | None:
+    """Read `dvc.lock`; None where the line has not run yet."""
+    if not (base / LOCK).is_file():
+        return None
+    try:
+        return Lock.read(base)
+    except ValidationError as error:
+        raise Problem(
+            f"{LOCK} is not whole: {first_line(error, 80)}; restore it with git", 1
+        ) from error
+
+
+def pointer(path: Path) -> list[Item]:
+    """Read a `*.dvc` file: what `dvc add` was told to keep."""
+    try:
+        return [Item.model_validate(one) for one in _loaded(path)["outs"]]
+    except (ValidationError, KeyError, TypeError) as error:
+        raise Problem(f"{path.name} names no file: restore it with git", 1) from error
+
+
+def _loaded(path: Path) -> Any:
+    """Read YAML 1.2, as DVC does: to PyYAML, `positive: yes` would be `true`."""
+    from ruamel.yaml import YAML, YAMLError
+
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError) as error:
+        raise Problem(
+            f"{path.name} is not readable: {first_line(error, 80)}; restore it with git", 1
+        ) from error
+
+
+class Here:
+    """Digests of what lies here, as DVC takes them; each file is read once, for MD5 and SHA-256."""
+
+    def __init__(self, base: Path) -> None:
+        """Look at a project."""
+        self.base = base
+        self._files: dict[str, tuple[str, str]] = {}
+
+    @cached_property
+    def ignored(self) -> frozenset[str]:
+        """Names that DVC passes over; of `.dvcignore`, plain names."""
+        path = self.base / ".dvcignore"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+        return frozenset({".git", ".dvc", ".hg", *(line.strip("/ ") for line in lines)})
+
+    def digests(self, name: str) -> tuple[str, str]:
+        """Return a file's MD5 (plain hex) and SHA-256 (`sha256:…`)."""
+        if name not in self._files:
+            md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
+            try:
+                with (self.base / name).open("rb") as file:
+                    while block := file.read(1 << 20):
+                        md5.update(block)
+                        sha256.update(block)
+            except OSError as error:
+                raise Problem(f"cannot read {name}: {first_line(error)}") from error
+            self._files[name] = (md5.hexdigest(), f"sha256:{sha256.hexdigest()}")
+        return self._files[name]
+
+    def md5(self, name: str) -> str | None:
+        """Return the digest of a file or a folder; None of what is not here."""
+        if (self.base / name).is_file():
+            return self.digests(name)[0]
+        if not (self.base / name).is_dir():
+            return None
+        return folder_md5({one: self.digests(f"{name}/{one}")[0] for one in self.within(name)})
+
+    def within(self, folder: str) -> list[str]:
+        """Return the files in a folder, relative to it."""
+        return sorted(self._walk(self.base / folder))
+
+    def _walk(self, top: Path) -> Iterator[str]:
+        for here, folders, files in os.walk(top):
+            folders[:] = [name for name in folders if name not in self.ignored]
+            for name in files:
+                if name not in self.ignored:
+                    yield (Path(here) / name).relative_to(top).as_posix()
+
+
+def folder_md5(files: dict[str, str]) -> str:
+    """Return DVC's digest of a folder from those of its files."""
+    listed = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
+    text = json.dumps(listed, sort_keys=True).encode()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"

@@ -1,0 +1,80 @@
+"""What stages read and none wrote: raw tables, expectations, the champion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from governed_ml.checks.finding import Finding
+from governed_ml.checks.lineage.locked import folder_md5, pointer
+from governed_ml.checks.lineage.state import State
+from governed_ml.core.files import file_digest
+
+COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them
+
+
+def changed(state: State) -> Iterator[tuple[str, str, str]]:
+    """Name the files that are not those that a stage read: (file, what, stage)."""
+    source = _source(state)
+    altered: set[str] = set()
+    if source and (state.base / source[0]).is_file():
+        altered = {source[0]} if file_digest(state.base / source[0]) != source[1] else set()
+    writers = state.lock.writers()
+    for name in state.stages:
+        for dep in state.lock.stages[name].deps:
+            if name == COMPOSED or dep.path in writers:
+                continue
+            if _as_read(state, name, dep.path, dep.md5):
+                continue
+            which = {one for one in altered if one.startswith(f"{dep.path}/")}
+            which = which or {one for one in state.edited if one.startswith(f"{dep.path}/")}
+            for file in sorted(which) or [dep.path]:
+                yield file, "changed", name
+    for file in altered:
+        yield file, "changed", "ingest"
+
+
+def pointers(state: State) -> Iterator[Finding]:
+    """Compare what DVC was told to keep (`*.dvc`) with what lies here."""
+    for name, md5 in _pointers(state, "").items():
+        here = state.here.md5(name)
+        if here is not None and here != md5:
+            yield Finding(name, f"is not what {name}.dvc says", f"run `uv run dvc add {name}`")
+
+
+def _as_read(state: State, stage: str, path: str, md5: str | None) -> bool:
+    """Return whether a dependency is as it was read, or cannot be compared on this machine."""
+    here = state.here.md5(path)
+    if here == md5:
+        return True
+    if not (state.base / path).is_dir():
+        return False
+    kept = _pointers(state, f"{path}/")
+    files = {one for one in state.tracked if one.startswith(f"{path}/")}
+    committed = {one: state.here.digests(one)[0] for one in files} | kept
+    if folder_md5({one.removeprefix(f"{path}/"): md5 for one, md5 in committed.items()}) == md5:
+        return True  # what else lies here is in no commit
+    found, source = state.evidence.get(stage, ""), _source(state)
+    read = set() if isinstance(found, str) else set(found.subject.inputs)
+    read |= {source[0]} if source and stage == "ingest" else set()
+    lost = {one for one in read - kept.keys() if one.startswith(f"{path}/")}
+    return any(not (state.base / one).is_file() for one in lost)
+
+
+def _source(state: State) -> tuple[str, str] | None:
+    """Return the file that was ingested, and its digest then."""
+    found = state.evidence["ingest"]
+    if isinstance(found, str) or found.body.source != "file" or found.body.sha256 is None:
+        return None
+    return found.body.uri, f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+
+
+def _pointers(state: State, under: str) -> dict[str, str]:
+    """Return file → MD5 of what the `*.dvc` files in git name."""
+    found: dict[str, str] = {}
+    for name in state.tracked:
+        if name.endswith(".dvc") and name.startswith(under):
+            folder = name.rpartition("/")[0]
+            for out in pointer(state.base / name):
+                if out.md5:
+                    found[f"{folder}/{out.path}" if folder else out.path] = out.md5
+    return found

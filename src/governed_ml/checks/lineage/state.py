@@ -1,0 +1,47 @@
+"""What lies in a project whose line has run, as the parts of `lineage` look at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from governed_ml.checks.finding import edited_since
+from governed_ml.checks.lineage.locked import LOCK, Here, Lock, Pipeline
+from governed_ml.core.config import Params
+from governed_ml.core.evidence import AnyEvidence
+
+
+@dataclass(frozen=True)
+class State:
+    """What lies in a project whose line has run."""
+
+    base: Path
+    asked: Pipeline
+    lock: Lock
+    params: Params
+    evidence: dict[str, AnyEvidence | str]
+    here: Here
+    tracked: set[str]
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages that are asked for and have run."""
+        return [name for name in self.asked.stages if name in self.lock.stages]
+
+    @cached_property
+    def edited(self) -> set[str]:
+        """The files that are not as in the commit that brought the lock."""
+        return edited_since(self.base, LOCK)
+
+    def has(self, path: str) -> bool:
+        """Return whether git has a file, or a file in a folder."""
+        return any(one == path or one.startswith(f"{path}/") for one in self.tracked)
+
+    def inputs(self) -> dict[str, str]:
+        """Return every table that evidence names, with the digest that the first one gives."""
+        found: dict[str, str] = {}
+        for one in self.evidence.values():
+            for path, digest in {} if isinstance(one, str) else one.subject.inputs.items():
+                found.setdefault(path, digest)
+        return {path: digest for path, digest in found.items() if not path.startswith("reports/")}

@@ -1,0 +1,63 @@
+"""Where two configurations differ, value by value, and which file under `conf/` says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.composition import CONF, GROUPS
+
+
+def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield (`policy.rules[drift.data].block`, `0.25 → 0.3`) for each value that differs."""
+    before, after = _parts(old), _parts(new)
+    if before is None or after is None or not (before or after):
+        if old != new:
+            yield name, f"{_short(old)} → {_short(new)}"
+        return
+    for key in dict.fromkeys([*before, *after]):
+        where = f"{name}{key}" if key.startswith("[") else f"{name}.{key}".strip(".")
+        if key not in before:
+            yield where, "is new"
+        elif key not in after:
+            yield where, "is gone"
+        else:
+            yield from differences(before[key], after[key], where)
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """Return what a value consists of: keys of a mapping, items of a list that have an id."""
+    if isinstance(value, dict):
+        return {str(key): one for key, one in value.items()}
+    if isinstance(value, list) and all(isinstance(one, dict) for one in value):
+        named = [one.get("id") or one.get("rule") for one in value]
+        if None not in named and len(set(named)) == len(named):
+            return {f"[{key}]": one for key, one in zip(named, value, strict=True)}
+    return None
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+class Members:
+    """Which file under `conf/` a value comes from."""
+
+    def __init__(self, base: Path) -> None:
+        """Read which members `conf/config.yaml` chooses."""
+        import yaml
+
+        text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
+        chosen = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
+        self.members = {str(key): str(one[key]) for one in chosen for key in one}
+
+    def file(self, name: str) -> str:
+        """Return the file for a value's name, as `policy.confidence`."""
+        group = re.split(r"[.:[]", name, maxsplit=1)[0]
+        if group in GROUPS and group in self.members:
+            return (CONF / group / f"{self.members[group]}.yaml").as_posix()
+        return (CONF / "config.yaml").as_posix()

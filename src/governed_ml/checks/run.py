@@ -1,0 +1,73 @@
+"""Run checks by their names, and say what they found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from governed_ml.checks.finding import Finding, tracked
+from governed_ml.core.files import root
+from governed_ml.core.problem import Problem
+
+HOME = "governed_ml.checks"
+MODULES = {
+    "config": f"{HOME}.config",
+    "data-in-git": f"{HOME}.files.data_in_git",
+    "governed-files": f"{HOME}.governed_files",
+    "hygiene": f"{HOME}.files.hygiene",
+    "lineage": f"{HOME}.lineage.lineage",
+    "notebooks": f"{HOME}.files.notebooks",
+    "pii": f"{HOME}.identifiers.pii",
+    "pushed": f"{HOME}.pushed",
+    "removed": f"{HOME}.files.removed",
+    "secrets": f"{HOME}.files.secrets",
+    "workflows": f"{HOME}.workflows",
+}
+"""Check → its module, whose function `check` looks."""
+CHECKS = tuple(MODULES)
+
+
+def run(base: Path, name: str, files: list[str]) -> list[Finding]:
+    """Run one check by its name over some files."""
+    if name not in CHECKS:
+        raise Problem(f"no check {name!r}: there are {', '.join(CHECKS)}")
+    module = import_module(MODULES[name])
+    found: list[Finding] = module.check(base, files)
+    return found
+
+
+def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False) -> int:
+    """Run checks (`pii` or `pii,secrets`), print what they found; return the exit code.
+
+    Without files: over all that git tracks; `exactly`: then over none.
+    """
+    base = root()
+    named = [_relative(base, path) for path in files]
+    chosen = named if named or exactly else tracked(base)
+    found: dict[str, list[Finding]] = {}
+    stopped: list[Problem] = []
+    for name in names.split(","):
+        try:
+            found[name] = run(base, name, chosen)
+        except Problem as problem:  # one that cannot look hides no other
+            stopped.append(problem)
+    if as_json:
+        listed = [{"check": name} | one._asdict() for name, many in found.items() for one in many]
+        print(json.dumps({"check": names, "findings": listed}, indent=2))
+    for name, many in found.items():
+        for one in many:
+            print(f"{one.file}: {one.reason}; {one.mend} [{name}]", file=sys.stderr)
+    for problem in stopped[1:]:
+        print(f"governance check: {problem}", file=sys.stderr)
+    if stopped:
+        raise stopped[0]
+    return 1 if any(found.values()) else 0
+
+
+def _relative(base: Path, path: Path) -> str:
+    try:
+        return path.resolve().relative_to(base.resolve()).as_posix()
+    except ValueError:
+        raise Problem(f"{path} is not in {base}: name a file of this project") from None

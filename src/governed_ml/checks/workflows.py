@@ -1,0 +1,147 @@
+"""Workflows and actions: pinned, loud when they fail, with no right that they do not need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from governed_ml.checks.files.texts import read
+from governed_ml.checks.finding import Finding
+from governed_ml.core.problem import first_line
+
+PLACES = (
+    "/.github/workflows/*.yml",
+    "/.github/workflows/*.yaml",
+    "*/action.yml",  # wherever a workflow finds it: `uses: ./tools/ours`
+    "*/action.yaml",
+)
+COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+IMAGE = re.compile(r".+@sha256:[0-9a-f]{64}")
+USES = re.compile(r"^\s*(?:-\s+)?uses:\s*['\"]?([^\s'\"]+)['\"]?\s*(.*)$", re.MULTILINE)
+VERSION = re.compile(r"#\s*v?\d+(\.\d+)*\b.*")
+SILENT = re.compile(
+    r"\|\|\s*\(?\s*(?:(?:/\S*/)?true\b|:(?=[\s)]|$)|exit 0|(?:echo|printf)\b)|"
+    r"set \+[a-z]*e|set \+o (?:errexit|pipefail)|;\s*(?:true\b|exit 0)|[^&>]&\s*$",
+    re.MULTILINE,
+)
+SECRET = re.compile(r"\$\{\{(?:(?!\}\}).)*\bsecrets\b", re.DOTALL)
+UNSAFE = ("pull_request_target", "workflow_run", "issue_comment")
+Found = Iterator[tuple[str, str]]
+
+
+def check(base: Path, names: list[str]) -> list[Finding]:
+    """Find in workflows and composite actions what makes them unsafe, or red look green."""
+    found: list[Finding] = []
+    for name in names:
+        if any(fnmatch(f"/{name}", place) for place in PLACES):
+            text = read(base / name).decode("utf-8", errors="replace")
+            found += [Finding(name, *one) for one in _wrong(name, text)]
+    return found
+
+
+def _wrong(name: str, text: str) -> Found:
+    import yaml
+
+    try:
+        whole: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        yield f"is no YAML ({first_line(error, 120)})", "mend it"
+        return
+    if not isinstance(whole, dict):
+        yield "is empty", "write it, or take it out"
+        return
+    try:
+        yield from _pinned(text, whole)
+        is_action = not name.startswith(".github/workflows/")
+        yield from _loud(whole, is_action)
+        yield from _action(whole) if is_action else _workflow(whole)
+    except (AttributeError, TypeError, KeyError):
+        yield (
+            "has another form than GitHub's",
+            "`uv run --group tools zizmor .github` says more",
+        )
+
+
+def _jobs(whole: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return whole.get("jobs") or {}
+
+
+def _steps(whole: dict[str, Any]) -> list[dict[str, Any]]:
+    parts = [whole["runs"]] if "runs" in whole else list(_jobs(whole).values())
+    return [step for part in parts for step in part.get("steps") or []]
+
+
+def _pinned(text: str, whole: dict[str, Any]) -> Found:
+    """Each action is pinned to a commit, with its version as a comment; each image to a digest."""
+    parts = [*_steps(whole), *_jobs(whole).values()]
+    used = [str(part["uses"]) for part in parts if "uses" in part]
+    lines = {match[1]: match[2] for match in USES.finditer(text)}
+    for action in dict.fromkeys(used):
+        if action.startswith(("./", "$/")):
+            continue
+        pin = "pin it to the full commit of a version: `uses: OWNER/NAME@COMMIT # v1.2.3`"
+        if action.startswith("docker://"):
+            yield from _image(action)
+        elif not COMMIT.fullmatch(action):
+            yield f"{action} is no commit: what it names can be moved", pin
+        elif not VERSION.fullmatch(lines.get(action, "")):
+            yield f"{action[:48]}… has no comment on its line that says its version", pin
+    for job in _jobs(whole).values():
+        for one in (job.get("container"), *(job.get("services") or {}).values()):
+            yield from _image(one.get("image") if isinstance(one, dict) else one)
+    yield from _image(whole.get("runs", {}).get("image"))
+
+
+def _image(image: Any) -> Found:
+    if image and image != "Dockerfile" and not IMAGE.fullmatch(str(image)):
+        yield f"image {image} has no digest: what it names can be moved", "write NAME@sha256:…"
+
+
+def _loud(whole: dict[str, Any], is_action: bool) -> Found:
+    """No failure is passed over, and every script runs with pipefail."""
+    for name, part in [*_jobs(whole).items(), *((_name(one), one) for one in _steps(whole))]:
+        if part.get("continue-on-error", False) is not False:
+            yield f"{name}: continue-on-error turns red into green", "take it out"
+        silent = SILENT.search(str(part.get("run", "")))
+        if silent:
+            yield f"{name}: `{silent[0]}` turns red into green", "let the command fail"
+        shell = part.get("shell", part.get("defaults", {}).get("run", {}).get("shell", "bash"))
+        if is_action and "run" in part and "shell" not in part:
+            shell = None
+        if shell != "bash":
+            yield f"{name}: the shell is {shell}: a failure in a pipe is not seen", "`shell: bash`"
+
+
+def _name(step: dict[str, Any]) -> str:
+    return str(step.get("name") or step.get("uses") or step.get("run", "a step")).split("\n")[0]
+
+
+def _workflow(whole: dict[str, Any]) -> Found:
+    loose: dict[Any, Any] = whole
+    on: Any = loose.get("on", loose.get(True))  # YAML 1.1 takes `on` for a boolean
+    for event in [on] if isinstance(on, str) else on or ["no event at all"]:
+        if event in UNSAFE or event == "no event at all":
+            yield f"{event}: runs with this repository's rights for anybody", "use `pull_request`"
+    if whole.get("defaults", {}).get("run", {}).get("shell") != "bash":
+        mend = "`defaults: {run: {shell: bash}}` at the top"
+        yield "the default shell has no pipefail: a failure in a pipe is not seen", mend
+    if whole.get("permissions") != {}:
+        yield "permissions at the top are every job's", "`permissions: {}`, and each job its own"
+    if SECRET.search(str(whole.get("env", ""))):
+        yield "a secret that every job sees", "name it in the step that needs it"
+    for name, job in _jobs(whole).items():
+        if not isinstance(job.get("permissions"), dict):
+            yield f"{name}: no permissions of its own, by name", "`permissions: {contents: read}`"
+        if job.get("secrets") == "inherit":
+            yield f"{name}: hands every secret on", "name those that it needs"
+        if SECRET.search(str(job)) and "environment" not in job:
+            mend = "name an environment: it says who may use it, and from which branch"
+            yield f"{name}: a secret that no environment guards", mend
+
+
+def _action(whole: dict[str, Any]) -> Found:
+    if SECRET.search(str(whole["runs"])):
+        yield "a secret in an action, which any job may use", "pass it as an input"

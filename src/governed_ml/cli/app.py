@@ -1,0 +1,110 @@
+"""`governance`: the same commands for people, hooks and workflows."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from governed_ml.cli import github, registry, release, workflow
+from governed_ml.cli.checks import check
+from governed_ml.cli.data import contract, page, predict, schemas
+from governed_ml.cli.drill import drill
+from governed_ml.cli.ledger import ledger
+from governed_ml.cli.lineage import lineage
+from governed_ml.cli.monitor import monitor
+from governed_ml.cli.retrain import retrain
+from governed_ml.cli.template import template
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.doctor.report import doctor
+from governed_ml.github import workflow_output
+
+app = typer.Typer(
+    help="Judge, and say why. Exit codes: 0 allowed, 1 denied, 2 could not judge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(contract, name="contract", no_args_is_help=True)
+app.add_typer(ledger, name="ledger", no_args_is_help=True)
+app.add_typer(lineage, name="lineage", no_args_is_help=True)
+app.add_typer(retrain, name="retrain", no_args_is_help=True)
+app.add_typer(template, name="template", no_args_is_help=True)
+app.command()(check)
+app.command()(drill)
+app.command()(doctor)
+app.command()(monitor)
+app.command()(page)
+app.command()(predict)
+app.command()(schemas)
+registry.add(app)
+github.add(app)
+release.add(app)
+workflow.add(app)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def gate(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these gates; then nothing is written.")
+    ] = None,
+    as_json: Json = False,
+    every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
+    rehashed: Annotated[
+        bool,
+        typer.Option("--rehashed", help="The data are not here: `rehash` hashed them in this run."),
+    ] = False,
+) -> None:
+    """Judge the evidence that is there, outside DVC: exit 0 allow, 1 deny, 2 could not judge."""
+    from datetime import UTC, datetime
+
+    from governed_ml.core.files import root
+    from governed_ml.github import verdicts
+    from governed_ml.policy import gate as gates
+
+    try:
+        base, known = root(), None
+        if rehashed:
+            from governed_ml.policy.rehash import read
+
+            known = read(base).elsewhere(base)
+        decision = gates.gate(base, datetime.now(UTC).date(), names, known)
+    except Exception as error:  # whatever stopped the judge: no earlier allow is left standing
+        if not names:
+            gates.refuse(first_line(error))
+        raise
+    verdicts.tell(base, decision, names)
+    if as_json:
+        print(decision.model_dump_json(indent=2))
+    else:
+        from governed_ml.policy.decision import show
+
+        with workflow_output.text():
+            show(decision, every=every)
+        if names:
+            print(f"only {', '.join(names)} judged: no decision was written")
+    raise typer.Exit(0 if decision.verdict == "allow" else 1)
+
+
+def main() -> None:
+    """Run a command; every error is one line and an exit code."""
+    from governed_ml.core.quiet import quiet
+
+    quiet()
+    try:
+        app()
+    except Problem as problem:
+        print(f"governance: {problem}", file=sys.stderr)
+        workflow_output.annotate("error", str(problem), title="governance")
+        sys.exit(problem.exit_code)
+    except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        print(f"governance: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

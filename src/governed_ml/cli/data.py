@@ -1,0 +1,89 @@
+"""What people run beside the line: predictions, the page, a draft of the contract, the schemas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from governed_ml.core.problem import Problem
+
+contract = typer.Typer(help="The data contract.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")]
+
+
+def predict(
+    source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
+    output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
+    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
+    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Predict with the champion, after its signature, digests and record were checked."""
+    from governed_ml.cli.registry import door
+    from governed_ml.core.terminal import tell
+    from governed_ml.pipeline.scoring import Origin, checked_request
+    from governed_ml.pipeline.scoring import predict as predicted
+    from governed_ml.registry.loading import loaded
+
+    source, output = source.absolute(), output.absolute()
+    base, registry = door()
+    name = checked_request(source, output, request)
+    with loaded(base, registry, alias) as (version, checked):
+        origin = Origin(
+            version=version.number,
+            state=version.state,
+            digest=version.subject["model"],
+            model=checked.model,
+            evidence=checked.evidence(),
+            data=checked.params().data,
+        )
+        done = predicted(origin, source, output, name)
+    line = (
+        f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
+    )
+    values = {"request": done.request, "version": done.version, "rows": done.rows}
+    tell(as_json, line, log=done.log.as_posix(), **values)
+
+
+def page(as_json: Json = False) -> None:
+    """Draw the one page for people from evidence, decision and ledger: reports/index.html."""
+    from governed_ml.core.files import root, shown
+    from governed_ml.core.terminal import tell
+    from governed_ml.page.draw import draw
+    from governed_ml.page.records import changed
+
+    base = root()
+    path, verdict = draw(base, changed=changed(base))
+    tell(as_json, shown(base / path), path=path.as_posix(), verdict=verdict)
+
+
+@contract.command()
+def draft() -> None:
+    """Draft an expectation suite for the ingested table; read it before you commit it."""
+    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core.files import root, write_json
+    from governed_ml.core.tables import RAW
+    from governed_ml.pipeline.contract.suite_file import draft as drafted
+
+    base = root()
+    data = compose(base / CONF).data
+    path = base / data.contract
+    if path.exists():
+        raise Problem(f"{data.contract} is there already: edit it, or delete it first")
+    if not (base / RAW).is_file():
+        raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
+    write_json(path, drafted(base / RAW, data))
+    print(f"wrote {data.contract}: read it, tighten it, commit it")
+
+
+def schemas() -> None:
+    """Write the JSON Schemas of evidence and decision to governance/schemas/."""
+    from governed_ml.core.evidence import json_schema
+    from governed_ml.core.files import root, write_json
+    from governed_ml.policy.decision import Decision
+
+    folder = root() / "governance" / "schemas"
+    write_json(folder / "evidence.json", json_schema())
+    write_json(folder / "decision.json", Decision.model_json_schema())

@@ -1,0 +1,76 @@
+"""`governance drill`: spring the traps on a copy, and say what caught each."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from governed_ml.drill.fault import Fault, Tally
+
+COLOURS = {"caught": "green", "got through": "bold red", "not sprung": "red"}
+SHOWN = 200  # characters of a reason on the screen
+OTHER = "not applicable"
+
+
+def drill(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these faults; by default all.")
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="List them, spring none.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Plant known faults in a copy of this: exit 0 all caught, 1 one got through, 2 not sprung."""
+    from governed_ml.core.files import root
+    from governed_ml.drill.run import chosen, run
+
+    faults = chosen(names or [])
+    if listed:
+        _list(faults, as_json)
+        return
+    tally = run(root(), faults)
+    if as_json:
+        values = [one.model_dump(mode="json") for one in tally.outcomes]
+        print(json.dumps({"faults": values, "notes": tally.notes}, indent=2, ensure_ascii=False))
+    else:
+        _show(tally)
+    raise typer.Exit(tally.exit_code)
+
+
+def _list(faults: list[Fault], as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"fault": one.name, "about": one.about, "traps": one.traps, "by": one.by}
+            for one in faults
+        ]
+        print(json.dumps(rows, indent=2))
+        return
+    for one in faults:
+        print(f"{one.name:<18} {one.about}: `{one.by}`")
+
+
+def _show(tally: Tally) -> None:
+    """Print the table, the notes and the sum."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from governed_ml.core.terminal import screen
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("fault", "", "caught by", "because", "s"):
+        table.add_column(name, overflow="fold", justify="right" if name == "s" else "left")
+    for one in tally.outcomes:
+        colour = COLOURS.get(one.state, "yellow")
+        reason = one.reason if len(one.reason) <= SHOWN else f"{one.reason[: SHOWN - 1]}…"
+        cells = (one.fault, f"[{colour}]{one.state}[/]", escape(one.by), escape(reason))
+        table.add_row(*cells, f"{one.seconds:.0f}")
+    console = screen()
+    console.print(table)
+    for note in tally.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+    states = [one.state for one in tally.outcomes]
+    sums = [f"{states.count(one)} {one}" for one in (*COLOURS, OTHER) if one in states]
+    console.print(" · ".join(sums))
+    console.print("the repository, its registry and its ledger are as they were", style="dim")

@@ -1,0 +1,119 @@
+"""`governance github`: the repository's settings; `governance preflight`: what a run rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from governed_ml.core.problem import Problem
+
+if TYPE_CHECKING:
+    from governed_ml.github.apply import Report
+
+github = typer.Typer(help="What GitHub's settings must be, and whether they are.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@github.callback(invoke_without_command=True)
+def default(context: typer.Context) -> None:
+    """What GitHub's settings must be, and whether they are; by default the plan."""
+    if context.invoked_subcommand is None:
+        plan()
+
+
+@github.command()
+def plan(as_json: Json = False) -> None:
+    """Show what `apply` would change: exit 0 nothing, 1 something, 2 could not see."""
+    _compare(as_json, every=False)
+
+
+@github.command()
+def verify(as_json: Json = False) -> None:
+    """Check every setting: exit 0 as wanted, 1 something differs, 2 could not see."""
+    _compare(as_json, every=True)
+
+
+@github.command()
+def apply(as_json: Json = False) -> None:
+    """Set what differs, with an administrator's token; again it changes nothing."""
+    from governed_ml.core.files import root
+    from governed_ml.core.terminal import say
+    from governed_ml.github.apply import planned
+
+    with planned(root()) as found:
+        report = found.apply(say)
+    _tell(report, as_json, every=False)
+    if not as_json:
+        print(f"{len(report.changed)} settings changed" if report.changed else "nothing changed")
+    raise typer.Exit(report.exit_code)
+
+
+def _compare(as_json: bool, *, every: bool) -> None:
+    from governed_ml.core.files import root
+    from governed_ml.github.apply import planned
+
+    with planned(root()) as found:
+        report = found.compare()
+    _tell(report, as_json, every=every)
+    raise typer.Exit(report.exit_code)
+
+
+def _tell(report: Report, as_json: bool, *, every: bool) -> None:
+    if as_json:
+        print(report.model_dump_json(indent=2))
+        return
+    for one in report.settings:
+        for line in one.lines or (["as wanted"] if every else []):
+            print(f"{one.name}: {'unknown: ' if one.state == 'unknown' else ''}{line}")
+    for note in report.notes:
+        print(f"note: {note}")
+    count = dict.fromkeys(("as wanted", "differs", "unknown"), 0)
+    for one in report.settings:
+        count[one.state] += 1
+    line = " · ".join(f"{number} {state}" for state, number in count.items() if number)
+    print(line + (": `uv run governance github apply`" if report.exit_code == 1 else ""))
+
+
+def preflight(
+    pull: Annotated[int | None, typer.Option(help="The promotion's pull request.")] = None,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Of a rollback.")] = False,
+    monitor: Annotated[bool, typer.Option("--monitor", help="Of monitoring.")] = False,
+    retrain: Annotated[bool, typer.Option("--retrain", help="Of a retraining.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check what a promotion rests on at GitHub: exit 0 all holds, 1 not, 2 could not ask."""
+    import json
+
+    from governed_ml.core.files import root
+    from governed_ml.github import workflow_output
+    from governed_ml.github.preflight import ALONE
+    from governed_ml.github.preflight import preflight as checked
+
+    purpose = "rollback" if rollback else "monitor" if monitor else "retrain" if retrain else None
+    if sum((rollback, monitor, retrain, pull is not None)) > 1:
+        raise Problem("give one of --pull, --rollback, --monitor and --retrain")
+    found = checked(root(), pull, purpose or "promotion")
+    workflow_output.output("roles", json.dumps(found.roles))
+    workflow_output.output("path", found.path)
+    rows = [(one.name, one.state, one.line) for one in found.checks]
+    ways = {"environments": "environments", "pull-request": f"pull request {pull}"}
+    said = f"people say yes by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
+    said = ALONE[purpose] if purpose else said
+    table = workflow_output.table(("check", "state", "what to do"), rows)
+    workflow_output.summary(f"### Preflight\n\n{workflow_output.plain(said)}\n\n{table}")
+    if as_json:
+        print(found.model_dump_json(indent=2))
+    else:
+        for name, state, line in rows:
+            print(f"{state:<7}  {name}{f': {line}' if line else ''}")
+        for note in found.notes:
+            print(f"note     {note}")
+        print(said)
+    raise typer.Exit(found.exit_code)
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    app.add_typer(github, name="github")
+    app.command()(preflight)

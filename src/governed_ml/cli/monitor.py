@@ -1,0 +1,133 @@
+"""`governance monitor`: how the champion does in production, and what the policy asks for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from governed_ml.core.problem import Problem, first_line
+
+if TYPE_CHECKING:
+    from governed_ml.monitoring.actions.dispatch import Done
+    from governed_ml.monitoring.monitor import Outcome
+
+COLOURS = {"healthy": "green", "warn": "yellow", "retrain": "red", "rollback": "bold red"}
+
+
+def monitor(
+    batch: Annotated[
+        Path | None,
+        typer.Argument(help="CSV, Parquet, JSON, or a folder of these; else monitor.source."),
+    ] = None,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", help="Ask GitHub's workflows to do what is due.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Measure a window of the champion: exit 0 healthy, 1 something is found, 2 not measured.
+
+    With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
+    """
+    from governed_ml.cli.registry import door
+    from governed_ml.monitoring.monitor import monitor as monitored
+    from governed_ml.monitoring.reading import feed_of
+
+    batch, registry = batch.absolute() if batch else None, None
+    try:
+        base, registry = door()
+        done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
+    except Problem as problem:
+        if dispatch:
+            raise _unmeasured(registry, problem) from problem
+        raise Problem(str(problem)) from problem  # whatever it was: nothing was measured
+    told = _dispatched(base, registry, done) if dispatch else None
+    _draw(base)
+    if as_json:
+        values = done.values() | (told.values() if told else {})
+        print(json.dumps(values, sort_keys=True, ensure_ascii=False))
+    else:
+        _show(done)
+        for line in told.lines if told else []:
+            print(line)
+    if told is not None:  # what was found is told elsewhere: red is what was not measured or done
+        if told.failed:
+            raise Problem("; ".join(told.failed))
+        raise typer.Exit(2 if done.said.level == "not_measured" else 0)
+    if done.failure is not None:
+        raise done.failure
+    raise typer.Exit(done.exit_code)
+
+
+def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
+    """Have GitHub do what is due, and tell it; what was lost before is told, too."""
+    from governed_ml.github import workflow_output
+    from governed_ml.monitoring.actions.dispatch import dispatch
+
+    told = dispatch(base, registry, done.values(), [str(done.failure)] if done.failure else [])
+    workflow_output.output("due", done.due)
+    workflow_output.summary(told.text)
+    return told
+
+
+def _unmeasured(registry: Any, problem: Problem) -> Problem:
+    """Have the issue say why no window came about; return the problem, with what failed in that."""
+    from governed_ml.core.files import root
+    from governed_ml.github import workflow_output
+    from governed_ml.monitoring.actions.dispatch import unmeasured
+
+    told = unmeasured(root(), registry, problem)
+    workflow_output.summary(told.text)
+    return Problem("; ".join([str(problem), *told.failed]))
+
+
+def _draw(base: Path) -> None:
+    """Draw the page again; what is recorded stands, whether or not it can be drawn."""
+    from governed_ml.page.draw import draw
+
+    try:
+        draw(base)
+    except Exception as error:  # noqa: BLE001 - the window is recorded, and its level has to be told
+        said = first_line(error, 160)
+        print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
+
+
+def _show(done: Outcome) -> None:
+    """Print the rules that mattered, then the level and what follows from it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from governed_ml.core.terminal import screen
+
+    said, console = done.said, screen()
+    table = Table(box=None, pad_edge=False)
+    for name in ("level", "rule", "value", "because"):
+        table.add_column(name, overflow="fold", justify="right" if name == "value" else "left")
+    for rule in done.window.rules:
+        if rule.verdict in ("warn", "retrain", "rollback"):
+            colour = COLOURS[rule.verdict]
+            value = "" if rule.value is None else f"{rule.value:.4g}"
+            table.add_row(
+                f"[{colour}]{rule.verdict}[/]", escape(rule.id), value, escape(rule.reason)
+            )
+    if table.row_count:
+        console.print(table)
+    shown = {rule.id for rule in done.window.rules if rule.verdict in COLOURS}
+    for reason in said.reasons:
+        if reason.partition(":")[0] not in shown:
+            console.print(f"· {escape(reason)}", soft_wrap=True)
+    colour = COLOURS.get(said.level, "red")
+    level = said.level.replace("_", " ")
+    line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
+    line += f" · {said.rows:,} rows, {said.labelled:,} labelled"
+    line += "" if done.new else " · it was recorded before"
+    console.print(line, soft_wrap=True)
+    if done.due != "none":
+        row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""
+        row += "" if done.new else " (by the last window)"
+        console.print(f"asked for: {done.due}{row}", soft_wrap=True)
+    if done.rolled_back_to is not None:
+        console.print(f"version {done.rolled_back_to} is champion again", soft_wrap=True)

@@ -1,0 +1,212 @@
+"""The commands that move a model: register, approve, promote, roll back, and what stands where."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from governed_ml.core.files import root
+from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import say, tell
+from governed_ml.github import workflow_output
+
+if TYPE_CHECKING:
+    from governed_ml.ledger.chain import Entry
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]
+
+
+def door() -> tuple[Path, Any]:
+    """Go to the project's root and open its registry."""
+    from governed_ml.registry.versions import Registry, model_name, require_shared
+
+    base = root()
+    os.chdir(base)
+    require_shared(base)
+    return base, Registry(model_name(base))
+
+
+def register(as_json: Json = False) -> None:
+    """Recompute the commit's evidence, judge, sign, and make a model version of it."""
+    from governed_ml.policy.decision import show
+    from governed_ml.registry.register import register as registered
+
+    base, registry = door()
+    done = registered(base, registry, say)
+    number, verdict = done.entry.event.version, done.decision.verdict
+    if not as_json:
+        show(done.decision)
+    state = "challenger, pending review" if verdict == "allow" else "quarantined"
+    line = f"version {number} of {registry.name} is {state} (event {done.entry.event.sequence})"
+    tell(as_json, line, version=number, verdict=verdict, event=done.entry.event.sequence)
+    raise typer.Exit(0 if verdict == "allow" else 1)
+
+
+def approve(
+    version: Annotated[int, typer.Argument(help="The version to say yes to.")],
+    name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
+    key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
+    run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
+    pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
+    comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
+    complete: Annotated[
+        bool, typer.Option("--complete", help="Exit 1 if a role has still to say yes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Say yes to a version, signed with your SSH key; or take over what people said on GitHub."""
+    from governed_ml.registry import approve as approving
+
+    own = name and key and not run and not pull
+    if not own and (name or key or (run is None) == (pull is None)):
+        raise Problem("give either --as and --key, or --run, or --pull")
+    key = key.expanduser().absolute() if key else None
+    base, registry = door()
+    source = f"github:pull:{pull}" if run is None else f"github:run:{run}"
+    if name and key:
+        done = approving.approve(base, registry, version, name, key, comment)
+    else:
+        done = approving.approve_from_github(base, registry, version, source)
+    if done.entry is None:
+        line = f"version {version}: what {source} says is recorded, and it is approved"
+        tell(as_json, line, version=version, missing=[], event=None)
+        return
+    event = done.entry.event
+    said = " and ".join(str(one["approver"]) for one in event.approvals)
+    left = f"still to approve: {', '.join(done.missing)}" if done.missing else "approved"
+    line = f"version {version}: {said} said yes (event {event.sequence}); {left}"
+    tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
+    if complete and done.missing:
+        raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", 1)
+
+
+def reject(
+    version: Annotated[int, typer.Argument(help="The version to say no to.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    as_json: Json = False,
+) -> None:
+    """Say no to a version, for good."""
+    from governed_ml.registry.approve import reject as rejected
+
+    base, registry = door()
+    event = rejected(base, registry, version, reason).event
+    line = f"version {version} is rejected (event {event.sequence})"
+    tell(as_json, line, version=version, event=event.sequence)
+
+
+def promote(version: Version = None, as_json: Json = False) -> None:
+    """Make an approved version champion, after everything was verified and judged again."""
+    from governed_ml.registry.promote import promote as promoted
+
+    base, registry = door()
+    entry = promoted(base, registry, version, _moved(registry))
+    if entry is None:
+        workflow_output.output("moved", "true")  # by this job, when it ran before
+        tell(as_json, f"version {version or ''} is champion already", changed=False)
+        return
+    line = f"version {entry.event.version} is champion (event {entry.event.sequence})"
+    tell(as_json, line, version=entry.event.version, event=entry.event.sequence, changed=True)
+
+
+def rollback(
+    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
+    only_from: Annotated[
+        int | None, typer.Option("--from", help="Only if this version is champion.")
+    ] = None,
+    failed: Annotated[
+        str, typer.Option(help="Only record why what was rolled back to (--from) is not deployed.")
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Make the last compliant earlier champion, or the given one, champion again."""
+    from governed_ml.registry.rollback import rollback as rolled_back
+    from governed_ml.registry.rollback import undeployed
+
+    base, registry = door()
+    if failed:
+        undeployed(base, registry, reason, only_from, failed)
+    event = rolled_back(base, registry, reason, to, only_from, _moved(registry)).event
+    line = (
+        f"version {event.version} is champion again, version {event.details['from']} is "
+        f"quarantined (event {event.sequence})"
+    )
+    for why in event.details["skipped"]:
+        print(f"passed over: {why}", file=sys.stderr)
+    tell(as_json, line, version=event.version, event=event.sequence)
+
+
+def _moved(registry: Any) -> Callable[[Entry], None]:
+    """Return what tells a workflow's later steps, the moment it is so, that the champion moved."""
+
+    def moved(entry: Entry) -> None:
+        event = entry.event
+        workflow_output.output("version", str(event.version))
+        workflow_output.output("model", event.subject["model"])
+        workflow_output.output("url", registry.page(event.version))
+        workflow_output.output("moved", "true")
+
+    return moved
+
+
+def status(as_json: Json = False) -> None:
+    """Show every version as the ledger has it, and where the registry differs: then exit 1."""
+    _reconcile(as_json, apply=False, every=True)
+
+
+def reconcile(
+    apply: Annotated[bool, typer.Option("--apply", help="Put right what can be.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Hold the registry against the ledger; with --apply, the ledger's word is put into effect."""
+    _reconcile(as_json, apply=apply, every=False)
+
+
+def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
+    from governed_ml.registry import reconcile as reconciling
+
+    base, registry = door()
+    report = reconciling.compare(base, registry)
+    mended: list[str] = []
+    if apply and report.differences:
+        mended = reconciling.mend(base, registry, report)
+        report = reconciling.compare(base, registry)
+    if as_json:
+        print(json.dumps(report.model_dump(mode="json") | {"mended": mended}, sort_keys=True))
+    else:
+        reconciling.show(report, mended, every=every)
+    raise typer.Exit(1 if report.differences else 0)
+
+
+def keygen(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
+) -> None:
+    """Make a key that signs models; the risk owner lists its public half."""
+    from governed_ml.registry.signing import VARIABLE, generate
+
+    public = generate(path, root())
+    lines = "\n".join(f"      {line}" for line in public.strip().splitlines())
+    print(f"wrote {path}: set {VARIABLE} to it, and never commit it. For the risk owner, into")
+    print(f"governance/approvers.yaml under model_keys:\n\n  - key: |\n{lines}")
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    for command in (
+        register,
+        approve,
+        reject,
+        promote,
+        rollback,
+        status,
+        reconcile,
+        keygen,
+    ):
+        app.command()(command)

@@ -1,0 +1,67 @@
+"""What stands around a promotion: judge once more before it, list what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from governed_ml.cli.registry import Json, Version, door, say, tell
+from governed_ml.github import workflow_output
+
+
+def rejudge(
+    version: Version = None,
+    commit: Annotated[
+        str | None, typer.Option(help="Refuse a version of another commit than this one.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a version again on its own commit and judge it today; nothing is recorded."""
+    from governed_ml.policy.decision import show
+    from governed_ml.registry.rejudge import rejudge as rejudged
+
+    base, registry = door()
+    found, decision = rejudged(base, registry, version, commit, say)
+    subject = found.subject
+    values = {"version": found.number, "commit": subject["commit"], "model": subject["model"]}
+    values |= {"verdict": decision.verdict}
+    for name, value in values.items():
+        workflow_output.output(name, str(value))
+    rules = [
+        (workflow_output.LABELS[one.verdict], one.id, one.reason) for one in decision.by_weight()
+    ]
+    workflow_output.summary(f"## Version {found.number} of {registry.name}: {decision.verdict}\n")
+    workflow_output.summary(workflow_output.table(("what", "digest"), subject.items()))
+    workflow_output.summary(workflow_output.table(("verdict", "rule", "reason"), rules))
+    if not as_json:
+        with workflow_output.text():
+            show(decision)
+    line = f"version {found.number} was measured again as it was sealed; today's verdict: "
+    tell(as_json, line + decision.verdict, **values)
+    raise typer.Exit(0 if decision.verdict == "allow" else 1)
+
+
+def sbom(
+    version: Version = None,
+    output: Annotated[Path, typer.Option(help="A folder for the model and its list.")] = Path(
+        "reports/sbom"
+    ),
+    as_json: Json = False,
+) -> None:
+    """List what a version consists of (CycloneDX 1.5), beside its model and in the registry."""
+    from governed_ml.registry.sbom import sbom as listed
+
+    output = output.absolute()
+    base, registry = door()
+    number, bill = listed(base, registry, version, output)
+    parts = len(bill["components"])
+    line = f"version {number} consists of {parts} parts: {output / 'sbom.json'}"
+    tell(as_json, line, version=number, components=parts)
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    for command in (rejudge, sbom):
+        app.command()(command)

@@ -1,0 +1,70 @@
+"""`governance retrain`: the line on new data, its pull request, its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from governed_ml.cli.registry import Json, door, say, tell
+from governed_ml.core.problem import Problem
+from governed_ml.github import workflow_output
+
+retrain = typer.Typer(help="A challenger from new data; it promotes nothing.")
+
+
+@retrain.command()
+def run(
+    output: Annotated[Path, typer.Option(help="A folder for the patch and the comparison.")],
+    as_json: Json = False,
+) -> None:
+    """Run the line on what its source has now, compare with the champion, push to DVC's remote."""
+    from governed_ml.monitoring.retraining.retrain import retrain as retrained
+
+    output = output.absolute()
+    base, registry = door()
+    try:
+        found = retrained(base, registry, output, say)
+    except Problem as problem:
+        workflow_output.output("why", str(problem))
+        raise
+    workflow_output.output("verdict", found.verdict)
+    workflow_output.output("data", found.data["challenger"])
+    workflow_output.summary(found.body())
+    values: dict[str, Any] = found.model_dump(mode="json")
+    tell(as_json, f"{found.title} ({found.tally}): {output}", **values)
+
+
+@retrain.command()
+def propose(
+    folder: Annotated[Path, typer.Argument(help="What `run` wrote.")], as_json: Json = False
+) -> None:
+    """Push a retraining to its branch and open its pull request, with RETRAIN_TOKEN."""
+    from governed_ml.core.files import root
+    from governed_ml.monitoring.retraining.propose import propose as proposed
+
+    try:
+        found, pull = proposed(root(), folder.absolute(), say)
+    except Problem as problem:
+        workflow_output.output("why", str(problem))
+        raise
+    workflow_output.output("pull", str(pull.number))
+    workflow_output.output("url", pull.html_url)
+    line = f"pull request {pull.number}: {found.title}: {pull.html_url}"
+    tell(as_json, line, pull=pull.number, url=pull.html_url, verdict=found.verdict)
+
+
+@retrain.command()
+def note(
+    reason: Annotated[str, typer.Option(help="Why there was a retraining.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Record what came of a retraining, from the variable NEEDS; tell it in monitoring's issue."""
+    from governed_ml.monitoring.retraining.propose import jobs, noted
+
+    given = jobs()
+    base, registry = door()
+    line = noted(base, registry, given, reason)
+    workflow_output.summary(workflow_output.plain(line))
+    tell(as_json, line, said=line)

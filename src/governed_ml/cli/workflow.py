@@ -1,0 +1,152 @@
+"""What the workflow `governance` runs, step by step; each is a command that a person can run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from governed_ml.cli.registry import Json, tell
+from governed_ml.core.files import root
+from governed_ml.core.problem import Problem
+from governed_ml.github import workflow_output
+
+policy = typer.Typer(help="The policy, and what a change does to it.", no_args_is_help=True)
+
+
+def fetch(
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Delete committed evidence: the line has to measure it.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the data that the line starts from: from DVC's remote where that is shared."""
+    from governed_ml.github.event import from_fork, payload
+    from governed_ml.registry.remeasure.fetch import fetch as fetched
+    from governed_ml.registry.remeasure.fetch import take_away
+
+    base = root()
+    start = fetched(base, fork=from_fork(payload()))
+    if fresh and start.mode == "recompute":
+        take_away(base, start)
+    workflow_output.output("mode", start.mode)
+    workflow_output.output("stage", start.stage)
+    if start.mode == "committed":
+        workflow_output.annotate("warning", f"not recomputed: {start.why}", title="line")
+    where = f"the line starts at {start.stage}" if start.stage else "not recomputed"
+    tell(as_json, f"{where}: {start.why}", **start._asdict())
+
+
+def rehash(
+    as_committed: Annotated[
+        bool, typer.Option("--as-committed", help="The line did not run: take the commit's word.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Hash what the line has measured, for jobs without the data; a forged lock is found here."""
+    from governed_ml.policy.rehash import PATH
+    from governed_ml.policy.rehash import rehash as rehashed
+    from governed_ml.registry.remeasure import measured
+
+    base = root()
+    made = rehashed(base, recomputed=not as_committed)
+    if not made.evidence:
+        raise Problem("there is no evidence, so nothing was measured: run `uv run dvc repro`", 1)
+    if not as_committed:
+        measured.require_plain(base)
+        same = measured.require_committed(base)
+        claims = f"as committed: {', '.join(same)}" if same else "no evidence was committed"
+    else:
+        claims = "not recomputed: what is committed was taken as it is"
+    rows = [(path, digest) for path, digest in (made.files | {"model": made.model}).items()]
+    workflow_output.summary(
+        f"## Measured\n\n{claims}\n\n{workflow_output.table(('file', 'digest'), rows)}"
+    )
+    line = f"{len(made.files)} files hashed into {PATH.as_posix()}; {claims}"
+    tell(as_json, line, **made.model_dump(mode="json"))
+
+
+def aggregate(as_json: Json = False) -> None:
+    """Say yes only if every job in the variable NEEDS (GitHub's `toJSON(needs)`) succeeded."""
+    results = _results(os.environ.get("NEEDS", ""))
+    bad = {job: result for job, result in results.items() if result != "success"}
+    said = "; ".join(f"{job}: {result}" for job, result in bad.items())
+    for job, result in bad.items():
+        workflow_output.annotate(
+            "error", f"{job} is {result}, and only success counts", title="decision"
+        )
+    tell(as_json, said or f"all {len(results)} jobs succeeded", results=results)
+    raise typer.Exit(1 if bad else 0)
+
+
+def _results(text: str) -> dict[str, str]:
+    try:
+        found = {str(job): str(said["result"]) for job, said in json.loads(text).items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Problem("NEEDS holds no results of jobs: set it to `toJSON(needs)`") from error
+    if not found:
+        raise Problem("NEEDS names no job, so nobody said yes: set it to `toJSON(needs)`")
+    return found
+
+
+@policy.command()
+def diff(
+    base_ref: Annotated[
+        str, typer.Option("--base", help="A commit to compare with; by default what it came from.")
+    ] = "",
+    pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed in the policy; exit 1 if it was loosened and its owner has not approved."""
+    from governed_ml.core.repository import git, head, protected
+    from governed_ml.github import policy_diff as diffs
+    from governed_ml.github.event import base_commit, payload, pull_number
+
+    folder, event = root(), payload()
+    if base_ref:
+        since: str | None = git(folder, "rev-parse", "--verify", f"{base_ref}^{{commit}}")
+    else:
+        since = base_commit(folder, event) if event else protected(folder)
+    if since is None:
+        tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
+        return
+    changes = diffs.compare(diffs.at(folder, since), diffs.at(folder, head(folder)))
+    loosened = [one for one in changes if one.kind == "loosened"]
+    _show(changes, since, loosened)
+    number = pull if pull is not None else pull_number(event)
+    who = None
+    if loosened and number is not None:
+        who = diffs.approved_by(folder, number, since, head(folder))
+    elif loosened and workflow_output.here():
+        who = diffs.approved_push(folder, since, head(folder))
+    values: list[dict[str, Any]] = [vars(one) for one in changes]
+    tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
+    asked = "" if not loosened else f"; approved by {who}" if who else f"; a {diffs.OWNER} is asked"
+    tell(as_json, f"policy since {since[:12]}: {tally}{asked}", changes=values, approved_by=who)
+    raise typer.Exit(1 if loosened and who is None else 0)
+
+
+def _show(changes: list[Any], since: str, loosened: list[Any]) -> None:
+    from governed_ml.github.verdicts import rule_lines
+
+    rows = [(one.kind, one.rule, one.what) for one in changes]
+    text = workflow_output.table(("", "rule", "how it is now"), rows) if rows else "no change\n"
+    workflow_output.summary(f"## Policy since {since[:12]}\n\n{text}")
+    for kind, rule, what in rows:
+        print(f"{kind}: {rule}: {what}", file=sys.stderr)
+    lines = rule_lines(root()) if loosened and workflow_output.here() else {}
+    for one in loosened[: workflow_output.MOST]:
+        file, line = lines.get(one.rule, lines.get("", ("", None)))
+        workflow_output.annotate(
+            "warning", one.what, file=file, line=line, title=f"loosened: {one.rule}"
+        )
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    for command in (fetch, rehash, aggregate):
+        app.command()(command)
+    app.add_typer(policy, name="policy", no_args_is_help=True)

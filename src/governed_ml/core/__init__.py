@@ -1,0 +1,1 @@
+"""Files, digests, problems, configuration, evidence, tables, the repository, the team's code."""

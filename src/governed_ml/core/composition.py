@@ -1,0 +1,134 @@
+"""Compose `conf/` with Hydra into one validated configuration."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.config import Floor, Params, Policy, parse
+from governed_ml.core.problem import Problem, explain_invalid, first_line
+
+CONF = Path("conf")
+GROUPS = ("data", "model", "split", "policy")
+
+
+def compose(conf: Path, overrides: list[str] | None = None) -> Params:
+    """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
+    params = parse(_composed(conf, overrides or []))
+    _require_whole_policy(conf, params)
+    floor = params.policy.floor
+    if floor is None:
+        return params
+    policy = params.policy.model_copy(update={"floor": _read_floor(floor, conf)})
+    return params.model_copy(update={"policy": policy})
+
+
+def _composed(conf: Path, overrides: list[str]) -> dict[str, Any]:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    if not (conf / "config.yaml").is_file():
+        raise Problem("conf/config.yaml is missing: restore it with git")
+    try:
+        with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
+            composed: Any = hydra_compose("config", overrides=overrides)
+        for group in GROUPS:
+            if not OmegaConf.select(composed, group):
+                raise Problem(
+                    f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in "
+                    f"`- {group}: NAME`, and see that conf/{group}/NAME.yaml is not empty"
+                )
+        values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
+        raise Problem(f"conf/ does not compose: {_in_words(conf, error)}") from error
+    return values
+
+
+def _in_words(conf: Path, error: Exception) -> str:
+    """Say where and why, without Hydra's search path and the folder that the project is in."""
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        name = mark.name.removeprefix(f"{conf.absolute().parent}/")
+        return f"{name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; mend it"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{_undecodable(conf)} is not UTF-8: save it as UTF-8"
+    text = " ".join(str(error).split()).replace(f"{conf.absolute().parent}/", "")
+    member = re.search(
+        r"Could not find '([^']+)'(?: Available options in '[^']+': (.*?) Conf)?", text
+    )
+    if member:
+        group, _, name = member[1].rpartition("/")
+        there = (member[2] or "").split()
+        near = difflib.get_close_matches(name, there, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}"
+        if not there:
+            hint = f"there are the groups {', '.join(GROUPS)}"
+        return (
+            f"there is no conf/{group}/{name}.yaml ({hint}): correct defaults in conf/config.yaml"
+        )
+    said, _, key = text.partition(" full_key: ")
+    key = key.partition(" object_type=")[0]
+    return f"{key}: {said}" if key else first_line(ValueError(said))
+
+
+def _undecodable(conf: Path) -> str:
+    for path in sorted(conf.rglob("*.yaml")):
+        try:
+            path.read_text(encoding="utf-8")
+        except ValueError:
+            return path.relative_to(conf.parent).as_posix()
+    return "a file"
+
+
+def _require_whole_policy(conf: Path, params: Params) -> None:
+    """Refuse a policy that anything but its own file in `conf/policy/` had a say in."""
+    from omegaconf import OmegaConf
+
+    path = conf / "policy" / f"{params.policy.name}.yaml"
+    try:
+        own: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            f"policy {params.policy.name!r} is not in {path}: name it as its file"
+        ) from error
+    if Policy.model_validate(own) != params.policy:
+        raise Problem(
+            f"the composed policy is not that of conf/policy/{path.name}: take `policy:` out of "
+            "conf/config.yaml, thresholds have one place"
+        )
+
+
+def _read_floor(floor: Floor, conf: Path) -> Floor:
+    import yaml
+    from pydantic import ValidationError
+
+    path = conf.parent / floor.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Problem(f"policy.floor: cannot read {floor.file}: {first_line(error)}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != floor.sha256:
+        raise Problem(
+            f"policy.floor: {floor.file} has sha256 {found}, not the pinned {floor.sha256}: "
+            "take the organisation's file, or have the policy owner pin the new digest"
+        )
+    values: Any = None
+    try:
+        values = yaml.safe_load(content)
+        policy = Policy.model_validate(values)
+    except yaml.YAMLError as error:
+        raise Problem(f"policy.floor: {floor.file} is no YAML: {first_line(error)}") from error
+    except ValidationError as error:
+        raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
+    taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk")
+    return floor.model_copy(update={name: getattr(policy, name) for name in taken})

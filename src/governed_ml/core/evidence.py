@@ -1,0 +1,175 @@
+"""Evidence: what a stage measured, about exactly which bytes. No verdict, no row of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Generic, Literal, Self, TypeVar
+
+from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic.json_schema import models_json_schema
+
+from governed_ml.core.bodies import BODIES, Body
+from governed_ml.core.config import Closed
+from governed_ml.core.files import digest_of, file_digest, read_json, write_json
+from governed_ml.core.problem import Problem
+
+FOLDER = Path("reports/evidence")
+
+
+class Strict(Closed):
+    """Closed, and no value is coerced: a string is never a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Metric(Strict):
+    """One finite number, or `null` with the reason why there is none."""
+
+    value: FiniteFloat | None
+    lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
+    upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
+    n: int | None = Field(
+        default=None, ge=0, description="rows behind the weakest part of the number"
+    )
+    note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
+
+    @model_validator(mode="after")
+    def _honest(self) -> Self:
+        if self.value is None and not self.note:
+            raise ValueError("a null needs a reason in note")
+        if (self.lower is None) != (self.upper is None):
+            raise ValueError("lower and upper come together")
+        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+            raise ValueError("lower is above upper")
+        if self.value is not None and self.lower is not None and self.upper is not None:
+            slack = 1e-9 * max(1.0, abs(self.value))
+            if not self.lower - slack <= self.value <= self.upper + slack:
+                raise ValueError("value lies outside its own bounds")
+        return self
+
+
+class Finding(Strict):
+    """Something a person should read: what, in which column or group, how much."""
+
+    what: str
+    where: str
+    value: FiniteFloat | None = None
+
+
+class Subject(Strict):
+    """Digests of what was measured and of what measured it."""
+
+    inputs: dict[str, str] = Field(
+        min_length=1, description="path → sha256 of the bytes of every input"
+    )
+    code: str = Field(description="digest of the stage's module and all that it imports")
+    config: str = Field(description="digest of the configuration sections that the stage reads")
+    model: str | None = Field(
+        default=None, description="canonical model digest, where a model was used"
+    )
+
+
+class Volatile(Strict):
+    """What may differ between two runs of the same commit; outside every digest."""
+
+    started: str = ""
+    seconds: FiniteFloat = 0.0
+    commit: str | None = None
+    dirty: bool | None = None
+    notes: dict[str, str | float | int | None] = Field(default_factory=dict)
+
+
+BodyT = TypeVar("BodyT", bound=Body)
+
+
+class Evidence(Strict, Generic[BodyT]):
+    """One file under `reports/evidence/`."""
+
+    schema_version: Literal[1] = 1
+    gate: str
+    subject: Subject
+    tools: dict[str, str]
+    metrics: dict[str, Metric]
+    findings: list[Finding]
+    body: BodyT
+    volatile: Volatile
+
+
+AnyEvidence = Evidence[Any]
+
+
+def path_of(gate: str) -> Path:
+    """Return where a gate's evidence lies, relative to the root."""
+    return FOLDER / f"{gate}.json"
+
+
+def model_of(gate: str) -> type[AnyEvidence]:
+    """Return the closed evidence model of one gate."""
+    return Evidence[BODIES[gate]]
+
+
+def load(gate: str, base: Path = Path()) -> AnyEvidence:
+    """Read one gate's evidence and check it against its closed schema."""
+    path = base / path_of(gate)
+    read_json(path)  # missing or torn: said in words
+    try:
+        evidence = model_of(gate).model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise Problem(
+            f"{path_of(gate).as_posix()} breaks its schema at {key}: {first['msg']}"
+        ) from error
+    if evidence.gate != gate:
+        raise Problem(
+            f"{path_of(gate).as_posix()} is evidence of {evidence.gate!r}, not of {gate!r}"
+        )
+    return evidence
+
+
+def save(evidence: AnyEvidence) -> None:
+    """Write evidence atomically, after checking it as a reader would."""
+    model = model_of(evidence.gate)
+    content = evidence.model_dump(mode="json")
+    try:
+        model.model_validate_json(evidence.model_dump_json())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise Problem(
+            f"stage {evidence.gate} measured something that is no evidence: "
+            f"{first['msg']} at {first['loc']}"
+        ) from error
+    write_json(path_of(evidence.gate), content)
+
+
+def digest(gate: str, base: Path = Path()) -> str:
+    """Return the digest of one gate's evidence without its volatile part."""
+    return digest_of(load(gate, base).model_dump(mode="json", exclude={"volatile"}))
+
+
+def input_digest(path: Path, base: Path = Path()) -> str:
+    """Return a file's digest; of evidence, without its volatile part."""
+    if path.parent == FOLDER:
+        return digest(path.stem, base)
+    return file_digest(base / path)
+
+
+def collect(base: Path) -> dict[str, AnyEvidence | str]:
+    """Read every gate's evidence against its schema; where there is none to trust, say why."""
+    found: dict[str, AnyEvidence | str] = {}
+    for gate in BODIES:
+        try:
+            found[gate] = load(gate, base)
+        except Problem as problem:
+            found[gate] = str(problem)
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """Return one JSON Schema for all evidence: a common header, and a closed body for each gate."""
+    names, schema = models_json_schema([(model_of(gate), "validation") for gate in BODIES])
+    for gate in BODIES:
+        definition = schema["$defs"][names[model_of(gate), "validation"]["$ref"].rpartition("/")[2]]
+        definition["properties"]["gate"] = {"const": gate}
+    options = [names[model_of(gate), "validation"] for gate in BODIES]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": options, **schema}

@@ -1,0 +1,43 @@
+"""Which stores others reach: the tracking server, the ledger's remote, DVC's remote."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from pathlib import Path
+
+from governed_ml.core.repository import has_remote
+
+
+def unshared(base: Path) -> list[str]:
+    """Return what would vanish with a runner, and what to set."""
+    server = os.environ.get("MLFLOW_TRACKING_URI", "")
+    found = {
+        "a runner's own database vanishes with it: set MLFLOW_TRACKING_URI to a server": (
+            server.startswith(("http", "postgresql", "mysql"))
+        ),
+        "a runner's own ledger vanishes with it: check out with a remote": has_remote(base),
+        "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
+        "(`uv run dvc remote modify`)": shared_remote(base),
+    }
+    return [why for why, shared in found.items() if not shared]
+
+
+def shared_remote(base: Path) -> bool:
+    """Return whether DVC's remote is an address that others reach, no folder of this machine.
+
+    A `file://` address is one on a machine of one's own, where a share may be mounted.
+    """
+    url = remote_url(base)
+    hosted = (
+        os.environ.get("GITHUB_ACTIONS") and os.environ.get("RUNNER_ENVIRONMENT") != "self-hosted"
+    )
+    return "://" in url and not (hosted and url.startswith("file:"))
+
+
+def remote_url(base: Path) -> str:
+    """Return where DVC's default remote is; nothing where there is none."""
+    config = configparser.ConfigParser()
+    config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
+    name = config.get("core", "remote", fallback="")
+    return config.get(f"'remote \"{name}\"'", "url", fallback="")

@@ -1,0 +1,215 @@
+"""Git, as the registry needs it: who acts, on which commit, what the protected branch says.
+
+Replacement objects and grafts are switched off: they would show another history than was written.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from governed_ml.core.problem import Problem, first_line
+
+LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|\[::1\]|localhost")
+
+PROTECTED = "main"  # where changes go in by review
+REMOTE = "origin"
+LOCK = "uv.lock"  # `uv run` writes it before any command runs
+FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
+SETTINGS = {
+    "core.quotePath": "false",
+    "core.commitGraph": "false",  # a file of its own, which could tell of other parents
+    "core.hooksPath": os.devnull,  # no hook of a person's answers for the registry, or holds it up
+    "core.fsync": "committed,reference",
+    "core.fsyncMethod": "fsync",
+    "i18n.commitEncoding": "UTF-8",
+    "i18n.logOutputEncoding": "UTF-8",
+    "log.showSignature": "false",
+    "log.mailmap": "false",
+    "advice.graftFileDeprecated": "false",
+}
+FIXED = (
+    "--no-replace-objects",
+    *(word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")),
+)
+
+
+def git(base: Path, *words: str, stdin: bytes | None = None, **variables: str) -> str:
+    """Run git and return what it printed, without the last newline; raise `Problem` if it fails."""
+    done = attempt(base, *words, stdin=stdin, **variables)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace")
+        raise Problem(f"git {words[0]}: {first_line(ValueError(said), 200)}")
+    return done.stdout.decode("utf-8", errors="replace").removesuffix("\n")
+
+
+def attempt(
+    base: Path, *words: str, stdin: bytes | None = None, **variables: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git where its exit code is an answer."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
+    env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    env |= {"GIT_OPTIONAL_LOCKS": "0"}  # who looks writes nothing: a full disk left a lock behind
+    env |= {"TZ": "UTC"}  # git tells ssh-keygen the time of a signature without its zone
+    # to git they are UTF-8, whatever the locale
+    env |= {name: os.fsdecode(value.encode()) for name, value in variables.items()}
+    try:
+        return subprocess.run(
+            ["git", *FIXED, *words],
+            cwd=base,
+            env=env,
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise Problem("git was not found: install git") from error
+
+
+_KEPT = (  # how a remote is reached; never which repository, index or object store is meant
+    *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
+    *("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO"),
+)
+
+
+def actor(base: Path) -> str:
+    """Return who acts: the person who started the workflow, else git's `user.email`."""
+    who = os.environ.get("GITHUB_ACTOR") if os.environ.get("GITHUB_ACTIONS") else None
+    found = who or attempt(base, "config", "user.email").stdout.decode(errors="replace").strip()
+    if not found:
+        raise Problem("git does not know who you are: run `git config user.email YOU@EXAMPLE.ORG`")
+    return found
+
+
+def signs(base: Path) -> bool:
+    """Return whether git is configured to sign with an SSH key."""
+    names = r"^(gpg\.format|user\.signingkey)$"
+    said = attempt(base, "config", "--get-regexp", names).stdout.decode(errors="replace")
+    lines = [line.partition(" ") for line in said.splitlines()]
+    settings = {name: value for name, _, value in lines}  # of several, git takes the last
+    return settings.get("gpg.format") == "ssh" and bool(settings.get("user.signingkey"))
+
+
+def head(base: Path) -> str:
+    """Return the commit that is checked out."""
+    done = attempt(base, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if done.returncode:
+        raise Problem("there is no commit yet: commit first")
+    return done.stdout.decode().strip()
+
+
+def require_clean(base: Path) -> None:
+    """Refuse a tree with changes that no commit has."""
+    changed = git(base, "status", "--porcelain", "--untracked-files=all").splitlines()
+    if changed:
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise Problem(
+            f"the working tree has changes that are in no commit ({changed[0][3:]}{more}): "
+            "commit them, or `git stash`",
+            exit_code=1,
+        )
+
+
+def has_remote(base: Path) -> bool:
+    """Return whether there is a remote that the ledger is pushed to."""
+    return REMOTE in git(base, "remote").splitlines()
+
+
+def protected(base: Path) -> str:
+    """Return the protected branch's commit: the remote's, fetched now; without one, the local."""
+    if has_remote(base):
+        refspec = f"+refs/heads/{PROTECTED}:{FETCHED}"
+        fetched = attempt(base, "fetch", "--quiet", "--no-tags", REMOTE, refspec)
+        if fetched.returncode:
+            said = first_line(ValueError(fetched.stderr.decode(errors="replace")), 160)
+            raise Problem(
+                f"cannot fetch {PROTECTED} from {REMOTE}, and who may approve stands there: {said}"
+            )
+        return git(base, "rev-parse", FETCHED)
+    done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")
+    if done.returncode:
+        raise Problem(f"there is no branch {PROTECTED}, where the policy and the approvers stand")
+    return done.stdout.decode().strip()
+
+
+@cache
+def last_protected(base: Path) -> str:
+    """Return the protected branch's commit; where the remote cannot be asked, as last fetched.
+
+    Asked once a process, so that a command goes by one answer.
+    """
+    try:
+        return protected(base)
+    except Problem:
+        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{FETCHED}^{{commit}}")
+        if done.returncode:
+            raise
+        return done.stdout.decode().strip()
+
+
+def content(base: Path, commit: str, path: str) -> bytes | None:
+    """Return a file as a commit has it, or None if it has none."""
+    done = attempt(base, "cat-file", "blob", f"{commit}:{path}")
+    return None if done.returncode else done.stdout
+
+
+def extract(base: Path, commit: str, target: Path) -> None:
+    """Write a commit's files into an empty folder, byte for byte.
+
+    `git archive` and `git checkout` would pass them through filters that a clone is free to set.
+    """
+    listed = attempt(base, "ls-tree", "-r", "-z", "--full-tree", commit)
+    if listed.returncode:
+        raise Problem(f"cannot read commit {commit[:12]}: fetch it with `git fetch`")
+    lines = [line.partition("\t") for line in listed.stdout.decode().split("\0") if line]
+    files = [(words.split()[2], name) for words, _, name in lines if words.startswith("100")]
+    asked = "".join(f"{blob}\n" for blob, _ in files).encode()
+    out = attempt(base, "cat-file", "--batch", stdin=asked).stdout
+    start = 0
+    for blob, name in files:
+        line, _, _ = out[start : start + 100].partition(b"\n")
+        words = line.split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise Problem(
+                f"{name} of commit {commit[:12]} ({blob[:12]}) cannot be read: `git fsck`"
+            )
+        begin = start + len(line) + 1
+        start = begin + int(words[2]) + 1
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(out[begin : start - 1])
+
+
+def patch(base: Path) -> bytes:
+    """Return everything in the working tree that HEAD has not, for `git apply`."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
+        git(base, "add", "--all", "--", ".", f":(exclude){LOCK}", GIT_INDEX_FILE=index)
+        words = ("--cached", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
+        done = attempt(base, "diff", *words, "--no-color", "HEAD", GIT_INDEX_FILE=index)
+    return done.stdout
+
+
+def precedes(base: Path, one: str, two: str) -> bool:
+    """Return whether commit `one` is `two`, or among those before it."""
+    return attempt(base, "merge-base", "--is-ancestor", one, two).returncode == 0
+
+
+def names(email: str) -> set[str]:
+    """Return an address in lower case, with the account that GitHub hides behind its own."""
+    email = email.strip().lower()
+    found = re.fullmatch(r"(?:\d+\+)?([a-z0-9-]+)@users\.noreply\.github\.com", email)
+    return {email, found[1]} if found else {email}
+
+
+def written_by(base: Path, commits: str, *paths: str) -> set[str]:
+    """Return who wrote, committed or co-wrote commits, as `names` has them."""
+    form = "--format=%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)"
+    lines = git(base, "log", form, commits, *paths).splitlines()
+    found = [line.rpartition("<")[2].rstrip("> ") for line in lines if line.strip()]
+    return {name for one in found for name in names(one)}

@@ -1,0 +1,92 @@
+"""The one door to tables: Parquet files, SQL on an embedded DuckDB, aggregates out.
+
+`DuckDB` because it scans Parquet out of core and needs no server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.problem import Problem, first_line
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAW = Path("data/raw.parquet")
+VALIDATED = Path("data/validated.json")  # the digest of the table that keeps the contract
+TRAIN = Path("data/split/train.parquet")
+TEST = Path("data/split/test.parquet")
+SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
+SENSITIVE_TEST = Path("data/sensitive/test.parquet")
+PREDICTIONS = Path("data/predictions.parquet")
+ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
+TARGET = "__target"  # classification: 1 for the favourable value, else 0; regression: the number
+# `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`
+
+
+def quoted(name: str) -> str:
+    """Quote an SQL identifier (a column with dots, spaces or quotes in its name)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Quote an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def table(path: Path) -> str:
+    """Return the SQL table expression of a Parquet file."""
+    return f"read_parquet({literal(path.as_posix())})"
+
+
+def query(sql: str) -> pd.DataFrame:
+    """Run SQL on an embedded engine; `table(path)` names a file. Returns a (small) frame."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            return connection.execute(sql).df()
+    except duckdb.Error as error:
+        raise Problem(
+            f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
+        ) from error
+
+
+def rows(sql: str) -> list[tuple[Any, ...]]:
+    """Run SQL and return plain tuples, without pandas."""
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            return connection.execute(sql).fetchall()
+    except duckdb.Error as error:
+        raise Problem(
+            f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
+        ) from error
+
+
+def columns(path: Path) -> dict[str, str]:
+    """Return column name → DuckDB type (`BIGINT`, `DOUBLE`, `VARCHAR`, …) of a Parquet file."""
+    return {str(row[0]): str(row[1]) for row in rows(f"DESCRIBE SELECT * FROM {table(path)}")}
+
+
+def read(path: Path, names: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet file (or some of its columns) into a frame, in row order."""
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(path, columns=names)
+    except (OSError, ValueError) as error:
+        raise Problem(f"cannot read {path}: {first_line(error)}; run `uv run dvc repro`") from error
+
+
+def write(frame: pd.DataFrame, path: Path) -> None:
+    """Write a frame to Parquet, whole or not at all, same bytes for same content."""
+    import io
+
+    from governed_ml.core.files import write_bytes
+
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    write_bytes(path, buffer.getvalue())

@@ -1,0 +1,106 @@
+"""`governance doctor`: what this repository rests on, one row each, and how to mend what is wrong.
+
+It looks and changes nothing. What a fresh repository does not have yet is a note, no error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import typer
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import attempt
+
+OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
+COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
+
+
+class Row(NamedTuple):
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    line: str
+
+
+Look = Callable[[Path], Iterator[Row]]
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Look at what this rests on: exit 0 nothing is wrong, 1 something is, 2 could not look."""
+    from governed_ml.core.files import root
+
+    rows = examine(root())
+    states = {row.state for row in rows}
+    if as_json:
+        print(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
+    else:
+        _show(rows)
+    raise typer.Exit(1 if WRONG in states else 2 if UNKNOWN in states else 0)
+
+
+def examine(base: Path) -> list[Row]:
+    """Return all rows; what may have to wait for an answer waits beside the others."""
+    from governed_ml.doctor import looks as looks
+    from governed_ml.doctor import stores as stores
+
+    if attempt(base, "rev-parse", "--git-dir").returncode:
+        raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
+    os.chdir(base)
+    waiting: dict[str, Look] = {
+        "remote": stores.git_remote,
+        "DVC": stores.dvc,
+        "MLflow": stores.mlflow,
+        "template": stores.template,
+    }
+    here: dict[str, Look] = {  # in one thread: Hydra composes once at a time
+        "git": stores.git_itself,
+        "policy": looks.policy,
+        "hooks": looks.hooks,
+        "keys": looks.keys,
+        "approvers": looks.people,
+        "ledger": looks.ledger,
+        "monitoring": looks.monitoring,
+        "GitHub": looks.github,
+    }
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        later = [pool.submit(_looked, base, *look) for look in waiting.items()]
+        found = [row for look in here.items() for row in _looked(base, *look)]
+        return found + [row for one in later for row in one.result()]
+
+
+def _looked(base: Path, name: str, look: Look) -> list[Row]:
+    """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
+    try:
+        found = list(look(base))
+    except Problem as problem:
+        found = [Row(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
+    except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
+        said = f"{type(error).__name__}: {first_line(error, 120)}"
+        found = [Row(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")]
+    return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
+
+
+def _show(rows: list[Row]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from governed_ml.core.terminal import screen
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row in rows:
+        table.add_row(f"[{COLOURS[row.state]}]{row.state}[/]", row.what, escape(row.line))
+    console = screen()
+    console.print(table)
+    states = [row.state for row in rows]
+    sums = [f"{states.count(one)} {one}" for one in COLOURS if one in states]
+    console.print(" · ".join(sums))

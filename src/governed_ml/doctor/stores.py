@@ -1,0 +1,179 @@
+"""What git, its remote, DVC, MLflow and the template's repository say to the doctor."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
+from governed_ml.doctor.report import NOTE, OK, UNKNOWN, WRONG, Row
+
+PATIENCE = 3.0  # seconds for what has to be asked over a network
+SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
+
+
+def _asked(base: Path, seconds: float, *command: str) -> tuple[int, str]:
+    """Run a program that may have to wait; return its code (-1: no answer), and what it said."""
+    env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
+    try:
+        done = subprocess.run(
+            command,
+            cwd=base,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        return -1, f"no answer in {seconds:.0f} s"
+    except OSError as error:
+        return -1, first_line(error)
+    said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return done.returncode, done.stdout.decode(errors="replace") if not done.returncode else said
+
+
+def answer(base: Path) -> tuple[int, str]:
+    """Ask git's remote whether it is there."""
+    return _asked(base, PATIENCE, "git", "ls-remote", REMOTE, "HEAD")
+
+
+def git_itself(base: Path) -> Iterator[Row]:
+    """Is there a commit, a protected branch, and somebody who acts?"""
+    if not attempt(base, "config", "user.email").stdout.strip():
+        yield Row("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
+    elif attempt(base, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
+        yield Row("git", NOTE, "there is no commit yet: commit first")
+    elif not protected_here(base):
+        yield Row(
+            "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
+        )
+    else:
+        yield Row("git", OK, f"{PROTECTED} is at {protected_here(base)[:12]}")
+
+
+def protected_here(base: Path) -> str:
+    """Return the protected branch's commit as it is known here, without asking the remote."""
+    refs = (FETCHED, f"refs/remotes/{REMOTE}/{PROTECTED}", f"refs/heads/{PROTECTED}")
+    for ref in refs:
+        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if done.returncode == 0:
+            return done.stdout.decode().strip()
+    return ""
+
+
+def git_remote(base: Path) -> Iterator[Row]:
+    """Does git's remote answer?"""
+    if not has_remote(base):
+        yield Row("remote", NOTE, f"there is no {REMOTE}: nobody else has the ledger, or reviews")
+        return
+    code, said = answer(base)
+    bad = f"{REMOTE} does not answer: {said}; look at `git remote --verbose`"
+    yield Row("remote", UNKNOWN, bad) if code else Row("remote", OK, f"{REMOTE} answers")
+
+
+def dvc(base: Path) -> Iterator[Row]:
+    """Is DVC there, and a remote that answers and that others reach?"""
+    from governed_ml.core.remotes import remote_url, shared_remote
+
+    try:
+        yield Row("DVC", OK, version("dvc"))
+    except PackageNotFoundError:
+        yield Row("DVC", WRONG, "is not installed: `uv sync`")
+        return
+    url = remote_url(base)
+    if not url:
+        yield Row("DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`")
+    elif not shared_remote(base):
+        folder = (base / ".dvc" / url).resolve()
+        if folder.is_file() or not (folder.exists() or folder.parent.is_dir()):
+            yield Row("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
+            return
+        mend = "before others or a runner need the data, `uv run dvc remote modify`"
+        yield Row("DVC remote", NOTE, f"{url} is a folder of this machine: {mend}")
+    else:
+        code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
+        bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"
+        yield Row("DVC remote", WRONG, bad) if code else Row("DVC remote", OK, f"{url} answers")
+
+
+def mlflow(base: Path) -> Iterator[Row]:
+    """Does the store of runs and versions answer, and do others see it?"""
+    from http.client import HTTPException
+    from urllib.error import URLError
+    from urllib.request import urlopen
+
+    uri = os.environ.get("MLFLOW_TRACKING_URI", "")
+    own = base / "mlflow.db"
+    if not uri and not own.exists():
+        yield Row(
+            "MLflow", NOTE, "no run yet; without MLFLOW_TRACKING_URI only this machine sees it"
+        )
+        return
+    check = "is it running? Check MLFLOW_TRACKING_URI"
+    if uri.startswith(("http://", "https://")):
+        bare = re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
+        try:
+            with urlopen(f"{bare}/health", timeout=PATIENCE):  # noqa: S310 - http or https, as above
+                yield Row("MLflow", OK, f"{bare} answers")
+        except (URLError, HTTPException, OSError, ValueError) as error:
+            yield Row(
+                "MLflow", WRONG, f"{bare} does not answer ({first_line(error, 120)}): {check}"
+            )
+        return
+    why = _database(uri or f"sqlite:///{own.as_posix()}")
+    if why:
+        mend = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
+        yield Row("MLflow", WRONG, f"the store cannot be read ({why}): {mend}")
+    elif uri and not uri.startswith("sqlite"):
+        yield Row("MLflow", OK, "the database answers")
+    else:
+        yield Row("MLflow", NOTE, "mlflow.db: only this machine sees it (MLFLOW_TRACKING_URI)")
+
+
+def _database(uri: str) -> str:
+    """Return why a database of MLflow's cannot be read, or nothing."""
+    import sqlite3
+    from contextlib import closing
+
+    question = "SELECT version_num FROM alembic_version"
+    try:
+        if uri.startswith("sqlite:///"):
+            path = Path(uri.removeprefix("sqlite:///")).absolute()
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+                db.execute(question)
+            return ""
+        from sqlalchemy import create_engine, text
+
+        with create_engine(uri).connect() as connection:
+            connection.execute(text(question))
+    except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
+        return first_line(ValueError(str(error).partition("\n")[0]), 120)
+    return ""
+
+
+def template(base: Path) -> Iterator[Row]:
+    """Which version of the template is this, and is there a newer one?"""
+    from governed_ml.scaffold.template import origin
+
+    try:
+        known = origin(base)
+    except Problem as problem:
+        yield Row("template", WRONG, str(problem))
+        return
+    ref = known.checkout or "HEAD"
+    here = f"at {known.commit[:12]}"
+    code, said = _asked(base, PATIENCE, "git", "ls-remote", "--", known.template, ref)
+    if code or not said.strip():
+        yield Row("template", NOTE, f"{here}; {known.template} does not say what is newest")
+    elif said.split()[0] != known.commit:
+        yield Row(
+            "template", NOTE, f"{here}; there is a newer one: `uv run governance template update`"
+        )
+    else:
+        yield Row("template", OK, f"{here}, the newest")

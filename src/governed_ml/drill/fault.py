@@ -1,0 +1,146 @@
+"""A fault: what is planted, which command has to see it, and when it counts as caught."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from governed_ml.core.config import Closed
+from governed_ml.core.problem import Problem, first_line
+
+if TYPE_CHECKING:
+    from governed_ml.drill.scratch import Scratch
+
+State = Literal["measured", "registered", "promoted"]
+WORSE = 0.01  # by so much a number has to be above what it was without the fault
+
+
+class Sign(NamedTuple):
+    """What a command says of this fault and of no other: words, of the gate in a rule's reason.
+
+    Of several words each has to be told: what is spoilt in ten ways is caught only if all ten are.
+    """
+
+    words: str | tuple[str, ...]
+    rule: str = ""
+
+    @property
+    def each(self) -> tuple[str, ...]:
+        """Return the words one by one."""
+        return (self.words,) if isinstance(self.words, str) else self.words
+
+
+class Nothing(Problem):
+    """The project has nothing of the kind that is to be spoilt, by its own configuration."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`spring` spoils the scratch copy and returns the sign by which `command` has to tell it."""
+
+    name: str
+    about: str
+    traps: tuple[int, ...]
+    command: tuple[str, ...]
+    spring: Callable[[Scratch], Sign]
+    state: State = "measured"
+
+    @property
+    def by(self) -> str:
+        """Return the command as people write it."""
+        stage = self.command[0] == "stage"
+        return f"dvc repro {self.command[1]}" if stage else f"governance {' '.join(self.command)}"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """Return what it printed, the words that progress is told in left out."""
+        printed = f"{self.err}\n{self.out}".splitlines()
+        return [" ".join(line.split()) for line in printed if line.strip() and line[-1] != "…"]
+
+    @property
+    def rules(self) -> list[dict[str, Any]]:
+        """Return the rules that deny, if this was the gate's decision."""
+        try:
+            found = json.loads(self.out)["rules"]
+        except (ValueError, KeyError, TypeError):
+            return []
+        return [one for one in found if one["verdict"] in ("fail", "insufficient")]
+
+
+class Outcome(Closed):
+    """What became of one fault."""
+
+    fault: str
+    about: str
+    traps: tuple[int, ...]
+    state: Literal["caught", "got through", "not sprung", "not applicable"]
+    by: str = ""
+    reason: str
+    seconds: float = 0.0
+
+
+def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
+    """Return whether the fault was caught, and the one reason that says so (or what was said).
+
+    Red is not enough: the reason has to be this fault's, and not have been there without it.
+    """
+    if now.code == 0:
+        return False, "the command says that all is well"
+    by = _by_rule if sign.rule or now.rules else _by_line
+    found = {words: by(words, sign.rule, clean, now) for words in sign.each}
+    lost = [words for words, line in found.items() if not line]
+    first, *others = found.values()
+    if not lost:
+        return True, f"{first} (and {len(others)} more)" if others else first
+    if others:
+        return False, f"told {len(found) - len(lost)} of {len(found)}, not: {', '.join(lost)}"
+    told = [f"{one['id']}: {one['reason']}" for one in now.rules] or now.lines or ["nothing"]
+    said = first_line(ValueError(" / ".join(told)), 200)
+    return False, f"red, but not for this ({lost[0]}): {said}"
+
+
+def _by_line(words: str, rule: str, clean: Said, now: Said) -> str:
+    before = [line for line in clean.lines if re.search(words, line)] if clean.code else []
+    return next((line for line in now.lines if re.search(words, line) and line not in before), "")
+
+
+def _by_rule(words: str, rule: str, clean: Said, now: Said) -> str:
+    before = {one["id"]: one for one in clean.rules}
+    for one in now.rules:
+        if rule not in ("", one["id"]) or not re.search(words, one["reason"]):
+            continue
+        same = before.get(one["id"])
+        if same is None or not re.search(words, same["reason"]) or _worse(same, one):
+            return f"{one['id']}: {one['reason']}"
+    return ""
+
+
+def _worse(before: dict[str, Any], now: dict[str, Any]) -> bool:
+    values = (before["value"], now["value"])
+    return None not in values and values[1] > values[0] + WORSE
+
+
+@dataclass
+class Tally:
+    """All outcomes, and what has to be known about them."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0: all caught; 1: one got through; 2: one could not be sprung."""
+        states = {one.state for one in self.outcomes}
+        return 1 if "got through" in states else 2 if "not sprung" in states else 0

@@ -1,0 +1,92 @@
+"""Faults in `conf/`: edited by hand, loosened, waived too long, or no configuration at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from governed_ml.core.config import Rule
+from governed_ml.core.problem import Problem
+from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.scratch import Scratch
+
+CONFIG = ("check", "config")
+TIERS = ("minimal", "limited", "high")  # each has a policy
+MEMBERS: dict[str, tuple[str | bytes, str]] = {
+    "data/drill.yaml": ("name: drill\ntask: classification\n", "data.source: is missing"),
+    "model/drill.yaml": ("name: drill\nestimator: {_target_: os.system}\n", "is not from"),
+}
+
+
+def by_hand(scratch: Scratch) -> Sign:
+    """Edit the composed configuration instead of `conf/`."""
+    scratch.edit_yaml("params.yaml", lambda values: values.update(seed=values["seed"] + 1))
+    scratch.commit("Another seed")
+    return Sign(r"seed .*params\.yaml")
+
+
+def numeric(scratch: Scratch) -> Rule:
+    """Return the policy's first rule about one number."""
+    for rule in scratch.params().policy.rules:
+        if rule.metric and not rule.each and rule.block is not None:
+            return rule
+    raise Problem("the policy has no rule about one number")
+
+
+def waived(values: Any, rule: str) -> str:
+    """Waive a rule in a policy until yesterday; return that day."""
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    others = [one for one in values.get("waivers") or [] if one["rule"] != rule]
+    own = {"rule": rule, "reason": "until it is mended", "approved_by": "@somebody"}
+    values["waivers"] = [*others, {**own, "expires": yesterday}]
+    return str(yesterday)
+
+
+def members(scratch: Scratch) -> Sign:
+    """Commit members that nobody could choose, and waivers that are over; then loosen a limit."""
+    rule, told = numeric(scratch), scratch.plant_each("conf/", MEMBERS).each
+    chosen = f"{scratch.params().policy.name}.yaml"
+    one, other = (f"{tier}.yaml" for tier in TIERS if f"{tier}.yaml" != chosen)
+    text = (scratch.project / "conf" / "policy" / chosen).read_bytes()
+    scratch.plant({f"conf/policy/{name}": text for name in (one, other)})
+
+    def too_long(values: Any) -> None:
+        values["name"] = one.removesuffix(".yaml")
+        waived(values, rule.id)
+
+    def no_rule(values: Any) -> None:
+        values["name"] = other.removesuffix(".yaml")
+        values["rules"][0]["when"] = "evidence >="
+
+    def loosened(values: Any) -> None:
+        mine = next(it for it in values["rules"] if it["id"] == rule.id)
+        mine["block"] += 1 if rule.bound == "at_most" else -1
+
+    scratch.edit_yaml(f"conf/policy/{chosen}", lambda values: waived(values, rule.id))
+    scratch.edit_yaml(f"conf/policy/{one}", too_long)
+    scratch.edit_yaml(f"conf/policy/{other}", no_rule)
+    scratch.commit("Nobody has chosen it")
+    scratch.edit_yaml(f"conf/policy/{chosen}", loosened)
+    over = rf"the waiver for {rule.id} expired on "
+    return Sign(
+        (
+            *told,
+            *(rf"policy/{name}: {over}" for name in (chosen, one)),
+            rf"policy/{other}: .* is no CEL",
+            rf"^note: loosened: {rule.id}: block is ",
+        )
+    )
+
+
+def torn(scratch: Scratch) -> Sign:
+    """Commit a configuration that does not compose."""
+    scratch.edit_yaml("conf/config.yaml", lambda values: values.update(seed="none"))
+    scratch.commit("No seed")
+    return Sign(r"conf/config\.yaml: seed: ")
+
+
+FAULTS = (
+    Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
+    Fault("loose-member", "what nobody chose, or waived too long", (29, 30), CONFIG, members),
+    Fault("torn-conf", "conf/ does not compose", (), CONFIG, torn),
+)

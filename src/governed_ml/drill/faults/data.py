@@ -1,0 +1,201 @@
+"""Faults in the data: the contract, drift, fairness, proxies, leaks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from governed_ml.core import tables
+from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.scratch import Scratch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GATE = ("gate", "--json")
+BEYOND = r"at (most|least) [\d.]+ allowed$"
+FEW = 20_000  # rows of a table on which several stages run again
+MOSTLY = 5  # of so many rows all but one are spoilt
+
+
+def thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return about `FEW` rows: what is measured anew takes so much less time."""
+    return frame[frame[tables.ROW] % max(1, len(frame) // FEW) == 0].reset_index(drop=True)
+
+
+def _promised(scratch: Scratch, kind: str) -> str:
+    """Return the first column, not the target, of which the contract promises this."""
+    data = scratch.params().data
+    suite = json.loads((scratch.project / data.contract).read_text(encoding="utf-8"))
+    for one in suite["expectations"]:
+        column = one["kwargs"].get("column")
+        if one["type"] == kind and column not in (None, data.target):
+            return str(column)
+    return data.target  # of which every contract promises that it is there, and complete
+
+
+def rewrite(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change a table of the copy."""
+    table = scratch.project / path
+    frame = change(tables.read(table))
+    table.unlink()  # it may be a link into DVC's cache
+    tables.write(frame, table)
+
+
+def schema(scratch: Scratch) -> Sign:
+    """Rename a column that the contract names."""
+    name = _promised(scratch, "expect_column_values_to_not_be_null")
+    rewrite(scratch, tables.RAW, lambda frame: frame.rename(columns={name: f"{name}_renamed"}))
+    return Sign(rf"missing [^;]*{re.escape(name)}|there is no column {re.escape(name)}")
+
+
+def nulls(scratch: Scratch) -> Sign:
+    """Take most values out of a column that has to be complete."""
+    name = _promised(scratch, "expect_column_values_to_not_be_null")
+    rewrite(
+        scratch,
+        tables.RAW,
+        lambda frame: frame.assign(**{name: frame[name].where(frame.index % MOSTLY == 0)}),
+    )
+    return Sign(rf"{re.escape(name)}: [\d.]+ % null")
+
+
+def drift(scratch: Scratch) -> Sign:
+    """Move a feature of the test rows far away from the training rows."""
+    rule = scratch.rule("drift.{each}.psi_quantile10").id
+    numeric, categorical = scratch.features()
+    name = scratch.passing(rule, numeric + categorical)
+
+    def moved(frame: pd.DataFrame) -> pd.DataFrame:
+        column = frame[name]
+        if name not in numeric:
+            return frame.assign(**{name: column.mode()[0]})
+        return frame.assign(**{name: column + 10 * (1 + column.max() - column.min())})
+
+    rewrite(scratch, tables.TRAIN, thinned)
+    rewrite(scratch, tables.TEST, lambda frame: moved(thinned(frame)))
+    scratch.must("stage", "evaluate")
+    scratch.must("stage", "drift")
+    return Sign(BEYOND, f"{rule}[{name}]")
+
+
+def leak(scratch: Scratch) -> Sign:
+    """Put a copy of the target into a feature."""
+    rule = scratch.rule("evaluate.leak.{each}").id
+    name = scratch.passing(rule, scratch.features()[0])
+
+    def copied(frame: pd.DataFrame) -> pd.DataFrame:
+        spread = float(frame[tables.TARGET].max() - frame[tables.TARGET].min())
+        noise = frame[tables.ROW] % 97 / 97 * spread / 100
+        return frame.assign(**{name: frame[tables.TARGET] + noise})
+
+    for path in (tables.TRAIN, tables.TEST):
+        rewrite(scratch, path, lambda frame: copied(thinned(frame)))
+    scratch.must("stage", "evaluate")
+    return Sign(rf"{re.escape(name)} alone predicts the target", f"{rule}[{name}]")
+
+
+def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
+    """Return attribute → its two largest groups, of the first `count` that have two."""
+    people = tables.read(scratch.project / tables.SENSITIVE_TEST)
+    found = {
+        name: [str(group) for group in people[name].value_counts().index[:2]]
+        for name in scratch.params().data.sensitive
+        if people[name].nunique() > 1
+    }
+    if len(found) < count:
+        raise Nothing(
+            f"of sensitive attributes with two groups there are {len(found)}, it takes {count}"
+        )
+    return dict(list(found.items())[:count])
+
+
+def _favoured(scratch: Scratch) -> pd.Series[bool]:
+    """Return row → whether the model is good to it: the favourable class, or more than half get."""
+    found = tables.read(scratch.project / tables.PREDICTIONS)
+    values = found[found["part"] == "test"].set_index(tables.ROW)["prediction"]
+    return values > (0.5 if scratch.params().data.task == "classification" else values.median())
+
+
+def _gap(scratch: Scratch) -> str:
+    """Return the name of the rule about unequal treatment, for the project's task."""
+    kind = {"classification": "demographic_parity", "regression": "mean_prediction"}
+    return scratch.rule(f"fairness.{{each}}.{kind[scratch.params().data.task]}_difference").id
+
+
+def bias(scratch: Scratch) -> Sign:
+    """Let the model be good to one group only, the one to which it is not so good now."""
+    rule, [(name, pair)] = _gap(scratch), _largest(scratch, 1).items()
+    good = _favoured(scratch)
+    people = tables.read(scratch.project / tables.SENSITIVE_TEST).set_index(tables.ROW)
+    share = good[people.index].groupby(people[name]).mean()
+    low, high = sorted(pair, key=lambda group: share[group], reverse=True)
+
+    def biased(frame: pd.DataFrame) -> pd.DataFrame:
+        told = good[frame[tables.ROW]].map({True: high, False: low}).to_numpy()
+        spoilt = frame[name].isin(pair) & (frame.index % MOSTLY != 0)
+        return frame.assign(**{name: frame[name].mask(spoilt, told)})
+
+    rewrite(scratch, tables.SENSITIVE_TEST, biased)
+    scratch.must("stage", "fairness")
+    return Sign(rf"{re.escape(low)} vs {re.escape(high)};.*{BEYOND}", f"{rule}[{name}]")
+
+
+def subgroup(scratch: Scratch) -> Sign:
+    """Let it be good to two intersections only, so that each attribute alone shows nothing."""
+    rule, [(one, (a, b)), (two, (c, d))] = _gap(scratch), _largest(scratch, 2).items()
+    good = _favoured(scratch)
+
+    def crossed(frame: pd.DataFrame) -> pd.DataFrame:
+        odd = frame[tables.ROW] % 2 == 1
+        mine = good.reindex(frame[tables.ROW], fill_value=False).to_numpy()
+        return frame.assign(
+            **{
+                one: odd.map({True: a, False: b}).astype("str"),
+                two: (odd == mine).map({True: c, False: d}).astype("str"),
+            }
+        )
+
+    for path in (tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST):
+        rewrite(scratch, path, crossed)
+    scratch.must("stage", "fairness")
+    groups = rf"(?:{re.escape(a)}|{re.escape(b)})\*(?:{re.escape(c)}|{re.escape(d)})"
+    return Sign(rf"{groups} vs {groups};.*{BEYOND}", f"{rule}[{one}*{two}]")
+
+
+def proxy(scratch: Scratch) -> Sign:
+    """Let a feature be a copy of a sensitive attribute."""
+    rule, [(name, (a, b))] = (
+        scratch.rule("fairness.{each}.proxy_auc").id,
+        _largest(scratch, 1).items(),
+    )
+    numeric, categorical = scratch.features()
+    train = tables.read(scratch.project / tables.TRAIN)
+    spread = {feature: train[feature].nunique() for feature in numeric + categorical}
+    feature = max(spread, key=lambda one: spread[one])
+    values = train[feature] if feature in numeric else train[feature].astype("category").cat.codes
+    above = (values > values.median()).set_axis(train[tables.ROW])
+    rewrite(
+        scratch,
+        tables.SENSITIVE_TRAIN,
+        lambda frame: frame.assign(
+            **{name: above[frame[tables.ROW]].map({True: a, False: b}).astype("str").to_numpy()}
+        ),
+    )
+    scratch.must("stage", "fairness")
+    words = rf"carried by {re.escape(feature)} \((1\.00|0\.9\d) alone\)"
+    return Sign(words, f"{rule}[{name}]")
+
+
+FAULTS = (
+    Fault("schema", "a column has another name", (8,), ("stage", "validate"), schema),
+    Fault("nulls", "a column is mostly empty", (7,), ("stage", "validate"), nulls),
+    Fault("drift", "a feature has moved", (8,), GATE, drift),
+    Fault("bias", "the model is good to one group only", (10,), GATE, bias),
+    Fault("subgroup", "it is so to an intersection only", (10,), GATE, subgroup),
+    Fault("proxy", "a feature copies a sensitive attribute", (), GATE, proxy),
+    Fault("leak", "a feature copies the target", (), GATE, leak),
+)

@@ -1,0 +1,127 @@
+"""Faults in committed files: the gate's own code, notebooks, secrets, hygiene.
+
+Each is what `governance check NAME` looks for, hook or no hook, in all its variants at once.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from governed_ml.core.repository import git
+from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.scratch import PACKAGE, Scratch
+
+AWS = "key: AK~IAIOSFODNN7EXAMPLA\n"
+RANDOM = "c3VwZXIgbG9uZy~BzdHJpbmcgc2hvdWxkIGNhdXNl/Wx+9Qz"
+SECRETS: dict[str, tuple[str | bytes, str]] = {
+    "aws.md": (AWS, "AWS Access Key"),
+    "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "Private Key"),
+    "login.py": ('pass~word = "Tr0ub4dor&3x"\n', "Secret Keyword"),
+    "login.md": ("Try https:~//jane:Tr0ub4dor3x~@db.contoso.com\n", "Basic Auth"),
+    "token.md": ("gh~p_wWPw5k4aXcaT4fNP0UcnZwJUVFk6LO0pINUx\n", "GitHub Token"),
+    "random.py": (f'A = "{RANDOM}"\n', "Base64 High Entropy"),
+    "hex.py": ('A = "2b00042f7481c7~b056c4b410d28f33cf"\n', "Hex High Entropy"),
+    "plain.yaml": (f"drill: {RANDOM}\n", "Base64 High Entropy"),  # without quotes
+    "package-lock.json": (f'{{"{AWS.strip()}": 1}}\n', "AWS Access Key"),
+    "swagger.md": (AWS, "AWS Access Key"),
+    "picture.svg": (AWS, "AWS Access Key"),
+    "wide.txt": (AWS.replace("~", "").encode("utf-16"), "AWS Access Key"),
+}
+HYGIENE: dict[str, tuple[str | bytes, str]] = {
+    "blanks.txt": ("one  \ntwo\n", "blanks at the end of a line"),
+    "end.txt": ("one", "did not end with one newline"),
+    "ends.txt": (b"one\ntwo\r\nthree\n", "line ends of several kinds"),
+    "merged.txt": ("<~<<<<<< ours\n", "Merge conflict"),
+    "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "has a private key"),
+    "twin.txt": ("one\n", "only in case"),
+    "Twin.txt": ("one\n", "only in case"),
+    "torn.yaml": ("a: [1\n", "."),
+    "torn.json": ('{"a": 1\n', "json decode"),
+    "torn.toml": ("a = [1\n", "."),
+    "wide.txt": ("wide\n".encode("utf-16"), "is not UTF-8"),
+}
+CELL: dict[str, Any] = {"cell_type": "code", "metadata": {}, "source": ["table"], "outputs": []}
+PRINTED = [{"output_type": "stream", "name": "stdout", "text": ["rows\n"]}]
+KEEPS = "keep_output"
+CELLS: dict[str, tuple[dict[str, Any], str]] = {
+    "printed.ipynb": ({"outputs": PRINTED}, "an output"),
+    "counted.ipynb": ({"execution_count": 1}, "an execution count"),
+    "old.ipynb": ({"prompt_number": 1}, "an execution count"),
+    "LOUD.IPYNB": ({"outputs": PRINTED}, "an output"),
+    "kept.ipynb": ({"metadata": {KEEPS: True}}, f"cell 1 says {KEEPS}"),
+    "tagged.ipynb": ({"metadata": {"tags": [KEEPS]}}, f"cell 1 says {KEEPS}"),
+}
+
+
+def governed(scratch: Scratch) -> Sign:
+    """Edit the gate's own code, add to it, take of it away, let another program be called so."""
+    source, schema = f"src/{PACKAGE}/governance", "governance/schemas/decision.json"
+    edited = (scratch.project / f"{source}/policy.py").read_bytes() + b"\n# nobody will notice\n"
+    asked = (scratch.project / "pyproject.toml").read_bytes()
+    asked = asked.replace(b"\n[project.scripts]\n", b'\n[project.scripts]\ndrill = "drill:main"\n')
+    (scratch.project / schema).unlink()
+    scratch.plant({"pyproject.toml": asked})
+    sign = scratch.plant_each(
+        "",
+        {
+            f"{source}/policy.py": (edited, "was changed"),
+            f"{source}/drill.py": ('"""Ours."""\n', "is not the template's"),
+        },
+    )
+    gone, key = rf"{schema}: is missing", r"pyproject\.toml: \[project\.scripts\] is not as"
+    return Sign((*sign.each, gone, key))
+
+
+def notebook(scratch: Scratch) -> Sign:
+    """Commit notebooks with what they printed, or a mark that keeps it."""
+    form: dict[str, Any] = {"metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    books = {
+        name: (json.dumps(form | {"cells": [CELL | cell]}), words)
+        for name, (cell, words) in CELLS.items()
+    }
+    state = form | {"cells": [CELL], "metadata": {"widgets": {"state": {}}}}
+    kept = form | {"cells": [CELL], "metadata": {KEEPS: True}}
+    sheet = form | {"worksheets": [{"cells": [CELL | {"outputs": PRINTED}]}]}
+    books["widgets.ipynb"] = (json.dumps(state), "the state of widgets")
+    books["all.ipynb"] = (json.dumps(kept), f"the notebook says {KEEPS}")
+    books["sheet.ipynb"] = (json.dumps(sheet), "an output")
+    books["torn.ipynb"] = ('{"cells": [\n', "no notebook that can be read")
+    return scratch.plant_each("notebooks/drill/", books)
+
+
+def secrets(scratch: Scratch) -> Sign:
+    """Commit keys and passwords, also where a scanner that goes by names does not look."""
+    sign = scratch.plant_each("docs/drill/", SECRETS)
+    scratch.plant({"reports/drill.md": AWS})
+    return Sign((*sign.each, r"^reports/drill\.md: .*AWS Access Key"))
+
+
+def hygiene(scratch: Scratch) -> Sign:
+    """Commit what is left over, torn, or the same name twice."""
+    return scratch.plant_each("docs/drill/", HYGIENE)
+
+
+def removed(scratch: Scratch) -> Sign:
+    """Only take files away: no hook runs for a file that is not there any more."""
+    contract = scratch.params().data.contract
+    schema, evidence = "governance/schemas/decision.json", "reports/evidence/drift.json"
+    git(scratch.project, "rm", "--quiet", "--force", "--", contract, schema, evidence)
+    return Sign(
+        (
+            rf"{schema}: is missing, and it is the template's",
+            rf"{evidence}: is missing, and drift wrote it",
+            r"^note: loosened: validate\.contract",
+        )
+    )
+
+
+FAULTS = (
+    Fault(
+        "governed-file", "the gate's code was edited", (40,), ("check", "governed-files"), governed
+    ),
+    Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
+    Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),
+    Fault("unclean-file", "torn files, and what merges leave", (), ("check", "hygiene"), hygiene),
+    Fault("removed-file", "what a commit takes away", (40,), ("check", "removed"), removed),
+)

@@ -1,0 +1,90 @@
+"""Faults in workflows and actions: loose, silent, with too many rights."""
+
+from __future__ import annotations
+
+from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.scratch import Scratch
+
+PIN = f"actions/checkout@{'3d3c42e5' * 5}"
+SECRET = "${{ secrets.TOKEN }}"  # noqa: S105 - a name
+LOOSE = f"""\
+on: [push, pull_request_target, workflow_run, issue_comment]
+permissions: write-all
+env: {{TOKEN: "{SECRET}"}}
+jobs:
+  loose:
+    runs-on: ubuntu-24.04
+    permissions: write-all
+    continue-on-error: true
+    container: debian:12
+    services: {{one: {{image: "redis:7"}}}}
+    steps:
+      - uses: actions/cache@v4
+      - uses: {PIN}
+      - uses: docker://alpine:3
+      - {{name: silent-true, run: "governance gate || true"}}
+      - {{name: silent-colon, run: "governance gate || :"}}
+      - {{name: silent-exit, run: "governance gate || exit 0"}}
+      - {{name: silent-set, run: "set +e"}}
+      - {{name: silent-end, run: "governance gate; true"}}
+      - {{name: silent-echo, run: "governance gate || echo failed"}}
+      - {{name: silent-option, run: "set +o pipefail"}}
+      - {{name: silent-behind, run: "governance gate &"}}
+      - {{name: passed-over, continue-on-error: true, run: governance gate}}
+      - {{name: shelled, shell: sh, run: governance gate}}
+  handing:
+    permissions: {{contents: read}}
+    uses: ./.github/workflows/other.yml
+    secrets: inherit
+  unguarded:
+    runs-on: ubuntu-24.04
+    permissions: {{contents: read}}
+    defaults: {{run: {{shell: sh}}}}
+    steps:
+      - env: {{TOKEN: "{SECRET}"}}
+        run: governance gate
+"""
+ACTION = f"""\
+name: Ours
+description: Ours
+runs:
+  using: composite
+  image: debian:12
+  steps:
+    - run: make {SECRET}
+"""
+TOLD = (  # of the workflow
+    *("pull_request_target: runs with", "workflow_run: runs with", "issue_comment: runs with"),
+    *("the default shell has no pipefail", "permissions at the top are", "a secret that every job"),
+    *("loose: no permissions of its own", "loose: continue-on-error turns red into green"),
+    *("image debian:12 has no digest", "image redis:7 has no", "image docker://alpine:3 has no"),
+    *("actions/cache@v4 is no commit", "has no comment on its line that says its version"),
+    *(r"silent-true: `\|\| true` turns", r"silent-colon: `\|\| :` turns", "silent-end: `; true`"),
+    *(r"silent-echo: `\|\| echo` turns", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
+    *(r"silent-exit: `\|\| exit 0` turns", r"silent-set: `set \+e` turns"),
+    *("passed-over: continue-on-error turns", "shelled: the shell is sh"),
+    *("unguarded: the shell is sh", "unguarded: a secret that no environment guards"),
+    "handing: hands every secret on",
+)
+OTHERS = {
+    "workflows/torn.yaml": ("on: [\n", "is no YAML"),
+    "workflows/list.yml": ("- a\n", "is empty"),
+    "workflows/form.yml": ("on: push\njobs: [a]\n", "has another form than GitHub's"),
+    "workflows/idle.yml": ("name: idle\n", "no event at all"),
+    "actions/ours/action.yaml": (ACTION, "the shell is None"),
+}
+
+
+def workflow(scratch: Scratch) -> Sign:
+    """Commit workflows and an action with everything that they must not have."""
+    sign = scratch.plant_each(".github/", OTHERS)
+    elsewhere = scratch.plant_each("", {"tools/ours/action.yml": (ACTION, "the shell is None")})
+    scratch.plant({".github/workflows/loose.yml": LOOSE})
+    told = [rf"workflows/loose\.yml: .*{words}" for words in TOLD]
+    told += [rf"ours/action\.yaml: {words}" for words in ("a secret in an", "image debian:12")]
+    return Sign((*sign.each, *elsewhere.each, *told))
+
+
+FAULTS = (
+    Fault("silent-workflow", "failures are passed over", (18,), ("check", "workflows"), workflow),
+)

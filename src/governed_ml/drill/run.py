@@ -1,0 +1,107 @@
+"""Spring faults one by one on a scratch copy, and judge what the commands say."""
+
+from __future__ import annotations
+
+import difflib
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import say
+from governed_ml.drill.clone import fingerprint, require_same
+from governed_ml.drill.fault import Fault, Nothing, Outcome, Tally, judged
+from governed_ml.drill.faults import (
+    config,
+    data,
+    environment,
+    evidence,
+    files,
+    ledger,
+    lineage,
+    people,
+    production,
+    tables,
+    workflows,
+)
+from governed_ml.drill.scratch import Scratch
+from governed_ml.drill.states import enter, judge
+
+FILES = (
+    *(files, tables, workflows, people, config),
+    *(lineage, environment),
+)
+FAULTS = {
+    fault.name: fault
+    for module in (data, evidence, *FILES, ledger, production)
+    for fault in module.FAULTS
+}
+
+
+def chosen(names: list[str]) -> list[Fault]:
+    """Return faults by name, in the order in which they are sprung; all without a name."""
+    for name in names:
+        if name not in FAULTS:
+            near = difflib.get_close_matches(name, FAULTS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(FAULTS)}"
+            raise Problem(f"no fault {name!r}: {hint}")
+    return [fault for name, fault in FAULTS.items() if not names or name in names]
+
+
+def run(base: Path, faults: list[Fault]) -> Tally:
+    """Spring faults; refuse the result if the real repository has changed meanwhile.
+
+    What needs a registered model takes long to begin: it goes on beside the others, in a copy of
+    its own.
+    """
+    before = fingerprint(base)
+    with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as folder:
+        home = Path(folder).resolve()
+        say(f"copying {base.name} to {home}")
+        scratch = Scratch(base, home / "measured", say)
+        enter(scratch, "measured")
+        judge(scratch)
+        lanes = [
+            [one for one in faults if (one.state == "measured") is measured]
+            for measured in (False, True)
+        ]
+        copies = [scratch.fork(home / "registered") if lanes[0] else scratch, scratch]
+        with ThreadPoolExecutor(len(lanes)) as pool:
+            done = [one for lane in pool.map(_lane, copies, lanes) for one in lane]
+        require_same(before, fingerprint(base))
+    order = list(FAULTS)
+    return Tally(sorted(done, key=lambda one: order.index(one.fault)), scratch.notes)
+
+
+def _lane(scratch: Scratch, faults: list[Fault]) -> list[Outcome]:
+    done: list[Outcome] = []
+    for fault in faults:
+        outcome = spring(scratch, fault)
+        scratch.say(f"{fault.name}: {outcome.state} ({outcome.seconds:.0f} s)")
+        done.append(outcome)
+    return done
+
+
+def spring(scratch: Scratch, fault: Fault) -> Outcome:
+    """Plant one fault in the state that it starts from, and look what its command says."""
+    told: dict[str, Any] = {"fault": fault.name, "about": fault.about, "traps": fault.traps}
+    try:
+        enter(scratch, fault.state)
+        clean = scratch.clean(fault.state, fault.command)
+        scratch.restore(fault.state)
+        started = time.perf_counter()
+        sign = fault.spring(scratch)
+    except Nothing as problem:
+        return Outcome(**told, state="not applicable", reason=str(problem))
+    except Problem as problem:
+        return Outcome(**told, state="not sprung", reason=str(problem))
+    caught, reason = judged(sign, clean, scratch.run(*fault.command))
+    return Outcome(
+        **told,
+        state="caught" if caught else "got through",
+        by=fault.by,
+        reason=reason,
+        seconds=round(time.perf_counter() - started, 1),
+    )

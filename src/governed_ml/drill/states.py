@@ -1,0 +1,144 @@
+"""The states that faults start from: the line ran; a model is registered; it is champion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core import tables
+from governed_ml.core.problem import Problem
+from governed_ml.drill.fault import State
+from governed_ml.drill.scratch import Scratch
+from governed_ml.ledger.approvers import PATH as APPROVERS
+from governed_ml.registry import signing
+
+ROWS = 50  # that the champion predicts
+
+
+def _measure(scratch: Scratch) -> None:
+    """Have the line run where it has to, and keep what it measured."""
+    if scratch.params().notify.url is not None:  # a copy tells nobody
+        scratch.edit_yaml("conf/config.yaml", lambda conf: conf["notify"].update(url=None))
+    scratch.say("running what has not run of the line")
+    scratch.dvc("repro")
+    scratch.commit("The line ran")
+
+
+def enter(scratch: Scratch, state: State) -> None:
+    """Make a state, and those before it, unless it is there; what failed is not tried again."""
+    if state in scratch.lost:
+        raise scratch.lost[state]
+    if (scratch.home / state).exists():
+        return
+    before = BEFORE[state]
+    if before is not None:
+        enter(scratch, before)
+        scratch.restore(before)
+    try:
+        MAKE[state](scratch)
+    except Problem as problem:
+        scratch.lost[state] = problem
+        raise
+    scratch.keep(state)
+    scratch.say(f"the copy is {state}")
+
+
+def judge(scratch: Scratch) -> None:
+    """Have the gate judge what nobody has spoilt; say so if the project's own decision is deny."""
+    denied = scratch.clean("measured", ("gate", "--json"))
+    if denied.code == 2:
+        raise Problem(f"in the copy, the gate cannot judge: {(denied.lines or ['nothing'])[-1]}")
+    if denied.code:
+        scratch.notes.append(
+            f"the project's own decision is deny ({len(denied.rules)} rules): what counts as "
+            "caught is only what they did not say before"
+        )
+
+
+def _register(scratch: Scratch) -> None:
+    """Register the copy's model, with the drill's own people and keys."""
+    _let_through(scratch)
+    signing.generate(scratch.model_key, scratch.project)
+    people = [
+        {
+            "name": f"drill-{role}",
+            "roles": [role],
+            "emails": [f"{role}@drill.invalid"],
+            "keys": [{"key": _ssh_key(scratch.home / "keys" / role)}],
+        }
+        for role in _roles(scratch)
+    ]
+    listed = {"people": people, "model_keys": [{"key": signing.public_of(scratch.model_key)}]}
+    (scratch.project / APPROVERS).write_text(json.dumps(listed, indent=1), encoding="utf-8")
+    scratch.commit("Who may approve in the drill")
+    scratch.dvc("push", "--quiet")
+    scratch.say("registering: everything is measured anew, outside DVC")
+    scratch.must("register")
+
+
+def _promote(scratch: Scratch) -> None:
+    """Approve the version in every role, promote it, and set rows aside to predict."""
+    for role in _roles(scratch):
+        scratch.say(f"approving as {role}")
+        key = str(scratch.home / "keys" / role)
+        scratch.must("approve", "1", "--as", f"drill-{role}", "--key", key)
+    scratch.say("promoting")
+    scratch.must("promote", "1")
+    rows = tables.read(scratch.project / tables.RAW).head(ROWS)
+    tables.write(rows, scratch.project / tables.RAW.with_name("rows.parquet"))
+
+
+def _roles(scratch: Scratch) -> list[str]:
+    approvals = scratch.params().policy.approvals
+    return list(dict.fromkeys(approvals.roles)) if approvals else []
+
+
+def _let_through(scratch: Scratch) -> None:
+    """Leave out of the copy's policy what keeps a model from becoming champion there."""
+    denied = {one["id"].partition("[")[0] for one in _denying(scratch)}
+    policy = scratch.params().policy
+    if not denied and policy.approvals is not None:
+        return
+
+    def loosen(values: Any) -> None:
+        values["rules"] = [rule for rule in values["rules"] if rule["id"] not in denied]
+        values["waivers"] = []
+        values.setdefault("approvals", {"roles": ["model-owner"], "valid_days": 1})
+        values.pop("floor", None)
+
+    scratch.edit_yaml(f"conf/policy/{policy.name}.yaml", loosen)
+    scratch.dvc("repro")
+    scratch.notes.append(
+        f"for what needs a champion, the copy's policy goes without {', '.join(sorted(denied))}"
+        if denied
+        else "for what needs a champion, the copy's policy asks the model-owner for a yes"
+    )
+
+
+def _denying(scratch: Scratch) -> list[dict[str, Any]]:
+    return scratch.clean("measured", ("gate", "--json")).rules
+
+
+def _ssh_key(path: Path) -> str:
+    """Make an SSH key without a password; return the public half."""
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", str(path)]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise Problem("ssh-keygen does not make a key: install OpenSSH") from error
+    return path.with_suffix(".pub").read_text(encoding="utf-8").strip()
+
+
+BEFORE: dict[State, State | None] = {
+    "measured": None,
+    "registered": "measured",
+    "promoted": "registered",
+}
+MAKE: dict[State, Callable[[Scratch], None]] = {
+    "measured": _measure,
+    "registered": _register,
+    "promoted": _promote,
+}

@@ -1,0 +1,1 @@
+"""Settings, preflight, reviews, policy diff, workflow output."""

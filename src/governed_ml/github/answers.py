@@ -1,0 +1,112 @@
+"""What is used of GitHub's answers about settings; other fields may change and stop nothing."""
+
+from __future__ import annotations
+
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
+
+from governed_ml.github.settings import Values
+
+
+class Answer(BaseModel):
+    """What is used of an answer of GitHub's."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Reviewer(Answer):
+    """Who reviews in an environment: an account, or a team."""
+
+    kind: str = Field(validation_alias="type")
+    login: str = Field(default="", validation_alias=AliasPath("reviewer", "login"))
+    slug: str = Field(default="", validation_alias=AliasPath("reviewer", "slug"))
+
+
+class Protection(Answer):
+    """One rule of an environment."""
+
+    type: str
+    wait_timer: int = 0
+    prevent_self_review: bool = False
+    reviewers: list[Reviewer] = []
+
+
+class Environment(Answer):
+    """An environment."""
+
+    name: str
+    protection_rules: list[Protection] = []
+    protected_only: bool | None = Field(
+        default=None, validation_alias=AliasPath("deployment_branch_policy", "protected_branches")
+    )
+    can_admins_bypass: bool | None = None
+
+
+class Pattern(Answer):
+    """A branch or tag that an environment takes."""
+
+    id: int
+    name: str
+    type: str = "branch"
+
+
+class Patterns(Answer):
+    """All of them."""
+
+    total_count: int
+    branch_policies: list[Pattern]
+
+
+class Named(Answer):
+    """A ruleset in the list of them; an account or a team, whose name was asked for."""
+
+    id: int
+    name: str | None = None
+
+
+class Rule(Answer):
+    """A rule of a branch."""
+
+    type: str
+    parameters: Values = {}
+
+
+class Ruleset(Answer):
+    """A ruleset."""
+
+    target: str
+    enforcement: str
+    bypass_actors: list[Values] | None = None  # only who may change the ruleset sees them
+    include: list[str] = Field(
+        default=[], validation_alias=AliasPath("conditions", "ref_name", "include")
+    )
+    exclude: list[str] = Field(
+        default=[], validation_alias=AliasPath("conditions", "ref_name", "exclude")
+    )
+    rules: list[Rule] = []
+
+
+class Branch(Answer):
+    """A branch: its commit, and whether the classic protection is on."""
+
+    sha: str = Field(validation_alias=AliasPath("commit", "sha"), pattern=r"^[0-9a-f]{40,64}$")
+    classic: bool = Field(default=False, validation_alias=AliasPath("protection", "enabled"))
+
+
+class Pull(Answer):
+    """From where to where a pull request goes."""
+
+    head: str = Field(validation_alias=AliasPath("head", "ref"))
+    base: str = Field(validation_alias=AliasPath("base", "ref"))
+
+
+class Fault(Answer):
+    """A line of CODEOWNERS that GitHub ignores."""
+
+    line: int
+    kind: str
+
+
+class Faults(Answer):
+    """All of them."""
+
+    errors: list[Fault]

@@ -1,0 +1,204 @@
+"""Holds GitHub's settings against what they must be; with an administrator's token, sets them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from governed_ml.core.config import Closed
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import PROTECTED, content
+from governed_ml.github import settings as settings
+from governed_ml.github.client import Refused
+from governed_ml.github.settings import Becomes, Values, Wanted, differences
+from governed_ml.github.state import ADMIN, CODEOWNERS, Hub, opened
+from governed_ml.ledger.rules_in_force import Today
+from governed_ml.ledger.storage import BRANCH
+
+Put = Callable[[Values | None, Values], None]
+
+
+class Setting(Closed):
+    """One setting, and how it stands."""
+
+    name: str
+    state: Literal["as wanted", "differs", "unknown"]
+    lines: list[str] = Field(default_factory=list)
+
+
+class Report(Closed):
+    """All settings."""
+
+    settings: list[Setting]
+    notes: list[str]
+    changed: list[str] = Field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0: as wanted; 1: something differs; 2: something could not be seen."""
+        states = {one.state for one in self.settings}
+        return 2 if "unknown" in states else 1 if "differs" in states else 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One setting: how to look at it, what it must become, how to set it (None: people must)."""
+
+    name: str
+    look: Callable[[], Values | None]
+    becomes: Becomes
+    put: Put | None
+    optional: bool = False  # where GitHub does not offer it, nothing is missing
+
+    def setting(self) -> Setting:
+        """Look, and compare."""
+        try:
+            found = self.look()
+        except Refused as no:
+            if no.status not in (403, 404):
+                raise
+            return Setting(name=self.name, state="unknown", lines=[str(no)])
+        lines = [] if found is None and self.optional else differences(found, self.becomes(found))
+        return Setting(name=self.name, state="differs" if lines else "as wanted", lines=lines)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What must be, at one repository."""
+
+    parts: list[Part]
+    notes: list[str]
+
+    def compare(self) -> Report:
+        """Hold every setting against what it must be."""
+        return Report(settings=[part.setting() for part in self.parts], notes=self.notes)
+
+    def apply(self, say: Callable[[str], None]) -> Report:
+        """Set what differs, and look again; nothing is touched unless everything can be seen."""
+        before = self.compare()
+        unseen = [one for one in before.settings if one.state == "unknown"]
+        if unseen:
+            raise Problem(f"nothing was changed: {unseen[0].name}: {unseen[0].lines[0]}")
+        changed: list[str] = []
+        for part, one in zip(self.parts, before.settings, strict=True):
+            if one.state == "differs" and part.put is not None:
+                found = part.look()
+                part.put(found, part.becomes(found))
+                changed.append(part.name)
+                say(f"{part.name}: set")
+        after = self.compare() if changed else before
+        return after.model_copy(update={"changed": changed})
+
+
+@contextmanager
+def planned(base: Path) -> Generator[Plan]:
+    """Open the repository's settings, and say what they must be."""
+    with opened(base, ADMIN) as hub:
+        now, _ = hub.today(base)
+        texts = {
+            name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode(
+                "utf-8", "replace"
+            )
+            for name in settings.CHECKS
+        }
+        wanted = settings.wanted(now, texts)
+        yield Plan(_parts(hub, base, now, wanted), wanted.notes)
+
+
+def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
+    rulesets = {PROTECTED: settings.main_rules(wanted.checks), BRANCH: settings.ledger_rules()}
+    plain = [
+        ("Actions", "/actions/permissions", settings.ACTIONS_POLICY),
+        ("the workflows' token", "/actions/permissions/workflow", settings.TOKEN_POLICY),
+    ]
+    fork = "/actions/permissions/fork-pr-contributor-approval"
+    parts = [
+        Part(
+            f"environment {name}",
+            partial(_environment, hub, name, reviewers),
+            settings.environment_becomes(reviewers),
+            partial(_put_environment, hub, name),
+        )
+        for name, reviewers in wanted.environments.items()
+    ]
+    parts += [
+        Part(
+            f"ruleset {_ruleset(branch)}",
+            partial(hub.ruleset, _ruleset(branch)),
+            settings.ruleset_becomes(branch, rules),
+            partial(_put_ruleset, hub, _ruleset(branch)),
+        )
+        for branch, rules in rulesets.items()
+    ]
+    parts += [_plain(hub, *one) for one in plain]
+    parts.append(_plain(hub, "pull requests from forks", fork, settings.FORK_POLICY, optional=True))
+    owners, errors = partial(hub.codeowners, base, now.commit), settings.NO_ERRORS
+    return [*parts, Part(CODEOWNERS, owners, settings.values_become(errors), None)]
+
+
+def _plain(hub: Hub, name: str, path: str, values: Values, *, optional: bool = False) -> Part:
+    def put(_: Values | None, to_be: Values) -> None:
+        keys = [*values, *(["allowed_actions"] if "allowed_actions" in to_be else [])]
+        hub.send(name, "PUT", path, {key: to_be[key] for key in keys})
+
+    becomes = settings.values_become(values)
+    return Part(name, partial(hub.values, name, path), becomes, put, optional)
+
+
+def _ruleset(branch: str) -> str:
+    return f"governance: {branch}"
+
+
+def _environment(hub: Hub, name: str, reviewers: list[str]) -> Values | None:
+    """Return an environment as it is, once GitHub knows everybody who has still to be named."""
+    found = hub.environment(name)
+    for handle in reviewers:
+        if found is None or handle.lower() not in found["reviewers"]:
+            hub.account(handle)
+    return found
+
+
+def _put_environment(hub: Hub, name: str, found: Values | None, to_be: Values) -> None:
+    """Make an environment, or set it; all of its protection with one request."""
+    path, what = f"/environments/{name}", f"the environment {name}"
+    body = {key: to_be[key] for key in ("wait_timer", "prevent_self_review", "can_admins_bypass")}
+    body["reviewers"] = [hub.account(handle) for handle in to_be["reviewers"]]
+    allowed = {"protected_branches": False, "custom_branch_policies": True}
+    hub.send(what, "PUT", path, body | {"deployment_branch_policy": allowed})
+    patterns = hub.patterns(name)
+    wanted = [{"name": branch, "type": "branch"} for branch in to_be["branches"]]
+    for one in patterns:
+        if {"name": one.name, "type": one.type} not in wanted:
+            hub.send(what, "DELETE", f"{path}/deployment-branch-policies/{one.id}")
+    there = [{"name": one.name, "type": one.type} for one in patterns]
+    for pattern in wanted:
+        if pattern not in there:
+            hub.send(what, "POST", f"{path}/deployment-branch-policies", pattern)
+
+
+def _put_ruleset(hub: Hub, name: str, found: Values | None, to_be: Values) -> None:
+    """Make a ruleset, or set it."""
+    body = {key: to_be[key] for key in ("target", "enforcement", "bypass_actors")}
+    body["conditions"] = {"ref_name": {key: to_be[key] for key in ("include", "exclude")}}
+    body["rules"] = [_rule(kind, parameters) for kind, parameters in to_be["rules"].items()]
+    path, method = (f"/rulesets/{found['id']}", "PUT") if found else ("/rulesets", "POST")
+    hub.send(f"the ruleset {name}", method, path, {"name": name} | body)
+
+
+def _rule(kind: str, parameters: Values) -> Values:
+    """Return a rule as GitHub takes it: without what is not set, and with what it insists on."""
+    if kind == "pull_request":
+        parameters = {"required_review_thread_resolution": False} | parameters
+    if kind == "required_status_checks":
+        checks = [
+            {key: value for key, value in one.items() if value is not None}
+            for one in parameters["required_status_checks"]
+        ]
+        parameters = parameters | {"required_status_checks": checks}
+    return {"type": kind} | ({"parameters": parameters} if parameters else {})

@@ -1,0 +1,187 @@
+"""A patch becomes a pull request of a branch of its own: over nobody's commit, and only one.
+
+The token that pushes it is kept where only a run of the protected branch gets it, and the patch is
+data there: whoever made it ran without the token.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from pydantic import BaseModel, ConfigDict
+
+from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.core.repository import LOOPBACK, PROTECTED, REMOTE, attempt, git, precedes
+from governed_ml.github.answers import Branch
+from governed_ml.github.client import at, read_all
+from governed_ml.github.preflight import environment_doubts
+from governed_ml.github.state import READER, Hub, opened
+
+AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
+Say = Callable[[str], None]
+
+
+class Pull(BaseModel):
+    """A pull request of ours."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+    number: int
+    title: str
+    html_url: str
+    body: str | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is proposed, from which branch, with whose token."""
+
+    branch: str
+    subject: str
+    """How the subject of each of our commits begins; no other commit is pushed over."""
+    commit: str
+    title: str
+    body: str
+    token: str
+    """The variable that holds the token, and the environment that keeps it."""
+    environment: str
+    rights: str
+    refused: Callable[[str], str | None] = lambda _: None
+    """Why a push was refused, from what git said, if there is more to say than that."""
+
+    def secret(self) -> str:
+        """Return the token, which GitHub is asked with from now on."""
+        found = token(self.token, self.environment, self.rights)
+        os.environ["GITHUB_TOKEN"] = found
+        return found
+
+
+def token(name: str, environment: str, rights: str, why: str = "") -> str:
+    """Return a token from its variable, or say what to set."""
+    found = os.environ.get(name, "").strip()
+    if not found:
+        raise Problem(
+            f"{name} is not set{why}: make {rights}, and put it into the environment "
+            f"{environment} of the repository"
+        )
+    return found
+
+
+def doubts(base: Path, environment: str) -> list[str]:
+    """Return why the token would not be safe, before a job names its environment."""
+    with opened(base, READER) as hub:
+        found = hub.environment(environment)
+        main = hub.get(Branch, f"the branch {PROTECTED}", f"/branches/{PROTECTED}")
+        return environment_doubts(environment, found, main.classic, reviewed=False)
+
+
+def applied(base: Path, patch: Path, mend: str) -> tuple[str, list[str]]:
+    """Return the tree of HEAD with a patch, and what it changes; the working tree stays."""
+    try:
+        given = patch.read_bytes()
+    except OSError as error:
+        raise Problem(f"{patch} cannot be read ({cause(error)}): {mend}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        index = str(Path(folder) / "index")
+        git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
+        words = ("apply", "--cached", "--whitespace=nowarn", "-")
+        done = attempt(base, *words, stdin=given, GIT_INDEX_FILE=index)
+        if done.returncode:
+            raise Problem(f"{patch.name} is no change of this commit: {mend}")
+        tree = git(base, "write-tree", GIT_INDEX_FILE=index)
+    names = git(base, "diff", "--name-only", "--no-renames", "-z", "HEAD", tree).split("\0")
+    return tree, [name for name in names if name]
+
+
+def committed(base: Path, tree: str, message: str) -> str:
+    """Make a commit after HEAD, in no branch; the working tree stays as it is."""
+    who = {}
+    for part in ("AUTHOR", "COMMITTER"):
+        who |= {f"GIT_{part}_NAME": AUTHOR[0], f"GIT_{part}_EMAIL": AUTHOR[1]}
+    return git(base, "commit-tree", tree, "-p", "HEAD", stdin=f"{message}\n".encode(), **who)
+
+
+def propose(base: Path, wanted: Proposal, say: Say) -> Pull:
+    """Push the commit to its branch, open or bring up to date its pull request; return that."""
+    secret = wanted.secret()
+    with opened(base, f"{wanted.token} has to be {wanted.rights}") as hub:
+        there = pull_of(hub, wanted.branch)
+        if _push(base, wanted, _credentials(base, secret)):
+            say(f"{wanted.commit[:12]} is pushed to {wanted.branch}")
+        values = {"title": wanted.title, "body": wanted.body}
+        if there is None:
+            where = {"head": wanted.branch, "base": PROTECTED}
+            hub.send("a new pull request", "POST", "/pulls", values | where)
+            there = pull_of(hub, wanted.branch)
+        elif (there.title, there.body) != tuple(values.values()):
+            hub.send(f"pull request {there.number}", "PATCH", f"/pulls/{there.number}", values)
+    if there is None:
+        branch = wanted.branch
+        raise Problem(f"GitHub took a pull request from {branch}, and has none: run this again")
+    return there
+
+
+def pull_of(hub: Hub, branch: str) -> Pull | None:
+    """Return the open pull request of a branch of ours, if there is one."""
+    head = quote(f"{hub.name.partition('/')[0]}:{branch}")
+    path = f"/repos/{hub.name}/pulls?state=open&base={PROTECTED}&head={head}"
+    found = read_all(Pull, "pull requests", at(hub.github, path), hub.need)
+    return found[0] if found else None
+
+
+def _push(base: Path, wanted: Proposal, given: dict[str, str]) -> bool:
+    """Push the commit, unless the branch has the same; never over anybody else's commit."""
+    branch, ref = wanted.branch, f"refs/heads/{wanted.branch}"
+    done = attempt(base, "ls-remote", REMOTE, ref, stdin=b"", **given)
+    if done.returncode:
+        raise Problem(f"{REMOTE} cannot be asked for {branch}: {_said(done.stderr)}")
+    old = done.stdout.decode().partition("\t")[0]
+    if old:
+        words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, ref)
+        git(base, *words, stdin=b"", **given)
+        ours = re.compile(rf"{re.escape(f'{AUTHOR[1]} {wanted.subject}')} \([0-9a-f]{{12}}\)")
+        said = git(base, "log", "-1", "--format=%ae %s", old)
+        if not ours.fullmatch(said) or not precedes(base, f"{old}^", "HEAD"):
+            raise Problem(
+                f"somebody committed to {branch}: merge or close its pull request, delete the "
+                "branch, and run this again",
+                1,
+            )
+        same = ("rev-parse", f"{old}^{{tree}}", f"{old}^")
+        new = ("rev-parse", f"{wanted.commit}^{{tree}}", f"{wanted.commit}^")
+        if git(base, *same) == git(base, *new):
+            return False
+    options = ["--quiet", "--no-follow-tags", "--no-signed", "--recurse-submodules=no"]
+    options += [f"--force-with-lease={ref}:{old}", REMOTE, f"{wanted.commit}:{ref}"]
+    done = attempt(base, "push", *options, stdin=b"", **given)
+    if done.returncode:
+        said = _said(done.stderr)
+        raise Problem(
+            wanted.refused(said) or f"{REMOTE} does not take {branch}, nothing was pushed: {said}"
+        )
+    return True
+
+
+def _credentials(base: Path, secret: str) -> dict[str, str]:
+    """Return the variables by which git shows the token to the remote's server, and only there."""
+    url = urlsplit(git(base, "remote", "get-url", REMOTE))
+    local = url.scheme == "http" and LOOPBACK.fullmatch(url.hostname or "")
+    if not (url.scheme == "https" or local):
+        return {}  # over SSH, a person has a key
+    server = f"{url.scheme}://{url.netloc.rpartition('@')[2]}/"
+    basic = base64.b64encode(f"x-access-token:{secret}".encode()).decode()
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"http.{server}.extraheader",
+        "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {basic}",
+    }
+
+
+def _said(stderr: bytes) -> str:
+    return first_line(ValueError(stderr.decode(errors="replace")), 200)

@@ -1,0 +1,1 @@
+"""Events, chain, storage in git, remote, signatures, approvers, verification."""

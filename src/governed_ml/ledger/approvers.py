@@ -1,0 +1,133 @@
+"""Who may say yes: `governance/approvers.yaml`, as the protected branch has it."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from governed_ml.core.config import Closed
+from governed_ml.core.problem import Problem, explain_invalid, first_line
+from governed_ml.core.repository import PROTECTED, content, protected
+from governed_ml.ledger.signatures import Signer
+
+PATH = "governance/approvers.yaml"
+
+
+class Key(Closed):
+    """A public key and the days on which it counts; a revoked key gets an `until` or is removed."""
+
+    key: str = Field(min_length=20)
+    since: date | None = None
+    until: date | None = None
+
+    def counts(self, day: date) -> bool:
+        """Return whether the key is valid on a day."""
+        return (self.since is None or self.since <= day) and (
+            self.until is None or day < self.until
+        )
+
+    @property
+    def bare(self) -> str:
+        """Return an SSH key without its comment, another key without white space at its ends."""
+        words = self.key.split()
+        return (
+            " ".join(words[:2])
+            if self.key.startswith(("ssh-", "sk-", "ecdsa-"))
+            else "".join(words)
+        )
+
+
+SSH = re.compile(r"(ssh-|ecdsa-sha2-|sk-)[A-Za-z0-9@.-]+ +[A-Za-z0-9+/]{40,}={0,2}( .*)?")
+
+
+class SshKey(Key):
+    """A public key of OpenSSH, as in a `.pub` file."""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        words = self.key.split()
+        if not SSH.fullmatch(self.key.strip()) or len(words[1]) % 4:
+            raise ValueError("this is no public SSH key: copy the line of its .pub file")
+        return self
+
+
+class ModelKey(Key):
+    """A public key in PEM, as `governance keygen` prints it."""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if not self.key.strip().startswith("-----BEGIN PUBLIC KEY-----"):
+            raise ValueError("this is no public key in PEM: copy what `governance keygen` prints")
+        return self
+
+
+class Person(Closed):
+    """Somebody who may approve, and how that person is known to git and GitHub."""
+
+    name: str = Field(min_length=1, pattern=r"^\S(.*\S)?$")
+    roles: list[str] = Field(min_length=1)
+    emails: list[str] = Field(
+        min_length=1, description="addresses in git: nobody approves own work"
+    )
+    github: str | None = None
+    keys: list[SshKey] = Field(default_factory=list)
+
+
+class Recorder(SshKey):
+    """A key that signs ledger events: a person's or a workflow's."""
+
+    name: str = Field(min_length=1)
+
+
+class Approvers(Closed):
+    """The whole file."""
+
+    people: list[Person] = Field(default_factory=list)
+    ledger: list[Recorder] = Field(default_factory=list)
+    model_keys: list[ModelKey] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        """Nobody is there twice: one person must not count as two."""
+        for what, values in (
+            ("name", [one.name for one in self.people]),
+            ("e-mail address", [mail.lower() for one in self.people for mail in one.emails]),
+            ("GitHub account", [one.github.lower() for one in self.people if one.github]),
+            ("key", [key.bare for one in self.people for key in one.keys]),
+        ):
+            twice = next((value for value in values if values.count(value) > 1), None)
+            if twice:
+                raise ValueError(f"the {what} {twice[:40]} is there twice")
+        return self
+
+    def signers(self) -> list[Signer]:
+        """Return the keys that may sign ledger events."""
+        return [Signer(one.name, one.bare, one.since, one.until) for one in self.ledger]
+
+    def person(self, name: str) -> Person:
+        """Return a person by name."""
+        found = next((one for one in self.people if one.name == name), None)
+        if found is None:
+            raise Problem(f"{PATH} on {PROTECTED} lists no {name!r}: the risk owner adds people", 1)
+        return found
+
+
+def read(base: Path, commit: str | None = None) -> Approvers:
+    """Read the file from the protected branch (fetched now), or from the given commit of it."""
+    from ruamel.yaml import YAML, YAMLError
+
+    raw = content(base, commit or protected(base), PATH)
+    if raw is None:
+        raise Problem(f"{PATH} is missing on {PROTECTED}: restore it there")
+    try:
+        values: object = YAML(typ="safe", pure=True).load(raw) or {}
+    except (YAMLError, ValueError) as error:  # also a key that is there twice
+        raise Problem(f"{PATH} on {PROTECTED} is no YAML: {first_line(error)}") from error
+    try:
+        return Approvers.model_validate(values)
+    except ValidationError as error:
+        raise explain_invalid(error, f"{PATH} on {PROTECTED}", values, Approvers) from error

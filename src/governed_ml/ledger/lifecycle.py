@@ -1,0 +1,124 @@
+"""States of a model version, as the ledger tells them. Pure: entries in, states out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from governed_ml.core.problem import Problem
+from governed_ml.ledger.chain import Action, Entry
+
+State = Literal["pending_review", "approved", "champion", "retired", "quarantined", "rejected"]
+
+LEGAL: dict[Action, tuple[State | None, ...]] = {
+    "registered": (None,),
+    "quarantined": (None,),
+    "approved": ("pending_review", "approved"),
+    "rejected": ("pending_review", "approved"),
+    "promoted": ("approved",),
+    "rolled_back": ("retired",),
+    "rollback_failed": ("champion",),
+    "monitored": ("champion",),
+}
+"""Action → states from which it is allowed. None: the version is not known yet."""
+
+
+@dataclass
+class Version:
+    """One model version: its state and the events that speak of it."""
+
+    number: int
+    state: State
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def subject(self) -> dict[str, str]:
+        """Return the digests that it was registered with."""
+        return self.entries[0].event.subject
+
+    def with_approvals(self, approvals: list[dict[str, Any]]) -> Version:
+        """Return the version as it would be with an event that holds these approvals."""
+        event = self.entries[0].event.model_copy(
+            update={"action": "approved", "approvals": approvals}
+        )
+        return replace(self, entries=[*self.entries, replace(self.entries[0], event=event)])
+
+    @property
+    def run_id(self) -> str:
+        """Return the MLflow run that holds its files."""
+        return str(self.entries[0].event.details.get("run_id"))
+
+
+@dataclass
+class Lifecycle:
+    """All versions, and who was champion in which order (the last one is)."""
+
+    versions: dict[int, Version] = field(default_factory=dict)
+    champions: list[int] = field(default_factory=list)
+
+    @property
+    def champion(self) -> Version | None:
+        """Return the version that the ledger calls champion."""
+        found = [one for one in self.versions.values() if one.state == "champion"]
+        return found[0] if found else None
+
+    def version(self, number: int) -> Version:
+        """Return one version."""
+        if number not in self.versions:
+            known = ", ".join(map(str, self.versions)) or "none"
+            raise Problem(f"the ledger has no version {number}; it has {known}", 1)
+        return self.versions[number]
+
+    def challenger(self) -> Version | None:
+        """Return the newest version that waits for approval or promotion."""
+        waiting = [
+            one for one in self.versions.values() if one.state in ("pending_review", "approved")
+        ]
+        return waiting[-1] if waiting else None
+
+
+def require_legal(action: Action, number: int, state: State | None) -> None:
+    """Refuse a move that its state does not allow."""
+    if state in LEGAL[action]:
+        return
+    allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
+    here = state or "not in the ledger"
+    text = f"version {number} is {here}: only what is {allowed} can be {action}"
+    raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
+
+
+def trace(entries: Iterable[Entry]) -> Lifecycle:
+    """Follow every version through the ledger; an illegal move in it is a `Problem`."""
+    life = Lifecycle()
+    for entry in entries:
+        event = entry.event
+        if event.action not in LEGAL or event.version is None:
+            continue
+        known = life.versions.get(event.version)
+        try:
+            require_legal(event.action, event.version, known.state if known else None)
+        except Problem as problem:
+            raise Problem(f"the ledger's event {event.sequence} is illegal: {problem}", 1) from None
+        _apply(life, entry, event.version)
+    return life
+
+
+def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
+    event = entry.event
+    if number not in life.versions:
+        first: State = "pending_review" if event.action == "registered" else "quarantined"
+        life.versions[number] = Version(number, first)
+    version = life.versions[number]
+    version.entries.append(entry)
+    if event.action == "approved":
+        version.state = "pending_review" if event.details.get("missing") else "approved"
+    elif event.action == "rejected":
+        version.state = "rejected"
+    elif event.action in ("promoted", "rolled_back"):
+        before = life.champion
+        if before is not None:  # what was rolled back from is not to come back by itself
+            before.state = "quarantined" if event.action == "rolled_back" else "retired"
+            before.entries.append(entry)
+        version.state = "champion"
+        life.champions.append(number)

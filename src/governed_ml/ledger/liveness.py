@@ -1,0 +1,73 @@
+"""Is a champion watched? Without a measured window for so many days nothing is promoted over it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from governed_ml.core.config import Policy
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+
+MOVES = ("promoted", "rolled_back")
+
+
+def reign(champion: Version) -> tuple[Entry, list[Entry]]:
+    """Return the event that made a version champion, and its windows since then, oldest first."""
+    moves = [n for n, one in enumerate(champion.entries) if one.event.action in MOVES]
+    since = champion.entries[moves[-1] :]
+    return since[0], [one for one in since if one.event.action == "monitored"]
+
+
+def last_window(champion: Version) -> str:
+    """Return the last window of a champion in a line."""
+    _, windows = reign(champion)
+    if not windows:
+        return f"no window of champion {champion.number} yet: `uv run governance monitor BATCH`"
+    event = windows[-1].event
+    level = str(event.details.get("level")).replace("_", " ")
+    window = f"window {event.details.get('window')} of champion {champion.number}"
+    return f"{window}, {event.time[:10]}: {level}"
+
+
+def alarm(champion: Version) -> str:
+    """Return what production says that people have to look at, in a line, or nothing."""
+    _, windows = reign(champion)
+    if not windows:
+        return ""
+    last = windows[-1].event
+    failed = [
+        one.event
+        for one in champion.entries
+        if one.event.action == "rollback_failed" and one.event.sequence > last.sequence
+    ]
+    if failed:
+        why = failed[-1].details.get("why") or "no reason is recorded"
+        return f"{last_window(champion)}, and the roll-back failed: {why}"
+    calm = last.details.get("level") in ("healthy", "warn")
+    return "" if calm else last_window(champion)
+
+
+def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
+    """Return why the champion is not watched as the policy asks, or nothing.
+
+    Counted from its promotion; a window that was not measured is none.
+    """
+    champion, limits = life.champion, policy.monitoring
+    if champion is None:
+        return ""
+    if limits is None:
+        return f"policy {policy.name} has no section monitoring: the risk owner sets it"
+    first, windows = reign(champion)
+    measured: dict[object, Entry] = {}  # labels that come late are no new look
+    for one in windows:
+        if one.event.details.get("level") != "not_measured":
+            measured.setdefault(one.event.details.get("window"), one)
+    last = [first, *measured.values()][-1].event
+    days = (day - last.moment.date()).days
+    if days <= limits.liveness_days:
+        return ""
+    what = "its last measured window was" if measured else "it was promoted, and never measured,"
+    return (
+        f"champion {champion.number} is not watched: {what} {days} days ago, at most "
+        f"{limits.liveness_days} are allowed: run `uv run governance monitor BATCH` first"
+    )

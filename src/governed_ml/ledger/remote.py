@@ -1,0 +1,115 @@
+"""The ledger and the remote: pushed forward only, and what the remote has is remembered here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import REMOTE, attempt, git, has_remote
+from governed_ml.ledger.chain import Anchor, Raw, breaks
+from governed_ml.ledger.storage import BRANCH, REF, SEEN, Moved, commits, head, locked
+
+REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"
+
+
+class Vanished(Problem):
+    """The remote no longer has what it had."""
+
+
+def last_seen(base: Path) -> list[Anchor]:
+    """Return the remote's last event as it was fetched or pushed before, if it was."""
+    tip = head(base, SEEN)
+    count = int(git(base, "rev-list", "--count", "--first-parent", tip)) if tip else 0
+    return [Anchor(f"{REMOTE}, as last seen from here,", count, tip)] if tip else []
+
+
+def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
+    """Return the remote's last event as an anchor; none without a remote, or a ledger there.
+
+    A `Problem` with code 1 if the remote's ledger is broken, lost what it had, or parts from ours.
+    """
+    tip = remote_head(base) if has_remote(base) else None
+    here = {raw.commit: number for number, raw in enumerate(raws, start=1)}
+    theirs = list(here)[: here[tip]] if tip in here else fetch(base, tip) if tip else []
+    seen = next(iter(last_seen(base)), None)
+    if seen and has_remote(base) and seen.commit not in theirs:
+        raise Vanished(
+            f"{REMOTE} has lost event {seen.sequence} ({seen.commit[:12]}), which it had: its "
+            "ledger was cut off, rewritten or deleted; find out by whom, and push this one again",
+            1,
+        )
+    if tip is None:
+        return []
+    common = next((n for n in range(len(theirs), 0, -1) if theirs[n - 1] in here), 0)
+    if tip not in here and common < len(raws):
+        raise Problem(
+            f"parted after event {common}: {REMOTE} goes on to event {len(theirs)}, this ledger "
+            f"with others to event {len(raws)}; if these were never pushed, take {REMOTE}'s with "
+            f"{REPLACE} and repeat your commands; else somebody rewrote the ledger",
+            1,
+        )
+    git(base, "update-ref", SEEN, tip)
+    return [Anchor(REMOTE, len(theirs), tip)]
+
+
+def remote_head(base: Path) -> str | None:
+    """Return the last commit of the remote's ledger, or None if it has none."""
+    done = attempt(base, "ls-remote", REMOTE, REF)
+    if done.returncode:
+        said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
+        raise Problem(f"{REMOTE} cannot be asked for its ledger: {said}")
+    lines = [line.partition("\t") for line in done.stdout.decode().splitlines()]
+    return next((commit for commit, _, name in lines if name == REF), None)
+
+
+def fetch(base: Path, tip: str) -> list[str]:
+    """Fetch the remote's ledger and check its chain; return its commits, oldest first."""
+    git(base, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, REF)
+    raws = commits(base, tip)
+    _, broken = breaks(raws)
+    if broken:
+        raise Problem(f"{REMOTE}'s ledger is broken at {broken}: find out who pushed it", 1)
+    return [raw.commit for raw in raws]
+
+
+def pull(base: Path) -> list[Anchor]:
+    """Go forward to the remote's ledger, as a fresh clone has to; return the remote's head.
+
+    A `Problem` where `remote` finds one: what parted is not mended here.
+    """
+    with locked(base):
+        tip = head(base)
+        raws = commits(base, tip) if tip else []
+        found = remote(base, raws)
+        for anchor in found:
+            if anchor.sequence > len(raws):
+                words = ("update-ref", "--no-deref", REF, anchor.commit, tip or "")
+                if attempt(base, *words).returncode:
+                    raise Moved
+    return found
+
+
+def push(base: Path) -> bool:
+    """Push the ledger to the remote, forward only; return whether there is something to push to.
+
+    A `Problem` with code 1 if somebody else's event came first, 2 if the remote does not take it.
+    """
+    tip = head(base)
+    if tip is None or not has_remote(base):
+        return False
+    options = ["--quiet", "--no-follow-tags", "--no-signed"]
+    options += ["--recurse-submodules=no"]
+    done = attempt(base, "push", *options, REMOTE, f"{tip}:{REF}")
+    if done.returncode:
+        theirs = remote_head(base)
+        if theirs and attempt(base, "merge-base", "--is-ancestor", theirs, tip).returncode:
+            raise Problem(
+                f"somebody else's event came first, and {REMOTE} has it: take its ledger with "
+                f"{REPLACE} and repeat your command",
+                1,
+            )
+        said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
+        raise Problem(f"{REMOTE} does not take the ledger: {said}")
+    git(base, "update-ref", SEEN, tip)
+    return True

@@ -1,0 +1,56 @@
+"""The rules in force: policy, approvers and settings as the protected branch has them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Monitor, Notify, Params, Policy, Project
+from governed_ml.core.files import digest_of
+from governed_ml.core.repository import extract, protected
+from governed_ml.ledger import approvers as people
+from governed_ml.ledger.approvers import Approvers
+
+
+@dataclass(frozen=True)
+class Today:
+    """The protected branch as it is now."""
+
+    commit: str
+    day: date
+    project: Project
+    policy: Policy
+    notify: Notify
+    approvers: Approvers
+    monitor: Monitor
+
+    @property
+    def policy_digest(self) -> str:
+        """Return the digest that decisions and approvals carry."""
+        return digest_of(self.policy.model_dump(mode="json"))
+
+
+def today(base: Path) -> Today:
+    """Read policy and approvers from the protected branch, fetched now."""
+    return rules_of(base, protected(base))
+
+
+@lru_cache(maxsize=8)
+def _composed(base: Path, commit: str) -> Params:
+    """Compose what a commit has, which stays as it is."""
+    with tempfile.TemporaryDirectory() as scratch:
+        extract(base, commit, Path(scratch))
+        return compose(Path(scratch) / CONF)
+
+
+def rules_of(base: Path, commit: str) -> Today:
+    """Read policy and approvers as a commit has them."""
+    params = _composed(base, commit)
+    approvers = people.read(base, commit)
+    day = datetime.now(UTC).date()
+    told = (params.project, params.policy, params.notify)
+    return Today(commit, day, *told, approvers, params.monitor)

@@ -1,0 +1,145 @@
+"""Who signed the ledger's events: git and ssh-keygen say so, against the keys that are listed.
+
+What a person has configured in git (programs, revocations, other lists of keys) has no say.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import attempt
+from governed_ml.ledger.chain import Entry, Event
+
+
+class Signer(NamedTuple):
+    """A key that may sign events: from the day `since` on, and no longer on the day `until`."""
+
+    principal: str
+    key: str
+    since: date | None = None
+    until: date | None = None
+
+    def counts(self, event: Event) -> bool:
+        """Return whether the key is valid on the event's day (UTC)."""
+        day = event.moment.date()
+        begun = self.since is None or self.since <= day
+        return begun and (self.until is None or day < self.until)
+
+    def expects(self, event: Event) -> bool:
+        """Return whether an event has to be signed: the key was listed on an earlier day."""
+        return self.counts(event) and (self.since is None or self.since < event.moment.date())
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the key's fingerprint as OpenSSH prints it."""
+        raw = base64.b64decode(self.key.split()[1])
+        return "SHA256:" + base64.b64encode(hashlib.sha256(raw).digest()).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What is known about one event's signature."""
+
+    state: Literal["good", "unlisted", "bad", "unsigned"]
+    by: str = ""  # the signer's name if good, else the key's fingerprint
+
+    def __str__(self) -> str:
+        """Return it for people."""
+        return f"{self.state} {self.by}".rstrip()
+
+
+def signatures(
+    base: Path, commits: Sequence[str], signers: Sequence[Signer]
+) -> dict[str, Signature]:
+    """Return each commit's signature, verified by one run of git."""
+    if not commits:
+        return {}
+    with tempfile.TemporaryDirectory() as scratch:
+        allowed = Path(scratch) / "allowed_signers"
+        write_text(allowed, "".join(_line(n, signer) for n, signer in enumerate(signers)))
+        settings = {
+            "gpg.ssh.allowedSignersFile": allowed.as_posix(),
+            "gpg.ssh.program": "ssh-keygen",
+            "gpg.ssh.revocationFile": "",
+            "gpg.program": "ssh-keygen",  # which takes no other kind of signature for good
+            "gpg.openpgp.program": "ssh-keygen",
+            "gpg.x509.program": "ssh-keygen",
+        }
+        words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        words += ["log", "--no-walk=unsorted", "--stdin", "--no-color", "--no-patch"]
+        words += ["--format=%H %G? %GF %GS"]
+        found = _asked(base, words, commits, signers)
+        for name in [one for one in commits if one not in found]:
+            # ssh-keygen gave nonsense up before it had read all, and git died of that
+            found |= {name: Signature("bad")} | _asked(base, words, [name], signers)
+    if any(one.state != "unsigned" for one in found.values()) and not shutil.which("ssh-keygen"):
+        raise Problem("signatures cannot be checked without ssh-keygen: install OpenSSH")
+    return found
+
+
+def _asked(
+    base: Path, words: list[str], commits: Sequence[str], signers: Sequence[Signer]
+) -> dict[str, Signature]:
+    asked = "".join(f"{name}\n" for name in commits).encode()
+    lines = attempt(base, *words, stdin=asked).stdout.decode("utf-8", errors="replace").split("\n")
+    found = {words[0]: _signature(words[1:], signers) for words in map(str.split, lines) if words}
+    wanted = set(commits)
+    return {name: one for name, one in found.items() if name in wanted}
+
+
+def _line(number: int, signer: Signer) -> str:
+    """Return a line of ssh-keygen's list, with a number for the name, which might be a pattern."""
+    options = ['namespaces="git"']
+    options += [f'valid-after="{signer.since:%Y%m%d}"'] if signer.since else []
+    options += [f'valid-before="{signer.until:%Y%m%d}"'] if signer.until else []
+    kind, key = signer.key.split()[:2]
+    return f"signer-{number} {','.join(options)} {kind} {key}\n"
+
+
+def _signature(words: list[str], signers: Sequence[Signer]) -> Signature:
+    verdict, *more = words or [""]
+    if verdict == "N":
+        return Signature("unsigned")
+    if verdict == "G" and len(more) == 2 and more[1].startswith("signer-"):
+        return Signature("good", signers[int(more[1].removeprefix("signer-"))].principal)
+    if verdict == "U" and more:
+        return Signature("unlisted", more[0])
+    return Signature("bad")
+
+
+def missing_signatures(
+    entries: Sequence[Entry], found: dict[str, Signature], signers: Sequence[Signer]
+) -> list[str]:
+    """Return what is wrong with signatures, due from the day after one on which a key was listed.
+
+    They are due after a signed event, too; that is of the chain.
+    """
+    problems: list[str] = []
+    for entry in entries:
+        due = any(signer.expects(entry.event) for signer in signers)
+        signature = found[entry.commit]
+        known = [one for one in signers if one.fingerprint == signature.by]
+        wrong = {
+            "good": "",
+            "unsigned": "is unsigned, and signatures are due (a key that was listed later needs "
+            "its first day, `since`)"
+            if due
+            else "",
+            "bad": "has a bad signature: it is not of this event",
+            "unlisted": f"is signed by a key that is not listed ({signature.by})" if due else "",
+        }[signature.state]
+        if known:
+            wrong = f"is signed by {known[0].principal} with a key that was not valid on that day"
+        if wrong:
+            problems.append(f"event {entry.event.sequence} ({entry.commit[:12]}) {wrong}")
+    return problems

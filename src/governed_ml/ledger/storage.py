@@ -1,0 +1,202 @@
+"""The ledger: git is the chain.
+
+A branch of its own, one commit with an empty tree per event, whose message is the event in
+canonical JSON. A lock of the operating system makes writers on one machine wait for each other;
+`update-ref` with the old value, and a push that only goes forward, decide between machines.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import REMOTE, actor, attempt, git, signs
+from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Action, Entry, Event, Raw, breaks
+
+__all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
+
+BRANCH = "governance-ledger"
+REF = f"refs/heads/{BRANCH}"
+SEEN = "refs/governance/ledger"  # the remote's branch as last seen; it only ever moves forward
+TAKE = f"`git fetch {REMOTE} {BRANCH}:{BRANCH}`"
+PATIENCE = 60.0  # seconds to wait for other writers
+STALE = 2.0  # seconds after which a lock of git's own is what a killed process left
+
+
+class Moved(Problem):
+    """Somebody else's event came first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "another event came first: look at `governance status` and try again", exit_code=1
+        )
+
+
+def now() -> str:
+    """Return this moment, in UTC and whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def head(base: Path, ref: str = REF) -> str | None:
+    """Return the branch's last commit, or None if there is no ledger yet."""
+    done = attempt(base, "rev-parse", "--verify", "--quiet", ref)
+    if done.returncode == 0:
+        return done.stdout.decode().strip()
+    if b"broken ref" in attempt(base, "for-each-ref", ref).stderr:
+        raise Problem(f"git cannot read {ref}, which is there: look at `git fsck`")
+    return None
+
+
+def commits(base: Path, tip: str) -> list[Raw]:
+    """Read every commit up to `tip`, oldest first, following first parents."""
+    found = _load(base, git(base, "rev-list", "--first-parent", "--reverse", tip, "--").split())
+    if not found:
+        raise Problem(f"{tip[:12]} is no commit, and the ledger's last has to be: `git fsck`")
+    if b"\nparent " in found[0].body.partition(b"\n\n")[0]:
+        raise Problem(
+            "this clone is shallow, the ledger's beginning is not in it: "
+            f"`git fetch --unshallow {REMOTE} {BRANCH}`"
+        )
+    return found
+
+
+def _load(base: Path, names: list[str]) -> list[Raw]:
+    asked = "".join(f"{name}\n" for name in names).encode()
+    out = attempt(base, "cat-file", "--batch", stdin=asked).stdout
+    found: list[Raw] = []
+    start = 0
+    for name in names:
+        line, _, _ = out[start : start + 100].partition(b"\n")
+        words = line.split()
+        if len(words) != 3 or words[1] != b"commit":
+            raise Problem(f"the ledger's commit {name[:12]} cannot be read: look at `git fsck`")
+        begin = start + len(line) + 1
+        start = begin + int(words[2]) + 1
+        found.append(Raw(name, out[begin : start - 1]))
+    return found
+
+
+def read(base: Path) -> list[Entry]:
+    """Return the whole ledger, oldest first; raise `Problem` where its chain is broken."""
+    tip = head(base)
+    entries, broken = _none_yet(base) if tip is None else breaks(commits(base, tip))
+    if broken:
+        raise Problem(f"the ledger is broken at {broken}: `uv run governance ledger verify`", 1)
+    return entries
+
+
+def _none_yet(base: Path) -> tuple[list[Entry], str]:
+    """Return an empty ledger, unless this clone knows of one that it does not have."""
+    if git(base, "for-each-ref", SEEN, f"refs/remotes/{REMOTE}/{BRANCH}"):
+        raise Problem(f"{REMOTE} has a ledger, and this clone has not taken it: {TAKE}")
+    return [], ""
+
+
+@contextmanager
+def locked(base: Path) -> Generator[None]:
+    """Hold the machine's one lock on this repository's ledger; a killed process gives it back."""
+    from filelock import FileLock, Timeout
+
+    said = attempt(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    if said.returncode:
+        raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
+    common = Path(os.fsdecode(said.stdout.rstrip(b"\r\n")))
+    lock = FileLock(common / f"{BRANCH}.lock", timeout=PATIENCE, is_singleton=True)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Problem("another command holds the ledger: wait for it and try again") from error
+    try:
+        _remove_stale(common / f"{REF}.lock")
+        yield
+    finally:
+        lock.release()
+
+
+def _remove_stale(path: Path) -> None:
+    """Remove what a killed git left: while the machine's lock is held, nobody else writes long."""
+    first = _stamp(path)
+    patience = time.monotonic() + STALE
+    while first is not None and _stamp(path) == first:
+        if time.monotonic() > patience:
+            path.unlink(missing_ok=True)
+        time.sleep(0.05)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def append(base: Path, action: Action, *, after: str | None = "", **fields: Any) -> Entry:
+    """Add one event; `after`: only if this is still the last commit (None: no ledger yet).
+
+    Returns when git has it on disk. Signed where git is configured to sign with SSH.
+    """
+    with locked(base):
+        tip = head(base)
+        if after not in ("", tip):
+            raise Moved
+        if tip is None:
+            _none_yet(base)
+        last = None if tip is None else _last(base, tip)
+        before = None if last is None else last.event
+        event = Event(
+            sequence=1 if before is None else before.sequence + 1,
+            time=now() if before is None else max(now(), before.time),
+            actor=actor(base),
+            action=action,
+            previous=GENESIS if before is None else before.digest(),
+            **fields,
+        )
+        signed = signs(base)
+        if last is not None and last.signed and not signed:
+            raise Problem(
+                "the ledger's events are signed and git has no SSH key here: run `git config "
+                "gpg.format ssh` and `git config user.signingkey PATH`"
+            )
+        commit = _commit(base, event, tip, signed)
+        moved = attempt(base, "update-ref", "--no-deref", REF, commit, tip or "")
+        if moved.returncode:
+            if head(base) != tip:
+                raise Moved
+            said = first_line(ValueError(moved.stderr.decode(errors="replace")), 200)
+            raise Problem(f"git did not move {BRANCH}, and no event was written: {said}")
+    return Entry(commit, event, signed)
+
+
+def _last(base: Path, tip: str) -> Entry:
+    """Return the entry to go on from, of which only the chain before it is taken as read."""
+    raw = _load(base, [tip])[0]
+    headers, _, message = raw.body.partition(b"\n\n")
+    try:
+        return Entry(tip, Event.model_validate_json(message), b"\ngpgsig" in headers)
+    except ValueError as error:
+        raise Problem(
+            f"the ledger's last commit {tip[:12]} is no event: `uv run governance ledger verify`", 1
+        ) from error
+
+
+def _commit(base: Path, event: Event, parent: str | None, signed: bool) -> str:
+    try:
+        message = f"{event.canonical()}\n".encode()
+    except ValueError as error:
+        raise Problem(f"this event cannot be written: {first_line(error)}") from error
+    who = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", event.actor), ("EMAIL", event.actor), ("DATE", event.time))
+    }
+    tree = next((one for one in EMPTY_TREES if len(one) == len(parent or "")), None)
+    tree = tree or git(base, "hash-object", "-t", "tree", "-w", "--stdin", stdin=b"")
+    words = ["commit-tree", tree, *(["-p", parent] if parent else []), *(["-S"] if signed else [])]
+    return git(base, *words, stdin=message, **who)

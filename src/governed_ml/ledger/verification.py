@@ -1,0 +1,114 @@
+"""Is the ledger whole, is it the one that others have seen, and who wrote it?
+
+A chain proves order, never length: what was cut off at its end, or rewritten from its beginning,
+shows only against an *anchor*, a commit that somebody outside this clone remembers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from governed_ml.core.config import Closed
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import REMOTE, has_remote
+from governed_ml.ledger.chain import Anchor, Entry, Raw, breaks
+from governed_ml.ledger.remote import last_seen, remote
+from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
+from governed_ml.ledger.storage import TAKE, commits, head
+
+
+class Verification(Closed):
+    """What was found; `ok` only if nothing is wrong and everything could be checked."""
+
+    ok: bool
+    events: int
+    genesis: str | None = Field(description="the first commit")
+    head: str | None = Field(description="the last commit")
+    anchored_to: int = Field(description="number of the last event that somebody else remembers")
+    unanchored: int = Field(description="events after it")
+    problems: list[str]
+    unchecked: list[str] = Field(description="what could not be found out")
+    notes: list[str]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0: whole; 1: something is wrong; 2: could not be judged."""
+        return 1 if self.problems else 2 if self.unchecked else 0
+
+
+def verify(
+    base: Path,
+    anchors: Sequence[Anchor],
+    signers: Sequence[Signer],
+    unasked: Sequence[str] = (),
+) -> Verification:
+    """Check chain, anchors (the remote's branch is one of them) and signatures.
+
+    `unasked`: why some anchors could not be had.
+    """
+    tip = head(base)
+    raws = [] if tip is None else commits(base, tip)
+    entries, broken = breaks(raws)
+    problems = [f"the chain is broken at {broken}"] if broken else []
+    unchecked = list(unasked)
+    known = [*anchors, *last_seen(base)]
+    try:
+        known += remote(base, raws)
+    except Problem as problem:
+        (problems if problem.exit_code == 1 else unchecked).append(str(problem))
+    problems += [said for anchor in known if (said := lost(anchor, raws))]
+    held = [anchor for anchor in known if not lost(anchor, raws)]
+    last = max(held, key=lambda anchor: anchor.sequence, default=None)
+    notes = [] if unchecked or has_remote(base) else [f"there is no {REMOTE} to push the ledger to"]
+    notes += _extent(last, len(raws))
+    try:
+        found = signatures(base, [raw.commit for raw in raws], signers)
+        problems += missing_signatures(entries, found, signers)
+        notes += _unproven(entries, signers)
+    except Problem as problem:
+        unchecked.append(str(problem))
+    anchored = 0 if last is None else last.sequence
+    return Verification(
+        ok=not problems and not unchecked,
+        events=len(raws),
+        genesis=raws[0].commit if raws else None,
+        head=tip,
+        anchored_to=anchored,
+        unanchored=len(raws) - anchored,
+        problems=list(dict.fromkeys(problems)),
+        unchecked=unchecked,
+        notes=notes,
+    )
+
+
+def lost(anchor: Anchor, raws: Sequence[Raw]) -> str:
+    """Return what is wrong if the ledger does not have the anchor's commit at its place."""
+    what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
+    if not raws:
+        return f"emptied: {what}, and this ledger has none: {TAKE}"
+    if len(raws) < anchor.sequence:
+        return f"cut off or made elsewhere: {what}, and this ledger ends at {len(raws)}: {TAKE}"
+    here = raws[anchor.sequence - 1].commit
+    if here != anchor.commit:
+        return f"rewritten: {what}, and this ledger has {here[:12]} there: compare them"
+    return ""
+
+
+def _extent(last: Anchor | None, events: int) -> list[str]:
+    if last is None:
+        return ["nothing outside this clone names an event: whether some were cut off is unknown"]
+    known = (
+        f"complete up to event {last.sequence}, the last anchor ({last.where}); "
+        "events after it, if there were any, cannot be known"
+    )
+    tail = events - last.sequence
+    return [known, *([f"the last {tail} of {events} events are not anchored yet"] if tail else [])]
+
+
+def _unproven(entries: Sequence[Entry], signers: Sequence[Signer]) -> list[str]:
+    if signers or not entries:
+        return []
+    return ["no key is listed under `ledger` in governance/approvers.yaml: who wrote is not proven"]

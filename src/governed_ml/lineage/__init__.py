@@ -1,0 +1,1 @@
+"""Records, graph, verification, reproduction, OpenLineage."""

@@ -1,0 +1,106 @@
+"""Columns of the line's tables, and which column each was made from, as the evidence has it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from governed_ml.core import tables
+from governed_ml.lineage.records import Line
+
+SAME, CHANGED = "IDENTITY", "TRANSFORMATION"
+PARTS = {
+    "train": (tables.TRAIN, tables.SENSITIVE_TRAIN),
+    "test": (tables.TEST, tables.SENSITIVE_TEST),
+}
+
+
+class Table(NamedTuple):
+    """Column → type, and the number of rows."""
+
+    columns: dict[str, str]
+    rows: int
+
+
+class Source(NamedTuple):
+    """A column that another was made from."""
+
+    namespace: str
+    table: str
+    column: str
+    kind: str
+
+
+def schema(line: Line, path: str) -> Table | None:
+    """Return a table's columns, if the evidence tells them."""
+    ingest, split = line.of("ingest"), line.of("split")
+    if path == tables.RAW.as_posix() and ingest is not None:
+        return Table({one.name: one.type for one in ingest.body.columns}, ingest.body.rows)
+    if split is None:
+        return None
+    row, regression = {tables.ROW: "BIGINT"}, _regression(line)
+    target = {tables.TARGET: "DOUBLE" if regression else "BIGINT"}
+    for part, (features, sensitive) in PARTS.items():
+        if path == features.as_posix():
+            kinds = dict.fromkeys(split.body.numeric, "DOUBLE")
+            kinds |= dict.fromkeys(split.body.categorical, "VARCHAR")
+            return Table(row | kinds | target, split.body.rows[part])
+        if path == sensitive.as_posix():
+            groups = dict.fromkeys(split.body.sensitive, "VARCHAR")
+            return Table(row | groups, split.body.rows[part])
+    if path == tables.PREDICTIONS.as_posix():
+        own = {"part": "VARCHAR", "score": "DOUBLE", "prediction": target[tables.TARGET]}
+        return Table(row | target | own, sum(split.body.rows.values()))
+    return None
+
+
+def place(line: Line, uri: str) -> tuple[str, str]:
+    """Return namespace and name of a source: a server's, or the project's own."""
+    if "://" not in uri:
+        return line.project, uri
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}", uri.partition(parts.netloc)[2] or "/"
+
+
+def mapped(line: Line, path: str) -> dict[str, list[Source]]:
+    """Return column → the columns that it was made from, where that is known."""
+    ingest, split = line.of("ingest"), line.of("split")
+    raw = tables.RAW.as_posix()
+    if path == raw and ingest is not None:
+        names = [one.name for one in ingest.body.columns]
+        return {name: [Source(*place(line, ingest.body.uri), name, SAME)] for name in names}
+    if split is None:
+        return {}
+    features = [*split.body.numeric, *split.body.categorical]
+    for table, sensitive in PARTS.values():
+        if path == table.as_posix():
+            found = {name: [Source(line.project, raw, name, SAME)] for name in split.body.numeric}
+            found |= {
+                name: [Source(line.project, raw, name, CHANGED)] for name in split.body.categorical
+            }
+            target = _target(line)
+            made = {tables.TARGET: [Source(line.project, raw, target, CHANGED)]} if target else {}
+            return found | made
+        if path == sensitive.as_posix():
+            return {
+                name: [Source(line.project, raw, name, CHANGED)] for name in split.body.sensitive
+            }
+    if path == tables.PREDICTIONS.as_posix():
+        parts = [table.as_posix() for table, _ in PARTS.values()]
+        seen = [Source(line.project, part, name, CHANGED) for part in parts for name in features]
+        kept = {
+            name: [Source(line.project, part, name, SAME) for part in parts]
+            for name in (tables.ROW, tables.TARGET)
+        }
+        return kept | {"score": seen, "prediction": seen}
+    return {}
+
+
+def _target(line: Line) -> str | None:
+    data = line.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+    return str(data["target"]) if data.get("target") else None
+
+
+def _regression(line: Line) -> bool:
+    data = line.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+    return data.get("task") == "regression"

@@ -1,0 +1,171 @@
+"""Where events go: to a file of the project first, then to what OpenLineage's own settings name.
+
+The file has every event ever told, one a line. What an endpoint did not take is sent next time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from governed_ml.core.config import Closed
+from governed_ml.core.files import digest_of, write_json, write_text
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.lineage.origin import origin
+from governed_ml.lineage.records import honest, read
+from governed_ml.policy.decision import PATH
+from governed_ml.registry.versions import model_name
+
+FILE = Path("reports/lineage/events.jsonl")
+SENT = Path("reports/lineage/sent.json")  # endpoint → how many lines of the file it has, and which
+SETTINGS = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
+NAMES = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
+PATIENCE = 1.8  # seconds for all events together
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What came of it; `lost` events wait in the file for an endpoint that did not take them."""
+
+    told: int
+    new: int
+    sent: int = 0
+    lost: int = 0
+    endpoint: str = ""
+    why: str = ""
+    seconds: float = 0.0  # that sending took
+
+
+def emit(base: Path) -> Emitted:
+    """Tell what the records in the current folder, the project's, say; send what was not sent."""
+    from filelock import FileLock, Timeout
+
+    from governed_ml.lineage.events import events
+
+    line = read(base, model_name(base))
+    if line.decision is None:
+        raise Problem(f"{PATH.as_posix()} is missing, the line has not ended: `uv run dvc repro`")
+    if not line.steps:
+        raise Problem("the records prove no stage: run `uv run dvc repro`")
+    if line.lost:
+        text = f"dvc.lock does not prove that {', '.join(line.lost)} ran"
+        raise Problem(f"{text}: run `uv run dvc repro`", 1)
+    line = honest(base, line)
+    moment = datetime.fromtimestamp((base / PATH).stat().st_mtime, UTC)
+    told = [spelled(one) for one in events(line, origin(base, line), moment)]
+    (base / FILE).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(base / FILE.with_suffix(".lock"), timeout=30):
+            lines, new = keep(base, told)
+            return send(base, lines, len(told), new)
+    except Timeout as error:
+        raise Problem("another `lineage emit` is at work here: wait for it") from error
+
+
+def spelled(event: dict[str, Any]) -> str:
+    """Return an event's one spelling, a line."""
+    return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def keep(base: Path, told: list[str]) -> tuple[list[str], int]:
+    """Add to the file, whole or not at all, what it has not; return its lines, how many are new."""
+    path = base / FILE
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(before, 1):
+        if not (line.startswith("{") and line.endswith("}")):
+            raise Problem(f"{FILE.as_posix()}: line {number} is no event: take it out", 1)
+    known = set(before)
+    new = [line for line in told if line not in known]
+    if new:
+        write_text(path, "".join(f"{line}\n" for line in [*before, *new]))
+    return [*before, *new], len(new)
+
+
+def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
+    """Send the lines that the endpoint lacks, in order, and remember how far it went."""
+    transport = configured()
+    if transport is None:
+        return Emitted(told, new)
+    endpoint = re.sub(
+        r"//[^/@]*@", "//", f"{transport.kind} {getattr(transport, 'url', '')}"
+    ).strip()
+    counts = _sent(base / SENT)
+    known = counts.get(endpoint)
+    had = known.lines if known else 0
+    start = had if known and known.digest == digest_of(lines[:had]) else 0  # else: another file
+    begin = monotonic()
+    done, why = _send(transport, lines[start:])
+    seconds = round(monotonic() - begin, 3)
+    counts[endpoint] = Sent(lines=start + done, digest=digest_of(lines[: start + done]))
+    write_json(base / SENT, {name: one.model_dump() for name, one in counts.items()})
+    return Emitted(told, new, done, len(lines) - start - done, endpoint, why, seconds)
+
+
+class Sent(Closed):
+    """How far an endpoint has been told."""
+
+    lines: int
+    digest: str
+
+
+def _sent(path: Path) -> dict[str, Sent]:
+    """Return endpoint → how far it was told."""
+    if not path.is_file():
+        return {}
+    try:
+        return TypeAdapter(dict[str, Sent]).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        mend = "delete it, and everything is sent again"
+        raise Problem(f"{SENT.as_posix()} is not readable: {mend}") from error
+
+
+def configured() -> Any:
+    """Return the transport that OpenLineage's variables or its `openlineage.yml` name, or None."""
+    from openlineage.client import OpenLineageClient
+
+    logging.getLogger("openlineage").setLevel(logging.CRITICAL)  # what fails is said in a line
+    try:
+        client = OpenLineageClient()
+    except Exception as error:
+        raise Problem(f"OpenLineage's settings name no transport: {first_line(error)}") from error
+    meant = any(name.startswith(NAMES) for name in os.environ)
+    meant = meant or any(path.expanduser().is_file() for path in SETTINGS)
+    if client.transport.kind not in ("console", "noop"):
+        return client.transport
+    asked = (client.config.transport or {}).get("type")
+    if meant and client.transport.kind == "console" and not asked:
+        raise Problem("OpenLineage's settings name no transport: set OPENLINEAGE_URL, or a `type`")
+    return None
+
+
+def _send(transport: Any, lines: list[str]) -> tuple[int, str]:
+    """Send as many as go in `PATIENCE` seconds; return how many, and why not all."""
+    done: list[str] = []
+    why: list[str] = []
+
+    def work() -> None:
+        try:
+            for line in lines:
+                transport.emit(json.loads(line))
+                done.append(line)
+            if not transport.close(PATIENCE):
+                done.clear()
+                why.append("it did not confirm them")
+        except Exception as error:  # noqa: BLE001 - whatever a transport raises: it is not sent
+            why.append(first_line(error, 160))
+
+    worker = Thread(target=work, daemon=True)  # one that hangs ends with the process
+    worker.start()
+    worker.join(PATIENCE)
+    count = len(done)
+    return count, "" if count == len(lines) else next(iter(why), f"no answer in {PATIENCE} s")

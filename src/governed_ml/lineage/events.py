@@ -1,0 +1,256 @@
+"""OpenLineage events of a line: START, then COMPLETE or FAIL, a stage, under one parent run.
+
+Pure: records in, events out, and the same events from the same records, run ids included.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from openlineage.client import event_v2 as ol
+from openlineage.client import facet_v2 as facet
+from openlineage.client.serde import Serde
+
+from governed_ml.core.files import digest_of
+from governed_ml.lineage.columns import mapped, place, schema
+from governed_ml.lineage.origin import Origin, escaped
+from governed_ml.lineage.records import Line, Step
+from governed_ml.policy.decision import RuleResult
+
+START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL
+LINE = "line"  # the parent job's name
+STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail", "warn"),
+          "fail": ("fail", "error"), "insufficient": ("fail", "error")}  # fmt: skip
+Facets = dict[str, Any]
+
+
+def events(line: Line, origin: Origin, moment: datetime) -> list[dict[str, Any]]:
+    """Return the events as JSON; `moment`: when the line ended, which evidence cannot say."""
+    teller = Teller(line, origin)
+    ol.set_producer(teller.producer)
+    spans = _spans(line, moment)
+    failed = [step for step in line.steps.values() if step.failed]
+    made = [teller.parent(START, min(span[0] for span in spans.values()))]
+    for name, step in line.steps.items():
+        made.append(teller.event(step, START, spans[name][0]))
+        made.append(teller.event(step, FAIL if step.failed else COMPLETE, spans[name][1]))
+    end = max(span[1] for span in spans.values())
+    made.append(teller.parent(FAIL if failed else COMPLETE, end))
+    found: list[dict[str, Any]] = [Serde.to_dict(one) for one in made]
+    digest_of(found)  # a NaN, or what is no JSON, is refused here
+    return found
+
+
+def _spans(line: Line, moment: datetime) -> dict[str, tuple[datetime, datetime]]:
+    """Return when each stage ran; one without a record of it takes its neighbour's moment."""
+    known = {name: step.span for name, step in line.steps.items() if step.span is not None}
+    first = min((span[0] for span in known.values()), default=moment)
+    last = max((span[1] for span in known.values()), default=moment)
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for name, step in line.steps.items():
+        own = (moment, moment) if step.failed else (last, last) if spans else (first, first)
+        spans[name] = known.get(name, own)
+    return spans
+
+
+class Teller:
+    """What the events of one line have in common."""
+
+    def __init__(self, line: Line, origin: Origin) -> None:
+        """Take the records and where they stand."""
+        self.line, self.origin = line, origin
+        self.producer = origin.repository or f"urn:project:{line.project}"
+        self.run_id = str(uuid5(NAMESPACE_URL, f"{line.project}\n{line.key}"))
+
+    def parent(self, state: Any, moment: datetime) -> ol.RunEvent:
+        """Return an event of the parent run; its last one says the verdict."""
+        tags = {"commit": self.origin.commit or "", "records": self.line.key}
+        decision = self.line.decision
+        if state == COMPLETE and decision is not None:
+            tags |= {"verdict": decision.verdict, "policy": decision.policy_digest or ""}
+        if state == COMPLETE and self.line.doubt:
+            tags |= {"verdict": f"none: {self.line.doubt}"}
+        facets = _tags(tags)
+        if state == FAIL:
+            facets |= _error(next(step for step in self.line.steps.values() if step.failed))
+        return self._event(state, moment, ol.Run(self.run_id, facets), LINE, [], [])
+
+    def event(self, step: Step, state: Any, moment: datetime) -> ol.RunEvent:
+        """Return an event of a stage; what it made, and its tests, when it has ended."""
+        above = facet.parent_run.Job(self.line.project, LINE)
+        facets: Facets = _tags(self._facts(step))
+        facets["parent"] = facet.parent_run.ParentRunFacet(
+            run=facet.parent_run.Run(self.run_id), job=above
+        )
+        if step.parameters:
+            facets["executionParameters"] = _parameters(step.parameters)
+        if state != START:
+            facets |= _error(step) if step.failed else self._tests(step.stage)
+        run = ol.Run(str(uuid5(NAMESPACE_URL, f"{self.run_id}\n{step.stage}")), facets)
+        outputs = [] if state == START else self._outputs(step)
+        return self._event(state, moment, run, step.stage, self._inputs(step), outputs)
+
+    def _event(self, state: Any, moment: datetime, run: ol.Run, name: str,
+               inputs: list[Any], outputs: list[Any]) -> ol.RunEvent:  # fmt: skip
+        kind = "DAG" if name == LINE else "TASK"
+        facets: Facets = {"jobType": facet.job_type_job.JobTypeJobFacet("BATCH", "DVC", kind)}
+        commit, there = self.origin.commit, self.origin.repository
+        if commit and (name in self.origin.code or name == LINE):
+            path = "dvc.yaml"
+            url = f"{there}/blob/{commit}/{path}" if there else f"urn:git:{commit}:{path}"
+            facets["sourceCodeLocation"] = (
+                facet.source_code_location_job.SourceCodeLocationJobFacet(
+                    type="git", url=url, repoUrl=there or None, path=path, version=commit
+                )
+            )
+        return ol.RunEvent(
+            eventType=state,
+            eventTime=moment.astimezone(UTC).isoformat(timespec="milliseconds"),
+            run=run,
+            job=ol.Job(self.line.project, name, facets),
+            inputs=inputs,
+            outputs=outputs,
+            producer=self.producer,
+        )
+
+    def _facts(self, step: Step) -> dict[str, str]:
+        """Return what the specification has no facet for: digests, tools, and if it was reused."""
+        earlier = self.origin.reused.get(step.stage)
+        tags = {"reused": "true" if earlier else "false", "reused_from": earlier or ""}
+        if step.evidence is not None:
+            subject = step.evidence.subject
+            tags |= {"code": subject.code, "config": subject.config, "model": subject.model or ""}
+            tags |= {f"tool.{name}": version for name, version in step.evidence.tools.items()}
+        return tags | {"evidence": step.missing and f"none: {step.missing}"}
+
+    def _tests(self, stage: str) -> Facets:
+        """Return the rules that were judged: a gate's own at its stage, all of them at `decide`."""
+        rules = self.line.decision.rules if self.line.decision else []
+        tests = [
+            facet.test_run.TestExecution(
+                name=one.id,
+                status=STATUS[one.verdict][0],
+                severity=STATUS[one.verdict][1],
+                type=one.verdict,
+                description=one.reason,
+                expected=None if one.limit is None else str(one.limit),
+                actual=_actual(one),
+            )
+            for one in rules
+            if stage in ("decide", one.id.split(".")[0])
+        ]
+        return {"test": facet.test_run.TestRunFacet(tests)} if tests else {}
+
+    def _inputs(self, step: Step) -> list[ol.InputDataset]:
+        found = [
+            ol.InputDataset(
+                self.line.project, path, _quality(step, path), facets=self._facets(path, digest)
+            )
+            for path, digest in step.inputs.items()
+        ]
+        ingest = self.line.of("ingest")
+        if step.stage == "ingest" and ingest is not None:
+            uri, facets = ingest.body.uri, _version(ingest.body.sha256)
+            if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # else it is a path of the project
+                facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(
+                    uri=escaped(uri)
+                )
+            found.append(ol.InputDataset(*place(self.line, uri), facets=facets))
+        return found
+
+    def _outputs(self, step: Step) -> list[ol.OutputDataset]:
+        found: list[ol.OutputDataset] = []
+        counted = facet.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
+        for path, digest in step.outputs.items():
+            facets, known = self._facets(path, digest), schema(self.line, path)
+            rows: Facets = {"outputStatistics": counted(known.rows)} if known else {}
+            facets |= self._lines(path)
+            found.append(ol.OutputDataset(self.line.project, path, rows, facets=facets))
+        return found
+
+    def _lines(self, path: str) -> Facets:
+        """Return from which columns those of a table were made."""
+        columns = facet.column_lineage_dataset
+        fields = {
+            name: columns.Fields(
+                [
+                    columns.InputField(*one[:3], [columns.Transformation("DIRECT", one.kind)])
+                    for one in sources
+                ]
+            )
+            for name, sources in mapped(self.line, path).items()
+        }
+        return {"columnLineage": columns.ColumnLineageDatasetFacet(fields)} if fields else {}
+
+    def _facets(self, path: str, digest: str | None) -> Facets:
+        known, one = schema(self.line, path), facet.schema_dataset
+        facets = _version(digest)
+        if known is not None:
+            fields = [one.SchemaDatasetFacetFields(*column) for column in known.columns.items()]
+            facets["schema"] = one.SchemaDatasetFacet(fields)
+        return facets
+
+
+def _tags(tags: dict[str, str]) -> Facets:
+    fields = [
+        facet.tags_run.TagsRunFacetFields(key, value, "records")
+        for key, value in tags.items()
+        if value
+    ]
+    return {"tags": facet.tags_run.TagsRunFacet(fields)}
+
+
+def _error(step: Step) -> Facets:
+    message = f"{step.stage}: {step.failed}"
+    return {"errorMessage": facet.error_message_run.ErrorMessageRunFacet(message, "PYTHON")}
+
+
+def _version(digest: str | None) -> Facets:
+    version = facet.dataset_version_dataset.DatasetVersionDatasetFacet
+    return {"version": version(digest)} if digest else {}
+
+
+def _quality(step: Step, path: str) -> Facets:
+    """Return the data contract's expectations, on the table that `validate` read."""
+    found, quality = step.evidence, facet.data_quality_assertions_dataset
+    if found is None or found.gate != "validate" or path not in found.subject.inputs:
+        return {}
+    assertions = [
+        quality.Assertion(
+            assertion=one.type,
+            success=one.success,
+            column=one.column,
+            severity="error",
+            expected=one.limits,
+            actual=one.observed,
+        )
+        for one in found.body.expectations
+    ]
+    return {"dataQualityAssertions": quality.DataQualityAssertionsDatasetFacet(assertions)}
+
+
+def _parameters(parameters: dict[str, Any]) -> Any:
+    own = facet.execution_parameters_run
+    found = [own.ExecutionParameter(key=key, value=value) for key, value in _flat(parameters)]
+    return own.ExecutionParametersRunFacet(found)
+
+
+def _flat(parameters: dict[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return the values that DVC keeps for a stage, section by section, as JSON."""
+    for file, sections in parameters.items():
+        for name, value in sections.items():
+            parts: dict[str, Any] = value if isinstance(value, dict) else {"": value}
+            for key, part in parts.items():
+                text = json.dumps(part, sort_keys=True, ensure_ascii=False, default=str)
+                yield f"{file}:{name}{'.' + key if key else ''}", text
+
+
+def _actual(rule: RuleResult) -> str | None:
+    if rule.interval is not None:
+        return f"{rule.value} [{rule.interval[0]}, {rule.interval[1]}]"
+    return None if rule.value is None else str(rule.value)

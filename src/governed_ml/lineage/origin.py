@@ -1,0 +1,94 @@
+"""Where a line stands in git: the commit that holds its records, and which stages it reused."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from governed_ml.core import evidence
+from governed_ml.core.repository import REMOTE, attempt, content
+from governed_ml.lineage.records import LOCK, Line
+
+RECORDS = (LOCK, evidence.FOLDER.as_posix())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """`commit` is None while the records are in no commit; `code` of a stage, if proven there."""
+
+    commit: str | None
+    code: frozenset[str] = frozenset()
+    reused: dict[str, str] = field(default_factory=dict)  # stage → commit that had its record
+    repository: str = ""  # the remote's address, without a password
+
+
+def origin(base: Path, line: Line) -> Origin:
+    """Ask git. Reused is what the commit before had already, to the byte, times included."""
+    dirty = _said(base, "status", "--porcelain", "--untracked-files=all", "--", *RECORDS)
+    last = _said(base, "log", "-1", "--format=%H", "--", *RECORDS)
+    commit = None if dirty or not last else last
+    before = _said(base, "rev-parse", "--verify", "--quiet", f"{commit}^" if commit else "HEAD")
+    return Origin(
+        commit,
+        frozenset(_proven(base, commit, line) if commit else ()),
+        _reused(base, before, line) if before else {},
+        _repository(base),
+    )
+
+
+def _said(base: Path, *words: str) -> str:
+    done = attempt(base, *words)
+    return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
+
+
+def _proven(base: Path, commit: str, line: Line) -> list[str]:
+    """Return the stages whose code, by its digest, is the commit's."""
+    try:
+        digests = json.loads(content(base, commit, "code.json") or b"{}")
+    except ValueError:
+        return []
+    return [
+        stage
+        for stage, step in line.steps.items()
+        if stage in digests
+        and (step.evidence is None or step.evidence.subject.code == digests[stage])
+    ]
+
+
+def _reused(base: Path, before: str, line: Line) -> dict[str, str]:
+    import yaml
+
+    try:
+        earlier = yaml.safe_load(content(base, before, LOCK) or b"{}").get("stages", {})
+        now = yaml.safe_load((base / LOCK).read_text(encoding="utf-8"))["stages"]
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return {}
+    found: dict[str, str] = {}
+    for stage, step in line.steps.items():
+        path = evidence.path_of(stage).as_posix()
+        if step.failed or stage not in now or earlier.get(stage) != now[stage]:
+            continue
+        if step.evidence is not None and (base / path).read_bytes() != content(base, before, path):
+            continue
+        where = path if step.evidence is not None else LOCK
+        found[stage] = _said(base, "log", "-1", "--format=%H", before, "--", where)
+    return found
+
+
+def _repository(base: Path) -> str:
+    """Return the remote's address as a URL without user and password, if it is one."""
+    url = _said(base, "remote", "get-url", REMOTE)
+    scp = re.fullmatch(r"(?:[^@/]+@)?([\w.-]+):(?!//)(.+)", url)
+    url = f"https://{scp[1]}/{scp[2]}" if scp else url
+    if not re.match(r"(https?|ssh|git)://", url):
+        return ""
+    return escaped(re.sub(r"//[^/@]*@", "//", url).removesuffix(".git"))
+
+
+def escaped(address: str) -> str:
+    """Return an address as a URI has to spell it: git and storages allow spaces and letters."""
+    refused = r"[^\w.~:/?#@!$&'()*+,;=\[\]%-]|%(?![0-9A-Fa-f]{2})"
+    return re.sub(refused, lambda one: quote(one[0], safe=""), address, flags=re.ASCII)

@@ -1,0 +1,246 @@
+"""The line as its records tell it: `dvc.yaml`, `dvc.lock`, evidence, decision. Nothing is invented.
+
+A stage counts as done only if what the lock says it read is what the stages before it made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from governed_ml.core import evidence, model_file, tables
+from governed_ml.core.config import parse, read_raw
+from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.files import digest_of, file_digest, read_json
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.policy.decision import PATH, Decision
+from governed_ml.policy.judge import judge
+from governed_ml.registry.remeasure.recompute import is_locked
+
+LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
+STOPPED = ".stopped"  # how the one rule of a line that failed ends: `validate.stopped`
+INSIDE = {  # what lies in a folder that a stage writes
+    "data/split": (tables.TRAIN, tables.TEST),
+    "data/sensitive": (tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage: what it read and made (path → digest, `md5:…` where only DVC knows one)."""
+
+    stage: str
+    inputs: dict[str, str | None]
+    outputs: dict[str, str | None]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    evidence: AnyEvidence | None = None
+    missing: str = ""  # why there is no evidence, where there should be
+    failed: str = ""  # why it stopped the line
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """Return when it ran. What evidence calls `started` is the moment at which it was made."""
+        if self.evidence is None or not self.evidence.volatile.started:
+            return None
+        end = datetime.fromisoformat(self.evidence.volatile.started)
+        return end - timedelta(seconds=self.evidence.volatile.seconds), end
+
+
+@dataclass(frozen=True)
+class Line:
+    """A whole line: its stages in order, those that the records prove."""
+
+    project: str
+    steps: dict[str, Step]
+    decision: Decision | None
+    key: str  # the same as long as nothing ran again
+    lost: tuple[str, ...] = ()  # stages that no record proves, in a line that did not stop
+    doubt: str = ""  # why the decision that lies here is not told
+
+    @property
+    def digests(self) -> dict[str, str | None]:
+        """Return path → digest of everything that was read or made."""
+        found: dict[str, str | None] = {}
+        for step in self.steps.values():
+            found |= {path: one for path, one in step.inputs.items() if one or path not in found}
+            found |= step.outputs
+        return found
+
+    def of(self, gate: str) -> AnyEvidence | None:
+        """Return one gate's evidence, if the records have it."""
+        return self.steps[gate].evidence if gate in self.steps else None
+
+
+def read(folder: Path, project: str) -> Line:
+    """Read the records in a project's folder, or in a copy of one of its commits."""
+    declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
+    decision = _decision(folder)
+    failed = _failure(decision)
+    raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
+    made = {gate: file_digest(path) for gate, path in raws.items() if path.is_file()}
+    verdict = decision.model_dump(mode="json", exclude={"volatile"}) if decision else None
+    key = digest_of([project, lock, made, failed, verdict])
+    sha = _sha256(folder)
+    steps: dict[str, Step] = {}
+    for stage in _order(declared):
+        if stage in failed:
+            steps[stage] = Step(stage, dict.fromkeys(declared[stage].get("deps", [])), {},
+                                failed=failed[stage])  # fmt: skip
+        elif stage in lock and _current(stage, declared, lock, failed):
+            steps[stage] = _step(folder, stage, lock[stage], sha)
+    lost = () if failed else tuple(stage for stage in declared if stage not in steps)
+    return Line(project, steps, decision, key, lost)
+
+
+def honest(folder: Path, line: Line) -> Line:
+    """Return the line without an allow that the policy does not give for this evidence."""
+    standing = line.decision
+    if standing is None or standing.verdict != "allow":
+        return line
+    try:
+        day = date.fromisoformat(str(standing.volatile.get("judged_on")))
+        params = parse(read_raw(folder / "params.yaml"), "params.yaml")
+        again = judge(params, evidence.collect(folder), day)
+    except (Problem, ValueError) as error:
+        return replace(line, decision=None, doubt=f"it cannot be judged again: {first_line(error)}")
+    one, two = (found.model_dump(mode="json", exclude={"volatile"}) for found in (standing, again))
+    if one == two:
+        return line
+    why = f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence"
+    return replace(line, decision=None, doubt=why)
+
+
+def pipeline(folder: Path) -> dict[str, Any]:
+    """Return stage → what `dvc.yaml` says about it."""
+    return _yaml(folder / PIPELINE)
+
+
+def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
+    import yaml
+
+    if not must and not path.is_file():
+        return {}
+    try:
+        found = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
+        items = [
+            one for body in found.values() for one in (*body.get("deps", ()), *body.get("outs", ()))
+        ]
+        if path.name == LOCK and not all("path" in one for one in items):
+            raise ValueError("an entry names no path")
+        return found
+    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Problem(f"{path.name} is not readable: restore it with git") from error
+
+
+def _decision(folder: Path) -> Decision | None:
+    if not (folder / PATH).is_file():
+        return None
+    try:
+        return Decision.model_validate(read_json(folder / PATH))
+    except ValidationError as error:
+        said = first_line(error, 120)
+        text = f"{PATH.as_posix()} breaks its schema: {said}; `uv run dvc repro`"
+        raise Problem(text, 1) from error
+
+
+def _failure(decision: Decision | None) -> dict[str, str]:
+    """Return the stage that stopped the line, and why."""
+    rules = decision.rules if decision else []
+    found = [rule for rule in rules if rule.id.endswith(STOPPED)]
+    return {rule.id.removesuffix(STOPPED): rule.reason for rule in found}
+
+
+def _outs(body: dict[str, Any]) -> list[str]:
+    """Return the paths that `dvc.yaml` says a stage writes."""
+    outs = [*body.get("outs", []), *body.get("metrics", []), *body.get("plots", [])]
+    return [next(iter(one)) if isinstance(one, dict) else str(one) for one in outs]
+
+
+def _before(stage: str, pipeline: dict[str, Any]) -> set[str]:
+    """Return the stages that a stage reads from, through data or parameters."""
+    body = pipeline[stage]
+    files = {next(iter(one)) for one in body.get("params", []) if isinstance(one, dict)}
+    wanted = {*body.get("deps", []), *files}
+    return {
+        other
+        for other, made in pipeline.items()
+        if other != stage and any(_within(path, out) for out in _outs(made) for path in wanted)
+    }
+
+
+def _within(path: str, out: str) -> bool:
+    return path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/")
+
+
+def _order(pipeline: dict[str, Any]) -> list[str]:
+    """Return the stages so that each follows those that it reads from."""
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        graph = {stage: sorted(_before(stage, pipeline)) for stage in pipeline}
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise Problem("dvc.yaml: stages read from each other in a circle: mend it") from error
+
+
+def _current(stage: str, pipeline: dict[str, Any], lock: dict[str, Any],
+             failed: dict[str, str]) -> bool:  # fmt: skip
+    """Return whether a stage read what the stages before it made last, all the way up."""
+    if stage in failed or stage not in lock:
+        return False
+    made = {out["path"]: out.get("md5") for one in lock.values() for out in one.get("outs", [])}
+    read = {dep["path"]: dep.get("md5") for dep in lock[stage].get("deps", [])}
+    fresh = all(made[path] == md5 for path, md5 in read.items() if path in made)
+    return fresh and all(_current(one, pipeline, lock, failed) for one in _before(stage, pipeline))
+
+
+def _sha256(folder: Path) -> dict[str, str]:
+    """Return path → sha256 as the evidence has it; of the model, of its canonical content."""
+    found: dict[str, str] = {}
+    for one in evidence.collect(folder).values():
+        if not isinstance(one, str):
+            model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
+            found |= one.subject.inputs | model
+    return found
+
+
+def _step(folder: Path, stage: str, entry: dict[str, Any], sha: dict[str, str]) -> Step:
+    outputs = _paths(entry.get("outs", []), sha)
+    found, why = None, ""
+    if evidence.path_of(stage).as_posix() in outputs:
+        found, why = _evidence(folder, stage, entry)
+    inputs = _paths(entry.get("deps", []), sha)
+    if found is not None:  # DVC names a folder, the evidence the files in it that were read
+        inside = {path.as_posix() for parts in INSIDE.values() for path in parts}
+        unread = inside - found.subject.inputs.keys()
+        inputs = {path: one for path, one in inputs.items() if path not in unread}
+    return Step(stage, inputs, outputs, entry.get("params", {}), found, why)
+
+
+def _evidence(folder: Path, stage: str, entry: dict[str, Any]) -> tuple[AnyEvidence | None, str]:
+    """Return a stage's evidence, if it is the file that the lock names."""
+    path = evidence.path_of(stage)
+    try:
+        found = evidence.load(stage, folder)
+    except (Problem, KeyError) as problem:
+        return None, str(problem)
+    lock = {out["path"]: str(out.get("md5")) for out in entry["outs"]}
+    if not is_locked(folder / path, path, lock):
+        return None, f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
+    return found, ""
+
+
+def _paths(listed: list[dict[str, Any]], sha: dict[str, str]) -> dict[str, str | None]:
+    """Return path → digest; for a folder, of the files that are known to lie in it."""
+    found: dict[str, str | None] = {}
+    for one in listed:
+        path, md5 = one["path"], f"md5:{one['md5']}" if one.get("md5") else None
+        inside = [part.as_posix() for part in INSIDE.get(path, ())]
+        for name in inside or [path]:
+            evident = name.startswith("reports/evidence/")  # there: without what is volatile
+            found[name] = md5 if evident else sha.get(name, md5)
+    return found

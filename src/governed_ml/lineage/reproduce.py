@@ -1,0 +1,224 @@
+"""Make a version again: its commit in a worktree, its data, its own code; then compare digests."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from governed_ml.core import evidence, model_file, tables
+from governed_ml.core.files import file_digest, read_json
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import attempt, content, git
+from governed_ml.ledger import storage
+from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.lineage.show import chosen, known
+from governed_ml.registry.remeasure.fetch import dvc
+from governed_ml.registry.remeasure.recompute import OF_THE_CHAMPION, difference
+
+PARTS = (tables.RAW, tables.TRAIN, tables.TEST, tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST,
+         tables.PREDICTIONS)  # fmt: skip
+LOCKFILE = "uv.lock"
+DROPPED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")  # runs go to the worktree
+
+
+class Compared(NamedTuple):
+    """One thing, as recorded and as made now."""
+
+    what: str
+    recorded: str | None
+    found: str | None
+
+    @property
+    def state(self) -> str:
+        """Return equal, different, or that there is no record to compare with."""
+        if self.recorded is None:
+            return "no record"
+        return "equal" if self.recorded == self.found else "different"
+
+
+@dataclass
+class Reproduced:
+    """What came of it."""
+
+    version: int
+    commit: str
+    rows: list[Compared]
+    notes: list[str] = field(default_factory=list)
+
+
+def named(base: Path, name: str | None, day: date | None) -> Version:
+    """Return the version of that name, or the champion at the end of a day (in UTC)."""
+    if (name is None) == (day is None):
+        raise Problem("give either a version or --date")
+    if name is not None:
+        return chosen(known(base), name)
+    entries = [one for one in storage.read(base) if day and one.event.moment.date() <= day]
+    champion = trace(entries).champion
+    if champion is None:
+        raise Problem(f"the ledger has no champion on {day}: `uv run governance ledger show`", 1)
+    return champion
+
+
+def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Reproduced:
+    """Run the line of a version's commit in a worktree of its own; compare what comes out."""
+    commit = version.subject["commit"]
+    if attempt(base, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
+        raise Problem(f"commit {commit[:12]} is not in this clone: `git fetch --unshallow`")
+    with worktree(base, commit) as tree:
+        recorded = _records(tree)
+        say(f"bringing the data of {commit[:12]}")
+        notes = _environment(base, commit)
+        notes += _bring(base, tree, recorded)
+        say("running the line of that commit")
+        _run(tree)
+        return Reproduced(version.number, commit, _compare(tree, version, recorded), notes)
+
+
+@contextmanager
+def worktree(base: Path, commit: str) -> Generator[Path]:
+    """Give a commit in a worktree elsewhere, with this repository's DVC cache and remote."""
+    with tempfile.TemporaryDirectory() as scratch:
+        tree = Path(scratch) / "tree"
+        git(base, "worktree", "add", "--quiet", "--detach", str(tree), commit)
+        try:
+            _settings(base, tree)
+            yield tree
+        finally:
+            attempt(base, "worktree", "remove", "--force", str(tree))
+            attempt(base, "worktree", "prune")
+
+
+def _settings(base: Path, tree: Path) -> None:
+    """Point the worktree's DVC to this repository's cache and remotes, without this one's paths."""
+    config = configparser.RawConfigParser()
+    config.read([base / ".dvc/config", base / ".dvc/config.local"], encoding="utf-8")
+    for section in config.sections():
+        url = config.get(section, "url", fallback="")
+        if url and "://" not in url and not Path(url).is_absolute():
+            config.set(section, "url", str((base / ".dvc" / url).resolve()))
+    if not config.has_section("cache"):
+        config.add_section("cache")
+    own = config.get("cache", "dir", fallback="cache")
+    config.set("cache", "dir", str((base / ".dvc" / own).resolve()))
+    with (tree / ".dvc/config.local").open("w", encoding="utf-8") as file:
+        config.write(file)
+
+
+def _records(tree: Path) -> dict[str, dict[str, Any]]:
+    """Return gate → its evidence as the commit has it, whatever its schema was then."""
+    found = {path.stem: read_json(path) for path in sorted((tree / evidence.FOLDER).glob("*.json"))}
+    if not found:
+        raise Problem("the version's commit has no evidence to compare with")
+    return found
+
+
+def _environment(base: Path, commit: str) -> list[str]:
+    """Say whether the packages here are those that the version's own `uv.lock` names."""
+    theirs, ours = content(base, commit, LOCKFILE), base / LOCKFILE
+    if theirs is None:
+        return [f"the version's commit has no {LOCKFILE}: its environment has no record"]
+    if not ours.is_file() or ours.read_bytes() != theirs:
+        return [f"{LOCKFILE} is not the version's: the line ran with today's packages"]
+    return []
+
+
+def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[str]:
+    """Bring the source, or else the ingested table by its digest; return what has to be said."""
+    body = recorded["ingest"]["body"]
+    added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/*.dvc"))
+    lost = dvc(tree, "pull", "--quiet", *added) if added else ""
+    if body["source"] == "synthetic":
+        return []
+    if body["source"] == "file" and "://" not in body["uri"]:
+        target, mine = tree / body["uri"], base / body["uri"]
+        if not target.is_file() and mine.is_file() and _is(mine, body["sha256"]):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(mine, target)
+        if target.is_file():
+            return []
+    raw = tables.RAW.as_posix()
+    why = dvc(tree, "pull", "--quiet", raw) or dvc(tree, "freeze", "ingest")
+    if why or not (tree / raw).is_file():
+        raise Problem(f"neither {body['uri']} nor {raw} of then is to be had: {lost or why}")
+    return [
+        f"{body['uri']} is not read again: {tables.RAW.as_posix()} came from DVC, by its digest"
+    ]
+
+
+def _is(path: Path, digest: str | None) -> bool:
+    return file_digest(path).removeprefix("sha256:") == str(digest).removeprefix("sha256:")
+
+
+def _run(tree: Path) -> None:
+    """Run the whole line with the commit's own code; the cache that is shared takes nothing."""
+    env = {name: value for name, value in os.environ.items() if name not in DROPPED}
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "dvc", "repro", "--force", "--no-commit"],
+        cwd=tree,
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+        said = next((line for line in lines if not line.startswith("ERROR")), lines[-1])
+        raise Problem(f"the line of that commit stops: {first_line(ValueError(said), 300)}")
+
+
+def _compare(tree: Path, version: Version, recorded: dict[str, dict[str, Any]]) -> list[Compared]:
+    inputs: dict[str, str] = {}
+    for one in recorded.values():
+        inputs |= one["subject"]["inputs"]
+    inputs[tables.RAW.as_posix()] = version.subject["data"]
+    rows = [
+        Compared(path.as_posix(), inputs.get(path.as_posix()), _digest(tree / path))
+        for path in PARTS
+    ]
+    model = model_file.digest(tree / model_file.PATH)
+    rows.append(Compared(model_file.PATH.as_posix(), version.subject["model"], model))
+    now = _records(tree)
+    for gate, one in recorded.items():
+        where = difference(_numbers(one), _numbers(now.get(gate, {})))
+        said = "as recorded" if where is None else f"{where[0]}: {where[1]} → {where[2]}"
+        rows.append(Compared(f"numbers of {gate}", "as recorded", said[:160]))
+    return rows
+
+
+def _numbers(one: dict[str, Any]) -> dict[str, Any]:
+    """Return what was measured, but for the comparison with the champion of then."""
+    metrics, body = dict(one.get("metrics", {})), dict(one.get("body", {}))
+    for name in (*OF_THE_CHAMPION, "champion"):
+        metrics.pop(name, None)
+        body.pop(name, None)
+    return {"metrics": metrics, "body": body}
+
+
+def _digest(path: Path) -> str | None:
+    return file_digest(path) if path.is_file() else None
+
+
+def parsed(day: str | None) -> date | None:
+    """Return a day written as 2026-12-31; none of the future."""
+    if day is None:
+        return None
+    try:
+        found = date.fromisoformat(day)
+    except ValueError as error:
+        raise Problem(f"--date {day!r} is no day: write it like 2026-12-31") from error
+    if found > datetime.now(UTC).date():
+        raise Problem(f"--date {day} has not come yet")
+    return found

@@ -1,0 +1,231 @@
+"""The auditor's questions, answered from records: which data, code, parameters, policy, who.
+
+What no record says is None here and "no record" on the screen; nothing is made up for it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.files import file_digest
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import extract
+from governed_ml.core.terminal import screen
+from governed_ml.ledger import storage
+from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
+from governed_ml.lineage.origin import origin
+from governed_ml.lineage.records import Line, honest, read
+from governed_ml.policy.decision import LETS_THROUGH
+from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
+
+Section = dict[str, Any]
+Account = dict[str, Section]
+LOCKFILE = "uv.lock"
+
+
+@dataclass(frozen=True)
+class Told:
+    """One model: what its records say, and the line that made it."""
+
+    account: Account
+    line: Line
+    version: Version | None
+
+
+def known(base: Path) -> Lifecycle:
+    """Return every version that the ledger of this clone has."""
+    return trace(storage.read(base))
+
+
+def chosen(life: Lifecycle, name: str) -> Version:
+    """Return the version that a number, an alias or (the beginning of) a model's digest names."""
+    aliases = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    if name in aliases:
+        found = aliases[name]
+        if found is None:
+            raise Problem(f"the ledger has no {name}: `uv run governance status`", 1)
+        return found
+    if name.removeprefix("v").isdecimal() and len(name) < 8:
+        return life.version(int(name.removeprefix("v")))
+    digest = f"sha256:{name.removeprefix('sha256:')}"
+    same = [one for one in life.versions.values() if one.subject["model"].startswith(digest)]
+    if not same or len(digest) < 15 or len({one.subject["model"] for one in same}) > 1:
+        raise Problem(f"{name!r} is no version, no alias and no digest that the ledger has", 1)
+    return same[-1]
+
+
+def registered(life: Lifecycle, line: Line) -> Version | None:
+    """Return the version that is of the line's model and table, the last if there are several."""
+    train, raw = line.of("train"), line.digests.get(tables.RAW.as_posix())
+    same = [
+        one
+        for one in life.versions.values()
+        if train and (one.subject["model"], one.subject["data"]) == (train.subject.model, raw)
+    ]
+    return same[-1] if same else None
+
+
+def tell(base: Path, name: str | None) -> list[Told]:
+    """Return what is known of a model; without a name, of the one here and of the champion."""
+    life = known(base)
+    if name is not None:
+        return [_version(base, life, chosen(life, name))]
+    line = honest(base, read(base, model_name(base)))
+    told = [here(base, life, line)]
+    champion = life.champion
+    if champion is not None and champion is not told[0].version:
+        told.append(_version(base, life, champion))
+    return told
+
+
+def here(base: Path, life: Lifecycle, line: Line) -> Told:
+    """Return what is known of the model that lies in the project's folder."""
+    version = registered(life, line)
+    commit = version.subject["commit"] if version else origin(base, line).commit
+    return Told(_account(base, line, life, version, commit), line, version)
+
+
+def _version(base: Path, life: Lifecycle, version: Version) -> Told:
+    with at(base, version.subject["commit"]) as folder:
+        line = read(folder, model_name(base))
+        account = _account(folder, line, life, version, version.subject["commit"])
+        return Told(account, line, version)
+
+
+@contextmanager
+def at(base: Path, commit: str) -> Generator[Path]:
+    """Give a commit's files in a folder that vanishes afterwards."""
+    with tempfile.TemporaryDirectory() as scratch:
+        extract(base, commit, Path(scratch))
+        yield Path(scratch)
+
+
+def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
+             commit: str | None) -> Account:  # fmt: skip
+    events = [one.event for one in version.entries] if version else []
+    own = [one for one in events if version and one.version == version.number]
+    return {
+        "model": _model(line, life, version),
+        "data": _data(line, version),
+        "code": {
+            "commit": commit,
+            **{stage: one.evidence.subject.code for stage, one in line.steps.items()
+               if one.evidence is not None},
+        },
+        "parameters": {"params.yaml": _digest(folder / "params.yaml"), **_parameters(line)},
+        "environment": {LOCKFILE: _digest(folder / LOCKFILE), **_tools(line)},
+        "policy": _policy(line, version),
+        "approved": {
+            f"{one.sequence} {said.get('approver')}": _approval(said)
+            for one in own
+            if one.action == "approved"
+            for said in one.approvals
+        } or {"by": None},
+        "when": {
+            "trained": _trained(line),
+            **{f"{one.sequence} {one.action}": f"{one.time} by {one.actor}" for one in own},
+        },
+    }  # fmt: skip
+
+
+def _model(line: Line, life: Lifecycle, version: Version | None) -> Section:
+    train = line.of("train")
+    aliases = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    named = [alias for alias, one in aliases.items() if version and one is version]
+    digest = version.subject["model"] if version else train.subject.model if train else None
+    return {
+        "name": line.project,
+        "version": version.number if version else None,
+        "state": version.state if version else None,
+        "alias": ", ".join(named) or None,
+        "digest": digest,
+        "file": model_file.PATH.as_posix(),
+    }
+
+
+def _data(line: Line, version: Version | None) -> Section:
+    ingest, split = line.of("ingest"), line.of("split")
+    raw = tables.RAW.as_posix()
+    found: Section = {
+        "source": ingest.body.uri if ingest else None,
+        "source digest": ingest.body.sha256 if ingest else None,
+        "table": raw,
+        "digest": version.subject["data"] if version else line.digests.get(raw),
+        "rows": ingest.body.rows if ingest else None,
+        "columns": len(ingest.body.columns) if ingest else None,
+        "split": f"{split.body.kind}: {_pairs(split.body.rows)}" if split else None,
+    }
+    for path in (tables.TRAIN, tables.TEST):
+        found[path.as_posix()] = line.digests.get(path.as_posix())
+    return found
+
+
+def _parameters(line: Line) -> Section:
+    train = line.of("train")
+    seed = line.steps["train"].parameters.get("params.yaml", {}).get("seed") if train else None
+    own = {"seed": seed, "estimator": train.body.estimator if train else None}
+    return own | (dict(train.body.parameters) if train else {})
+
+
+def _tools(line: Line) -> Section:
+    found: Section = {}
+    for one in line.steps.values():
+        found |= one.evidence.tools if one.evidence else {}
+    return found
+
+
+def _policy(line: Line, version: Version | None) -> Section:
+    if version is not None:  # as it was judged when it was registered
+        said = version.entries[0].event.decision or {}
+        own = {"digest": version.subject["policy"], "verdict": said.get("verdict")}
+        return own | {"tally": said.get("tally")} | dict(said.get("rules", {}))
+    decision = line.decision
+    if decision is None:
+        return {"digest": None, "verdict": f"none: {line.doubt}" if line.doubt else None}
+    weak = {one.id: f"{one.verdict}: {one.reason}" for one in decision.by_weight()
+            if one.verdict not in LETS_THROUGH}  # fmt: skip
+    own = {"digest": decision.policy_digest, "verdict": decision.verdict}
+    return own | {"tally": decision.tally(), "judged": decision.volatile.get("judged_on")} | weak
+
+
+def _approval(said: dict[str, Any]) -> str:
+    roles = ", ".join(map(str, said.get("roles", [])))
+    return f"as {roles}, {said.get('time')}, {said.get('source')}"
+
+
+def _trained(line: Line) -> str | None:
+    span = line.steps["train"].span if "train" in line.steps else None
+    return span[1].isoformat() if span else None
+
+
+def _pairs(values: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in values.items())
+
+
+def _digest(path: Path) -> str | None:
+    return file_digest(path) if path.is_file() else None
+
+
+def show(told: Told) -> None:
+    """Print an account as a table."""
+    from rich.table import Table
+
+    from governed_ml.core.terminal import plain
+
+    version = told.version
+    title = f"version {version.number}" if version else "the model here, which is not registered"
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    table.add_column("question", style="bold")
+    table.add_column("record")
+    table.add_column("", overflow="fold")
+    for question, section in told.account.items():
+        for number, (name, value) in enumerate(section.items()):
+            shown = "[yellow]no record[/]" if value is None else plain(str(value))
+            table.add_row("" if number else question, plain(name), shown)
+    screen().print(table)

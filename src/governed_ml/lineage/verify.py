@@ -1,0 +1,252 @@
+"""Hash the whole chain again: source, tables, model, evidence, decision, bundle, ledger, alias."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Params
+from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.files import file_digest
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import has_remote, last_protected
+from governed_ml.ledger import approvers, storage
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.lineage.records import INSIDE, Line, read
+from governed_ml.lineage.show import chosen, known, registered
+from governed_ml.policy.decision import PATH
+from governed_ml.policy.gate import recheck
+from governed_ml.policy.judge import judge
+from governed_ml.registry import bundle
+from governed_ml.registry.audit import inspect
+from governed_ml.registry.reconcile import compare
+from governed_ml.registry.remeasure.recompute import folder_md5, is_locked, locked, require_same
+from governed_ml.registry.versions import Registry, model_name
+
+State = Literal["ok", "broken", "unknown", "end"]
+TABLES = {  # link → the files that it is about
+    "raw": (tables.RAW,),
+    "split": (tables.TRAIN, tables.TEST, tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST),
+    "predictions": (tables.PREDICTIONS,),
+}
+
+
+class Link(NamedTuple):
+    """One step of the chain, and what was found."""
+
+    name: str
+    state: State
+    said: str
+
+
+class Chain:
+    """What the links are about."""
+
+    def __init__(self, base: Path) -> None:
+        """Read the records; a `Problem` where there are none."""
+        self.base = base
+        self.lock = locked(base)
+        self.line: Line = read(base, model_name(base))
+        self.params: Params = compose(base / CONF)
+        self.checked = recheck(base, self.params, collect(base))
+
+    def evidence(self, gate: str) -> AnyEvidence:
+        """Return one gate's evidence as it was checked; what is not here cannot be held to it."""
+        found, claimed = self.checked[gate], collect(self.base)[gate]
+        inputs = [] if isinstance(claimed, str) else claimed.subject.inputs
+        for path in [*inputs, model_file.PATH.as_posix()]:
+            if not path.startswith("reports/") and not (self.base / path).is_file():
+                raise Problem(f"{path} is not here: `uv run dvc pull`")
+        if isinstance(found, str):
+            raise Problem(found, 1)
+        return found
+
+
+def verify(base: Path, name: str | None) -> Iterator[Link]:
+    """Give each link as soon as it was looked at; `name` is the model that has to lie here."""
+    chain = Chain(base)
+    yield _link("source", lambda: _source(chain))
+    yield _link("raw", lambda: _files(chain, "raw"))
+    yield _link("split", lambda: _files(chain, "split"))
+    yield _link("model", lambda: _model(chain))
+    yield _link("predictions", lambda: _files(chain, "predictions"))
+    yield _link("evidence", lambda: _evidence(chain))
+    yield _link("decision", lambda: _decision(chain))
+    yield from _released(chain, name)
+
+
+def _link(name: str, look: Callable[[], str]) -> Link:
+    try:
+        return Link(name, "ok", look())
+    except Problem as problem:
+        return Link(name, "broken" if problem.exit_code == 1 else "unknown", str(problem))
+
+
+def _source(chain: Chain) -> str:
+    ingest = collect(chain.base)["ingest"]
+    if isinstance(ingest, str):
+        raise Problem(ingest, 1)
+    body = ingest.body
+    source = chain.base / body.uri
+    if body.source == "synthetic":
+        return f"{body.uri}, made from its seed: `lineage reproduce` makes it again"
+    if body.source != "file" or "://" in body.uri:
+        return f"{body.uri} is not asked again, the chain starts at {tables.RAW.as_posix()}"
+    if not source.is_file():
+        raise Problem(f"{body.uri} is not here: `uv run dvc pull`, or bring it")
+    _same(body.uri, str(body.sha256), file_digest(source))
+    return _brief(body.uri, file_digest(source))
+
+
+def _files(chain: Chain, link: str) -> str:
+    """Hash tables: each has to be what the lock and every evidence that names it say."""
+    said: list[str] = []
+    for path in TABLES[link]:
+        name, file = path.as_posix(), chain.base / path
+        if not file.is_file():
+            raise Problem(f"{name} is not here: `uv run dvc pull`")
+        found = file_digest(file)
+        for gate, one in collect(chain.base).items():
+            recorded = None if isinstance(one, str) else one.subject.inputs.get(name)
+            if recorded is not None:
+                _same(f"{name}, as {gate} measured it,", recorded, found)
+        said.append(_brief(name, found))
+    for folder in INSIDE if link == "split" else ():
+        _same(folder, chain.lock.get(folder, ""), folder_md5(chain.base / folder), "dvc.lock")
+    if link != "split" and not is_locked(chain.base / TABLES[link][0], TABLES[link][0], chain.lock):
+        raise Problem(f"{TABLES[link][0].as_posix()} is not what dvc.lock says", 1)
+    return ", ".join(said)
+
+
+def _model(chain: Chain) -> str:
+    file = chain.base / model_file.PATH
+    if not file.is_file():
+        raise Problem(f"{model_file.PATH.as_posix()} is not here: `uv run dvc pull`")
+    try:
+        found = model_file.digest(file)
+    except Problem as problem:
+        raise Problem(str(problem), 1) from problem
+    for gate, one in collect(chain.base).items():
+        if not isinstance(one, str) and one.subject.model is not None:
+            _same(f"the model, as {gate} has it,", one.subject.model, found)
+    if not is_locked(file, model_file.PATH, chain.lock):
+        raise Problem(f"{model_file.PATH.as_posix()} is not what dvc.lock says", 1)
+    return _brief(model_file.PATH.as_posix(), found)
+
+
+def _evidence(chain: Chain) -> str:
+    """Each gate's evidence is about these files, this code, this configuration, and in the lock."""
+    for gate in chain.checked:
+        chain.evidence(gate)
+        if gate not in chain.line.steps:
+            raise Problem(f"dvc.lock does not say that {gate} read what lies here", 1)
+        if chain.line.steps[gate].missing:
+            raise Problem(chain.line.steps[gate].missing, 1)
+    return f"of {', '.join(chain.checked)}: about these files, this code and configuration"
+
+
+def _decision(chain: Chain) -> str:
+    """The decision on disk is what the policy gives for this evidence, on the day it names."""
+    for gate in chain.checked:
+        chain.evidence(gate)
+    standing = chain.line.decision
+    if standing is None:
+        raise Problem(f"{PATH.as_posix()} is missing: `uv run dvc repro`", 1)
+    try:
+        day = date.fromisoformat(standing.volatile.get("judged_on") or "")
+    except ValueError as error:
+        raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
+    again = judge(chain.params, chain.checked, day)
+    _same("the policy's digest", str(standing.policy_digest), str(again.policy_digest))
+    one, two = bundle.decision_digest(standing), bundle.decision_digest(again)
+    if one != two:
+        raise Problem(
+            f"{PATH.as_posix()} says {standing.verdict} ({standing.tally()}), judged again it is "
+            f"{again.verdict} ({again.tally()})",
+            1,
+        )
+    return f"{again.verdict}, {again.tally()}, under policy {str(again.policy_digest)[7:19]}"
+
+
+def _released(chain: Chain, name: str | None) -> Iterator[Link]:
+    base = chain.base
+    try:
+        life = known(base)
+    except Problem as problem:
+        yield Link("ledger", "broken" if problem.exit_code == 1 else "unknown", str(problem))
+        return
+    version = _version(chain, life, name)
+    if isinstance(version, Link):
+        yield version
+        return
+    store = (base / "mlflow.db").exists() or os.environ.get("MLFLOW_TRACKING_URI")
+    if not store:
+        yield Link("bundle", "unknown", "the registry is not here: set MLFLOW_TRACKING_URI")
+    else:
+        registry = Registry(model_name(base))
+        yield _link("bundle", lambda: _bundle(chain, registry, version))
+    yield _link("ledger", lambda: _ledger(base))
+    if store:
+        yield _link("alias", lambda: _alias(base, Registry(model_name(base)), life, version))
+
+
+def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
+    """Return the version of what lies here, or the link with which the chain ends."""
+    found = registered(life, chain.line)
+    wanted = chosen(life, name) if name else found
+    if wanted is None:
+        return Link("registered", "end", "no: the chain ends at the decision")
+    if found is None or wanted.subject["model"] != found.subject["model"]:
+        go = f"`git checkout {wanted.subject['commit'][:12]}` and `uv run dvc checkout`"
+        said = f"version {wanted.number} does not lie here: {go}, or `lineage reproduce`"
+        return Link("registered", "unknown", said)
+    return wanted
+
+
+def _bundle(chain: Chain, registry: Registry, version: Version) -> str:
+    """The registry's files are signed, recorded, and hold this model and this evidence."""
+    people = approvers.read(chain.base, last_protected(chain.base))
+    with tempfile.TemporaryDirectory() as scratch:
+        checked = bundle.fetch(registry, version, people, Path(scratch))
+        sealed = checked.evidence()
+    for gate, mine in chain.checked.items():
+        its = sealed[gate]
+        if isinstance(its, str) or isinstance(mine, str):
+            raise Problem(its if isinstance(its, str) else str(mine), 1)
+        _same(f"the code of {gate}, as sealed,", its.subject.code, mine.subject.code)
+        _same(f"the configuration of {gate}, as sealed,", its.subject.config, mine.subject.config)
+        require_same(gate, its, mine)
+    return f"version {version.number}: signed, with the same model, code and numbers"
+
+
+def _ledger(base: Path) -> str:
+    found = inspect(base)
+    if found.problems or found.unchecked:
+        raise Problem((found.problems or found.unchecked)[0], found.exit_code)
+    anchored = "" if not found.anchored_to else f", anchored up to event {found.anchored_to}"
+    return f"{found.events} events{anchored}, head {str(storage.head(base))[:12]}"
+
+
+def _alias(base: Path, registry: Registry, life: Lifecycle, version: Version) -> str:
+    report = compare(base, registry)
+    if report.differences:
+        raise Problem(f"{report.differences[0]}: `uv run governance reconcile`", 1)
+    row = next(one for one in report.rows if one.version == version.number)
+    state = version.state.replace("_", " ")
+    where = "" if has_remote(base) else "; there is no remote to anchor the ledger to"
+    return f"version {version.number} is {state}, alias {', '.join(row.aliases) or 'none'}{where}"
+
+
+def _same(what: str, recorded: str, found: str, by: str = "the record") -> None:
+    if recorded.removeprefix("sha256:") != found.removeprefix("sha256:"):
+        raise Problem(f"{what} is {found[:19]} now, {by} says {recorded[:19]}", 1)
+
+
+def _brief(name: str, digest: str) -> str:
+    return f"{name} {digest.removeprefix('sha256:')[:12]}"

@@ -1,0 +1,90 @@
+"""Drift between two samples of one column: pure functions from bin counts to numbers.
+
+Both distances take counts over the same bins (see `binning`): no row, no threshold, no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from governed_ml.core.problem import Problem
+
+CHANCE = 0.01  # how often chance alone may leave something beyond its share
+FLOOR = 1e-4  # an empty bin counts as this share: the logarithm of zero has no value
+
+
+def shares(counts: Sequence[int]) -> list[float]:
+    """Turn bin counts into shares that add up to 1; refuse negative counts and no rows at all."""
+    total = sum(counts)
+    if total <= 0 or min(counts) < 0:
+        raise Problem(
+            "drift needs counts of rows: none may be negative, and some row must be there"
+        )
+    return [count / total for count in counts]
+
+
+def population_stability_index(reference: Sequence[int], current: Sequence[int]) -> float:
+    """Return PSI = Σ (c − r) · ln(c / r) over bin shares, each share at least `FLOOR`; 0 or more.
+
+    It is the symmetrised Kullback–Leibler divergence in nats (Siddiqi 2006, "Credit Risk
+    Scorecards", chapter 8). `reference` and `current` are row counts over the same bins.
+    """
+    return math.fsum(contributions(reference, current))
+
+
+def contributions(reference: Sequence[int], current: Sequence[int]) -> list[float]:
+    """Return what each bin adds to the population stability index; each is 0 or more."""
+    pairs = zip(*_paired(reference, current), strict=True)
+    floored = ((max(r, FLOOR), max(c, FLOOR)) for r, c in pairs)
+    return [(c - r) * math.log(c / r) for r, c in floored]
+
+
+def jensen_shannon_distance(reference: Sequence[int], current: Sequence[int]) -> float:
+    """Return the Jensen–Shannon distance in base 2: from 0 (same shares) to 1 (no bin in common).
+
+    The root of the divergence is a metric (Endres & Schindelin 2003). Empty bins need no floor.
+    """
+    terms: list[float] = []
+    for r, c in zip(*_paired(reference, current), strict=True):
+        middle = (r + c) / 2
+        terms += [share * math.log2(share / middle) for share in (r, c) if share > 0]
+    return math.sqrt(min(1.0, max(0.0, math.fsum(terms) / 2)))
+
+
+def expected_without_drift(bins: int, reference_rows: int, current_rows: int) -> float:
+    """Return what PSI is on average when nothing drifts: (bins − 1) · (1/n + 1/m).
+
+    `bins` are those with rows. PSI / (1/n + 1/m) is then about χ² with bins − 1 degrees of
+    freedom (Yurdakul & Naranjo 2020, "Statistical properties of the population stability index").
+    """
+    return max(0, bins - 1) * (1 / reference_rows + 1 / current_rows)
+
+
+def beyond_chance(reference: Sequence[int], current: Sequence[int]) -> float:
+    """Return what is left of PSI when chance may have its share: 99 % of samples without drift
+    have none left (χ² as in `expected_without_drift`). So small windows raise no false alarm.
+    """
+    from scipy.special import chdtri
+
+    bins = sum(r + c > 0 for r, c in zip(reference, current, strict=True))
+    share = float(chdtri(max(1, bins - 1), CHANCE)) * (1 / sum(reference) + 1 / sum(current))
+    return max(0.0, population_stability_index(reference, current) - share)
+
+
+def largest(values: Mapping[str, float]) -> tuple[str, float]:
+    """Return the name and value of the largest; refuse a value that is not finite, in any order."""
+    if not values:
+        raise Problem("no column has a drift value, so there is no largest")
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise Problem(f"the drift of column {name!r} is {value}, not a finite number")
+    return max(values.items(), key=lambda item: (item[1], item[0]))
+
+
+def _paired(reference: Sequence[int], current: Sequence[int]) -> tuple[list[float], list[float]]:
+    if len(reference) != len(current):
+        raise Problem(
+            f"drift needs the same bins on both sides, not {len(reference)} and {len(current)}"
+        )
+    return shares(reference), shares(current)

@@ -1,0 +1,197 @@
+"""Fairness of a classifier, all of it from one contingency table: cell × label × prediction.
+
+Point values are Fairlearn's, with the counts as sample weights: the same as on the rows, at any
+size. Bounds are simultaneous over all pairs of groups (see `intervals`). What Fairlearn gives as 0
+because it is undefined (a rate without a denominator) is null here, with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from governed_ml.core.bodies import Attribute, Group
+from governed_ml.core.evidence import Finding, Metric
+from governed_ml.measures.groups import (
+    Floats,
+    Integers,
+    Key,
+    bounded,
+    collapse,
+    extremes,
+    incomparable,
+    label,
+    listed,
+    remarks,
+    smallest,
+    undefined,
+)
+from governed_ml.measures.intervals import (
+    largest_difference,
+    normal_quantile,
+    pairs,
+    smallest_ratio,
+    wilson,
+)
+
+MEASURES = {
+    "demographic_parity": ("selection_rate",),
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    "equal_opportunity": ("true_positive_rate",),
+    "predictive_parity": ("precision",),
+}
+OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`hits` of `n` in each group, both of shape (groups,); `unit` is what `n` counts."""
+
+    hits: Integers
+    n: Integers
+    unit: str
+
+    @property
+    def value(self) -> Floats:
+        """Return the rates; every `n` must be positive."""
+        return self.hits / self.n
+
+
+def rates(counts: Integers) -> dict[str, Rate]:
+    """Return the four rates of groups from counts of shape (groups, label 0/1, prediction 0/1)."""
+    selected, positive, negative = counts[:, :, 1].sum(axis=1), counts[:, 1], counts[:, 0]
+    return {
+        "selection_rate": Rate(selected, counts.sum(axis=(1, 2)), ""),
+        "true_positive_rate": Rate(positive[:, 1], positive.sum(axis=1), "positives"),
+        "false_positive_rate": Rate(negative[:, 1], negative.sum(axis=1), "negatives"),
+        "precision": Rate(positive[:, 1], selected, "selected"),
+    }
+
+
+def classification(
+    columns: Key, places: tuple[int, ...], cells: list[Key], counts: Integers, confidence: float
+) -> tuple[Attribute, dict[str, Metric], list[Finding]]:
+    """Measure one attribute or intersection.
+
+    `cells` are all groups of the finest intersection, `counts` of shape (cells, label, prediction);
+    `columns` are the attributes to look at and `places` their positions in a cell.
+    """
+    keys, position = collapse(cells, places)
+    table = np.zeros((len(keys), 2, 2), dtype=np.int64)
+    np.add.at(table, position, counts)
+    names = [label(key) for key in keys]
+    metrics = measured(names, table, confidence)
+    gap = metrics["demographic_parity_difference"]
+    findings = remarks("largest gap in selection rate", gap, columns, keys)
+    return described(columns, names, table), metrics, findings
+
+
+Points = dict[str, dict[str, float]]
+
+
+def measured(
+    names: list[str],
+    counts: Integers,
+    confidence: float,
+    points_of: Callable[[Integers], Points] | None = None,
+) -> dict[str, Metric]:
+    """Return each measure's `_difference` and `_ratio`, with bounds or a reason.
+
+    `points_of` gives the values from the counts; by default Fairlearn does.
+    """
+    reason = incomparable(names, counts.sum(axis=(1, 2)))
+    if not reason and not counts[:, :, 1].any():
+        reason = "nobody is selected"
+    kinds = ("difference", "ratio")
+    if reason:
+        return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}
+    found = rates(counts)
+    points = (points_of or fairlearn_points)(counts)
+    result: dict[str, Metric] = {}
+    for measure, parts in MEASURES.items():
+        chosen = {name: found[name] for name in parts}
+        for kind in kinds:
+            values = {name: points[kind][name] for name in parts}
+            result[f"{measure}_{kind}"] = _metric(kind, names, chosen, values, confidence)
+    return result
+
+
+def _metric(
+    kind: str, names: list[str], parts: dict[str, Rate], values: dict[str, float], confidence: float
+) -> Metric:
+    for part in parts.values():
+        lost = [name for name, n in zip(names, part.n, strict=True) if not n]
+        if lost:
+            return undefined(f"no {part.unit} in group {listed(lost)}")
+    n, weakest = min(smallest(names, part.n, part.unit) for part in parts.values())
+    never = [name for name, part in parts.items() if not part.hits.any()]
+    if kind == "ratio" and never:
+        return undefined(f"the {never[0].replace('_', ' ')} is 0 in every group: no ratio", n)
+    z = normal_quantile(confidence, pairs(len(names)) * len(parts))
+    estimates = [wilson(part.hits, part.n, z) for part in parts.values()]
+    pick, bounds = (max, largest_difference) if kind == "difference" else (min, smallest_ratio)
+    worst = pick(values, key=lambda name: values[name])
+    which = f"{worst.replace('_', ' ')}, " if len(parts) > 1 else ""
+    note = f"{which}{extremes(names, parts[worst].value)}; {weakest}"
+    return bounded(values[worst], bounds(estimates), n, note)
+
+
+def plain_points(counts: Integers) -> Points:
+    """Return the same as `fairlearn_points` from the rates alone, where that has to be quick.
+
+    A rate without a denominator counts as 0, as there: nobody is shown it.
+    """
+    found = {name: one.hits / np.maximum(one.n, 1) for name, one in rates(counts).items()}
+    return {
+        "difference": {name: float(one.max() - one.min()) for name, one in found.items()},
+        "ratio": {name: float(one.min() / (one.max() or 1.0)) for name, one in found.items()},
+    }
+
+
+def fairlearn_points(counts: Integers) -> Points:
+    """Return Fairlearn's `difference` and `ratio` between groups of each rate."""
+    from functools import partial
+
+    from fairlearn import metrics as fl
+    from sklearn.metrics import precision_score
+
+    group, true, predicted = counts.nonzero()
+    weight = {"sample_weight": counts[group, true, predicted]}
+    functions = {
+        "selection_rate": fl.selection_rate,
+        "true_positive_rate": fl.true_positive_rate,
+        "false_positive_rate": fl.false_positive_rate,
+        "precision": partial(precision_score, zero_division=0.0),
+    }
+    frame = fl.MetricFrame(
+        metrics=functions,
+        y_true=true,
+        y_pred=predicted,
+        sensitive_features=group,
+        sample_params=dict.fromkeys(functions, weight),
+    )
+    difference, ratio = frame.difference(), frame.ratio()
+    return {
+        "difference": {name: float(difference[name]) for name in functions},
+        "ratio": {name: float(ratio[name]) for name in functions},
+    }
+
+
+def described(columns: Key, names: list[str], counts: Integers) -> Attribute:
+    """Return counts and rates of each group for the report; a rate without denominator is null."""
+    found = rates(counts)
+    groups = [
+        Group(
+            name=name,
+            n=int(counts[g].sum()),
+            counts={outcome: int(n) for outcome, n in zip(OUTCOMES, counts[g].flat, strict=True)},
+            rates={
+                key: float(rate.hits[g] / rate.n[g]) if rate.n[g] else None
+                for key, rate in found.items()
+            },
+        )
+        for g, name in enumerate(names)
+    ]
+    return Attribute(name=label(columns), columns=list(columns), groups=groups)

@@ -1,0 +1,99 @@
+"""Groups of people: the sensitive attributes, their intersections, and how cells add up to them.
+
+A cell is a tuple of group names, one per sensitive attribute in configured order. Everything is
+sorted, so that the same rows give the same numbers to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, islice, product
+
+import numpy as np
+import numpy.typing as npt
+
+from governed_ml.core.evidence import Finding, Metric
+
+Key = tuple[str, ...]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+MOST = 1000  # groups that are compared pair by pair; beyond it the attribute wants bins or labels
+SHOWN = 5  # groups that a reason names; the others are counted
+
+
+def intersections(attributes: Key) -> list[Key]:
+    """Return each attribute and every intersection, in configured order, single ones first."""
+    sizes = range(1, len(attributes) + 1)
+    return [names for size in sizes for names in combinations(attributes, size)]
+
+
+def collapse(keys: list[Key], places: tuple[int, ...]) -> tuple[list[Key], Integers]:
+    """Keep some places of each key: return the distinct results, sorted, and whose each key is."""
+    short = [tuple(key[place] for place in places) for key in keys]
+    distinct = sorted(set(short))
+    position = {key: index for index, key in enumerate(distinct)}
+    return distinct, np.array([position[key] for key in short], dtype=np.int64)
+
+
+def label(key: Key) -> str:
+    """Name a group: `Female`, or `Female*Black` in an intersection."""
+    return "*".join(key)
+
+
+def listed(names: list[str]) -> str:
+    """Join names for people; beyond `SHOWN` only their number."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def incomparable(names: list[str], sizes: Integers) -> str:
+    """Say why groups cannot be compared at all, or return an empty text. `sizes` are row counts."""
+    if not sizes.sum():
+        return "there are no test rows"
+    if len(names) < 2:
+        return f"there is one group only: {names[0]}"
+    if len(names) > MOST:
+        return f"{len(names):,} groups are too many to compare: give the attribute bins or labels"
+    empty = [name for name, size in zip(names, sizes, strict=True) if not size]
+    return f"no test rows in group {listed(empty)}" if empty else ""
+
+
+def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Finding]:
+    """Return what a person should read: the widest gap, or why there is none, and absent groups."""
+    where = f"{label(columns)}: {metric.note}"
+    shown = what if metric.value is not None else "fairness is not measured"
+    sides = [sorted({key[place] for key in keys}) for place in range(len(columns))]
+    lost = math.prod(len(side) for side in sides) - len(keys)
+    found = [Finding(what=shown, where=where, value=metric.value)]
+    if lost:
+        known = set(keys)
+        names = islice((label(key) for key in product(*sides) if key not in known), SHOWN)
+        where = f"{label(columns)}: {', '.join(names)}" + (", …" if lost > SHOWN else "")
+        what = "combinations that no row has, not judged"
+        found.append(Finding(what=what, where=where, value=float(lost)))
+    return found
+
+
+def extremes(names: list[str], values: Floats) -> str:
+    """Name the groups with the lowest and the highest value."""
+    low, high = int(values.argmin()), int(values.argmax())
+    return f"{names[low]} vs {names[high if high != low else int(low == 0)]}"
+
+
+def smallest(names: list[str], sizes: Integers, unit: str = "") -> tuple[int, str]:
+    """Return the smallest size and say whose it is; `unit` says what is counted, if not rows."""
+    place = int(sizes.argmin())
+    size = int(sizes[place])
+    return size, f"smallest group {names[place]} (n={size:,}{' ' + unit if unit else ''})"
+
+
+def undefined(reason: str, n: int = 0) -> Metric:
+    """Return the metric that has no value, with the reason."""
+    return Metric(value=None, n=n, note=reason)
+
+
+def bounded(value: float, bounds: tuple[Floats, Floats], n: int, note: str) -> Metric:
+    """Return the metric with its bounds, which hold the value (also in the last digit)."""
+    lower, upper = min(float(bounds[0]), value), max(float(bounds[1]), value)
+    return Metric(value=value, lower=lower, upper=upper, n=n, note=note)

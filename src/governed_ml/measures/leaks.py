@@ -1,0 +1,239 @@
+"""Leaks: features that give the target away, and rows that stand on both sides of the split."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import tables
+from governed_ml.core.evidence import Metric
+from governed_ml.measures.binning import Frozen, double, freeze, number
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+BINS = 50  # at most this many quantile bins of a numeric feature
+ROWS_PER_BIN = 20  # and at least about this many train rows in each
+SCALE = (
+    2**30
+)  # a numeric target is counted in steps of its train range / SCALE: sums are exact integers
+TOGETHER = 3  # at most so many numeric features are added up,
+SAMPLE = 20_000  # on about so many rows of either part,
+GAIN = 0.001  # while one more explains at least so much of the train target's variance
+
+Cell = tuple[float, int, int, int]  # score learned on train; test rows, Σ target, Σ target²
+
+
+def target_leaks(
+    train: Path, test: Path, numeric: list[str], categorical: list[str], task: str
+) -> dict[str, float | None]:
+    """Return how well each feature alone predicts the target, from 0.5 (classification) or 0 to 1.
+
+    A feature's quantile bins or categories (null is one) are scored by their mean target on the
+    train rows and judged on the test rows. Classification: area under the ROC curve, folded at
+    0.5. Regression: R². Null where the target of the test rows has only one value.
+    """
+    target = _target(train, task)
+    if target is None:
+        return dict.fromkeys([*numeric, *categorical])
+    rows, total = tables.rows(
+        f"SELECT count(q), sum(q) FROM (SELECT {target} AS q FROM {tables.table(train)})"
+    )[0]
+    bins = max(2, min(BINS, rows // ROWS_PER_BIN))
+    judge = folded_roc_auc if task == "classification" else explained_variance
+    scores: dict[str, float | None] = {}
+    for name in numeric:
+        key = _bin_of_x(freeze(tables.table(train), name, bins))
+        scores[name] = judge(_cells(train, test, number(name), key, target, total / rows))
+    for name in categorical:
+        scores[name] = judge(
+            _cells(
+                train, test, f"CAST({tables.quoted(name)} AS VARCHAR)", "x", target, total / rows
+            )
+        )
+    return scores
+
+
+def folded_roc_auc(cells: list[Cell]) -> float | None:
+    """Return max(AUC, 1 − AUC) of scored cells, ties counting half; null with one class."""
+    positives = sum(cell[2] for cell in cells)
+    negatives = sum(cell[1] for cell in cells) - positives
+    if not positives or not negatives:
+        return None
+    twice, below = 0, 0  # twice the pairs in the right order; negatives of a lower score
+    for score in sorted({cell[0] for cell in cells}):
+        same = [cell for cell in cells if cell[0] == score]
+        up = sum(cell[2] for cell in same)
+        down = sum(cell[1] for cell in same) - up
+        twice += up * (2 * below + down)
+        below += down
+    area = twice / (2 * positives * negatives)
+    return max(area, 1 - area)
+
+
+def explained_variance(cells: list[Cell]) -> float | None:
+    """Return R² = cor(y, score)² of scored cells; null where the target has no variance.
+
+    It is R² after a linear recalibration: a target that has shifted since the train rows does
+    not hide a leak. A constant score explains 0.
+    """
+    rows, total = sum(cell[1] for cell in cells), sum(cell[2] for cell in cells)
+    spread = rows * sum(cell[3] for cell in cells) - total * total  # an integer: exact
+    if rows == 0 or spread == 0:
+        return None
+    mean = math.fsum(score * n for score, n, _, _ in cells) / rows
+    own = math.fsum((score - mean) ** 2 * n for score, n, _, _ in cells)
+    shared = math.fsum((score - mean) * part for score, _, part, _ in cells)
+    whole = math.fsum(score * score * n for score, n, _, _ in cells)
+    constant = own <= 1e-20 * whole  # nothing but rounding
+    return 0.0 if constant else min(1.0, shared * shared / own * rows / spread)
+
+
+def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
+    """Return how well a weighted sum of a few numeric features predicts the target, and of which.
+
+    They are chosen by forward selection and weighted by least squares, on a sample of the train
+    rows, and judged like a single feature, on a sample of the test rows: a target that is the sum
+    or the difference of columns, or says which of two is larger, shows here only. A null counts as
+    the column's mean.
+    """
+    import numpy as np
+
+    (x, y), (x_test, y_test) = (_sampled(path, numeric) for path in (train, test))
+    if not len(y) or not len(y_test) or y_test.min() == y_test.max():
+        return Metric(value=None, note="the target is constant on the test rows")
+    present = np.isfinite(x)
+    centre = np.where(present, x, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    x, x_test = (np.where(np.isfinite(side), side, centre) - centre for side in (x, x_test))
+    chosen = _forward(x / np.maximum(np.abs(x).max(axis=0), 1e-300), y - y.mean())
+    score = x_test[:, chosen] @ np.linalg.lstsq(x[:, chosen], y - y.mean())[0]
+    names = [numeric[place] for place in sorted(chosen)]
+    who = "no numeric feature"
+    if names:
+        who = f"a weighted sum of {', '.join(names)}" if len(names) > 1 else f"{names[0]} alone"
+    judge = _roc_auc if task == "classification" else _squared_correlation
+    return Metric(value=judge(y_test, score), n=len(y_test), note=f"{who} predicts the target")
+
+
+def _roc_auc(y: Floats, score: Floats) -> float:
+    """Return the folded area under the ROC curve by ranks (Mann & Whitney 1947); y is 0/1."""
+    from scipy.stats import rankdata
+
+    mine = y == 1
+    n, m = int(mine.sum()), int((~mine).sum())
+    area = float((rankdata(score)[mine].sum() - n * (n + 1) / 2) / (n * m))
+    return max(area, 1 - area)
+
+
+def _squared_correlation(y: Floats, score: Floats) -> float:
+    """Return R² after a linear recalibration; a constant score explains 0."""
+    y, score = y - y.mean(), score - score.mean()
+    own = float(score @ score)
+    return min(1.0, float(y @ score) ** 2 / own / float(y @ y)) if own > 0 else 0.0
+
+
+def _sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
+    """Return about `SAMPLE` rows, the same on each run: features (rows, columns) and target."""
+    relation, row = tables.table(path), tables.quoted(tables.ROW)
+    n = int(tables.rows(f"SELECT count(*) FROM {relation}")[0][0])
+    columns = ", ".join(map(number, [*numeric, tables.TARGET]))
+    frame = tables.query(
+        f"SELECT {columns} FROM {relation} "
+        f"WHERE hash({row}) % {max(1, n // SAMPLE)} = 0 ORDER BY {row}"
+    )
+    found = frame.to_numpy(dtype="float64", na_value=math.nan)
+    return found[:, :-1], found[:, -1]
+
+
+def _forward(x: Floats, y: Floats) -> list[int]:
+    """Choose centred columns one by one, each the one that explains most of what is left of y.
+
+    A column that the later ones make needless (a noisy sum of them, say) is left out again.
+    """
+    import numpy as np
+
+    def left_over(columns: list[int]) -> float:
+        rest = y - x[:, columns] @ np.linalg.lstsq(x[:, columns], y)[0]
+        return float(rest @ rest)
+
+    left, rest, chosen = x, y, list[int]()
+    least = GAIN * float(y @ y)
+    while len(chosen) < min(TOGETHER, x.shape[1]):
+        length = np.maximum(np.sqrt((left * left).sum(axis=0)), 1e-6)
+        gain = (left.T @ rest / length) ** 2
+        best = int(gain.argmax())
+        if not gain[best] > least:
+            break
+        chosen.append(best)
+        axis = left[:, best] / length[best]
+        rest, left = rest - axis * (axis @ rest), left - np.outer(axis, axis @ left)
+    for place in list(chosen):
+        others = [other for other in chosen if other != place]
+        if others and left_over(others) - left_over(chosen) < least:
+            chosen = others
+    return chosen
+
+
+def overlapping_rows(train: Path, test: Path, columns: list[str]) -> int:
+    """Return how many test rows have the same values in all `columns` as some train row.
+
+    Rows are compared by a hash of 64 bits: at 10 million rows one false hit in a million tables.
+    """
+    row = f"hash({', '.join(map(tables.quoted, columns))})"
+    known = f"SELECT {row} FROM {tables.table(train)}"
+    return int(
+        tables.rows(f"SELECT count(*) FROM {tables.table(test)} WHERE {row} IN ({known})")[0][0]
+    )
+
+
+def _target(train: Path, task: str) -> str | None:
+    """Return SQL for the target as an integer; none where it is constant on the train rows."""
+    name = tables.quoted(tables.TARGET)
+    if task == "classification":
+        return f"CAST({name} AS HUGEINT)"
+    low, high = tables.rows(
+        f"SELECT min({name}), max({name}) FROM {tables.table(train)} WHERE isfinite({name})"
+    )[0]
+    if low is None or low == high:
+        return None
+    value = f"({name} - {double(low)}) / {double(high - low)}"
+    return f"CASE WHEN isfinite({name}) THEN CAST(round({value} * {SCALE}) AS HUGEINT) END"
+
+
+def _cells(train: Path, test: Path, x: str, key: str, target: str, overall: float) -> list[Cell]:
+    """Group both tables by `key`, SQL over x; groups unknown to train score the overall mean."""
+    train_side, test_side = (
+        f"SELECT {key} AS key, count(*) AS n, sum(q) AS s, sum(q * q) AS ss "
+        f"FROM (SELECT {x} AS x, {target} AS q FROM {tables.table(path)}) "
+        "WHERE q IS NOT NULL GROUP BY ALL"
+        for path in (train, test)
+    )
+    found: list[tuple[Any, ...]] = tables.rows(
+        "SELECT a.n, a.s, sum(b.n), sum(b.s), sum(b.ss) "
+        f"FROM ({test_side}) b LEFT JOIN ({train_side}) a "
+        "ON a.key IS NOT DISTINCT FROM b.key GROUP BY a.n, a.s ORDER BY a.n, a.s"
+    )
+    return [
+        (overall if n is None else s / n, int(rows), int(part), int(squares))
+        for n, s, rows, part, squares in found
+    ]
+
+
+def _bin_of_x(bins: Frozen) -> str:
+    """Return SQL for the number of the bin that x falls in, found by halving; null stays null."""
+    bounds = bins.bounds() if bins.edges else []
+
+    def halved(low: int, high: int) -> str:
+        if low == high:
+            return str(low)
+        middle = (low + high) // 2
+        return (
+            f"CASE WHEN x <= {double(bounds[middle])} THEN {halved(low, middle)} "
+            f"ELSE {halved(middle + 1, high)} END"
+        )
+
+    return f"CASE WHEN x IS NOT NULL THEN {halved(0, len(bounds))} END"

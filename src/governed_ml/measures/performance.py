@@ -1,0 +1,185 @@
+"""Performance on held-out rows: scikit-learn's metrics, calibration, curves thin enough for git."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governed_ml.core.bodies import Bin
+from governed_ml.core.evidence import Metric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float64]
+
+CURVE_POINTS = 200
+SHUFFLED = 2_000  # rows on which features are shuffled
+NAMED = 3  # features without which the model loses most
+
+
+def classification(target: Floats, score: Floats, prediction: Floats) -> dict[str, Metric]:
+    """Return the metrics of a binary classifier.
+
+    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,).
+    """
+    from sklearn import metrics as sk
+
+    n = len(target)
+    positives = int(target.sum())
+    weakest = min(positives, n - positives)
+    values = {
+        "roc_auc": sk.roc_auc_score(target, score),
+        "average_precision": sk.average_precision_score(target, score),
+        "accuracy": sk.accuracy_score(target, prediction),
+        "balanced_accuracy": sk.balanced_accuracy_score(target, prediction),
+        "f1": sk.f1_score(target, prediction, zero_division=0),
+        "recall": sk.recall_score(target, prediction),
+        "brier_score": sk.brier_score_loss(target, score),
+        "log_loss": sk.log_loss(target, score, labels=[0, 1]),
+        "expected_calibration_error": calibration_error(reliability(target, score)),
+    }
+    rarer = f"{weakest:,} of {n:,} rows are of the rarer class"
+    found = {
+        name: Metric(value=float(value), n=weakest, note=rarer) for name, value in values.items()
+    }
+    found["precision"] = (
+        Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
+        if prediction.sum()
+        else Metric(value=None, note="nobody is predicted positive")
+    )
+    return found
+
+
+def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:
+    """Return a regression's metrics; `normalized_…` is in standard deviations of the target."""
+    from sklearn import metrics as sk
+
+    n = len(target)
+    spread = float(target.std())
+    error = float(sk.mean_absolute_error(target, prediction))
+    found = {
+        "mean_absolute_error": Metric(value=error, n=n),
+        "root_mean_squared_error": Metric(
+            value=float(sk.root_mean_squared_error(target, prediction)), n=n
+        ),
+    }
+    if spread > 0:
+        found["r2"] = Metric(value=float(sk.r2_score(target, prediction)), n=n)
+        found["normalized_mean_absolute_error"] = Metric(value=error / spread, n=n)
+    else:
+        constant = Metric(value=None, note="the target is constant on the test rows")
+        found |= {"r2": constant, "normalized_mean_absolute_error": constant}
+    return found
+
+
+def reliability(target: Floats, score: Floats, bins: int = 10) -> list[Bin]:
+    """Return mean prediction against mean observation in `bins` groups of equal size by score."""
+    import numpy as np
+
+    order = np.argsort(score, kind="stable")
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    return [
+        Bin(n=len(part), predicted=float(score[part].mean()), observed=float(target[part].mean()))
+        for part in parts
+    ]
+
+
+def calibration_error(table: list[Bin]) -> float:
+    """Return the expected calibration error (Naeini et al. 2015) over bins of equal size."""
+    total = sum(row.n for row in table)
+    return sum(row.n * abs((row.predicted or 0.0) - (row.observed or 0.0)) for row in table) / total
+
+
+def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
+    """Return (false, true positive rate), at most `CURVE_POINTS` points, rounded to 1e-6."""
+    import numpy as np
+    from sklearn import metrics as sk
+
+    false, true, _ = sk.roc_curve(target, score)
+    keep = np.unique(np.linspace(0, len(false) - 1, CURVE_POINTS).round().astype(int))
+    return [
+        (round(float(x), 6), round(float(y), 6))
+        for x, y in zip(false[keep], true[keep], strict=True)
+    ]
+
+
+def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]:
+    """Return the regression error characteristic (Bi & Bennett 2003): (tolerance, share within)."""
+    import numpy as np
+
+    shares = np.linspace(0, 1, 101)
+    tolerances = np.quantile(np.abs(target - prediction), shares)
+    return [
+        (round(float(x), 6), round(float(y), 6)) for x, y in zip(tolerances, shares, strict=True)
+    ]
+
+
+def champion_difference(
+    target: Floats, champion: Floats, challenger: Floats, confidence: float
+) -> Metric:
+    """Return champion's minus challenger's mean squared error, in variances of the target.
+
+    Positive means that the challenger is better. For a classifier's score this is the difference
+    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences.
+    """
+    import numpy as np
+    from scipy.special import ndtri
+
+    variance = float(target.var())
+    if variance == 0:
+        return Metric(value=None, note="the target is constant on the test rows")
+    gains = ((champion - target) ** 2 - (challenger - target) ** 2) / variance
+    mean, n = float(gains.mean()), len(gains)
+    half = (
+        float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n))
+        if n > 1
+        else float("inf")
+    )
+    if not np.isfinite(half):
+        return Metric(value=None, note="one test row only")
+    return Metric(
+        value=mean,
+        lower=mean - half,
+        upper=mean + half,
+        n=n,
+        note="positive: better than the champion",
+    )
+
+
+def relied_on(
+    whole: Metric,
+    rows: pd.DataFrame,
+    target: Floats,
+    score_of: Callable[[pd.DataFrame], Floats],
+    task: str,
+) -> Metric:
+    """Return the model's ROC AUC or R² (`whole`) with the features that it rests on as note.
+
+    What a model loses when a feature is shuffled (Breiman 2001), on a sample of the test rows.
+    A leak that takes several columns to read shows here only: the model is all but never wrong.
+    """
+    import numpy as np
+    from sklearn import metrics as sk
+
+    if whole.value is None:
+        return whole
+    judge = sk.roc_auc_score if task == "classification" else sk.r2_score
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(target))[:SHUFFLED]
+    rows, target = rows.iloc[chosen].reset_index(drop=True), target[chosen]
+    if target.min() == target.max():
+        return whole
+    full = float(judge(target, score_of(rows)))
+    order = rng.permutation(len(rows))
+    losses = {
+        str(name): full
+        - float(judge(target, score_of(rows.assign(**{str(name): rows[name].to_numpy()[order]}))))
+        for name in rows.columns
+    }
+    ranked = sorted(losses, key=lambda name: (-losses[name], name))[:NAMED]
+    words = ", ".join(f"{name} (−{losses[name]:.2f} without it)" for name in ranked)
+    return Metric(value=whole.value, n=whole.n, note=f"the model rests most on {words}")

@@ -1,0 +1,189 @@
+"""Proxies: how well the features predict a sensitive attribute, and which of them carry it.
+
+Pure: frames in, numbers out. On one sample, whose first rows are learnt from and whose other rows
+are judged; so a number is never flattered by the rows that it was learnt on, nor by other rows of
+the same person where it is known whose a row is.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from governed_ml.core.bodies import Proxy
+from governed_ml.core.evidence import Finding, Metric
+from governed_ml.measures.groups import Floats, Integers, listed, undefined
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+LEARNT = 0.6  # share of the sample that is learnt from
+FEWEST = 30  # rows that a group needs among the learnt and among the judged rows
+GROUPS = 10  # at most so many groups, the largest ones
+BINS = 64  # of one feature alone, by quantiles
+NAMED = 5  # at most so many carriers in the note,
+STRONG = 0.55  # each with at least this ROC AUC alone,
+MISSED = 0.05  # or without which all features together lose at least so much
+FOUND = "features predict a sensitive attribute (ROC AUC; 0.5: not at all)"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Encoded features and group codes of one attribute, learnt part and judged part."""
+
+    learnt: Floats
+    judged: Floats
+    learnt_group: Integers
+    judged_group: Integers
+    groups: int
+
+
+def measure(
+    features: pd.DataFrame, sensitive: pd.DataFrame, person: np.ndarray | None = None
+) -> tuple[dict[str, Metric], list[Proxy], list[Finding]]:
+    """Measure each attribute: `<attribute>.proxy_auc`, carriers, and a finding.
+
+    `features` of shape (rows, features), numbers or text; `sensitive` of shape (rows, attributes),
+    group names; both in the same, random order. `person` of shape (rows,) says whose a row is:
+    the rows of a person follow each other, and all of them are learnt from or all are judged.
+    """
+    matrix = encoded(features)
+    cut = boundary(len(matrix), person)
+    metrics: dict[str, Metric] = {}
+    proxies: list[Proxy] = []
+    findings: list[Finding] = []
+    for attribute in map(str, sensitive.columns):
+        found, reason = sample(matrix, sensitive[attribute].to_numpy(dtype=object), cut)
+        if found is None:
+            metrics[f"{attribute}.proxy_auc"] = undefined(reason)
+            proxies.append(Proxy(attribute=attribute, score=None, carriers={}))
+            continue
+        model, score = joint_auc(found)
+        alone = [(str(name), feature_auc(found, i)) for i, name in enumerate(features.columns)]
+        ranked = sorted(alone, key=lambda item: (-item[1], item[0]))
+        carriers = carried(ranked)
+        if score - ranked[0][1] >= MISSED:
+            carriers += together(missed(model, found, score, [name for name, _ in alone]))
+        smallest = int(np.bincount(found.judged_group, minlength=found.groups).min())
+        metrics[f"{attribute}.proxy_auc"] = Metric(value=score, n=smallest, note=carriers)
+        proxies.append(Proxy(attribute=attribute, score=score, carriers=dict(ranked[:10])))
+        findings.append(Finding(what=FOUND, where=f"{attribute}: {carriers}", value=score))
+    return metrics, proxies, findings
+
+
+def carried(ranked: list[tuple[str, float]]) -> str:
+    """Name the features that tell the groups apart on their own; `ranked` by their ROC AUC."""
+    strong = [f"{name} ({auc:.2f} alone)" for name, auc in ranked[:NAMED] if auc >= STRONG]
+    if strong:
+        return f"carried by {', '.join(strong)}"
+    return f"no single feature carries it (most: {ranked[0][0]}, {ranked[0][1]:.2f})"
+
+
+def together(losses: list[tuple[str, float]]) -> str:
+    """Name the features that all of them together cannot do without; the largest loss first."""
+    needed = [f"{name} (−{loss:.2f} without it)" for name, loss in losses[:NAMED] if loss >= MISSED]
+    return f"; together with others: {', '.join(needed)}" if needed else ""
+
+
+def boundary(rows: int, person: np.ndarray | None) -> int:
+    """Return how many rows are learnt from: `LEARNT`, moved to where a person's rows end."""
+    cut = int(rows * LEARNT)
+    if person is None:
+        return cut
+    ends = np.flatnonzero(person[1:] != person[:-1]) + 1
+    return int(ends[np.abs(ends - cut).argmin()]) if len(ends) else rows
+
+
+def encoded(features: pd.DataFrame) -> Floats:
+    """Return features as ranks, which is all that a tree sees of them: no infinity, no null.
+
+    A number ranks by size, a text by how frequent it is (ties by name); a null is −1.
+    """
+    columns: list[Floats] = []
+    for name in features.columns:
+        column = features[name]
+        counts = column.value_counts()
+        values = list(counts.index)
+        if column.dtype.kind in "fiub":
+            values.sort()
+        else:
+            values.sort(key=lambda value: (-int(counts[value]), str(value)))
+        rank = {value: float(place) for place, value in enumerate(values)}
+        columns.append(np.array([rank.get(value, -1.0) for value in column], dtype=np.float64))
+    return np.column_stack(columns)
+
+
+def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, str]:
+    """Learn from the first `cut` rows, and keep the groups that are large enough on both sides."""
+    sizes: dict[str, int] = {}
+    for name in sorted({str(value) for value in group}):
+        mine = group == name
+        sizes[name] = min(int(mine[:cut].sum()), int(mine[cut:].sum()))
+    ranked = sorted(sizes, key=lambda name: (-sizes[name], name))
+    kept = [name for name in ranked[:GROUPS] if sizes[name] >= FEWEST]
+    if len(kept) < 2:
+        few = listed([f"{name} ({sizes[name]:,})" for name in ranked])
+        return None, f"fewer than two groups with {FEWEST} rows to learn from and to judge: {few}"
+    code = np.full(len(group), -1, dtype=np.int64)
+    for place, name in enumerate(kept):
+        code[group == name] = place
+    first = np.arange(len(group)) < cut
+    learnt, judged = first & (code >= 0), ~first & (code >= 0)
+    return Sample(matrix[learnt], matrix[judged], code[learnt], code[judged], len(kept)), ""
+
+
+def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float]:
+    """Return a model of the groups and the ROC AUC with which it tells them apart."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(
+        max_iter=40, learning_rate=0.15, max_leaf_nodes=15, early_stopping=False, random_state=0
+    )
+    model.fit(found.learnt, found.learnt_group)
+    return model, _auc(model.predict_proba(found.judged), found)
+
+
+def missed(
+    model: HistGradientBoostingClassifier, found: Sample, score: float, names: list[str]
+) -> list[tuple[str, float]]:
+    """Return what the ROC AUC loses when a feature is shuffled (Breiman 2001), most missed first.
+
+    It names a combination of features, none of which says anything alone.
+    """
+    order = np.random.default_rng(0).permutation(len(found.judged))
+    losses: list[tuple[str, float]] = []
+    for place, name in enumerate(names):
+        shuffled = found.judged.copy()
+        shuffled[:, place] = shuffled[order, place]
+        losses.append((name, score - _auc(model.predict_proba(shuffled), found)))
+    return sorted(losses, key=lambda item: (-item[1], item[0]))
+
+
+def feature_auc(found: Sample, place: int) -> float:
+    """Return the ROC AUC of one feature alone: a group's share in each of at most `BINS` bins."""
+    steps = np.arange(1, BINS) / BINS
+    edges = np.unique(np.quantile(found.learnt[:, place], steps, method="inverted_cdf"))
+    counts = [np.zeros((len(edges) + 1, found.groups)) for _ in range(2)]
+    sides = ((found.learnt, found.learnt_group), (found.judged, found.judged_group))
+    for table, (rows, group) in zip(counts, sides, strict=True):
+        np.add.at(table, (np.searchsorted(edges, rows[:, place]), group), 1)
+    prior = counts[0].sum(axis=0) / counts[0].sum()
+    share = (counts[0] + prior) / (counts[0].sum(axis=1, keepdims=True) + 1)
+    return _auc(share[np.searchsorted(edges, found.judged[:, place])], found)
+
+
+def _auc(probability: Floats, found: Sample) -> float:
+    """Average one-vs-rest ROC AUC over groups; `probability` of shape (judged rows, groups)."""
+    from scipy.stats import rankdata
+
+    scores: list[float] = []
+    for place in range(found.groups) if found.groups > 2 else (1,):
+        mine = found.judged_group == place
+        n = int(mine.sum())
+        ranks = rankdata(probability[:, place])[mine].sum()
+        scores.append(float((ranks - n * (n + 1) / 2) / (n * (len(mine) - n))))
+    return math.fsum(scores) / len(scores)

@@ -1,0 +1,64 @@
+"""Robustness: the share of answers that change when numeric features move a little."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governed_ml.core.evidence import Metric
+from governed_ml.measures.intervals import normal_quantile, wilson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float64]
+
+ROWS = 5_000  # test rows that are moved
+
+
+def flip_share(
+    predict: Callable[[pd.DataFrame], Floats],
+    rows: pd.DataFrame,
+    spread: Mapping[str, float],
+    size: float,
+    tolerance: float,
+    confidence: float,
+    seed: int,
+) -> Metric:
+    """Return the flip probability (Hendrycks & Dietterich 2019, ICLR) under normal noise.
+
+    The share of rows x with |f(x + size · spread · z) − f(x)| > `tolerance`, z ~ N(0, 1) drawn anew
+    for each row and feature; Wilson's bounds. `predict` returns f, shape (rows,): a class (then
+    `tolerance` is 0), or a number, in whose unit `tolerance` is. `spread` is feature → standard
+    deviation, in the feature's unit; other columns and nulls stay as they are.
+    """
+    import numpy as np
+
+    moved = [name for name in rows.columns if spread.get(name, 0.0) > 0]
+    if not moved:
+        return Metric(value=None, note="the model has no numeric feature that varies")
+    rng = np.random.default_rng(seed)
+    rows = rows.iloc[rng.permutation(len(rows))[:ROWS]].reset_index(drop=True)
+    scale = size * np.array([spread[name] for name in moved])
+    noise = rng.standard_normal((len(rows), len(moved))) * scale
+
+    def flips(part: pd.DataFrame, names: list[str]) -> npt.NDArray[np.bool_]:
+        there = [moved.index(name) for name in names]
+        values = part[names].to_numpy("float64", na_value=np.nan) + noise[part.index][:, there]
+        shifted = part.assign(**{name: values[:, k] for k, name in enumerate(names)})
+        return np.abs(predict(shifted) - predict(part)) > tolerance
+
+    flipped = rows[flips(rows, moved)]
+    hits, n = len(flipped), len(rows)
+    bound = wilson(hits, n, normal_quantile(confidence, 1))
+    alone = {name: int(flips(flipped, [name]).sum()) for name in moved} if hits else {}
+    worst = max(alone, key=lambda name: alone[name], default="")
+    note = f"{hits:,} of {n:,} rows change their answer"
+    if hits:
+        note += f", {alone[worst]:,} of them by {worst} alone"
+    return Metric(
+        value=hits / n, lower=float(bound.lower), upper=float(bound.upper), n=n, note=note
+    )

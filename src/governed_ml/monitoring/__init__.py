@@ -1,0 +1,1 @@
+"""Windows of production: read, measured, judged, recorded."""

@@ -1,0 +1,1 @@
+"""What a window asks for: an issue, a retraining, a rollback."""

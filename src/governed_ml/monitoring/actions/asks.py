@@ -1,0 +1,70 @@
+"""Which workflow a window asks for, by what the ledger says was asked before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from governed_ml.ledger.chain import Action, Event
+from governed_ml.ledger.liveness import MOVES
+from governed_ml.monitoring.actions.issue import Window
+
+RETRAINED: tuple[Action, ...] = ("retraining_asked", "retrained", "retraining_failed")
+PATIENCE = timedelta(hours=6)  # more than retrain.yml may take, with what its last job waits for
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A workflow to start."""
+
+    purpose: Literal["rollback", "retrain"]
+    action: Action
+    inputs: dict[str, str]
+
+    @property
+    def workflow(self) -> str:
+        """Return the workflow's file."""
+        return f"{self.purpose}.yml"
+
+
+def due(
+    window: Window,
+    events: Sequence[Event],
+    every_days: int,
+    pull: int | None,
+    now: datetime,
+    run: str | None,
+) -> tuple[Ask | None, str, str]:
+    """Return what to start, what to say about it, and what went wrong with an earlier asking.
+
+    A job of `run` that runs again asks for no second roll-back. The same window in a later run
+    does: the version is still champion.
+    """
+    number, version = window["window"], window["version"]
+    reasons = "; ".join(window["reasons"])
+    if window["due"] == "rollback":
+        moves = [place for place, one in enumerate(events) if one.action in MOVES]
+        reign = events[moves[-1] :] if moves else events
+        last = next((one for one in reversed(reign) if one.action == "rollback_asked"), None)
+        if last and run and last.details.get("run") == run:
+            return None, f"rollback.yml was started by this run, at {last.time}", ""
+        vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
+        reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
+        ask = Ask("rollback", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
+        return ask, "rollback.yml was started", vain.format(last.time) if last else ""
+    if window["due"] != "retrain":
+        return None, "", ""
+    if pull is not None:
+        return None, f"no retraining is started while pull request #{pull} is open", ""
+    last = next((one for one in reversed(events) if one.action in RETRAINED), None)
+    lost = ""
+    if last and last.action == "retraining_asked" and now > last.moment + PATIENCE:
+        lost = f"retrain.yml was started at {last.time}, and no result of it is recorded"
+    elif last and now < last.moment + timedelta(days=every_days):
+        until = last.moment + timedelta(days=every_days)
+        said = f"the last retraining is of {last.time}, and one in {every_days} days is enough"
+        return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", ""
+    ask = Ask("retrain", "retraining_asked", {"reason": f"Window {number}: {reasons}"[:1000]})
+    return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", lost

@@ -1,0 +1,113 @@
+"""What people read of production: the last window, all windows as a table, trends as a picture.
+
+All of it is derived: the ledger is the record, and git ignores these files.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from governed_ml.core.config import Closed
+from governed_ml.core.files import write_json, write_text
+from governed_ml.monitoring.levels import Level, Said, windows_of
+from governed_ml.monitoring.window import Window
+
+if TYPE_CHECKING:
+    from governed_ml.ledger.chain import Entry
+
+FOLDER = Path("reports/monitoring")
+LATEST, HISTORY, TRENDS = FOLDER / "latest.json", FOLDER / "history.parquet", FOLDER / "trends.svg"
+COLOURS = {"healthy": "#2e7d32", "warn": "#b26a00", "retrain": "#c43e00", "rollback": "#b00020",
+           "not_measured": "#757575"}  # fmt: skip
+SHOWN = 6  # lines of the picture: the rules that moved most
+
+
+class Latest(Closed):
+    """`reports/monitoring/latest.json`: the last window, with what was measured of it."""
+
+    schema_version: Literal[1] = 1
+    version: int
+    model: str
+    written: str
+    due: Level | Literal["none"]
+    in_a_row: int
+    said: Said
+    measured: Window
+
+
+def keep(base: Path, latest: Latest | None, entries: list[Entry]) -> None:
+    """Write the files anew; the last window's stays where an earlier one was measured again."""
+    import pandas as pd
+
+    from governed_ml.core.tables import write
+
+    if latest is not None:
+        write_json(base / LATEST, latest.model_dump(mode="json", by_alias=True))
+    rows = table(entries)
+    write(pd.DataFrame(rows), base / HISTORY)
+    events = [one.event for one in entries if one.event.action == "monitored"]
+    write_text(base / TRENDS, picture(windows_of([event.details for event in events])))
+
+
+def table(entries: list[Entry]) -> list[dict[str, Any]]:
+    """Return one row a window and rule; a window that was measured again stands as it is now."""
+    events = {one.event.details["window"]: one.event for one in entries
+              if one.event.action == "monitored"}  # fmt: skip
+    return [
+        {
+            "window": number,
+            "time": event.time,
+            "version": event.version,
+            "batch": said.batch,
+            "from": said.since,
+            "to": said.to,
+            "rows": said.rows,
+            "labelled": said.labelled,
+            "level": said.level,
+            "risk": said.risk,
+            "rule": rule,
+            "value": value,
+        }
+        for number, event in sorted(events.items())
+        for said in [Said.model_validate(event.details)]
+        for rule, value in said.values.items()
+    ]
+
+
+def picture(windows: list[Said]) -> str:
+    """Draw each window's level, and the rules that moved most, as one self-contained SVG."""
+    names = list(dict.fromkeys(name for one in windows for name in one.values))
+    series = {name: [one.values.get(name) for one in windows] for name in names}
+    known = {name: [v for v in values if v is not None] for name, values in series.items()}
+    moved = {name: max(v) - min(v) for name, v in known.items() if len(v) > 1}
+    chosen = sorted(moved, key=lambda name: -moved[name])[:SHOWN]
+    width, step = 720, 560 / max(1, len(windows) - 1)
+    height = 60 + 60 * len(chosen)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"',
+        ' font-family="system-ui, sans-serif" font-size="11" fill="#777">',
+        f"<title>{len(windows)} windows of production</title>",
+    ]
+    for place, one in enumerate(windows):
+        about = escape(f"window {one.window}, {one.batch}: {one.level.replace('_', ' ')}")
+        lines.append(
+            f'<circle cx="{20 + place * step:.1f}" cy="30" r="6" fill="{COLOURS[one.level]}">'
+            f"<title>{about}</title></circle>"
+        )
+    lines.append('<text x="590" y="34">level</text>')
+    for row, name in enumerate(chosen):
+        low, high = min(known[name]), max(known[name])
+        top = 60 + 60 * row
+        spots = [
+            f"{20 + place * step:.1f},{top + 45 - 40 * (value - low) / ((high - low) or 1):.1f}"
+            for place, value in enumerate(series[name])
+            if value is not None
+        ]
+        lines.append(
+            f'<polyline points="{" ".join(spots)}" fill="none" stroke="#3367d6" stroke-width="2"/>'
+            f'<text x="590" y="{top + 25}">{escape(name[:24])}</text>'
+            f'<text x="590" y="{top + 40}">{low:.3g} to {high:.3g}</text>'
+        )
+    return "\n".join([*lines, "</svg>"]) + "\n"

@@ -1,0 +1,198 @@
+"""Measure one window of a champion: schema, contract, drift, fairness, performance."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from governed_ml.core import tables
+from governed_ml.core.bodies import Attribute, ColumnDrift
+from governed_ml.core.config import Data, Monitoring
+from governed_ml.core.evidence import Metric
+from governed_ml.measures import fairness, group_error, performance
+from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
+from governed_ml.monitoring.levels import expected
+from governed_ml.monitoring.reference import EXCESS, against
+from governed_ml.pipeline.contract.suite_file import given
+from governed_ml.pipeline.contract.validation import CELLS, at_once, columns_of, judged
+from governed_ml.policy.rules import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from governed_ml.core.bodies import DriftBody
+    from governed_ml.monitoring.rows import Part
+
+PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
+
+
+@dataclass
+class Measured:
+    """Metrics by name, and what reports draw from."""
+
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    columns: list[ColumnDrift] = field(default_factory=list)
+    groups: list[Attribute] = field(default_factory=list)
+
+
+def drifted(
+    reference: DriftBody, features: pd.DataFrame, score: pd.Series, target: pd.Series, task: str
+) -> Measured:
+    """Hold features, scores and labels (maybe of earlier rows) against the frozen reference."""
+    labels = target.dropna().astype("float64" if task == "regression" else "int64")
+    with tempfile.TemporaryDirectory() as folder:
+        rows, labelled = Path(folder) / "rows.parquet", Path(folder) / "labelled.parquet"
+        tables.write(features.assign(**{PREDICTION: score}), rows)
+        tables.write(labels.to_frame(TARGET), labelled)
+        relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
+        columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
+    if not target.notna().any():
+        metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
+    return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
+
+
+def nothing(monitoring: Monitoring, scope: Scope, why: str) -> Measured:
+    """Return each metric that is wanted, without a value."""
+    wanted = (source for _, _, source in expected(monitoring, scope))
+    return Measured({source: Metric(value=None, note=why) for source in wanted})
+
+
+def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
+    """Judge the part of the data contract that is about columns which a batch has.
+
+    What is about the table as a whole is about a training table: a batch has its own minimum.
+    """
+    mine = [
+        one
+        for one in given(data)
+        if (names := columns_of(one))
+        and set(names) <= set(frame.columns)
+        and one["type"] != "expect_column_to_exist"
+        and (set(names) <= set(features) or "unique_value_count" not in one["type"])
+    ]
+    if frame.size <= CELLS:
+        found = at_once(frame, mine) if mine else []
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            tables.write(frame, Path(folder) / "batch.parquet")
+            found = judged(Path(folder) / "batch.parquet", mine)
+    broken = [one for one in found if not one.success]
+    said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
+    said += [f"{name}: {n} values are not of its type, or infinite" for name, n in unfit.items()]
+    return Metric(value=float(len(said)), note="; ".join(said)[:1000])
+
+
+def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: str) -> Measured:
+    """Measure performance on the labelled rows."""
+    known = target.notna().to_numpy()
+    n = int(known.sum())
+    truth = target.to_numpy("float64")[known]
+    why = "no labels yet" if not n else "one labelled row only" if n < 2 else ""
+    if task == "classification" and not why and truth.min() == truth.max():
+        why = f"all {n} labels are of one class: are they written as the target is?"
+    if why:
+        names = ("roc_auc", "expected_calibration_error", "r2", "mean_absolute_error")
+        return Measured(
+            {f"performance.{name}": Metric(value=None, n=n, note=why) for name in names}
+        )
+    scores = score.to_numpy("float64")[known]
+    found = (
+        performance.classification(truth, scores, prediction.to_numpy("float64")[known])
+        if task == "classification"
+        else performance.regression(truth, scores)
+    )
+    return Measured({f"performance.{name}": metric for name, metric in found.items()})
+
+
+def treated(rows: Part, task: str, confidence: float, minimum: int, *, late: bool) -> Measured:
+    """Measure how groups are treated; one with fewer than `minimum` rows is left out, and named.
+
+    `late`: what needs labels, too.
+    """
+    found = Measured()
+    inside = rows.groups.notna().all(axis=1)
+    for names in intersections(tuple(rows.groups.columns)):
+        keys = reduce(lambda one, other: one + "*" + other, (rows.groups[name] for name in names))
+        sizes = keys[inside].value_counts().sort_index()
+        kept = [str(name) for name in sizes.index[sizes >= minimum]]
+        small = [f"{name} (n={n})" for name, n in sizes.items() if n < minimum]
+        note = f"; too small to compare: {listed(small)}" if small else ""
+        place = keys.where(inside).map({name: index for index, name in enumerate(kept)}).dropna()
+        chosen = Outcomes(
+            place.to_numpy("int64"),
+            rows.target[place.index].to_numpy("float64"),
+            rows.prediction[place.index].to_numpy("float64"),
+            kept,
+        )
+        metrics = _gaps(chosen, task, confidence)
+        if kept and task == "classification":
+            found.groups.append(_described(names, chosen))
+        found.metrics |= {
+            f"fairness.{label(names)}.{name}": one.model_copy(update={"note": one.note + note})
+            for name, one in metrics.items()
+            if late or "demographic_parity" in name
+        }
+    return found
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Of every row: its group's place in `names`, its label (NaN: none), the prediction."""
+
+    place: Integers
+    target: Floats
+    prediction: Floats
+    names: list[str]
+
+    def counts(self, *, every: bool = False) -> Integers:
+        """Return counts (group, label, prediction); with `every`, no label counts as 0."""
+        counts = np.zeros((len(self.names), 2, 2), dtype=np.int64)
+        known = ~np.isnan(self.target) | every
+        target = np.nan_to_num(self.target[known]).astype("int64")
+        np.add.at(counts, (self.place[known], target, self.prediction[known].astype("int64")), 1)
+        return counts
+
+
+def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
+    known = ~np.isnan(rows.target)
+    if task == "classification":
+        every = rows.counts(every=True)
+        metrics = fairness.measured(rows.names, every, confidence, fairness.plain_points)
+        if known.any() and not known.all():
+            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            told = fairness.measured(rows.names, rows.counts(), confidence, fairness.plain_points)
+            metrics = told | parity
+    else:
+        truth, guess = rows.target[known], rows.prediction[known]
+        four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
+        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, np.zeros_like(four))
+        spread = group_error.target_spread(cells) if len(four) else 0.0
+        merged = cells.merged(rows.place[known], len(rows.names))
+        metrics = group_error.measured(rows.names, merged, spread, confidence)
+    return {
+        name: one
+        if known.any() or "demographic_parity" in name
+        else Metric(value=None, n=0, note="no labels yet")
+        for name, one in metrics.items()
+    }
+
+
+def _described(columns: Key, rows: Outcomes) -> Attribute:
+    """Return the groups: selection rates of all rows, the other rates of labelled ones."""
+    every = fairness.described(columns, rows.names, rows.counts(every=True))
+    known = fairness.described(columns, rows.names, rows.counts())
+    groups = [
+        two.model_copy(
+            update={
+                "n": one.n,
+                "rates": two.rates | {"selection_rate": one.rates["selection_rate"]},
+            }
+        )
+        for one, two in zip(every.groups, known.groups, strict=True)
+    ]
+    return every.model_copy(update={"groups": groups})

@@ -1,0 +1,245 @@
+"""Watch the champion: measure a window, record it, tell, and take the champion back where due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from governed_ml.core.config import Feed, Monitoring, Notify, Policy
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.ledger.liveness import reign
+from governed_ml.ledger.storage import now, read
+from governed_ml.monitoring.history import Latest, keep
+from governed_ml.monitoring.levels import Judged, Level, Said, due, windows_of
+from governed_ml.monitoring.past import (
+    lapse,
+    logged_until,
+    measured,
+    of_digest,
+    tells_more,
+    windows,
+)
+from governed_ml.monitoring.window import Asked, Window, look
+from governed_ml.pipeline.scoring import Origin
+from governed_ml.policy.decision import RuleResult
+from governed_ml.policy.risk import score
+from governed_ml.registry.bundle import Checked
+from governed_ml.registry.loading import loaded
+from governed_ml.registry.notify import Lost
+from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.rollback import rollback
+from governed_ml.registry.versions import CHAMPION, Registry
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a window, and what went wrong after it was recorded."""
+
+    version: int
+    window: Window
+    said: Said
+    new: bool
+    due: Level | Literal["none"]
+    in_a_row: int
+    rolled_back_to: int | None = None
+    failure: Problem | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0: healthy; 1: something was found; 2: not measured."""
+        if self.said.level == "healthy":  # an earlier window may be, and the last one not
+            return 0 if self.due == "none" else 1
+        return 2 if self.said.level == "not_measured" else 1
+
+    def values(self) -> dict[str, Any]:
+        """Return the result for programs."""
+        rules = [one.model_dump(mode="json") for one in self.window.rules]
+        shown = ("window", "level", "risk", "rows", "labelled", "reasons")
+        return {name: getattr(self.said, name) for name in shown} | {
+            "version": self.version,
+            "due": self.due,
+            "in_a_row": self.in_a_row,
+            "rules": rules,
+            "rolled_back_to": self.rolled_back_to,
+            "recorded": self.new,
+            "failure": None if self.failure is None else str(self.failure),
+        }
+
+
+def monitor(base: Path, registry: Registry, batch: Feed | None, *, act: bool = True) -> Outcome:
+    """Measure one window of the champion; with `act`, roll back where that is due.
+
+    The window is in the ledger before anything is done about it. What then fails (nobody could be
+    told, there is nothing to roll back to) is in the ledger, too, and in `failure`.
+    """
+    seen = situation(base, registry)
+    rules, champion = seen.now, seen.life.champion
+    limits, feed = rules.policy.monitoring, batch or rules.monitor.source
+    if limits is None:
+        raise Problem(
+            f"policy {rules.policy.name} has no section monitoring: the risk owner sets it"
+        )
+    if champion is None:
+        raise Problem("there is no champion to watch: `uv run governance promote` makes one")
+    if feed is None:
+        raise Problem(
+            "there is no batch: name one, or set monitor.source in conf/config.yaml "
+            "({kind: log} is what `predict` has logged)"
+        )
+    with loaded(base, registry, CHAMPION) as (version, checked):
+        if version.number != champion.number:
+            raise Problem("another champion came meanwhile: run it again", 1)
+        asked = Asked(
+            monitoring=limits,
+            monitor=rules.monitor,
+            confidence=rules.policy.confidence,
+            now=datetime.now(UTC),
+            since=logged_until(feed, champion),
+            known=measured(windows(base), champion.number),
+        )
+        window = look(feed, _origin(version, checked), asked)
+    return _recorded(base, registry, (seen, champion, limits), window, act=act)
+
+
+def _origin(version: Version, checked: Checked) -> Origin:
+    return Origin(
+        version=version.number,
+        state=version.state,
+        digest=version.subject["model"],
+        model=checked.model,
+        evidence=checked.evidence(),
+        data=checked.params().data,
+    )
+
+
+def risk_of(rules: list[Judged], policy: Policy) -> float | None:
+    """Return the risk score over the rules that were measured, by the policy's formula.
+
+    The limit of a rule is the last of its levels; one that asks for retraining has reached it.
+    """
+    results = [
+        RuleResult(
+            id=one.id,
+            verdict="pass" if one.verdict in ("healthy", "warn") else "fail",
+            value=one.value,
+            interval=one.interval,
+            limit=list(one.limits.values())[-1] if one.limits else None,
+            bound=one.bound,
+            reason=one.reason,
+        )
+        for one in rules
+        if one.verdict != "not_measured"
+    ]
+    return score(results, policy.risk.weights if policy.risk else None) if results else None
+
+
+def _recorded(
+    base: Path,
+    registry: Registry,
+    known: tuple[Situation, Version, Monitoring],
+    window: Window,
+    *,
+    act: bool,
+) -> Outcome:
+    """Put a window into the ledger unless it is there, then do what it asks for."""
+    seen, champion, limits = known
+    every = windows(base)
+    same = of_digest(every, window.digest, champion.number)
+    following = 1 + max((one.window for _, one in every), default=0)
+    new, failure = same is None or tells_more(window, same), None
+    said = _said(window, same.window if same else following, seen.now.policy)
+    lapsed = "" if new else lapse(window)
+    if new:
+        failure = _record(base, registry, seen, champion, said)
+    elif lapsed:
+        more = [one for one in window.reasons if one != lapsed]
+        said = said.model_copy(update={"level": "not_measured", "reasons": [lapsed, *more]})
+    elif same is not None:
+        said = same
+    life = trace(read(base))
+    row = windows_of([one.event.details for one in reign(life.version(champion.number))[1]])
+    asked, in_a_row = ("none", 0) if lapsed else due(row, limits)
+    outcome = Outcome(champion.number, window, said, new, asked, in_a_row, failure=failure)
+    if asked == "rollback" and act:
+        outcome = _rolled_back(base, registry, outcome, row)
+    latest = Latest(
+        version=champion.number,
+        model=champion.subject["model"],
+        written=now(),
+        due=asked,
+        in_a_row=in_a_row,
+        said=said,
+        measured=window,
+    )
+    try:
+        newest = said.window >= max((one.window for one in row), default=said.window)
+        keep(base, latest if newest else None, read(base))
+    except Exception as error:  # noqa: BLE001 - the window is recorded, what is due has to be done
+        lost = f"reports/monitoring/ was not written: {first_line(error, 160)}"
+        said_before = [str(outcome.failure)] if outcome.failure else []
+        outcome = replace(outcome, failure=Problem("; ".join([*said_before, lost])))
+    return outcome
+
+
+def _said(window: Window, number: int, policy: Policy) -> Said:
+    return Said.model_validate(
+        {
+            "window": number,
+            "batch": window.batch,
+            "digest": window.digest,
+            "rows": window.rows,
+            "labelled": window.labelled,
+            "from": window.since,
+            "to": window.until,
+            "level": window.level,
+            "reasons": window.reasons,
+            "values": {rule.id: rule.value for rule in window.rules},
+            "risk": risk_of(window.rules, policy),
+            "asking": [
+                rule.id for rule in window.rules if rule.verdict == window.level != "healthy"
+            ],
+            "unknown": [rule.id for rule in window.rules if rule.verdict == "not_measured"],
+        }
+    )
+
+
+def _record(
+    base: Path, registry: Registry, seen: Situation, champion: Version, said: Said
+) -> Problem | None:
+    """Write the event; people are told of all but a healthy window. Return a message's loss."""
+    if said.level == "healthy":
+        seen = replace(seen, now=replace(seen.now, notify=Notify()))
+    try:
+        record(
+            base,
+            registry,
+            "monitored",
+            seen,
+            after=seen.after,
+            version=champion.number,
+            subject=champion.subject | {"policy": seen.now.policy_digest},
+            reason=f"{said.level}: {'; '.join(said.reasons[:3])}",
+            details=said.model_dump(mode="json", by_alias=True),
+        )
+    except Lost as lost:
+        return lost
+    return None
+
+
+def _rolled_back(base: Path, registry: Registry, outcome: Outcome, row: list[Said]) -> Outcome:
+    """Make an earlier champion champion again; what fails in it is kept with what failed before."""
+    moved: list[Entry] = []
+    names = ", ".join(str(one.window) for one in row if one.level == "rollback")
+    reason = f"windows {names} ask for it: {'; '.join(row[-1].reasons[:1])}"
+    failure = outcome.failure
+    try:
+        rollback(base, registry, reason, only_from=outcome.version, happened=moved.append)
+    except Problem as problem:
+        both = [str(one) for one in (failure, problem) if one]
+        failure = Problem("; ".join(both), problem.exit_code)
+    to = moved[0].event.version if moved else None
+    return replace(outcome, rolled_back_to=to, failure=failure)

@@ -1,0 +1,176 @@
+"""What production gave: a file, a folder, a query or the prediction log, then the labels."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import tables
+from governed_ml.core.config import Data, Feed, Source
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.contract.suite_file import given
+from governed_ml.pipeline.contract.validation import columns_of
+from governed_ml.pipeline.data.batch import relation, typed
+from governed_ml.pipeline.data.columns import as_text
+from governed_ml.pipeline.data.sources import engine, public
+from governed_ml.pipeline.scoring import LOG
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OFTEN = 10  # a value of fewer rows may be somebody's own, and records hold none of these
+FILES = (".csv", ".parquet", ".json", ".jsonl", ".ndjson")
+KEYS = {"request_id": "VARCHAR", "row": "BIGINT"}
+SERVED = {
+    "prediction": "DOUBLE",
+    "score": "DOUBLE",
+    "model_digest": "VARCHAR",
+    "model_version": "BIGINT",
+    "model_state": "VARCHAR",
+    "predicted_at": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as read: `lost` are columns that some file has not, `unfit` values not of their type."""
+
+    frame: pd.DataFrame
+    lost: tuple[str, ...]
+    strange: tuple[str, ...]
+    unfit: dict[str, int] = field(default_factory=dict)
+
+
+def feed_of(path: Path) -> Feed:
+    """Return the feed that a batch's path stands for."""
+    if not path.exists():
+        raise Problem(f"{path} does not exist: name a file, or a folder of files")
+    return Feed(kind="folder" if path.is_dir() else "file", path=str(path))
+
+
+def name_of(feed: Feed) -> str:
+    """Return how a feed is called in records, which never hold a path of a machine."""
+    return (
+        Path(public(feed.path)).name
+        if feed.path
+        else {"log": "prediction log"}.get(feed.kind, "query")
+    )
+
+
+def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
+    """Read the columns of `types` (name → DuckDB type) from every file of a feed."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder, engine() as db:
+        scratch = Path(folder)
+        try:
+            if feed.kind == "log":
+                files = tables.literal(f"{LOG.as_posix()}/*/*.parquet")
+                rows = [f"read_parquet({files}, union_by_name = true)"]
+            else:
+                rows = [relation(one, db, scratch) for one in _sources(feed, missing)]
+            for number, one in enumerate(rows):  # a cast must not reach DuckDB's reader of CSV
+                db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one}")
+            parts = [typed(db, f"part{number}", types) for number in range(len(rows))]
+            sql = " UNION ALL BY NAME ".join(part.sql for part in parts)
+            db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
+        except duckdb.Error as error:
+            raise Problem(f"{name_of(feed)} cannot be read as a table: mend it") from error
+        frame = tables.read(scratch / "rows")
+    there = set[str].intersection(*(set(part.names) for part in parts))
+    unfit: dict[str, int] = {}
+    for part in parts:
+        unfit |= {name: unfit.get(name, 0) + n for name, n in part.unfit.items()}
+    strange = dict.fromkeys(name for part in parts for name in part.strange)
+    lost = tuple(name for name in types if name not in there)
+    return Rows(frame, lost, tuple(strange), unfit)
+
+
+def _sources(feed: Feed, missing: list[str]) -> list[Source]:
+    if feed.kind == "sql":
+        return [Source(kind="sql", url=feed.url, query=feed.query)]
+    if feed.kind == "file":  # a path would make one slash of the two in an address
+        return [Source(kind="file", path=feed.path, missing=missing)]
+    path = Path(feed.path or "")
+    found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
+    files = sorted(one for one in found if not one.name.startswith("."))
+    if not files:
+        raise Problem(f"{path} holds no CSV, Parquet or JSON file: name another folder")
+    return [Source(kind="file", path=str(one), missing=missing) for one in files]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Columns for each row of a window (null where there is none), and what is to be said."""
+
+    frame: pd.DataFrame
+    notes: list[str]
+
+
+def joined(rows: pd.DataFrame, feed: Feed, types: dict[str, str], what: str) -> Joined:
+    """Join columns to rows by request id and row; a key with two different answers has none."""
+    if set(KEYS) - set(rows.columns):
+        raise Problem(f"{what} are joined by request_id and row, which the batch does not have")
+    found = read(feed, KEYS | types, [""])
+    if found.lost:
+        raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}: it needs "
+                      f"{', '.join(KEYS | types)}")  # fmt: skip
+    keys = list(KEYS)
+    given = found.frame.dropna(subset=[*keys, *types])
+    distinct = given.drop_duplicates()
+    torn = distinct.duplicated(subset=keys, keep=False)
+    twice, answers = len(given) - len(distinct), distinct[~torn]
+    known = rows[keys].drop_duplicates()
+    strangers = len(answers) - len(answers.merge(known, on=keys))
+    conflicts = int(distinct[torn][keys].drop_duplicates().shape[0])
+    counts = {
+        f"{what}: {sum(found.unfit.values())} values are unreadable": sum(found.unfit.values()),
+        f"{what}: {twice} are there twice, and count once": twice,
+        f"{what}: {conflicts} rows have different ones, and none counts": conflicts,
+        f"{what}: {strangers} are of a request or row that is not in this window": strangers,
+    }
+    merged = rows[keys].merge(answers, on=keys, how="left")
+    return Joined(merged[list(types)].set_axis(rows.index), [say for say, n in counts.items() if n])
+
+
+def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
+    """Return the target as the model learned it, null where there is no label; what is to be said.
+
+    A value that the contract does not know of the target is no label: "pending" is not "no".
+    """
+    import pandas as pd
+
+    if data.task == "regression":
+        return column.astype("float64"), []
+    text, there = _spelled(column, data), column.notna()
+    values = pd.Series([data.positive, *_values(data)], dtype="object")
+    favourable, *known = _spelled(values, data)
+    target = (text == favourable).astype("float64").where(there)
+    if not known:
+        why = f"labels: the contract has no set of values for {data.target!r}: "
+        return target, [f"{why}each but {favourable!r} is unfavourable"] if there.any() else []
+    strange = there & ~text.isin([favourable, *known])
+    counts = text[strange].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    often = [f"{str(value)[:40]!r} {n:,} times" for value, n in counts.items() if n >= OFTEN]
+    note = f"labels: {strange.sum():,} values are none of the target's ({', '.join(known[:5])})"
+    note += f": {', '.join(often[:3])}" if often else ""
+    return target.mask(strange), [note] if len(counts) else []
+
+
+def _spelled(column: pd.Series, data: Data) -> pd.Series:
+    """Return a column's values as training compares them."""
+    text = as_text(column)
+    return text.str.lower() if isinstance(data.positive, bool) else text
+
+
+def _values(data: Data) -> list[Any]:
+    """Return what the target may be by the contract."""
+    return [
+        value
+        for one in given(data)
+        if one["type"].endswith("values_to_be_in_set") and columns_of(one) == [data.target]
+        if one["kwargs"].get("mostly", 1) == 1
+        for value in one["kwargs"]["value_set"]
+    ]

@@ -1,0 +1,1 @@
+"""The pipeline on new data, champion against challenger, a pull request."""

@@ -1,0 +1,135 @@
+"""The line on new data, and what came of it beside the champion. It registers nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.evidence import AnyEvidence, collect, load, path_of
+from governed_ml.core.files import read_json, write_bytes, write_json
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import extract, head, patch, require_clean
+from governed_ml.monitoring.retraining.challenge import Challenge, compared
+from governed_ml.policy.decision import PATH as DECISION
+from governed_ml.policy.gate import recheck
+from governed_ml.policy.judge import judge
+from governed_ml.registry import bundle
+from governed_ml.registry.record import Situation, situation
+from governed_ml.registry.register import require_in_remote
+from governed_ml.registry.remeasure.fetch import dvc, fetch, take_away
+from governed_ml.registry.remeasure.recompute import run_stage, surroundings
+from governed_ml.registry.versions import Registry
+
+PATCH, CHALLENGE = "retrain.patch", "challenge.json"
+MADE = (
+    *("params.yaml", "code.json", "dvc.lock", "reports", "data/split", "data/sensitive"),
+    *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
+)
+Say = Callable[[str], None]
+
+
+def retrain(base: Path, registry: Registry, output: Path, say: Say) -> Challenge:
+    """Run the line on what its source has now, compare, push to DVC's remote, write two files.
+
+    Refused where the source has nothing new: the same line would give the same model.
+    """
+    require_clean(base)
+    seen = situation(base, registry)
+    before = _table(base) if (base / path_of("split")).is_file() else ""
+    _line(base, say)
+    after = _table(base)
+    if after == before:
+        raise Problem(
+            f"the source gives the table that the commit has ({before[:18]}): bring new rows, or "
+            "register what is there",
+            1,
+        )
+    found = _compared(base, registry, seen, {"commit": before, "challenger": after}, say)
+    say("pushing data and model to DVC's remote")
+    if lost := dvc(base, "push", "--quiet"):
+        raise Problem(f"DVC's remote does not take data and model, nothing is proposed: {lost}")
+    require_in_remote(base)
+    write_bytes(output / PATCH, patch(base))
+    write_json(output / CHALLENGE, found.model_dump(mode="json"))
+    return found
+
+
+def _table(base: Path) -> str:
+    """Return the digest of the table that was measured."""
+    return load("split", base).subject.inputs[tables.RAW.as_posix()]
+
+
+def _line(base: Path, say: Say) -> None:
+    """Run the line without the stores and tokens of this command: its code is the team's.
+
+    It is kept from accidents, not shut in: it is the same user's, and reads that user's files.
+    """
+    start, env = fetch(base, fork=False), surroundings()
+    take_away(base, start)
+    for words in (("--single-item", "compose"), ("--downstream", start.stage)):
+        say(f"running {words[1]}{' and what follows' if words[1] == start.stage else ''}")
+        command = [sys.executable, "-P", "-m", "dvc", "repro", "--force", *words]
+        if subprocess.run(command, cwd=base, env=env, stdout=sys.stderr, check=False).returncode:
+            raise Problem(f"the line stopped: {_why(base)}", 1)
+
+
+def _why(base: Path) -> str:
+    """Return what the stage that stopped has left: a deny with its reason."""
+    try:
+        rule = read_json(base / DECISION)["rules"][0]
+        if rule["id"].endswith(".stopped"):
+            return f"{rule['id'].removesuffix('.stopped')}: {rule['reason']}"
+    except (Problem, KeyError, IndexError, TypeError, AttributeError):
+        pass
+    return "look at what DVC said"
+
+
+def _compared(
+    base: Path, registry: Registry, seen: Situation, data: dict[str, str], say: Say
+) -> Challenge:
+    """Judge with the champion on the same test rows, in a copy: what is proposed knows of none."""
+    champion, day = seen.life.champion, datetime.now(UTC).date()
+    sealed: dict[str, AnyEvidence | str] = {}
+    why = ""
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name) / "copy"
+        scratch.mkdir()
+        extract(base, head(base), scratch)
+        for made in MADE:
+            if (base / made).is_dir():
+                shutil.copytree(base / made, scratch / made, dirs_exist_ok=True)
+            else:
+                (scratch / made).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(base / made, scratch / made)
+        if champion is not None:
+            say(f"comparing with version {champion.number}")
+            try:
+                checked = bundle.fetch(registry, champion, seen.now.approvers, Path(name) / "was")
+                sealed = checked.evidence()
+                shutil.copyfile(checked.model, scratch / model_file.CHAMPION)
+                run_stage(scratch, "evaluate")
+            except Problem as problem:
+                why = f"compared with no champion, as {problem}"
+        params = compose(scratch / CONF)
+        own = collect(scratch)
+        decision = judge(params, recheck(scratch, params, own), day)
+    model = {"challenger": decision.subject.model or "none"}
+    if champion is not None:
+        data = {"champion": champion.subject["data"], **data}
+        model = {"champion": champion.subject["model"], **model}
+    return compared(
+        decision,
+        own,
+        sealed,
+        champion=None if champion is None else champion.number,
+        why_no_champion=why,
+        data={whose: digest for whose, digest in data.items() if digest},
+        model=model,
+    )

@@ -1,0 +1,183 @@
+"""Rows of a window with what belongs to them: predictions, labels, groups of people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import model_file
+from governed_ml.core.config import Data, Feed, Monitor
+from governed_ml.core.problem import Problem
+from governed_ml.monitoring.reading import KEYS, SERVED, Rows, joined, read, target_of
+from governed_ml.pipeline.data.batch import as_trained
+from governed_ml.pipeline.data.columns import groups_of
+from governed_ml.pipeline.scoring import LOG, Origin, scored
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Seconds: a row is stamped just before its file is there, so that the last minute of the log is
+# left to the next window; where nothing else is new (a first try), the last two seconds are.
+GRACE = (60, 2)
+SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
+
+
+def body(origin: Origin, gate: str) -> Any:
+    """Return what a version's own evidence holds."""
+    found = origin.evidence[gate]
+    if isinstance(found, str):
+        raise Problem(f"the version's own evidence is not readable ({found}): register it again", 1)
+    return found.body
+
+
+@dataclass(frozen=True)
+class Given:
+    """A window's own rows, and the rows of whose labels it speaks; what is to be said of them."""
+
+    new: Rows
+    due: Rows
+    time: str | None
+    notes: list[str]
+
+
+def gather(
+    feed: Feed, origin: Origin, monitor: Monitor, since: datetime | None, now: datetime
+) -> Given:
+    """Read a feed; of the log what is new since the last window, and the labels that are due."""
+    import pandas as pd
+
+    types = {column.name: column.type for column in body(origin, "ingest").columns}
+    dated = "predicted_at" if feed.kind == "log" else monitor.time or origin.data.time
+    if not monitor.time and types.get(dated or "") in ("BIGINT", "DOUBLE"):
+        dated = None  # a count of months, say: no day
+    if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
+        return Given(_nothing([*types, *KEYS, *SERVED]), _nothing([]), dated, [])
+    more = {dated: "TIMESTAMP"} if dated else {}
+    found = read(feed, {**more, **KEYS, **SERVED, **types}, origin.data.source.missing)
+    notes: list[str] = []
+    if "model_digest" not in found.lost:
+        mine = found.frame["model_digest"] == origin.digest
+        others = int((~mine).sum())
+        notes += [f"{others:,} rows were answered by other versions: left out"] if others else []
+        found = replace(found, frame=found.frame[mine])
+    if not set(KEYS) & set(found.lost):
+        keys = found.frame[list(KEYS)]
+        twice = keys.duplicated() & keys.notna().all(axis=1)
+        many = int(twice.sum())
+        notes += [f"{many:,} rows are there twice (request_id, row): counted once"] if many else []
+        found = replace(found, frame=found.frame[~twice])
+    if feed.kind != "log":
+        return Given(found, found, dated, notes)
+    moment = pd.to_datetime(found.frame["predicted_at"], utc=True)
+    late = timedelta(days=monitor.label_delay_days)
+    start = pd.Timestamp(since) if since else moment.min() - late - timedelta(seconds=1)
+    ends = [pd.Timestamp(now) - timedelta(seconds=grace) for grace in GRACE]
+    end = next((end for end in ends if moment.between(start, end, "right").any()), ends[-1])
+    young = int((moment > end).sum())
+    notes += [f"{young:,} rows were logged just now: the next window has them"] if young else []
+    parts = [
+        replace(found, frame=found.frame[moment.between(start - by, end - by, "right")])
+        for by in (timedelta(), late)
+    ]
+    return Given(parts[0], parts[1] if late else parts[0], dated, notes)
+
+
+def _nothing(names: list[str]) -> Rows:
+    import pandas as pd
+
+    return Rows(pd.DataFrame({name: pd.Series(dtype="object") for name in names}), (), ())
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows, aligned: features, scores, predictions, target (null: no label), groups of people.
+
+    `unfit` says why nothing can be measured on what was served.
+    """
+
+    features: pd.DataFrame
+    score: pd.Series
+    prediction: pd.Series
+    target: pd.Series
+    groups: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+    unfit: str = ""
+
+
+def complete(rows: Rows, origin: Origin, monitor: Monitor) -> Part:
+    """Predict what was not logged, and join labels and sensitive attributes."""
+    import pandas as pd
+
+    trained, frame = body(origin, "train"), rows.frame
+    features = as_trained(frame, list(trained.numeric), list(trained.categorical))
+    if "model_digest" in rows.lost:  # what was served is what counts, where that is known
+        found = scored(model_file.load(origin.model), features)
+        score, prediction = (pd.Series(one, index=frame.index) for one in found)
+    else:
+        served = frame.reindex(columns=list(SERVED_AS)).astype("float64")
+        score, prediction = served["score"], served["prediction"]
+    target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
+    groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
+    unfit = _unfit(score, prediction, origin.data.task)
+    return Part(features, score, prediction, target, groups, notes + more, unfit)
+
+
+def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
+    """Return why nobody can count with what was served, or nothing."""
+    good = {"score": score.notna(), "prediction": prediction.notna()}
+    if task == "classification":
+        good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
+    for name, fine in good.items():
+        if bad := int((~fine).sum()):
+            what = SERVED_AS[name] if task == "classification" else "a number"
+            return (
+                f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give what was "
+                "served, or leave model_digest out and the model is asked again"
+            )
+    return ""
+
+
+def _labels(
+    rows: Rows, data: Data, feed: Feed | None, columns: list[Any]
+) -> tuple[pd.Series, list[str]]:
+    import pandas as pd
+
+    frame, notes = rows.frame, list[str]()
+    kind = next(column.type for column in columns if column.name == data.target)
+    found = pd.Series(None, index=frame.index, dtype="object")
+    if data.target not in rows.lost:
+        found = frame[data.target]
+    elif feed is not None and set(KEYS) & set(rows.lost):
+        notes.append("labels: the batch has no request_id and row to join them by")
+    elif feed is not None:
+        labels = joined(frame, feed, {"label": kind}, "labels")
+        found, notes = labels.frame["label"], labels.notes
+    without = int(found.isna().sum())
+    notes += [f"labels: {without:,} of {len(frame):,} rows have none"] if without else []
+    target, more = target_of(found, data)
+    return target, notes + more
+
+
+def _groups(
+    rows: Rows, data: Data, feed: Feed | None, columns: list[Any]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the groups of each attribute that is there; a row that was not joined has none."""
+    import pandas as pd
+
+    frame, notes = rows.frame, list[str]()
+    here = [name for name in data.sensitive if name not in rows.lost]
+    absent = [name for name in data.sensitive if name in rows.lost]
+    raw, known = frame[here], pd.Series(True, index=frame.index)
+    if absent and feed is not None and set(KEYS) & set(rows.lost):
+        notes.append("sensitive attributes: the batch has no request_id and row to join them by")
+    elif absent and feed is not None:
+        types = {column.name: column.type for column in columns if column.name in absent}
+        found = joined(frame, feed, types, "sensitive attributes")
+        raw, known = pd.concat([raw, found.frame], axis=1), found.frame.notna().all(axis=1)
+        lost = int((~known).sum())
+        notes += found.notes
+        notes += [f"sensitive attributes: {lost:,} rows have none"] if lost else []
+    some = {name: how for name, how in data.sensitive.items() if name in raw.columns}
+    groups = groups_of(raw, data.model_copy(update={"sensitive": some}))
+    return groups.where(known), notes

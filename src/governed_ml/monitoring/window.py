@@ -1,0 +1,190 @@
+"""One window of production: measured, and judged by the policy."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from governed_ml.core.bodies import Attribute, ColumnDrift
+from governed_ml.core.config import Closed, Feed, Monitor, Monitoring
+from governed_ml.core.evidence import Metric
+from governed_ml.monitoring import measure
+from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
+from governed_ml.monitoring.measure import Measured
+from governed_ml.monitoring.reading import SERVED, name_of
+from governed_ml.monitoring.rows import Given, body, complete, gather
+from governed_ml.pipeline.scoring import Origin
+from governed_ml.policy.rules import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EARLY = 0.05  # a window is of the time from which on 95 % of its rows are: a stray date is none
+FORM = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Window(Closed):
+    """What was measured, and what the rules make of it; aggregates only, no row of data.
+
+    `stale`: why it would not count today; it was measured while it was new.
+    """
+
+    batch: str
+    digest: str
+    rows: int
+    labelled: int
+    since: str | None
+    until: str | None
+    level: Level
+    reasons: list[str]
+    stale: str = ""
+    rules: list[Judged]
+    columns: list[ColumnDrift]
+    groups: list[Attribute]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to measure by: limits, feeds, how sure, on which day; of the log, since when.
+
+    `known`: digests of windows that were measured already, and grow old while labels come.
+    """
+
+    monitoring: Monitoring
+    monitor: Monitor
+    confidence: float
+    now: datetime
+    since: datetime | None
+    known: frozenset[str] = frozenset()
+
+
+def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
+    """Measure one window of what a feed gives."""
+    trained = body(origin, "train")
+    features = [*trained.numeric, *trained.categorical]
+    given = gather(feed, origin, asked.monitor, asked.since, asked.now)
+    frame = given.new.frame
+    since, until = _span(frame, given.time)
+    digest = _digest(frame.drop(columns=origin.data.target, errors="ignore"))
+    why, stale = _why_not(given, features, until, asked), _stale(given, until, asked)
+    if stale and digest not in asked.known:
+        why.append(stale)
+    found, labelled, notes = Measured(), 0, [*given.notes, *_undated(given)]
+    if not why:
+        found, labelled, more = _measured(given, origin, asked, features)
+        notes = notes + more
+    scope = Scope(origin.data.task, tuple(features), tuple(origin.data.sensitive))
+    rules, anything = judge(asked.monitoring, scope, found.metrics)
+    if not why and not anything:
+        why = ["no rule about the model's behaviour could be judged", *reasons(rules)]
+    return Window(
+        batch=name_of(feed),
+        digest=digest,
+        rows=len(frame),
+        labelled=labelled,
+        since=since,
+        until=until,
+        level="not_measured" if why else worst(rules),
+        reasons=(why or reasons(rules)) + notes,
+        stale="" if why else stale,
+        rules=rules,
+        columns=found.columns,
+        groups=found.groups,
+    )
+
+
+def _span(rows: pd.DataFrame, time: str | None) -> tuple[str | None, str | None]:
+    import pandas as pd
+
+    if time is None or time not in rows:
+        return None, None
+    times = pd.to_datetime(rows[time], errors="coerce").dropna()
+    if times.empty:
+        return None, None
+    first = times.quantile(EARLY, interpolation="lower")
+    return first.strftime(FORM), times.max().strftime(FORM)
+
+
+def _why_not(given: Given, features: list[str], until: str | None, asked: Asked) -> list[str]:
+    """Return why a batch is no window: columns that are lost, too few rows, too old."""
+    limits, found, rows = asked.monitoring, list[str](), len(given.new.frame)
+    lost = [name for name in features if name in given.new.lost]
+    if lost:
+        names = ", ".join(map(repr, lost))
+        found.append(f"the batch has lost column {names}, which the model needs")
+    if rows < limits.minimum_rows:
+        found.append(f"{rows:,} rows, at least {limits.minimum_rows:,} wanted")
+    if rows and given.time is not None and until is None:
+        found.append(f"no row has a time in {given.time!r}: nobody knows how old they are")
+    if until is not None and datetime.fromisoformat(until) > asked.now + timedelta(days=1):
+        found.append(f"the newest row is of {until[:10]}, which is still to come")
+    return found
+
+
+def _stale(given: Given, until: str | None, asked: Asked) -> str:
+    """Return why a batch is too old: it takes as many rows that are not as a window takes."""
+    import pandas as pd
+
+    limits, rows = asked.monitoring, given.new.frame
+    if until is None or given.time is None:
+        return ""
+    most, newest = limits.maximum_age_days, datetime.fromisoformat(until)
+    age = (asked.now - newest).days
+    if age > most:
+        return f"stale: the newest row is of {until[:10]}, {age} days old, at most {most}"
+    times = pd.to_datetime(rows[given.time], errors="coerce", utc=True)
+    young = int((times >= pd.Timestamp(asked.now) - timedelta(days=most + 1)).sum())
+    if young < min(limits.minimum_rows, len(rows)):
+        wanted = f"at least {limits.minimum_rows:,} wanted"
+        return f"stale: {young:,} of {len(rows):,} rows are at most {most} days old, {wanted}"
+    return ""
+
+
+def _undated(given: Given) -> list[str]:
+    if given.time is not None:
+        return []
+    why = "nothing dates the rows, nobody knows whether they are stale"
+    return [f"{why}: name a column in monitor.time"]
+
+
+def _digest(rows: pd.DataFrame) -> str:
+    """Return the digest of the rows as measured, in any order; no labels: these come later."""
+    import numpy as np
+    import pandas as pd
+
+    names = sorted(map(str, rows.columns))
+    found = hashlib.sha256("\0".join(names).encode())
+    every = pd.util.hash_pandas_object(rows[names], index=False).to_numpy()
+    found.update(np.sort(every).tobytes())
+    return f"sha256:{found.hexdigest()}"
+
+
+def _measured(
+    given: Given, origin: Origin, asked: Asked, features: list[str]
+) -> tuple[Measured, int, list[str]]:
+    """Return metrics, how many rows have a label, and what is to be said of the joins."""
+    data, new = origin.data, given.new
+    part = complete(new, origin, asked.monitor)
+    due = part if given.due is new else complete(given.due, origin, asked.monitor)
+    if why := part.unfit or due.unfit:
+        scope = Scope(data.task, tuple(features), tuple(data.sensitive))
+        return measure.nothing(asked.monitoring, scope, why), 0, []
+    found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
+    there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
+    unfit = {name: n for name, n in new.unfit.items() if name in there}
+    contract = measure.contract(new.frame[there], data, features, unfit)
+    found.metrics["contract.failed_expectations"] = contract
+    strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
+    found.metrics["schema.new_columns"] = strange
+    sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
+    parts = [measure.performed(due.target, due.score, due.prediction, data.task)]
+    parts += [
+        measure.treated(one, data.task, asked.confidence, min(sizes, default=1), late=one is due)
+        for one in ([part] if due is part else [due, part])
+    ]
+    for one in parts:
+        found.metrics |= one.metrics
+        found.groups = one.groups or found.groups
+    return found, int(due.target.notna().sum()), due.notes

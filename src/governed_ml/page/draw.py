@@ -1,0 +1,81 @@
+"""Draw `reports/index.html`: one file, without a script and without an address it would load."""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.files import PAGE, write_text
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.page import history, marks
+from governed_ml.page.records import Records, gather
+from governed_ml.page.standing import standing
+from governed_ml.page.views import view
+from governed_ml.policy.judge import number
+
+HERE = Path(__file__).parent
+
+
+def draw(base: Path, running: str = "", changed: Sequence[str] = ()) -> tuple[Path, str]:
+    """Write the page, whole or not at all; return where, and which verdict it shows.
+
+    `running`: the stage that asks for it. `changed`: why the evidence is not about what lies here.
+    """
+    records = gather(base, running, changed)
+    write_text(base / PAGE, html(records))
+    return PAGE, standing(records).verdict
+
+
+def html(records: Records) -> str:
+    """Return the page. Every text is escaped, and no style but the page's own counts."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
+
+    entries = [] if isinstance(records.ledger, str) else records.ledger
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    environment = Environment(
+        autoescape=True,
+        finalize=_printable,
+        loader=FileSystemLoader(HERE),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {
+        "num": _number,
+        "rate": _rate,
+        "pct": lambda value: f"{value * 100:.2f} %",
+        "when": lambda text: str(text).replace("T", " ").removesuffix("Z"),
+        "words": lambda text: str(text).replace("_", " "),
+    }
+    try:
+        return environment.get_template("page.html").render(
+            view(records),
+            style=marks.Markup(style),
+            style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            monitoring=history.monitoring(entries),
+            production=history.columns(records.latest, entries),
+            approvals=history.approvals(entries),
+            events=history.events(entries),
+            watch=history.watch(records),
+        )
+    except TemplateError as error:
+        raise Problem(f"{HERE.name}/page.html: {first_line(error)}: restore it with git") from error
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else number(float(value))
+
+
+def _rate(value: float | None) -> str:
+    """Return a number as its neighbours in a column: four places after the point."""
+    return "–" if value is None else f"{value:.4f}" if abs(value) < 100 else number(value)
+
+
+def _printable(value: Any) -> Any:
+    """Take out of every text what does not print; what is drawn comes as it is."""
+    return (
+        marks.plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    )

@@ -1,0 +1,124 @@
+"""What the ledger tells: approvals, events, the windows of monitoring and their trends. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+
+from governed_ml.ledger.chain import Entry, Event
+from governed_ml.ledger.liveness import alarm, last_window, unwatched
+from governed_ml.page import marks
+from governed_ml.page.records import LATEST, Latest, Records
+from governed_ml.page.views import Cut, Row, cut, most_drifted
+
+EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
+COLUMNS = 12  # of the last window that are drawn, the most drifted first
+
+
+class Window(BaseModel):
+    """The `details` of an event `monitored`, as far as the page shows them."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
+
+    window: int
+    batch: str
+    rows: int
+    labelled: int = 0
+    level: Literal["healthy", "warn", "retrain", "rollback", "not_measured"]
+    reasons: list[str] = []
+    values: dict[str, FiniteFloat | None] = {}
+    risk: FiniteFloat | None = None
+
+
+class Seen(NamedTuple):
+    """A window and the event that holds it; a text where it cannot be read."""
+
+    event: Event
+    window: Window | str
+
+
+def windows(entries: Sequence[Entry]) -> list[Seen]:
+    """Return every look at a window, oldest first; labels that came late made a second look."""
+    found: list[Seen] = []
+    for entry in entries:
+        if entry.event.action != "monitored":
+            continue
+        try:
+            found.append(Seen(entry.event, Window.model_validate(entry.event.details)))
+        except ValidationError as error:
+            first = error.errors()[0]
+            found.append(Seen(entry.event, f"{first['loc']}: {first['msg']}"))
+    return found
+
+
+def monitoring(entries: Sequence[Entry]) -> Row:
+    """Return the newest windows, and how their numbers went."""
+    seen = windows(entries)
+    latest = seen[-WINDOWS:]
+    read = [one.window for one in latest if isinstance(one.window, Window)]
+    risks = [one.risk for one in read]
+    named = [name for one in read for name in one.values]
+    told = " ".join(reason for one in read for reason in one.reasons)
+    names = sorted(dict.fromkeys(named), key=lambda name: (name not in told, name))
+    some = any(one is not None for one in risks)
+    return {
+        "windows": Cut(latest[::-1], len(seen) - len(latest)),
+        "risk": _trend("risk score", risks) if some else None,
+        "trends": cut(
+            [_trend(name, [one.values.get(name) for one in read]) for name in names], TRENDS
+        ),
+    }
+
+
+def watch(records: Records) -> tuple[str, bool]:
+    """Return what production says of the champion, and whether people have to look at it."""
+    life, params = records.life, records.params
+    if isinstance(life, str) or life.champion is None:
+        return "", False
+    why = ""
+    if not isinstance(params, str):
+        why = unwatched(life, params.policy, records.drawn.date())
+    loud = alarm(life.champion)
+    said = "; ".join(one for one in (loud or last_window(life.champion), why) if one)
+    return said, bool(why or loud)
+
+
+def columns(latest: Latest | str, entries: Sequence[Entry]) -> Row:
+    """Return the last window's columns, the most drifted first, or why they are not shown."""
+    last = next((one for one in reversed(entries) if one.event.action == "monitored"), None)
+    if isinstance(latest, str) or last is None:
+        return {"why": latest if isinstance(latest, str) else "", "drawn": []}
+    if latest.said != last.event.details:
+        said = f"{LATEST} is of another window than the ledger's last"
+        return {"why": f"{said}: `uv run governance monitor` writes it anew", "drawn": []}
+    return {"why": "", "drawn": most_drifted(latest.measured.columns)[:COLUMNS]}
+
+
+def _trend(name: str, values: list[float | None]) -> tuple[str, Markup]:
+    known = [one for one in values if one is not None]
+    said = f"{name} over {len(values)} windows: not measured in any"
+    if known:
+        said = (
+            f"{name} over {len(values)} windows: first {known[0]:.4g}, last {known[-1]:.4g}, "
+            f"lowest {min(known):.4g}, highest {max(known):.4g}"
+        )
+    return name, marks.trend(values, said)
+
+
+def approvals(entries: Sequence[Entry]) -> Cut:
+    """Return every yes that an approval event holds, newest first."""
+    rows: list[dict[str, Any]] = [
+        {"event": one.event, "said": said, "roles": ", ".join(map(str, said.get("roles") or []))}
+        for one in reversed(entries)
+        if one.event.action == "approved"
+        for said in one.event.approvals
+    ]
+    return cut(rows, EVENTS)
+
+
+def events(entries: Sequence[Entry]) -> Cut:
+    """Return the newest events first."""
+    return Cut(list(entries)[-EVENTS:][::-1], max(0, len(entries) - EVENTS))

@@ -1,0 +1,174 @@
+"""What the page is drawn from: evidence, decision, policy, ledger, line; or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from governed_ml.core import evidence
+from governed_ml.core.bodies import ColumnDrift
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Params
+from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.files import digest_of, read_json
+from governed_ml.core.problem import Problem, explain_invalid, first_line
+from governed_ml.ledger import storage
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Lifecycle, trace
+from governed_ml.lineage import records, show
+from governed_ml.lineage.records import Line, Step
+from governed_ml.lineage.show import Told
+from governed_ml.policy.decision import PATH, Decision
+from governed_ml.registry.remeasure.recompute import folder_md5, locked
+
+PLOTS = Path("reports/plots")
+LATEST = "reports/monitoring/latest.json"
+CURVES = {"classification": "roc.csv", "regression": "error_curve.csv"}
+Point = tuple[float, float]
+Read = TypeVar("Read")
+
+
+class Measured(BaseModel):
+    """What was measured of a window, as far as the page shows it."""
+
+    model_config = ConfigDict(extra="ignore")
+    columns: list[ColumnDrift]
+
+
+class Latest(BaseModel):
+    """The last window as `governance monitor` left it: what the ledger has of it, and its bins."""
+
+    model_config = ConfigDict(extra="ignore")
+    said: dict[str, Any]
+    measured: Measured
+
+
+@dataclass(frozen=True)
+class Records:
+    """Everything that the page shows. A text stands where something could not be read."""
+
+    drawn: datetime
+    folder: str
+    params: Params | str
+    decision: Decision | str
+    evidence: dict[str, AnyEvidence | str]
+    digests: dict[str, str]  # gate → digest of its evidence
+    ledger: list[Entry] | str
+    life: Lifecycle | str
+    line: Line | str
+    told: Told | str
+    curve: list[Point] | str
+    latest: Latest | str
+    changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
+
+
+def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Records:
+    """Read the records in a project's folder. `running`: the stage that draws, not locked yet."""
+    params = attempted(lambda: compose(base / CONF))
+    found = evidence.collect(base)
+    entries = attempted(lambda: storage.read(base))
+    life = entries if isinstance(entries, str) else attempted(lambda: trace(entries))
+    folder = base.absolute().name
+    name = folder if isinstance(params, str) else params.project.name
+    line = attempted(lambda: _line(base, name, running))
+    return Records(
+        drawn=datetime.now(UTC),
+        folder=folder,
+        params=params,
+        decision=attempted(lambda: _decision(base)),
+        evidence=found,
+        digests={
+            gate: digest_of(one.model_dump(mode="json", exclude={"volatile"}))
+            for gate, one in found.items()
+            if not isinstance(one, str)
+        },
+        ledger=entries,
+        life=life,
+        line=line,
+        told=attempted(lambda: _told(base, life, line)),
+        curve=attempted(lambda: _curve(base, found["evaluate"])),
+        latest=attempted(lambda: _latest(base)),
+        changed=changed,
+    )
+
+
+def changed(base: Path) -> list[str]:
+    """Hash code, conf/, data and model again, as the gate does; return what is not as judged."""
+    from governed_ml.policy.gate import recheck
+
+    found = evidence.collect(base)
+    again = attempted(lambda: recheck(base, compose(base / CONF), found))
+    if isinstance(again, str):
+        return [again]
+    return [
+        why
+        for gate, why in again.items()
+        if isinstance(why, str) and not isinstance(found[gate], str)
+    ]
+
+
+def attempted(read: Callable[[], Read]) -> Read | str:
+    """Return what was read, or why it could not be: a page says so, and is drawn all the same."""
+    try:
+        return read()
+    except Problem as problem:
+        return str(problem)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page has to say it
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _decision(base: Path) -> Decision:
+    values = read_json(base / PATH)
+    try:
+        return Decision.model_validate(values)
+    except ValidationError as error:
+        raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
+
+
+def _latest(base: Path) -> Latest:
+    if not (base / LATEST).is_file():
+        raise Problem(f"{LATEST} is missing: `uv run governance monitor` writes it")
+    try:
+        return Latest.model_validate(read_json(base / LATEST))
+    except (Problem, ValidationError) as error:
+        raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
+
+
+def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
+    if isinstance(line, str):
+        raise Problem(line)
+    if isinstance(life, str):
+        raise Problem(life)
+    return show.here(base, life, line)
+
+
+def _line(base: Path, project: str, running: str) -> Line:
+    """Return the line; DVC locks a stage only after it has ended, so the running one is added."""
+    line = records.read(base, project)
+    declared = records.pipeline(base).get(running, {})
+    if not running or running in line.steps or line.decision is None:
+        return line
+    inputs = dict.fromkeys(map(str, declared.get("deps", [])))
+    return replace(line, steps=line.steps | {running: Step(running, inputs, {})})
+
+
+def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
+    """Return the points that `evaluate` wrote beside its evidence, if `dvc.lock` knows the file."""
+    if isinstance(evaluated, str):
+        raise Problem(evaluated)
+    path = PLOTS / CURVES[evaluated.body.task]
+    name = path.as_posix()
+    if not (base / path).is_file():
+        raise Problem(f"{name} is missing: `uv run dvc repro`")
+    if locked(base).get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
+        raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
+    try:
+        lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]
+        return [(float(x), float(y)) for x, y in (line.split(",") for line in lines)]
+    except (OSError, ValueError) as error:
+        raise Problem(f"{name} is not readable: `uv run dvc repro`") from error

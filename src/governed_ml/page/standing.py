@@ -1,0 +1,87 @@
+"""Which verdict the page may show: the decision's, if it is about what lies here. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from governed_ml.core.config import Params
+from governed_ml.core.files import digest_of
+from governed_ml.page.records import Records
+from governed_ml.policy.decision import LETS_THROUGH, Decision
+
+Shown = Literal["allow", "deny", "cannot be judged"]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The verdict that is shown, and what speaks against the decision that was read."""
+
+    verdict: Shown
+    doubts: list[str]
+    foreign: dict[str, str]  # gate → why its evidence is not what the decision was made on
+
+
+def standing(records: Records) -> Standing:
+    """Hold the decision against the other records. A deny stays one; an allow has to fit them."""
+    decision, foreign = records.decision, {}
+    doubts = [
+        f"the ledger cannot be read: {records.ledger}" if isinstance(records.ledger, str) else "",
+        f"conf/ cannot be read: {records.params}" if isinstance(records.params, str) else "",
+        f"the ledger cannot be followed: {records.life}"
+        if isinstance(records.life, str) and not isinstance(records.ledger, str)
+        else "",
+    ]
+    if isinstance(decision, str):
+        foreign = dict.fromkeys(records.evidence, "there is no decision")
+        verdict: Shown = "cannot be judged"
+        doubts.insert(0, f"there is no decision that can be read: {decision}")
+    else:
+        foreign = _foreign(records, decision)
+        doubts += list(dict.fromkeys(foreign.values()))
+        doubts += _of_policy(decision, records.params, records.drawn.date())
+        doubts += [*records.changed, _of_ledger(records)]
+        doubts = [one for one in doubts if one]
+        verdict = "cannot be judged" if decision.verdict == "allow" and doubts else decision.verdict
+    return Standing(verdict, [one for one in doubts if one], foreign)
+
+
+def _foreign(records: Records, decision: Decision) -> dict[str, str]:
+    """Return gate → why the decision does not rest on the evidence that lies here."""
+    judged, found = decision.subject.evidence, {}
+    for gate, evidence in records.evidence.items():
+        if isinstance(evidence, str):
+            found[gate] = f"there is no evidence of {gate} to be trusted: {evidence}"
+        elif gate not in judged:
+            found[gate] = f"the decision does not know the evidence of {gate} that lies here"
+        elif judged[gate] != records.digests[gate]:
+            found[gate] = f"the decision was made on other evidence of {gate} than lies here"
+    unknown = sorted(judged.keys() - records.evidence.keys())
+    return found | {
+        gate: f"the decision names evidence of {gate}, unknown here" for gate in unknown
+    }
+
+
+def _of_ledger(records: Records) -> str:
+    version = None if isinstance(records.told, str) else records.told.version
+    if version is None or version.state not in ("quarantined", "rejected"):
+        return ""
+    return f"the ledger has this model as version {version.number}, {version.state}"
+
+
+def _of_policy(decision: Decision, params: Params | str, today: date) -> list[str]:
+    bad = [rule.id for rule in decision.rules if rule.verdict not in LETS_THROUGH]
+    found: list[str] = []
+    if decision.verdict == "allow" and (bad or not decision.rules):
+        found.append(f"the decision contradicts itself: allow, and {', '.join(bad) or 'no rule'}")
+    if isinstance(params, str):
+        return found
+    if decision.policy_digest != digest_of(params.policy.model_dump(mode="json")):
+        found.append("the decision was made under another policy than conf/ has now")
+    waived = {rule.id for rule in decision.rules if rule.verdict == "waived"}
+    for waiver in params.policy.waivers:
+        used = any(waiver.rule in (name, name.partition("[")[0]) for name in waived)
+        if used and waiver.expires < today:
+            found.append(f"the waiver for {waiver.rule} has expired on {waiver.expires}")
+    return found

@@ -1,0 +1,235 @@
+"""Model card and data card: closed models, machine-readable first, filled from evidence alone.
+
+Sections after Mitchell et al. 2019, Model Cards, and Gebru et al. 2021, Datasheets for Datasets.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import FiniteFloat
+
+from governed_ml.core.bodies import Attribute, Column
+from governed_ml.core.config import Closed, Data, Project
+from governed_ml.core.evidence import AnyEvidence, Finding, Metric
+
+Evidences = dict[str, AnyEvidence]
+
+
+class Cost(Closed):
+    """What a mitigation costs, on the test rows: by how much the metric falls."""
+
+    metric: str
+    without_mitigation: FiniteFloat | None
+    with_mitigation: FiniteFloat | None
+    cost: FiniteFloat | None
+
+
+class ModelCard(Closed):
+    """`reports/model_card.json`."""
+
+    schema_version: int = 1
+    project: Project
+    task: str
+    model: str
+    estimator: str
+    parameters: dict[str, str | int | float | bool | None]
+    model_digest: str
+    training_rows: int
+    test_rows: int
+    features: list[str]
+    mitigation: str
+    mitigation_cost: list[Cost]
+    performance: dict[str, Metric]
+    confusion: dict[str, int]
+    fairness: dict[str, Metric]
+    groups: list[Attribute]
+    drift: dict[str, FiniteFloat | None]
+    explanation: str
+    importance: dict[str, FiniteFloat]
+    coverage: Metric
+    findings: list[Finding]
+    limits: list[str]
+    tools: dict[str, str]
+
+
+class DataCard(Closed):
+    """`reports/data_card.json`."""
+
+    schema_version: int = 1
+    name: str
+    source: str
+    uri: str
+    source_sha256: str | None
+    rows: int
+    columns: list[Column]
+    target: str
+    sensitive: dict[str, dict[str, int]]
+    no_sensitive_reason: str
+    contract: str
+    expectations: int
+    failed_expectations: int
+    split: str
+    split_rows: dict[str, int]
+    overlapping_rows: int
+    tables: dict[str, str]
+
+
+def model_card(project: Project, found: Evidences) -> ModelCard:
+    """Fill the model card."""
+    train, evaluate, fairness, drift, explain = (
+        found[gate] for gate in ("train", "evaluate", "fairness", "drift", "explain")
+    )
+    performance = {
+        name: metric for name, metric in evaluate.metrics.items() if not name.startswith("leak.")
+    }
+    tools: dict[str, str] = {}
+    for evidence in found.values():
+        tools |= evidence.tools
+    return ModelCard(
+        project=project,
+        task=evaluate.body.task,
+        model=train.body.model,
+        estimator=train.body.estimator,
+        parameters=train.body.parameters,
+        model_digest=str(train.subject.model),
+        training_rows=train.body.rows,
+        test_rows=evaluate.body.rows,
+        features=train.body.numeric + train.body.categorical,
+        mitigation=mitigation(train),
+        mitigation_cost=costs(train, evaluate),
+        performance=performance,
+        confusion=evaluate.body.confusion,
+        fairness=fairness.metrics,
+        groups=fairness.body.attributes,
+        drift={column.name: column.population_stability_index for column in drift.body.columns},
+        explanation=(
+            f"{explain.body.method} of {explain.body.output} on {explain.body.rows} test rows"
+        ),
+        importance=explain.body.importance,
+        coverage=explain.metrics["coverage"],
+        findings=[finding for evidence in found.values() for finding in evidence.findings],
+        limits=limits(found),
+        tools=dict(sorted(tools.items())),
+    )
+
+
+def mitigation(train: AnyEvidence) -> str:
+    """Say how the model was made fairer, and to whom."""
+    done = train.body.mitigation
+    if done is None:
+        return "none"
+    names = " and ".join(done.attributes)
+    return f"{done.method}, {done.constraint} for {names}: one of {done.tried} models was kept"
+
+
+def costs(train: AnyEvidence, evaluate: AnyEvidence) -> list[Cost]:
+    """Compare the model with the same estimator without mitigation, on the same test rows."""
+    found: list[Cost] = []
+    for name, plain in train.metrics.items():
+        metric = name.removeprefix("unmitigated_")
+        before, after = plain.value, evaluate.metrics[metric].value
+        lost = None if before is None or after is None else before - after
+        found.append(
+            Cost(metric=metric, without_mitigation=before, with_mitigation=after, cost=lost)
+        )
+    return found
+
+
+def limits(found: Evidences) -> list[str]:
+    """Return what could not be measured: every null in the evidence, with its reason."""
+    return [
+        f"{gate}.{name}: {metric.note}"
+        for gate, evidence in sorted(found.items())
+        for name, metric in sorted(evidence.metrics.items())
+        if metric.value is None
+    ]
+
+
+def data_card(data: Data, found: Evidences) -> DataCard:
+    """Fill the data card; `data` needs name, target and no_sensitive_reason only."""
+    ingest, validate, split = found["ingest"], found["validate"], found["split"]
+    return DataCard(
+        name=data.name,
+        source=ingest.body.source,
+        uri=ingest.body.uri,
+        source_sha256=ingest.body.sha256,
+        rows=ingest.body.rows,
+        columns=ingest.body.columns,
+        target=data.target,
+        sensitive=split.body.sensitive,
+        no_sensitive_reason=data.no_sensitive_reason,
+        contract=validate.body.contract,
+        expectations=len(validate.body.expectations),
+        failed_expectations=sum(not e.success for e in validate.body.expectations),
+        split=split.body.kind,
+        split_rows=split.body.rows,
+        overlapping_rows=int(split.metrics["overlapping_rows"].value or 0),
+        tables=found["evaluate"].subject.inputs | split.subject.inputs,
+    )
+
+
+def markdown(title: str, card: ModelCard | DataCard) -> str:
+    """Render a card for people: scalars as a list, tables as tables."""
+    values: dict[str, Any] = card.model_dump(mode="json")
+    lines = [
+        f"# {title}",
+        "",
+        "Written from evidence by the stage `document`; the decision is in `decision.json`.",
+        "",
+    ]
+    plain = {key: value for key, value in values.items() if not isinstance(value, dict | list)}
+    lines += [f"- **{key.replace('_', ' ')}**: {_cell(value)}" for key, value in plain.items()]
+    for key, value in values.items():
+        if isinstance(value, dict | list) and value:
+            lines += ["", f"## {key.replace('_', ' ').capitalize()}", "", *_section(key, value)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(key: str, value: Any) -> list[str]:
+    if key == "groups":
+        return [line for attribute in value for line in _groups(attribute)]
+    if isinstance(value, list):
+        if isinstance(value[0], dict):
+            return _table(list(value[0]), [list(row.values()) for row in value])
+        return [f"- {_cell(item)}" for item in value]
+    first = next(iter(value.values()))
+    if isinstance(first, dict) and "note" in first:
+        return _table(
+            ["metric", *first], [[name, *metric.values()] for name, metric in value.items()]
+        )
+    if isinstance(first, dict):
+        return [
+            f"- **{name}**: " + ", ".join(f"{group} {n:,}" for group, n in groups.items())
+            for name, groups in value.items()
+        ]
+    return _table(["name", "value"], [[name, item] for name, item in value.items()])
+
+
+def _groups(attribute: dict[str, Any]) -> list[str]:
+    groups = attribute["groups"]
+    if not groups:
+        return []
+    rates = list(groups[0]["rates"])
+    rows = [
+        [group["name"], group["n"], *(group["rates"].get(rate) for rate in rates)]
+        for group in groups
+    ]
+    return [f"### {_cell(attribute['name'])}", "", *_table(["group", "rows", *rates], rows), ""]
+
+
+def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
+    return [
+        "| " + " | ".join(header) + " |",
+        "|" + " --- |" * len(header),
+        *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows),
+    ]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = " ".join(str(value).split())
+    return text.replace("|", "\\|").replace("*", "\\*")

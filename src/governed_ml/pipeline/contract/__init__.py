@@ -1,0 +1,1 @@
+"""The data contract: an expectation suite, judged over a table."""

@@ -1,0 +1,219 @@
+"""Ask Great Expectations; keep what became of an expectation in words and counts, never a value."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.bodies import Expectation
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline.contract.suite_file import Given
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Counts = dict[str, npt.NDArray[np.int64]]
+
+SHOWN = 120  # characters of a value set or a list of columns
+ROLES = ("column", "column_A", "column_B", "column_list", "exact_match")
+PHRASES = {  # a keyword of Great Expectations → how people say it after "must be"
+    "value_set": "one of",
+    "column_set": "the columns",
+    "type_": "of type",
+    "type_list": "of type",
+    "regex": "matched by",
+}
+COUNTED = {  # an expectation about a number of things → the things
+    "expect_table_row_count_to_be_between": "rows",
+    "expect_table_column_count_to_be_between": "columns",
+    "expect_column_unique_value_count_to_be_between": "different values",
+}
+PLAIN = {
+    "expect_column_to_exist": "must be there",
+    "expect_column_values_to_be_unique": "must be unique",
+}
+
+
+def results(frame: pd.DataFrame, wanted: dict[int, Given], counts: Counts) -> dict[int, Any]:
+    """Return Great Expectations' result for each position.
+
+    With `counts` the rows are distinct values of columns, and that is how often each occurs. It
+    asks the validator and not `Batch.validate`, which first hashes all rows, twice, for a name.
+    """
+    from great_expectations import ExpectationSuite
+    from great_expectations.exceptions.exceptions import GreatExpectationsError
+    from great_expectations.execution_engine.pandas_execution_engine import (
+        PandasExecutionEngine,
+    )
+    from great_expectations.validator.validator import Validator
+
+    form = {"result_format": "COMPLETE" if counts else "BASIC"}
+    try:
+        marked: list[Any] = [
+            {"type": one["type"], "kwargs": _timed(one["kwargs"], frame), "meta": {"position": p}}
+            for p, one in wanted.items()
+        ]
+        suite = ExpectationSuite(name="contract", expectations=marked)
+        engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
+        validator = Validator(execution_engine=engine, data_context=_quiet())
+        judged: Any = validator.graph_validate(
+            suite.expectation_configurations, runtime_configuration=form
+        )
+    except (GreatExpectationsError, TypeError, ValueError) as error:
+        raise Problem(f"the contract cannot be judged: {first_line(error)}") from error
+    found = {int(result.expectation_config.meta["position"]): result for result in judged}
+    if not counts:
+        return found
+    names = {p: wanted[p]["kwargs"]["column"] for p in found}
+    return {p: weighed(found[p], counts[n], frame[n].isna().to_numpy()) for p, n in names.items()}
+
+
+@cache
+def _quiet() -> Any:
+    """Return a context of Great Expectations without telemetry, progress bars and log."""
+    import logging
+
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it does not heed DO_NOT_TRACK
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    # it logs what is returned, too
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    return context
+
+
+def _timed(kwargs: Given, frame: pd.DataFrame) -> Given:
+    """Return limits with times for texts where the column holds times: JSON has none."""
+    import pandas as pd
+
+    column = kwargs.get("column")
+    if column not in frame.columns or frame[column].dtype.kind != "M":
+        return kwargs
+    texts = [key for key in ("min_value", "max_value") if isinstance(kwargs.get(key), str)]
+    return kwargs | {key: pd.Timestamp(kwargs[key]) for key in texts}
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A result like Great Expectations' own."""
+
+    success: bool
+    result: dict[str, Any]
+
+
+def weighed(result: Any, counts: npt.NDArray[np.int64], is_null: npt.NDArray[np.bool_]) -> Any:
+    """Turn a complete result on distinct values into one on rows.
+
+    `counts` are the rows of each value; `is_null`, of the frame, may be longer (padding).
+    """
+    details: dict[str, Any] = dict(result.result or {})
+    if "unexpected_count" not in details:
+        return result
+    places: list[int] = details.get("unexpected_index_list") or []
+    if len(places) != details["unexpected_count"]:
+        raise Problem("Great Expectations has not listed all unexpected values: report this")
+    found: dict[str, Any] = {
+        "element_count": int(counts.sum()),
+        "unexpected_count": int(counts[[p for p in places if p < len(counts)]].sum()),
+    }
+    if "missing_count" in details:
+        found["missing_count"] = int(counts[is_null[: len(counts)]].sum())
+    return Counted(False, found)
+
+
+def added_up(one: Given, results: list[Any]) -> Any:
+    """Add up the results on parts of the rows: the same as Great Expectations' on all of them."""
+    uncounted = [r for r in results if "unexpected_count" not in (r.result or {})]
+    if uncounted or (len(results) == 1 and not isinstance(results[0], Counted)):
+        return min(uncounted or results, key=lambda result: bool(result.success))
+    rows, unexpected, missing = (
+        sum(result.result.get(key) or 0 for result in results)
+        for key in ("element_count", "unexpected_count", "missing_count")
+    )
+    judged = rows - missing
+    mostly = float(one["kwargs"].get("mostly", 1.0))
+    share = unexpected / judged * 100 if judged else None
+    success = not judged or (judged - unexpected) / judged >= mostly
+    return Counted(success, {"unexpected_count": unexpected, "unexpected_percent": share})
+
+
+def read(one: Given, result: Any) -> Expectation:
+    """Keep shares, counts, numbers and names of columns out of a Great Expectations result."""
+    details: dict[str, Any] = dict(result.result or {})
+    count: Any = details.get("unexpected_count")
+    share: Any = details.get("unexpected_percent")
+    if share is not None and share != share:  # no value to judge
+        share = None
+    return outcome(one, bool(result.success), _seen(one["type"], details, share), count, share)
+
+
+def outcome(
+    one: Given, success: bool, observed: str, count: Any = None, share: Any = None
+) -> Expectation:
+    """Return the outcome of an expectation as evidence keeps it."""
+    return Expectation(
+        type=one["type"],
+        column=one["kwargs"].get("column"),
+        limits=allowed(one),
+        success=success,
+        observed=observed,
+        unexpected_count=None if count is None else int(count),
+        unexpected_percent=None if share is None else float(share),
+    )
+
+
+def allowed(one: Given) -> str:
+    """Say what an expectation allows, as in "at most 1 % allowed" or "must be 0 to 1"."""
+    limits: dict[str, Any] = {k: v for k, v in one["kwargs"].items() if k not in ROLES}
+    mostly = float(limits.pop("mostly", 1.0))
+    if one["type"] == "expect_column_values_to_not_be_null":
+        few = mostly > 1e-6
+        return f"at most {percent(100 - 100 * mostly)} allowed" if few else "some value is needed"
+    low, high = limits.pop("min_value", None), limits.pop("max_value", None)
+    if low is None or high is None:
+        words = [f"at least {low}"] if low is not None else []
+        words += [f"at most {high}"] if high is not None else []
+    else:
+        words = [f"{low} to {high}"]
+    words += [f"{PHRASES.get(key, key)} {_short(value)}" for key, value in sorted(limits.items())]
+    words += [f"in at least {percent(100 * mostly)} of the rows"] if mostly < 1 else []
+    must = "must not be" if "_not_" in one["type"] else "must be"
+    return f"{must} {', '.join(words)}" if words else PLAIN.get(one["type"], "must hold")
+
+
+def percent(value: float) -> str:
+    """Return a percentage with three significant digits, so that a small one is never zero."""
+    return f"{value:.3g} %"
+
+
+def _seen(kind: str, details: dict[str, Any], share: float | None) -> str:
+    value: Any = details.get("observed_value")
+    mismatched: dict[str, list[str]] = dict(details.get("details") or {}).get("mismatched") or {}
+    if mismatched:
+        return "; ".join(f"{what} {_short(names)}" for what, names in mismatched.items() if names)
+    if share is not None:
+        rest = "null" if kind == "expect_column_values_to_not_be_null" else "otherwise"
+        return f"{percent(share)} {rest} ({int(details['unexpected_count']):,} rows)"
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, int | float):
+        number = f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+        return f"{COUNTED[kind]}: {number}" if kind in COUNTED else number
+    if kind.endswith(("_of_type", "_in_type_list")):
+        return f"type {value}"
+    return "" if details or kind == "expect_column_to_exist" else WRONG_TYPE
+
+
+WRONG_TYPE = "cannot be judged (has the column another type?)"
+
+
+def _short(value: Any) -> str:
+    items: list[Any] = value if isinstance(value, list) else [value]
+    text = ", ".join(map(str, items))
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

@@ -1,0 +1,124 @@
+"""The data contract: a Great Expectations suite kept as JSON; drafted once, then read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core import tables
+from governed_ml.core.config import Data
+from governed_ml.core.files import read_json
+from governed_ml.core.problem import Problem
+from governed_ml.core.tables import quoted
+
+Given = dict[str, Any]
+"""One expectation as in the suite's JSON: `type` and `kwargs`."""
+
+FEW = 30
+"""A text column, or a number that is a code, with at most this many values gets a value set."""
+
+
+def given(data: Data) -> list[Given]:
+    """Return the suite's expectations; a missing, malformed or empty suite is a problem."""
+    path = Path(data.contract)
+    if not path.is_file():
+        raise Problem(
+            f"the data contract {path.as_posix()} is missing: draft one with "
+            "`uv run governance contract draft`, read it, commit it"
+        )
+    suite = read_json(path)
+    found = suite.get("expectations") if isinstance(suite, dict) else None
+    if not isinstance(found, list) or not all(isinstance(e, dict) and "type" in e for e in found):
+        raise Problem(
+            f"{path.as_posix()} is no suite: it needs a list of expectations, each with a type"
+        )
+    if not found:
+        raise Problem(
+            f"{path.as_posix()} has no expectation: an empty contract promises nothing", 1
+        )
+    return [{"type": str(e["type"]), "kwargs": dict(e.get("kwargs", {}))} for e in found]
+
+
+def built_in(data: Data, columns: list[str]) -> list[Given]:
+    """Return what holds for every table: rows, a complete target, and no column without a value."""
+    return [
+        {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
+        *_each("expect_column_to_exist", [data.target, *data.sensitive]),
+        *_each("expect_column_values_to_not_be_null", [data.target]),
+        *_each("expect_column_unique_value_count_to_be_between", [data.target], min_value=2),
+        *_each(
+            "expect_column_values_to_not_be_null",
+            [c for c in columns if c != data.target],
+            mostly=1e-9,
+        ),
+    ]
+
+
+def draft(raw: Path, data: Data) -> dict[str, Any]:
+    """Return a Great Expectations suite that the table keeps: columns, rows, nulls, sets, ranges.
+
+    Null shares get a margin of a tenth plus half a percent, ranges one of a tenth of their width.
+    """
+    columns = tables.columns(raw)
+    rows = int(tables.rows(f"SELECT count(*) FROM {tables.table(raw)}")[0][0])
+    expectations: list[Given] = [
+        _one("expect_table_row_count_to_be_between", min_value=max(1, rows // 2)),
+        _one("expect_table_columns_to_match_set", column_set=list(columns), exact_match=True),
+    ]
+    for name, kind in columns.items():
+        expectations += _column(raw, name, kind, rows, data)
+    return {"name": data.name, "expectations": expectations}
+
+
+def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[Given]:
+    column = quoted(name)
+    source = f"FROM {tables.table(raw)} WHERE {column} IS NOT NULL"
+    filled, distinct = tables.rows(f"SELECT count(*), count(DISTINCT {column}) {source}")[0]
+    share = 1 - filled / rows
+    found = [_nulls(name, share, is_target=name == data.target)]
+    is_code = name in (*data.sensitive, *data.categorical, data.target)
+    if kind == "VARCHAR" or (
+        is_code and data.task == "classification" and name not in _binned(data)
+    ):
+        if 0 < distinct <= FEW:
+            values = [
+                row[0] for row in tables.rows(f"SELECT DISTINCT {column} {source} ORDER BY 1")
+            ]
+            found.append(_one("expect_column_values_to_be_in_set", column=name, value_set=values))
+        if kind == "VARCHAR":
+            found.append(_one("expect_column_values_to_be_of_type", column=name, type_="str"))
+    elif kind in ("BIGINT", "DOUBLE") and filled:
+        low, high = tables.rows(f"SELECT min({column}), max({column}) {source}")[0]
+        margin = (high - low) / 10
+        floor = 0 if low >= 0 else low - margin
+        found.append(
+            _one(
+                "expect_column_values_to_be_between",
+                column=name,
+                min_value=floor,
+                max_value=high + margin,
+            )
+        )
+    return found
+
+
+def _nulls(name: str, share: float, *, is_target: bool) -> Given:
+    if share == 0 or is_target:
+        return _one("expect_column_values_to_not_be_null", column=name)
+    return _one(
+        "expect_column_values_to_not_be_null",
+        column=name,
+        mostly=round(max(0.0, 1 - share * 1.1 - 0.005), 4),
+    )
+
+
+def _binned(data: Data) -> list[str]:
+    return [name for name, how in data.sensitive.items() if how.bins]
+
+
+def _one(kind: str, **kwargs: Any) -> Given:
+    return {"type": kind, "kwargs": kwargs}
+
+
+def _each(kind: str, names: list[str], **limits: float) -> list[Given]:
+    return [_one(kind, column=name, **limits) for name in names]

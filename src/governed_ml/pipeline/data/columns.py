@@ -1,0 +1,180 @@
+"""What a column is: a feature (numeric or categorical), the target, or a sensitive attribute."""
+
+from __future__ import annotations
+
+import difflib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from governed_ml.core.config import Data, Sensitive
+from governed_ml.core.problem import Problem
+from governed_ml.core.tables import ROW, TARGET
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+LOGGED = (  # what `predict` logs beside a row's own columns; a batch may have it, too
+    *("request_id", "row", "prediction", "score"),
+    *("model_version", "model_state", "model_digest", "predicted_at"),
+)
+
+
+def check_names(names: list[str]) -> None:
+    """Refuse column names that differ in nothing but case, or that are taken."""
+    seen: dict[str, str] = {}
+    for number, name in enumerate(names, start=1):
+        if not name.strip():
+            raise Problem(f"column {number} of the table has no name: name it in its header")
+        if name in (ROW, TARGET):
+            raise Problem(f"column {name!r}: this name is taken by the line; rename it")
+        if name.casefold() in LOGGED:
+            raise Problem(f"column {name!r}: this name is taken by what `predict` logs; rename it")
+        other = seen.setdefault(name.casefold(), name)
+        if other == name and names.count(name) > 1:
+            raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")
+        if other != name:
+            raise Problem(f"columns {other!r} and {name!r} differ only in case: rename one")
+
+
+def check_roles(data: Data, names: list[str]) -> None:
+    """Refuse a configured column that the table has not, naming the nearest that it has."""
+    roles = {
+        "target": [data.target],
+        "sensitive": list(data.sensitive),
+        "drop": data.drop,
+        "categorical": data.categorical,
+        "time": [data.time] if data.time else [],
+        "group": [data.group] if data.group else [],
+    }
+    for role, wanted in roles.items():
+        for name in wanted:
+            if name in names:
+                continue
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+            hint = (
+                f"did you mean {' or '.join(map(repr, near))}?"
+                if near
+                else f"it has {_some(names)}"
+            )
+            raise Problem(f"data.{role}: the table has no column {name!r}; {hint}")
+
+
+def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Return the features, and which are numeric and which categorical (as text).
+
+    A feature is every column without another role: target, sensitive, drop, time, group.
+    """
+    import pandas as pd
+    from pandas.api import types
+
+    others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
+    strangers = sorted({*data.categorical, *data.drop} - set(raw.columns))
+    if strangers:
+        raise Problem(f"conf/data names column {strangers[0]!r}, which {data.name} does not have")
+    numeric: list[str] = []
+    columns: dict[str, pd.Series] = {}
+    for name in (name for name in raw.columns if name not in others):
+        column = raw[name]
+        if types.is_datetime64_any_dtype(column) or _holds_dates(column):
+            raise Problem(f"column {name!r} is a date: name it under time or drop in conf/data")
+        if (
+            types.is_numeric_dtype(column)
+            and not types.is_bool_dtype(column)
+            and name not in data.categorical
+        ):
+            numeric.append(name)
+            columns[name] = column.astype("float64")
+        else:
+            columns[name] = as_text(column)
+    if not columns:
+        raise Problem(f"{data.name} has no feature left: shorten drop or sensitive in conf/data")
+    return pd.DataFrame(columns), numeric, [name for name in columns if name not in numeric]
+
+
+def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
+    """Return the target: 1 where it is the favourable value, else 0; for regression the number."""
+    from pandas.api import types
+
+    column = raw[data.target]
+    if data.task == "classification":
+        text = as_text(column)
+        if isinstance(data.positive, bool):  # a table says TRUE, True or true
+            text = text.str.lower()
+        favourable = text == _code(data.positive)
+        if not favourable.any() or favourable.all():
+            raise Problem(_not_positive(column, data))
+        return favourable.astype("int64").rename(TARGET)
+    if not types.is_numeric_dtype(column):
+        raise Problem(
+            f"target {data.target!r} is {column.dtype}, regression needs a number: name another "
+            "target or task in conf/data, or mend the column's texts"
+        )
+    return column.astype("float64").rename(TARGET)
+
+
+def _not_positive(column: pd.Series, data: Data) -> str:
+    found = ", ".join(repr(value)[:40] for value in column.drop_duplicates().head(5))
+    hint = (
+        "; YAML reads yes, no, on and off without quotes as true and false"
+        if isinstance(data.positive, bool)
+        else ""
+    )
+    return (
+        f"data.positive {data.positive!r} must be one of two or more values of "
+        f"{data.target!r}; found {found}{hint}"
+    )
+
+
+def groups_of(raw: pd.DataFrame, data: Data) -> pd.DataFrame:
+    """Return each sensitive attribute as the name of a group; a null is the group `missing`."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        {name: _grouped(raw[name], how) for name, how in data.sensitive.items()}, index=raw.index
+    )
+
+
+def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
+    import pandas as pd
+    from pandas.api import types
+
+    if how.bins:
+        if not types.is_numeric_dtype(column):
+            raise Problem(
+                f"sensitive column {column.name!r} has bins but is no number: correct conf/data"
+            )
+        edges = sorted(how.bins)
+        names = [
+            f"<{edges[0]:g}",
+            *(f"{a:g}-{b:g}" for a, b in pairwise(edges)),
+            f">={edges[-1]:g}",
+        ]
+        binned = pd.cut(column, [float("-inf"), *edges, float("inf")], right=False, labels=names)
+        return binned.astype("object").where(column.notna(), "missing").astype("str")
+    text = as_text(column)
+    if how.labels is not None:
+        text = text.map(lambda code: how.labels.get(code, code) if isinstance(code, str) else code)  # pyright: ignore[reportOptionalMemberAccess]
+    return text.fillna("missing").astype("str")
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """Return a column as text, nulls kept; whole numbers lose their `.0`."""
+    return column.map(_code, na_action="ignore").astype("str").where(column.notna())
+
+
+def _code(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()  # as ingest writes it
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _holds_dates(column: pd.Series) -> bool:
+    import datetime
+
+    first = column.first_valid_index()
+    return column.dtype == object and first is not None and isinstance(column[first], datetime.date)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")

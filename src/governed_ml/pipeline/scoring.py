@@ -1,0 +1,137 @@
+"""Predict with a version of the registry, and log what came in and what went out."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.config import Data, Source
+from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
+from governed_ml.pipeline.data.sources import engine
+from governed_ml.pipeline.stages.evaluate import predicted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOG = Path("data/prediction_log")  # one Parquet file a request: what came in, what went out
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where predictions went, and from which version they are."""
+
+    request: str
+    version: int
+    rows: int
+    log: Path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A version of the registry whose files were checked, and what was recorded with it."""
+
+    version: int
+    state: str
+    digest: str
+    model: Path
+    evidence: dict[str, AnyEvidence | str]
+    data: Data
+
+
+def checked_request(source: Path, output: Path, request: str | None) -> str:
+    """Return the request's id, a new one where none is given; refuse what cannot be answered."""
+    request = request or uuid.uuid4().hex
+    if not request.replace("-", "").replace("_", "").isalnum() or len(request) > 64:
+        raise Problem("a request id is at most 64 letters, digits, - and _: give another")
+    if output.suffix not in (".csv", ".parquet"):
+        raise Problem(f"{output}: name a file that ends in .csv or .parquet")
+    if output.resolve() == source.resolve():
+        raise Problem(f"{output} is the input, too: name another file for the predictions")
+    answered = next(LOG.glob(f"*/{request}.parquet"), None)
+    if answered is not None:
+        raise Problem(f"request {request} was answered already: {answered.as_posix()}", 1)
+    return request
+
+
+def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
+    """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
+    import pandas as pd
+
+    features, kept = _features(source, origin)
+    score, prediction = scored(model_file.load(origin.model), features)
+    moment = datetime.now(UTC)  # the log has it right after: `monitor` counts on that
+    log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
+    given = pd.DataFrame(
+        {
+            "request_id": request,
+            "row": range(len(features)),
+            "prediction": prediction,
+            "score": score,
+            "model_version": origin.version,
+            "model_state": origin.state,
+            "model_digest": origin.digest,
+            "predicted_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )
+    tables.write(pd.concat([given, kept], axis=1), log)
+    if output.suffix == ".parquet":
+        tables.write(given, output)
+    else:
+        write_text(output, given.to_csv(index=False, lineterminator="\n"))
+    return Answer(request, origin.version, len(given), log)
+
+
+def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
+    """Return score and prediction of each row."""
+    task = "classification" if hasattr(model, "classes_") else "regression"
+    try:
+        return predicted(model, features, task)
+    except ValueError as error:
+        raise Problem(f"the model cannot answer these rows: {first_line(error)}") from error
+
+
+def _features(source: Path, origin: Origin) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the features as the model was trained on them, and all known columns for the log."""
+    import pandas as pd
+
+    ingested, trained = origin.evidence["ingest"], origin.evidence["train"]
+    if isinstance(ingested, str) or isinstance(trained, str):
+        raise Problem("the version's own evidence is not readable: register the model again", 1)
+    types = {column.name: column.type for column in ingested.body.columns}
+    numeric, categorical = trained.body.numeric, trained.body.categorical
+    frame = _read(source, origin.data, types, [*numeric, *categorical])
+    features = as_trained(frame, numeric, categorical)
+    others = [name for name in frame.columns if name not in features]
+    return features, pd.concat([features, frame[others]], axis=1)
+
+
+def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) -> pd.DataFrame:
+    """Read a file with the column types of the training table; what does not fit is refused."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as scratch, engine() as db:
+        described = Source(kind="file", path=str(source), missing=data.source.missing)
+        rows = relation(described, db, Path(scratch))
+        try:
+            found = typed(db, rows, types)
+            lost = [name for name in wanted if name not in found.names]
+            if lost:
+                raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs")
+            if found.rows == 0:
+                raise Problem(f"{source} has no row")
+            for name, count in found.unfit.items():
+                raise Problem(
+                    f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
+                    f"{KINDS.get(types[name], 'text')}, as the model was trained on: mend them"
+                )
+            return db.execute(found.sql).df()
+        except duckdb.Error as error:
+            raise Problem(f"{source} cannot be read as a table: mend or convert it") from error

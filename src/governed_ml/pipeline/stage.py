@@ -1,0 +1,142 @@
+"""What every stage does around its own work: withdraw, record evidence, fail in one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core import evidence, files, stage_code
+from governed_ml.core.bodies import Body
+from governed_ml.core.config import read_raw, select
+from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.files import PAGE, digest_of, write_json
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.quiet import quiet
+
+_started = time.perf_counter()
+
+
+def run(stage: str) -> None:
+    """Run `pipeline.<stage>`: print its result or error in a line; withdraw the earlier decision.
+
+    A stage that starts withdraws the decision about what was there before (`compose` only if the
+    composition changes); a stage that fails (its import, too) leaves a deny that says why.
+    `decide` writes the new one.
+    """
+    quiet()
+    code = 0
+    try:
+        if stage != "compose":
+            files.withdraw_decision()
+        main: Callable[[], str] = import_module(f"governed_ml.pipeline.stages.{stage}").main
+        print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
+    except Problem as problem:
+        code = _stopped(stage, str(problem), problem.exit_code)
+    except (KeyboardInterrupt, SystemExit):
+        code = _stopped(stage, "interrupted", 2)
+    except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        code = _stopped(stage, f"{type(error).__name__}: {first_line(error)}", 2)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
+
+
+def draw(stage: str) -> str:
+    """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
+
+    It is called by its name: how a page looks is no part of what made a decision, and hides none.
+    """
+    try:
+        files.withdraw(PAGE)
+        import_module("governed_ml.page.draw").draw(Path(), stage)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
+        why = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
+        return f"the page was not drawn: {first_line(ValueError(why))}"
+    return ""
+
+
+def _stopped(stage: str, message: str, code: int) -> int:
+    print(f"{stage}: {message}", end="", file=sys.stderr, flush=True)
+    rule = {
+        "id": f"{stage}.stopped",
+        "verdict": "fail",
+        "value": None,
+        "interval": None,
+        "limit": None,
+        "reason": message,
+    }
+    decision = {
+        "schema_version": 1,
+        "verdict": "deny",
+        "rules": [rule],
+        "subject": {},
+        "policy_digest": None,
+        "volatile": {},
+    }
+    lost = ""
+    try:
+        write_json(files.DECISION, decision)
+    except Problem as problem:
+        lost = str(problem)
+    more = [text for text in (lost, draw(stage)) if text]
+    print("".join(f"; {text}" for text in more), file=sys.stderr, flush=True)
+    return code
+
+
+def record(
+    stage: str,
+    sections: tuple[str, ...],
+    inputs: list[Path],
+    body: Body,
+    metrics: dict[str, Metric],
+    *,
+    findings: list[Finding] | None = None,
+    tools: tuple[str, ...] = (),
+    model: str | None = None,
+    notes: dict[str, Any] | None = None,
+) -> None:
+    """Write a stage's evidence with the digests of its inputs, code and configuration."""
+    subject = Subject(
+        inputs={path.as_posix(): evidence.input_digest(path) for path in inputs},
+        code=stage_code.digest(stage),
+        config=digest_of(select(read_raw(), sections)),
+        model=model,
+    )
+    commit, dirty = _commit()
+    volatile = Volatile(
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - _started, 3),
+        commit=commit,
+        dirty=dirty,
+        notes=notes or {},
+    )
+    written: AnyEvidence = evidence.model_of(stage)(
+        gate=stage,
+        subject=subject,
+        tools={name: version(name) for name in tools},
+        metrics=metrics,
+        findings=findings or [],
+        body=body,
+        volatile=volatile,
+    )
+    evidence.save(written)
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
+    return commit, None if status is None else bool(status)

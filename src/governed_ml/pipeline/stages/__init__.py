@@ -1,0 +1,1 @@
+"""One module per stage: read declared inputs, measure, write evidence."""

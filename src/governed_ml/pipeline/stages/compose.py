@@ -1,0 +1,77 @@
+"""Write what later stages depend on value by value: `params.yaml` from `conf/`, and `code.json`.
+
+`code.json` has the digest of each stage's code, its module and all that it imports: one line for
+DVC to compare instead of twenty files, and none to forget.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from governed_ml.core import files
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Params, Policy
+from governed_ml.core.files import as_json, root, write_text
+from governed_ml.core.model_file import PACKAGES, allowed
+from governed_ml.core.problem import Problem
+from governed_ml.core.stage_code import digests
+from governed_ml.policy.rules import syntax_error
+
+HEADER = (
+    "# Written by the stage `compose` from conf/. "
+    "Do not edit: edit conf/ and run `uv run dvc repro`.\n"
+)
+
+
+def main() -> str:
+    """Write both; refuse an expression that is no CEL and an estimator from elsewhere."""
+    import yaml
+
+    params = compose(root() / CONF)
+    check(params)
+    values = params.model_dump(mode="json")
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
+    written = {"params.yaml": HEADER + text, "code.json": as_json(digests())}
+    if any(held(root() / name) != content for name, content in written.items()):
+        files.withdraw_decision()
+    for name, content in written.items():
+        write_text(root() / name, content)
+    return (
+        f"{params.data.name}, {params.model.name}, {params.split.kind} split, "
+        f"policy {params.policy.name}"
+    )
+
+
+def held(path: Path) -> str | None:
+    """Return what a file says now, if it is there."""
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def check(params: Params) -> None:
+    """Refuse what only a later stage would stumble over."""
+    for target in params.model.targets():
+        if not allowed(target):
+            raise Problem(
+                f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
+            )
+    for rule in params.policy.rules:
+        for expression in (rule.when, rule.require):
+            error = "" if expression is None else syntax_error(expression)
+            if error:
+                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
+    _check_policy(params.policy)
+
+
+def _check_policy(policy: Policy) -> None:
+    """Refuse a policy without the numbers that are not limits."""
+    where = f"conf/policy: policy {policy.name}"
+    for name in ("perturbation", "risk"):
+        if getattr(policy, name) is None:
+            raise Problem(f"{where} has no section {name}: the risk owner sets it")
+    weights = policy.risk.weights if policy.risk else {}
+    if abs(sum(weights.values()) - 100) > 1e-9:
+        raise Problem(f"{where}: risk.weights add up to {sum(weights.values()):g}, not to 100")
+    lost = [rule.id for rule in policy.rules if rule.id.partition(".")[0] not in weights]
+    if lost:
+        gate = lost[0].partition(".")[0]
+        raise Problem(f"{where}: risk.weights has none for {gate}, the gate of rule {lost[0]}")

@@ -1,0 +1,61 @@
+"""Judge the evidence under the policy and write the decision.
+
+Exits 0 on allow and on deny: a denied model is a result. The exit code that blocks is that of
+`governance gate`.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governed_ml.core.config import Params, parse, read_raw
+from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.files import write_json
+from governed_ml.pipeline.stage import draw
+from governed_ml.policy.decision import save, show
+from governed_ml.policy.judge import judge
+
+SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
+METRICS = Path("reports/metrics.json")
+
+
+def main() -> str:
+    """Write `reports/decision.json` and `reports/metrics.json`, draw the page, show the verdict."""
+    params = parse(read_raw(), "params.yaml")
+    evidence = collect(Path())
+    decision = judge(params, evidence, datetime.now(UTC).date())
+    write_json(METRICS, side_by_side(params, evidence))
+    save(decision)
+    undrawn = draw("decide")
+    show(decision)
+    if undrawn:
+        print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
+    return f"{decision.verdict}: {decision.tally()}"
+
+
+def side_by_side(
+    params: Params, evidence: dict[str, AnyEvidence | str]
+) -> dict[str, dict[str, float]]:
+    """Return gate → metric → number, for `dvc metrics diff`; leaves out one number a feature."""
+    features = {
+        name
+        for found in evidence.values()
+        if not isinstance(found, str) and found.gate == "split"
+        for name in found.body.numeric + found.body.categorical
+    }
+    table: dict[str, dict[str, float]] = {}
+    for gate in ("evaluate", "fairness", "drift", "explain", "validate", "split"):
+        found = evidence[gate]
+        if not isinstance(found, str):
+            table[gate] = {
+                name: metric.value
+                for name, metric in found.metrics.items()
+                if metric.value is not None and not _of_a_feature(name, features)
+            }
+    return table
+
+
+def _of_a_feature(name: str, features: set[str]) -> bool:
+    return name.startswith("leak.") or name.rpartition(".")[0] in features

@@ -1,0 +1,29 @@
+"""Write the model card and the data card, as JSON and as Markdown, from evidence alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from governed_ml.core.config import read
+from governed_ml.core.evidence import load
+from governed_ml.core.files import write_json, write_text
+from governed_ml.pipeline.cards import data_card, markdown, model_card
+
+SECTIONS = ("project", "data.name", "data.target", "data.no_sensitive_reason")
+GATES = ("ingest", "validate", "split", "train", "evaluate", "drift", "fairness", "explain")
+REPORTS = Path("reports")
+
+
+def main() -> str:
+    """Read every gate's evidence and write four files."""
+    params = read(*SECTIONS)
+    found = {gate: load(gate) for gate in GATES}
+    model = model_card(params.project, found)
+    data = data_card(params.data, found)
+    for name, title, card in (
+        ("model_card", f"Model card: {params.project.name}", model),
+        ("data_card", f"Data card: {data.name}", data),
+    ):
+        write_json(REPORTS / f"{name}.json", card.model_dump(mode="json"))
+        write_text(REPORTS / f"{name}.md", markdown(title, card))
+    return f"model card and data card, {len(model.limits)} limits stated"

@@ -1,0 +1,149 @@
+"""Compare test rows and predictions with the training reference, column by column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from governed_ml.core import tables
+from governed_ml.core.bodies import ColumnDrift, DriftBody
+from governed_ml.core.config import read
+from governed_ml.core.evidence import Finding, Metric, load, path_of
+from governed_ml.core.problem import Problem
+from governed_ml.measures import binning, drift
+from governed_ml.measures.binning import Binned
+from governed_ml.pipeline.evidently_report import draw, sample
+from governed_ml.pipeline.stage import record
+
+SECTIONS = ("seed", "data.task")
+REPORT = Path("reports/drift.html")
+PREDICTION, TARGET = "prediction", "target"
+LARGEST = 3  # columns named in the findings
+IN_SAMPLE = "; no column drifts more: the model's scores on its own train rows may be overfitted"
+
+
+def main() -> str:
+    """Measure drift from frozen bins, and draw Evidently's report for people beside it."""
+    params = read(*SECTIONS)
+    split = load("split").body
+    numeric, categorical = list(split.numeric), list(split.categorical)
+    for name in {PREDICTION, TARGET} & {*numeric, *categorical}:
+        raise Problem(
+            f"a feature is called {name!r}, like the drift of the {name}: "
+            "rename the column in the source"
+        )
+    binning.require_same_columns(tables.TRAIN, tables.TEST)
+    found = measure(numeric, categorical, params.data.task)
+    body = body_of(found)
+    second = draw(*sample(numeric, categorical, params.seed), numeric, categorical, REPORT)
+    metrics = metrics_of(found, body)
+    record(
+        "drift",
+        SECTIONS,
+        [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("split")],
+        body,
+        metrics,
+        findings=findings_of(body, metrics),
+        tools=("duckdb", "evidently"),
+        notes=second,
+    )
+    worst = metrics["max_psi_quantile10"]
+    return (
+        f"largest PSI {worst.value:.4f} ({worst.note}) over {len(found)} columns"
+        if worst.value is not None
+        else worst.note
+    )
+
+
+def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, Binned]:
+    """Bin features, prediction and target of train (reference) and test (current) rows."""
+    train, test = tables.table(tables.TRAIN), tables.table(tables.TEST)
+    found = binning.binned(train, test, numeric, categorical)
+    predictions = tables.table(tables.PREDICTIONS)
+    scores = [
+        f"(SELECT score AS {PREDICTION} FROM {predictions} WHERE part = '{part}')"
+        for part in ("train", "test")
+    ]
+    found |= binning.binned(scores[0], scores[1], [PREDICTION], [])
+    kinds: tuple[list[str], list[str]] = (
+        ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
+    )
+    return found | {TARGET: binning.binned(train, test, *kinds)[tables.TARGET]}
+
+
+def body_of(found: dict[str, Binned]) -> DriftBody:
+    """Turn counts into shares and distances; a side without rows has neither."""
+    target = found[TARGET]
+    return DriftBody(
+        reference_rows=sum(target.reference),
+        current_rows=sum(target.current),
+        share_floor=drift.FLOOR,
+        columns=[_column(name, column) for name, column in found.items()],
+    )
+
+
+def _column(name: str, column: Binned) -> ColumnDrift:
+    reference, current = column.reference, column.current
+    measured = sum(reference) > 0 and sum(current) > 0
+    return ColumnDrift(
+        name=name,
+        kind=column.kind,
+        bins=column.bins,
+        edges=column.edges,
+        reference=drift.shares(reference) if sum(reference) else [],
+        current=drift.shares(current) if sum(current) else [],
+        population_stability_index=drift.population_stability_index(reference, current)
+        if measured
+        else None,
+        jensen_shannon_distance=drift.jensen_shannon_distance(reference, current)
+        if measured
+        else None,
+    )
+
+
+def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
+    """Return two metrics a column, the largest, and the rows of both sides."""
+    n = min(body.reference_rows, body.current_rows)
+    side = "training reference" if not body.reference_rows else "test part"
+    note = "" if n else f"the {side} has no rows"
+    metrics = {
+        "rows_reference": Metric(value=float(body.reference_rows)),
+        "rows_current": Metric(value=float(body.current_rows)),
+    }
+    values = {column.name: column.population_stability_index for column in body.columns}
+    for column in body.columns:
+        index = column.population_stability_index
+        why = most_of_it(found[column.name], column) if index else note
+        if column.name == PREDICTION and index and index >= max(v or 0 for v in values.values()):
+            why += IN_SAMPLE
+        metrics[f"{column.name}.psi_quantile10"] = Metric(value=index, n=n, note=why)
+        metrics[f"{column.name}.jensen_shannon"] = Metric(
+            value=column.jensen_shannon_distance, n=n, note=note
+        )
+    finite = {name: value for name, value in values.items() if value is not None}
+    name, value = drift.largest(finite) if len(finite) == len(values) else (note, None)
+    return metrics | {"max_psi_quantile10": Metric(value=value, n=n, note=name)}
+
+
+def most_of_it(counts: Binned, column: ColumnDrift) -> str:
+    """Name the bin that carries most of a column's drift, and its share of either side's rows."""
+    parts = drift.contributions(counts.reference, counts.current)
+    place = parts.index(max(parts))
+    return (
+        f"most of it in bin '{column.bins[place]}': "
+        f"{column.reference[place]:.2%} of the reference rows, "
+        f"{column.current[place]:.2%} of the current ones"
+    )
+
+
+def findings_of(body: DriftBody, metrics: dict[str, Metric]) -> list[Finding]:
+    """Name the columns that drifted most, and the bin that carries most of it."""
+    measured = [column for column in body.columns if column.population_stability_index]
+    measured.sort(key=lambda column: (-(column.population_stability_index or 0), column.name))
+    return [
+        Finding(
+            what=f"drift, {metrics[f'{column.name}.psi_quantile10'].note}",
+            where=column.name,
+            value=column.population_stability_index,
+        )
+        for column in measured[:LARGEST]
+    ]

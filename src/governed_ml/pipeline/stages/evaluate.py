@@ -1,0 +1,262 @@
+"""Predict with the model as it lies on disk, and measure performance, calibration and leaks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.bodies import Bin, EvaluateBody
+from governed_ml.core.config import Params, read
+from governed_ml.core.evidence import Metric, load, path_of
+from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem
+from governed_ml.measures import leaks, performance, robustness
+from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.tracking import begin, finish
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+SECTIONS = ("seed", "experiment", "data.task", "policy.confidence", "policy.perturbation")
+CHAMPION = model_file.CHAMPION
+PLOTS = Path("reports/plots")
+AT_ONCE = 250_000  # rows that the model gets at once
+
+
+def main() -> str:
+    """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
+    params = read(*SECTIONS)
+    store = begin(params.experiment)
+    train = load("train")
+    features = train.body.numeric + train.body.categorical
+    model = model_file.load()
+    parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
+    predictions, latency = predict_parts(model, parts, features, params.data.task)
+    tables.write(predictions, tables.PREDICTIONS)
+    test = predictions[predictions["part"] == "test"]
+    metrics, calibration = measure(test, params.data.task)
+    champion, metrics["champion_difference"] = against_champion(
+        test, parts["test"], features, params
+    )
+    metrics["champions"] = Metric(value=float(champion is not None))
+    found = leaks.target_leaks(
+        tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
+    )
+    metrics |= leak_metrics(found, len(test))
+    metrics["leak_together"] = leaks.together(
+        tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
+    )
+    head = "roc_auc" if params.data.task == "classification" else "r2"
+    metrics["leak_model"] = performance.relied_on(
+        metrics[head],
+        parts["test"][features],
+        test[tables.TARGET].to_numpy("float64"),
+        lambda rows: predicted(model, rows, params.data.task)[0],
+        params.data.task,
+    )
+    metrics |= flips(model, parts, features, train.body.numeric, params)
+    body = EvaluateBody(
+        task=params.data.task,
+        rows=len(test),
+        confusion=confusion(test, params.data.task),
+        calibration=calibration,
+        champion=champion,
+        leaks=found,
+    )
+    notes = latency | finish(
+        store,
+        train.volatile.notes.get("mlflow_run_id"),
+        {name: metric.value for name, metric in metrics.items()},
+    )
+    # The model goes by its canonical digest, below: its bytes differ from run to run.
+    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")] + (
+        [CHAMPION] if CHAMPION.is_file() else []
+    )
+    record(
+        "evaluate",
+        SECTIONS,
+        inputs,
+        body,
+        metrics,
+        tools=("scikit-learn",),
+        model=model_file.digest(),
+        notes=notes,
+    )
+    return (
+        f"{head} {metrics[head].value:.4f} on {len(test):,} test rows"
+        if metrics[head].value is not None
+        else metrics[head].note
+    )
+
+
+def predict_parts(
+    model: Pipeline, parts: dict[str, pd.DataFrame], features: list[str], task: str
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return predictions for both parts, and milliseconds a call for one row and for a thousand."""
+    import pandas as pd
+
+    frames = []
+    for part, frame in parts.items():
+        score, prediction = predicted(model, frame[features], task)
+        frames.append(
+            pd.DataFrame(
+                {
+                    tables.ROW: frame[tables.ROW],
+                    "part": part,
+                    tables.TARGET: frame[tables.TARGET],
+                    "score": score,
+                    "prediction": prediction,
+                }
+            )
+        )
+    latency = {
+        f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
+        for rows in (1, 1000)
+    }
+    return pd.concat(frames, ignore_index=True), latency
+
+
+def predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+    """Return score and prediction, each of shape (rows,); `AT_ONCE` rows bound the memory."""
+    import numpy as np
+
+    starts = range(0, max(1, len(features)), AT_ONCE)
+    parts = [_predicted(model, features.iloc[start : start + AT_ONCE], task) for start in starts]
+    scores, predictions = zip(*parts, strict=True)
+    return np.concatenate(scores), np.concatenate(predictions)
+
+
+def _predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+    if task == "regression":
+        prediction = model.predict(features).astype("float64")
+        return prediction, prediction
+    label = model.predict(features).astype("int64")
+    if not hasattr(model, "predict_proba"):
+        return label.astype("float64"), label
+    return model.predict_proba(features)[:, 1].astype("float64"), label
+
+
+def _milliseconds(model: Pipeline, rows: pd.DataFrame, task: str) -> float:
+    times: list[float] = []
+    for _ in range(5):
+        start = time.perf_counter()
+        predicted(model, rows, task)
+        times.append(time.perf_counter() - start)
+    return round(sorted(times)[2] * 1000, 3)
+
+
+def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]]:
+    """Return the metrics and the calibration table, and write the curves."""
+    target, score = test[tables.TARGET].to_numpy("float64"), test["score"].to_numpy("float64")
+    calibration = performance.reliability(target, score)
+    if task == "classification":
+        metrics = performance.classification(target, score, test["prediction"].to_numpy("float64"))
+        _csv(
+            "roc.csv",
+            "false_positive_rate,true_positive_rate",
+            performance.roc_curve(target, score),
+        )
+    else:
+        metrics = performance.regression(target, score)
+        _csv("error_curve.csv", "error,share_within", performance.error_curve(target, score))
+    _csv(
+        "calibration.csv",
+        "predicted,observed",
+        [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration],
+    )
+    return metrics, calibration
+
+
+def _csv(name: str, header: str, points: list[tuple[float, float]]) -> None:
+    write_text(PLOTS / name, "\n".join([header, *(f"{x},{y}" for x, y in points)]) + "\n")
+
+
+def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
+    """Return the counts of a confusion matrix; empty for regression."""
+    if task == "regression":
+        return {}
+    target, prediction = test[tables.TARGET] == 1, test["prediction"] == 1
+    cells = {
+        "true_positive": target & prediction,
+        "false_positive": ~target & prediction,
+        "false_negative": target & ~prediction,
+        "true_negative": ~target & ~prediction,
+    }
+    return {name: int(cell.sum()) for name, cell in cells.items()}
+
+
+def against_champion(
+    test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params
+) -> tuple[str | None, Metric]:
+    """Compare with `models/champion/model.skops` on the same rows, where there is one."""
+    if not CHAMPION.is_file():
+        return None, Metric(value=None, note="there is no champion yet")
+    champion = model_file.load(CHAMPION)
+    wanted = list(getattr(champion, "feature_names_in_", features))
+    if set(wanted) - set(features):
+        return model_file.digest(CHAMPION), Metric(
+            value=None, note="the champion wants other features"
+        )
+    score, _ = predicted(champion, frame[wanted], params.data.task)
+    difference = performance.champion_difference(
+        test[tables.TARGET].to_numpy("float64"),
+        score,
+        test["score"].to_numpy("float64"),
+        params.policy.confidence,
+    )
+    return model_file.digest(CHAMPION), difference
+
+
+def flips(
+    model: Pipeline,
+    parts: dict[str, pd.DataFrame],
+    features: list[str],
+    numeric: list[str],
+    params: Params,
+) -> dict[str, Metric]:
+    """Return the share of test rows whose answer noise changes, and how many features it moves.
+
+    Standard deviations are those of the training rows.
+    """
+    import numpy as np
+
+    train, task, wanted = parts["train"], params.data.task, params.policy.perturbation
+    if wanted is None:
+        raise Problem("the policy has no section perturbation: the risk owner sets it")
+    spread = {name: float(train[name].std()) for name in numeric}
+    spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
+    share = robustness.flip_share(
+        lambda rows: predicted(model, rows, task)[1].astype("float64"),
+        parts["test"][features],
+        spread,
+        wanted.size,
+        wanted.tolerance * float(train[tables.TARGET].std()) if task == "regression" else 0.0,
+        params.policy.confidence,
+        params.seed,
+    )
+    return {"flip_share": share, "perturbed_features": Metric(value=float(len(spread)))}
+
+
+def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]:
+    """Return one metric a feature, and the largest."""
+    metrics = {
+        f"leak.{name}": Metric(
+            value=score,
+            n=rows,
+            note=f"{name} alone predicts the target"
+            if score is not None
+            else f"{name} alone cannot be judged",
+        )
+        for name, score in found.items()
+    }
+    scores = {name: score for name, score in found.items() if score is not None}
+    worst = max(scores, key=lambda name: scores[name], default=None)
+    metrics["max_leak"] = (
+        Metric(value=None, note="no feature could be judged")
+        if worst is None
+        else Metric(value=scores[worst], n=rows, note=worst)
+    )
+    return metrics

@@ -1,0 +1,210 @@
+"""Read the configured source into one Parquet file and record where it came from."""
+
+from __future__ import annotations
+
+import csv
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from governed_ml.core import tables
+from governed_ml.core.bodies import Column, IngestBody
+from governed_ml.core.config import read
+from governed_ml.core.evidence import Metric
+from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.core.tables import quoted
+from governed_ml.pipeline.data.columns import check_names, check_roles
+from governed_ml.pipeline.data.sources import LARGEST, LONGEST, SOURCES, Found, engine
+from governed_ml.pipeline.stage import record
+
+if TYPE_CHECKING:
+    import duckdb
+
+SECTIONS = ("data", "seed")
+CAST = {  # DuckDB's types → the four that every later stage knows
+    "BIGINT": "BIGINT", "TINYINT": "BIGINT", "SMALLINT": "BIGINT", "INTEGER": "BIGINT",
+    "UTINYINT": "BIGINT", "USMALLINT": "BIGINT", "UINTEGER": "BIGINT",
+    "DOUBLE": "DOUBLE", "FLOAT": "DOUBLE", "DECIMAL": "DOUBLE", "HUGEINT": "DOUBLE",
+    "UBIGINT": "DOUBLE",
+    "VARCHAR": "VARCHAR", "BOOLEAN": "VARCHAR", "ENUM": "VARCHAR", "UUID": "VARCHAR",
+    "TIME": "VARCHAR", "NULL": "VARCHAR",
+    "TIMESTAMP": "TIMESTAMP", "DATE": "TIMESTAMP", "TIMESTAMP_S": "TIMESTAMP",
+    "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
+    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
+}  # fmt: skip
+UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
+    "not utf-8": "is not UTF-8: save it as UTF-8",
+    "invalid UTF-8": "is not UTF-8: save it as UTF-8",
+    "Malformed JSON": "is no whole JSON (torn, or not JSON lines or a list of objects): mend it",
+    "duplicate key": "has a row with one name twice: mend it",
+    "Failed to read": "is a damaged Parquet file: fetch it again",
+}
+
+
+def main() -> str:
+    """Run the stage."""
+    params = read(*SECTIONS)
+    data = params.data
+    _remove_earlier()
+    with tempfile.TemporaryDirectory() as scratch, engine() as db:
+        found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
+        types = _types(db, found)
+        check_names(found.names or list(types))
+        check_roles(data, list(types))
+        rows = _copy(db, found, types, {*data.categorical, *data.drop})
+    columns = tables.columns(tables.RAW)
+    body = IngestBody(
+        source=data.source.kind,
+        uri=found.uri,
+        sha256=found.sha256,
+        rows=rows,
+        columns=[Column(name=name, type=kind) for name, kind in columns.items()],
+        faults=data.source.faults,
+    )
+    metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
+    record("ingest", SECTIONS, [tables.RAW], body, metrics, tools=("duckdb", "pandas"))
+    return f"{rows:,} rows x {len(columns)} columns from {found.uri}"
+
+
+def _remove_earlier() -> None:
+    """Remove the table, as DVC does before a stage: if this one fails, no earlier one looks new."""
+    try:
+        tables.RAW.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"cannot write {tables.RAW.as_posix()}: {cause(error)}; fix the rights"
+        ) from error
+
+
+def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
+    import duckdb
+
+    try:
+        described = db.execute(f"DESCRIBE SELECT * FROM {found.relation}").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(found, error) from error
+    types = {str(row[0]): str(row[1]).partition("(")[0].strip('"') for row in described}
+    if list(types) == ["json"]:
+        raise Problem(
+            f"data.source: {found.uri} is JSON without rows: give JSON lines or a list of objects"
+        )
+    for (name, kind), row in zip(types.items(), described, strict=True):
+        if kind not in CAST or str(row[1]).endswith("]"):
+            raise Problem(
+                f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
+                "a column has numbers, texts or times, all of one kind; flatten or mend it first"
+            )
+    return types
+
+
+def _copy(
+    db: duckdb.DuckDBPyConnection, found: Found, types: dict[str, str], codes: set[str]
+) -> int:
+    """Write `data/raw.parquet`, whole or not at all; returns the number of rows."""
+    import duckdb
+
+    part = tables.RAW.with_suffix(".part")
+    try:
+        tables.RAW.parent.mkdir(parents=True, exist_ok=True)
+        cells = ", ".join(_cell(name, kind) for name, kind in types.items())
+        db.execute(
+            f"COPY (SELECT {cells} FROM {found.relation}) TO {tables.literal(str(part))} "
+            "(FORMAT parquet, COMPRESSION zstd)"
+        )
+        rows = _checked(db, part, types, found.uri, codes)
+        part.replace(tables.RAW)
+    except (duckdb.Error, OSError) as error:
+        if isinstance(error, OSError | duckdb.IOException):
+            raise Problem(
+                f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; "
+                "make room or fix the rights"
+            ) from error
+        raise unreadable(found, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return rows
+
+
+def _checked(
+    db: duckdb.DuckDBPyConnection, part: Path, types: dict[str, str], uri: str, codes: set[str]
+) -> int:
+    """Return the number of rows; raise `Problem` on none, or on cells nobody can compute with."""
+    checks = [
+        (name, *check) for name, kind in types.items() for check in _faults(name, kind, codes)
+    ]
+    counts = db.execute(
+        f"SELECT {', '.join(['count(*)', *(sql for _, sql, _ in checks)])} "
+        f"FROM {tables.table(part)}"
+    ).fetchall()[0]
+    if counts[0] == 0:
+        raise Problem(f"data.source: {uri} has columns but no row")
+    for (name, _, words), count in zip(checks, counts[1:], strict=True):
+        if count:
+            what, _, remedy = words.partition(": ")
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            raise Problem(f"column {name!r} holds {what} in {rows}: {remedy}")
+    return int(counts[0])
+
+
+def _faults(name: str, kind: str, codes: set[str]) -> list[tuple[str, str]]:
+    """Return what may be wrong with a column: SQL that counts such cells, and words for them."""
+    column, final = quoted(name), CAST[kind]
+    if final in ("DOUBLE", "TIMESTAMP"):  # DuckDB takes a column of nothing but `inf` for dates
+        beyond = f"abs({column}) > {LARGEST}" if final == "DOUBLE" else f"isinf({column})"
+        words = "values that are infinite or beyond 1e150: mend them at the source, or name "
+        return [(f"count(*) FILTER ({beyond})", words + "their text in data.source.missing")]
+    if final != "VARCHAR":
+        return []
+    long = f"texts of more than {LONGEST:,} bytes: shorten them, or leave the column out"
+    found = [(f"count(*) FILTER (strlen({column}) > {LONGEST})", long)]
+    if kind == "VARCHAR" and name not in codes:
+        is_number = rf"regexp_full_match({column}, '\s*[-+]?[0-9][0-9.,]*\s*')"
+        count = f"count(*) FILTER ({column} LIKE '%,%')"
+        commas = "numbers with a comma: write 1234.5, or name a column of codes in data.categorical"
+        found.append((f"CASE WHEN bool_and({is_number}) THEN {count} ELSE 0 END", commas))
+    return found
+
+
+def torn(path: Path, delimiter: str, width: int) -> str:
+    """Say which line of a CSV is the first to break its form, or nothing."""
+    line = 0
+    with path.open(encoding="utf-8-sig", newline="") as handle:
+        rows = csv.reader(handle, delimiter=delimiter, strict=True)
+        try:
+            for row in rows:
+                if row and len(row) != width:
+                    return (
+                        f"has {len(row)} cells in line {line + 1} and {width} in its header: "
+                        "mend the line, or set data.source.delimiter"
+                    )
+                line = rows.line_num
+        except UnicodeDecodeError:
+            return ""  # DuckDB says so, with the line
+        except csv.Error as error:
+            if "limit" in str(error) and rows.line_num == line + 1:
+                return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
+            return f"has a quote in line {line + 1} that is never closed, or stands alone: mend it"
+        several = isinstance(handle.newlines, tuple)
+    return "has line ends of several kinds: save it with one" if several else ""
+
+
+def unreadable(found: Found, error: Exception) -> Problem:
+    """Say in words why DuckDB could not read a source, without the row that it quotes."""
+    message = str(error)
+    words = next((say for sign, say in UNREADABLE.items() if sign.lower() in message.lower()), "")
+    words = (torn(*found.csv) if found.csv else "") or words
+    if not words:
+        plain = message.split("Original Line")[0].partition("LINE 1:")[0]
+        words = f"cannot be read: {first_line(ValueError(plain), 160)}"
+    line = re.search(r"(?:on line:|in line|in record/value) (\d+)", message, re.IGNORECASE)
+    where = f" (line {line[1]})" if line and not re.search(r"line \d", words) else ""
+    return Problem(f"data.source: {found.uri} {words}{where}")
+
+
+def _cell(name: str, kind: str) -> str:
+    """Return the SQL of one column in its final type; not-a-number becomes null."""
+    column, final = quoted(name), CAST[kind]
+    if kind in ("DOUBLE", "FLOAT"):
+        return f"CAST(CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS DOUBLE) AS {column}"
+    return column if kind == final else f"CAST({column} AS {final}) AS {column}"

@@ -1,0 +1,176 @@
+"""Divide rows into train and test; keep sensitive attributes apart from the features."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from governed_ml.core import tables
+from governed_ml.core.bodies import SplitBody
+from governed_ml.core.config import Data, Params, read
+from governed_ml.core.evidence import Metric
+from governed_ml.core.problem import Problem
+from governed_ml.measures.leaks import overlapping_rows
+from governed_ml.pipeline.data.columns import features_of, groups_of, target_of
+from governed_ml.pipeline.stage import record
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+SECTIONS = ("seed", "data", "split")
+
+
+def main() -> str:
+    """Write the features and the sensitive attributes of both parts, aligned by row number."""
+    import pandas as pd
+
+    params = read(*SECTIONS)
+    raw = tables.read(tables.RAW)
+    features, numeric, categorical = features_of(raw, params.data)
+    target = target_of(raw, params.data)
+    number = pd.Series(range(len(raw)), name=tables.ROW)
+    whole = pd.concat([number, features, target], axis=1)
+    sensitive = pd.concat([number, groups_of(raw, params.data)], axis=1)
+    is_test, cut = divide(raw, target, params)
+    for part, mine in (("train", ~is_test), ("test", is_test)):
+        if not mine.any():
+            raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
+        if params.data.task == "classification" and target[mine].nunique() < 2:
+            raise Problem(
+                f"the {part} rows hold one class of {params.data.target} only: "
+                "change conf/split or the table"
+            )
+    tables.write(whole[~is_test], tables.TRAIN)
+    tables.write(whole[is_test], tables.TEST)
+    tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
+    tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
+    _record(params, sensitive, is_test, numeric, categorical, cut)
+    return (
+        f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
+        f"{len(numeric) + len(categorical)} features"
+    )
+
+
+def divide(
+    raw: pd.DataFrame, target: pd.Series, params: Params
+) -> tuple[npt.NDArray[np.bool_], str | None]:
+    """Return which rows are test rows, and for a time split the first time of the test part."""
+    import numpy as np
+
+    split, data = params.split, params.data
+    is_test = np.zeros(len(raw), dtype=bool)
+    if split.kind == "time":
+        times = _times(raw[_needed(data, data.time, "time")])
+        cut = times.sort_values(ignore_index=True).iloc[int(len(raw) * (1 - split.test_share))]
+        return (times >= cut).to_numpy(), str(cut)
+    if split.kind == "group":
+        from sklearn.model_selection import GroupShuffleSplit
+
+        groups = _groups(raw[_needed(data, data.group, "group")])
+        chooser = GroupShuffleSplit(1, test_size=split.test_share, random_state=params.seed)
+        divided = partial(next, chooser.split(raw, groups=groups))
+    else:
+        from sklearn.model_selection import train_test_split
+
+        strata = (
+            target if data.task == "classification" and target.value_counts().min() >= 2 else None
+        )
+        divided = partial(
+            train_test_split,
+            np.arange(len(raw)),
+            test_size=split.test_share,
+            random_state=params.seed,
+            stratify=strata,
+        )
+    try:
+        _, test = divided()
+    except ValueError as error:  # scikit-learn counts: a part would be empty or lack a class
+        raise Problem(
+            f"{len(raw):,} rows cannot be split with test_share {split.test_share:g}: each part "
+            "needs rows of every class; change conf/split or take more rows"
+        ) from error
+    is_test[test] = True
+    return is_test, None
+
+
+def _times(column: pd.Series) -> pd.Series:
+    from pandas.api import types
+
+    if not types.is_datetime64_any_dtype(column) and not types.is_numeric_dtype(column):
+        raise Problem(
+            f"data.time: column {column.name!r} has texts that are no date: write each "
+            "like 2026-12-31, or name what is missing in data.source.missing"
+        )
+    return _complete(column, "time")
+
+
+def _groups(column: pd.Series) -> pd.Series:
+    if column.nunique() < 2:
+        raise Problem(
+            f"data.group: column {column.name!r} has one group only, which cannot be split: "
+            "change conf/split"
+        )
+    return _complete(column, "group")
+
+
+def _complete(column: pd.Series, role: str) -> pd.Series:
+    nulls = int(column.isna().sum())
+    if nulls:
+        raise Problem(
+            f"data.{role}: column {column.name!r} is null in {nulls:,} of {len(column):,} rows, "
+            f"so they cannot be split by {role}: mend or remove them"
+        )
+    return column
+
+
+def _needed(data: Data, column: str | None, role: str) -> str:
+    if column is None:
+        raise Problem(
+            f"conf/split is by {role}, but conf/data names no {role} column for {data.name}"
+        )
+    return column
+
+
+def _record(
+    params: Params,
+    sensitive: pd.DataFrame,
+    is_test: npt.NDArray[np.bool_],
+    numeric: list[str],
+    categorical: list[str],
+    cut: str | None,
+) -> None:
+    rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
+    overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
+    groups = {
+        name: {
+            str(group): int(n) for group, n in sensitive[name].value_counts().sort_index().items()
+        }
+        for name in params.data.sensitive
+    }
+    record(
+        "split",
+        SECTIONS,
+        [tables.RAW],
+        SplitBody(
+            kind=params.split.kind,
+            rows=rows,
+            numeric=numeric,
+            categorical=categorical,
+            sensitive=groups,
+            cut=cut,
+        ),
+        {
+            "rows_train": Metric(value=float(rows["train"])),
+            "rows_test": Metric(value=float(rows["test"])),
+            "overlapping_rows": Metric(
+                value=float(overlap), note="test rows that stand in train too"
+            ),
+            "overlap_share": Metric(
+                value=overlap / rows["test"],
+                n=rows["test"],
+                note=f"{overlap} test rows stand in train too",
+            ),
+        },
+    )

@@ -1,0 +1,113 @@
+"""MLflow: one run a training, in the one store of the repository.
+
+A child process imports MLflow and opens the store, which on the first day makes its tables, while
+the stage works: that takes as long as the training of a small model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from governed_ml.core.mlflow_store import answering, connect
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline.stage import quiet
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten nested values to dotted names, as MLflow parameters want them."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        found |= flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
+    return found
+
+
+def metric_name(name: str) -> str:
+    """Return a metric's name in the letters that MLflow allows."""
+    return re.sub(r"[^\w\-. :/]", "_", name)
+
+
+def begin(experiment: str) -> subprocess.Popen[str]:
+    """Start the child process that opens the store; `finish` it."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "governed_ml.pipeline.tracking", experiment],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+
+
+def finish(
+    child: subprocess.Popen[str], run_id: object = None, values: Mapping[str, float | None] = {}
+) -> dict[str, str]:
+    """Wait until the store is open; log metrics to a training's run, if there are any.
+
+    Returns a note on how that went; raises `Problem` if the store does not answer.
+    """
+    said, errors = child.communicate(json.dumps({"run_id": run_id, "values": dict(values)}))
+    if child.returncode:
+        raise Problem(errors.strip().rpartition("\n")[2] or "MLflow's process was killed")
+    return json.loads(said.strip().rpartition("\n")[2])
+
+
+def main(experiment: str) -> None:
+    """Be the child: open the store, then do what the stage writes to standard input."""
+    code = 0
+    quiet()
+    try:
+        connect(experiment)
+        job = sys.stdin.read()
+        if job:  # else the stage has ended without it
+            print(json.dumps(log_metrics(**json.loads(job))))
+    except Problem as problem:
+        code = problem.exit_code
+        print(problem, file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - the stage says it in its one line
+        code = 2
+        print(f"MLflow: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # interpreter teardown of heavy libraries costs a second
+
+
+def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str, str]:
+    """Log metrics to a training's run; return a note where that run is not in this store.
+
+    A run is missing when training was restored from DVC's cache into another clone.
+    """
+    if not values:
+        return {}
+    import time
+
+    from mlflow.entities import Metric, RunStatus
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    if not isinstance(run_id, str):
+        return {"mlflow": "training has logged no run"}
+    client, now = MlflowClient(), int(time.time() * 1000)
+    entities = [
+        Metric(metric_name(name), value, now, 0)
+        for name, value in values.items()
+        if value is not None
+    ]
+    with answering():
+        try:
+            client.log_batch(run_id, metrics=entities)
+        except MlflowException as error:
+            if "not found" not in str(error):
+                raise
+            return {"mlflow": "the training's run is not in this store"}
+    return {"mlflow_status": RunStatus.to_string(RunStatus.FINISHED)}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,1 @@
+"""Policy and evidence in, decision out."""

@@ -1,0 +1,207 @@
+"""The gate: judge the evidence that is there, without trusting DVC.
+
+It composes `conf/` anew, checks every evidence file against its schema, hashes again every input
+that the evidence names, the code and the configuration behind it, and judges by today's date.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from governed_ml.core import model_file, stage_code, tables
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Params, select
+from governed_ml.core.evidence import AnyEvidence, collect, input_digest
+from governed_ml.core.files import digest_of, file_digest, root
+from governed_ml.core.problem import Problem
+from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
+from governed_ml.policy.judge import Collected, judge
+
+ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
+
+
+MEASURED: dict[str, tuple[Path, ...]] = {
+    "ingest": (tables.RAW,),
+    "validate": (tables.RAW,),
+    "split": (tables.RAW,),
+    "train": (tables.TRAIN,),
+    "evaluate": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
+    "drift": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
+    "fairness": (tables.TRAIN, tables.SENSITIVE_TEST, tables.PREDICTIONS),
+    "explain": (tables.TEST,),
+}
+"""Gate → tables that its evidence has to name, whatever else it names."""
+
+
+class Elsewhere(NamedTuple):
+    """What another job has hashed, where the data are not here."""
+
+    evidence: Collected
+    files: dict[str, str]
+    model: str
+    recomputed: bool
+
+
+def recheck(
+    base: Path, params: Params, evidence: Collected, known: Elsewhere | None = None
+) -> dict[str, AnyEvidence | str]:
+    """Hash again what the evidence says it is about; a difference makes it no evidence."""
+    sections = stage_sections(base)
+    values = params.model_dump(mode="json")
+    cache = {} if known is None else dict(known.files)
+    checked: dict[str, AnyEvidence | str] = {}
+    for gate, found in evidence.items():
+        checked[gate] = (
+            found
+            if isinstance(found, str)
+            else _stale(base, found, sections, values, cache) or found
+        )
+    return _one_model(_model(base) if known is None else known.model, checked)
+
+
+def stage_sections(base: Path) -> dict[str, list[str]]:
+    """Return stage → the sections of `params.yaml` that `dvc.yaml` declares for it."""
+    import yaml
+
+    try:
+        stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        return {
+            stage: [
+                name
+                for entry in body.get("params", [])
+                if isinstance(entry, dict)
+                for name in entry.get("params.yaml", [])
+            ]
+            for stage, body in stages.items()
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Problem("dvc.yaml is not readable: restore it with git") from error
+
+
+def _stale(
+    base: Path,
+    found: AnyEvidence,
+    sections: dict[str, list[str]],
+    values: dict[str, object],
+    cache: dict[str, str],
+) -> str:
+    wanted = [path.as_posix() for path in MEASURED[found.gate]]
+    champion = model_file.CHAMPION.as_posix()
+    if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
+        wanted.append(champion)
+    lost = [path for path in wanted if path not in found.subject.inputs]
+    if lost:
+        return f"evidence of {found.gate} is not about {lost[0]}; run `uv run dvc repro`"
+    for path, digest in found.subject.inputs.items():
+        if path not in cache:
+            try:
+                cache[path] = input_digest(Path(path), base)
+            except Problem as problem:
+                cache[path] = str(problem)
+        if cache[path] != digest:
+            why = (
+                cache[path]
+                if not cache[path].startswith("sha256:")
+                else f"{path} is not the file that was measured; run `uv run dvc repro`"
+            )
+            return f"evidence of {found.gate} is stale: {why}"
+    if _source_changed(base, found):
+        return (
+            f"evidence of {found.gate} is stale: {found.body.uri} has changed; "
+            "run `uv run dvc repro --force ingest`"
+        )
+    if found.subject.code != stage_code.digest(found.gate, base):
+        return f"evidence of {found.gate} is stale: its code has changed; run `uv run dvc repro`"
+    if found.subject.config != digest_of(select(values, sections.get(found.gate, []))):
+        return f"evidence of {found.gate} is stale: conf/ has changed; run `uv run dvc repro`"
+    return ""
+
+
+def _source_changed(base: Path, found: AnyEvidence) -> bool:
+    if found.gate != "ingest" or found.body.source != "file" or found.body.sha256 is None:
+        return False
+    source = base / found.body.uri
+    return (
+        source.is_file()
+        and file_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+    )
+
+
+def _model(base: Path) -> str:
+    """Return the digest of the model on disk, or why there is none."""
+    try:
+        return model_file.digest(base / model_file.PATH)
+    except Problem as problem:
+        return str(problem)
+
+
+def _one_model(actual: str, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+    """Refuse evidence about any model but the one whose digest is given."""
+    about: dict[str, AnyEvidence | str] = dict(evidence)
+    for gate, found in evidence.items():
+        if isinstance(found, str):
+            continue
+        if found.subject.model != actual and (found.subject.model or gate in ABOUT_THE_MODEL):
+            about[gate] = (
+                f"evidence of {gate} is about another model ({found.subject.model}, "
+                f"on disk {actual}): run `uv run dvc repro`"
+            )
+    return _same_predictions(about)
+
+
+def _same_predictions(evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+    """Refuse what was measured on predictions of which no trusted evidence says whose they are."""
+    why = evidence["evaluate"]
+    if not isinstance(why, str):
+        return evidence
+    path = tables.PREDICTIONS.as_posix()
+    return {
+        gate: f"evidence of {gate} rests on {path}, but {why}"
+        if not isinstance(found, str) and path in found.subject.inputs
+        else found
+        for gate, found in evidence.items()
+    }
+
+
+def gate(
+    base: Path, today: date, names: list[str] | None = None, known: Elsewhere | None = None
+) -> Decision:
+    """Judge outside DVC. With names, only those gates (their rules), and nothing is written."""
+    params = compose(base / CONF)
+    if names:
+        gates = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
+        unknown = [name for name in names if name not in gates]
+        if unknown:
+            raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(gates)}")
+    evidence = collect(base) if known is None else known.evidence
+    decision = judge(params, recheck(base, params, evidence, known), today, names)
+    if known is not None:
+        volatile = decision.volatile | {"recomputed": str(known.recomputed).lower()}
+        decision = decision.model_copy(update={"volatile": volatile})
+    if not names:
+        save(decision, base)
+    return decision
+
+
+def refuse(reason: str) -> None:
+    """Leave a deny behind where judging itself was not possible."""
+    try:
+        base = root()
+    except Problem:
+        base = Path.cwd()
+        if not (base / PATH).is_file():
+            return  # not in a project: there is no decision to withdraw
+    rule = RuleResult(
+        id="gate.judged",
+        verdict="insufficient",
+        value=None,
+        interval=None,
+        limit=None,
+        reason=reason,
+    )
+    save(
+        Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None),
+        base,
+    )

@@ -1,0 +1,238 @@
+"""Judge: policy and evidence in, decision out. Pure; the date is an argument."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from governed_ml.core.config import Params, Policy, Rule, Waiver
+from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.files import digest_of
+from governed_ml.core.problem import Problem
+from governed_ml.policy.decision import LETS_THROUGH, Decision, DecisionSubject, RuleResult, Verdict
+from governed_ml.policy.risk import score
+from governed_ml.policy.rules import BoundRule, Scope, expected, holds, undercuts
+
+Collected = Mapping[str, AnyEvidence | str]
+"""Gate → its evidence, or the reason why there is none that can be trusted."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one rule makes of the evidence. `absent`: there was no evidence, so no waiver helps."""
+
+    verdict: Verdict
+    reason: str
+    metric: Metric | None = None
+    absent: bool = False
+
+
+def judge(
+    params: Params, evidence: Collected, today: date, gates: list[str] | None = None
+) -> Decision:
+    """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so."""
+    policy, scope = params.policy, scope_of(params, evidence)
+    rules = [
+        rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates
+    ]
+    values = {"evidence": _values(evidence), "params": params.model_dump(mode="json")}
+    results = [_result(rule, policy, evidence, values, today) for rule in rules]
+    results += [
+        _plain(f"evidence.{gate}", "insufficient", why)
+        for gate, why in _unread(rules, evidence).items()
+        if gates is None or gate in gates
+    ]
+    results += [
+        _plain(f"floor.{name}", "fail", f"below the organisation's floor: {why}")
+        for name, why in undercuts(policy).items()
+    ]
+    if {rule.id for rule in rules} - {result.id for result in results} or not rules:
+        results.append(
+            _plain("policy.complete", "fail", "the rules judged are not the rules expected")
+        )
+    try:
+        risk = score(results, policy.risk.weights if policy.risk else None)
+    except Problem as problem:
+        risk = None
+        results.append(_plain("policy.risk", "fail", str(problem)))
+    allowed = all(result.verdict in LETS_THROUGH for result in results)
+    return Decision(
+        verdict="allow" if allowed else "deny",
+        rules=results,
+        risk=risk,
+        subject=_subject(evidence),
+        policy_digest=digest_of(policy.model_dump(mode="json")),
+        volatile={"judged_on": today.isoformat()},
+    )
+
+
+def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
+    """Return gate → why its evidence cannot be trusted, for gates that no threshold rule reads."""
+    read = {rule.metric.partition(".")[0] for rule in rules if rule.metric}
+    return {
+        gate: found
+        for gate, found in evidence.items()
+        if isinstance(found, str) and gate not in read
+    }
+
+
+def scope_of(params: Params, evidence: Collected) -> Scope:
+    """Return what `each` ranges over: attributes as configured, features as split."""
+    split = evidence.get("split", "")
+    features = (
+        None if isinstance(split, str) else tuple(split.body.numeric + split.body.categorical)
+    )
+    return Scope(params.data.task, features, tuple(params.data.sensitive))
+
+
+def _result(
+    rule: BoundRule, policy: Policy, evidence: Collected, values: dict[str, Any], today: date
+) -> RuleResult:
+    answer = _answer(rule, evidence, values)
+    verdict, reason = answer.verdict, answer.reason
+    if verdict not in LETS_THROUGH:
+        verdict, reason = _waived(rule, policy, answer, today)
+    metric = answer.metric
+    bounds = (
+        None
+        if metric is None or metric.lower is None or metric.upper is None
+        else (metric.lower, metric.upper)
+    )
+    limit = rule.rule.warn if rule.rule.block is None else rule.rule.block
+    return RuleResult(
+        id=rule.id,
+        verdict=verdict,
+        value=metric.value if metric else None,
+        interval=bounds,
+        limit=limit,
+        bound=None if rule.metric is None else rule.rule.bound,
+        reason=reason,
+    )
+
+
+def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Answer:
+    for gate in re.findall(r"\bevidence\.(\w+)", f"{rule.rule.when} {rule.rule.require}"):
+        found = evidence.get(gate)
+        if isinstance(found, str):
+            return Answer("insufficient", found, absent=True)
+    if rule.rule.when is not None:
+        applies, why = holds(rule.rule.when, values)
+        if applies is None:
+            return Answer("fail", f"when: {why}")
+        if not applies:
+            return Answer("pass", f"does not apply: {rule.rule.when}")
+    if rule.metric is None:
+        true, why = holds(rule.rule.require or "", values)
+        return Answer("pass" if true else "fail", why or f"holds: {rule.rule.require}")
+    gate, _, name = rule.metric.partition(".")
+    found = evidence.get(gate, f"there is no evidence of {gate}")
+    if isinstance(found, str):
+        return Answer("insufficient", found, absent=True)
+    metric = found.metrics.get(name)
+    if metric is None and rule.id.endswith("[*]"):
+        why = evidence.get("split", "there is no evidence of split")
+        return Answer("insufficient", f"the features are not known: {why}", absent=True)
+    if metric is None:
+        return Answer("insufficient", f"evidence of {gate} has no metric {name}", absent=True)
+    verdict, reason = compare(rule.rule, metric)
+    return Answer(verdict, reason, metric)
+
+
+def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
+    """Hold one metric against one rule's limits; return verdict and reason."""
+    if metric.value is None:
+        return "insufficient", metric.note
+    if rule.minimum_n is not None and (metric.n is None or metric.n < rule.minimum_n):
+        return (
+            "insufficient",
+            f"rests on {metric.n} rows, at least {rule.minimum_n} wanted; {metric.note}",
+        )
+    shown = number(metric.value) + (f"; {metric.note}" if metric.note else "")
+    words = rule.bound.replace("_", " ")
+    if rule.block is not None:
+        best, worst = metric.value, metric.value
+        if rule.evidence == "interval":
+            if metric.lower is None or metric.upper is None:
+                return "insufficient", f"{shown}; the rule wants an interval, the evidence has none"
+            best, worst = (
+                (metric.lower, metric.upper)
+                if rule.bound == "at_most"
+                else (metric.upper, metric.lower)
+            )
+            shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
+        if beyond(best, rule.block, rule.bound):
+            return "fail", f"{shown}; {words} {rule.block:g} allowed"
+        if beyond(worst, rule.block, rule.bound):
+            return (
+                "insufficient",
+                f"{shown}; the interval reaches beyond {words} {rule.block:g}: more rows needed",
+            )
+    if rule.warn is not None and beyond(metric.value, rule.warn, rule.bound):
+        return "warn", f"{shown}; {words} {rule.warn:g} wanted"
+    return "pass", shown
+
+
+def number(value: float) -> str:
+    """Return a number for people: four digits, whole numbers in full."""
+    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
+
+
+def beyond(value: float, limit: float, bound: str) -> bool:
+    """Return whether a finite value breaks a limit."""
+    return value > limit if bound == "at_most" else value < limit
+
+
+def _waived(rule: BoundRule, policy: Policy, answer: Answer, today: date) -> tuple[Verdict, str]:
+    waiver = next((w for w in policy.waivers if w.rule in (rule.id, rule.rule.id)), None)
+    if waiver is None:
+        return answer.verdict, answer.reason
+    void = _void(waiver, rule, policy, answer, today)
+    if void:
+        return answer.verdict, f"{answer.reason}; the waiver is void: {void}"
+    return (
+        "waived",
+        f"{answer.reason}; waived until {waiver.expires} by {waiver.approved_by}: {waiver.reason}",
+    )
+
+
+def _void(waiver: Waiver, rule: BoundRule, policy: Policy, answer: Answer, today: date) -> str:
+    if today > waiver.expires:
+        return f"it expired on {waiver.expires}"
+    if answer.absent:
+        return "a waiver covers a number, not the absence of evidence"
+    if policy.floor is not None and rule.rule.id in {least.id for least in policy.floor.rules}:
+        return "the rule is on the organisation's floor"
+    return ""
+
+
+def _values(evidence: Collected) -> dict[str, dict[str, float | None]]:
+    return {
+        gate: {name: metric.value for name, metric in found.metrics.items()}
+        for gate, found in evidence.items()
+        if not isinstance(found, str)
+    }
+
+
+def _subject(evidence: Collected) -> DecisionSubject:
+    trusted = {gate: found for gate, found in evidence.items() if not isinstance(found, str)}
+    inputs = {
+        path: digest
+        for found in trusted.values()
+        for path, digest in found.subject.inputs.items()
+        if not path.startswith("reports/")
+    }
+    model = next((found.subject.model for found in trusted.values() if found.subject.model), None)
+    digests = {
+        gate: digest_of(found.model_dump(mode="json", exclude={"volatile"}))
+        for gate, found in trusted.items()
+    }
+    return DecisionSubject(model=model, inputs=dict(sorted(inputs.items())), evidence=digests)
+
+
+def _plain(name: str, verdict: Verdict, reason: str) -> RuleResult:
+    return RuleResult(
+        id=name, verdict=verdict, value=None, interval=None, limit=None, reason=reason
+    )

@@ -1,0 +1,105 @@
+"""What the line's job hashed, for the jobs that judge without the data.
+
+It counts for the commit and the workflow run that it names, and for no other.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from governed_ml.core import model_file
+from governed_ml.core.config import Closed
+from governed_ml.core.evidence import collect, path_of
+from governed_ml.core.files import file_digest, read_json, write_json
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import head
+from governed_ml.policy.gate import Elsewhere
+
+PATH = Path("reports/rehash.json")
+
+
+class Rehash(Closed):
+    """`reports/rehash.json`."""
+
+    schema_version: Literal[1] = 1
+    commit: str
+    run: str | None = Field(description="of the workflow; None: on somebody's machine")
+    recomputed: bool = Field(description="whether the line ran, or the commit's word was taken")
+    files: dict[str, str] = Field(description="path → sha256 of every table and model file")
+    model: str = Field(description="canonical digest of the model, or why there is none")
+    evidence: dict[str, str] = Field(description="gate → sha256 of its evidence's bytes")
+
+    def elsewhere(self, base: Path) -> Elsewhere:
+        """Return what gates go by; evidence that is not the one hashed then is none."""
+        evidence = {
+            gate: found
+            if isinstance(found, str)
+            or self.evidence.get(gate) == file_digest(base / path_of(gate))
+            else f"evidence of {gate} is not what the line's job left; run the whole workflow again"
+            for gate, found in collect(base).items()
+        }
+        return Elsewhere(evidence, self.files, self.model, self.recomputed)
+
+
+def current_run() -> str | None:
+    """Return the workflow run that this process belongs to."""
+    return os.environ.get("GITHUB_RUN_ID") if os.environ.get("GITHUB_ACTIONS") else None
+
+
+def read(base: Path) -> Rehash:
+    """Read the file; refuse one of another commit or run."""
+    try:
+        found = Rehash.model_validate(read_json(base / PATH))
+    except Problem as problem:
+        raise Problem(f"{PATH.as_posix()} is not there: the line's job has not ended well") from (
+            problem
+        )
+    except ValidationError as error:
+        raise Problem(f"{PATH.as_posix()} is not readable: {first_line(error, 120)}") from error
+    for what, said, here in (
+        ("commit", found.commit, head(base)),
+        ("run", found.run, current_run()),
+    ):
+        if said != here:
+            raise Problem(f"{PATH.as_posix()} is of {what} {said}, this is {here}: run it again", 1)
+    return found
+
+
+def rehash(base: Path, *, recomputed: bool) -> Rehash:
+    """Hash tables, models and evidence as they are; write and return it.
+
+    Without a recomputation the tables are not here: their digests are the evidence's, which must
+    not contradict each other.
+    """
+    found = {gate: one for gate, one in collect(base).items() if not isinstance(one, str)}
+    named = {
+        path: digest
+        for one in found.values()
+        for path, digest in one.subject.inputs.items()
+        if not path.startswith("reports/")
+    }
+    if recomputed:
+        files = {path: file_digest(base / path) for path in named if (base / path).is_file()}
+        if (base / model_file.CHAMPION).is_file():
+            files[model_file.CHAMPION.as_posix()] = file_digest(base / model_file.CHAMPION)
+        try:
+            model = model_file.digest(base / model_file.PATH)
+        except Problem as problem:
+            model = str(problem)
+    else:
+        files = named
+        model = next((one.subject.model for one in found.values() if one.subject.model), "none")
+    made = Rehash(
+        commit=head(base),
+        run=current_run(),
+        recomputed=recomputed,
+        files=dict(sorted(files.items())),
+        model=model,
+        evidence={gate: file_digest(base / path_of(gate)) for gate in sorted(found)},
+    )
+    write_json(base / PATH, made.model_dump(mode="json"))
+    return made

@@ -1,0 +1,195 @@
+"""From a policy to the exact list of rules that must be judged, and what a CEL rule says.
+
+CEL, for what a threshold cannot say: the language of Kubernetes admission policies, in which an
+undefined name is an error. An expression that cannot be evaluated is a failed rule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from governed_ml.core.config import Approvals, Floor, Monitoring, Policy, Rule, Task, Watch
+from governed_ml.core.problem import first_line
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What `each` ranges over. `features` is None when there is no evidence to take them from."""
+
+    task: Task
+    features: tuple[str, ...] | None
+    attributes: tuple[str, ...]
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Return the attributes and all their intersections, as `sex*race`."""
+        sizes = range(1, len(self.attributes) + 1)
+        return tuple("*".join(names) for k in sizes for names in combinations(self.attributes, k))
+
+
+@dataclass(frozen=True)
+class BoundRule:
+    """A rule about one metric, after `each` was spelt out."""
+
+    id: str
+    rule: Rule
+    metric: str | None
+
+
+def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
+    """Spell out the policy's rules for a task, its features and its sensitive attributes.
+
+    A rule over features that are not known stands as one rule `id[*]`, which no evidence answers.
+    """
+    bound: list[BoundRule] = []
+    for rule in policy.rules:
+        if rule.task not in (None, scope.task):
+            continue
+        if rule.each is None or rule.metric is None:
+            bound.append(BoundRule(rule.id, rule, rule.metric))
+            continue
+        names = {
+            "feature": scope.features,
+            "attribute": scope.attributes,
+            "sensitive": scope.sensitive,
+        }
+        members = names[rule.each]
+        for name in ("*",) if members is None else members:
+            bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
+    return bound
+
+
+def undercuts(policy: Policy) -> dict[str, str]:
+    """Return floor rule id → how the project's policy is weaker than its organisation's floor."""
+    if policy.floor is None:
+        return {}
+    own = {rule.id: rule for rule in policy.rules}
+    weaker: dict[str, str] = {}
+    if policy.confidence < policy.floor.confidence:
+        weaker["confidence"] = f"confidence {policy.confidence} is below {policy.floor.confidence}"
+    if policy.floor.approvals is not None:
+        why = fewer_approvals(policy.approvals, policy.floor.approvals)
+        weaker |= {"approvals": why} if why else {}
+    weaker |= gentler(policy, policy.floor)
+    if policy.floor.monitoring is not None:
+        weaker |= laxer(policy.monitoring, policy.floor.monitoring)
+    for least in policy.floor.rules:
+        rule = own.get(least.id)
+        why = "the rule is missing" if rule is None else weaker_than(rule, least)
+        if why:
+            weaker[least.id] = why
+    return weaker
+
+
+def gentler(own: Policy | Floor, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
+    """Return what a policy asks for beside its rules, but less of than `whose`, and how much."""
+    mine, theirs = _asked(own), _asked(least)
+    return {
+        name: f"is {abs(mine[name]):g}, {whose} has {abs(wanted):g}"
+        if name in mine
+        else f"is missing, {whose} has {abs(wanted):g}"
+        for name, wanted in theirs.items()
+        if name not in mine or mine[name] < wanted
+    }
+
+
+def _asked(policy: Policy | Floor) -> dict[str, float]:
+    """Return name → number, of which more is stricter."""
+    noise, risk = policy.perturbation, policy.risk
+    found = {
+        f"risk.weights.{gate}": points for gate, points in (risk.weights if risk else {}).items()
+    }
+    if noise is not None:
+        found |= {"perturbation.size": noise.size, "perturbation.tolerance": -noise.tolerance}
+    return found
+
+
+def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
+    """Return how approvals ask for less than those of `whose` policy, or nothing."""
+    if own is None:
+        return "approvals are missing"
+    lost = Counter(least.roles) - Counter(own.roles)
+    if lost:
+        return f"no approval by {next(iter(lost))}, {whose} wants {', '.join(least.roles)}"
+    if own.valid_days > least.valid_days:
+        return f"approvals last {own.valid_days} days, {whose} has {least.valid_days}"
+    return ""
+
+
+def laxer(own: Monitoring | None, least: Monitoring, whose: str = "the floor") -> dict[str, str]:
+    """Return `monitoring.…` → how production is watched less than under `whose` policy."""
+    if own is None:
+        return {"monitoring": "the section is missing"}
+    found: dict[str, str] = {}
+    for name in ("minimum_rows", "maximum_age_days", "liveness_days", "rollback_windows",
+                 "retrain_every_days"):  # fmt: skip
+        mine, theirs = getattr(own, name), getattr(least, name)
+        if mine < theirs if name == "minimum_rows" else mine > theirs:
+            found[f"monitoring.{name}"] = f"{name} is {mine}, {whose} has {theirs}"
+    rules = {rule.id: rule for rule in own.rules}
+    for rule in least.rules:
+        now = rules.get(rule.id)
+        why = "the rule is missing" if now is None else weaker_than(now, rule, whose)
+        found |= {f"monitoring.{rule.id}": why} if why else {}
+    return found
+
+
+def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor") -> str:
+    """Return how a rule is weaker than, or another than, that of `whose` policy, or nothing."""
+    for name in ("metric", "each", "task", "bound", "when", "require"):
+        one, other = getattr(rule, name, None), getattr(least, name, None)
+        if one != other:
+            return f"{name} is {one!r}, {whose} has {other!r}"
+    for name in ("warn", "block", "retrain", "rollback"):
+        limit, floor = getattr(rule, name, None), getattr(least, name, None)
+        looser = (
+            limit is None or (limit > floor if rule.bound == "at_most" else limit < floor)
+            if floor is not None
+            else False
+        )
+        if looser:
+            return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
+    if getattr(least, "evidence", "") == "interval" and getattr(rule, "evidence", "") == "point":
+        return f"evidence is point, {whose} has interval"
+    other = isinstance(rule, Watch) and rule.minimum_n != least.minimum_n  # a higher one is silent
+    if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
+        return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
+    return ""
+
+
+def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
+    """Evaluate a CEL expression over `evidence` and `params`.
+
+    Returns True with an empty reason; False or None (cannot be evaluated) with the reason.
+    """
+    import cel
+
+    try:
+        result: object = cel.evaluate(expression, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rule has failed
+        detail = (
+            f"{error.args[0]} is not there"
+            if isinstance(error, KeyError)
+            else first_line(error, 160)
+        )
+        return None, f"cannot evaluate `{expression}`: {detail}"
+    if result is True:
+        return True, ""
+    if result is False:
+        return False, f"does not hold: {expression}"
+    return None, f"`{expression}` gives {type(result).__name__}, not true or false"
+
+
+def syntax_error(expression: str) -> str:
+    """Return why an expression is no CEL, or an empty text."""
+    import cel
+
+    try:
+        cel.compile(expression)
+    except (RuntimeError, TypeError, ValueError) as error:
+        text = str(error)  # it begins with the expression, which may be long
+        return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
+    return ""

@@ -1,0 +1,1 @@
+"""Register, approve, promote, roll back, load; signing; reconciliation."""

@@ -1,0 +1,70 @@
+"""The ledger held against all that is known of it: signers, the registry's anchors, the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from governed_ml.ledger.chain import Anchor
+    from governed_ml.ledger.signatures import Signer
+    from governed_ml.ledger.verification import Verification
+
+
+def inspect(base: Path) -> Verification:
+    """Return what is wrong with the ledger of this clone, held against all that is known of it."""
+    from governed_ml.ledger.storage import read
+    from governed_ml.ledger.verification import verify as verified
+    from governed_ml.registry.vouch import doubts
+
+    anchors, lost = anchors_of(base)
+    signers, unknown = signers_of(base)
+    found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
+    if not found.problems and not unknown:
+        problems = doubts(base, read(base))
+        found = found.model_copy(update={"problems": problems, "ok": found.ok and not problems})
+    return found
+
+
+def signers_of(base: Path) -> tuple[list[Signer], str]:
+    """Return the keys that may sign events, and why they are not known, if so."""
+    from governed_ml.core.problem import Problem
+    from governed_ml.core.repository import last_protected
+    from governed_ml.ledger import approvers
+
+    try:
+        return approvers.read(base, last_protected(base)).signers(), ""
+    except Problem as problem:
+        return [], str(problem)
+
+
+def anchors_of(base: Path) -> tuple[list[Anchor], str]:
+    """Return the heads that the registry names, and why they could not be asked for, if so."""
+    import os
+    import sqlite3
+
+    from governed_ml.core.problem import Problem
+
+    try:
+        if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
+            return [], ""  # there is no registry yet, and looking would make one
+    except sqlite3.Error as error:
+        return [], f"mlflow.db cannot be read ({error}): put it back"
+    from governed_ml.registry.versions import Registry, model_name
+
+    os.chdir(base)
+    try:
+        return Registry(model_name(base)).anchors(), ""
+    except Problem as problem:
+        return [], str(problem)
+
+
+def _never_registered(store: Path) -> bool:
+    """Return whether the repository's own store has no registered model, without MLflow's help."""
+    import sqlite3
+    from contextlib import closing
+
+    if not store.exists():
+        return True
+    with closing(sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return db.execute("SELECT count(*) FROM registered_models").fetchone() == (0,)

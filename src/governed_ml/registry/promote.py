@@ -1,0 +1,168 @@
+"""Promote: one event in the ledger decides, everything else follows from it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from governed_ml.core.config import Closed
+from governed_ml.core.files import digest_of, read_json, write_json
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import signs
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
+from governed_ml.ledger.liveness import unwatched
+from governed_ml.ledger.rules_in_force import Today
+from governed_ml.policy.decision import Decision
+from governed_ml.registry import bundle
+from governed_ml.registry.approvals import Approval
+from governed_ml.registry.bundle import Checked, Statement
+from governed_ml.registry.record import record, settle, situation
+from governed_ml.registry.today import (
+    judge_again,
+    require_reviewed,
+    sort_approvals,
+    summary,
+    why_denied,
+)
+from governed_ml.registry.versions import RELEASES, Registry
+
+
+class Release(Closed):
+    """`release.json`: what was released, on whose word, by which verdict."""
+
+    schema_version: Literal[1] = 1
+    statement: Statement
+    card: dict[str, Any]
+    decision: Decision
+    approvals: list[Approval]
+
+
+def promote(
+    base: Path,
+    registry: Registry,
+    number: int | None = None,
+    happened: Callable[[Entry], None] | None = None,
+) -> Entry | None:
+    """Make an approved version champion; None if it is already.
+
+    Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
+    before it everything is as it was, after it `settle` brings the registry to what it says.
+    """
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
+    version = chosen(life, number)
+    if version.state == "champion":
+        settle(base, registry, life)
+        return None
+    require_legal("promoted", version.number, version.state)
+    why = unwatched(life, now.policy, now.day)
+    if why and not _unreadable(registry, life, now):  # who cannot be read cannot be watched either
+        raise Problem(why, 1)
+    require_reviewed(base, version, life, now)
+    with tempfile.TemporaryDirectory() as scratch:
+        checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+        unread = require_same_rival(registry, checked, life, now)
+        decision = require_allowed(checked, now)
+        good = _require_approved(base, version, life, now)
+        release = Release(
+            statement=checked.statement,
+            card=read_json(checked.records / "reports/model_card.json"),
+            decision=decision,
+            approvals=good,
+        )
+        values = release.model_dump(mode="json")
+        folder = Path(scratch) / "release" / digest_of(values).removeprefix("sha256:")
+        write_json(folder / "release.json", values)
+        registry.upload(version.run_id, folder.parent, RELEASES)
+    return record(
+        base,
+        registry,
+        "promoted",
+        seen,
+        after=seen.after,
+        happened=happened,
+        version=version.number,
+        subject=version.subject | {"policy": now.policy_digest, "release": digest_of(values)},
+        decision=summary(decision),
+        approvals=[one.model_dump(mode="json") for one in good],
+        details={
+            "from": life.champion.number if life.champion else None,
+            "protected": now.commit,
+            "not_compared": unread,
+        },
+    )
+
+
+def chosen(life: Lifecycle, number: int | None) -> Version:
+    """Return the given version, else the challenger, else the champion."""
+    if number is not None:
+        return life.version(number)
+    found = life.challenger() or life.champion
+    if found is None:
+        raise Problem("there is no challenger: run `uv run governance register` first", 1)
+    return found
+
+
+def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
+    """Refuse a challenger that was compared with another champion than today's.
+
+    Returns nothing, or why it was compared with none: today's cannot be read.
+    """
+    evaluated = checked.evidence()["evaluate"]
+    rival = None if isinstance(evaluated, str) else evaluated.body.champion
+    champion = life.champion
+    if rival == (champion.subject["model"] if champion else None):
+        return ""
+    if rival is None and (why := _unreadable(registry, life, now)):
+        return why
+    today = champion.subject["model"] if champion else "none"
+    raise Problem(
+        f"version {checked.statement.version} was compared with {(rival or 'no champion')[:18]}, "
+        f"today's champion is {today[:18]}: register it again",
+        1,
+    )
+
+
+def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str:
+    """Return why today's champion cannot be read; nothing if it can, or there is none."""
+    if life.champion is None:
+        return ""
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            bundle.fetch(registry, life.champion, now.approvers, Path(scratch))
+    except Problem as problem:
+        return str(problem)
+    return ""
+
+
+def require_allowed(checked: Checked, now: Today) -> Decision:
+    """Return today's verdict on a version; a deny is a `Problem` with the reasons."""
+    decision = judge_again(checked, now)
+    if decision.verdict != "allow":
+        raise Problem(
+            f"version {checked.statement.version} is denied under today's policy: "
+            f"{why_denied(decision)}",
+            1,
+        )
+    return decision
+
+
+def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today) -> list[Approval]:
+    good, missing, why = sort_approvals(base, version, life, now)
+    if any(one.source != "ssh" for one in good) and not (now.approvers.ledger and signs(base)):
+        raise Problem(
+            "approvals on GitHub are believed later only in signed events: list a key under ledger "
+            "in governance/approvers.yaml, and set gpg.format ssh and user.signingkey",
+            1,
+        )
+    if missing:
+        because = f" ({'; '.join(why)})" if why else ""
+        raise Problem(
+            f"version {version.number} lacks an approval by {' and '.join(missing)}{because}: "
+            f"`uv run governance approve {version.number}`",
+            1,
+        )
+    return good

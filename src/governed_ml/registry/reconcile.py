@@ -1,0 +1,273 @@
+"""Hold the registry against the ledger: what differs, and put it right."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from governed_ml.core.config import Closed
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import attempt, git, has_remote, last_protected
+from governed_ml.core.terminal import screen
+from governed_ml.ledger import approvers, storage
+from governed_ml.ledger.chain import Anchor, Entry
+from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
+from governed_ml.ledger.liveness import last_window
+from governed_ml.ledger.remote import Vanished, fetch, last_seen, pull, push, remote_head
+from governed_ml.ledger.rules_in_force import today
+from governed_ml.registry import bundle
+from governed_ml.registry.record import (
+    Unanchored,
+    record,
+    require_anchored,
+    require_signed,
+    require_whole,
+    settle,
+    situation,
+)
+from governed_ml.registry.today import sort_approvals
+from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
+from governed_ml.registry.vouch import doubts
+
+TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
+        "decision": "decision_digest", "commit": "commit"}  # fmt: skip
+
+STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
+
+
+class Row(Closed):
+    """One version, as the ledger has it."""
+
+    version: int
+    state: str
+    since: str
+    aliases: list[str]
+    model: str
+    commit: str
+
+
+class Report(Closed):
+    """Every version, and what differs; what is `broken` nobody can put right from here."""
+
+    name: str
+    rows: list[Row]
+    differences: list[str] = Field(default_factory=list)
+    broken: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
+    watched: str = Field(default="", description="the champion's last window")
+
+
+def compare(base: Path, registry: Registry) -> Report:
+    """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
+    with storage.locked(base):
+        entries, differences, broken = _chain(base, registry)
+        life = trace(entries)
+        aliases, listed = registry.aliases(), registry.versions()
+    broken += doubts(base, entries)
+    lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
+    differences += broken + _aliases(life, aliases) + _tags(life, listed) + lost
+    differences += [
+        f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
+        for n, one in listed.items()
+        if n not in life.versions and one.tags.get(STATUS) != "quarantined"
+    ]
+    if life.champion is not None and life.champion.number in listed:
+        differences += _files(base, registry, life.champion)
+    rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
+    return Report(
+        name=registry.name,
+        rows=rows,
+        differences=differences,
+        broken=broken,
+        notes=_notes(base, life),
+        watched=last_window(life.champion) if life.champion else "",
+    )
+
+
+def _files(base: Path, registry: Registry, champion: Version) -> list[str]:
+    """Return why the champion's files cannot be used, if so."""
+    now = approvers.read(base, last_protected(base))
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            bundle.fetch(registry, champion, now, Path(scratch))
+        except Problem as problem:
+            return [f"the champion's files: {problem}"]
+    return []
+
+
+def _notes(base: Path, life: Lifecycle) -> list[str]:
+    """Return which approved versions lack an approval that counts today."""
+    found: list[str] = []
+    waiting = [one for one in life.versions.values() if one.state == "approved"]
+    if not waiting:
+        return []
+    now = today(base)
+    for version in waiting:
+        try:
+            _, missing, why = sort_approvals(base, version, life, now)
+        except Problem as problem:
+            found.append(f"version {version.number}: {problem}")
+            continue
+        if missing:
+            words = f"version {version.number} lacks an approval by {' and '.join(missing)}"
+            found.append(f"{words}: {'; '.join(why)}")
+    return found
+
+
+def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
+    """Return the ledger's entries, what is wrong with its anchors, and what nobody can mend."""
+    differences: list[str] = []
+    remotes: list[Anchor] = []
+    try:
+        remotes = pull(base)
+    except Vanished as problem:
+        return storage.read(base), [], [str(problem)]
+    except Problem as problem:
+        if problem.exit_code == 2:
+            raise
+        differences.append(str(problem))
+    entries = storage.read(base)
+    signers = approvers.read(base, last_protected(base)).signers()
+    try:
+        require_signed(base, entries, signers)
+    except Problem as problem:
+        return entries, differences, [str(problem)]
+    try:
+        require_anchored(base, remotes, registry.anchors())
+    except Unanchored as problem:
+        differences.append(str(problem))
+    except Problem as problem:
+        if has_remote(base) and remotes and remotes[0].sequence == len(entries):
+            differences.append(str(problem))  # the remote has just this: what differs is the tag
+        else:
+            return entries, differences, [str(problem)]
+    return entries, differences, []
+
+
+def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> Row:
+    return Row(
+        version=number,
+        state=state,
+        since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
+        aliases=sorted(alias for alias, n in aliases.items() if n == number),
+        model=entries[0].event.subject["model"],
+        commit=entries[0].event.subject["commit"],
+    )
+
+
+def _aliases(life: Lifecycle, aliases: dict[str, int]) -> list[str]:
+    found: list[str] = []
+    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    for alias, version in wanted.items():
+        ledgers, registrys = version.number if version else None, aliases.get(alias)
+        if ledgers != registrys:
+            found.append(
+                f"alias {alias} names {_named(registrys)}, the ledger says {_named(ledgers)}"
+            )
+    return found
+
+
+def _named(number: int | None) -> str:
+    return "no version" if number is None else f"version {number}"
+
+
+def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
+    found: list[str] = []
+    for number, version in life.versions.items():
+        if number not in listed:
+            continue
+        tags = listed[number].tags
+        wanted = _wanted(version) | {STATUS: version.state}
+        found += [
+            f"version {number}: tag {tag} says {tags.get(tag, 'nothing')[:24]!r}, the ledger "
+            f"{value[:24]!r}"
+            for tag, value in wanted.items()
+            if tags.get(tag) != value
+        ]
+        if listed[number].run_id != version.run_id:
+            found.append(f"version {number} points to another run than the ledger")
+    return found
+
+
+def _wanted(version: Version) -> dict[str, str]:
+    """Return the tags that the ledger says a version has."""
+    last = [one for one in version.entries if one.event.version == version.number][-1]
+    anchor = {ANCHOR: f"{last.event.sequence} {last.commit}"}
+    return {tag: version.subject[name] for name, tag in TAGS.items()} | anchor
+
+
+def mend(base: Path, registry: Registry, report: Report) -> list[str]:
+    """Put the ledger's word into effect, and record what was put right."""
+    if report.broken:
+        raise Problem(report.broken[0], 1)
+    changed = _take_remotes(base, registry)
+    entries = storage.read(base)
+    life = trace(entries)
+    if entries:
+        push(base)
+        registry.anchor(entries[-1].event.sequence, entries[-1].commit, None)
+    changed += settle(base, registry, life)
+    listed = registry.versions()
+    for number, one in listed.items():
+        if number not in life.versions and one.tags.get(STATUS) != "quarantined":
+            registry.tag(number, **{STATUS: "quarantined"})
+            changed.append(f"version {number}: quarantined, the ledger does not know it")
+    for number, version in life.versions.items():
+        if number in listed:
+            tags = listed[number].tags
+            wrong = {
+                tag: value for tag, value in _wanted(version).items() if tags.get(tag) != value
+            }
+            registry.tag(number, **wrong)
+            changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
+    details = {"found": report.differences, "changed": changed}
+    record(base, registry, "reconciled", situation(base, registry), details=details)
+    return changed
+
+
+def _take_remotes(base: Path, registry: Registry) -> list[str]:
+    """Give up events that were never pushed where the remote went another way."""
+    theirs, ours = remote_head(base) if has_remote(base) else None, storage.head(base)
+    if theirs is None or ours is None:
+        return []
+    fetch(base, theirs)
+    if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
+        return []
+    git(base, "update-ref", storage.REF, theirs, ours)
+    try:
+        require_whole(base, [*registry.anchors(), *last_seen(base)])
+    except Problem:
+        git(base, "update-ref", storage.REF, ours, theirs)
+        raise
+    return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
+
+
+def show(report: Report, mended: list[str], *, every: bool) -> None:
+    """Print the versions, what was mended, and what differs."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = screen()
+    if every:
+        table = Table(box=None, pad_edge=False)
+        for name in ("version", "state", "since", "aliases", "model", "commit"):
+            table.add_column(name)
+        for row in report.rows:
+            values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
+            table.add_row(*map(str, values), row.model[:19], row.commit[:12])
+        console.print(table if report.rows else f"{report.name}: no version in the ledger")
+        if report.watched:
+            console.print(escape(report.watched), soft_wrap=True)
+    for line in mended:
+        console.print(f"[green]mended[/] {escape(line)}")
+    for line in report.notes:
+        console.print(f"[yellow]today[/] {escape(line)}")
+    for line in report.differences:
+        console.print(f"[red]differs[/] {escape(line)}")
+    if report.differences:
+        console.print("`uv run governance reconcile --apply` puts right what can be")
+    else:
+        console.print("registry and ledger agree")

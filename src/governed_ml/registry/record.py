@@ -1,0 +1,183 @@
+"""Append to the ledger, anchor it, and bring the registry to what the ledger then says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.config import Notify
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import REMOTE, git, has_remote
+from governed_ml.ledger import storage
+from governed_ml.ledger.chain import Action, Anchor, Entry, Raw
+from governed_ml.ledger.lifecycle import Lifecycle, trace
+from governed_ml.ledger.remote import last_seen, pull, push, remote_head
+from governed_ml.ledger.rules_in_force import Today, today
+from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
+from governed_ml.ledger.verification import lost
+from governed_ml.registry.notify import Lost, Message, ready, send
+from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
+from governed_ml.registry.vouch import unfounded
+
+
+def raws(base: Path) -> list[Raw]:
+    """Return the ledger's commits, of which nothing is believed yet."""
+    tip = storage.head(base)
+    return [] if tip is None else storage.commits(base, tip)
+
+
+class Unanchored(Problem):
+    """The ledger goes on where nobody else has seen it."""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a command goes by: today's rules, and the ledger up to the commit `after`."""
+
+    now: Today
+    life: Lifecycle
+    after: str | None
+
+
+def situation(base: Path, registry: Registry) -> Situation:
+    """Look at the protected branch and at the ledger, whose chain, anchors and signatures hold.
+
+    Nobody on this machine writes to it meanwhile.
+    """
+    now = today(base)
+    with storage.locked(base):
+        known = pull(base)
+        entries, after = storage.read(base), storage.head(base)
+        require_anchored(base, known, registry.anchors())
+    require_signed(base, entries, now.approvers.signers())
+    return Situation(now, trace(entries), after)
+
+
+def require_signed(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> None:
+    """Refuse events without a signature that is due, or with a wrong one."""
+    found = signatures(base, [entry.commit for entry in entries], signers)
+    wrong = missing_signatures(entries, found, signers)
+    if wrong:
+        raise Problem(f"the ledger's {wrong[0]}: `uv run governance ledger verify`", 1)
+
+
+def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
+    """Refuse a ledger that lacks an event which is named outside of it."""
+    here = raws(base)
+    wrong = [said for anchor in anchors if (said := lost(anchor, here))]
+    if wrong:
+        raise Problem(f"the ledger is not what others remember: {wrong[0]}", 1)
+
+
+def require_anchored(base: Path, remotes: Sequence[Anchor], registrys: Sequence[Anchor]) -> None:
+    """Refuse a ledger that lacks what is named outside, or goes on where nobody else has seen it.
+
+    Anchored is what the remote has (where there is one) and the registry names.
+    """
+    require_whole(base, [*remotes, *registrys, *last_seen(base)])
+    kinds = [remotes, registrys] if has_remote(base) else [registrys]
+    reached = min(max((one.sequence for one in kind), default=0) for kind in kinds)
+    events = len(raws(base))
+    if reached < events:
+        raise Unanchored(
+            f"the ledger is anchored up to event {reached} of {events}: look at what follows, "
+            "then run `uv run governance reconcile --apply`",
+            1,
+        )
+
+
+def record(
+    base: Path,
+    registry: Registry,
+    action: Action,
+    seen: Situation,
+    *,
+    after: str | None = "",
+    happened: Callable[[Entry], None] | None = None,
+    **fields: Any,
+) -> Entry:
+    """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
+
+    An event that is illegal, that lacks a signature which is due, or that the remote does not take
+    is taken back: it never happened. A message that is lost is an event of its own, and then a
+    `Problem`: what it was about has happened. `happened` is called as soon as it has.
+    """
+    address = ready(seen.now.notify)
+    with storage.locked(base):
+        before = storage.head(base)
+        entry = storage.append(base, action, after=after, **fields)
+        try:
+            entries = storage.read(base)
+            life = trace(entries)
+            require_signed(base, entries[-2:], seen.now.approvers.signers())
+            _send(base, entry)
+        except Problem:
+            back = [storage.REF, before] if before else ["-d", storage.REF]
+            git(base, "update-ref", *back, entry.commit)
+            raise
+        if happened is not None:
+            happened(entry)
+        registry.anchor(entry.event.sequence, entry.commit, entry.event.version)
+        settle(base, registry, life)
+    if address is not None:
+        _tell(base, registry, (address, seen), entry)
+    return entry
+
+
+def _send(base: Path, entry: Entry) -> None:
+    """Push; if that failed, ask the remote whether it has the event all the same."""
+    try:
+        push(base)
+    except Problem as problem:
+        if remote_head(base) == entry.commit:
+            return
+        if problem.exit_code == 1:
+            raise Problem(f"another event came first at {REMOTE}: try again", 1) from problem
+        raise Problem(f"nothing is recorded: {problem}", problem.exit_code) from problem
+
+
+def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: Entry) -> None:
+    event, (address, seen) = entry.event, where
+    message = Message(
+        project=registry.name,
+        model=event.subject.get("model", ""),
+        version=event.version,
+        action=event.action,
+        verdict=str(event.decision["verdict"]) if event.decision else None,
+        actor=event.actor,
+        commit=event.subject.get("commit", ""),
+        reason=event.reason,
+        digests=event.subject,
+    )
+    try:
+        send(address, seen.now.notify.shape, message)
+    except Lost as lost:
+        details = {"event": event.sequence, "why": str(lost)}
+        silent = replace(seen, now=replace(seen.now, notify=Notify()))
+        record(base, registry, "notification_lost", silent, details=details)
+        raise
+
+
+def settle(base: Path, registry: Registry, life: Lifecycle) -> list[str]:
+    """Bring aliases and status tags to what the ledger says; return what was changed.
+
+    No alias moves to a champion whose promotion was none.
+    """
+    changed: list[str] = []
+    aliases, listed = registry.aliases(), registry.versions()
+    champion, challenger = life.champion, life.challenger()
+    for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
+        wanted = version.number if version is not None and version.number in listed else None
+        if aliases.get(alias) == wanted:
+            continue
+        if alias == CHAMPION and version is not None and unfounded(base, life, version):
+            continue
+        registry.point(alias, wanted)
+        changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")
+    for number, version in life.versions.items():
+        if number in listed and listed[number].tags.get(STATUS) != version.state:
+            registry.tag(number, **{STATUS: version.state})
+            changed.append(f"version {number}: {STATUS} = {version.state}")
+    return changed

@@ -1,0 +1,160 @@
+"""Register: recompute, judge, sign, make a model version, and write down what came of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governed_ml.core import tables
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.evidence import collect
+from governed_ml.core.files import file_digest
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import head, require_clean
+from governed_ml.ledger.approvers import read as read_approvers
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.policy.decision import Decision, save
+from governed_ml.policy.gate import recheck
+from governed_ml.policy.judge import judge
+from governed_ml.registry import bundle, signing
+from governed_ml.registry.bundle import Statement
+from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.remeasure.recompute import recompute
+from governed_ml.registry.today import summary
+from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What came of it."""
+
+    entry: Entry
+    decision: Decision
+
+
+def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Registered:
+    """Register the model of the current commit: `challenger` if it is allowed, else quarantined."""
+    require_clean(base)
+    commit = head(base)
+    key = signing.private_key(base)
+    signing.require_listed(key, read_approvers(base))
+    seen = situation(base, registry)
+    life = seen.life
+    require_in_remote(base)
+    day = datetime.now(UTC).date()
+    with tempfile.TemporaryDirectory() as name:
+        scratch, folder = Path(name) / "copy", Path(name) / "bundle"
+        scratch.mkdir()
+        rival = _rival(registry, seen, Path(name) / "champion", say)
+        recompute(base, commit, rival, scratch, say)
+        params = compose(scratch / CONF)
+        decision = judge(params, recheck(scratch, params, collect(scratch)), day)
+        save(decision, scratch)
+        statement = _statement(registry.name, commit, decision)
+        _require_new(life.versions.values(), statement)
+        say("signing and uploading")
+        bundle.build(scratch, folder)
+        parts = (folder, Path(name) / SIGNATURE, key)
+        return _enter(base, registry, seen, statement, decision, parts)
+
+
+def _rival(
+    registry: Registry, seen: Situation, folder: Path, say: Callable[[str], None]
+) -> Path | None:
+    """Return the champion's model, to compare with; None if there is none that is whole."""
+    champion = seen.life.champion
+    if champion is None:
+        return None
+    try:
+        return bundle.fetch(registry, champion, seen.now.approvers, folder).model
+    except Problem as problem:
+        say(f"comparing with no champion, as {problem}")
+        return None
+
+
+def require_in_remote(base: Path) -> None:
+    """Refuse data or a model that only this machine has."""
+    command = [sys.executable, "-P", "-m", "dvc", "status", "--cloud", "--json"]
+    done = subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)
+    try:
+        lost = json.loads(done.stdout) if done.returncode == 0 else None
+    except ValueError:
+        lost = None
+    if lost is None:
+        said = first_line(ValueError(done.stderr.strip().rpartition("\n")[2]), 200)
+        raise Problem(
+            f"cannot ask DVC's remote what it has: {said}; look at `uv run dvc remote list`"
+        )
+    if lost:
+        raise Problem(f"{min(lost)} is not in DVC's remote: run `uv run dvc push`", 1)
+
+
+def _statement(name: str, commit: str, decision: Decision) -> Statement:
+    data = decision.subject.inputs.get(tables.RAW.as_posix())
+    if decision.subject.model is None or data is None or decision.policy_digest is None:
+        raise Problem("lineage is missing: the evidence names no model or no table", 1)
+    return Statement(
+        name=name,
+        version=0,
+        commit=commit,
+        model=decision.subject.model,
+        data=data,
+        policy=decision.policy_digest,
+        decision=bundle.decision_digest(decision),
+    )
+
+
+def _require_new(versions: Iterable[Version], statement: Statement) -> None:
+    same = next((one for one in versions if one.subject == statement.subject()), None)
+    if same is not None:
+        raise Problem(
+            f"this is version {same.number} already, and {same.state.replace('_', ' ')}: "
+            "look at `uv run governance status`",
+            0 if same.state not in ("quarantined", "rejected") else 1,
+        )
+
+
+def _enter(
+    base: Path,
+    registry: Registry,
+    seen: Situation,
+    statement: Statement,
+    decision: Decision,
+    parts: tuple[Path, Path, Path],
+) -> Registered:
+    """Make the version, bind and sign its files, write the event."""
+    folder, signatures, key = parts
+    allowed = decision.verdict == "allow"
+    status = "pending_review" if allowed else "quarantined"
+    subject = statement.subject()
+    tags = {f"{name}_digest": subject[name] for name in ("model", "data", "policy", "decision")}
+    tags |= {"commit": statement.commit, STATUS: status}
+    number, run_id = registry.create(tags)
+    while (
+        number in seen.life.versions
+    ):  # of a registered model that was deleted: its number is used
+        registry.tag(number, **{STATUS: "quarantined"})
+        number, run_id = registry.create(tags)
+    statement = statement.model_copy(update={"version": number})
+    bundle.state(folder, statement, signatures / bundle.SIGNED, key)
+    registry.upload(run_id, folder, BUNDLE)
+    registry.upload(run_id, signatures, SIGNATURE)
+    registry.finish(run_id)
+    entry = record(
+        base,
+        registry,
+        "registered" if allowed else "quarantined",
+        seen,
+        version=number,
+        subject=subject,
+        decision=summary(decision),
+        details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)},
+    )
+    return Registered(entry, decision)

@@ -1,0 +1,103 @@
+"""Judge a version once more, before people are asked about it: all of it anew, nothing written.
+
+Its files are fetched and checked, its evidence is measured again on its own commit and has to be
+what was sealed, and today's policy judges it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import extract
+from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
+from governed_ml.ledger.rules_in_force import Today
+from governed_ml.policy.decision import Decision
+from governed_ml.registry import bundle
+from governed_ml.registry.bundle import Checked
+from governed_ml.registry.promote import chosen, require_same_rival
+from governed_ml.registry.record import situation
+from governed_ml.registry.remeasure.fetch import dvc
+from governed_ml.registry.remeasure.recompute import (
+    FILES,
+    is_locked,
+    locked,
+    measure,
+    require_sealed,
+)
+from governed_ml.registry.today import judge_again, require_reviewed
+from governed_ml.registry.versions import Registry
+
+
+def rejudge(
+    base: Path,
+    registry: Registry,
+    number: int | None,
+    commit: str | None,
+    say: Callable[[str], None],
+) -> tuple[Version, Decision]:
+    """Fetch, measure and judge a version; `Problem` if it is not what was sealed.
+
+    `commit` is the one that approvals will be for: a version of another is refused at once.
+    """
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
+    version = chosen(life, number)
+    if version.state != "champion":
+        require_legal("approved", version.number, version.state)
+        require_reviewed(base, version, life, now)
+    own = version.subject["commit"]
+    if commit is not None and own != commit:
+        raise Problem(
+            f"version {version.number} is of commit {own[:12]}, and approvals here are for "
+            f"{commit[:12]}: start this on a branch or tag at {own[:12]}, or register anew",
+            1,
+        )
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name) / "copy"
+        scratch.mkdir()
+        say("fetching and verifying")
+        checked = bundle.fetch(registry, version, now.approvers, Path(name) / "bundle")
+        if version.state != "champion":
+            require_same_rival(registry, checked, life, now)
+        rival = _rival(registry, checked, life, now, Path(name) / "rival")
+        extract(base, own, scratch)
+        measure(_files(base, own, scratch, Path(name) / "files", say), rival, scratch, say)
+        require_sealed(scratch, checked.evidence())
+        return version, judge_again(checked, now)
+
+
+def _rival(
+    registry: Registry, checked: Checked, life: Lifecycle, now: Today, folder: Path
+) -> Path | None:
+    """Return the model with which a version was compared when it was registered, if with any."""
+    evaluated = checked.evidence()["evaluate"]
+    digest = None if isinstance(evaluated, str) else evaluated.body.champion
+    if digest is None:
+        return None
+    found = [one for one in life.versions.values() if one.subject["model"] == digest]
+    if not found:
+        raise Problem(f"it was compared with {digest[:18]}, which the ledger does not know", 1)
+    return bundle.fetch(registry, found[-1], now.approvers, folder).model
+
+
+def _files(
+    base: Path, commit: str, scratch: Path, folder: Path, say: Callable[[str], None]
+) -> Path:
+    """Return where a commit's table and model lie: here, or fetched from DVC's remote."""
+    lock = locked(scratch)
+    if all((base / path).is_file() and is_locked(base / path, path, lock) for path in FILES):
+        return base
+    for path in FILES:
+        say(f"fetching {path.as_posix()}")
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        said = dvc(base, "get", "--rev", commit, ".", path.as_posix(), "--out", str(target))
+        if said or not target.is_file():
+            raise Problem(
+                f"cannot get {path.as_posix()} of commit {commit[:12]} from DVC's remote: "
+                f"{said or 'nothing came'}; was it pushed, and may this machine read it?"
+            )
+    return folder

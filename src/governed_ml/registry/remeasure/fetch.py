@@ -1,0 +1,105 @@
+"""Bring what the line starts from: data come from DVC's remote, where others reach it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from governed_ml.core import tables
+from governed_ml.core.bodies import BODIES
+from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config import Source
+from governed_ml.core.evidence import path_of
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.remotes import shared_remote
+
+
+class Start(NamedTuple):
+    """Where the line starts: `mode` is `committed` where it cannot run at all."""
+
+    mode: Literal["recompute", "committed"]
+    stage: str
+    why: str
+
+
+def fetch(base: Path, *, fork: bool) -> Start:
+    """Bring the data; say where the line starts.
+
+    A pull request from a fork gets no secret. Where it cannot read the data, the evidence that was
+    committed is judged, and whoever reads the result is told.
+    """
+    source = compose(base / CONF).data.source
+    if source.kind == "synthetic":
+        return Start("recompute", "ingest", "the source is synthetic")
+    if shared_remote(base):
+        lost = _pull(base)
+        if lost and fork:
+            return Start("committed", "", f"a fork cannot read the data ({lost})")
+        if lost:
+            raise Problem(
+                f"cannot bring the data from DVC's remote: {lost}; push them (`uv run dvc push`), "
+                "and give this machine the right to read them",
+                1,
+            )
+    if _readable(base, source):
+        return Start("recompute", "ingest", f"{source.path or source.kind} is read again")
+    if (base / tables.RAW).is_file():
+        return Start("recompute", "validate", "the ingested table is taken by its digest")
+    if fork:
+        return Start("committed", "", "a fork cannot read the data")
+    raise Problem(
+        f"the data are not here ({source.path or source.kind}): set DVC's remote to one that is "
+        "shared (`uv run dvc remote modify storage url ...`) and push them (`uv run dvc push`)"
+    )
+
+
+def take_away(base: Path, start: Start) -> list[str]:
+    """Delete the evidence that was committed and is to be measured now; return whose.
+
+    A stage that then does not run (it was cut loose from the pipeline) leaves a hole, and no gate
+    takes the commit's word for a measurement.
+    """
+    kept = ("ingest",) if start.stage == "validate" else ()
+    gates = [gate for gate in BODIES if gate not in kept and (base / path_of(gate)).is_file()]
+    for gate in gates:
+        (base / path_of(gate)).unlink()
+    return gates
+
+
+def _readable(base: Path, source: Source) -> bool:
+    if source.kind == "file":
+        path = source.path or ""
+        return "://" in path or (base / path).is_file()
+    if source.kind == "sql":
+        url = source.url or ""
+        return not url.startswith("env:") or bool(os.environ.get(url.removeprefix("env:")))
+    return True
+
+
+def _pull(base: Path) -> str:
+    """Pull all that the lock names (before the first run: only added data); return why not."""
+    added = [path.relative_to(base).as_posix() for path in sorted(base.glob("data/source/*.dvc"))]
+    locked = (base / "dvc.lock").is_file()
+    if not locked and not added:
+        return ""
+    return dvc(base, "pull", "--quiet", *([] if locked else added))
+
+
+def dvc(base: Path, *words: str) -> str:
+    """Run DVC; return why it failed, or nothing."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "dvc", *words],
+        cwd=base,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode == 0:
+        return ""
+    lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
+    return first_line(ValueError(next((x for x in lines if "ERROR" in x), lines[-1])), 240)

@@ -1,0 +1,92 @@
+"""Hold what was committed against what the line has just measured: a forged lock goes red here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from governed_ml.core import tables
+from governed_ml.core.evidence import AnyEvidence, collect, model_of, path_of
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import content, head
+from governed_ml.registry.remeasure.recompute import require_same
+
+
+def require_plain(base: Path) -> None:
+    """Refuse a `dvc.yaml` in which a stage of ours is frozen, or runs anything but its module."""
+    import yaml
+
+    from governed_ml.core.stage_code import runnable
+
+    try:
+        stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        found = {
+            name: (
+                f"{body.get('cmd')}" + (f" in {body['wdir']}" if "wdir" in body else ""),
+                bool(body.get("frozen")),
+            )
+            for name, body in stages.items()
+        }
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Problem("dvc.yaml is not readable: restore it with git") from error
+    for stage in runnable():
+        wanted = f"governance stage {stage}"
+        command, frozen = found.get(stage, ("nothing", False))
+        if frozen:
+            raise Problem(f"stage {stage} is frozen, so it measures nothing: mend dvc.yaml", 1)
+        if command != wanted:
+            raise Problem(
+                f"stage {stage} does not run its own module but {command[:80]!r}: let it be "
+                f"`{wanted}` in dvc.yaml",
+                1,
+            )
+
+
+def require_committed(base: Path) -> list[str]:
+    """Refuse evidence in the commit that is not what was measured now; return what was compared.
+
+    A commit without evidence (a repository that has not run yet) claims nothing.
+    """
+    commit, compared = head(base), list[str]()
+    for gate, found in collect(base).items():
+        raw = content(base, commit, path_of(gate).as_posix())
+        if raw is None:
+            continue
+        if isinstance(found, str):
+            raise Problem(f"evidence of {gate} is committed, and the line gives none: {found}", 1)
+        claimed = _parsed(gate, raw)
+        try:
+            require_same(gate, claimed, found)
+            _require_same_subject(gate, claimed, found)
+        except Problem as problem:
+            raise Problem(
+                f"{problem}; run `uv run dvc repro` and commit what it writes (where machines "
+                "differ that much, commit the evidence of this run's artifact)",
+                1,
+            ) from problem
+        compared.append(gate)
+    return compared
+
+
+def _parsed(gate: str, raw: bytes) -> AnyEvidence:
+    try:
+        return model_of(gate).model_validate_json(raw)
+    except ValidationError as error:
+        said = first_line(error, 120)
+        raise Problem(f"the committed evidence of {gate} breaks its schema: {said}", 1) from error
+
+
+def _require_same_subject(gate: str, claimed: AnyEvidence, found: AnyEvidence) -> None:
+    """Compare the ingested table and the model; what lies between follows from them."""
+    raw = tables.RAW.as_posix()
+    table = (claimed.subject.inputs.get(raw), found.subject.inputs.get(raw))
+    for what, (said, here) in (
+        (raw, table),
+        ("the model", (claimed.subject.model, found.subject.model)),
+    ):
+        if said != here:
+            raise Problem(
+                f"the committed evidence of {gate} is about another file: {what} was "
+                f"{str(said)[:18]}, the line gives {str(here)[:18]}"
+            )

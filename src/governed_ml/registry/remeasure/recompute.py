@@ -1,0 +1,242 @@
+"""Measure again, outside DVC, on a copy of a commit: what was committed is not believed.
+
+The copy gets the ingested table and the model, whose digests must be those of the evidence and of
+`dvc.lock`; every stage between them runs anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.files import file_digest
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import extract
+
+AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
+FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
+TOLERANCE = 1e-9
+KEPT_BACK = (
+    *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
+    *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
+    *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
+)
+"""How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
+OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
+
+
+def recompute(
+    base: Path, commit: str, champion: Path | None, scratch: Path, say: Callable[[str], None]
+) -> None:
+    """Fill the empty folder `scratch` with a commit and measure anew; `Problem` if it differs.
+
+    The ingested table and the model come from `base`.
+    """
+    extract(base, commit, scratch)
+    measure(base, champion, scratch, say)
+
+
+def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str], None]) -> None:
+    """Measure anew in `scratch`, a commit's files, with table and model from `base`."""
+    committed = _committed(scratch)
+    lock = locked(scratch)
+    for path in FILES:
+        _bring(base, scratch, path, lock)
+    wanted = committed["split"].subject.inputs[tables.RAW.as_posix()]
+    if file_digest(scratch / tables.RAW) != wanted:
+        raise Problem(f"{tables.RAW.as_posix()} is not the table that was measured", 1)
+    stages = ("compose", *_ingest(base, scratch, committed["ingest"]), *AGAIN)
+    if champion is not None:
+        shutil.copyfile(champion, scratch / model_file.CHAMPION)
+    for stage in stages:
+        say(f"recomputing {stage}")
+        run_stage(scratch, stage)
+        if stage == "train":
+            _require_same_model(base, scratch, committed["train"])
+    if file_digest(scratch / tables.RAW) != wanted:
+        raise Problem(
+            "ingest gives another table than the committed one: was its source changed?", 1
+        )
+    for gate, found in _committed(scratch).items():
+        require_same(gate, committed[gate], found)
+
+
+def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None:
+    """Refuse a model that training does not give, and go on with the bytes that were committed."""
+    found = model_file.digest(scratch / model_file.PATH)
+    if found != trained.subject.model:
+        raise Problem(
+            f"the model was not trained on this commit: {str(trained.subject.model)[:18]} is "
+            f"committed, training gives {found[:18]} here; where machines differ that much, run "
+            "the line and register on the same one",
+            1,
+        )
+    shutil.copyfile(base / model_file.PATH, scratch / model_file.PATH)
+
+
+def _committed(scratch: Path) -> dict[str, AnyEvidence]:
+    found: dict[str, AnyEvidence] = {}
+    for gate, evidence in collect(scratch).items():
+        if isinstance(evidence, str):
+            raise Problem(f"lineage is missing: {evidence}, then commit", 1)
+        found[gate] = evidence
+    return found
+
+
+def locked(scratch: Path) -> dict[str, str]:
+    """Return path → md5 of what `dvc.lock` says was made."""
+    import yaml
+
+    try:
+        stages = yaml.safe_load((scratch / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        pipeline = yaml.safe_load((scratch / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        locked = {out["path"]: out["md5"] for s in stages.values() for out in s.get("outs", [])}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise Problem(
+            "lineage is missing: dvc.lock is not in the commit, or is not whole", 1
+        ) from error
+    frozen = next((name for name, stage in pipeline.items() if stage.get("frozen")), None)
+    if frozen or set(pipeline) - set(stages):
+        lost = frozen or sorted(set(pipeline) - set(stages))[0]
+        why = "is frozen" if frozen else "never ran"
+        raise Problem(f"lineage is missing: stage {lost} {why}; mend dvc.yaml, `dvc repro`", 1)
+    return locked
+
+
+def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
+    source, target = base / path, scratch / path
+    if not source.is_file():
+        raise Problem(f"{path.as_posix()} is missing: run `uv run dvc pull`")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    if not is_locked(target, path, lock):
+        raise Problem(f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc checkout`", 1)
+
+
+def is_locked(file: Path, path: Path, lock: dict[str, str]) -> bool:
+    """Return whether a file is what `dvc.lock` says about a path."""
+    with file.open("rb") as content:
+        found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False))
+    return lock.get(path.as_posix()) == found.hexdigest()
+
+
+def folder_md5(folder: Path) -> str:
+    """Return DVC's digest of a folder."""
+    listed: list[dict[str, str]] = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        listed.append({"md5": md5, "relpath": path.relative_to(folder).as_posix()})
+    listed.sort(key=lambda one: one["relpath"])
+    text = json.dumps(listed, sort_keys=True).encode()
+    return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
+
+
+def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
+    """Return `ingest` where its source can be read again without a network, else nothing."""
+    if ingested.body.source == "synthetic":
+        return ("ingest",)
+    source = base / ingested.body.uri
+    if ingested.body.source == "file" and source.is_file() and source.is_relative_to(base):
+        target = scratch / source.relative_to(base)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return ("ingest",)
+    return ()
+
+
+def surroundings() -> dict[str, str]:
+    """Return the environment of a stage: without stores, tokens and a cloud's credentials."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+
+
+def run_stage(scratch: Path, stage: str) -> None:
+    """Run one stage in a copy of the project, apart from any tracking server."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "governed_ml", "stage", stage],
+        cwd=scratch,
+        env=surroundings(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().rpartition("\n")[2]
+        raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
+
+
+def require_sealed(scratch: Path, sealed: Mapping[str, AnyEvidence | str]) -> None:
+    """Refuse sealed evidence that is not what was measured in `scratch`, all of it."""
+    for gate, found in _committed(scratch).items():
+        before = sealed[gate]
+        if isinstance(before, str):
+            raise Problem(f"the sealed evidence of {gate} is not readable: {before}", 1)
+        require_same(gate, before, found, ())
+
+
+def require_same(
+    gate: str,
+    before: AnyEvidence,
+    after: AnyEvidence,
+    without: tuple[str, ...] = OF_THE_CHAMPION,
+) -> None:
+    """Refuse evidence whose numbers are not those that were measured now."""
+    where = difference(_numbers(before, without), _numbers(after, without))
+    if where is not None:
+        name, said, found = where
+        raise Problem(
+            f"evidence of {gate} was not measured on this commit: {name} says {_short(said)}, "
+            f"recomputed {_short(found)}",
+            1,
+        )
+
+
+def _numbers(found: AnyEvidence, without: tuple[str, ...]) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
+        name: {key: getattr(metric, key) for key in ("value", "lower", "upper", "n")}
+        for name, metric in found.metrics.items()
+        if name not in without
+    }
+    body = found.body.model_dump(mode="json", exclude={"champion"} if without else None)
+    return metrics | {f"body.{name}": value for name, value in body.items()}
+
+
+def difference(one: Any, two: Any, name: str = "") -> tuple[str, Any, Any] | None:
+    """Return where two JSON values first differ, and how; None if they do not.
+
+    Numbers may differ by 1e-9, relative or, near 0, absolute.
+    """
+    if isinstance(one, dict) and isinstance(two, dict):
+        keys = [*one, *(key for key in two if key not in one)]
+        pairs = [(f"{name}.{key}".strip("."), one.get(key), two.get(key)) for key in keys]
+    elif isinstance(one, list) and isinstance(two, list) and len(one) == len(two):
+        pairs = [(f"{name}[{n}]", *pair) for n, pair in enumerate(zip(one, two, strict=True))]
+    else:
+        return None if _equal(one, two) else (name, one, two)
+    found = (difference(first, second, where) for where, first, second in pairs)
+    return next((one for one in found if one is not None), None)
+
+
+def _equal(one: Any, two: Any) -> bool:
+    if isinstance(one, bool) or isinstance(two, bool):
+        return one is two
+    if isinstance(one, int | float) and isinstance(two, int | float):
+        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    return one == two
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True)
+    return text if len(text) <= 80 else f"{text[:79]}…"

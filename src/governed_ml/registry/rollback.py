@@ -1,0 +1,135 @@
+"""Roll back: an earlier champion is champion again, and where none can be, that is told, too."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from governed_ml.core.problem import Problem
+from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
+from governed_ml.ledger.liveness import reign
+from governed_ml.ledger.rules_in_force import Today
+from governed_ml.policy.rehash import current_run
+from governed_ml.registry import bundle
+from governed_ml.registry.notify import Lost
+from governed_ml.registry.promote import require_allowed
+from governed_ml.registry.record import Situation, record, settle, situation
+from governed_ml.registry.versions import Registry
+from governed_ml.registry.vouch import unfounded
+
+
+def rollback(
+    base: Path,
+    registry: Registry,
+    reason: str,
+    to: int | None = None,
+    only_from: int | None = None,
+    happened: Callable[[Entry], None] | None = None,
+) -> Entry:
+    """Make an earlier champion champion again: the given one, or the last that is compliant.
+
+    Where none can be, that is an event, too. `only_from`: only if this version is champion. A
+    workflow's run that starts again goes on from its own rollback, and makes no second one.
+    """
+    if len(reason.split()) < 2:
+        raise Problem("a rollback needs a reason: say in a few words why", 2)
+    seen = situation(base, registry)
+    now, life = seen.now, seen.life
+    champion = life.champion
+    run = current_run()
+    last = reign(champion)[0] if champion is not None else None
+    if last and run and (last.event.action, last.event.details.get("run")) == ("rolled_back", run):
+        settle(base, registry, life)
+        if happened is not None:
+            happened(last)
+        return last
+    if champion is None:
+        raise Problem("there is no champion to roll back from", 1)
+    if only_from not in (None, champion.number):
+        text = f"version {only_from} is not champion, version {champion.number} is"
+        raise Problem(f"{text}: nothing is rolled back", 1)
+    if to is not None:
+        require_legal("rolled_back", to, life.version(to).state)
+    try:
+        target, skipped = _compliant(base, registry, life, now, to)
+    except Problem as problem:
+        raise _failed(base, registry, seen, champion, reason, problem) from problem
+    return record(
+        base,
+        registry,
+        "rolled_back",
+        seen,
+        after=seen.after,
+        happened=happened,
+        version=target.number,
+        subject=target.subject | {"policy": now.policy_digest},
+        reason=reason,
+        details={"from": champion.number, "skipped": skipped} | ({"run": run} if run else {}),
+    )
+
+
+def undeployed(
+    base: Path, registry: Registry, reason: str, number: int | None, why: str
+) -> NoReturn:
+    """Record of a roll-back that what it made champion is not in production; always a `Problem`."""
+    seen = situation(base, registry)
+    champion = seen.life.champion
+    if champion is None or number != champion.number:
+        raise Problem(f"version {number} is not champion: name with --from which one is", 1)
+    problem = Problem(f"version {number} is champion again, and not in production: {why}", 1)
+    raise _failed(base, registry, seen, champion, reason, problem)
+
+
+def _failed(
+    base: Path,
+    registry: Registry,
+    seen: Situation,
+    champion: Version,
+    reason: str,
+    problem: Problem,
+) -> Problem:
+    """Record what a roll-back failed by; return it, with what was lost in telling it."""
+    try:
+        record(
+            base,
+            registry,
+            "rollback_failed",
+            seen,
+            after=seen.after,
+            version=champion.number,
+            subject=champion.subject | {"policy": seen.now.policy_digest},
+            reason=reason,
+            details={"why": str(problem)},
+        )
+    except Lost as lost:  # that nobody was told does not hide what it was about
+        return Problem(f"{problem}; {lost}", problem.exit_code)
+    return problem
+
+
+def _compliant(
+    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
+) -> tuple[Version, list[str]]:
+    """Return the version to go back to, and why later ones were passed over."""
+    champion = life.champion.number if life.champion else None
+    earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
+    if to is not None:
+        earlier = [to]
+    skipped: list[str] = []
+    for number in earlier:
+        version = life.version(number)
+        try:
+            require_legal("rolled_back", number, version.state)
+            if why := unfounded(base, life, version):
+                raise Problem(f"version {number} was no champion: {why}", 1)
+            with tempfile.TemporaryDirectory() as scratch:
+                checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+                require_allowed(checked, now)
+        except Problem as problem:
+            skipped.append(str(problem))
+            continue
+        return version, skipped
+    why = "; ".join(skipped) or "no version was champion before"
+    raise Problem(f"there is nothing to roll back to: {why}", 1)

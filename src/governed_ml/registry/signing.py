@@ -1,0 +1,143 @@
+"""Sign a model and verify it, with OpenSSF model signing: every file of its folder, and no other.
+
+The library leaves paths of git out unless told otherwise; it is told otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.files import shown, write_bytes
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import git
+from governed_ml.ledger.approvers import Approvers
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
+VARIABLE = "GOVERNANCE_MODEL_KEY"
+
+
+def private_key(base: Path) -> Path:
+    """Return where the private key lies: outside the repository, named by a variable."""
+    given = os.environ.get(VARIABLE)
+    if not given:
+        raise Problem(
+            f"{VARIABLE} names no key to sign the model with: make one with `uv run governance "
+            "keygen PATH`, and set the variable to its path"
+        )
+    path = Path(given).expanduser().resolve()
+    _require_outside(path, base)
+    if not path.is_file():
+        raise Problem(f"{VARIABLE} names {path}, which is not there: set it to the key's path")
+    return path
+
+
+def _require_outside(path: Path, base: Path) -> None:
+    common = git(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
+    if any(path.is_relative_to(one) for one in (base.resolve(), Path(common).resolve().parent)):
+        raise Problem(f"{shown(path)} is in the repository, where no private key belongs: move it")
+
+
+def generate(path: Path, base: Path) -> str:
+    """Write a new private key (P-256, PEM) for its owner's eyes only; return the public key."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    path = path.expanduser().resolve()
+    _require_outside(path, base)
+    if path.exists():
+        raise Problem(f"{path} is there already: name another file")
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    write_bytes(path, pem, mode=0o600)
+    return public_of(path)
+
+
+def public_of(path: Path) -> str:
+    """Return the PEM of a private key's public half."""
+    from cryptography.hazmat.primitives import serialization
+
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return _load(path).public_key().public_bytes(encoding, form).decode()
+
+
+def _load(path: Path) -> EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError) as error:
+        raise Problem(f"{path} is no PEM key without a password: {first_line(error)}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Problem(f"{path} is no elliptic curve key: make one with `governance keygen`")
+    return key
+
+
+def require_listed(key: Path, approvers: Approvers) -> None:
+    """Refuse to sign with a key that nobody would accept."""
+    own = "".join(public_of(key).split())
+    today = datetime.now(UTC).date()
+    if not any(one.bare == own and one.counts(today) for one in approvers.model_keys):
+        raise Problem(
+            "the key that would sign is not under model_keys in governance/approvers.yaml on the "
+            "protected branch, or not valid today: the risk owner adds it there"
+        )
+
+
+def sign(folder: Path, signature: Path, key: Path) -> None:
+    """Sign all files of a folder; the signature lies outside it."""
+    from model_signing import signing
+
+    config = signing.Config().use_elliptic_key_signer(private_key=key)
+    config.set_hashing_config(_everything()).sign(folder, signature)
+
+
+def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> None:
+    """Refuse a folder whose files are not exactly those that a key valid on `day` has signed."""
+    from model_signing import verifying
+
+    if not signature.is_file():
+        raise Problem("the model is not signed", 1)
+    keys = [one for one in approvers.model_keys if one.counts(day)]
+    if not keys:
+        raise Problem("governance/approvers.yaml lists no valid key under model_keys", 1)
+    said = ""
+    for one in keys:
+        with tempfile.TemporaryDirectory() as scratch:
+            pem = Path(scratch) / "public.pem"
+            pem.write_text(one.key, encoding="utf-8")
+            try:
+                config = verifying.Config().use_elliptic_key_verifier(public_key=pem)
+                config.set_hashing_config(_everything()).verify(folder, signature)
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, this key does not vouch
+                said = _in_words(str(error))
+    raise Problem(f"the model's signature does not hold: {said}", 1)
+
+
+def _in_words(said: str) -> str:
+    """Name the files at fault; the library prints their digests byte by byte."""
+    said = said.replace("\\'", "'")
+    changed = re.findall(r"Hash mismatch for '([^']+)'", said)
+    added = re.findall(r"Extra files found in model '[^']*': ([^\"']+)", said)
+    removed = re.findall(r"Missing files in model '[^']*': ([^\"']+)", said)
+    parts = {"changed": changed, "added": added, "missing": removed}
+    words = [f"{', '.join(names)} {what}" for what, names in parts.items() if names]
+    return "; ".join(words) or first_line(ValueError(said), 160)
+
+
+def _everything() -> Any:
+    from model_signing import hashing
+
+    return hashing.Config().set_ignored_paths(paths=[], ignore_git_paths=False)

@@ -1,0 +1,191 @@
+"""The registry: MLflow's model versions, aliases and tags, which show what the ledger says.
+
+Nothing here is believed: a version's files come from the run that the ledger names, and count only
+after signature and digests were checked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from governed_ml.core.problem import Problem
+from governed_ml.core.remotes import unshared
+from governed_ml.ledger.chain import Anchor
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+STATUS = "governance_status"
+ANCHOR = "ledger_head"  # on the registered model and on each version: `sequence commit`
+CHAMPION, CHALLENGER = "champion", "challenger"
+NEVER = 10**9  # the number of an event that no ledger has
+BUNDLE, SIGNATURE = "bundle", "signature"  # folders of artifacts: what is signed, and by what
+RELEASES, SBOM = "releases", "sbom"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One model version as the registry shows it."""
+
+    number: int
+    run_id: str
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Registry:
+    """A door to one registered model."""
+
+    def __init__(self, name: str) -> None:
+        """Connect to the store that `MLFLOW_TRACKING_URI` names, or the repository's own."""
+        from governed_ml.core.mlflow_store import connect
+
+        self.name = name
+        self.experiment = connect(name)
+
+    @contextmanager
+    def _client(self) -> Generator[MlflowClient]:
+        from mlflow.tracking import MlflowClient
+
+        from governed_ml.core.mlflow_store import answering
+
+        with answering():
+            yield MlflowClient()
+
+    def ensure(self) -> None:
+        """Make the registered model unless it is there."""
+        from mlflow.exceptions import MlflowException
+
+        with self._client() as client:
+            try:
+                client.create_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+
+    def create(self, tags: dict[str, str]) -> tuple[int, str]:
+        """Make a run for the files and a version that points to it; return number and run."""
+        self.ensure()
+        with self._client() as client:
+            run = client.create_run(self.experiment, run_name=f"register {self.name}").info
+            source = f"{str(run.artifact_uri).rstrip('/')}/{BUNDLE}"
+            made = client.create_model_version(self.name, source, run.run_id, tags=tags)
+        return int(made.version), str(run.run_id)
+
+    def upload(self, run_id: str, folder: Path, where: str) -> None:
+        """Put a folder's files below a run's artifacts."""
+        with self._client() as client:
+            client.log_artifacts(run_id, str(folder), where)
+
+    def finish(self, run_id: str) -> None:
+        """Close a run."""
+        with self._client() as client:
+            client.set_terminated(run_id)
+
+    def download(self, run_id: str, where: str, target: Path) -> Path:
+        """Copy a folder of a run's artifacts; the copy is what is checked and used."""
+        from mlflow.exceptions import MlflowException
+
+        target.mkdir(parents=True, exist_ok=True)
+        with self._client() as client:
+            try:
+                there = {str(one.path) for one in client.list_artifacts(run_id)}
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                there = set[str]()
+            if where not in there:
+                raise Problem(f"the registry has no {where} (of run {run_id})", 1)
+            return Path(client.download_artifacts(run_id, where, str(target)))
+
+    def page(self, number: int | None) -> str:
+        """Return where people see a version; nothing without a server."""
+        server = re.sub(r"//[^/@]*@", "//", os.environ.get("MLFLOW_TRACKING_URI", ""))
+        there = f"{server.rstrip('/')}/#/models/{self.name}/versions/{number}"
+        return there if server.startswith("http") else ""
+
+    def versions(self) -> dict[int, Listed]:
+        """Return all versions by number."""
+        with self._client() as client:
+            found = client.search_model_versions(f"name = '{self.name}'")
+        return {
+            int(one.version): Listed(int(one.version), str(one.run_id), dict(one.tags))
+            for one in sorted(found, key=lambda one: int(one.version))
+        }
+
+    def aliases(self) -> dict[str, int]:
+        """Return alias → version; empty if there is no registered model."""
+        from mlflow.exceptions import MlflowException
+
+        with self._client() as client:
+            try:
+                found = client.get_registered_model(self.name).aliases
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return {}
+        return {str(alias): int(version) for alias, version in found.items()}
+
+    def point(self, alias: str, number: int | None) -> None:
+        """Move an alias, or remove it."""
+        with self._client() as client:
+            if number is None:
+                client.delete_registered_model_alias(self.name, alias)
+            else:
+                client.set_registered_model_alias(self.name, alias, str(number))
+
+    def tag(self, number: int, **tags: str) -> None:
+        """Set tags of a version."""
+        with self._client() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(self.name, str(number), key, value)
+
+    def anchor(self, sequence: int, commit: str, number: int | None) -> None:
+        """Name the ledger's head outside the ledger."""
+        self.ensure()
+        with self._client() as client:
+            client.set_registered_model_tag(self.name, ANCHOR, f"{sequence} {commit}")
+        if number is not None and number in self.versions():
+            self.tag(number, **{ANCHOR: f"{sequence} {commit}"})
+
+    def anchors(self) -> list[Anchor]:
+        """Return every head of the ledger that the registry names."""
+        from mlflow.exceptions import MlflowException
+
+        with self._client() as client:
+            try:
+                model = client.get_registered_model(self.name)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+                return []
+        tags = {f"the registered model {self.name}": dict(model.tags).get(ANCHOR, "")}
+        tags |= {f"version {n}": one.tags.get(ANCHOR, "") for n, one in self.versions().items()}
+        found: list[Anchor] = []
+        for where, text in tags.items():
+            sequence, _, commit = text.partition(" ")
+            whole = sequence.isdecimal() and int(sequence) > 0 and commit
+            if text:  # what is no anchor is one of an event that nobody has
+                found.append(Anchor(where, int(sequence) if whole else NEVER, commit or text))
+        return found
+
+
+def model_name(base: Path) -> str:
+    """Return the registered model's name: the project's, from `pyproject.toml`."""
+    import tomllib
+
+    try:
+        return str(tomllib.loads((base / "pyproject.toml").read_text("utf-8"))["project"]["name"])
+    except (OSError, ValueError, KeyError) as error:
+        raise Problem("pyproject.toml names no project: restore it with git") from error
+
+
+def require_shared(base: Path) -> None:
+    """On a runner, refuse a store or a ledger that vanishes with the runner."""
+    for why in unshared(base) if os.environ.get("GITHUB_ACTIONS") else []:
+        raise Problem(why)

@@ -1,0 +1,112 @@
+"""An update of the template becomes a pull request: all of it, or nothing.
+
+The token may change workflows, which `GITHUB_TOKEN` never may. No code of an update that nobody
+has reviewed runs beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import content
+from governed_ml.github import proposal
+from governed_ml.github.proposal import Proposal, Say
+from governed_ml.github.settings import UPDATES as ENVIRONMENT
+from governed_ml.github.workflow_output import plain
+from governed_ml.scaffold.governed import STATE, WORKFLOWS
+from governed_ml.scaffold.template import Origin
+
+BRANCH = "template-update"
+TOKEN = "TEMPLATE_UPDATE_TOKEN"  # noqa: S105 - a variable's name
+RIGHTS = "a fine-grained one with Contents, Pull requests and Workflows read and write"
+TITLE = "Update from the template"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A commit with an update, from which template's commit to which."""
+
+    commit: str
+    before: Origin
+    after: Origin
+    files: list[str]
+
+    @property
+    def title(self) -> str:
+        """Return the commit's subject and the pull request's title."""
+        return f"{TITLE} ({self.after.commit[:12]})"
+
+    @property
+    def workflows(self) -> list[str]:
+        """Return the workflows that it changes."""
+        return [name for name in self.files if name.startswith(WORKFLOWS)]
+
+    def body(self) -> str:
+        """Return what a reviewer reads first."""
+        one, two = self.before.commit, self.after.commit
+        where = f"of `{self.after.template.replace('`', '')}`"
+        lines = [f"From {one[:12]} to {two[:12]} {where}; what changed there:"]
+        if self.after.template.startswith("https://github.com/"):
+            address = self.after.template.removesuffix(".git")
+            lines[0] += f" {address}/compare/{one}...{two}"
+        lines += [
+            "",
+            "The governed files are the template's, byte for byte; nothing is left out.",
+        ]
+        lines += ["", *(f"- {plain(name)}" for name in self.files)]
+        return "\n".join(lines)
+
+    def refused(self, said: str) -> str | None:
+        """Return why a push of workflows was refused, if that is why."""
+        if not (self.workflows and "workflow" in said.lower()):
+            return None
+        names = ", ".join(self.workflows)
+        return (
+            f"{TOKEN} may not change workflows, and the update changes {names}: make {RIGHTS}; "
+            f"nothing was pushed ({said})"
+        )
+
+
+def doubts(base: Path) -> list[str]:
+    """Return why the token would not be safe, before a job names its environment."""
+    return proposal.doubts(base, ENVIRONMENT)
+
+
+def propose(base: Path, patch: Path, say: Say) -> tuple[Change, int, str]:
+    """Push an update to its branch, open or bring up to date its pull request; return that."""
+    proposal.token(TOKEN, ENVIRONMENT, RIGHTS, ", and without it the gates would never be updated")
+    change = committed(base, patch)
+    wanted = Proposal(
+        branch=BRANCH,
+        subject=TITLE,
+        commit=change.commit,
+        title=change.title,
+        body=change.body(),
+        token=TOKEN,
+        environment=ENVIRONMENT,
+        rights=RIGHTS,
+        refused=change.refused,
+    )
+    pull = proposal.propose(base, wanted, say)
+    return change, pull.number, pull.html_url
+
+
+def committed(base: Path, patch: Path) -> Change:
+    """Make a commit of an update, after HEAD; the working tree stays as it is."""
+    mend = "make it anew with `governance template update --patch`"
+    tree, names = proposal.applied(base, patch, mend)
+    before, after = _state(base, "HEAD"), _state(base, tree)
+    change = Change("", before, after, names)
+    commit = proposal.committed(base, tree, f"{change.title}\n\n{after.template}")
+    return Change(commit, before, after, names)
+
+
+def _state(base: Path, tree: str) -> Origin:
+    try:
+        return Origin.model_validate_json(content(base, tree, STATE) or b"")
+    except ValidationError as error:
+        raise Problem(f"the update has no {STATE} that can be read: make it anew") from error

@@ -1,0 +1,288 @@
+"""`governance drill`: every known fault is caught, and a check that is broken lets its own through.
+
+The table of broken checks (`broken.py`) is the proof that the drill can fail: each is an edit of
+the project's code, after which the fault bound to it has to come through.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+
+import baked
+import breaking
+import pytest
+import tables
+from baked import Bake, BakedProject, once
+from broken import BROKEN
+from test_gate import judged  # noqa: F401 - a fixture
+
+fault, run = import_module("governed_ml.drill.fault"), import_module("governed_ml.drill.run")
+Said, Sign = fault.Said, fault.Sign
+FILES = [one.name for many in run.FILES for one in many.FAULTS]  # by `governance check NAME`
+QUICK = (
+    *("governed-file", "notebook", "secret", "unclean-file", "data-in-git", "silent-workflow"),
+    *("pii", "pii-feature"),
+)
+PARTS = [  # of the checks of files the first: `breaking.py` breaks all, which takes less time
+    (name, part)
+    for name, edits in BROKEN.items()
+    for part in range(1 if name in FILES else len(edits))
+]
+EVIDENCE = ("missing-evidence", "stale-evidence", "nan-evidence", "expired-waiver")
+ISSUE = {  # the words of the issue
+    *("schema", "nulls", "drift", "bias", "subgroup", "proxy", "leak", "pii", "missing-evidence"),
+    *("stale-evidence", "nan-evidence", "forged-lock", "edited-ledger", "cut-ledger"),
+    *("reordered-ledger", "rewritten-ledger", "emptied-ledger", "moved-alias", "forged-tag"),
+    *("expired-waiver", "replayed-approval", "tampered-model", "governed-file"),
+    *("empty-batch", "stale-batch", "lost-column", "drifted-batch", "group-shift", "unwatched"),
+}
+
+
+def drill(project: BakedProject, *faults: str, code: int | None = 0) -> dict[str, dict[str, str]]:
+    """Spring faults; return fault → what became of it."""
+    done = project.governance("drill", "--json", *faults, code=code)
+    assert "Traceback" not in done.stderr
+    return {one["fault"]: one for one in json.loads(done.stdout)["faults"]}
+
+
+def not_caught(outcomes: Iterable[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """The faults that nothing caught, and what was said."""
+    lost = [one for one in outcomes if one["state"] != "caught"]
+    return [(one["fault"], one["state"], one["reason"]) for one in lost]
+
+
+def test_the_drill_has_every_fault_of_the_issue_and_a_broken_check_for_each() -> None:
+    # Given the drill's table, then what was asked for is in it, each with its own command and words
+    assert set(run.FAULTS) >= ISSUE
+    assert set(BROKEN) == set(run.FAULTS)
+    assert len({one.about for one in run.FAULTS.values()}) == len(run.FAULTS)
+
+
+def test_each_broken_check_is_one_edit_of_the_template(project: BakedProject) -> None:
+    for name, old, new in (edit for edits in BROKEN.values() for edit in edits):
+        assert project.read(f"src/{project.package}/{name}").count(old) == 1, (name, old)
+        assert old != new
+
+
+def test_every_check_has_a_fault_that_has_every_kind_that_it_knows() -> None:
+    # Given the checks, then each is what a fault is there for
+    checks = {one.command[1] for one in run.FAULTS.values() if one.command[0] == "check"}
+    assert checks == set(import_module("governed_ml.checks.run").CHECKS)
+    # And what they tell by tables is planted, row by row
+    planted, people = (
+        import_module("governed_ml.drill.faults.tables"),
+        import_module("governed_ml.drill.faults.people"),
+    )
+    texts = [data for data, _ in planted.TEXTS.values()]
+    contents = [data.encode() if isinstance(data, str) else data for data in texts]
+    contents += [mark + planted.NOISE for mark in planted.MARKS]
+    contents += [data for data, _ in planted.archives().values()]
+    for place, mark, what in import_module("governed_ml.checks.files.data_in_git").MARKS:
+        assert any(one[place : place + len(mark)] == mark for one in contents), what
+    for mark, what in import_module("governed_ml.checks.files.data_in_git").WORDS:
+        assert any(one.startswith(mark.encode()) for one in contents), what
+    written = [(text.replace("~", ""), kind) for text, kind in people.IDENTIFIERS]
+    ids = import_module("governed_ml.checks.identifiers.national_ids")
+    for row in ids.IDS:
+        mine = [text for text, kind in written if kind == row.name]
+        told = [text for text in mine if not row.words or ids.words(row).search(text)]
+        assert any(ids.pattern(row).search(text) for text in told), row
+    assert len(import_module("governed_ml.drill.faults.files").HYGIENE) > len(
+        import_module("governed_ml.checks.files.hygiene").TOOLS
+    )
+
+
+def said(code: int, *rules: tuple[str, float | None, str]) -> object:
+    """The answer of a gate that denies by these rules."""
+    values = [
+        {"id": name, "verdict": "fail", "value": value, "reason": why} for name, value, why in rules
+    ]
+    return Said(code, json.dumps({"rules": values}), "")
+
+
+def test_only_red_for_the_right_reason_counts() -> None:
+    sign, clean = Sign("moved", "drift.data[x]"), said(0)
+    red = ("drift.data[x]", 0.5, "moved by 0.5")
+    # Given a gate that denies by the fault's rule and words, then the fault was caught
+    assert fault.judged(sign, clean, said(1, red))[0]
+    # And not: green, by another rule, by another reason, or when it said so before
+    assert not fault.judged(sign, clean, said(0))[0]
+    assert not fault.judged(sign, clean, said(1, ("drift.data[y]", 0.5, "moved")))[0]
+    assert not fault.judged(sign, clean, said(1, ("drift.data[x]", None, "is missing")))[0]
+    assert not fault.judged(sign, said(1, red), said(1, red))[0]
+    # But if the number is worse than it was, it was
+    worse = ("drift.data[x]", 0.9, "moved by 0.9")
+    assert fault.judged(sign, said(1, red), said(1, worse))[0]
+
+
+def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> None:
+    sign = Sign("broken at event 3")
+    line = Said(1, "wrong: broken at event 3 (abc)\n", "")
+    assert fault.judged(sign, Said(0, "whole\n", ""), line)[0]
+    assert not fault.judged(sign, line, line)[0]
+    assert not fault.judged(sign, Said(0, "", ""), Said(1, "wrong: broken at event 2\n", ""))[0]
+
+
+def test_of_several_signs_each_has_to_be_told() -> None:
+    # Given a fault that spoils two things, of which the command tells one
+    sign, clean = Sign(("one is torn", "two is torn")), Said(0, "", "")
+    half = Said(1, "one is torn\n", "")
+    # Then it got through, and the reason names the other
+    assert fault.judged(sign, clean, half) == (False, "told 1 of 2, not: two is torn")
+    # And what was said before does not count
+    both = Said(1, "one is torn\ntwo is torn\n", "")
+    assert fault.judged(sign, half, both) == (False, "told 1 of 2, not: one is torn")
+    assert fault.judged(sign, clean, both) == (True, "one is torn (and 1 more)")
+    # And of a gate's rules likewise
+    rules = said(1, ("drift.data[x]", 0.5, "one is torn")), said(1, ("a.b", 0.5, "two is torn"))
+    assert not fault.judged(sign, said(0), rules[0])[0]
+    assert not fault.judged(sign, said(0), rules[1])[0]
+
+
+def test_an_unknown_fault_is_said_in_a_line(project: BakedProject, environment: Path) -> None:
+    # Given a project, when a misspelt fault is asked for, then there is a line with the right one
+    runnable = BakedProject(project.path, environment)
+    done = runnable.governance("drill", "cut-leger", code=2)
+    assert done.stderr == "governance: no fault 'cut-leger': did you mean cut-ledger?\n"
+    # And the list names every fault and the command that has to see it
+    listed = runnable.governance("drill", "--list").stdout.splitlines()
+    assert [line.split()[0] for line in listed] == list(run.FAULTS)
+    assert all("`governance " in line or "`dvc repro " in line for line in listed)
+
+
+def everything(project: BakedProject) -> dict[str, bytes]:
+    """Every file of a project but for compiled Python."""
+    files = (path for path in project.path.rglob("*") if path.is_file())
+    return {str(one): one.read_bytes() for one in files if "__pycache__" not in one.parts}
+
+
+def locked(project: BakedProject) -> BakedProject:
+    """The same project, with the lock of the environment that it runs in."""
+    assert project.environment
+    shutil.copy(project.environment / "uv.lock", project.path / "uv.lock")
+    return project
+
+
+def broken(project: BakedProject, name: str, part: int = 0) -> None:
+    """Break one part of the check that is bound to a fault, and commit that."""
+    file, old, new = BROKEN[name][part]
+    path = f"src/{project.package}/{file}"
+    text = project.read(path)
+    assert text.count(old) == 1
+    project.write(path, text.replace(old, new))
+    baked.commit_all(project.path, "A little change")
+
+
+@pytest.mark.slow
+def test_faults_in_the_evidence_are_caught_and_the_repository_is_left_alone(
+    finished: BakedProject,
+) -> None:
+    # Given a finished project, with something that is in no commit yet
+    finished.write("notes.txt", "mine\n")
+    before = everything(finished)
+    # When faults are planted in its evidence, then each is caught
+    assert not_caught(drill(finished, *EVIDENCE).values()) == []
+    # And nothing of the project has changed
+    assert everything(finished) == before
+    # And where the gate does not hash again what was measured, the drill fails
+    broken(finished, "stale-evidence")
+    assert drill(finished, "stale-evidence", code=1)["stale-evidence"]["state"] == "got through"
+
+
+@pytest.fixture(scope="session")
+def small(
+    template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> BakedProject:
+    """The default project with fewer rows, after its line ran; not to be changed."""
+
+    def make(folder: Path) -> None:
+        made = baked.bake(template, folder, environment)
+        conf = "conf/data/synthetic.yaml"
+        made.write(conf, made.read(conf).replace("170000", "20000"))
+        locked(made).run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(folder / "site"))
+        baked.commit_all(made.path, "The line ran")
+
+    folder = once(tmp_path_factory, "drill-small", make)
+    return BakedProject(folder / "governed-model", environment)
+
+
+@pytest.mark.nightly
+def test_every_fault_is_caught_on_the_default_project(finished: BakedProject) -> None:
+    assert not_caught(drill(locked(finished)).values()) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["small", "adult", "regression"])
+def test_every_fault_is_caught(
+    name: str, small: BakedProject, bake_runnable: Bake, tmp_path: Path
+) -> None:
+    # Given a project that has not run yet, on the synthetic book, on Adult (denied), a regression
+    if name == "small":
+        project = baked.copy_project(small, tmp_path)
+    elif name == "regression":
+        project = bake_runnable(task="regression")
+    else:
+        table = next(one for one in tables.REAL if one.name == name)
+        if not table.path.is_file():
+            pytest.skip(f"no {table.path}: name the folder of the real tables in GOVERNED_ML_DATA")
+        project = bake_runnable()
+        table.configure(project)
+        project.run(["dvc", "repro", "ingest"])
+        project.governance("contract", "draft")
+    # When everything is planted, then everything is caught
+    assert not_caught(drill(locked(project)).values()) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "part"), PARTS)
+def test_a_broken_check_lets_its_fault_through(
+    name: str, part: int, small: BakedProject, tmp_path: Path
+) -> None:
+    # Given a project in which somebody has broken one check
+    project = baked.copy_project(small, tmp_path)
+    shutil.rmtree(project.path / ".dvc" / "tmp", ignore_errors=True)
+    broken(project, name, part)
+    # When the fault is planted that it is there for, then the drill says that it got through
+    assert drill(project, name, code=1)[name]["state"] == "got through"
+
+
+def break_each(project: BakedProject, names: Iterable[str], folder: Path) -> None:
+    """Plant faults in one copy: each is caught there, and not where a part of its check is off."""
+    given = folder / "edits.json"
+    given.write_text(json.dumps({name: BROKEN[name] for name in names}), encoding="utf-8")
+    done = project.run(["python", breaking.__file__, project.package, str(given)])
+    found = {
+        (name, part): (caught, reason)
+        for name, part, caught, reason, _ in map(json.loads, done.stdout.splitlines())
+    }
+    wanted = {(name, part) for name in names for part in range(-1, len(BROKEN[name]))}
+    assert found.keys() == wanted
+    wrong = [
+        (name, part >= 0 and BROKEN[name][part], reason)
+        for (name, part), (caught, reason) in found.items()
+        if caught != (part < 0)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.slow
+def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
+    default_line: BakedProject, tmp_path: Path
+) -> None:
+    # Given a project, when the checks of single files are broken there, one part at a time
+    # Then the drill's fault gets through each time, for the reason that it names
+    break_each(default_line, QUICK, tmp_path)
+
+
+@pytest.mark.nightly
+def test_each_broken_part_of_a_check_of_the_whole_lets_its_fault_through(
+    small: BakedProject, tmp_path: Path
+) -> None:
+    # Given a project, when what looks at more than a file is broken there, one part at a time
+    others = [name for name in FILES if name not in QUICK]
+    # Then the drill's fault gets through each time
+    break_each(small, others, tmp_path)

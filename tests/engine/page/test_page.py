@@ -1,0 +1,511 @@
+"""The one page for people: whole, escaped, small, and never an allow that records do not give."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import baked
+import pages
+import pytest
+import yaml
+from pages import records  # noqa: F401 - a fixture
+
+MEGABYTES = 3_000_000
+NEVER = {
+    "script",
+    "iframe",
+    "object",
+    "embed",
+    "img",
+    "form",
+    "base",
+    "audio",
+    "video",
+    "foreignobject",
+}
+ATTACKS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}",
+    "a\u202eb\x07",
+)
+
+
+def decision_of(base: Path) -> dict[str, Any]:
+    return json.loads((base / "reports/decision.json").read_text(encoding="utf-8"))
+
+
+def test_the_line_leaves_its_page(default_line: baked.BakedProject) -> None:
+    # Given the default project after `dvc repro`, when its page is read
+    page = pages.Page(default_line.read("reports/index.html"))
+    # Then it says what was decided, and its graph ends in the decision, though DVC locks it later
+    assert page.verdict == decision_of(default_line.path)["verdict"] == "allow"
+    assert re.search(r"<text[^>]*>decide</text>", page.source)
+    assert re.search(r"<title>decision allow</title>", page.source)
+    # And git ignores it
+    assert baked.git_code(default_line.path, "check-ignore", "--quiet", "reports/index.html") == 0
+
+
+def test_the_page_is_built_for_every_reader(records: Path) -> None:  # noqa: F811
+    # Given the records of a project with approvals asked for and monitored windows, when drawn
+    for number in (1, 2, 3):
+        pages.monitored(records, number)
+    page = pages.draw(records)
+    # Then there is one heading of the first level, and none is skipped
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels.count(1) == 1 == levels[0]
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    # And the landmarks, the language and the way past the navigation are there
+    assert {"header", "nav", "main", "footer"} <= {tag for tag, _ in page.elements}
+    assert page.of("html") == [{"lang": "en"}]
+    targets = {one["href"].removeprefix("#") for one in page.of("a")}
+    assert "verdict" in targets <= {one["id"] for _, one in page.elements if "id" in one}
+    # And each table says what it is, each of its headings what it heads, each picture what it is
+    assert len(page.of("table")) == len(page.of("caption")) > 10
+    assert all(one["scope"] in ("col", "row") for one in page.of("th"))
+    for one in page.of("svg"):
+        assert one.get("aria-hidden") == "true" or one.get("role") == "img"
+    # And the verdict comes first
+    sections = [one["id"] for one in page.of("section")]
+    assert sections[:2] == ["verdict", "rules"]
+    assert {"performance", "fairness", "drift", "explanations", "contract", "lineage"} < set(
+        sections
+    )
+    assert {"approvals", "monitoring", "ledger"} < set(sections)
+
+
+def test_the_page_loads_nothing(records: Path) -> None:  # noqa: F811
+    # Given a page, when it is searched for what could load or run something
+    page = pages.draw(records)
+    assert not NEVER & {tag.lower() for tag, _ in page.elements}
+    addresses = [one[name] for _, one in page.elements for name in ("href", "src") if name in one]
+    # Then it links to itself only, no element has a style or a script of its own
+    assert all(one.startswith("#") or one == "data:," for one in addresses)
+    assert not [n for _, one in page.elements for n in one if n.startswith("on") or n == "style"]
+    assert "url(" not in page.source
+    assert "@import" not in page.source
+    # And its policy allows this one style, and nothing else
+    policy = next(one["content"] for one in page.of("meta") if "http-equiv" in one)
+    style = next(text for tag, text in page.texts if tag == "style")
+    digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:;")
+    assert len(page.source.encode()) < MEGABYTES / 5
+
+
+def test_every_rule_stands_there_with_its_numbers(records: Path) -> None:  # noqa: F811
+    # Given a decision with a deny, when the page is drawn
+    pages.denied(records)
+    page = pages.draw(records)
+    assert page.verdict == "deny"
+    table = page.source.partition('aria-label="Rules"')[2].partition("</table>")[0]
+    heads = re.findall(r'<th scope="row".*?(?:<br>|</th>)', table)
+    shown = [re.sub(r"<[^>]+>", "", one) for one in heads]
+    # Then it has every rule once, those that deny first, as they were judged
+    decided = decision_of(records)["rules"]
+    assert sorted(shown) == sorted(rule["id"] for rule in decided)
+    assert shown[:2] == ["fairness.demographic_parity[sex]", "evaluate.roc_auc"]
+    row = re.sub(r"<[^>]+>", " ", table.partition("<tbody>")[2].partition("</tr>")[0]).split()
+    row = " ".join(row)
+    assert "risk-owner fail 0.21 0.18 to 0.24 warns above 0.05 denies above 0.1 0.21 in" in row
+    # And the verdict names both before any other section
+    top = page.source.partition('id="rules"')[0]
+    assert "at most 0.1 allowed" in top
+    assert "rests on 12 rows" in top
+
+
+def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
+    # Given the evidence, when its numbers are looked for in the page
+    page = pages.draw(records)
+    evidence = {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in (records / "reports/evidence").glob("*.json")
+    }
+    number = import_module("governed_ml.policy.judge").number
+    wanted = [number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]]
+    wanted += [f"{n:,}" for n in evidence["evaluate"]["body"]["confusion"].values()]
+    for attribute in evidence["fairness"]["body"]["attributes"]:
+        for group in attribute["groups"]:
+            wanted += [f"{group['n']:,}", *(f"{rate:.4f}" for rate in group["rates"].values())]
+    for column in evidence["drift"]["body"]["columns"]:
+        wanted.append(f"{column['population_stability_index']:.4f}")
+        wanted += [f"{share * 100:.2f} %" for share in column["current"] if share]
+    wanted += [f"{value:.4f}" for value in evidence["explain"]["body"]["importance"].values()]
+    # Then all are there
+    assert [one for one in wanted if one not in page.text] == []
+    assert len(wanted) > 150
+
+
+def attack(base: Path, text: str) -> None:
+    """Put a text wherever records hold texts of people: columns, groups, reasons, events."""
+    quoted = json.dumps(text)[1:-1]
+    for path in [*(base / "reports/evidence").glob("*.json"), base / "reports/decision.json"]:
+        whole = path.read_text(encoding="utf-8")
+        for word in ("income", "female", "sex*age_group", "decision_function"):
+            whole = whole.replace(word, quoted)
+        path.write_text(whole.replace("smallest group", quoted), encoding="utf-8")
+    policy = base / "conf/policy/limited.yaml"
+    values = yaml.safe_load(policy.read_text(encoding="utf-8"))
+    values["rules"][0]["owner"] = text
+    values["approvals"]["roles"] = [text]
+    policy.write_text(yaml.safe_dump(values), encoding="utf-8")
+    append, event = import_module("governed_ml.ledger.storage").append, {"model": text}
+    yes = {"approver": text, "roles": [text], "source": text, "time": text, "comment": text}
+    append(base, "quarantined", version=1, subject=event | {"data": text}, reason=text)
+    append(base, "approved", approvals=[yes], reason=text)
+    pages.monitored(base, 1, batch=text, reasons=[text], values={text: 1.0})
+
+
+@pytest.mark.parametrize("text", ATTACKS, ids=["script", "image", "jinja", "unprintable"])
+def test_no_text_of_the_records_becomes_markup(records: Path, text: str) -> None:  # noqa: F811
+    # Given a text that would do something, wherever a person or a table may write one
+    before = {tag for tag, _ in pages.draw(records).elements}
+    attack(records, text)
+    # When the page is drawn
+    page = pages.draw(records)
+    # Then it holds no element that it did not hold before, but for tables of what was added
+    assert {tag for tag, _ in page.elements} - before <= {"strong"}
+    assert not [n for _, one in page.elements for n in one if n.startswith("on")]
+    # And the text stands there to be read, without what does not print
+    shown = "".join(one if one.isprintable() else "\ufffd" for one in text)
+    assert page.text.count(shown) > 25
+    assert "\u202e" not in page.source
+    assert "49" not in re.findall(r'batch.*?<td class="name">(.*?)</td>', page.source)
+
+
+def gone(path: str) -> Callable[[Path], None]:
+    return lambda base: (base / path).unlink()
+
+
+def written(path: str, text: str) -> Callable[[Path], None]:
+    return lambda base: (base / path).write_text(text, encoding="utf-8") and None
+
+
+def other_evidence(base: Path) -> None:
+    path = base / "reports/evidence/evaluate.json"
+    pages.edit(path, lambda one: one["metrics"]["roc_auc"].update(value=0.99))
+
+
+def other_model(base: Path) -> None:
+    path = base / "reports/evidence/explain.json"
+    pages.edit(path, lambda one: one["subject"].update(model="sha256:" + "0" * 64))
+
+
+def contradiction(base: Path) -> None:
+    pages.denied(base)
+    pages.edit(base / "reports/decision.json", lambda one: one.update(verdict="allow"))
+
+
+def nothing_judged(base: Path) -> None:
+    pages.edit(base / "reports/decision.json", lambda one: one.update(rules=[]))
+
+
+def not_a_number(base: Path) -> None:
+    path = base / "reports/evidence/drift.json"
+    pages.edit(path, lambda one: one["metrics"]["target.psi_quantile10"].update(value=float("nan")))
+
+
+def other_policy(base: Path) -> None:
+    path = base / "conf/policy/limited.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "block: 0.65" in text
+    path.write_text(text.replace("block: 0.65", "block: 0.66"), encoding="utf-8")
+
+
+def torn_ledger(base: Path) -> None:
+    pages.monitored(base, 1)
+    tree = baked.git(base, "hash-object", "-t", "tree", "-w", "--stdin")
+    last = baked.git(base, "rev-parse", "governance-ledger")
+    forged = baked.git(base, "commit-tree", tree, "-p", last, "-m", "promoted")
+    baked.git(base, "update-ref", "refs/heads/governance-ledger", forged)
+
+
+def illegal_ledger(base: Path) -> None:
+    import_module("governed_ml.ledger.storage").append(
+        base, "promoted", version=7, subject={"model": "sha256:7"}
+    )
+
+
+def no_git(base: Path) -> None:
+    shutil.rmtree(base / ".git")
+
+
+def lapsed(base: Path) -> None:
+    """Waive a rule until yesterday, in a decision that is of the day before."""
+    waiver = {"rule": "evaluate.roc_auc", "reason": "we look into it", "approved_by": "R. Owner"}
+    path = base / "conf/policy/limited.yaml"
+    text = path.read_text(encoding="utf-8").replace("waivers: []", "")
+    lines = yaml.safe_dump({"waivers": [waiver | {"expires": "2020-01-02"}]})
+    path.write_text(text + lines.replace("'2020-01-02'", "2020-01-02"), encoding="utf-8")
+    compose, digest = (
+        import_module("governed_ml.core.composition").compose,
+        import_module("governed_ml.core.files").digest_of,
+    )
+    policy = compose(base / "conf").policy.model_dump(mode="json")
+
+    def change(decision: dict[str, Any]) -> None:
+        rule = next(one for one in decision["rules"] if one["id"] == "evaluate.roc_auc")
+        rule["verdict"] = "waived"
+        decision["policy_digest"] = digest(policy)
+
+    pages.edit(base / "reports/decision.json", change)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+    "no decision": (gone("reports/decision.json"), "decision.json is missing"),
+    "torn decision": (written("reports/decision.json", '{"verdict": "allow"'), "not readable JSON"),
+    "no such decision": (written("reports/decision.json", '{"verdict": "allow"}'), "is missing"),
+    "contradiction": (contradiction, "contradicts itself: allow, and evaluate.roc_auc"),
+    "nothing judged": (nothing_judged, "contradicts itself: allow, and no rule"),
+    "no evidence": (gone("reports/evidence/fairness.json"), "fairness.json is missing"),
+    "torn evidence": (written("reports/evidence/drift.json", "{"), "drift.json is not readable"),
+    "not a number": (not_a_number, "drift.json breaks its schema"),
+    "other evidence": (other_evidence, "made on other evidence of evaluate than lies here"),
+    "other model": (other_model, "made on other evidence of explain than lies here"),
+    "other policy": (other_policy, "under another policy than conf/ has now"),
+    "no policy": (gone("conf/policy/limited.yaml"), "conf/ cannot be read"),
+    "torn ledger": (torn_ledger, "the ledger is broken at event 2"),
+    "illegal ledger": (illegal_ledger, "event 1 is illegal"),
+    "no git": (no_git, "the ledger cannot be read"),
+    "lapsed waiver": (lapsed, "waiver for evaluate.roc_auc has expired on 2020-01-02"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_cannot_be_answered_is_said_and_no_allow_is_shown(
+    records: Path,  # noqa: F811
+    case: str,
+) -> None:
+    # Given the records of an allowed project, one of them lost, broken or about something else
+    damage, said = BROKEN[case]
+    damage(records)
+    # When the page is drawn
+    page = pages.draw(records)
+    # Then it is there all the same, shows no allow, and says at its top why
+    assert page.verdict == "cannot be judged"
+    top = page.source.partition('<dl class="facts">')[0]
+    assert said in re.sub(r"<[^>]+>", "", top)
+    assert re.search(r"<title>cannot be judged: ", page.source)
+    assert "lets this model through" not in page.text
+
+
+def test_a_deny_stays_a_deny_whatever_else_is_lost(records: Path) -> None:  # noqa: F811
+    # Given a denied project, some of whose evidence is another and some gone
+    pages.denied(records)
+    other_evidence(records)
+    (records / "reports/evidence/fairness.json").unlink()
+    # When the page is drawn, then it says deny, and which sections are no part of it
+    page = pages.draw(records)
+    assert page.verdict == "deny"
+    assert "What follows is no part of the verdict: the decision was made on other evi" in page.text
+    assert "Not shown: " in page.text
+
+
+def test_a_curve_that_the_line_did_not_write_is_not_drawn(records: Path) -> None:  # noqa: F811
+    # Given a ROC curve with a point that somebody made better
+    assert "ROC curve of " in pages.draw(records).source
+    path = records / "reports/plots/roc.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace("0.0,0.0", "0.0,0.9"), "utf-8")
+    # When the page is drawn, then it says so in its place
+    page = pages.draw(records)
+    assert "ROC curve of " not in page.source
+    assert "Not drawn: reports/plots is not what dvc.lock says" in page.text
+
+
+def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F811
+    # Given a ledger with windows of every level, one that was too small, and one that is none
+    levels = ("healthy", "warn", "retrain", "rollback")
+    for number, level in enumerate(levels, start=1):
+        pages.monitored(records, number, level=level, reasons=[f"because of {level}"])
+    small = {"level": "not_measured", "values": {}, "risk": None, "reasons": ["12 rows"]}
+    pages.monitored(records, 5, **small)
+    pages.monitored(records, 6, rows="many")
+    # When the page is drawn
+    page = pages.draw(records)
+    # Then each window is told with its level and reason, and the last is not called healthy
+    for level in levels:
+        assert f"because of {level}" in page.text
+    assert "not measured week-5.csv 1,005 800" in page.text
+    assert "event 6 cannot be read" in page.text
+    assert "The last window cannot be read." in page.text
+    # And each number has a picture that says how it went, with a gap where there was none
+    said = "drift.data[income] over 5 windows: first 0.01, last 0.04, lowest 0.01, highest 0.04"
+    assert f"<title>{said}</title>" in page.source
+    assert "risk score over 5 windows: first 10, last 40" in page.source
+
+
+@pytest.mark.parametrize(
+    ("level", "failed", "said"),
+    [
+        ("healthy", False, '<p class="soft">In production: window 1 of champion 1'),
+        ("rollback", False, '<p class="notice">In production: window 1 of champion 1'),
+        ("rollback", True, "and the roll-back failed: nothing to go back to"),
+    ],
+)
+def test_what_production_says_stands_beside_the_verdict(
+    records: Path,  # noqa: F811
+    level: str,
+    said: str,
+    *,
+    failed: bool,
+) -> None:
+    # Given a champion with a window, and perhaps a roll-back that failed
+    append = import_module("governed_ml.ledger.storage").append
+    for action in ("registered", "approved", "promoted"):
+        append(records, action, version=1, subject={"model": "sha256:1"})
+    pages.monitored(records, 1, level=level)
+    if failed:
+        details = {"why": "nothing to go back to"}
+        append(
+            records, "rollback_failed", version=1, subject={"model": "sha256:1"}, details=details
+        )
+    # When the page is drawn, then its first section says so
+    page = pages.draw(records)
+    assert said in page.source.partition('<section id="rules"')[0]
+
+
+def test_a_page_that_is_asked_for_hashes_again(finished: baked.BakedProject) -> None:
+    # Given an allowed project, when its page is drawn, then it shows the allow
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "allow"
+    # And when its configuration is another, or its model is gone, then not
+    path = "conf/data/synthetic.yaml"
+    before = finished.read(path)
+    finished.write(path, before.replace("faults: []", "faults: [biased]"))
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert "stale: conf/ has changed" in finished.read("reports/index.html")
+    finished.write(path, before)
+    (finished.path / "models" / "model.skops").unlink()
+    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert "model.skops is missing" in finished.read("reports/index.html")
+
+
+def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F811
+    # Given a window in the ledger, and what `governance monitor` left of it
+    pages.monitored(records, 1)
+    said = import_module("governed_ml.ledger.storage").read(records)[-1].event.details
+    column = {
+        "name": "income",
+        "kind": "numeric",
+        "bins": ["(0, 10]", "(10, 20]"],
+        "edges": [10.0],
+        "reference": [0.5, 0.5],
+        "current": [0.1, 0.9],
+        "population_stability_index": 0.88,
+        "jensen_shannon_distance": 0.3,
+    }
+    path = records / "reports/monitoring/latest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"said": said, "measured": {"columns": [column]}}))
+    # When the page is drawn, then both distributions are there
+    page = pages.draw(records)
+    gap = "the widest gap is in (0, 10], reference 50.0%, current 10.0%"
+    assert f"<title>income: shares of rows in 2 bins; {gap}</title>" in page.source
+    assert "Shares of income by bin in production" in page.text
+    # And where it is about another window than the ledger's last, or not there, it says so
+    pages.monitored(records, 2)
+    page = pages.draw(records)
+    assert gap not in page.source
+    assert "latest.json is of another window than the ledger's last" in page.text
+    path.unlink()
+    assert "latest.json is missing" in pages.draw(records).text
+
+
+def test_a_table_of_two_thousand_columns_gives_a_page_of_less_than_three_megabytes(
+    records: Path,  # noqa: F811
+) -> None:
+    # Given evidence and a decision about 2,000 columns, and a ledger of 3,000 events
+    gathered = import_module("governed_ml.page.records").gather(records)
+    decision, evidence = gathered.decision, dict(gathered.evidence)
+    names = [f"a_column_with_a_rather_long_name_{number}" for number in range(2000)]
+    pattern = next(rule for rule in decision.rules if rule.id.startswith("drift.data["))
+    rules = [pattern.model_copy(update={"id": f"drift.data[{name}]"}) for name in names] * 2
+    drift = evidence["drift"]
+    columns = [drift.body.columns[0].model_copy(update={"name": name}) for name in names]
+    body = drift.body.model_copy(update={"columns": columns})
+    evidence["drift"] = drift.model_copy(update={"body": body})
+    explain = evidence["explain"]
+    body = explain.body.model_copy(update={"importance": dict.fromkeys(names, 0.5)})
+    evidence["explain"] = explain.model_copy(update={"body": body})
+    validate = evidence["validate"]
+    body = validate.body.model_copy(update={"expectations": validate.body.expectations * 200})
+    evidence["validate"] = validate.model_copy(update={"body": body})
+    pages.monitored(records, 1, values=dict.fromkeys(names, 0.5))
+    entry = import_module("governed_ml.ledger.storage").read(records)[0]
+    # When the page is drawn
+    whole = import_module("governed_ml.page.draw").html(
+        replace(
+            gathered,
+            decision=decision.model_copy(update={"rules": rules}),
+            evidence=evidence,
+            ledger=[entry] * 3000,
+        )
+    )
+    # Then it is small, and counts what it leaves out
+    assert len(whole.encode()) < MEGABYTES
+    text = pages.Page(whole).text
+    assert "3,400 more are in reports/decision.json" in text
+    assert "2,800 more are in the ledger" in text
+    assert "1,400 more are in reports/evidence/drift.json" in text
+
+
+def test_the_command_draws_and_a_new_decision_withdraws_the_page(
+    finished: baked.BakedProject,
+) -> None:
+    # Given a finished project without its page
+    page = finished.path / "reports/index.html"
+    page.unlink(missing_ok=True)
+    # When it is asked for, then its path is printed, and no file is left beside it
+    done = finished.governance("page", "--json")
+    assert json.loads(done.stdout) == {"path": "reports/index.html", "verdict": "allow"}
+    assert pages.Page(page.read_text(encoding="utf-8")).verdict == "allow"
+    assert [one.name for one in page.parent.iterdir() if one.name.endswith(".tmp")] == []
+    # When the gate decides as before, then the page stays
+    finished.governance("gate")
+    assert page.is_file()
+    # When it decides on other evidence, though it allows again, then the page of before is gone
+    other_evidence(finished.path)
+    said = finished.governance("gate").stdout
+    assert not page.exists()
+    assert "reports/index.html" not in said
+
+
+def test_a_page_that_cannot_be_drawn_hides_no_decision(finished: baked.BakedProject) -> None:
+    # Given a project whose page has lost its template
+    (finished.path / "src" / finished.package / "page" / "page.html").write_text(
+        "{% if %}", "utf-8"
+    )
+    # When it decides
+    done = finished.run(["python", "-m", f"{finished.package}.stage", "decide"])
+    # Then the decision is there and told, the page of before is gone, and why is said in a line
+    assert decision_of(finished.path)["verdict"] == "allow"
+    assert "allow · " in done.stdout
+    assert not finished.has_file("reports/index.html")
+    assert re.search(
+        r"^decide: the page was not drawn: page/page.html: .*; the decision stands: ", done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    # And the command says the same and fails
+    done = finished.governance("page", code=2)
+    assert "page.html" in done.stderr
+
+
+def test_a_line_that_stops_leaves_a_page_that_denies(finished: baked.BakedProject) -> None:
+    # Given a finished project that lost its ingested table
+    (finished.path / "data/raw.parquet").unlink()
+    # When the next stage runs
+    finished.run(["python", "-m", f"{finished.package}.stage", "split"], code=2)
+    # Then the page says deny, and why
+    page = pages.Page(finished.read("reports/index.html"))
+    assert page.verdict == "deny"
+    assert "split.stopped" in page.text
+    # And what lies there from before is not passed off as judged
+    assert "the decision does not know the evidence of evaluate that lies here" in page.text

@@ -1,0 +1,216 @@
+"""Projects generated for a test, and the clean copy of the template that they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+FOREIGN = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT"),
+    *("COLUMNS", "LINES"),  # a table in a log has room, whatever terminal the tests run in
+    "PYTHONDONTWRITEBYTECODE",  # without bytecode an import takes twice as long
+)
+QUIET = {"DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """The caller's variables without another environment's or repository's, plus the given ones."""
+    kept = {k: v for k, v in os.environ.items() if k not in FOREIGN and not k.startswith("GIT_")}
+    return kept | QUIET | variables
+
+
+def git_code(folder: Path, *arguments: str) -> int:
+    """Run git and return its exit code, where that is the answer."""
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, env=clean_environment(), check=False).returncode
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as a test's author, and return what it printed."""
+    settings = ["user.name=Test", "user.email=test@example.org", "commit.gpgsign=false"]
+    command = ["git", *[part for setting in settings for part in ("-c", setting)], *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"git {arguments[0]}: {done.stderr}"
+    return done.stdout.strip()
+
+
+def commit_all(folder: Path, message: str, *options: str) -> str:
+    """Commit everything in a repository and return the commit."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message, *options)
+    return git(folder, "rev-parse", "HEAD")
+
+
+def copy_template(target: Path) -> Path:
+    """Copy what git knows or would add of the template, as a repository with one commit."""
+    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, names.split("\0")):
+        if (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
+    git(target, "init", "--quiet", "--initial-branch", "main")
+    commit_all(target, "The template")
+    return target
+
+
+@dataclass(frozen=True)
+class BakedProject:
+    """A generated project, and how a test looks at it and runs things in it."""
+
+    path: Path
+    environment: Path | None = None  # a virtual environment with the project's dependencies
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answers as the project's `.cruft.json` keeps them."""
+        return json.loads(self.read(".cruft.json"))["context"]["cookiecutter"]
+
+    @property
+    def package(self) -> str:
+        """The name of the project's Python package."""
+        return self.answers["package"]
+
+    @property
+    def files(self) -> list[str]:
+        """The files that git tracks, as relative POSIX paths."""
+        return git(self.path, "ls-files", "-z").rstrip("\0").split("\0")
+
+    def has_file(self, name: str) -> bool:
+        """Whether the project has this file."""
+        return (self.path / name).is_file()
+
+    def read(self, name: str) -> str:
+        """The text of a file of the project."""
+        return (self.path / name).read_text(encoding="utf-8")
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file of the project, and its folder if need be."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text, encoding="utf-8", newline="\n")
+
+    def run(
+        self, command: list[str], *, code: int | None = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project, as `uv run` would; assert its exit code unless it is None.
+
+        The prepared environment has the engine and all dependencies: a project is no package, so
+        one environment serves all the projects of a test session.
+        """
+        assert self.environment, "this project was baked without the `environment` fixture"
+        scripts = self.environment / ("Scripts" if os.name == "nt" else "bin")
+        env = clean_environment(**self.variables | variables)
+        env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
+        env["VIRTUAL_ENV"] = str(self.environment)
+        program = shutil.which(command[0], path=env["PATH"])
+        assert program, f"{command[0]} is not in the environment"
+        done = subprocess.run(
+            [program, *command[1:]],
+            cwd=self.path,
+            env=env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        said = f"{command} exited {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+        assert code is None or done.returncode == code, said
+        return done
+
+    def governance(
+        self, *arguments: str, code: int | None = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the console script `governance`."""
+        return self.run(["governance", *arguments], code=code, **variables)
+
+
+def run_plain(
+    command: list[str], cwd: Path, code: int | None = 0, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the tests' own environment; assert its exit code unless it is None."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=clean_environment(**variables),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    assert code is None or done.returncode == code, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def cookiecutter(
+    template: Path | str,
+    folder: Path,
+    answers: dict[str, str],
+    options: Sequence[str] = (),
+    **variables: str,
+) -> subprocess.CompletedProcess[str]:
+    """Run cookiecutter in a folder as a user would, with no question asked."""
+    with tempfile.TemporaryDirectory() as home:
+        config = Path(home) / "config.json"
+        config.write_text(json.dumps({"replay_dir": home, "cookiecutters_dir": home}))
+        command = [sys.executable, "-m", "cookiecutter", str(template), "--no-input", *options]
+        command += ["--config-file", str(config)]
+        command += [f"{name}={value}" for name, value in answers.items()]
+        return run_plain(command, folder, code=None, **variables)
+
+
+def bake(
+    template: Path, folder: Path, environment: Path | None = None, **answers: str
+) -> BakedProject:
+    """Generate a project into a folder; the default answers, but for those given."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = cookiecutter(template, folder, answers)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return BakedProject(folder / answers.get("project_slug", "governed-model"), environment)
+
+
+def copy_project(project: BakedProject, folder: Path, *leave_out: str) -> BakedProject:
+    """Copy a project into a folder, without names given.
+
+    MLflow's store stays behind: it names the folder of its artifacts by an absolute path.
+    """
+    names = shutil.ignore_patterns("mlflow.db*", "mlruns", *leave_out)
+    target = shutil.copytree(project.path, folder / "project", symlinks=True, ignore=names)
+    variables = {"DVC_SITE_CACHE_DIR": str(folder / "site")}
+    return BakedProject(target, project.environment, variables)
+
+
+Bake = Callable[..., BakedProject]
+
+
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """Have a folder made once a session, whichever worker comes first."""
+    folder = shared_folder(factory) / name
+    done = folder.with_suffix(".done")
+    with FileLock(done.with_suffix(".lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of this test session see."""
+    base = factory.getbasetemp()
+    return base.parent if base.name.startswith("popen-") else base

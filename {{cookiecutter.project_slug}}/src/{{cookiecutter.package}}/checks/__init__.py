@@ -1,1 +1,0 @@
-"""Checks before a commit, the same for people, hooks and CI: a module each, named as its check."""

@@ -1,0 +1,30 @@
+"""How features reach the estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
+
+
+def preprocessing(numeric: list[str], categorical: list[str]) -> ColumnTransformer:
+    """Impute and scale numbers, one-hot encode categories; an unseen category is encoded as rare.
+
+    One-hot rather than an estimator's own categories, because SHAP is wrong on those.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = make_pipeline(
+        SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+    )
+    categories = make_pipeline(
+        SimpleImputer(strategy="constant", fill_value="missing", keep_empty_features=True),
+        OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=40, sparse_output=False),
+    )
+    return ColumnTransformer(
+        [("numeric", numbers, numeric), ("categorical", categories, categorical)]
+    )

@@ -1,1 +1,0 @@
-"""Judge: policy and evidence in, verdict out."""

@@ -1,1 +1,0 @@
-"""Statistics: pure functions from aggregates to numbers. Nothing here judges."""

@@ -1,1 +1,0 @@
-"""The page for people: it reads records and judges nothing."""

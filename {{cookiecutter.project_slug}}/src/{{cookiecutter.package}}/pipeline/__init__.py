@@ -1,1 +1,0 @@
-"""The line: one module per DVC stage, named as in `dvc.yaml`."""

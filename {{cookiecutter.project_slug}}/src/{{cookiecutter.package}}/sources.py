@@ -1,0 +1,23 @@
+"""Where tables come from, beyond the kinds that the engine reads (file, SQL, OpenML, synthetic).
+
+`conf/data` names a function of this module and its options:
+
+    source: {kind: team, function: from_folder, options: {folder: data/source}}
+
+A function returns one pandas table; what it reads has to be the same for everyone who runs it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def from_folder(folder: str) -> pd.DataFrame:
+    """Read every CSV file of a folder, in the order of their names, as one table."""
+    import pandas as pd
+
+    return pd.concat([pd.read_csv(path) for path in sorted(Path(folder).glob("*.csv"))])
