@@ -181,7 +181,10 @@ def bake(
     folder.mkdir(parents=True, exist_ok=True)
     done = cookiecutter(template, folder, answers)
     assert done.returncode == 0, done.stdout + done.stderr
-    return BakedProject(folder / answers.get("project_slug", "governed-model"), environment)
+    project = folder / answers.get("project_slug", "governed-model")
+    if environment is not None and (environment / "uv.lock").is_file():
+        shutil.copy(environment / "uv.lock", project / "uv.lock")  # as `uv run` would leave it
+    return BakedProject(project, environment)
 
 
 def copy_project(project: BakedProject, folder: Path, *leave_out: str) -> BakedProject:

@@ -500,7 +500,7 @@ def monitored(
     return str(caught.value)
 
 
-MONITOR = "monitoring.monitor"
+MONITOR = "governed_ml.monitoring.monitor"
 ADDRESS = "postgresql://m:s3%40ret@[db/x"
 DOWN = f"data.source: the database does not answer the query: {ADDRESS}, s3%40ret, s3@ret"
 
