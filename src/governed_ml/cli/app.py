@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.cli import github, registry, release, workflow
+from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
 from governed_ml.cli.data import contract, page, predict, schemas
 from governed_ml.cli.drill import drill
@@ -15,7 +15,6 @@ from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
 from governed_ml.cli.retrain import retrain
-from governed_ml.cli.template import template
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.doctor.report import doctor
 from governed_ml.github import workflow_output
@@ -31,7 +30,6 @@ app.add_typer(contract, name="contract", no_args_is_help=True)
 app.add_typer(ledger, name="ledger", no_args_is_help=True)
 app.add_typer(lineage, name="lineage", no_args_is_help=True)
 app.add_typer(retrain, name="retrain", no_args_is_help=True)
-app.add_typer(template, name="template", no_args_is_help=True)
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
@@ -40,6 +38,7 @@ app.command()(page)
 app.command()(predict)
 app.command()(schemas)
 registry.add(app)
+engine.add(app)
 github.add(app)
 release.add(app)
 workflow.add(app)

@@ -159,7 +159,7 @@ def _database(uri: str) -> str:
 
 def template(base: Path) -> Iterator[Row]:
     """Which version of the template is this, and is there a newer one?"""
-    from governed_ml.scaffold.template import origin
+    from governed_ml.scaffold.origin import origin
 
     try:
         known = origin(base)
@@ -173,7 +173,7 @@ def template(base: Path) -> Iterator[Row]:
         yield Row("template", NOTE, f"{here}; {known.template} does not say what is newest")
     elif said.split()[0] != known.commit:
         yield Row(
-            "template", NOTE, f"{here}; there is a newer one: `uv run governance template update`"
+            "template", NOTE, f"{here}; there is a newer one: `uv run --group tools governance update`"
         )
     else:
         yield Row("template", OK, f"{here}, the newest")

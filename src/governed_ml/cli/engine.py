@@ -1,35 +1,61 @@
-"""`governance template`: whether the template's files are as it has them, and their update."""
+"""`governance update` and `governance engine`: newer generated files, another engine."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-template = typer.Typer(help="The template's own files: compare, update, propose an update.")
+from governed_ml.core.problem import Problem
+
+engine = typer.Typer(help="The engine that this project is pinned to.")
+template = typer.Typer(help="What the workflow template-update runs.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@template.command()
-def verify(as_json: Json = False) -> None:
-    """Compare with the template: exit 0 the same, 1 a file differs, 2 it could not be fetched."""
+@engine.callback()
+def group() -> None:
+    """The engine that this project is pinned to."""
+
+
+@engine.command()
+def source(
+    git: Annotated[str, typer.Option(help="A repository: URL[@TAG or commit].")] = "",
+    index: Annotated[str, typer.Option(help="A package index: URL.")] = "",
+    wheel: Annotated[Path | None, typer.Option(help="A wheel in this repository.")] = None,
+    path: Annotated[Path | None, typer.Option(help="A folder; cannot register.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Get the engine from somewhere else, and lock it: pyproject.toml and uv.lock, or neither."""
     from governed_ml.core.files import root
-    from governed_ml.scaffold.template import verify as verified
+    from governed_ml.scaffold import pin
+    from governed_ml.scaffold import source as sources
 
-    known, found, told = verified(root())
-    values: dict[str, Any] = {"template": known.template, "commit": known.commit, "declared": told}
-    _tell(as_json, found, f"the governed files are those of {_at(known.commit)}", **values)
+    if sum(map(bool, (git, index, wheel, path))) != 1:
+        raise Problem("give one of --git, --index, --wheel and --path")
+    base, comment = root(), ""
+    if git:
+        wanted, comment = sources.by_commit(base, git)
+    elif index:
+        wanted = {"index": pin.ENGINE}
+    elif wheel:
+        wanted = sources.by_file(base, wheel, wheel=True)
+    else:
+        wanted = sources.by_file(base, path or Path(), wheel=False)
+    sources.move(base, wanted, index, comment)
+    line = f"the engine comes from {index or pin.described(wanted)}; commit pyproject.toml and uv.lock"
+    if path:
+        line += "\nnote: a folder can change at any time: a project with this engine cannot register"
+    print(json.dumps(wanted) if as_json else line)
 
 
-@template.command()
 def update(
     patch: Annotated[Path | None, typer.Option(help="Write what changed to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take over what changed in the template: exit 1 if something has to be mended by hand."""
+    """Take over what changed in the template, engine included: exit 1 for conflicts."""
     from governed_ml.core.files import root, write_bytes
     from governed_ml.core.repository import patch as patched
     from governed_ml.core.terminal import say
@@ -37,7 +63,7 @@ def update(
     from governed_ml.scaffold import update as updating
 
     base = root()
-    done, found, told = updating.update(base, say)
+    done = updating.update(base, say)
     values: dict[str, Any] = {"changed": bool(done.files), "workflows": bool(done.workflows)}
     for name, value in values.items():
         output(name, str(value).lower())
@@ -48,19 +74,18 @@ def update(
     if done.files and patch:
         write_bytes(patch.absolute(), patched(base))
     values |= {"before": done.before, "commit": done.commit, "files": done.files}
-    values |= {"declared": told}
     line = f"nothing to do: the project is at {_at(done.commit)}"
     if done.files:
         parts = f"{len(done.files)} files changed, {len(done.workflows)} of them workflows"
         line = f"updated to {_at(done.commit)}: {parts}; look at `git diff HEAD`, then commit"
-    _tell(as_json, found, line, **values)
+    _tell(as_json, done.conflicts, line, **values)
 
 
 @template.command()
 def preflight(as_json: Json = False) -> None:
     """Check the environment that keeps the token: exit 0 guarded, 1 not, 2 could not ask."""
     from governed_ml.core.files import root
-    from governed_ml.scaffold.propose import ENVIRONMENT, doubts
+    from governed_ml.github.template_proposal import ENVIRONMENT, doubts
 
     found = [f"environment {ENVIRONMENT}: {one}" for one in doubts(root())]
     _tell(as_json, found, f"the environment {ENVIRONMENT} is guarded")
@@ -68,14 +93,14 @@ def preflight(as_json: Json = False) -> None:
 
 @template.command()
 def propose(
-    patch: Annotated[Path, typer.Argument(help="What `update --patch` wrote.")],
+    patch: Annotated[Path, typer.Argument(help="What `governance update --patch` wrote.")],
     as_json: Json = False,
 ) -> None:
     """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN: all or nothing."""
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
+    from governed_ml.github.template_proposal import propose as proposed
     from governed_ml.github.workflow_output import output, summary
-    from governed_ml.scaffold.propose import propose as proposed
 
     change, number, url = proposed(root(), patch.absolute(), say)
     output("pull", str(number))
@@ -89,17 +114,20 @@ def _at(commit: str) -> str:
 
 
 def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
-    """Say what was found, a line each, and exit 1; or that all is well; and what is declared."""
+    """Print what was found, a line each, and exit 1; or that all is well."""
     from governed_ml.github.workflow_output import annotate
-
-    for one in values.get("declared", []):
-        print(one, file=sys.stderr)
-        annotate("warning", one, file=one.partition(":")[0], title="declared")
 
     if as_json:
         print(json.dumps(values | {"found": found}, sort_keys=True, ensure_ascii=False))
     else:
         print("\n".join(found or [line]))
     for one in found:
-        annotate("error", one, file=one.partition(":")[0], title="not as the template has it")
+        annotate("error", one, file=one.partition(":")[0], title="template update")
     raise typer.Exit(1 if found else 0)
+
+
+def add(app: typer.Typer) -> None:
+    """Make these commands of an application."""
+    app.command()(update)
+    app.add_typer(engine, name="engine", no_args_is_help=True)
+    app.add_typer(template, name="template", no_args_is_help=True)
