@@ -45,10 +45,13 @@ def source(
     else:
         wanted = sources.by_file(base, path or Path(), wheel=False)
     sources.move(base, wanted, index, comment)
-    line = f"the engine comes from {index or pin.described(wanted)}; commit pyproject.toml and uv.lock"
+    if as_json:
+        print(json.dumps(wanted))
+        return
+    where = index or pin.described(wanted)
+    print(f"the engine comes from {where}; commit pyproject.toml and uv.lock")
     if path:
-        line += "\nnote: a folder can change at any time: a project with this engine cannot register"
-    print(json.dumps(wanted) if as_json else line)
+        print("note: a folder can change at any time: a project with this engine cannot register")
 
 
 def update(

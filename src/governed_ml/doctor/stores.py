@@ -172,8 +172,7 @@ def template(base: Path) -> Iterator[Row]:
     if code or not said.strip():
         yield Row("template", NOTE, f"{here}; {known.template} does not say what is newest")
     elif said.split()[0] != known.commit:
-        yield Row(
-            "template", NOTE, f"{here}; there is a newer one: `uv run --group tools governance update`"
-        )
+        newer = "there is a newer one: `uv run --group tools governance update`"
+        yield Row("template", NOTE, f"{here}; {newer}")
     else:
         yield Row("template", OK, f"{here}, the newest")

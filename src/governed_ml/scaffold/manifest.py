@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
+from governed_ml.scaffold.stages import changed_keys, written_by_the_engine
 
 STATE = ".cruft.json"
 METADATA = "pyproject.toml"
@@ -25,9 +26,7 @@ PIPELINE = "dvc.yaml"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = ".github/workflows/"
 REQUIRED = ("decision", "policy")  # the checks that a merge waits for
-SOURCE = "data/source"  # what the pipeline starts from: a stage of the team's may make it
 PACKAGE = "<package>"  # stands for the team's package in the manifest's stages
-KEPT = ("desc", "meta")  # keys of a stage that change nothing
 
 Read = Callable[[str], bytes | None]
 """Path → content, None of what is not there."""
@@ -87,11 +86,7 @@ def commit_tree(base: Path, commit: str) -> tuple[list[str], Read]:
 
 def outside(names: list[str], read: Read) -> list[Outside]:
     """Return everything governed that this engine's template does not have so."""
-    return [
-        *_files(names, read),
-        *_hooks(read),
-        *_stages(names, read),
-    ]
+    return [*_files(names, read), *_hooks(read), *_stages(names, read)]
 
 
 def sha256(content: bytes) -> str:
@@ -131,7 +126,8 @@ def _mapping(text: bytes | str, where: str) -> dict[str, Any]:
     try:
         whole: Any = yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
-        raise Problem(f"{where} is not readable YAML ({first_line(error, 100)}): {FIX}", 1) from error
+        said = first_line(error, 100)
+        raise Problem(f"{where} is not readable YAML ({said}): {FIX}", 1) from error
     if not isinstance(whole, dict):
         raise Problem(f"{where} is empty: {FIX}", 1)
     return whole
@@ -200,67 +196,15 @@ def _stages(names: list[str], read: Read) -> Iterator[Outside]:
         own = found.get(name)
         if own is None:
             yield Outside(PIPELINE, name, "is missing", FIX, "")
-        elif keys := _different(own, stage):
-            reason = f"{', '.join(keys)} not as the template has it"
+        elif keys := changed_keys(own, stage):
+            reason = f"is not as the template has it: {', '.join(keys)}"
             yield Outside(PIPELINE, name, reason, FIX, digest_of(own))
     theirs = {(PIPELINE, name): one for name, one in found.items() if name not in wanted}
     for place in (name for name in names if name.endswith(f"/{PIPELINE}")):
         theirs |= {(place, name): one for name, one in stages_of(read(place) or b"", place).items()}
     for (place, name), stage in theirs.items():
-        for path in paths(stage, *OUTS, folder=posixpath.dirname(place)):
-            if what := _touches(path, wanted):
-                fix = "let it write another path"
-                yield Outside(place, name, f"writes {path}: {what}", fix, digest_of(stage))
-                break
-
-
-OUTS = ("outs", "metrics", "plots", "outs_no_cache", "outs_persist")
-
-
-def paths(stage: dict[str, Any], *keys: str, folder: str = "") -> Iterator[str]:
-    """Return the paths that a stage names under some keys; of a templated one, its folder."""
-    inner = stage.get("do")
-    body: dict[str, Any] = inner if isinstance(inner, dict) else stage
-    folder = posixpath.join(folder, str(body.get("wdir", "")))
-    for key in keys:
-        listed = body.get(key) or []
-        for one in listed if isinstance(listed, list) else [listed]:
-            path = str(next(iter(one)) if isinstance(one, dict) and one else one)
-            fixed, template, _ = path.partition("${")
-            path = f"{posixpath.dirname(fixed)}/" if template else path
-            yield posixpath.normpath(posixpath.join(folder, path))
-
-
-def _touches(path: str, wanted: dict[str, dict[str, Any]]) -> str:
-    """Return which engine's stage writes or reads a path, or what lies in or above it."""
-    if "${" in path or path.startswith(("..", "/")):
-        return "a path that cannot be compared"
-    if _overlap(path, SOURCE) and path != ".":
-        return "" if path == SOURCE or path.startswith(f"{SOURCE}/") else f"{SOURCE} lies in it"
-    for name, stage in wanted.items():
-        if any(_overlap(path, one) for one in paths(stage, *OUTS)):
-            return f"the engine's stage {name} writes there"
-        if any(_overlap(path, one) for one in paths(stage, "deps")):
-            return f"the engine's stage {name} reads it"
-    return ""
-
-
-def _overlap(one: str, two: str) -> bool:
-    return one == two or "." in (one, two) or f"{one}/".startswith(f"{two}/") or f"{two}/".startswith(f"{one}/")
-
-
-def _different(own: dict[str, Any], stage: dict[str, Any]) -> list[str]:
-    """Return the keys in which two stages differ; the order of a list does not count."""
-    keys = sorted((own.keys() | stage.keys()) - set(KEPT))
-    return [key for key in keys if _plain(own.get(key)) != _plain(stage.get(key))]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return sorted(json.dumps(_plain(one), sort_keys=True, default=str) for one in value)
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return value
+        if why := written_by_the_engine(stage, posixpath.dirname(place), wanted):
+            yield Outside(place, name, why, "let it write another path", digest_of(stage))
 
 
 def _package(read: Read) -> str:

@@ -34,7 +34,8 @@ def metadata(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except ValueError as error:
-        raise Problem(f"{METADATA} is not readable TOML ({first_line(error, 100)}): fix it") from error
+        said = first_line(error, 100)
+        raise Problem(f"{METADATA} is not readable TOML ({said}): fix it") from error
 
 
 def described(found: Source) -> str:
@@ -63,8 +64,9 @@ def rewritten(text: str, wanted: Source, index: str = "", comment: str = "") -> 
             f"write `{line}` there"
         )
     if index:
-        block = f'[[tool.uv.index]]\nname = "{ENGINE}"\nurl = {json.dumps(index)}\nexplicit = true\n\n'
-        made = made.replace(SOURCES, block + SOURCES, 1)
+        block = ("[[tool.uv.index]]", f'name = "{ENGINE}"', f"url = {json.dumps(index)}")
+        text = "\n".join((*block, "explicit = true\n\n"))
+        made = made.replace(SOURCES, text + SOURCES, 1)
     return made
 
 

@@ -68,7 +68,8 @@ def locked(text: str) -> dict[str, Package]:
         for entry in entries:
             found.setdefault(str(entry["name"]), []).append(entry)
     except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{LOCK} cannot be read ({first_line(error, 100)}): run `uv lock`", 1) from error
+        said = first_line(error, 100)
+        raise Problem(f"{LOCK} cannot be read ({said}): run `uv lock`", 1) from error
     return {name: _package(many) for name, many in found.items()}
 
 
@@ -78,7 +79,7 @@ def _package(entries: list[dict[str, Any]]) -> Package:
         for one in [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]:
             place = str(one.get("url") or one.get("path") or one.get("filename"))
             files[place] = str(one.get("hash", ""))
-    sources = {f"{kind} {where}" for one in entries for kind, where in one.get("source", {}).items()}
+    sources = {f"{kind} {at}" for one in entries for kind, at in one.get("source", {}).items()}
     versions = {str(one.get("version", "")) for one in entries}
     return Package(tuple(sorted(versions)), tuple(sorted(sources)), files)
 
@@ -118,7 +119,7 @@ def _entry(one: Supply) -> Package | None:
 def _lock(
     old: dict[str, Package] | None, new: dict[str, Package] | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield packages that come from elsewhere than the base's lock gets packages from."""
+    """Yield packages that come from elsewhere than the base's lock gets its packages from."""
     if new is None:
         if old is not None:
             yield LOCK, "is gone: nothing says which packages are installed"
@@ -132,19 +133,25 @@ def _lock(
         hosts |= {_host(address), *HOSTS.get(address, ())}
     for name in sorted(new.keys() - {pin.ENGINE}):
         before, now = known.get(name), new[name]
-        if before is None and any(one.startswith(("virtual ", "editable ")) for one in now.sources):
-            continue  # the project itself, named anew
-        fresh = [one for one in now.sources if one not in (before.sources if before else registries)]
-        moved = {_host(place) for place in now.files} - hosts
-        again = [p for p in now.files if before and before.files.get(p, now.files[p]) != now.files[p]]
-        names = {_name(place): digest for place, digest in (before.files if before else {}).items()}
-        other = [p for p, digest in now.files.items() if names.get(_name(p), digest) != digest]
-        if fresh:
-            yield f"{LOCK} {name}", f"{_listed(before.sources if before else ())} → {_listed(now.sources)}"
-        elif moved:
+        if before is None and _is_project(now):
+            continue  # under another name than before
+        if not set(now.sources) <= (set(before.sources) if before else registries):
+            was = _listed(before.sources) if before else "nothing"
+            yield f"{LOCK} {name}", f"{was} → {_listed(now.sources)}"
+        elif moved := {_host(place) for place in now.files} - hosts:
             yield f"{LOCK} {name}", f"its files come from {_listed(sorted(moved))}"
-        elif again or other:
-            yield f"{LOCK} {name}", f"{_name((again or other)[0])} has another hash"
+        elif before and (other := _rehashed(before, now)):
+            yield f"{LOCK} {name}", f"{other} has another hash"
+
+
+def _rehashed(before: Package, now: Package) -> str:
+    """Return a file that has the same name and another hash; empty if there is none."""
+    names = {_name(place): digest for place, digest in before.files.items()}
+    return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), "")
+
+
+def _is_project(package: Package) -> bool:
+    return all(one.startswith(("virtual .", "editable .")) for one in package.sources)
 
 
 def _registry(source: str) -> bool:

@@ -77,8 +77,9 @@ def lock(base: Path) -> None:
     done = subprocess.run([uv, "lock"], cwd=base, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line.strip(" ×╰─▶│├╭╮╯") for line in done.stderr.splitlines()]
-        said = next((line for line in reversed(lines) if line), "it said nothing")
-        raise Problem(f"`uv lock` failed ({first_line(ValueError(said), 200)}): nothing was changed")
+        last = next((line for line in reversed(lines) if line), "it said nothing")
+        said = first_line(ValueError(last), 200)
+        raise Problem(f"`uv lock` failed ({said}): nothing was changed")
 
 
 def _move_pin(base: Path, commit: str) -> None:
