@@ -143,14 +143,15 @@ def _files(names: list[str], read: Read) -> Iterator[Outside]:
             yield Outside(name, "", "is not as this engine's template has it", FIX, digest)
     folders = tuple({f"{posixpath.dirname(name)}/" for name in known})
     for name in sorted(set(names) - known.keys()):
-        if name.startswith(folders):
-            digest = sha256(read(name) or b"")
-            if name.startswith(WORKFLOWS) and not (why := _stands_in(name, read)):
-                reason = "is a workflow that is not the template's"
-                yield Outside(name, "", reason, "have the risk owner review it", digest, False)
-            else:
-                why = why if name.startswith(WORKFLOWS) else "is not the template's"
-                yield Outside(name, "", why, f"`git rm --cached {name}`", digest)
+        if not name.startswith(folders):
+            continue
+        digest, workflow = sha256(read(name) or b""), name.startswith(WORKFLOWS)
+        why = _stands_in(name, read) if workflow else "is not the template's"
+        if why:
+            yield Outside(name, "", why, f"`git rm --cached {name}`", digest)
+        else:
+            reason = "is a workflow that is not the template's"
+            yield Outside(name, "", reason, "have the risk owner review it", digest, False)
 
 
 def _stands_in(name: str, read: Read) -> str:

@@ -1,4 +1,4 @@
-"""Faults in committed files: the gate's own code, notebooks, secrets, hygiene.
+"""Faults in committed files: generated files, notebooks, secrets, hygiene.
 
 Each is what `governance check NAME` looks for, hook or no hook, in all its variants at once.
 """
@@ -10,7 +10,9 @@ from typing import Any
 
 from governed_ml.core.repository import git
 from governed_ml.drill.fault import Fault, Sign
-from governed_ml.drill.scratch import PACKAGE, Scratch
+from governed_ml.drill.scratch import Scratch
+
+WORKFLOW = ".github/workflows/governance.yml"
 
 AWS = "key: AK~IAIOSFODNN7EXAMPLA\n"
 RANDOM = "c3VwZXIgbG9uZy~BzdHJpbmcgc2hvdWxkIGNhdXNl/Wx+9Qz"
@@ -54,23 +56,29 @@ CELLS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def governed(scratch: Scratch) -> Sign:
-    """Edit the gate's own code, add to it, take of it away, let another program be called so."""
-    source, schema = f"src/{PACKAGE}/governance", "governance/schemas/decision.json"
-    edited = (scratch.project / f"{source}/policy.py").read_bytes() + b"\n# nobody will notice\n"
-    asked = (scratch.project / "pyproject.toml").read_bytes()
-    asked = asked.replace(b"\n[project.scripts]\n", b'\n[project.scripts]\ndrill = "drill:main"\n')
-    (scratch.project / schema).unlink()
-    scratch.plant({"pyproject.toml": asked})
-    sign = scratch.plant_each(
+def generated(scratch: Scratch) -> Sign:
+    """Edit a workflow, a hook and a stage of the template's; add a job that poses as the gate."""
+    stages = (scratch.project / "dvc.yaml").read_bytes()
+    hooks = (scratch.project / ".pre-commit-config.yaml").read_bytes()
+    judge = (scratch.project / WORKFLOW).read_bytes()
+    poser = (
+        "on: push\njobs:\n  easy:\n    name: decision\n    runs-on: ubuntu-latest\n    steps: []\n"
+    )
+    return scratch.plant_each(
         "",
         {
-            f"{source}/policy.py": (edited, "was changed"),
-            f"{source}/drill.py": ('"""Ours."""\n', "is not the template's"),
+            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "is not as this engine's"),
+            ".github/workflows/drill.yml": (poser, "has a job that reports as 'decision'"),
+            ".pre-commit-config.yaml": (
+                hooks.replace(b"governance check lineage", b"echo"),
+                "lineage is not as the template has it",
+            ),
+            "dvc.yaml": (
+                stages.replace(b"cmd: governance stage fairness", b"cmd: echo fair"),
+                "fairness is not as the template has it: cmd",
+            ),
         },
     )
-    gone, key = rf"{schema}: is missing", r"pyproject\.toml: \[project\.scripts\] is not as"
-    return Sign((*sign.each, gone, key))
 
 
 def notebook(scratch: Scratch) -> Sign:
@@ -105,11 +113,11 @@ def hygiene(scratch: Scratch) -> Sign:
 def removed(scratch: Scratch) -> Sign:
     """Only take files away: no hook runs for a file that is not there any more."""
     contract = scratch.params().data.contract
-    schema, evidence = "governance/schemas/decision.json", "reports/evidence/drift.json"
-    git(scratch.project, "rm", "--quiet", "--force", "--", contract, schema, evidence)
+    evidence = "reports/evidence/drift.json"
+    git(scratch.project, "rm", "--quiet", "--force", "--", contract, WORKFLOW, evidence)
     return Sign(
         (
-            rf"{schema}: is missing, and it is the template's",
+            rf"{WORKFLOW}: is missing",
             rf"{evidence}: is missing, and drift wrote it",
             r"^note: loosened: validate\.contract",
         )
@@ -118,7 +126,7 @@ def removed(scratch: Scratch) -> Sign:
 
 FAULTS = (
     Fault(
-        "governed-file", "the gate's code was edited", (40,), ("check", "governed-files"), governed
+        "generated-file", "a gate's workflow was edited", (40,), ("check", "scaffold"), generated
     ),
     Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
     Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),
