@@ -3,6 +3,7 @@
 python tasks.py demo [DIR]        generate a default project, run its line to a decision
 python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
+python tasks.py manifest          write which generated files the engine accepts (--release: keep these for good)
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 """
 
@@ -89,7 +90,9 @@ def demo(folder: str = "governed-model") -> int:
     answers = [f"project_slug={project.name}", f"python_version={version[0]}.{version[1]}"]
     options = ["--no-input", "--default-config", "--output-dir", str(project.parent)]
     say(f"1/2 Generating {project} ...")
-    code = run([*uv_run("--only-group", "generate"), "cookiecutter", str(ROOT), *options, *answers], ROOT)
+    code = run(
+        [*uv_run("--only-group", "generate"), "cookiecutter", str(ROOT), *options, *answers], ROOT
+    )
     if code:
         return code
     say("2/2 Running its line; the first time uv fetches what it needs ...")
@@ -131,9 +134,15 @@ def bench(*arguments: str) -> int:
     return run([*uv_run(*TEST), "python", script, *arguments], ROOT, UV=find_uv())
 
 
+def manifest(*arguments: str) -> int:
+    """Write src/governed_ml/scaffold/manifest.json from the template."""
+    script = str(ROOT / "tests" / "helpers" / "scaffold_manifest.py")
+    return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
-    verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench}
+    verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench, "manifest": manifest}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (

@@ -88,7 +88,7 @@ def engine(address, commit, directory):
         local = Path(address).is_dir()
         tag = tag_of(folder, commit)
         where = Path(address).resolve().as_uri() if local else address
-        return table(git=where, rev=commit) + (f"  # {tag}" if tag else "")
+        return table(git=where, rev=commit) + (f" # {tag}" if tag else "")
     if folder is None:
         raise RuntimeError("the template's folder was not found, and its commit is unknown")
     if ANSWERS["_template"].lower().endswith(".zip"):
