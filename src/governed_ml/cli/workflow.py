@@ -100,7 +100,7 @@ def diff(
     pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what changed in the policy; exit 1 if it was loosened and its owner has not approved."""
+    """Show what changed in policy, engine and generated files; exit 1 if loosened without approval."""
     from governed_ml.core.repository import git, head, protected
     from governed_ml.github import policy_diff as diffs
     from governed_ml.github.event import base_commit, payload, pull_number
@@ -113,9 +113,11 @@ def diff(
     if since is None:
         tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
         return
-    changes = diffs.compare(diffs.at(folder, since), diffs.at(folder, head(folder)))
+    old, new = diffs.at(folder, since), diffs.at(folder, head(folder))
+    changes = diffs.compare(old, new)
     loosened = [one for one in changes if one.kind == "loosened"]
     _show(changes, since, loosened)
+    diffs.require_published(folder, old, new)
     number = pull if pull is not None else pull_number(event)
     who = None
     if loosened and number is not None:

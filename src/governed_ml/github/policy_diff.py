@@ -19,6 +19,8 @@ from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people
 from governed_ml.policy.rules import fewer_approvals, gentler, laxer, weaker_than
 from governed_ml.scaffold.manifest import Outside, commit_tree, outside, working_tree
+from governed_ml.scaffold.origin import fetched
+from governed_ml.scaffold.origin import require_published as published
 from governed_ml.scaffold.supply import Supply, differences, supply
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
@@ -80,6 +82,17 @@ def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
         raise Problem(
             f"{params.data.contract} of {where} is no suite: {first_line(error, 80)}"
         ) from error
+
+
+def require_published(base: Path, old: State, new: State) -> None:
+    """Refuse a moved pin whose commit is on no branch or tag of its repository.
+
+    A repository on GitHub serves the commits of every fork, and uv installs them.
+    """
+    address, commit = new.supply.source.get("git"), new.supply.source.get("rev")
+    if address and commit and new.supply.source != old.supply.source:
+        with fetched(base, str(address)) as copy:
+            published(copy, str(address), str(commit))
 
 
 def compare(old: State, new: State) -> list[Change]:
