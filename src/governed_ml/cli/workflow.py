@@ -100,7 +100,7 @@ def diff(
     pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what changed in policy, engine and generated files; exit 1 if loosened without approval."""
+    """Show what changed in policy, engine and workflows; exit 1 if loosened without approval."""
     from governed_ml.core.repository import git, head, protected
     from governed_ml.github import policy_diff as diffs
     from governed_ml.github.event import base_commit, payload, pull_number

@@ -54,7 +54,8 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         (
             {"pyproject.toml": PYPROJECT.replace(TEMPLATE, "https://example.org/fork")},
             {
-                "engine.source": f"{TEMPLATE} at {COMMIT[:12]} → https://example.org/fork at {'a' * 12}"
+                "engine.source": f"{TEMPLATE} at {COMMIT[:12]} → https://example.org/fork at "
+                f"{COMMIT[:12]}"
             },
         ),
         (
