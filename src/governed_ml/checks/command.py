@@ -10,7 +10,7 @@ from pathlib import Path
 
 from governed_ml.checks.run import CHECKS, look
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.quiet import quiet
+from governed_ml.core.process_settings import quiet
 
 
 def main(words: list[str]) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from governed_ml.checks.finding import Finding
-from governed_ml.checks.lineage.values import Members, differences
+from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.core.composition import CONF, GROUPS, compose
 from governed_ml.core.config import Params, read_raw
 from governed_ml.core.problem import Problem

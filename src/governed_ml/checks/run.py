@@ -17,7 +17,7 @@ MODULES = {
     "data-in-git": f"{HOME}.files.data_in_git",
     "governed-files": f"{HOME}.governed_files",
     "hygiene": f"{HOME}.files.hygiene",
-    "lineage": f"{HOME}.lineage.lineage",
+    "lineage": f"{HOME}.lineage.agreement",
     "notebooks": f"{HOME}.files.notebooks",
     "pii": f"{HOME}.identifiers.pii",
     "pushed": f"{HOME}.pushed",

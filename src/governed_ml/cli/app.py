@@ -92,7 +92,7 @@ def gate(
 
 def main() -> None:
     """Run a command; every error is one line and an exit code."""
-    from governed_ml.core.quiet import quiet
+    from governed_ml.core.process_settings import quiet
 
     quiet()
     try:

@@ -33,8 +33,8 @@ def monitor(
     With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
     """
     from governed_ml.cli.registry import door
+    from governed_ml.monitoring.feeds import feed_of
     from governed_ml.monitoring.monitor import monitor as monitored
-    from governed_ml.monitoring.reading import feed_of
 
     batch, registry = batch.absolute() if batch else None, None
     try:

@@ -50,7 +50,7 @@ def doctor(
 
 def examine(base: Path) -> list[Row]:
     """Return all rows; what may have to wait for an answer waits beside the others."""
-    from governed_ml.doctor import looks as looks
+    from governed_ml.doctor import diagnoses as looks
     from governed_ml.doctor import stores as stores
 
     if attempt(base, "rev-parse", "--git-dir").returncode:

@@ -79,7 +79,7 @@ def git_remote(base: Path) -> Iterator[Row]:
 
 def dvc(base: Path) -> Iterator[Row]:
     """Is DVC there, and a remote that answers and that others reach?"""
-    from governed_ml.core.remotes import remote_url, shared_remote
+    from governed_ml.core.shared_stores import remote_url, shared_remote
 
     try:
         yield Row("DVC", OK, version("dvc"))

@@ -27,7 +27,7 @@ from governed_ml.drill.faults import (
     workflows,
 )
 from governed_ml.drill.scratch import Scratch
-from governed_ml.drill.states import enter, judge
+from governed_ml.drill.starting_states import enter, judge
 
 FILES = (
     *(files, tables, workflows, people, config),

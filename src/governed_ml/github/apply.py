@@ -16,8 +16,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, content
 from governed_ml.github import settings as settings
 from governed_ml.github.client import Refused
+from governed_ml.github.current_settings import ADMIN, CODEOWNERS, Hub, opened
 from governed_ml.github.settings import Becomes, Values, Wanted, differences
-from governed_ml.github.state import ADMIN, CODEOWNERS, Hub, opened
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.storage import BRANCH
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from governed_ml.core import tables
-from governed_ml.lineage.records import Line
+from governed_ml.lineage.pipeline_records import Line
 
 SAME, CHANGED = "IDENTITY", "TRANSFORMATION"
 PARTS = {

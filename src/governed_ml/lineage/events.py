@@ -18,8 +18,8 @@ from openlineage.client.serde import Serde
 
 from governed_ml.core.files import digest_of
 from governed_ml.lineage.columns import mapped, place, schema
-from governed_ml.lineage.origin import Origin, escaped
-from governed_ml.lineage.records import Line, Step
+from governed_ml.lineage.git_origin import Origin, escaped
+from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.policy.decision import RuleResult
 
 START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL

@@ -18,7 +18,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
-from governed_ml.lineage.records import INSIDE, Line, read
+from governed_ml.lineage.pipeline_records import INSIDE, Line, read
 from governed_ml.lineage.show import chosen, known, registered
 from governed_ml.policy.decision import PATH
 from governed_ml.policy.gate import recheck

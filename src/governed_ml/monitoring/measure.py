@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Attribute, ColumnDrift
 from governed_ml.core.config import Data, Monitoring
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.measures import fairness, group_error, performance
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.levels import expected
@@ -25,7 +25,7 @@ from governed_ml.policy.rules import Scope
 if TYPE_CHECKING:
     import pandas as pd
 
-    from governed_ml.core.bodies import DriftBody
+    from governed_ml.core.evidence_bodies import DriftBody
     from governed_ml.monitoring.rows import Part
 
 PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them

@@ -13,9 +13,7 @@ from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.storage import now, read
-from governed_ml.monitoring.history import Latest, keep
-from governed_ml.monitoring.levels import Judged, Level, Said, due, windows_of
-from governed_ml.monitoring.past import (
+from governed_ml.monitoring.earlier_windows import (
     lapse,
     logged_until,
     measured,
@@ -23,6 +21,8 @@ from governed_ml.monitoring.past import (
     tells_more,
     windows,
 )
+from governed_ml.monitoring.history import Latest, keep
+from governed_ml.monitoring.levels import Judged, Level, Said, due, windows_of
 from governed_ml.monitoring.window import Asked, Window, look
 from governed_ml.pipeline.scoring import Origin
 from governed_ml.policy.decision import RuleResult

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core import model_file
 from governed_ml.core.config import Data, Feed, Monitor
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring.reading import KEYS, SERVED, Rows, joined, read, target_of
+from governed_ml.monitoring.feeds import KEYS, SERVED, Rows, joined, read, target_of
 from governed_ml.pipeline.data.batch import as_trained
 from governed_ml.pipeline.data.columns import groups_of
 from governed_ml.pipeline.scoring import LOG, Origin, scored

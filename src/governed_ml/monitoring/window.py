@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from governed_ml.core.bodies import Attribute, ColumnDrift
 from governed_ml.core.config import Closed, Feed, Monitor, Monitoring
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.monitoring import measure
+from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
-from governed_ml.monitoring.reading import SERVED, name_of
 from governed_ml.monitoring.rows import Given, body, complete, gather
 from governed_ml.pipeline.scoring import Origin
 from governed_ml.policy.rules import Scope

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from governed_ml.ledger.chain import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
-from governed_ml.page import marks
+from governed_ml.page import svg
 from governed_ml.page.records import LATEST, Latest, Records
 from governed_ml.page.views import Cut, Row, cut, most_drifted
 
@@ -105,7 +105,7 @@ def _trend(name: str, values: list[float | None]) -> tuple[str, Markup]:
             f"{name} over {len(values)} windows: first {known[0]:.4g}, last {known[-1]:.4g}, "
             f"lowest {min(known):.4g}, highest {max(known):.4g}"
         )
-    return name, marks.trend(values, said)
+    return name, svg.trend(values, said)
 
 
 def approvals(entries: Sequence[Entry]) -> Cut:

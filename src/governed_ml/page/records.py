@@ -11,17 +11,17 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
-from governed_ml.core.bodies import ColumnDrift
 from governed_ml.core.composition import CONF, compose
 from governed_ml.core.config import Params
 from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 from governed_ml.ledger import storage
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, trace
-from governed_ml.lineage import records, show
-from governed_ml.lineage.records import Line, Step
+from governed_ml.lineage import pipeline_records, show
+from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.registry.remeasure.recompute import folder_md5, locked
@@ -149,8 +149,8 @@ def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
 
 def _line(base: Path, project: str, running: str) -> Line:
     """Return the line; DVC locks a stage only after it has ended, so the running one is added."""
-    line = records.read(base, project)
-    declared = records.pipeline(base).get(running, {})
+    line = pipeline_records.read(base, project)
+    declared = pipeline_records.pipeline(base).get(running, {})
     if not running or running in line.steps or line.decision is None:
         return line
     inputs = dict.fromkeys(map(str, declared.get("deps", [])))

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from governed_ml.core.bodies import Attribute, ColumnDrift
 from governed_ml.core.config import Rule
 from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.lineage import graph as lineage_graph
-from governed_ml.page import marks
+from governed_ml.page import svg
 from governed_ml.page.records import Records
-from governed_ml.page.standing import Standing, standing
+from governed_ml.page.shown_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
 from governed_ml.policy.judge import number
 
@@ -134,9 +134,7 @@ def _rule(found: RuleResult, rule: Rule | None) -> Row:
     side = "above" if rule.bound == "at_most" else "below"
     named = (("warns", rule.warn), ("denies", rule.block))
     row["limits"] = [f"{what} {side} {number(one)}" for what, one in named if one is not None]
-    drawn = marks.limits(
-        found.value, found.interval, rule.warn, rule.block, rule.bound == "at_most"
-    )
+    drawn = svg.limits(found.value, found.interval, rule.warn, rule.block, rule.bound == "at_most")
     return row | {"mark": drawn}
 
 
@@ -162,28 +160,28 @@ def performance(records: Records) -> Row | None:
     }
 
 
-def _curve(points: list[marks.Point], regression: bool) -> Markup:
+def _curve(points: list[svg.Point], regression: bool) -> Markup:
     if regression:
         top = (max((x for x, _ in points), default=1.0), 1.0)
         half = next((x for x, y in points if y >= 0.5), top[0])
         said = f"Share of test rows within an absolute error; half of them within {half:.4g}"
         axes = ("absolute error (unit of the target)", "share of rows within it")
-        return marks.plot(points, axes, said, top=top, diagonal=False)
+        return svg.plot(points, axes, said, top=top, diagonal=False)
     axes = ("false positive rate", "true positive rate")
     best = max(points, key=lambda one: one[1] - one[0], default=(0.0, 0.0))
     said = (
         f"ROC curve of {len(points)} points; farthest from chance at {best[0]:.2f}, {best[1]:.2f}"
     )
-    return marks.plot(points, axes, said)
+    return svg.plot(points, axes, said)
 
 
-def _calibration(points: list[marks.Point], regression: bool) -> Markup:
+def _calibration(points: list[svg.Point], regression: bool) -> Markup:
     if not points:
         return Markup("")
     ends = [one for point in points for one in point]
     start, top = (min(ends), max(ends)) if regression else (0.0, 1.0)
     said = f"Predicted against observed mean in {len(points)} groups of equal size; table beside it"
-    return marks.plot(
+    return svg.plot(
         points,
         ("mean prediction", "mean observation"),
         said,
@@ -221,7 +219,7 @@ def _groups(attribute: Attribute, regression: bool) -> list[Row]:
             return Markup("")
         share = value / (max(map(abs, seen[rate])) or 1.0) if regression else value
         signed = min(seen[rate]) < 0
-        return marks.bar_of_sign(share, 70) if signed else marks.bar(share, width=70)
+        return svg.bar_of_sign(share, 70) if signed else svg.bar(share, width=70)
 
     return [
         {
@@ -286,7 +284,7 @@ def _distributions(column: ColumnDrift) -> Markup:
     )
     ends = (bins[0][0], bins[-1][0])
     short = tuple(one if len(one) < 22 else one[:21] + "…" for one in ends)
-    return marks.pairs(
+    return svg.pairs(
         [one for _, one, _ in bins], [one for _, _, one in bins], (short[0], short[1]), said
     )
 
@@ -297,7 +295,7 @@ def importance(records: Records) -> Cut:
     values = found.body.importance if found else {}
     ranked = sorted(values.items(), key=lambda one: -one[1])
     most = max([abs(value) for value in values.values()], default=0.0) or 1.0
-    return cut([(name, value, marks.bar(value / most, width=220)) for name, value in ranked])
+    return cut([(name, value, svg.bar(value / most, width=220)) for name, value in ranked])
 
 
 def graph(records: Records) -> Markup | str:

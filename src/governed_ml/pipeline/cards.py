@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from governed_ml.core.bodies import Attribute, Column
 from governed_ml.core.config import Closed, Data, Project
 from governed_ml.core.evidence import AnyEvidence, Finding, Metric
+from governed_ml.core.evidence_bodies import Attribute, Column
 
 Evidences = dict[str, AnyEvidence]
 

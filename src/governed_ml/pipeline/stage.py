@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import evidence, files, stage_code
-from governed_ml.core.bodies import Body
 from governed_ml.core.config import read_raw, select
 from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.quiet import quiet
+from governed_ml.core.process_settings import quiet
 
 _started = time.perf_counter()
 

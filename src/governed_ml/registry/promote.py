@@ -19,14 +19,14 @@ from governed_ml.policy.decision import Decision
 from governed_ml.registry import bundle
 from governed_ml.registry.approvals import Approval
 from governed_ml.registry.bundle import Checked, Statement
-from governed_ml.registry.record import record, settle, situation
-from governed_ml.registry.today import (
+from governed_ml.registry.current_rules import (
     judge_again,
     require_reviewed,
     sort_approvals,
     summary,
     why_denied,
 )
+from governed_ml.registry.record import record, settle, situation
 from governed_ml.registry.versions import RELEASES, Registry
 
 

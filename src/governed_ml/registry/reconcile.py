@@ -19,6 +19,8 @@ from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, fetch, last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import today
 from governed_ml.registry import bundle
+from governed_ml.registry.current_rules import sort_approvals
+from governed_ml.registry.promotion_proof import doubts
 from governed_ml.registry.record import (
     Unanchored,
     record,
@@ -28,9 +30,7 @@ from governed_ml.registry.record import (
     settle,
     situation,
 )
-from governed_ml.registry.today import sort_approvals
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
-from governed_ml.registry.vouch import doubts
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "commit": "commit"}  # fmt: skip

@@ -25,9 +25,9 @@ from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
 from governed_ml.registry import bundle, signing
 from governed_ml.registry.bundle import Statement
+from governed_ml.registry.current_rules import summary
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.remeasure.recompute import recompute
-from governed_ml.registry.today import summary
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 
 

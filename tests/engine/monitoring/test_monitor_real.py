@@ -18,7 +18,7 @@ from test_monitor_events import limit, monitor, windows, written
 from governed_ml.core import composition, config, evidence
 from governed_ml.core import tables as door
 from governed_ml.measures import binning
-from governed_ml.monitoring import levels, reading, reference, window
+from governed_ml.monitoring import levels, feeds, reference, window
 from governed_ml.pipeline import scoring as predict
 from governed_ml.pipeline.stages import drift as line
 from governed_ml.policy import rules
@@ -144,7 +144,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     for batch in (other, other.drop(columns="cnt")):
         path = project.path / "half.csv"
         batch.to_csv(path, index=False)
-        found = window.look(reading.feed_of(path), origin, asked)
+        found = window.look(feeds.feed_of(path), origin, asked)
         # Then nothing drifted, nothing asks for retraining; the drafted contract, whose ranges
         # are those of the first half, may be broken by a row
         verdicts = {rule.id: rule.verdict for rule in found.rules}

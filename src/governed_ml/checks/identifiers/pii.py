@@ -8,7 +8,7 @@ from pathlib import Path
 from governed_ml.checks.files.texts import read, text
 from governed_ml.checks.finding import Finding
 from governed_ml.checks.identifiers.allowances import allowed
-from governed_ml.checks.identifiers.identifiers import find, masked
+from governed_ml.checks.identifiers.detection import find, masked
 
 LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
 ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from governed_ml.checks.finding import Finding
 from governed_ml.checks.identifiers import national_ids
-from governed_ml.checks.identifiers.identifiers import CARD, IBAN, PHONE_WORDS, find, masked
+from governed_ml.checks.identifiers.detection import CARD, IBAN, PHONE_WORDS, find, masked
 from governed_ml.core.problem import Problem
 
 SAMPLE = 10_000  # rows

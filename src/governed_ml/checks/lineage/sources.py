@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from governed_ml.checks.finding import Finding
 from governed_ml.checks.lineage.locked import folder_md5, pointer
-from governed_ml.checks.lineage.state import State
+from governed_ml.checks.lineage.project_state import State
 from governed_ml.core.files import file_digest
 
 COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them

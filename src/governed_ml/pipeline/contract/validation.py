@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Expectation
+from governed_ml.core.evidence_bodies import Expectation
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.contract.outcomes import added_up, outcome, read, results

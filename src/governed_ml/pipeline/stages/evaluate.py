@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.bodies import Bin, EvaluateBody
 from governed_ml.core.config import Params, read
 from governed_ml.core.evidence import Metric, load, path_of
+from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.measures import leaks, performance, robustness

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables, team
-from governed_ml.core.bodies import TrainBody
 from governed_ml.core.config import Model, Params, Task, read
 from governed_ml.core.evidence import load, path_of
+from governed_ml.core.evidence_bodies import TrainBody
 from governed_ml.core.files import file_digest
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line

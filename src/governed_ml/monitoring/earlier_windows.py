@@ -11,8 +11,8 @@ from governed_ml.core.config import Feed
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.storage import read
+from governed_ml.monitoring.feeds import name_of
 from governed_ml.monitoring.levels import Said, windows_of
-from governed_ml.monitoring.reading import name_of
 from governed_ml.monitoring.window import Window
 
 

@@ -14,9 +14,9 @@ from pydantic import ValidationError
 
 from governed_ml.checks.finding import Finding, tracked
 from governed_ml.checks.lineage import environment, sources
+from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
-from governed_ml.checks.lineage.state import State
-from governed_ml.checks.lineage.values import Members, differences
+from governed_ml.checks.lineage.project_state import State
 from governed_ml.core import model_file, stage_code
 from governed_ml.core.composition import CONF, compose
 from governed_ml.core.config import select

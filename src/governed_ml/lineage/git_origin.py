@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from governed_ml.core import evidence
 from governed_ml.core.repository import REMOTE, attempt, content
-from governed_ml.lineage.records import LOCK, Line
+from governed_ml.lineage.pipeline_records import LOCK, Line
 
 RECORDS = (LOCK, evidence.FOLDER.as_posix())
 

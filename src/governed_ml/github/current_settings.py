@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, content, protected
-from governed_ml.github import answers as given
+from governed_ml.github import responses as given
 from governed_ml.github.client import Refused, at, connect, read, read_all, repository, write
 from governed_ml.github.settings import EVERY, PROTECTED_ONLY, Values
 from governed_ml.ledger.rules_in_force import Today, rules_of

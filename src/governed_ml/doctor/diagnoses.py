@@ -168,7 +168,7 @@ def ledger(base: Path) -> Iterator[Row]:
     from governed_ml.ledger.storage import read
     from governed_ml.ledger.verification import verify
     from governed_ml.registry.audit import anchors_of, signers_of
-    from governed_ml.registry.vouch import doubts
+    from governed_ml.registry.promotion_proof import doubts
 
     if has_remote(base) and answer(base)[0]:
         yield Row("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
