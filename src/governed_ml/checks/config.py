@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.core.composition import CONF, GROUPS, compose
 from governed_ml.core.config import Params, read_raw
@@ -21,7 +21,7 @@ PARAMS = "params.yaml"
 CHECK = "`uv run governance check config` says whether it is mended"
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what is wrong with the configuration as a whole; point out what was loosened.
 
     Of the members that are not chosen, those named are composed; all, if what chooses is named.
@@ -38,26 +38,26 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def _broken(base: Path, problem: Problem, name: str = "") -> Finding:
+def _broken(base: Path, problem: Problem, name: str = "") -> CheckFinding:
     """Say where it is that a configuration breaks."""
     key = str(problem).removeprefix("conf/: ")
     known = key != str(problem)  # which value it is: `conf/config.yaml` can be read, then
-    return Finding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
+    return CheckFinding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
 
 
-def _composed(base: Path, params: Params) -> Iterator[Finding]:
+def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
     """Hold `params.yaml` against the composition; before the first run it is not there."""
     if not (base / PARAMS).is_file():
         return
     members = Members(base)
     for name, what in differences(read_raw(base / PARAMS), params.model_dump(mode="json")):
         reason = f"{name} {what}, and {PARAMS} does not have it yet"
-        yield Finding(
+        yield CheckFinding(
             members.file(name), reason, "run `uv run dvc repro` and commit what it writes"
         )
 
 
-def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[Finding]:
+def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[CheckFinding]:
     """Compose the members of every group, with the other groups as they are chosen."""
     chosen, every = Members(base).members, f"{CONF.as_posix()}/config.yaml" in names
     for group in GROUPS:
@@ -75,7 +75,7 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
                 if today > waiver.expires:
                     reason = f"the waiver for {waiver.rule} expired on {waiver.expires}: it is void"
                     mend = f"take it out, or have {waiver.approved_by} decide again"
-                    yield Finding(name, reason, mend)
+                    yield CheckFinding(name, reason, mend)
 
 
 def loosened(base: Path, params: Params) -> list[str]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.checks.files.texts import quoted
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt, git
 from governed_ml.scaffold.governed import (
@@ -29,10 +29,10 @@ ANEW = "`uv run --group tools governance template verify`"
 WORDS = ("diff", "--no-ext-diff", "--no-textconv", "--no-renames", "--name-status", "-z")
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find governed files that differ from the template's; `names` do not matter: some are gone."""
     if not (base / STATE).is_file():
-        return [Finding(STATE, "is missing: nobody knows which template judges", _back(STATE))]
+        return [CheckFinding(STATE, "is missing: nobody knows which template judges", _back(STATE))]
     if _changed(base, "HEAD", STATE):
         return _anew(base)
     commit = _commit(base)
@@ -44,7 +44,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     bare, told = sift(base, found, datetime.now(UTC).date())
     for line in told:
         print(line, file=sys.stderr)
-    return [Finding(one.file, f"{one.key} {one.reason}".strip(), one.mend) for one in bare]
+    return [CheckFinding(one.file, f"{one.key} {one.reason}".strip(), one.mend) for one in bare]
 
 
 def _commit(base: Path) -> str:
@@ -102,7 +102,7 @@ def _back(name: str, commit: str = "HEAD") -> str:
     return f"`git checkout {commit[:12]} -- {quoted(name)}`, or propose the change to the template"
 
 
-def _anew(base: Path) -> list[Finding]:
+def _anew(base: Path) -> list[CheckFinding]:
     """Compare with the template itself: another commit of it, or another one, is to come."""
     from governed_ml.scaffold.template import verify
 
@@ -114,5 +114,6 @@ def _anew(base: Path) -> list[Finding]:
         print(line, file=sys.stderr)
     parts = [(line.partition(": "), line.partition("; ")) for line in lines]
     return [
-        Finding(left[0], left[2].removesuffix(f"; {right[2]}"), right[2]) for left, right in parts
+        CheckFinding(left[0], left[2].removesuffix(f"; {right[2]}"), right[2])
+        for left, right in parts
     ]

@@ -23,7 +23,7 @@ def predict(
     """Predict with the champion, after its signature, digests and record were checked."""
     from governed_ml.cli.registry import door
     from governed_ml.core.terminal import tell
-    from governed_ml.pipeline.scoring import Origin, checked_request
+    from governed_ml.pipeline.scoring import ServedVersion, checked_request
     from governed_ml.pipeline.scoring import predict as predicted
     from governed_ml.registry.loading import loaded
 
@@ -31,7 +31,7 @@ def predict(
     base, registry = door()
     name = checked_request(source, output, request)
     with loaded(base, registry, alias) as (version, checked):
-        origin = Origin(
+        origin = ServedVersion(
             version=version.number,
             state=version.state,
             digest=version.subject["model"],

@@ -9,7 +9,7 @@ import typer
 from governed_ml.core.problem import Problem
 
 if TYPE_CHECKING:
-    from governed_ml.github.apply import Report
+    from governed_ml.github.apply import SettingsReport
 
 github = typer.Typer(help="What GitHub's settings must be, and whether they are.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -59,7 +59,7 @@ def _compare(as_json: bool, *, every: bool) -> None:
     raise typer.Exit(report.exit_code)
 
 
-def _tell(report: Report, as_json: bool, *, every: bool) -> None:
+def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
     if as_json:
         print(report.model_dump_json(indent=2))
         return

@@ -13,7 +13,7 @@ from governed_ml.core.problem import Problem, first_line
 
 if TYPE_CHECKING:
     from governed_ml.monitoring.actions.dispatch import Done
-    from governed_ml.monitoring.monitor import Outcome
+    from governed_ml.monitoring.monitor import WindowOutcome
 
 COLOURS = {"healthy": "green", "warn": "yellow", "retrain": "red", "rollback": "bold red"}
 
@@ -62,7 +62,7 @@ def monitor(
     raise typer.Exit(done.exit_code)
 
 
-def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
+def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
     """Have GitHub do what is due, and tell it; what was lost before is told, too."""
     from governed_ml.github import workflow_output
     from governed_ml.monitoring.actions.dispatch import dispatch
@@ -95,7 +95,7 @@ def _draw(base: Path) -> None:
         print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
 
 
-def _show(done: Outcome) -> None:
+def _show(done: WindowOutcome) -> None:
     """Print the rules that mattered, then the level and what follows from it."""
     from rich.markup import escape
     from rich.table import Table

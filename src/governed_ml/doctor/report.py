@@ -22,7 +22,7 @@ OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
 
 
-class Row(NamedTuple):
+class Diagnosis(NamedTuple):
     """One thing that was looked at."""
 
     what: str
@@ -30,7 +30,7 @@ class Row(NamedTuple):
     line: str
 
 
-Look = Callable[[Path], Iterator[Row]]
+Look = Callable[[Path], Iterator[Diagnosis]]
 
 
 def doctor(
@@ -48,7 +48,7 @@ def doctor(
     raise typer.Exit(1 if WRONG in states else 2 if UNKNOWN in states else 0)
 
 
-def examine(base: Path) -> list[Row]:
+def examine(base: Path) -> list[Diagnosis]:
     """Return all rows; what may have to wait for an answer waits beside the others."""
     from governed_ml.doctor import diagnoses as looks
     from governed_ml.doctor import stores as stores
@@ -78,19 +78,21 @@ def examine(base: Path) -> list[Row]:
         return found + [row for one in later for row in one.result()]
 
 
-def _looked(base: Path, name: str, look: Look) -> list[Row]:
+def _looked(base: Path, name: str, look: Look) -> list[Diagnosis]:
     """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
     try:
         found = list(look(base))
     except Problem as problem:
-        found = [Row(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
+        found = [Diagnosis(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
     except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
         said = f"{type(error).__name__}: {first_line(error, 120)}"
-        found = [Row(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")]
+        found = [
+            Diagnosis(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")
+        ]
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
 
 
-def _show(rows: list[Row]) -> None:
+def _show(rows: list[Diagnosis]) -> None:
     from rich.markup import escape
     from rich.table import Table
 

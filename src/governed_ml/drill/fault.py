@@ -56,7 +56,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """What a command answered."""
 
     code: int
@@ -79,7 +79,7 @@ class Said:
         return [one for one in found if one["verdict"] in ("fail", "insufficient")]
 
 
-class Outcome(Closed):
+class FaultOutcome(Closed):
     """What became of one fault."""
 
     fault: str
@@ -91,7 +91,7 @@ class Outcome(Closed):
     seconds: float = 0.0
 
 
-def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
+def judged(sign: Sign, clean: CommandResult, now: CommandResult) -> tuple[bool, str]:
     """Return whether the fault was caught, and the one reason that says so (or what was said).
 
     Red is not enough: the reason has to be this fault's, and not have been there without it.
@@ -111,12 +111,12 @@ def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
     return False, f"red, but not for this ({lost[0]}): {said}"
 
 
-def _by_line(words: str, rule: str, clean: Said, now: Said) -> str:
+def _by_line(words: str, rule: str, clean: CommandResult, now: CommandResult) -> str:
     before = [line for line in clean.lines if re.search(words, line)] if clean.code else []
     return next((line for line in now.lines if re.search(words, line) and line not in before), "")
 
 
-def _by_rule(words: str, rule: str, clean: Said, now: Said) -> str:
+def _by_rule(words: str, rule: str, clean: CommandResult, now: CommandResult) -> str:
     before = {one["id"]: one for one in clean.rules}
     for one in now.rules:
         if rule not in ("", one["id"]) or not re.search(words, one["reason"]):
@@ -136,7 +136,7 @@ def _worse(before: dict[str, Any], now: dict[str, Any]) -> bool:
 class Tally:
     """All outcomes, and what has to be known about them."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[FaultOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -17,7 +17,7 @@ from governed_ml.core.shared_stores import unshared
 from governed_ml.github import workflow_output
 from governed_ml.github.client import Refused
 from governed_ml.github.current_settings import CODEOWNERS, READER, Hub, opened
-from governed_ml.github.responses import Rule
+from governed_ml.github.responses import BranchRule
 from governed_ml.github.settings import (
     ACTIONS,
     BRANCH,
@@ -161,7 +161,7 @@ def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
     ]
 
 
-def main_doubts(rules: Sequence[Rule]) -> list[str]:
+def main_doubts(rules: Sequence[BranchRule]) -> list[str]:
     """Return what the rules of the protected branch do not ask for; several rules add up."""
     lines = ledger_doubts(rules)
     reviews = [one.parameters for one in rules if one.type == "pull_request"]
@@ -181,7 +181,7 @@ def main_doubts(rules: Sequence[Rule]) -> list[str]:
     return [*lines, *(f"{why}: {MEND}" for why, good in asked.items() if not good)]
 
 
-def ledger_doubts(rules: Sequence[Rule]) -> list[str]:
+def ledger_doubts(rules: Sequence[BranchRule]) -> list[str]:
     """Return whether a branch may be rewritten or deleted."""
     kinds = {one.type for one in rules}
     asked = {"non_fast_forward": "it may be rewritten", "deletion": "it may be deleted"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from governed_ml.core.evidence_bodies import DriftBody
-    from governed_ml.monitoring.rows import Part
+    from governed_ml.monitoring.rows import WindowRows
 
 PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
 
@@ -109,7 +109,9 @@ def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: 
     return Measured({f"performance.{name}": metric for name, metric in found.items()})
 
 
-def treated(rows: Part, task: str, confidence: float, minimum: int, *, late: bool) -> Measured:
+def treated(
+    rows: WindowRows, task: str, confidence: float, minimum: int, *, late: bool
+) -> Measured:
     """Measure how groups are treated; one with fewer than `minimum` rows is left out, and named.
 
     `late`: what needs labels, too.

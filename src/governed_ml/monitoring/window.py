@@ -15,7 +15,7 @@ from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
 from governed_ml.monitoring.rows import Given, body, complete, gather
-from governed_ml.pipeline.scoring import Origin
+from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.rules import Scope
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Asked:
     known: frozenset[str] = frozenset()
 
 
-def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
+def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
     """Measure one window of what a feed gives."""
     trained = body(origin, "train")
     features = [*trained.numeric, *trained.categorical]
@@ -162,7 +162,7 @@ def _digest(rows: pd.DataFrame) -> str:
 
 
 def _measured(
-    given: Given, origin: Origin, asked: Asked, features: list[str]
+    given: Given, origin: ServedVersion, asked: Asked, features: list[str]
 ) -> tuple[Measured, int, list[str]]:
     """Return metrics, how many rows have a label, and what is to be said of the joins."""
     data, new = origin.data, given.new

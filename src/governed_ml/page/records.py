@@ -33,19 +33,19 @@ Point = tuple[float, float]
 Read = TypeVar("Read")
 
 
-class Measured(BaseModel):
+class ShownMeasures(BaseModel):
     """What was measured of a window, as far as the page shows it."""
 
     model_config = ConfigDict(extra="ignore")
     columns: list[ColumnDrift]
 
 
-class Latest(BaseModel):
+class ShownLatest(BaseModel):
     """The last window as `governance monitor` left it: what the ledger has of it, and its bins."""
 
     model_config = ConfigDict(extra="ignore")
     said: dict[str, Any]
-    measured: Measured
+    measured: ShownMeasures
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Records:
     line: Line | str
     told: Told | str
     curve: list[Point] | str
-    latest: Latest | str
+    latest: ShownLatest | str
     changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
 
 
@@ -130,11 +130,11 @@ def _decision(base: Path) -> Decision:
         raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
 
 
-def _latest(base: Path) -> Latest:
+def _latest(base: Path) -> ShownLatest:
     if not (base / LATEST).is_file():
         raise Problem(f"{LATEST} is missing: `uv run governance monitor` writes it")
     try:
-        return Latest.model_validate(read_json(base / LATEST))
+        return ShownLatest.model_validate(read_json(base / LATEST))
     except (Problem, ValidationError) as error:
         raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 

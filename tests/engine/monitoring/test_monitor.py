@@ -36,7 +36,7 @@ class Watch:
 
     def __init__(self, project: BakedProject) -> None:
         params = config.parse(config.read_raw(project.path / "params.yaml"))
-        self.origin = predict.Origin(
+        self.origin = predict.ServedVersion(
             version=1,
             state="champion",
             digest="sha256:1",
@@ -441,7 +441,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     target = pd.Series([float(n % 50) for n in range(600)])
     prediction = target + pd.Series([5.0 if n % 2 else -5.0 for n in range(600)])
     groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
-    part = import_module("governed_ml.monitoring.rows").Part(
+    part = import_module("governed_ml.monitoring.rows").WindowRows(
         groups, prediction, prediction, target.where(target.index > 99), groups
     )
     # When both are measured on the labelled rows
@@ -453,7 +453,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     assert gap.n == 250
     assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
     # And without labels nothing does
-    bare = import_module("governed_ml.monitoring.rows").Part(
+    bare = import_module("governed_ml.monitoring.rows").WindowRows(
         groups, prediction, prediction, target.where(target < 0), groups
     )
     none = measure.treated(bare, "regression", 0.95, 30, late=True)

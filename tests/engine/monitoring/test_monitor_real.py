@@ -124,7 +124,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     project.run(["dvc", "repro"])
     monkeypatch.chdir(project.path)
     params = composition.compose(project.path / "conf")
-    origin = predict.Origin(
+    origin = predict.ServedVersion(
         version=1,
         state="champion",
         digest="sha256:1",

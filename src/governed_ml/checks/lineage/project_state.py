@@ -13,7 +13,7 @@ from governed_ml.core.evidence import AnyEvidence
 
 
 @dataclass(frozen=True)
-class State:
+class ProjectState:
     """What lies in a project whose line has run."""
 
     base: Path
