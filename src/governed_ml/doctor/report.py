@@ -8,29 +8,17 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis, Look
 
-OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
-
-
-class Diagnosis(NamedTuple):
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    line: str
-
-
-Look = Callable[[Path], Iterator[Diagnosis]]
 
 
 def doctor(
@@ -50,8 +38,7 @@ def doctor(
 
 def examine(base: Path) -> list[Diagnosis]:
     """Return all rows; what may have to wait for an answer waits beside the others."""
-    from governed_ml.doctor import diagnoses as looks
-    from governed_ml.doctor import stores as stores
+    from governed_ml.doctor import safeguards, stores
 
     if attempt(base, "rev-parse", "--git-dir").returncode:
         raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
@@ -64,13 +51,13 @@ def examine(base: Path) -> list[Diagnosis]:
     }
     here: dict[str, Look] = {  # in one thread: Hydra composes once at a time
         "git": stores.git_itself,
-        "policy": looks.policy,
-        "hooks": looks.hooks,
-        "keys": looks.keys,
-        "approvers": looks.people,
-        "ledger": looks.ledger,
-        "monitoring": looks.monitoring,
-        "GitHub": looks.github,
+        "policy": safeguards.policy,
+        "hooks": safeguards.hooks,
+        "keys": safeguards.keys,
+        "approvers": safeguards.people,
+        "ledger": safeguards.ledger,
+        "monitoring": safeguards.monitoring,
+        "GitHub": safeguards.github,
     }
     with ThreadPoolExecutor(len(waiting)) as pool:
         later = [pool.submit(_looked, base, *look) for look in waiting.items()]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
-from governed_ml.doctor.report import NOTE, OK, UNKNOWN, WRONG, Diagnosis
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WRONG, Diagnosis
 
 PATIENCE = 3.0  # seconds for what has to be asked over a network
 SLOW = 30.0  # and for a DVC remote, for which DVC itself is started

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from governed_ml.core.config import Closed
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.drill.command_result import CommandResult, Sign, State
 
 if TYPE_CHECKING:
     from governed_ml.drill.scratch import Scratch
 
-State = Literal["measured", "registered", "promoted"]
 WORSE = 0.01  # by so much a number has to be above what it was without the fault
-
-
-class Sign(NamedTuple):
-    """What a command says of this fault and of no other: words, of the gate in a rule's reason.
-
-    Of several words each has to be told: what is spoilt in ten ways is caught only if all ten are.
-    """
-
-    words: str | tuple[str, ...]
-    rule: str = ""
-
-    @property
-    def each(self) -> tuple[str, ...]:
-        """Return the words one by one."""
-        return (self.words,) if isinstance(self.words, str) else self.words
 
 
 class Nothing(Problem):
@@ -53,30 +37,6 @@ class Fault:
         """Return the command as people write it."""
         stage = self.command[0] == "stage"
         return f"dvc repro {self.command[1]}" if stage else f"governance {' '.join(self.command)}"
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Return what it printed, the words that progress is told in left out."""
-        printed = f"{self.err}\n{self.out}".splitlines()
-        return [" ".join(line.split()) for line in printed if line.strip() and line[-1] != "…"]
-
-    @property
-    def rules(self) -> list[dict[str, Any]]:
-        """Return the rules that deny, if this was the gate's decision."""
-        try:
-            found = json.loads(self.out)["rules"]
-        except (ValueError, KeyError, TypeError):
-            return []
-        return [one for one in found if one["verdict"] in ("fail", "insufficient")]
 
 
 class FaultOutcome(Closed):

@@ -21,7 +21,7 @@ from governed_ml.core.config import Params, Rule
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, git, head
 from governed_ml.drill.clone import clone, own_stores
-from governed_ml.drill.fault import CommandResult, Sign, State
+from governed_ml.drill.command_result import CommandResult, Sign, State
 
 # Whatever leads to the real server, store, remote, repository or workflow is not handed on.
 DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")

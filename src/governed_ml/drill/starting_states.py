@@ -10,7 +10,7 @@ from typing import Any
 
 from governed_ml.core import tables
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import State
+from governed_ml.drill.command_result import State
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger.approvers import PATH as APPROVERS
 from governed_ml.registry import signing

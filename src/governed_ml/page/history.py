@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 from governed_ml.ledger.chain import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
 from governed_ml.page import svg
+from governed_ml.page.gate_sections import Cut, Row, cut, most_drifted
 from governed_ml.page.records import LATEST, Records, ShownLatest
-from governed_ml.page.views import Cut, Row, cut, most_drifted
 
 EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
 COLUMNS = 12  # of the last window that are drawn, the most drifted first

@@ -16,7 +16,7 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.stages.evaluate import predicted
+from governed_ml.pipeline.predicting import predicted
 
 if TYPE_CHECKING:
     import pandas as pd

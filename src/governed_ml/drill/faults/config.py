@@ -7,7 +7,8 @@ from typing import Any
 
 from governed_ml.core.config import Rule
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 CONFIG = ("check", "config")

@@ -7,7 +7,8 @@ from typing import Any
 from governed_ml.core import tables
 from governed_ml.core.evidence import path_of
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.faults.config import numeric, waived
 from governed_ml.drill.faults.data import GATE
 from governed_ml.drill.scratch import Scratch

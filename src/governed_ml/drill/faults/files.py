@@ -6,11 +6,13 @@ Each is what `governance check NAME` looks for, hook or no hook, in all its vari
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from governed_ml.core.repository import git
-from governed_ml.drill.fault import Fault, Sign
-from governed_ml.drill.scratch import PACKAGE, Scratch
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
+from governed_ml.drill.scratch import Scratch
 
 AWS = "key: AK~IAIOSFODNN7EXAMPLA\n"
 RANDOM = "c3VwZXIgbG9uZy~BzdHJpbmcgc2hvdWxkIGNhdXNl/Wx+9Qz"
@@ -55,22 +57,12 @@ CELLS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def governed(scratch: Scratch) -> Sign:
-    """Edit the gate's own code, add to it, take of it away, let another program be called so."""
-    source, schema = f"src/{PACKAGE}/governance", "governance/schemas/decision.json"
-    edited = (scratch.project / f"{source}/policy.py").read_bytes() + b"\n# nobody will notice\n"
-    asked = (scratch.project / "pyproject.toml").read_bytes()
-    asked = asked.replace(b"\n[project.scripts]\n", b'\n[project.scripts]\ndrill = "drill:main"\n')
-    (scratch.project / schema).unlink()
-    scratch.plant({"pyproject.toml": asked})
-    sign = scratch.plant_each(
-        "",
-        {
-            f"{source}/policy.py": (edited, "was changed"),
-            f"{source}/drill.py": ('"""Ours."""\n', "is not the template's"),
-        },
-    )
-    gone, key = rf"{schema}: is missing", r"pyproject\.toml: \[project\.scripts\] is not as"
-    return Sign((*sign.each, gone, key))
+    """Edit a workflow that runs the gates, and remove an action that it uses."""
+    workflow, action = ".github/workflows/governance.yml", ".github/actions/data-access/action.yml"
+    edited = (scratch.project / workflow).read_bytes() + b"\n# nobody will notice\n"
+    (scratch.project / action).unlink()
+    sign = scratch.plant_each("", {workflow: (edited, "was changed")})
+    return Sign((*sign.each, rf"{re.escape(action)}: is missing"))
 
 
 def notebook(scratch: Scratch) -> Sign:
@@ -118,7 +110,7 @@ def removed(scratch: Scratch) -> Sign:
 
 FAULTS = (
     Fault(
-        "governed-file", "the gate's code was edited", (40,), ("check", "governed-files"), governed
+        "governed-file", "generated files were edited", (40,), ("check", "governed-files"), governed
     ),
     Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
     Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),

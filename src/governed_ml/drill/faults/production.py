@@ -10,7 +10,8 @@ from governed_ml.core import tables
 from governed_ml.core.config import Monitoring, Watch
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git
-from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.faults.ledger import rewrite
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import storage

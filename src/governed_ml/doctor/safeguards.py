@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, attempt, has_remote
-from governed_ml.doctor.report import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 from governed_ml.doctor.stores import answer, protected_here
 
 if TYPE_CHECKING:
