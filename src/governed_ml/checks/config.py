@@ -9,8 +9,8 @@ from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.config_differences import Members, differences
-from governed_ml.core.composition import CONF, GROUPS, compose
 from governed_ml.core.config import Params, read_raw
+from governed_ml.core.config.composition import CONF, GROUPS, compose
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
 from governed_ml.github import policy_diff

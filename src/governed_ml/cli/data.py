@@ -62,7 +62,7 @@ def page(as_json: Json = False) -> None:
 @contract.command()
 def draft() -> None:
     """Draft an expectation suite for the ingested table; read it before you commit it."""
-    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.files import root, write_json
     from governed_ml.core.tables import RAW
     from governed_ml.pipeline.contract.suite_file import draft as drafted

@@ -21,7 +21,7 @@ SOON = 14  # days before its end at which a waiver is told of
 
 
 def _params(base: Path) -> Params:
-    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core.config.composition import CONF, compose
 
     return compose(base / CONF)
 

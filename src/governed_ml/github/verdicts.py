@@ -78,7 +78,7 @@ def rule_lines(base: Path) -> dict[str, tuple[str, int]]:
     """
     import yaml
 
-    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.problem import Problem
 
     try:

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
-from governed_ml.core.composition import CONF, compose
 from governed_ml.core.config import Params
+from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.core import tables
-from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line

@@ -15,7 +15,7 @@ import yaml
 from baked import TEMPLATE, Bake, BakedProject
 from test_monitor_events import limit, monitor, windows, written
 
-from governed_ml.core import composition, config, evidence
+from governed_ml.core.config import composition, config, evidence
 from governed_ml.core import tables as door
 from governed_ml.measures import binning
 from governed_ml.monitoring import levels, feeds, reference, window

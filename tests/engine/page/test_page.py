@@ -247,7 +247,7 @@ def lapsed(base: Path) -> None:
     lines = yaml.safe_dump({"waivers": [waiver | {"expires": "2020-01-02"}]})
     path.write_text(text + lines.replace("'2020-01-02'", "2020-01-02"), encoding="utf-8")
     compose, digest = (
-        import_module("governed_ml.core.composition").compose,
+        import_module("governed_ml.core.config.composition").compose,
         import_module("governed_ml.core.files").digest_of,
     )
     policy = compose(base / "conf").policy.model_dump(mode="json")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.composition import CONF, GROUPS
+from governed_ml.core.config.composition import CONF, GROUPS
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str]]:
