@@ -22,7 +22,8 @@ import pandas as pd
 import pytest
 from baked import BakedProject
 
-from governed_ml.core.config import composition, config, evidence
+from governed_ml.core import config, evidence
+from governed_ml.core.config import composition
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import feeds, window
 from governed_ml.pipeline import scoring as predict
