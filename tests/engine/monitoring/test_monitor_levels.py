@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import chi2
 
-from governed_ml.core import evidence_bodies, config, tables
+from governed_ml.core import config, evidence_bodies, tables
 from governed_ml.core.evidence import Metric
 from governed_ml.core.problem import Problem
 from governed_ml.ledger import lifecycle, liveness
 from governed_ml.measures import binning, fairness
-from governed_ml.monitoring import history, levels, earlier_windows, reference
+from governed_ml.monitoring import earlier_windows, history, levels, reference
 from governed_ml.monitoring import monitor as monitored
 from governed_ml.pipeline.stages import drift as line
 from governed_ml.policy import rules

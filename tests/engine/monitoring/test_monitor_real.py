@@ -16,8 +16,8 @@ from baked import TEMPLATE, Bake, BakedProject
 from test_monitor_events import limit, monitor, windows, written
 
 from governed_ml.core import config, evidence
-from governed_ml.core.config import composition
 from governed_ml.core import tables as door
+from governed_ml.core.config import composition
 from governed_ml.measures import binning
 from governed_ml.monitoring import feeds, levels, reference, window
 from governed_ml.pipeline import scoring as predict

@@ -26,8 +26,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.github import preflight
 from governed_ml.github import workflow_output as actions
 from governed_ml.ledger import chain
-from governed_ml.monitoring.actions import workflow_due, issue
 from governed_ml.monitoring.actions import dispatch as dispatching
+from governed_ml.monitoring.actions import issue, workflow_due
 from governed_ml.registry.notify import Lost
 
 DAYS, RUN = 14, "100"

@@ -166,7 +166,11 @@ def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     _, _, metadata = text.partition("\n[package.metadata]\n")
     made_for = LOCKED.findall(metadata.partition("\n[[package]]\n")[0])
     locked = {(name, _bounds(bounds)) for name, bounds in made_for}
+    # Of what comes from git or a path, uv records the source in the place of the bounds.
+    sourced = {_canonical(name) for name in whole.get("tool", {}).get("uv", {}).get("sources", {})}
     for name, bounds in sorted(wanted - locked):
+        if name in sourced and (name, "") in locked:
+            continue
         what = f"asks for {name} {bounds}".rstrip()
         yield CheckFinding(
             "pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`"
