@@ -153,9 +153,9 @@ def attack(base: Path, text: str) -> None:
         for word in ("income", "female", "sex*age_group", "decision_function"):
             whole = whole.replace(word, quoted)
         path.write_text(whole.replace("smallest group", quoted), encoding="utf-8")
-    policy = base / "conf/policy/limited.yaml"
+    policy = base / "conf/policy/base.yaml"
     values = yaml.safe_load(policy.read_text(encoding="utf-8"))
-    values["rules"][0]["owner"] = text
+    values["rules"]["validate.contract"]["owner"] = text
     values["approvals"]["roles"] = [text]
     policy.write_text(yaml.safe_dump(values), encoding="utf-8")
     append, event = import_module("governed_ml.ledger.storage").append, {"model": text}
@@ -215,7 +215,7 @@ def not_a_number(base: Path) -> None:
 
 
 def other_policy(base: Path) -> None:
-    path = base / "conf/policy/limited.yaml"
+    path = base / "conf/policy/base.yaml"
     text = path.read_text(encoding="utf-8")
     assert "block: 0.65" in text
     path.write_text(text.replace("block: 0.65", "block: 0.66"), encoding="utf-8")
@@ -242,7 +242,7 @@ def no_git(base: Path) -> None:
 def lapsed(base: Path) -> None:
     """Waive a rule until yesterday, in a decision that is of the day before."""
     waiver = {"rule": "evaluate.roc_auc", "reason": "we look into it", "approved_by": "R. Owner"}
-    path = base / "conf/policy/limited.yaml"
+    path = base / "conf/policy/base.yaml"
     text = path.read_text(encoding="utf-8").replace("waivers: []", "")
     lines = yaml.safe_dump({"waivers": [waiver | {"expires": "2020-01-02"}]})
     path.write_text(text + lines.replace("'2020-01-02'", "2020-01-02"), encoding="utf-8")
