@@ -119,6 +119,12 @@ def pipeline(folder: Path) -> dict[str, Any]:
     return _yaml(folder / PIPELINE)
 
 
+def locked(folder: Path, stage: str) -> dict[str, str]:
+    """Return path → md5 of what a stage made, as `dvc.lock` has it; other stages may be missing."""
+    outs = _yaml(folder / LOCK, must=False).get(stage, {}).get("outs", [])
+    return {out["path"]: str(out.get("md5")) for out in outs}
+
+
 def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
     import yaml
 
