@@ -1,4 +1,4 @@
-"""What stands around a promotion: judge once more before it, list what is in it."""
+"""Commands around a promotion: judge a version again, list its parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ def rejudge(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a version again on its own commit and judge it today; nothing is recorded."""
+    """Measure and judge a registered version again.
+
+    It runs on the version's own commit, under today's policy. Nothing is recorded.
+    """
     from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 
@@ -50,7 +53,10 @@ def sbom(
     ),
     as_json: Json = False,
 ) -> None:
-    """List what a version consists of (CycloneDX 1.5), beside its model and in the registry."""
+    """List the parts of a version as a CycloneDX SBOM.
+
+    The list is written beside the model and to the registry.
+    """
     from governed_ml.registry.sbom import sbom as listed
 
     output = output.absolute()
