@@ -9,8 +9,9 @@ from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.config_differences import Members, differences
-from governed_ml.core.config import Params, read_raw
+from governed_ml.core import policy_files
 from governed_ml.core.config.composition import CONF, GROUPS, compose
+from governed_ml.core.config.params import Params, read_raw
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
 from governed_ml.github import policy_diff
@@ -59,9 +60,11 @@ def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
 
 def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[CheckFinding]:
     """Compose the members of every group, with the other groups as they are chosen."""
-    chosen, every = Members(base).members, f"{CONF.as_posix()}/config.yaml" in names
+    chosen = Members(base).members
     for group in GROUPS:
-        for path in sorted((base / CONF / group).glob("*.yaml")):
+        shared = {"config.yaml", f"{group}/{policy_files.BASE}.yaml"}  # these concern every member
+        every = bool(names & {f"{CONF.as_posix()}/{name}" for name in shared})
+        for path in policy_files.members(base / CONF, group):
             name, own = path.relative_to(base).as_posix(), path.stem == chosen.get(group)
             if not (own or every or name in names):
                 continue
@@ -74,8 +77,9 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
             for waiver in one.policy.waivers if group == "policy" else []:
                 if today > waiver.expires:
                     reason = f"the waiver for {waiver.rule} expired on {waiver.expires}: it is void"
-                    mend = f"take it out, or have {waiver.approved_by} decide again"
-                    yield CheckFinding(name, reason, mend)
+                    fix = f"remove it, or have {waiver.approved_by} decide again"
+                    where = policy_files.source_of(base / CONF, path.stem, ["waivers", waiver.rule])
+                    yield CheckFinding(where.relative_to(base).as_posix(), reason, fix)
 
 
 def loosened(base: Path, params: Params) -> list[str]:

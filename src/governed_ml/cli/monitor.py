@@ -28,9 +28,10 @@ def monitor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure a window of the champion: exit 0 healthy, 1 something is found, 2 not measured.
+    """Measure a window of production.
 
-    With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
+    Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
+    workflow, 0 means that it was measured and that everything due was started.
     """
     from governed_ml.cli.registry import door
     from governed_ml.monitoring.feeds import feed_of

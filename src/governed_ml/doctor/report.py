@@ -24,7 +24,12 @@ COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNO
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Look at what this rests on: exit 0 nothing is wrong, 1 something is, 2 could not look."""
+    """Check the parts that this repository rests on.
+
+    Each row says what is wrong and how to fix it; nothing is changed.
+
+    Exit codes: 0 nothing is wrong, 1 something is wrong, 2 something could not be checked.
+    """
     from governed_ml.core.files import root
 
     rows = examine(root())

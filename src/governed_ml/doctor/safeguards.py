@@ -14,7 +14,7 @@ from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diag
 from governed_ml.doctor.stores import answer, protected_here
 
 if TYPE_CHECKING:
-    from governed_ml.core.config import Params
+    from governed_ml.core.config.params import Params
     from governed_ml.ledger.approvers import Approvers
 
 SOON = 14  # days before its end at which a waiver is told of

@@ -16,8 +16,9 @@ from threading import Lock
 from typing import Any
 
 from governed_ml.core import evidence
-from governed_ml.core.config import Params, Rule
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Rule
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, git, head
 from governed_ml.drill.clone import clone, own_stores

@@ -104,10 +104,13 @@ def _let_through(scratch: Scratch) -> None:
         return
 
     def loosen(values: Any) -> None:
-        values["rules"] = [rule for rule in values["rules"] if rule["id"] not in denied]
-        values["waivers"] = []
-        values.setdefault("approvals", {"roles": ["model-owner"], "valid_days": 1})
-        values.pop("floor", None)
+        if isinstance(values.get("rules"), list):
+            values["rules"] = [rule for rule in values["rules"] if rule["id"] not in denied]
+        else:
+            values.setdefault("rules", {}).update(dict.fromkeys(denied))
+        values.update(waivers=[], floor=None)
+        if policy.approvals is None:
+            values["approvals"] = {"roles": ["model-owner"], "valid_days": 1}
 
     scratch.edit_yaml(f"conf/policy/{policy.name}.yaml", loosen)
     scratch.dvc("repro")

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, content
 from governed_ml.github import settings as settings

@@ -18,7 +18,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import digest_of, write_json, write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.lineage.git_origin import origin

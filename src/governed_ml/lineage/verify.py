@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.config import Params
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem

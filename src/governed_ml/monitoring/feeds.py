@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config import Data, Feed, Source
+from governed_ml.core.config.data import Data, Source
+from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed, Monitoring, Watch
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.policy import Monitoring, Watch
 from governed_ml.core.evidence import Metric
 from governed_ml.policy.judge import beyond, number
 from governed_ml.policy.rules import Scope

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from governed_ml.core import tables
-from governed_ml.core.config import Data, Monitoring
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.measures import fairness, group_error, performance

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config import Feed, Monitoring, Notify, Policy
+from governed_ml.core.config.policy import Monitoring, Policy
+from governed_ml.core.config.production import Feed, Notify
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, trace

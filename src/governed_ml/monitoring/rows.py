@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file
-from governed_ml.core.config import Data, Feed, Monitor
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
 from governed_ml.pipeline.data.batch import as_trained

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config import Closed, Feed, Monitor, Monitoring
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.policy import Monitoring
+from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.monitoring import measure

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
-from governed_ml.core.config import Params
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
@@ -24,7 +24,7 @@ from governed_ml.lineage import pipeline_records, show
 from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
-from governed_ml.registry.remeasure.recompute import folder_md5, locked
+from governed_ml.registry.remeasure.recompute import folder_md5
 
 PLOTS = Path("reports/plots")
 LATEST = "reports/monitoring/latest.json"
@@ -165,7 +165,7 @@ def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
     name = path.as_posix()
     if not (base / path).is_file():
         raise Problem(f"{name} is missing: `uv run dvc repro`")
-    if locked(base).get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
+    if records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
         raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
     try:
         lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from governed_ml.core.config import Rule
+from governed_ml.core.config.policy import Rule
 from governed_ml.lineage import graph as lineage_graph
 from governed_ml.page import svg
 from governed_ml.page.gate_sections import (

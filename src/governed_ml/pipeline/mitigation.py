@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config import Model
+from governed_ml.core.config.model import Model
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Mitigation
 from governed_ml.core.problem import Problem

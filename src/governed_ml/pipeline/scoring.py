@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.config import Data, Source
+from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line

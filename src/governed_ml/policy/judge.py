@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from governed_ml.core.config import Params, Policy, Rule, Waiver
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Policy, Rule, Waiver
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem

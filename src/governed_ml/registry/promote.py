@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import digest_of, read_json, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import signs

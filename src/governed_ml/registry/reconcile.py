@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt, git, has_remote, last_protected
 from governed_ml.core.terminal import screen

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.config import Notify
+from governed_ml.core.config.production import Notify
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git, has_remote
 from governed_ml.ledger import storage

@@ -20,7 +20,7 @@ AREAS = {
     *("git", "remote", "DVC", "DVC remote", "MLflow", "policy", "hooks", "model key"),
     *("git signing", "approvers", "GitHub", "ledger", "monitoring", "template"),
 }
-POLICY = "conf/policy/limited.yaml"
+POLICY = "conf/policy/base.yaml"
 
 
 @pytest.fixture

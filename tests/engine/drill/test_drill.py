@@ -124,7 +124,9 @@ def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> Non
     line = CommandResult(1, "wrong: broken at event 3 (abc)\n", "")
     assert fault.judged(sign, CommandResult(0, "whole\n", ""), line)[0]
     assert not fault.judged(sign, line, line)[0]
-    assert not fault.judged(sign, CommandResult(0, "", ""), CommandResult(1, "wrong: broken at event 2\n", ""))[0]
+    assert not fault.judged(
+        sign, CommandResult(0, "", ""), CommandResult(1, "wrong: broken at event 2\n", "")
+    )[0]
 
 
 def test_of_several_signs_each_has_to_be_told() -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import policies
 import pytest
 import registry
 import tables as real
-import yaml
-from baked import TEMPLATE, Bake, BakedProject
+from baked import Bake, BakedProject
 from test_monitor_events import limit, monitor, windows, written
 
 from governed_ml.core import config, evidence
@@ -49,8 +49,8 @@ def level(before: pd.DataFrame, now: pd.DataFrame, tmp_path: Path) -> tuple[str,
     frozen = line.body_of(binning.binned(one, two, [*NUMERIC, "target"], CATEGORICAL))
     names = dict.fromkeys([*NUMERIC, *CATEGORICAL, "target"], two)
     metrics = {f"drift.{name}": one for name, one in reference.against(frozen, names)[1].items()}
-    text = (TEMPLATE / "conf/policy/minimal.yaml").read_text(encoding="utf-8")
-    policy = config.Monitoring(**yaml.safe_load(text)["monitoring"])
+    policy = policies.of_template("minimal").monitoring
+    assert policy is not None
     scope = rules.Scope("regression", (*NUMERIC, *CATEGORICAL), ())
     judged, _ = levels.judge(policy, scope, metrics)
     return levels.worst(judged), levels.reasons(judged)

@@ -490,7 +490,9 @@ def monitored(
     project: BakedProject, patch: pytest.MonkeyPatch, problem: Any, *, dispatch: bool = True
 ) -> str:
     """Run the command where measuring, or what comes before it, ends with a problem."""
-    at, lost = ("governed_ml.cli.registry", "door") if problem.exit_code == 3 else (MONITOR, "monitor")
+    at, lost = (
+        ("governed_ml.cli.registry", "door") if problem.exit_code == 3 else (MONITOR, "monitor")
+    )
     patch.setattr(import_module("governed_ml.cli.registry"), "door", lambda: (0, object()))
     patch.setattr(import_module(at), lost, Mock(side_effect=problem))
     patch.chdir(project.path)

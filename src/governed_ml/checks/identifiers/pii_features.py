@@ -19,7 +19,7 @@ def check(base: Path) -> list[CheckFinding]:
     """
     if not (base / PARAMS).is_file():
         return []
-    from governed_ml.core.config import read_raw
+    from governed_ml.core.config.params import read_raw
 
     data = _section(read_raw(base / PARAMS), "data", PARAMS)
     proxies: list[str] = data.get("proxies") or []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.github.workflow_output import LABELS, plain, table
 from governed_ml.policy.decision import Decision, RuleResult

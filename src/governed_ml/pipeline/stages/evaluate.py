@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.config import Params, read
+from governed_ml.core.config import read
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric, load, path_of
 from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text

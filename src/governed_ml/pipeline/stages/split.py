@@ -6,7 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
-from governed_ml.core.config import Data, Params, read
+from governed_ml.core.config import read
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
