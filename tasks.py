@@ -90,9 +90,8 @@ def demo(folder: str = "governed-model") -> int:
     answers = [f"project_slug={project.name}", f"python_version={version[0]}.{version[1]}"]
     options = ["--no-input", "--default-config", "--output-dir", str(project.parent)]
     say(f"1/2 Generating {project} ...")
-    code = run(
-        [*uv_run("--only-group", "generate"), "cookiecutter", str(ROOT), *options, *answers], ROOT
-    )
+    generate = [*uv_run("--only-group", "generate"), "cookiecutter", str(ROOT)]
+    code = run([*generate, *options, *answers], ROOT)
     if code:
         return code
     say("2/2 Running its line; the first time uv fetches what it needs ...")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 
+from governed_ml.core import failure
+
 
 def main() -> None:
     """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
+    sys.argv[1:] = failure.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):
             from governed_ml.pipeline.stage import run

@@ -18,10 +18,11 @@ from people import (  # `before` and `project` are fixtures
 
 pytestmark = pytest.mark.slow
 
-DATA, POLICY = "conf/data/people.yaml", "conf/policy/limited.yaml"
+DATA, POLICY = "conf/data/people.yaml", "conf/policy/base.yaml"
 MODEL, CONFIG = "conf/model/logistic_regression.yaml", "conf/config.yaml"
 SPLIT = "conf/split/random.yaml"
-LIMIT = "metric: split.rows_test, bound: at_least, block: 1000"
+LIMIT = "metric: split.rows_test\n    bound: at_least\n    block: 1000"
+ONE_LINE = "metric: split.rows_test, bound: at_least, block: 1000"
 TARGET = "sklearn.linear_model.LogisticRegression"
 
 
@@ -36,9 +37,9 @@ def waiver(**changes: str) -> str:
     return f"waivers: [{{{', '.join(f'{key}: {value}' for key, value in parts.items())}}}]"
 
 
-def rule(text: str) -> tuple[str, str, str]:
+def rule(name: str, text: str) -> tuple[str, str, str]:
     """An edit that adds a rule to the policy."""
-    return POLICY, "rules:\n", f"rules:\n  - {{{text}, owner: me}}\n"
+    return POLICY, "rules:\n", f"rules:\n  {name}: {{{text}, owner: me}}\n"
 
 
 NO_RULES = "policy.rules[split.test_rows].block: Input should be a "
@@ -91,21 +92,21 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         NO_RULES + "finite number; it is inf",
     ),
     "no number as a limit": ((POLICY, LIMIT, LIMIT[:-4] + ".nan"), NO_RULES + "finite number"),
-    "a rule twice": (rule(f"id: split.test_rows, {LIMIT}"), "rule split.test_rows is there twice"),
+    "a rule twice": (rule("split.test_rows", ONE_LINE), "found duplicate key split.test_rows"),
     "CEL with a slip": (
-        rule("id: a.b, require: evidence..split"),
+        rule("a.b", "require: evidence..split"),
         "rule a.b: `evidence..split` is no CEL: 1:10: Syntax error",
     ),
     "CEL that is empty": (
-        rule("id: a.b, require: ''"),
+        rule("a.b", "require: ''"),
         "rule a.b: `` is no CEL: 1:1: Syntax error",
     ),
     "a number for CEL": (
-        rule("id: a.b, require: 5"),
+        rule("a.b", "require: 5"),
         "policy.rules[a.b].require: Input should be a",
     ),
     "a policy without noise": (
-        (POLICY, "perturbation: {size: 0.05, tolerance: 0.25}", ""),
+        (POLICY, "perturbation:\n  size: 0.05\n  tolerance: 0.25\n", ""),
         "policy limited has no section perturbation: the risk owner sets it",
     ),
     "noise of no size": (
@@ -196,7 +197,11 @@ def test_a_slip_in_conf_is_refused_and_named(
 
 FILES: dict[str, tuple[str, bytes, str]] = {
     "empty": (DATA, b"", "conf/ has no data: name one under defaults in conf/config.yaml"),
-    "nothing but a comment": (POLICY, b"# later\n", "conf/ has no policy: name one under defaults"),
+    "nothing but a comment": (
+        "conf/policy/limited.yaml",
+        b"# later\n",
+        "conf/ has no policy: name one under defaults",
+    ),
     "a list": (DATA, b"- a\n", "conf/: data: Input should be a valid dictionary"),
     "Latin-1": (DATA, "name: Zürich".encode("latin-1"), "conf/data/people.yaml is not UTF-8"),
     "binary": (
@@ -241,8 +246,8 @@ def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> Non
 def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> None:
     # Given a rule about a metric that no evidence has, and a waiver that ran out yesterday
     for edit in (
-        rule("id: evaluate.b, metric: evaluate.roc_acu, block: 0.1"),
-        rule(f"id: split.d, {LIMIT}"),
+        rule("evaluate.b", "metric: evaluate.roc_acu, block: 0.1"),
+        rule("split.d", ONE_LINE),
     ):
         replace(finished, *edit)
     replace(finished, POLICY, "block: 1000", "block: 1000000000")

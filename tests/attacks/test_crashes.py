@@ -78,7 +78,7 @@ def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     finished: BakedProject, stage: str
 ) -> None:
     # Given a finished line whose configuration changed in a comment, and kill -9 amid a stage
-    policy = "conf/policy/limited.yaml"
+    policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))
     done = hit(finished, stage, "SIGKILL")
     assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
@@ -166,7 +166,7 @@ FIRST_FILE = {
 )
 def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> None:
     # Given a finished line whose policy changed, and no room for more than a kilobyte
-    policy = "conf/policy/limited.yaml"
+    policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))
     before = {path: path.read_bytes() for path in finished.path.glob("data/*.parquet")}
     command = ["python", "-c", LIMIT, "1000", "python", "-m", f"{finished.package}.stage", stage]
@@ -235,7 +235,7 @@ def test_a_folder_that_may_not_be_written_is_named(
 
 def test_the_gate_says_that_it_cannot_write_its_decision(finished: BakedProject) -> None:
     # Given a decision to be withdrawn in a folder that nobody may write to
-    policy = "conf/policy/limited.yaml"
+    policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.99"))
     reports = finished.path / "reports"
     reports.chmod(0o555)

@@ -14,13 +14,10 @@ pytestmark = pytest.mark.slow
 
 def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:  # noqa: F811
     # Given a `policy:` in conf/config.yaml, which is composed over that of conf/policy/
-    rule = (
-        "{id: explain.coverage, metric: explain.coverage, bound: at_least, block: 0.1, owner: me}"
-    )
     text = judged.read("conf/config.yaml")
-    judged.write("conf/config.yaml", f"{text}\npolicy: {{rules: [{rule}]}}\n")
+    judged.write("conf/config.yaml", text + "\npolicy: {rules: {explain.coverage: {block: 0.1}}}\n")
     # When the gate composes anew, then it refuses to judge by it
-    assert "thresholds have one place" in refused(judged)
+    assert "thresholds are set in conf/policy/ only" in refused(judged)
 
 
 def test_the_risk_tier_is_the_policy_that_judges(judged: BakedProject) -> None:  # noqa: F811

@@ -33,7 +33,7 @@ import importlib, pathlib, sys, time
 package, rows = sys.argv[1:]
 module = lambda name: importlib.import_module(f"{package}.{name}")
 base, registry = import_module("governed_ml.cli.registry").door()
-feed = import_module("governed_ml.monitoring.reading").feed_of(pathlib.Path(rows))
+feed = import_module("governed_ml.monitoring.feeds").feed_of(pathlib.Path(rows))
 for _ in range(2):
     start = time.perf_counter()
     import_module("governed_ml.monitoring.monitor").monitor(base, registry, feed)

@@ -21,7 +21,7 @@ from github_stand_in import GitHubStandIn
 
 REMOTE = "http://dvc.example.test/loans"  # what .dvc/config says; a proxy on loopback answers
 RUN = 7
-POLICY = "conf/policy/limited.yaml"
+POLICY = "conf/policy/base.yaml"
 
 
 def build(project: BakedProject) -> None:

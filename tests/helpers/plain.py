@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from plain_facts import Facts, load
+import policies
+from plain_facts import Facts
 from plain_measures import Number
 
 
@@ -19,7 +20,7 @@ class Right(NamedTuple):
 
 def right_verdicts(facts: Facts, tier: str) -> dict[str, Right]:
     """Spell out the policy's rules for this table, and judge each."""
-    policy = load(facts.folder / "conf" / "policy" / f"{tier}.yaml")
+    policy = policies.read(facts.folder / "conf" / "policy", tier)
     numbers = facts.numbers(policy["confidence"])
     members = {
         "feature": list(facts.features),

@@ -28,6 +28,8 @@ POLICY_OWNER = {  # `governance/approvers.yaml` in which one person answers for 
         {"name": "Risk", "roles": ["risk-owner"], "emails": ["risk@example.org"], "github": "risky"}
     ]
 }
+LIMIT = "warn: 0.70\n    block: 0.65"  # of evaluate.roc_auc in conf/policy/base.yaml
+STRICT = "warn: 0.95\n    block: 0.94"
 PEOPLE = {"owner": ["model-owner"], "risk": ["risk-owner"], "author": ["model-owner"]}
 
 

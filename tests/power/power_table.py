@@ -19,6 +19,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import policies
 import yaml
 from baked import ROOT, TEMPLATE
 
@@ -26,7 +27,6 @@ intervals, keys = (
     import_module("governed_ml.measures.intervals"),
     import_module("governed_ml.measures.groups"),
 )
-from governed_ml.core.config import Policy
 
 # The synthetic credit book under its best model (see pipeline/synthetic.py; no column depends on
 # a sensitive attribute, so these hold in each group).
@@ -238,9 +238,7 @@ def main() -> None:
     tables: dict[str, list[Row]] = {}
     for tier in TIERS:
         print(f"{tier} ...", file=sys.stderr, flush=True)
-        path = TEMPLATE / "conf" / "policy" / f"{tier}.yaml"
-        policy = Policy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-        tables[tier] = table(policy, options.test_rows, options.simulations)
+        tables[tier] = table(policies.of_template(tier), options.test_rows, options.simulations)
     folder = ROOT / "docs"
     folder.mkdir(exist_ok=True)
     page = markdown(tables, options.test_rows, options.simulations)

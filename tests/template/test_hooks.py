@@ -86,7 +86,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     ]
     # When a commit has a blank at a line's end, a secret, a torn file, code that is not formatted,
     # and a waiver that expired
-    key, policy = "AKIA" + "Z7Q2" * 4, "conf/policy/limited.yaml"
+    key, policy = "AKIA" + "Z7Q2" * 4, "conf/policy/base.yaml"
     waiver = (
         'waivers:\n  - {rule: explain.coverage, reason: "For a time only", approved_by: "@risk", '
         "expires: 2026-01-31}\n"
@@ -113,7 +113,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     told = "is missing, and it is the template's"
     refused(project, f"{judge}: {told}", f"{gate}: {told}")
     (project.path / policy).unlink()
-    refused(project, "conf/policy/limited")
+    refused(project, "conf/policy/base")
     # And one that takes away nothing that matters goes through
     (project.path / "LICENSE").unlink()
     commit(project, "No license")
@@ -190,8 +190,8 @@ def test_each_change_on_adult_is_named_before_the_commit_goes_through(bake_runna
     project.write(code, project.read(code) + "\n# Another line\n")
     refused(project, f"{code}: changed since train ran")
     # When one limit does
-    policy, tail = "conf/policy/limited.yaml", "minimum_n: 1000, owner: model-owner}"
-    project.write(policy, str(replaced(project, policy, f"0.25, {tail}", f"0.3, {tail}")[policy]))
+    policy = "conf/policy/base.yaml"
+    project.write(policy, str(replaced(project, policy, "block: 0.25", "block: 0.3")[policy]))
     refused(
         project,
         f"{policy}: policy.rules[drift.data].block 0.25 → 0.3 since decide ran",

@@ -118,7 +118,7 @@ def test_a_comment_in_conf_reruns_only_compose(finished: BakedProject) -> None:
 
 def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -> None:
     # Given a finished line, when a limit changes
-    replace(finished, "conf/policy/limited.yaml", "block: 0.65", "block: 0.99")
+    replace(finished, "conf/policy/base.yaml", "block: 0.65", "block: 0.99")
     # Then compose and decide run, the model is denied, and the difference can be seen
     assert repro(finished) == {"compose", "decide"}
     found = decision(finished)

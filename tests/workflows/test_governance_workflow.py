@@ -86,10 +86,10 @@ def test_a_biased_and_drifted_model_is_red_at_its_gates(bake: Bake, runner: acti
     assert run.red == {"fairness", "drift", "decision"}, run.tail()
     assert decision(runner)["verdict"] == "deny"
     # And the line of the rule says why
-    lines = project.read("conf/policy/limited.yaml").splitlines()
-    number = 1 + next(n for n, line in enumerate(lines) if "fairness.demographic_parity," in line)
+    lines = project.read("conf/policy/base.yaml").splitlines()
+    number = 1 + lines.index("  fairness.demographic_parity:")
     said = errors(run, "fairness")
-    assert f"conf/policy/limited.yaml:{number} fail: fairness.demographic_parity[sex]: " in said
+    assert f"conf/policy/base.yaml:{number} fail: fairness.demographic_parity[sex]: " in said
     assert "fail: drift.data[income]: " in errors(run, "drift")
     assert "fairness is failure, and only success counts" in errors(run, "decision")
     assert "❌ fail | fairness.demographic" in run.summaries["fairness"]
@@ -262,11 +262,9 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a pull request that loosens a limit
-    name = "conf/policy/limited.yaml"
+    name = "conf/policy/base.yaml"
     text = private.read(name)
-    loosened = text.replace(
-        "bound: at_least, block: 0.95, minimum_n: 100", "bound: at_least, block: 0.5"
-    )
+    loosened = text.replace("bound: at_least\n    block: 0.95", "bound: at_least\n    block: 0.5")
     assert loosened != text
     private.write(name, loosened)
     baked.commit_all(private.path, "Loosen")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import PurePath
 from typing import Any
@@ -152,8 +153,9 @@ def test_at_the_last_level_the_champion_is_rolled_back_by_the_workflow(hosted: H
     # Given two champions one after the other, and a policy that rolls back after two windows
     watched(hosted, champions=2)
     before, _, after = hosted.project.read(POLICY).partition("monitoring:")
-    line = next(one for one in after.splitlines() if "{id: drift.prediction," in one)
-    after = after.replace(line, line.replace("warn: 0.10, retrain: 0.25", "rollback: 0.0"))
+    start = after.index("    drift.prediction:")
+    rule = after[start : after.index("\n\n", start)]
+    after = after.replace(rule, re.sub(r"warn: .*\n +retrain: .*", "rollback: 0.0", rule))
     after = after.replace("rollback_windows: 3", "rollback_windows: 2")
     hosted.project.write(POLICY, f"{before}monitoring:{after}")
     registry.save(hosted.project, "Strict", author="Risk <risk@example.org>")

@@ -250,7 +250,7 @@ def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) 
     for name in ("approve-model", "approve-risk"):
         del hosted.hub.settings.environments[name]
     commit = hosted.commit
-    hosted.edit(hosting.POLICY, "warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
+    hosted.edit(hosting.POLICY, registry.LIMIT, registry.STRICT)
     before = baked.git(hosted.project.path, "rev-parse", "HEAD")
     registry.save(hosted.project, "Stricter", author="Risk <risk@example.org>")
     github_projects.meet(hosted.project, hosted.hub)

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from governed_ml.checks.run import CHECKS, look
-from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.quiet import quiet
+from governed_ml.core import failure
+from governed_ml.core.problem import Problem
+from governed_ml.core.process_settings import quiet
 
 
 def main(words: list[str]) -> int:
@@ -24,9 +25,11 @@ def main(words: list[str]) -> int:
         exactly = rest[:1] == ["--"]
         return look(name, [Path(one) for one in rest[exactly:]], as_json=False, exactly=exactly)
     except Problem as problem:
+        failure.show(problem)
         print(f"governance check {words[0]}: {problem}", file=sys.stderr)
         return problem.exit_code
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        said = f"{type(error).__name__}: {first_line(error)}"
+        failure.show(error)
+        said = failure.one_line(error) + failure.logged(error, f"check {words[0]}")
         print(f"governance check {words[0]}: {said}", file=sys.stderr)
         return 2

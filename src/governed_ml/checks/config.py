@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from governed_ml.checks.finding import Finding
-from governed_ml.checks.lineage.values import Members, differences
-from governed_ml.core.composition import CONF, GROUPS, compose
-from governed_ml.core.config import Params, read_raw
+from governed_ml.checks.finding import CheckFinding
+from governed_ml.checks.lineage.config_differences import Members, differences
+from governed_ml.core import policy_files
+from governed_ml.core.config.composition import CONF, GROUPS, compose
+from governed_ml.core.config.params import Params, read_raw
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
 from governed_ml.github import policy_diff
@@ -20,7 +21,7 @@ PARAMS = "params.yaml"
 CHECK = "`uv run governance check config` says whether it is mended"
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what is wrong with the configuration as a whole; point out what was loosened.
 
     Of the members that are not chosen, those named are composed; all, if what chooses is named.
@@ -37,30 +38,32 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def _broken(base: Path, problem: Problem, name: str = "") -> Finding:
+def _broken(base: Path, problem: Problem, name: str = "") -> CheckFinding:
     """Say where it is that a configuration breaks."""
     key = str(problem).removeprefix("conf/: ")
     known = key != str(problem)  # which value it is: `conf/config.yaml` can be read, then
-    return Finding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
+    return CheckFinding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
 
 
-def _composed(base: Path, params: Params) -> Iterator[Finding]:
+def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
     """Hold `params.yaml` against the composition; before the first run it is not there."""
     if not (base / PARAMS).is_file():
         return
     members = Members(base)
     for name, what in differences(read_raw(base / PARAMS), params.model_dump(mode="json")):
         reason = f"{name} {what}, and {PARAMS} does not have it yet"
-        yield Finding(
+        yield CheckFinding(
             members.file(name), reason, "run `uv run dvc repro` and commit what it writes"
         )
 
 
-def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[Finding]:
+def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[CheckFinding]:
     """Compose the members of every group, with the other groups as they are chosen."""
-    chosen, every = Members(base).members, f"{CONF.as_posix()}/config.yaml" in names
+    chosen = Members(base).members
     for group in GROUPS:
-        for path in sorted((base / CONF / group).glob("*.yaml")):
+        shared = {"config.yaml", f"{group}/{policy_files.BASE}.yaml"}  # these concern every member
+        every = bool(names & {f"{CONF.as_posix()}/{name}" for name in shared})
+        for path in policy_files.members(base / CONF, group):
             name, own = path.relative_to(base).as_posix(), path.stem == chosen.get(group)
             if not (own or every or name in names):
                 continue
@@ -73,8 +76,9 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
             for waiver in one.policy.waivers if group == "policy" else []:
                 if today > waiver.expires:
                     reason = f"the waiver for {waiver.rule} expired on {waiver.expires}: it is void"
-                    mend = f"take it out, or have {waiver.approved_by} decide again"
-                    yield Finding(name, reason, mend)
+                    fix = f"remove it, or have {waiver.approved_by} decide again"
+                    where = policy_files.source_of(base / CONF, path.stem, ["waivers", waiver.rule])
+                    yield CheckFinding(where.relative_to(base).as_posix(), reason, fix)
 
 
 def loosened(base: Path, params: Params) -> list[str]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from governed_ml.core.repository import attempt, git
 
 
-class Finding(NamedTuple):
+class CheckFinding(NamedTuple):
     """One thing that must not be committed: where, why, and the command that mends it."""
 
     file: str
@@ -19,7 +19,7 @@ class Finding(NamedTuple):
 
 WRITTEN = ("code.json", "dvc.lock", "params.yaml", "uv.lock", ".cruft.json")
 
-Check = Callable[[Path, list[str]], list[Finding]]
+Check = Callable[[Path, list[str]], list[CheckFinding]]
 """Root and relative POSIX paths → findings; a check of the whole ignores the paths."""
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import LOCK
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
@@ -15,7 +15,7 @@ FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a
 POINTERS = (LOCK, ":(glob)**/*.dvc")
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Ask DVC's remote for every object of the commits. Whole project.
 
     A push of several branches: pre-commit names the first; CI asks for the others' data.
@@ -29,7 +29,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     return list(dict.fromkeys(one for commit in commits for one in _in(base, commit)))
 
 
-def _in(base: Path, commit: str) -> list[Finding]:
+def _in(base: Path, commit: str) -> list[CheckFinding]:
     tracked = git(base, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
     if not any(name == LOCK or name.endswith(".dvc") for name in tracked):
         return []  # the line has not run, and no data were added
@@ -41,7 +41,7 @@ def _in(base: Path, commit: str) -> list[Finding]:
             f"DVC's remote cannot be asked: {said}; `uv run dvc push` says more"
         ) from error
     return [
-        Finding(name, f"is not in DVC's remote, and {LOCK} of {commit[:12]} names it", mend)
+        CheckFinding(name, f"is not in DVC's remote, and {LOCK} of {commit[:12]} names it", mend)
         for name, mend in sorted(lost.items())
         if not any(name.startswith(f"{folder}/") for folder in lost)
     ]

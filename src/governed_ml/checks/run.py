@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from governed_ml.checks.finding import Finding, tracked
+from governed_ml.checks.finding import CheckFinding, tracked
 from governed_ml.core.files import root
 from governed_ml.core.problem import Problem
 
@@ -16,7 +16,7 @@ MODULES = {
     "config": f"{HOME}.config",
     "data-in-git": f"{HOME}.files.data_in_git",
     "hygiene": f"{HOME}.files.hygiene",
-    "lineage": f"{HOME}.lineage.lineage",
+    "lineage": f"{HOME}.lineage.agreement",
     "notebooks": f"{HOME}.files.notebooks",
     "pii": f"{HOME}.identifiers.pii",
     "pushed": f"{HOME}.pushed",
@@ -29,12 +29,12 @@ MODULES = {
 CHECKS = tuple(MODULES)
 
 
-def run(base: Path, name: str, files: list[str]) -> list[Finding]:
+def run(base: Path, name: str, files: list[str]) -> list[CheckFinding]:
     """Run one check by its name over some files."""
     if name not in CHECKS:
         raise Problem(f"no check {name!r}: there are {', '.join(CHECKS)}")
     module = import_module(MODULES[name])
-    found: list[Finding] = module.check(base, files)
+    found: list[CheckFinding] = module.check(base, files)
     return found
 
 
@@ -46,7 +46,7 @@ def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False)
     base = root()
     named = [_relative(base, path) for path in files]
     chosen = named if named or exactly else tracked(base)
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[CheckFinding]] = {}
     stopped: list[Problem] = []
     for name in names.split(","):
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.checks.files.texts import read
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.problem import first_line
 
 PLACES = (
@@ -32,13 +32,13 @@ UNSAFE = ("pull_request_target", "workflow_run", "issue_comment")
 Found = Iterator[tuple[str, str]]
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find in workflows and composite actions what makes them unsafe, or red look green."""
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     for name in names:
         if any(fnmatch(f"/{name}", place) for place in PLACES):
             text = read(base / name).decode("utf-8", errors="replace")
-            found += [Finding(name, *one) for one in _wrong(name, text)]
+            found += [CheckFinding(name, *one) for one in _wrong(name, text)]
     return found
 
 

@@ -9,27 +9,29 @@ import typer
 
 from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
-from governed_ml.cli.data import contract, page, predict, schemas
+from governed_ml.cli.data import contract, page, predict, schemas, stage
 from governed_ml.cli.drill import drill
+from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
 from governed_ml.cli.retrain import retrain
+from governed_ml.core import failure
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.doctor.report import doctor
 from governed_ml.github import workflow_output
 
 app = typer.Typer(
-    help="Judge, and say why. Exit codes: 0 allowed, 1 denied, 2 could not judge.",
+    cls=Topics,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(contract, name="contract", no_args_is_help=True)
-app.add_typer(ledger, name="ledger", no_args_is_help=True)
-app.add_typer(lineage, name="lineage", no_args_is_help=True)
-app.add_typer(retrain, name="retrain", no_args_is_help=True)
+app.add_typer(contract, name="contract")
+app.add_typer(ledger, name="ledger")
+app.add_typer(lineage, name="lineage")
+app.add_typer(retrain, name="retrain")
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
@@ -37,6 +39,7 @@ app.command()(monitor)
 app.command()(page)
 app.command()(predict)
 app.command()(schemas)
+app.command()(stage)
 registry.add(app)
 engine.add(app)
 github.add(app)
@@ -44,6 +47,19 @@ release.add(app)
 workflow.add(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.callback()
+def governance(
+    traceback: Annotated[  # taken out of the command line by `failure.take_option` before
+        bool, typer.Option("--traceback", help="Print the traceback of an error, too.")
+    ] = False,
+) -> None:
+    """Judge a model by its evidence, and release it if the policy allows it.
+
+    Exit codes: 0 yes, 1 no (denied, refused, found something), 2 could not answer.
+    """
+    del traceback
 
 
 @app.command()
@@ -58,7 +74,12 @@ def gate(
         typer.Option("--rehashed", help="The data are not here: `rehash` hashed them in this run."),
     ] = False,
 ) -> None:
-    """Judge the evidence that is there, outside DVC: exit 0 allow, 1 deny, 2 could not judge."""
+    """Judge the evidence outside DVC.
+
+    It trusts no lock: conf/ is composed again, and code, data and model are hashed again.
+
+    Exit codes: 0 allow, 1 deny, 2 could not judge.
+    """
     from datetime import UTC, datetime
 
     from governed_ml.core.files import root
@@ -91,17 +112,21 @@ def gate(
 
 def main() -> None:
     """Run a command; every error is one line and an exit code."""
-    from governed_ml.core.quiet import quiet
+    from governed_ml.core.process_settings import quiet
 
     quiet()
     try:
         app()
     except Problem as problem:
+        failure.show(problem)
         print(f"governance: {problem}", file=sys.stderr)
         workflow_output.annotate("error", str(problem), title="governance")
         sys.exit(problem.exit_code)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        print(f"governance: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+        failure.show(error)
+        words = [word for word in sys.argv[1:3] if word.isidentifier()]
+        said = failure.one_line(error) + failure.logged(error, " ".join(words))
+        print(f"governance: {said}", file=sys.stderr)
         sys.exit(2)
 
 

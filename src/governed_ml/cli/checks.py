@@ -11,11 +11,14 @@ from governed_ml.checks.run import CHECKS, look
 
 
 def check(
-    name: Annotated[str, typer.Argument(help=f"Of {', '.join(CHECKS)}; several with commas.")],
+    name: Annotated[str, typer.Argument(help=f"One or more, with commas: {', '.join(CHECKS)}.")],
     files: Annotated[
         list[Path] | None, typer.Argument(help="Only these files; by default all that git tracks.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Look for what must not be committed: exit 0 nothing, 1 something, 2 could not look."""
+    """Look for what must not be committed.
+
+    Exit codes: 0 found nothing, 1 found something, 2 could not look.
+    """
     raise typer.Exit(look(name, files or [], as_json=as_json))

@@ -1,4 +1,4 @@
-"""What people run beside the line: predictions, the page, a draft of the contract, the schemas."""
+"""Commands beside the pipeline: one stage, predictions, the page, a contract, the schemas."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from governed_ml.cli.help import group
 from governed_ml.core.problem import Problem
 
-contract = typer.Typer(help="The data contract.")
+contract = group("Draft the data contract.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")]
 
 
@@ -20,10 +21,13 @@ def predict(
     request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict with the champion, after its signature, digests and record were checked."""
+    """Predict with the champion.
+
+    Its signature, its digests and its record in the ledger are verified first.
+    """
     from governed_ml.cli.registry import door
     from governed_ml.core.terminal import tell
-    from governed_ml.pipeline.scoring import Origin, checked_request
+    from governed_ml.pipeline.scoring import ServedVersion, checked_request
     from governed_ml.pipeline.scoring import predict as predicted
     from governed_ml.registry.loading import loaded
 
@@ -31,7 +35,7 @@ def predict(
     base, registry = door()
     name = checked_request(source, output, request)
     with loaded(base, registry, alias) as (version, checked):
-        origin = Origin(
+        origin = ServedVersion(
             version=version.number,
             state=version.state,
             digest=version.subject["model"],
@@ -48,7 +52,10 @@ def predict(
 
 
 def page(as_json: Json = False) -> None:
-    """Draw the one page for people from evidence, decision and ledger: reports/index.html."""
+    """Draw reports/index.html, the page for people.
+
+    It is drawn from evidence, decision and ledger, and it judges nothing.
+    """
     from governed_ml.core.files import root, shown
     from governed_ml.core.terminal import tell
     from governed_ml.page.draw import draw
@@ -59,10 +66,25 @@ def page(as_json: Json = False) -> None:
     tell(as_json, shown(base / path), path=path.as_posix(), verdict=verdict)
 
 
+def stage(
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml: compose, ingest, …, decide.")],
+) -> None:
+    """Run one stage of the pipeline, as `dvc repro` does.
+
+    A stage that fails leaves a deny. Exit codes: 0 done, 1 the data contract is broken, 2 failed.
+    """
+    from governed_ml.pipeline.stage import run
+
+    run(name)
+
+
 @contract.command()
 def draft() -> None:
-    """Draft an expectation suite for the ingested table; read it before you commit it."""
-    from governed_ml.core.composition import CONF, compose
+    """Draft an expectation suite for the ingested table.
+
+    Read it and tighten it before you commit it.
+    """
+    from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.files import root, write_json
     from governed_ml.core.tables import RAW
     from governed_ml.pipeline.contract.suite_file import draft as drafted
@@ -79,7 +101,10 @@ def draft() -> None:
 
 
 def schemas() -> None:
-    """Write the JSON Schemas of evidence and decision to governance/schemas/."""
+    """Write the JSON Schemas of evidence and decision.
+
+    They go to governance/schemas/.
+    """
     from governed_ml.core.evidence import json_schema
     from governed_ml.core.files import root, write_json
     from governed_ml.policy.decision import Decision

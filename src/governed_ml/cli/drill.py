@@ -1,4 +1,4 @@
-"""`governance drill`: spring the traps on a copy, and say what caught each."""
+"""`governance drill`: plant faults in a copy, and say what caught each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,15 @@ def drill(
     names: Annotated[
         list[str] | None, typer.Argument(help="Only these faults; by default all.")
     ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List them, spring none.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List them and plant none.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Plant known faults in a copy of this: exit 0 all caught, 1 one got through, 2 not sprung."""
+    """Plant known faults in a copy and see what catches them.
+
+    The repository, its registry and its ledger stay as they are.
+
+    Exit codes: 0 all caught, 1 one got through, 2 one could not be planted.
+    """
     from governed_ml.core.files import root
     from governed_ml.drill.run import chosen, run
 

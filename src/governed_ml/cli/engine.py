@@ -8,16 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
+from governed_ml.cli.help import group
 from governed_ml.core.problem import Problem
 
-engine = typer.Typer(help="The engine that this project is pinned to.")
-template = typer.Typer(help="What the workflow template-update runs.")
+engine = group("Choose where the engine comes from.")
+template = group("Propose an update as a pull request.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @engine.callback()
-def group() -> None:
-    """The engine that this project is pinned to."""
+def only_group() -> None:
+    """Choose where the engine comes from."""
 
 
 @engine.command()
@@ -28,7 +29,10 @@ def source(
     path: Annotated[Path | None, typer.Option(help="A folder; cannot register.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Get the engine from somewhere else, and lock it: pyproject.toml and uv.lock, or neither."""
+    """Get the engine from another place, and lock it.
+
+    It changes pyproject.toml and uv.lock, or neither. Exit codes: 0 locked, 2 it could not be.
+    """
     from governed_ml.core.files import root
     from governed_ml.scaffold import pin
     from governed_ml.scaffold import source as sources
@@ -58,7 +62,10 @@ def update(
     patch: Annotated[Path | None, typer.Option(help="Write what changed to this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Take over what changed in the template, engine included: exit 1 for conflicts."""
+    """Update the generated files and the engine.
+
+    Nothing is committed. Exit codes: 0 done, 1 files in conflict, 2 nothing was changed.
+    """
     from governed_ml.core.files import root, write_bytes
     from governed_ml.core.repository import patch as patched
     from governed_ml.core.terminal import say
@@ -86,7 +93,10 @@ def update(
 
 @template.command()
 def preflight(as_json: Json = False) -> None:
-    """Check the environment that keeps the token: exit 0 guarded, 1 not, 2 could not ask."""
+    """Check the environment that keeps the token.
+
+    Exit codes: 0 guarded, 1 not, 2 could not ask.
+    """
     from governed_ml.core.files import root
     from governed_ml.github.template_proposal import ENVIRONMENT, doubts
 
@@ -99,7 +109,10 @@ def propose(
     patch: Annotated[Path, typer.Argument(help="What `governance update --patch` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN: all or nothing."""
+    """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN.
+
+    Exit codes: 0 proposed, 1 refused, 2 could not: then nothing was pushed.
+    """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
     from governed_ml.github.template_proposal import propose as proposed
@@ -132,5 +145,5 @@ def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
     app.command()(update)
-    app.add_typer(engine, name="engine", no_args_is_help=True)
-    app.add_typer(template, name="template", no_args_is_help=True)
+    app.add_typer(engine, name="engine")
+    app.add_typer(template, name="template")

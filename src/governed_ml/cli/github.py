@@ -6,37 +6,50 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from governed_ml.cli.help import group
 from governed_ml.core.problem import Problem
 
 if TYPE_CHECKING:
-    from governed_ml.github.apply import Report
+    from governed_ml.github.apply import SettingsReport
 
-github = typer.Typer(help="What GitHub's settings must be, and whether they are.")
+github = group("Compare GitHub's settings with what they must be.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @github.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
-    """What GitHub's settings must be, and whether they are; by default the plan."""
+    """Compare GitHub's settings with what they must be.
+
+    Without a command this is `plan`.
+    """
     if context.invoked_subcommand is None:
         plan()
 
 
 @github.command()
 def plan(as_json: Json = False) -> None:
-    """Show what `apply` would change: exit 0 nothing, 1 something, 2 could not see."""
+    """Show what `apply` would change.
+
+    Exit codes: 0 nothing, 1 something, 2 could not see.
+    """
     _compare(as_json, every=False)
 
 
 @github.command()
 def verify(as_json: Json = False) -> None:
-    """Check every setting: exit 0 as wanted, 1 something differs, 2 could not see."""
+    """Check every setting.
+
+    Exit codes: 0 as wanted, 1 something differs, 2 could not see.
+    """
     _compare(as_json, every=True)
 
 
 @github.command()
 def apply(as_json: Json = False) -> None:
-    """Set what differs, with an administrator's token; again it changes nothing."""
+    """Set what differs.
+
+    It needs an administrator's token. A second run changes nothing.
+    """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
     from governed_ml.github.apply import planned
@@ -59,7 +72,7 @@ def _compare(as_json: bool, *, every: bool) -> None:
     raise typer.Exit(report.exit_code)
 
 
-def _tell(report: Report, as_json: bool, *, every: bool) -> None:
+def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
     if as_json:
         print(report.model_dump_json(indent=2))
         return
@@ -82,7 +95,10 @@ def preflight(
     retrain: Annotated[bool, typer.Option("--retrain", help="Of a retraining.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check what a promotion rests on at GitHub: exit 0 all holds, 1 not, 2 could not ask."""
+    """Check the settings at GitHub that a promotion rests on.
+
+    Exit codes: 0 all hold, 1 one does not, 2 could not ask.
+    """
     import json
 
     from governed_ml.core.files import root

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from governed_ml.cli import ledger_view
+from governed_ml.cli.help import group
 from governed_ml.core.terminal import plain
 
 if TYPE_CHECKING:
     from governed_ml.ledger.chain import Entry
 
-ledger = typer.Typer(help="The ledger: who did what, on which data, under which policy.")
+ledger = group("Show, verify and export the ledger.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -23,7 +25,7 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what happened, oldest first."""
+    """Show the events, oldest first."""
     from governed_ml.core.files import as_json as text
     from governed_ml.core.files import root
     from governed_ml.core.problem import Problem
@@ -38,14 +40,17 @@ def show(
     elif not chosen:
         print("the ledger is empty: `uv run governance register` writes its first event")
     elif version is None:
-        _table(chosen)
+        ledger_view.table([one.event for one in chosen])
     else:
-        _in_full(_records(base, chosen))
+        ledger_view.in_full(_records(base, chosen))
 
 
 @ledger.command()
 def verify(as_json: Json = False) -> None:
-    """Check chain, anchors and signatures: exit 0 whole, 1 something is wrong, 2 unknown."""
+    """Verify the chain, its anchors and its signatures.
+
+    Exit codes: 0 whole, 1 something is wrong, 2 could not be verified.
+    """
     from governed_ml.core.files import root
     from governed_ml.registry.audit import inspect
 
@@ -74,7 +79,10 @@ def verify(as_json: Json = False) -> None:
 def export(
     output: Annotated[Path | None, typer.Option(help="Write to this file, whole or not.")] = None,
 ) -> None:
-    """Print one line of JSON per event: the event, its commit, whose signature it has."""
+    """Print the events as JSON, one a line.
+
+    Each line has the event, its commit and who signed it.
+    """
     import json
 
     from governed_ml.core.files import root, shown, write_text
@@ -103,60 +111,3 @@ def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
         }
         for one in entries
     ]
-
-
-def _table(entries: list[Entry]) -> None:
-    from rich.table import Table
-
-    from governed_ml.core.terminal import screen
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("#", "time (UTC)", "actor", "action", "version", "approved by", "data", "policy"):
-        table.add_column(name, justify="right" if name in ("#", "version") else "left")
-    table.add_column("reason", overflow="fold")
-    for event in (one.event for one in entries):
-        approved = [_who(one) for one in event.approvals]
-        cells = [
-            str(event.sequence),
-            event.time.removesuffix("Z").replace("T", " "),
-            event.actor,
-            event.action,
-            "" if event.version is None else str(event.version),
-            ", ".join(approved),
-            *(_short(event.subject.get(name, "")) for name in ("data", "policy")),
-            event.reason,
-        ]
-        table.add_row(*map(plain, cells))
-    screen().print(table)
-
-
-def _in_full(records: list[dict[str, Any]]) -> None:
-    """Print every field that is set; of an approval its parts in one line."""
-    from governed_ml.core.terminal import screen
-
-    console = screen()
-    for record in records:
-        event = record["event"]
-        title = f"{event['sequence']} · {event['action']} · {event['time']} · {event['actor']}"
-        console.print(f"[bold]{plain(title)}[/]", soft_wrap=True)
-        rows = {"version": event["version"], "reason": event["reason"]}
-        rows |= {f"{name} digest": digest for name, digest in sorted(event["subject"].items())}
-        rows |= {f"approval {n}": _parts(one) for n, one in enumerate(event["approvals"], 1)}
-        rows |= {"decision": _parts(event["decision"] or {})}
-        rows |= {"details": _parts(event["details"]), "commit": record["commit"]}
-        rows |= {"signature": record["signature"]}
-        for name, value in rows.items():
-            if value:
-                console.print(f"  {plain(name):<16} {plain(str(value))}", soft_wrap=True)
-
-
-def _parts(values: dict[str, Any]) -> str:
-    return " · ".join(f"{name} {value}" for name, value in values.items() if value is not None)
-
-
-def _who(approval: dict[str, Any]) -> str:
-    return str(approval.get("approver") or "?")
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]

@@ -1,4 +1,4 @@
-"""`governance lineage`: where a model is from, told, shown, hashed again, made again."""
+"""`governance lineage`: where a model is from: show, verify, reproduce, emit."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.cli.registry import Json, say, tell
+from governed_ml.cli.help import group
+from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import as_json as text
 from governed_ml.core.files import root, write_text
 from governed_ml.core.files import shown as name
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import say
 
-lineage = typer.Typer(help="Where a model is from: data, code, parameters, policy, approvals.")
+lineage = group("Show, verify and reproduce where a model is from.")
 Model = Annotated[
     str | None, typer.Argument(help="A version, an alias, a digest; by default what is here.")
 ]
@@ -30,7 +32,10 @@ def here() -> Path:
 
 @lineage.command()
 def emit(as_json: Json = False) -> None:
-    """Tell the line as OpenLineage events: to reports/lineage/, then to OPENLINEAGE_URL if set."""
+    """Write the pipeline as OpenLineage events.
+
+    They go to reports/lineage/, and to OPENLINEAGE_URL if that is set.
+    """
     from governed_ml.lineage.emit import FILE
     from governed_ml.lineage.emit import emit as emitted
 
@@ -53,7 +58,10 @@ def show(
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid graph.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
 ) -> None:
-    """Say which data, code, parameters, environment and policy made a model, who approved, when."""
+    """Show what made a model, and who approved it.
+
+    Data, code, parameters, environment, policy, evidence, approvals and promotions.
+    """
     from governed_ml.lineage import graph as graphs
     from governed_ml.lineage.show import show as shown
     from governed_ml.lineage.show import tell as told
@@ -77,7 +85,10 @@ def show(
 
 @lineage.command()
 def verify(model: Model = None, as_json: Json = False) -> None:
-    """Hash every link from source to alias again: exit 0 all hold, 1 one is broken, 2 unknown."""
+    """Hash every link from source to alias again.
+
+    Exit codes: 0 all hold, 1 one is broken, 2 one could not be checked.
+    """
     from governed_ml.core.terminal import plain, screen
     from governed_ml.lineage.verify import verify as verified
 
@@ -103,7 +114,10 @@ def reproduce(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run a version's line again in a worktree: exit 0 the same, 1 something differs, 2 cannot."""
+    """Run a version's pipeline again in a worktree.
+
+    Exit codes: 0 the same, 1 something differs, 2 could not run.
+    """
     from governed_ml.lineage.reproduce import named, parsed
     from governed_ml.lineage.reproduce import reproduce as reproduced
 

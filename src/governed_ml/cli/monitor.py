@@ -13,7 +13,7 @@ from governed_ml.core.problem import Problem, first_line
 
 if TYPE_CHECKING:
     from governed_ml.monitoring.actions.dispatch import Done
-    from governed_ml.monitoring.monitor import Outcome
+    from governed_ml.monitoring.monitor import WindowOutcome
 
 COLOURS = {"healthy": "green", "warn": "yellow", "retrain": "red", "rollback": "bold red"}
 
@@ -28,13 +28,14 @@ def monitor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Measure a window of the champion: exit 0 healthy, 1 something is found, 2 not measured.
+    """Measure a window of production.
 
-    With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
+    Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
+    workflow, 0 means that it was measured and that everything due was started.
     """
     from governed_ml.cli.registry import door
+    from governed_ml.monitoring.feeds import feed_of
     from governed_ml.monitoring.monitor import monitor as monitored
-    from governed_ml.monitoring.reading import feed_of
 
     batch, registry = batch.absolute() if batch else None, None
     try:
@@ -62,7 +63,7 @@ def monitor(
     raise typer.Exit(done.exit_code)
 
 
-def _dispatched(base: Path, registry: Any, done: Outcome) -> Done:
+def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
     """Have GitHub do what is due, and tell it; what was lost before is told, too."""
     from governed_ml.github import workflow_output
     from governed_ml.monitoring.actions.dispatch import dispatch
@@ -95,7 +96,7 @@ def _draw(base: Path) -> None:
         print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
 
 
-def _show(done: Outcome) -> None:
+def _show(done: WindowOutcome) -> None:
     """Print the rules that mattered, then the level and what follows from it."""
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""The commands that move a model: register, approve, promote, roll back, and what stands where."""
+"""The commands that change a version's state, and those that show it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ def door() -> tuple[Path, Any]:
 
 
 def register(as_json: Json = False) -> None:
-    """Recompute the commit's evidence, judge, sign, and make a model version of it."""
+    """Measure the commit again and make its model a version.
+
+    The evidence is measured again on a copy of the commit, judged, signed and recorded. A
+    denied model becomes a version in quarantine.
+
+    Exit codes: 0 allow, 1 deny or refused, 2 could not.
+    """
     from governed_ml.policy.decision import show
     from governed_ml.registry.register import register as registered
 
@@ -50,18 +56,21 @@ def register(as_json: Json = False) -> None:
 
 
 def approve(
-    version: Annotated[int, typer.Argument(help="The version to say yes to.")],
+    version: Annotated[int, typer.Argument(help="The version to approve.")],
     name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
     key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
     run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
     pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
     comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
     complete: Annotated[
-        bool, typer.Option("--complete", help="Exit 1 if a role has still to say yes.")
+        bool, typer.Option("--complete", help="Exit 1 if an approval is still missing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Say yes to a version, signed with your SSH key; or take over what people said on GitHub."""
+    """Approve a version.
+
+    Sign with your SSH key (--as, --key), or take over what people said on GitHub (--run, --pull).
+    """
     from governed_ml.registry import approve as approving
 
     own = name and key and not run and not pull
@@ -88,11 +97,11 @@ def approve(
 
 
 def reject(
-    version: Annotated[int, typer.Argument(help="The version to say no to.")],
+    version: Annotated[int, typer.Argument(help="The version to reject.")],
     reason: Annotated[str, typer.Option(help="Why.")],
     as_json: Json = False,
 ) -> None:
-    """Say no to a version, for good."""
+    """Reject a version for good."""
     from governed_ml.registry.approve import reject as rejected
 
     base, registry = door()
@@ -102,7 +111,10 @@ def reject(
 
 
 def promote(version: Version = None, as_json: Json = False) -> None:
-    """Make an approved version champion, after everything was verified and judged again."""
+    """Make an approved version the champion.
+
+    Everything is verified and judged again first.
+    """
     from governed_ml.registry.promote import promote as promoted
 
     base, registry = door()
@@ -126,7 +138,10 @@ def rollback(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Make the last compliant earlier champion, or the given one, champion again."""
+    """Make an earlier champion the champion again.
+
+    By default it is the last one that today's policy allows.
+    """
     from governed_ml.registry.rollback import rollback as rolled_back
     from governed_ml.registry.rollback import undeployed
 
@@ -157,15 +172,23 @@ def _moved(registry: Any) -> Callable[[Entry], None]:
 
 
 def status(as_json: Json = False) -> None:
-    """Show every version as the ledger has it, and where the registry differs: then exit 1."""
+    """Show every version and where the registry differs.
+
+    Exit codes: 0 the registry agrees with the ledger, 1 it differs.
+    """
     _reconcile(as_json, apply=False, every=True)
 
 
 def reconcile(
-    apply: Annotated[bool, typer.Option("--apply", help="Put right what can be.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Change the registry to what the ledger says.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Hold the registry against the ledger; with --apply, the ledger's word is put into effect."""
+    """Compare the registry with the ledger.
+
+    With --apply, the registry is changed to what the ledger says.
+    """
     _reconcile(as_json, apply=apply, every=False)
 
 
@@ -188,7 +211,10 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
 def keygen(
     path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
 ) -> None:
-    """Make a key that signs models; the risk owner lists its public half."""
+    """Make a key that signs models.
+
+    The risk owner lists its public half in governance/approvers.yaml.
+    """
     from governed_ml.registry.signing import VARIABLE, generate
 
     public = generate(path, root())

@@ -1,4 +1,4 @@
-"""What stands around a promotion: judge once more before it, list what is in it."""
+"""Commands around a promotion: judge a version again, list its parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.cli.registry import Json, Version, door, say, tell
+from governed_ml.cli.registry import Json, Version, door, tell
+from governed_ml.core.terminal import say
 from governed_ml.github import workflow_output
 
 
@@ -18,7 +19,10 @@ def rejudge(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a version again on its own commit and judge it today; nothing is recorded."""
+    """Measure and judge a registered version again.
+
+    It runs on the version's own commit, under today's policy. Nothing is recorded.
+    """
     from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 
@@ -50,7 +54,10 @@ def sbom(
     ),
     as_json: Json = False,
 ) -> None:
-    """List what a version consists of (CycloneDX 1.5), beside its model and in the registry."""
+    """List the parts of a version as a CycloneDX SBOM.
+
+    The list is written beside the model and to the registry.
+    """
     from governed_ml.registry.sbom import sbom as listed
 
     output = output.absolute()

@@ -1,4 +1,4 @@
-"""`governance retrain`: the line on new data, its pull request, its record."""
+"""`governance retrain`: the pipeline on new data, its pull request, its record."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from governed_ml.cli.registry import Json, door, say, tell
+from governed_ml.cli.help import group
+from governed_ml.cli.registry import Json, door, tell
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import say
 from governed_ml.github import workflow_output
 
-retrain = typer.Typer(help="A challenger from new data; it promotes nothing.")
+retrain = group("Train a challenger on new data; it promotes nothing.")
 
 
 @retrain.command()
@@ -19,7 +21,10 @@ def run(
     output: Annotated[Path, typer.Option(help="A folder for the patch and the comparison.")],
     as_json: Json = False,
 ) -> None:
-    """Run the line on what its source has now, compare with the champion, push to DVC's remote."""
+    """Run the pipeline on the source's current data.
+
+    The result is compared with the champion; its data are pushed to DVC's remote.
+    """
     from governed_ml.monitoring.retraining.retrain import retrain as retrained
 
     output = output.absolute()
@@ -40,7 +45,10 @@ def run(
 def propose(
     folder: Annotated[Path, typer.Argument(help="What `run` wrote.")], as_json: Json = False
 ) -> None:
-    """Push a retraining to its branch and open its pull request, with RETRAIN_TOKEN."""
+    """Open the pull request of a retraining.
+
+    It needs RETRAIN_TOKEN.
+    """
     from governed_ml.core.files import root
     from governed_ml.monitoring.retraining.propose import propose as proposed
 
@@ -60,7 +68,10 @@ def note(
     reason: Annotated[str, typer.Option(help="Why there was a retraining.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Record what came of a retraining, from the variable NEEDS; tell it in monitoring's issue."""
+    """Record the outcome of a retraining.
+
+    It reads the variable NEEDS and writes to the ledger and to the issue of the monitoring.
+    """
     from governed_ml.monitoring.retraining.propose import jobs, noted
 
     given = jobs()

@@ -9,21 +9,28 @@ from typing import Annotated, Any
 
 import typer
 
+from governed_ml.cli.help import group
 from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import root
 from governed_ml.core.problem import Problem
 from governed_ml.github import workflow_output
 
-policy = typer.Typer(help="The policy, and what a change does to it.", no_args_is_help=True)
+policy = group("Show what a change does to the policy.")
 
 
 def fetch(
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Delete committed evidence: the line has to measure it.")
+        bool,
+        typer.Option(
+            "--fresh", help="Delete the committed evidence, so that it is measured again."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Bring the data that the line starts from: from DVC's remote where that is shared."""
+    """Fetch the data that the pipeline starts from.
+
+    They come from DVC's remote where that is shared; otherwise the pipeline starts at its source.
+    """
     from governed_ml.github.event import from_fork, payload
     from governed_ml.registry.remeasure.fetch import fetch as fetched
     from governed_ml.registry.remeasure.fetch import take_away
@@ -42,11 +49,17 @@ def fetch(
 
 def rehash(
     as_committed: Annotated[
-        bool, typer.Option("--as-committed", help="The line did not run: take the commit's word.")
+        bool,
+        typer.Option(
+            "--as-committed", help="The pipeline did not run: take the committed evidence."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Hash what the line has measured, for jobs without the data; a forged lock is found here."""
+    """Hash what was measured, for jobs without the data.
+
+    A forged lock is found here.
+    """
     from governed_ml.policy.rehash import PATH
     from governed_ml.policy.rehash import rehash as rehashed
     from governed_ml.registry.remeasure import measured
@@ -70,7 +83,10 @@ def rehash(
 
 
 def aggregate(as_json: Json = False) -> None:
-    """Say yes only if every job in the variable NEEDS (GitHub's `toJSON(needs)`) succeeded."""
+    """Check that every job in NEEDS succeeded.
+
+    NEEDS holds GitHub's `toJSON(needs)`.
+    """
     results = _results(os.environ.get("NEEDS", ""))
     bad = {job: result for job, result in results.items() if result != "success"}
     said = "; ".join(f"{job}: {result}" for job, result in bad.items())
@@ -100,7 +116,10 @@ def diff(
     pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what changed in policy, engine and workflows; exit 1 if loosened without approval."""
+    """Compare policy, engine and workflows with an earlier commit.
+
+    Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
+    """
     from governed_ml.core.repository import git, head, protected
     from governed_ml.github import policy_diff as diffs
     from governed_ml.github.event import base_commit, payload, pull_number
@@ -151,4 +170,4 @@ def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
     for command in (fetch, rehash, aggregate):
         app.command()(command)
-    app.add_typer(policy, name="policy", no_args_is_help=True)
+    app.add_typer(policy, name="policy")

@@ -8,8 +8,8 @@ from typing import Any, Generic, Literal, Self, TypeVar
 from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 from pydantic.json_schema import models_json_schema
 
-from governed_ml.core.bodies import BODIES, Body
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.evidence_bodies import BODIES, Body
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem
 

@@ -1,8 +1,8 @@
 """The model on disk: skops, not pickle, with a canonical digest.
 
 A model of library classes runs no code when it is loaded. A model that holds classes or functions
-of the team's package carries their source (`code/<package>/…` in the archive): the source is part of
-the digest, so of what is signed and released, and is what such a model is loaded with.
+of the team's package carries their source (`code/<package>/…` in the archive): the source is part
+of the digest, so of what is signed and released, and is what such a model is loaded with.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def code(path: Path = PATH) -> tuple[str, dict[str, bytes]]:
 
 
 def types(path: Path = PATH) -> list[str]:
-    """Return the names of the types to be trusted: of allowed packages, and of the model's own code."""
+    """Return the types to trust: those of allowed packages, and of the model's own code."""
     import skops.io
 
     package, _ = code(path)

@@ -8,35 +8,28 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis, Look
 
-OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
-
-
-class Row(NamedTuple):
-    """One thing that was looked at."""
-
-    what: str
-    state: str
-    line: str
-
-
-Look = Callable[[Path], Iterator[Row]]
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Look at what this rests on: exit 0 nothing is wrong, 1 something is, 2 could not look."""
+    """Check the parts that this repository rests on.
+
+    Each row says what is wrong and how to fix it; nothing is changed.
+
+    Exit codes: 0 nothing is wrong, 1 something is wrong, 2 something could not be checked.
+    """
     from governed_ml.core.files import root
 
     rows = examine(root())
@@ -48,10 +41,9 @@ def doctor(
     raise typer.Exit(1 if WRONG in states else 2 if UNKNOWN in states else 0)
 
 
-def examine(base: Path) -> list[Row]:
+def examine(base: Path) -> list[Diagnosis]:
     """Return all rows; what may have to wait for an answer waits beside the others."""
-    from governed_ml.doctor import looks as looks
-    from governed_ml.doctor import stores as stores
+    from governed_ml.doctor import safeguards, stores
 
     if attempt(base, "rev-parse", "--git-dir").returncode:
         raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
@@ -64,13 +56,13 @@ def examine(base: Path) -> list[Row]:
     }
     here: dict[str, Look] = {  # in one thread: Hydra composes once at a time
         "git": stores.git_itself,
-        "policy": looks.policy,
-        "hooks": looks.hooks,
-        "keys": looks.keys,
-        "approvers": looks.people,
-        "ledger": looks.ledger,
-        "monitoring": looks.monitoring,
-        "GitHub": looks.github,
+        "policy": safeguards.policy,
+        "hooks": safeguards.hooks,
+        "keys": safeguards.keys,
+        "approvers": safeguards.people,
+        "ledger": safeguards.ledger,
+        "monitoring": safeguards.monitoring,
+        "GitHub": safeguards.github,
     }
     with ThreadPoolExecutor(len(waiting)) as pool:
         later = [pool.submit(_looked, base, *look) for look in waiting.items()]
@@ -78,19 +70,21 @@ def examine(base: Path) -> list[Row]:
         return found + [row for one in later for row in one.result()]
 
 
-def _looked(base: Path, name: str, look: Look) -> list[Row]:
+def _looked(base: Path, name: str, look: Look) -> list[Diagnosis]:
     """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
     try:
         found = list(look(base))
     except Problem as problem:
-        found = [Row(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
+        found = [Diagnosis(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
     except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
         said = f"{type(error).__name__}: {first_line(error, 120)}"
-        found = [Row(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")]
+        found = [
+            Diagnosis(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")
+        ]
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
 
 
-def _show(rows: list[Row]) -> None:
+def _show(rows: list[Diagnosis]) -> None:
     from rich.markup import escape
     from rich.table import Table
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
-from governed_ml.doctor.report import NOTE, OK, UNKNOWN, WRONG, Row
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WRONG, Diagnosis
 
 PATIENCE = 3.0  # seconds for what has to be asked over a network
 SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
@@ -43,18 +43,18 @@ def answer(base: Path) -> tuple[int, str]:
     return _asked(base, PATIENCE, "git", "ls-remote", REMOTE, "HEAD")
 
 
-def git_itself(base: Path) -> Iterator[Row]:
+def git_itself(base: Path) -> Iterator[Diagnosis]:
     """Is there a commit, a protected branch, and somebody who acts?"""
     if not attempt(base, "config", "user.email").stdout.strip():
-        yield Row("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
+        yield Diagnosis("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
     elif attempt(base, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
-        yield Row("git", NOTE, "there is no commit yet: commit first")
+        yield Diagnosis("git", NOTE, "there is no commit yet: commit first")
     elif not protected_here(base):
-        yield Row(
+        yield Diagnosis(
             "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
         )
     else:
-        yield Row("git", OK, f"{PROTECTED} is at {protected_here(base)[:12]}")
+        yield Diagnosis("git", OK, f"{PROTECTED} is at {protected_here(base)[:12]}")
 
 
 def protected_here(base: Path) -> str:
@@ -67,42 +67,54 @@ def protected_here(base: Path) -> str:
     return ""
 
 
-def git_remote(base: Path) -> Iterator[Row]:
+def git_remote(base: Path) -> Iterator[Diagnosis]:
     """Does git's remote answer?"""
     if not has_remote(base):
-        yield Row("remote", NOTE, f"there is no {REMOTE}: nobody else has the ledger, or reviews")
+        yield Diagnosis(
+            "remote", NOTE, f"there is no {REMOTE}: nobody else has the ledger, or reviews"
+        )
         return
     code, said = answer(base)
     bad = f"{REMOTE} does not answer: {said}; look at `git remote --verbose`"
-    yield Row("remote", UNKNOWN, bad) if code else Row("remote", OK, f"{REMOTE} answers")
+    yield (
+        Diagnosis("remote", UNKNOWN, bad) if code else Diagnosis("remote", OK, f"{REMOTE} answers")
+    )
 
 
-def dvc(base: Path) -> Iterator[Row]:
+def dvc(base: Path) -> Iterator[Diagnosis]:
     """Is DVC there, and a remote that answers and that others reach?"""
-    from governed_ml.core.remotes import remote_url, shared_remote
+    from governed_ml.core.shared_stores import remote_url, shared_remote
 
     try:
-        yield Row("DVC", OK, version("dvc"))
+        yield Diagnosis("DVC", OK, version("dvc"))
     except PackageNotFoundError:
-        yield Row("DVC", WRONG, "is not installed: `uv sync`")
+        yield Diagnosis("DVC", WRONG, "is not installed: `uv sync`")
         return
     url = remote_url(base)
     if not url:
-        yield Row("DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`")
+        yield Diagnosis(
+            "DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`"
+        )
     elif not shared_remote(base):
         folder = (base / ".dvc" / url).resolve()
         if folder.is_file() or not (folder.exists() or folder.parent.is_dir()):
-            yield Row("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
+            yield Diagnosis(
+                "DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`"
+            )
             return
         mend = "before others or a runner need the data, `uv run dvc remote modify`"
-        yield Row("DVC remote", NOTE, f"{url} is a folder of this machine: {mend}")
+        yield Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {mend}")
     else:
         code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
         bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"
-        yield Row("DVC remote", WRONG, bad) if code else Row("DVC remote", OK, f"{url} answers")
+        yield (
+            Diagnosis("DVC remote", WRONG, bad)
+            if code
+            else Diagnosis("DVC remote", OK, f"{url} answers")
+        )
 
 
-def mlflow(base: Path) -> Iterator[Row]:
+def mlflow(base: Path) -> Iterator[Diagnosis]:
     """Does the store of runs and versions answer, and do others see it?"""
     from http.client import HTTPException
     from urllib.error import URLError
@@ -111,7 +123,7 @@ def mlflow(base: Path) -> Iterator[Row]:
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     own = base / "mlflow.db"
     if not uri and not own.exists():
-        yield Row(
+        yield Diagnosis(
             "MLflow", NOTE, "no run yet; without MLFLOW_TRACKING_URI only this machine sees it"
         )
         return
@@ -120,20 +132,22 @@ def mlflow(base: Path) -> Iterator[Row]:
         bare = re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
         try:
             with urlopen(f"{bare}/health", timeout=PATIENCE):  # noqa: S310 - http or https, as above
-                yield Row("MLflow", OK, f"{bare} answers")
+                yield Diagnosis("MLflow", OK, f"{bare} answers")
         except (URLError, HTTPException, OSError, ValueError) as error:
-            yield Row(
+            yield Diagnosis(
                 "MLflow", WRONG, f"{bare} does not answer ({first_line(error, 120)}): {check}"
             )
         return
     why = _database(uri or f"sqlite:///{own.as_posix()}")
     if why:
         mend = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
-        yield Row("MLflow", WRONG, f"the store cannot be read ({why}): {mend}")
+        yield Diagnosis("MLflow", WRONG, f"the store cannot be read ({why}): {mend}")
     elif uri and not uri.startswith("sqlite"):
-        yield Row("MLflow", OK, "the database answers")
+        yield Diagnosis("MLflow", OK, "the database answers")
     else:
-        yield Row("MLflow", NOTE, "mlflow.db: only this machine sees it (MLFLOW_TRACKING_URI)")
+        yield Diagnosis(
+            "MLflow", NOTE, "mlflow.db: only this machine sees it (MLFLOW_TRACKING_URI)"
+        )
 
 
 def _database(uri: str) -> str:
@@ -157,22 +171,22 @@ def _database(uri: str) -> str:
     return ""
 
 
-def template(base: Path) -> Iterator[Row]:
+def template(base: Path) -> Iterator[Diagnosis]:
     """Which version of the template is this, and is there a newer one?"""
     from governed_ml.scaffold.origin import origin
 
     try:
         known = origin(base)
     except Problem as problem:
-        yield Row("template", WRONG, str(problem))
+        yield Diagnosis("template", WRONG, str(problem))
         return
     ref = known.checkout or "HEAD"
     here = f"at {known.commit[:12]}"
     code, said = _asked(base, PATIENCE, "git", "ls-remote", "--", known.template, ref)
     if code or not said.strip():
-        yield Row("template", NOTE, f"{here}; {known.template} does not say what is newest")
+        yield Diagnosis("template", NOTE, f"{here}; {known.template} does not say what is newest")
     elif said.split()[0] != known.commit:
         newer = "there is a newer one: `uv run --group tools governance update`"
-        yield Row("template", NOTE, f"{here}; {newer}")
+        yield Diagnosis("template", NOTE, f"{here}; {newer}")
     else:
-        yield Row("template", OK, f"{here}, the newest")
+        yield Diagnosis("template", OK, f"{here}, the newest")

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.drill.command_result import CommandResult, Sign, State
 
 if TYPE_CHECKING:
     from governed_ml.drill.scratch import Scratch
 
-State = Literal["measured", "registered", "promoted"]
 WORSE = 0.01  # by so much a number has to be above what it was without the fault
-
-
-class Sign(NamedTuple):
-    """What a command says of this fault and of no other: words, of the gate in a rule's reason.
-
-    Of several words each has to be told: what is spoilt in ten ways is caught only if all ten are.
-    """
-
-    words: str | tuple[str, ...]
-    rule: str = ""
-
-    @property
-    def each(self) -> tuple[str, ...]:
-        """Return the words one by one."""
-        return (self.words,) if isinstance(self.words, str) else self.words
 
 
 class Nothing(Problem):
@@ -55,31 +39,7 @@ class Fault:
         return f"dvc repro {self.command[1]}" if stage else f"governance {' '.join(self.command)}"
 
 
-@dataclass(frozen=True)
-class Said:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[str]:
-        """Return what it printed, the words that progress is told in left out."""
-        printed = f"{self.err}\n{self.out}".splitlines()
-        return [" ".join(line.split()) for line in printed if line.strip() and line[-1] != "…"]
-
-    @property
-    def rules(self) -> list[dict[str, Any]]:
-        """Return the rules that deny, if this was the gate's decision."""
-        try:
-            found = json.loads(self.out)["rules"]
-        except (ValueError, KeyError, TypeError):
-            return []
-        return [one for one in found if one["verdict"] in ("fail", "insufficient")]
-
-
-class Outcome(Closed):
+class FaultOutcome(Closed):
     """What became of one fault."""
 
     fault: str
@@ -91,7 +51,7 @@ class Outcome(Closed):
     seconds: float = 0.0
 
 
-def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
+def judged(sign: Sign, clean: CommandResult, now: CommandResult) -> tuple[bool, str]:
     """Return whether the fault was caught, and the one reason that says so (or what was said).
 
     Red is not enough: the reason has to be this fault's, and not have been there without it.
@@ -111,12 +71,12 @@ def judged(sign: Sign, clean: Said, now: Said) -> tuple[bool, str]:
     return False, f"red, but not for this ({lost[0]}): {said}"
 
 
-def _by_line(words: str, rule: str, clean: Said, now: Said) -> str:
+def _by_line(words: str, rule: str, clean: CommandResult, now: CommandResult) -> str:
     before = [line for line in clean.lines if re.search(words, line)] if clean.code else []
     return next((line for line in now.lines if re.search(words, line) and line not in before), "")
 
 
-def _by_rule(words: str, rule: str, clean: Said, now: Said) -> str:
+def _by_rule(words: str, rule: str, clean: CommandResult, now: CommandResult) -> str:
     before = {one["id"]: one for one in clean.rules}
     for one in now.rules:
         if rule not in ("", one["id"]) or not re.search(words, one["reason"]):
@@ -136,7 +96,7 @@ def _worse(before: dict[str, Any], now: dict[str, Any]) -> bool:
 class Tally:
     """All outcomes, and what has to be known about them."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[FaultOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import say
 from governed_ml.drill.clone import fingerprint, require_same
-from governed_ml.drill.fault import Fault, Nothing, Outcome, Tally, judged
+from governed_ml.drill.fault import Fault, FaultOutcome, Nothing, Tally, judged
 from governed_ml.drill.faults import (
     config,
     data,
@@ -27,7 +27,7 @@ from governed_ml.drill.faults import (
     workflows,
 )
 from governed_ml.drill.scratch import Scratch
-from governed_ml.drill.states import enter, judge
+from governed_ml.drill.starting_states import enter, judge
 
 FILES = (
     *(files, tables, workflows, people, config),
@@ -75,8 +75,8 @@ def run(base: Path, faults: list[Fault]) -> Tally:
     return Tally(sorted(done, key=lambda one: order.index(one.fault)), scratch.notes)
 
 
-def _lane(scratch: Scratch, faults: list[Fault]) -> list[Outcome]:
-    done: list[Outcome] = []
+def _lane(scratch: Scratch, faults: list[Fault]) -> list[FaultOutcome]:
+    done: list[FaultOutcome] = []
     for fault in faults:
         outcome = spring(scratch, fault)
         scratch.say(f"{fault.name}: {outcome.state} ({outcome.seconds:.0f} s)")
@@ -84,7 +84,7 @@ def _lane(scratch: Scratch, faults: list[Fault]) -> list[Outcome]:
     return done
 
 
-def spring(scratch: Scratch, fault: Fault) -> Outcome:
+def spring(scratch: Scratch, fault: Fault) -> FaultOutcome:
     """Plant one fault in the state that it starts from, and look what its command says."""
     told: dict[str, Any] = {"fault": fault.name, "about": fault.about, "traps": fault.traps}
     try:
@@ -94,11 +94,11 @@ def spring(scratch: Scratch, fault: Fault) -> Outcome:
         started = time.perf_counter()
         sign = fault.spring(scratch)
     except Nothing as problem:
-        return Outcome(**told, state="not applicable", reason=str(problem))
+        return FaultOutcome(**told, state="not applicable", reason=str(problem))
     except Problem as problem:
-        return Outcome(**told, state="not sprung", reason=str(problem))
+        return FaultOutcome(**told, state="not sprung", reason=str(problem))
     caught, reason = judged(sign, clean, scratch.run(*fault.command))
-    return Outcome(
+    return FaultOutcome(
         **told,
         state="caught" if caught else "got through",
         by=fault.by,

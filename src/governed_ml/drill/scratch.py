@@ -16,12 +16,13 @@ from threading import Lock
 from typing import Any
 
 from governed_ml.core import evidence
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params, Rule
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Rule
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, git, head
 from governed_ml.drill.clone import clone, own_stores
-from governed_ml.drill.fault import Said, Sign, State
+from governed_ml.drill.command_result import CommandResult, Sign, State
 
 # Whatever leads to the real server, store, remote, repository or workflow is not handed on.
 DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")
@@ -49,7 +50,7 @@ class Scratch:
         self.project, self.origin = home / "now" / "project", home / "now" / "origin.git"
         self.model_key = home / "keys" / "model.pem"
         self.lost: dict[State, Problem] = {}
-        self._clean: dict[tuple[State, tuple[str, ...]], Said] = {}
+        self._clean: dict[tuple[State, tuple[str, ...]], CommandResult] = {}
 
     def fork(self, home: Path) -> Scratch:
         """Return a copy of the copy, as it was measured, for what goes on beside."""
@@ -70,7 +71,7 @@ class Scratch:
             (self.home / "now").rename(Path(trash) / "now")
         shutil.copytree(self.home / state, self.home / "now", symlinks=True)
 
-    def clean(self, state: State, command: tuple[str, ...]) -> Said:
+    def clean(self, state: State, command: tuple[str, ...]) -> CommandResult:
         """Return what a command says where nothing is spoilt; it is asked once."""
         if (state, command) not in self._clean:
             self.restore(state)
@@ -104,7 +105,7 @@ class Scratch:
         told = {f"{folder}{name}": words for name, (_, words) in files.items()}
         return Sign(tuple(rf"^{re.escape(name)}: .*{words}" for name, words in told.items()))
 
-    def run(self, *words: str) -> Said:
+    def run(self, *words: str) -> CommandResult:
         """Run `governance …` as a person would."""
         return self.start([sys.executable, "-P", "-m", "governed_ml", *words])
 
@@ -125,7 +126,7 @@ class Scratch:
         store = f"sqlite:///{(self.project / 'mlflow.db').as_posix()}"
         self._well(self.start([sys.executable, "-c", call, store, method, *arguments]), method)
 
-    def start(self, command: list[str]) -> Said:
+    def start(self, command: list[str]) -> CommandResult:
         """Run a program in the copy, with nothing of the real one within its reach."""
         done = subprocess.run(
             command,
@@ -138,7 +139,7 @@ class Scratch:
             errors="replace",
             check=False,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+        return CommandResult(done.returncode, done.stdout, done.stderr)
 
     def _environment(self) -> dict[str, str]:
         env = {name: value for name, value in os.environ.items() if not name.startswith(DROPPED)}
@@ -157,7 +158,7 @@ class Scratch:
             "GOVERNANCE_MODEL_KEY": str(self.model_key),
         }
 
-    def _well(self, done: Said, what: str) -> str:
+    def _well(self, done: CommandResult, what: str) -> str:
         if done.code:
             said = first_line(ValueError(done.lines[-1] if done.lines else "nothing"), 300)
             raise Problem(f"in the copy, `{what}` exits {done.code}: {said}")

@@ -11,13 +11,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, content
 from governed_ml.github import settings as settings
 from governed_ml.github.client import Refused
+from governed_ml.github.current_settings import ADMIN, CODEOWNERS, Hub, opened
 from governed_ml.github.settings import Becomes, Values, Wanted, differences
-from governed_ml.github.state import ADMIN, CODEOWNERS, Hub, opened
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.storage import BRANCH
 
@@ -32,7 +32,7 @@ class Setting(Closed):
     lines: list[str] = Field(default_factory=list)
 
 
-class Report(Closed):
+class SettingsReport(Closed):
     """All settings."""
 
     settings: list[Setting]
@@ -47,7 +47,7 @@ class Report(Closed):
 
 
 @dataclass(frozen=True)
-class Part:
+class ManagedSetting:
     """One setting: how to look at it, what it must become, how to set it (None: people must)."""
 
     name: str
@@ -72,14 +72,14 @@ class Part:
 class Plan:
     """What must be, at one repository."""
 
-    parts: list[Part]
+    parts: list[ManagedSetting]
     notes: list[str]
 
-    def compare(self) -> Report:
+    def compare(self) -> SettingsReport:
         """Hold every setting against what it must be."""
-        return Report(settings=[part.setting() for part in self.parts], notes=self.notes)
+        return SettingsReport(settings=[part.setting() for part in self.parts], notes=self.notes)
 
-    def apply(self, say: Callable[[str], None]) -> Report:
+    def apply(self, say: Callable[[str], None]) -> SettingsReport:
         """Set what differs, and look again; nothing is touched unless everything can be seen."""
         before = self.compare()
         unseen = [one for one in before.settings if one.state == "unknown"]
@@ -111,7 +111,7 @@ def planned(base: Path) -> Generator[Plan]:
         yield Plan(_parts(hub, base, now, wanted), wanted.notes)
 
 
-def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
+def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[ManagedSetting]:
     rulesets = {PROTECTED: settings.main_rules(wanted.checks), BRANCH: settings.ledger_rules()}
     plain = [
         ("Actions", "/actions/permissions", settings.ACTIONS_POLICY),
@@ -119,7 +119,7 @@ def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
     ]
     fork = "/actions/permissions/fork-pr-contributor-approval"
     parts = [
-        Part(
+        ManagedSetting(
             f"environment {name}",
             partial(_environment, hub, name, reviewers),
             settings.environment_becomes(reviewers),
@@ -128,7 +128,7 @@ def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
         for name, reviewers in wanted.environments.items()
     ]
     parts += [
-        Part(
+        ManagedSetting(
             f"ruleset {_ruleset(branch)}",
             partial(hub.ruleset, _ruleset(branch)),
             settings.ruleset_becomes(branch, rules),
@@ -139,16 +139,18 @@ def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[Part]:
     parts += [_plain(hub, *one) for one in plain]
     parts.append(_plain(hub, "pull requests from forks", fork, settings.FORK_POLICY, optional=True))
     owners, errors = partial(hub.codeowners, base, now.commit), settings.NO_ERRORS
-    return [*parts, Part(CODEOWNERS, owners, settings.values_become(errors), None)]
+    return [*parts, ManagedSetting(CODEOWNERS, owners, settings.values_become(errors), None)]
 
 
-def _plain(hub: Hub, name: str, path: str, values: Values, *, optional: bool = False) -> Part:
+def _plain(
+    hub: Hub, name: str, path: str, values: Values, *, optional: bool = False
+) -> ManagedSetting:
     def put(_: Values | None, to_be: Values) -> None:
         keys = [*values, *(["allowed_actions"] if "allowed_actions" in to_be else [])]
         hub.send(name, "PUT", path, {key: to_be[key] for key in keys})
 
     becomes = settings.values_become(values)
-    return Part(name, partial(hub.values, name, path), becomes, put, optional)
+    return ManagedSetting(name, partial(hub.values, name, path), becomes, put, optional)
 
 
 def _ruleset(branch: str) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params, Policy
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Policy
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people

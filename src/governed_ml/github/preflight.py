@@ -6,42 +6,38 @@ GitHub makes an environment that is not there, unprotected, the moment a job nam
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
-from governed_ml.core.remotes import unshared
 from governed_ml.core.repository import PROTECTED
+from governed_ml.core.shared_stores import unshared
 from governed_ml.github import workflow_output
-from governed_ml.github.answers import Rule
 from governed_ml.github.client import Refused
+from governed_ml.github.current_settings import CODEOWNERS, READER, Hub, opened
+from governed_ml.github.protection import (
+    disjoint_doubts,
+    environment_doubts,
+    ledger_doubts,
+    main_doubts,
+)
 from governed_ml.github.settings import (
-    ACTIONS,
     BRANCH,
-    DECISION,
-    EVERY,
     MONITORING,
     OWNERS,
     PRODUCTION,
-    PROTECTED_ONLY,
     REGISTRY,
     RETRAINING,
     Values,
     environments,
     owners,
 )
-from governed_ml.github.state import CODEOWNERS, READER, Hub, opened
 from governed_ml.ledger import approvers
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.storage import BRANCH as LEDGER
 
-MEND = "an administrator runs `uv run governance github apply`"
-ENTERPRISE = (
-    "a private repository needs GitHub Enterprise for required reviewers: else open a promotion "
-    f"pull request from {BRANCH}… to {PROTECTED}, and give its number"
-)
 State = Literal["holds", "fails", "unknown"]
 Purpose = Literal["promotion", "rollback", "monitor", "retrain"]
 NAMED = {
@@ -122,78 +118,6 @@ def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion
     path = "pull-request" if pull else "environments" if purpose == "promotion" else purpose
     roles = now.policy.approvals.roles if now.policy.approvals else []
     return Preflight(path=path, roles=roles, checks=checks, notes=notes)
-
-
-def environment_doubts(
-    name: str, found: Values | None, classic: bool, *, reviewed: bool
-) -> list[str]:
-    """Return why an environment would let through what it must not; `classic`: main is protected.
-
-    With rulesets alone, "protected branches" lets every branch deploy.
-    """
-    if found is None:
-        return [f"it is not there, and GitHub would make it, unprotected: {MEND}"]
-    lines: list[str] = []
-    if reviewed and not found["reviewers"]:
-        lines.append(f"nobody has to review: {MEND}; {ENTERPRISE}")
-    if (reviewed or found["reviewers"]) and not found["prevent_self_review"]:
-        lines.append(f"who starts a run may review it (prevent_self_review is off): {MEND}")
-    if found["can_admins_bypass"] is not False:
-        lines.append(f"administrators may get around it (can_admins_bypass): {MEND}")
-    branches = found["branches"]
-    if branches == EVERY or (branches == PROTECTED_ONLY and not classic):
-        why = "" if branches == EVERY else f": it takes protected branches, and {PROTECTED} is none"
-        lines.append(f"every branch may deploy{why}; limit it to {PROTECTED}: {MEND}")
-    elif branches not in ([PROTECTED], PROTECTED_ONLY):
-        shown = ", ".join(branches) or "no branch"
-        lines.append(f"{shown} may deploy, and {PROTECTED} alone must: {MEND}")
-    return lines
-
-
-def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
-    """Return who reviews in two environments: one person's word would be two approvals."""
-    everybody = [one for values in found if values for one in set(values["reviewers"])]
-    twice = sorted({one for one in everybody if everybody.count(one) > 1})
-    return [
-        f"{one} reviews in two environments, and must in one: name different owners in "
-        f"conf/config.yaml, then {MEND}"
-        for one in twice
-    ]
-
-
-def main_doubts(rules: Sequence[Rule]) -> list[str]:
-    """Return what the rules of the protected branch do not ask for; several rules add up."""
-    lines = ledger_doubts(rules)
-    reviews = [one.parameters for one in rules if one.type == "pull_request"]
-    most = max([_number(one.get("required_approving_review_count")) for one in reviews], default=0)
-    asked = {
-        "no pull request with an approval": most >= 1,
-        "no review by the code owners": _any(reviews, "require_code_owner_review"),
-        "a review from before the last push counts": _any(reviews, "dismiss_stale_reviews_on_push"),
-        "who pushed last may approve": _any(reviews, "require_last_push_approval"),
-        f"no status check `{DECISION}` by GitHub Actions": any(
-            one.get("context") == DECISION and one.get("integration_id") == ACTIONS
-            for rule in rules
-            if rule.type == "required_status_checks"
-            for one in rule.parameters.get("required_status_checks") or []
-        ),
-    }
-    return [*lines, *(f"{why}: {MEND}" for why, good in asked.items() if not good)]
-
-
-def ledger_doubts(rules: Sequence[Rule]) -> list[str]:
-    """Return whether a branch may be rewritten or deleted."""
-    kinds = {one.type for one in rules}
-    asked = {"non_fast_forward": "it may be rewritten", "deletion": "it may be deleted"}
-    return [f"{why} (no rule {kind}): {MEND}" for kind, why in asked.items() if kind not in kinds]
-
-
-def _any(reviews: Sequence[Values], name: str) -> bool:
-    return any(one.get(name) is True for one in reviews)
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
 
 
 def _here(base: Path) -> list[Check]:

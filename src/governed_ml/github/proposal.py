@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict
 
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.repository import LOOPBACK, PROTECTED, REMOTE, attempt, git, precedes
-from governed_ml.github.answers import Branch
 from governed_ml.github.client import at, read_all
-from governed_ml.github.preflight import environment_doubts
-from governed_ml.github.state import READER, Hub, opened
+from governed_ml.github.current_settings import READER, Hub, opened
+from governed_ml.github.protection import environment_doubts
+from governed_ml.github.responses import Branch
 
 AUTHOR = ("github-actions[bot]", "41898282+github-actions[bot]@users.noreply.github.com")
 Say = Callable[[str], None]

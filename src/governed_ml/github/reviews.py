@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED
 from governed_ml.github.client import connect, read, read_all, repository
@@ -21,7 +21,7 @@ Text = Annotated[str, Field(min_length=1)]
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
-class Said(Closed):
+class Review(Closed):
     """What one person said. An environment's approval has no commit of its own: it is the run's."""
 
     login: str
@@ -77,7 +77,7 @@ class RunApprovals(_Answer):
     head_branch: str | None
     actor: Text = Field(validation_alias=AliasPath("actor", "login"))
     triggering_actor: Text = Field(validation_alias=AliasPath("triggering_actor", "login"))
-    said: list[Said] = []
+    said: list[Review] = []
 
 
 class PullApprovals(_Answer):
@@ -91,7 +91,7 @@ class PullApprovals(_Answer):
     base_branch: Text = Field(validation_alias=AliasPath("base", "ref"))
     merged: bool
     merge_commit_sha: Sha | None
-    said: list[Said] = []
+    said: list[Review] = []
 
 
 def run_approvals(base: Path, run_id: int) -> RunApprovals:
@@ -103,7 +103,7 @@ def run_approvals(base: Path, run_id: int) -> RunApprovals:
         _same(run, name, run_id)
         found = read(list[_Approval], what, partial(actions.get_reviews_for_run, *place))
     said = [
-        Said(
+        Review(
             login=one.login,
             state=one.state,
             commit=run.head_sha,
@@ -137,7 +137,7 @@ def reviews(base: Path, number: int) -> PullApprovals:
             latest[one.user.login.lower()] = one.user.login, one
     latest.pop(pull.author.lower(), None)
     said = [
-        Said(
+        Review(
             login=login,
             state="approved" if one.state == "APPROVED" else "rejected",
             commit=one.commit_id or "",

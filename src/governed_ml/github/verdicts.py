@@ -72,28 +72,21 @@ def markdown(decision: Decision, names: list[str] | None = None) -> str:
 
 
 def rule_lines(base: Path) -> dict[str, tuple[str, int]]:
-    """Return rule → file and line in the policy that is in force; "" → the policy's first line.
+    """Return rule → file and line in the policy in force; "" → the first line of the tier's file.
 
     Empty where `conf/` does not compose: then there is no rule to point at.
     """
-    import yaml
 
-    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core import policy_files
+    from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.problem import Problem
 
     try:
         name = compose(base / CONF).policy.name
     except Problem:
         return {}
-    path = f"{CONF.as_posix()}/policy/{name}.yaml"
-    found = {"": (path, 1)}
-    document = yaml.compose((base / path).read_text(encoding="utf-8"))
-    for key, section in document.value if document is not None else []:
-        for rule in section.value if key.value == "rules" else []:
-            for field, value in rule.value:
-                if field.value == "id":
-                    found[str(value.value)] = (path, value.start_mark.line + 1)
-    return found
+    found = policy_files.rule_lines(base / CONF, name)
+    return {rule: (path.relative_to(base).as_posix(), line) for rule, (path, line) in found.items()}
 
 
 def _number(value: float | None) -> str:

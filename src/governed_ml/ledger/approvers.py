@@ -9,7 +9,7 @@ from typing import Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 from governed_ml.core.repository import PROTECTED, content, protected
 from governed_ml.ledger.signatures import Signer

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 
 EMPTY_TREES = (
     # pragma: allowlist nextline secret

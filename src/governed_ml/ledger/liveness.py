@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from governed_ml.core.config import Policy
+from governed_ml.core.config.policy import Policy
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version
 

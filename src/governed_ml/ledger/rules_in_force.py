@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Monitor, Notify, Params, Policy, Project
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params, Project
+from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.production import Monitor, Notify
 from governed_ml.core.files import digest_of
 from governed_ml.core.repository import extract, protected
 from governed_ml.ledger import approvers as people

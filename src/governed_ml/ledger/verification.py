@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, has_remote
 from governed_ml.ledger.chain import Anchor, Entry, Raw, breaks

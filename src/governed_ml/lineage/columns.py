@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from governed_ml.core import tables
-from governed_ml.lineage.records import Line
+from governed_ml.lineage.pipeline_records import Line
 
 SAME, CHANGED = "IDENTITY", "TRANSFORMATION"
 PARTS = {
@@ -22,7 +22,7 @@ class Table(NamedTuple):
     rows: int
 
 
-class Source(NamedTuple):
+class SourceColumn(NamedTuple):
     """A column that another was made from."""
 
     namespace: str
@@ -62,34 +62,44 @@ def place(line: Line, uri: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", uri.partition(parts.netloc)[2] or "/"
 
 
-def mapped(line: Line, path: str) -> dict[str, list[Source]]:
+def mapped(line: Line, path: str) -> dict[str, list[SourceColumn]]:
     """Return column → the columns that it was made from, where that is known."""
     ingest, split = line.of("ingest"), line.of("split")
     raw = tables.RAW.as_posix()
     if path == raw and ingest is not None:
         names = [one.name for one in ingest.body.columns]
-        return {name: [Source(*place(line, ingest.body.uri), name, SAME)] for name in names}
+        return {name: [SourceColumn(*place(line, ingest.body.uri), name, SAME)] for name in names}
     if split is None:
         return {}
     features = [*split.body.numeric, *split.body.categorical]
     for table, sensitive in PARTS.values():
         if path == table.as_posix():
-            found = {name: [Source(line.project, raw, name, SAME)] for name in split.body.numeric}
+            found = {
+                name: [SourceColumn(line.project, raw, name, SAME)] for name in split.body.numeric
+            }
             found |= {
-                name: [Source(line.project, raw, name, CHANGED)] for name in split.body.categorical
+                name: [SourceColumn(line.project, raw, name, CHANGED)]
+                for name in split.body.categorical
             }
             target = _target(line)
-            made = {tables.TARGET: [Source(line.project, raw, target, CHANGED)]} if target else {}
+            made = (
+                {tables.TARGET: [SourceColumn(line.project, raw, target, CHANGED)]}
+                if target
+                else {}
+            )
             return found | made
         if path == sensitive.as_posix():
             return {
-                name: [Source(line.project, raw, name, CHANGED)] for name in split.body.sensitive
+                name: [SourceColumn(line.project, raw, name, CHANGED)]
+                for name in split.body.sensitive
             }
     if path == tables.PREDICTIONS.as_posix():
         parts = [table.as_posix() for table, _ in PARTS.values()]
-        seen = [Source(line.project, part, name, CHANGED) for part in parts for name in features]
+        seen = [
+            SourceColumn(line.project, part, name, CHANGED) for part in parts for name in features
+        ]
         kept = {
-            name: [Source(line.project, part, name, SAME) for part in parts]
+            name: [SourceColumn(line.project, part, name, SAME) for part in parts]
             for name in (tables.ROW, tables.TARGET)
         }
         return kept | {"score": seen, "prediction": seen}

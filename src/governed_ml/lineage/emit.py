@@ -18,11 +18,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import digest_of, write_json, write_text
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.lineage.origin import origin
-from governed_ml.lineage.records import honest, read
+from governed_ml.lineage.git_origin import origin
+from governed_ml.lineage.pipeline_records import honest, read
 from governed_ml.policy.decision import PATH
 from governed_ml.registry.versions import model_name
 

@@ -18,8 +18,8 @@ from openlineage.client.serde import Serde
 
 from governed_ml.core.files import digest_of
 from governed_ml.lineage.columns import mapped, place, schema
-from governed_ml.lineage.origin import Origin, escaped
-from governed_ml.lineage.records import Line, Step
+from governed_ml.lineage.git_origin import GitOrigin, escaped
+from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.policy.decision import RuleResult
 
 START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL
@@ -29,7 +29,7 @@ STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail"
 Facets = dict[str, Any]
 
 
-def events(line: Line, origin: Origin, moment: datetime) -> list[dict[str, Any]]:
+def events(line: Line, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
     """Return the events as JSON; `moment`: when the line ended, which evidence cannot say."""
     teller = Teller(line, origin)
     ol.set_producer(teller.producer)
@@ -61,7 +61,7 @@ def _spans(line: Line, moment: datetime) -> dict[str, tuple[datetime, datetime]]
 class Teller:
     """What the events of one line have in common."""
 
-    def __init__(self, line: Line, origin: Origin) -> None:
+    def __init__(self, line: Line, origin: GitOrigin) -> None:
         """Take the records and where they stand."""
         self.line, self.origin = line, origin
         self.producer = origin.repository or f"urn:project:{line.project}"

@@ -9,7 +9,7 @@ from governed_ml.core import evidence
 from governed_ml.ledger.chain import Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.columns import place
-from governed_ml.lineage.records import Line
+from governed_ml.lineage.pipeline_records import Line
 from governed_ml.registry.versions import CHAMPION
 
 WIDTH, HEIGHT, GAP, STEP, LETTERS = 216, 48, 20, 92, 30

@@ -19,8 +19,8 @@ from governed_ml.core.repository import extract
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
-from governed_ml.lineage.origin import origin
-from governed_ml.lineage.records import Line, honest, read
+from governed_ml.lineage.git_origin import origin
+from governed_ml.lineage.pipeline_records import Line, honest, read
 from governed_ml.policy.decision import LETS_THROUGH
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
-from governed_ml.lineage.records import INSIDE, Line, read
+from governed_ml.lineage.pipeline_records import INSIDE, Line, read
 from governed_ml.lineage.show import chosen, known, registered
 from governed_ml.policy.decision import PATH
 from governed_ml.policy.gate import recheck

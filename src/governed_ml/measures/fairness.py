@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from governed_ml.core.bodies import Attribute, Group
 from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.groups import (
     Floats,
     Integers,

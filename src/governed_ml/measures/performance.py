@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from governed_ml.core.bodies import Bin
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Bin
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from governed_ml.core.bodies import Proxy
 from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence_bodies import Proxy
 from governed_ml.measures.groups import Floats, Integers, listed, undefined
 
 if TYPE_CHECKING:

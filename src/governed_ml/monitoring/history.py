@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import write_json, write_text
-from governed_ml.monitoring.levels import Level, Said, windows_of
+from governed_ml.monitoring.levels import Level, WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ COLOURS = {"healthy": "#2e7d32", "warn": "#b26a00", "retrain": "#c43e00", "rollb
 SHOWN = 6  # lines of the picture: the rules that moved most
 
 
-class Latest(Closed):
+class LatestWindow(Closed):
     """`reports/monitoring/latest.json`: the last window, with what was measured of it."""
 
     schema_version: Literal[1] = 1
@@ -33,11 +33,11 @@ class Latest(Closed):
     written: str
     due: Level | Literal["none"]
     in_a_row: int
-    said: Said
+    said: WindowRecord
     measured: Window
 
 
-def keep(base: Path, latest: Latest | None, entries: list[Entry]) -> None:
+def keep(base: Path, latest: LatestWindow | None, entries: list[Entry]) -> None:
     """Write the files anew; the last window's stays where an earlier one was measured again."""
     import pandas as pd
 
@@ -71,12 +71,12 @@ def table(entries: list[Entry]) -> list[dict[str, Any]]:
             "value": value,
         }
         for number, event in sorted(events.items())
-        for said in [Said.model_validate(event.details)]
+        for said in [WindowRecord.model_validate(event.details)]
         for rule, value in said.values.items()
     ]
 
 
-def picture(windows: list[Said]) -> str:
+def picture(windows: list[WindowRecord]) -> str:
     """Draw each window's level, and the rules that moved most, as one self-contained SVG."""
     names = list(dict.fromkeys(name for one in windows for name in one.values))
     series = {name: [one.values.get(name) for one in windows] for name in names}

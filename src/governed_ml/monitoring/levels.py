@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed, Monitoring, Watch
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.policy import Monitoring, Watch
 from governed_ml.core.evidence import Metric
 from governed_ml.policy.judge import beyond, number
 from governed_ml.policy.rules import Scope
@@ -123,7 +124,7 @@ def reasons(rules: Sequence[Judged]) -> list[str]:
     ]
 
 
-class Said(Closed):
+class WindowRecord(Closed):
     """What the ledger has of one window: the `details` of its event."""
 
     window: int = Field(ge=1)
@@ -141,14 +142,14 @@ class Said(Closed):
     unknown: list[str] = Field(default=[], description="the rules that were not measured")
 
 
-def in_a_row(windows: Sequence[Said], level: Level = "rollback") -> int:
+def in_a_row(windows: Sequence[WindowRecord], level: Level = "rollback") -> int:
     """Return how many windows up to the last were at a level, one after the other.
 
     One that was not measured neither breaks the row nor makes it longer, nor does one that is
     milder because a rule that asked could not be measured (labels come late). A feed that has only
     grown since is no other window.
     """
-    row: list[Said] = []
+    row: list[WindowRecord] = []
     for window in windows:
         asked = {rule for one in row for rule in one.asking}
         if window.level == level:
@@ -158,7 +159,7 @@ def in_a_row(windows: Sequence[Said], level: Level = "rollback") -> int:
     return len(row)
 
 
-def _grown(before: Said, window: Said) -> bool:
+def _grown(before: WindowRecord, window: WindowRecord) -> bool:
     """Return whether a window is an earlier one with more rows: of one feed, of the same time."""
     if before.to is None or window.since is None:
         return False
@@ -166,7 +167,9 @@ def _grown(before: Said, window: Said) -> bool:
     return more and window.since <= before.to  # ISO 8601, all UTC
 
 
-def due(windows: Sequence[Said], monitoring: Monitoring) -> tuple[Level | Literal["none"], int]:
+def due(
+    windows: Sequence[WindowRecord], monitoring: Monitoring
+) -> tuple[Level | Literal["none"], int]:
     """Return what the last window asks for by now, and how many in a row are at the last level.
 
     Until there are enough of them in a row, the last level asks for what the one before it does.
@@ -180,7 +183,7 @@ def due(windows: Sequence[Said], monitoring: Monitoring) -> tuple[Level | Litera
     return level, row
 
 
-def windows_of(details: Sequence[dict[str, Any]]) -> list[Said]:
+def windows_of(details: Sequence[dict[str, Any]]) -> list[WindowRecord]:
     """Return the windows that events tell of, in order; one measured again as it is now."""
-    found = {said.window: said for said in map(Said.model_validate, details)}
+    found = {said.window: said for said in map(WindowRecord.model_validate, details)}
     return [found[number] for number in sorted(found)]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Attribute, ColumnDrift
-from governed_ml.core.config import Data, Monitoring
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.measures import fairness, group_error, performance
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.levels import expected
@@ -25,8 +26,8 @@ from governed_ml.policy.rules import Scope
 if TYPE_CHECKING:
     import pandas as pd
 
-    from governed_ml.core.bodies import DriftBody
-    from governed_ml.monitoring.rows import Part
+    from governed_ml.core.evidence_bodies import DriftBody
+    from governed_ml.monitoring.rows import WindowRows
 
 PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
 
@@ -109,7 +110,9 @@ def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: 
     return Measured({f"performance.{name}": metric for name, metric in found.items()})
 
 
-def treated(rows: Part, task: str, confidence: float, minimum: int, *, late: bool) -> Measured:
+def treated(
+    rows: WindowRows, task: str, confidence: float, minimum: int, *, late: bool
+) -> Measured:
     """Measure how groups are treated; one with fewer than `minimum` rows is left out, and named.
 
     `late`: what needs labels, too.

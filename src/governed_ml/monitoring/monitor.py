@@ -7,15 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config import Feed, Monitoring, Notify, Policy
+from governed_ml.core.config.policy import Monitoring, Policy
+from governed_ml.core.config.production import Feed, Notify
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.storage import now, read
-from governed_ml.monitoring.history import Latest, keep
-from governed_ml.monitoring.levels import Judged, Level, Said, due, windows_of
-from governed_ml.monitoring.past import (
+from governed_ml.monitoring.earlier_windows import (
     lapse,
     logged_until,
     measured,
@@ -23,8 +22,10 @@ from governed_ml.monitoring.past import (
     tells_more,
     windows,
 )
+from governed_ml.monitoring.history import LatestWindow, keep
+from governed_ml.monitoring.levels import Judged, Level, WindowRecord, due, windows_of
 from governed_ml.monitoring.window import Asked, Window, look
-from governed_ml.pipeline.scoring import Origin
+from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.decision import RuleResult
 from governed_ml.policy.risk import score
 from governed_ml.registry.bundle import Checked
@@ -36,12 +37,12 @@ from governed_ml.registry.versions import CHAMPION, Registry
 
 
 @dataclass(frozen=True)
-class Outcome:
+class WindowOutcome:
     """What became of a window, and what went wrong after it was recorded."""
 
     version: int
     window: Window
-    said: Said
+    said: WindowRecord
     new: bool
     due: Level | Literal["none"]
     in_a_row: int
@@ -70,7 +71,9 @@ class Outcome:
         }
 
 
-def monitor(base: Path, registry: Registry, batch: Feed | None, *, act: bool = True) -> Outcome:
+def monitor(
+    base: Path, registry: Registry, batch: Feed | None, *, act: bool = True
+) -> WindowOutcome:
     """Measure one window of the champion; with `act`, roll back where that is due.
 
     The window is in the ledger before anything is done about it. What then fails (nobody could be
@@ -105,8 +108,8 @@ def monitor(base: Path, registry: Registry, batch: Feed | None, *, act: bool = T
     return _recorded(base, registry, (seen, champion, limits), window, act=act)
 
 
-def _origin(version: Version, checked: Checked) -> Origin:
-    return Origin(
+def _origin(version: Version, checked: Checked) -> ServedVersion:
+    return ServedVersion(
         version=version.number,
         state=version.state,
         digest=version.subject["model"],
@@ -144,7 +147,7 @@ def _recorded(
     window: Window,
     *,
     act: bool,
-) -> Outcome:
+) -> WindowOutcome:
     """Put a window into the ledger unless it is there, then do what it asks for."""
     seen, champion, limits = known
     every = windows(base)
@@ -163,10 +166,10 @@ def _recorded(
     life = trace(read(base))
     row = windows_of([one.event.details for one in reign(life.version(champion.number))[1]])
     asked, in_a_row = ("none", 0) if lapsed else due(row, limits)
-    outcome = Outcome(champion.number, window, said, new, asked, in_a_row, failure=failure)
+    outcome = WindowOutcome(champion.number, window, said, new, asked, in_a_row, failure=failure)
     if asked == "rollback" and act:
         outcome = _rolled_back(base, registry, outcome, row)
-    latest = Latest(
+    latest = LatestWindow(
         version=champion.number,
         model=champion.subject["model"],
         written=now(),
@@ -185,8 +188,8 @@ def _recorded(
     return outcome
 
 
-def _said(window: Window, number: int, policy: Policy) -> Said:
-    return Said.model_validate(
+def _said(window: Window, number: int, policy: Policy) -> WindowRecord:
+    return WindowRecord.model_validate(
         {
             "window": number,
             "batch": window.batch,
@@ -208,7 +211,7 @@ def _said(window: Window, number: int, policy: Policy) -> Said:
 
 
 def _record(
-    base: Path, registry: Registry, seen: Situation, champion: Version, said: Said
+    base: Path, registry: Registry, seen: Situation, champion: Version, said: WindowRecord
 ) -> Problem | None:
     """Write the event; people are told of all but a healthy window. Return a message's loss."""
     if said.level == "healthy":
@@ -230,7 +233,9 @@ def _record(
     return None
 
 
-def _rolled_back(base: Path, registry: Registry, outcome: Outcome, row: list[Said]) -> Outcome:
+def _rolled_back(
+    base: Path, registry: Registry, outcome: WindowOutcome, row: list[WindowRecord]
+) -> WindowOutcome:
     """Make an earlier champion champion again; what fails in it is kept with what failed before."""
     moved: list[Entry] = []
     names = ", ".join(str(one.window) for one in row if one.level == "rollback")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import ColumnDrift, DriftBody
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures import drift
 from governed_ml.measures.binning import LABEL, NEW, NULL, RARE, Frozen, counted

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file
-from governed_ml.core.config import Data, Feed, Monitor
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring.reading import KEYS, SERVED, Rows, joined, read, target_of
+from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
 from governed_ml.pipeline.data.batch import as_trained
 from governed_ml.pipeline.data.columns import groups_of
-from governed_ml.pipeline.scoring import LOG, Origin, scored
+from governed_ml.pipeline.scoring import LOG, ServedVersion, scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ GRACE = (60, 2)
 SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
 
 
-def body(origin: Origin, gate: str) -> Any:
+def body(origin: ServedVersion, gate: str) -> Any:
     """Return what a version's own evidence holds."""
     found = origin.evidence[gate]
     if isinstance(found, str):
@@ -35,14 +36,14 @@ def body(origin: Origin, gate: str) -> Any:
 class Given:
     """A window's own rows, and the rows of whose labels it speaks; what is to be said of them."""
 
-    new: Rows
-    due: Rows
+    new: FeedRows
+    due: FeedRows
     time: str | None
     notes: list[str]
 
 
 def gather(
-    feed: Feed, origin: Origin, monitor: Monitor, since: datetime | None, now: datetime
+    feed: Feed, origin: ServedVersion, monitor: Monitor, since: datetime | None, now: datetime
 ) -> Given:
     """Read a feed; of the log what is new since the last window, and the labels that are due."""
     import pandas as pd
@@ -83,14 +84,14 @@ def gather(
     return Given(parts[0], parts[1] if late else parts[0], dated, notes)
 
 
-def _nothing(names: list[str]) -> Rows:
+def _nothing(names: list[str]) -> FeedRows:
     import pandas as pd
 
-    return Rows(pd.DataFrame({name: pd.Series(dtype="object") for name in names}), (), ())
+    return FeedRows(pd.DataFrame({name: pd.Series(dtype="object") for name in names}), (), ())
 
 
 @dataclass(frozen=True)
-class Part:
+class WindowRows:
     """Rows, aligned: features, scores, predictions, target (null: no label), groups of people.
 
     `unfit` says why nothing can be measured on what was served.
@@ -105,7 +106,7 @@ class Part:
     unfit: str = ""
 
 
-def complete(rows: Rows, origin: Origin, monitor: Monitor) -> Part:
+def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowRows:
     """Predict what was not logged, and join labels and sensitive attributes."""
     import pandas as pd
 
@@ -120,7 +121,7 @@ def complete(rows: Rows, origin: Origin, monitor: Monitor) -> Part:
     target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
     unfit = _unfit(score, prediction, origin.data.task)
-    return Part(features, score, prediction, target, groups, notes + more, unfit)
+    return WindowRows(features, score, prediction, target, groups, notes + more, unfit)
 
 
 def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
@@ -139,7 +140,7 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
 
 
 def _labels(
-    rows: Rows, data: Data, feed: Feed | None, columns: list[Any]
+    rows: FeedRows, data: Data, feed: Feed | None, columns: list[Any]
 ) -> tuple[pd.Series, list[str]]:
     import pandas as pd
 
@@ -160,7 +161,7 @@ def _labels(
 
 
 def _groups(
-    rows: Rows, data: Data, feed: Feed | None, columns: list[Any]
+    rows: FeedRows, data: Data, feed: Feed | None, columns: list[Any]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the groups of each attribute that is there; a row that was not joined has none."""
     import pandas as pd

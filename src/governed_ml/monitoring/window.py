@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from governed_ml.core.bodies import Attribute, ColumnDrift
-from governed_ml.core.config import Closed, Feed, Monitor, Monitoring
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.policy import Monitoring
+from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.monitoring import measure
+from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
-from governed_ml.monitoring.reading import SERVED, name_of
 from governed_ml.monitoring.rows import Given, body, complete, gather
-from governed_ml.pipeline.scoring import Origin
+from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.rules import Scope
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Asked:
     known: frozenset[str] = frozenset()
 
 
-def look(feed: Feed, origin: Origin, asked: Asked) -> Window:
+def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
     """Measure one window of what a feed gives."""
     trained = body(origin, "train")
     features = [*trained.numeric, *trained.categorical]
@@ -162,7 +164,7 @@ def _digest(rows: pd.DataFrame) -> str:
 
 
 def _measured(
-    given: Given, origin: Origin, asked: Asked, features: list[str]
+    given: Given, origin: ServedVersion, asked: Asked, features: list[str]
 ) -> tuple[Measured, int, list[str]]:
     """Return metrics, how many rows have a label, and what is to be said of the joins."""
     data, new = origin.data, given.new

@@ -10,9 +10,9 @@ from typing import Any
 
 from governed_ml.core.files import PAGE, write_text
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.page import history, marks
+from governed_ml.page import history, svg
 from governed_ml.page.records import Records, gather
-from governed_ml.page.standing import standing
+from governed_ml.page.shown_verdict import standing
 from governed_ml.page.views import view
 from governed_ml.policy.judge import number
 
@@ -53,7 +53,7 @@ def html(records: Records) -> str:
     try:
         return environment.get_template("page.html").render(
             view(records),
-            style=marks.Markup(style),
+            style=svg.Markup(style),
             style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             monitoring=history.monitoring(entries),
             production=history.columns(records.latest, entries),
@@ -76,6 +76,4 @@ def _rate(value: float | None) -> str:
 
 def _printable(value: Any) -> Any:
     """Take out of every text what does not print; what is drawn comes as it is."""
-    return (
-        marks.plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
-    )
+    return svg.plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from governed_ml.ledger.chain import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
-from governed_ml.page import marks
-from governed_ml.page.records import LATEST, Latest, Records
-from governed_ml.page.views import Cut, Row, cut, most_drifted
+from governed_ml.page import svg
+from governed_ml.page.gate_sections import Cut, Row, cut, most_drifted
+from governed_ml.page.records import LATEST, Records, ShownLatest
 
 EVENTS, WINDOWS, TRENDS = 200, 60, 24  # the newest; numbers that are drawn over the windows
 COLUMNS = 12  # of the last window that are drawn, the most drifted first
 
 
-class Window(BaseModel):
+class ShownWindow(BaseModel):
     """The `details` of an event `monitored`, as far as the page shows them."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
@@ -37,7 +37,7 @@ class Seen(NamedTuple):
     """A window and the event that holds it; a text where it cannot be read."""
 
     event: Event
-    window: Window | str
+    window: ShownWindow | str
 
 
 def windows(entries: Sequence[Entry]) -> list[Seen]:
@@ -47,7 +47,7 @@ def windows(entries: Sequence[Entry]) -> list[Seen]:
         if entry.event.action != "monitored":
             continue
         try:
-            found.append(Seen(entry.event, Window.model_validate(entry.event.details)))
+            found.append(Seen(entry.event, ShownWindow.model_validate(entry.event.details)))
         except ValidationError as error:
             first = error.errors()[0]
             found.append(Seen(entry.event, f"{first['loc']}: {first['msg']}"))
@@ -58,7 +58,7 @@ def monitoring(entries: Sequence[Entry]) -> Row:
     """Return the newest windows, and how their numbers went."""
     seen = windows(entries)
     latest = seen[-WINDOWS:]
-    read = [one.window for one in latest if isinstance(one.window, Window)]
+    read = [one.window for one in latest if isinstance(one.window, ShownWindow)]
     risks = [one.risk for one in read]
     named = [name for one in read for name in one.values]
     told = " ".join(reason for one in read for reason in one.reasons)
@@ -86,7 +86,7 @@ def watch(records: Records) -> tuple[str, bool]:
     return said, bool(why or loud)
 
 
-def columns(latest: Latest | str, entries: Sequence[Entry]) -> Row:
+def columns(latest: ShownLatest | str, entries: Sequence[Entry]) -> Row:
     """Return the last window's columns, the most drifted first, or why they are not shown."""
     last = next((one for one in reversed(entries) if one.event.action == "monitored"), None)
     if isinstance(latest, str) or last is None:
@@ -105,7 +105,7 @@ def _trend(name: str, values: list[float | None]) -> tuple[str, Markup]:
             f"{name} over {len(values)} windows: first {known[0]:.4g}, last {known[-1]:.4g}, "
             f"lowest {min(known):.4g}, highest {max(known):.4g}"
         )
-    return name, marks.trend(values, said)
+    return name, svg.trend(values, said)
 
 
 def approvals(entries: Sequence[Entry]) -> Cut:

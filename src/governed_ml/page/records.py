@@ -11,20 +11,20 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
-from governed_ml.core.bodies import ColumnDrift
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 from governed_ml.ledger import storage
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, trace
-from governed_ml.lineage import records, show
-from governed_ml.lineage.records import Line, Step
+from governed_ml.lineage import pipeline_records, show
+from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
-from governed_ml.registry.remeasure.recompute import folder_md5, locked
+from governed_ml.registry.remeasure.recompute import folder_md5
 
 PLOTS = Path("reports/plots")
 LATEST = "reports/monitoring/latest.json"
@@ -33,19 +33,19 @@ Point = tuple[float, float]
 Read = TypeVar("Read")
 
 
-class Measured(BaseModel):
+class ShownMeasures(BaseModel):
     """What was measured of a window, as far as the page shows it."""
 
     model_config = ConfigDict(extra="ignore")
     columns: list[ColumnDrift]
 
 
-class Latest(BaseModel):
+class ShownLatest(BaseModel):
     """The last window as `governance monitor` left it: what the ledger has of it, and its bins."""
 
     model_config = ConfigDict(extra="ignore")
     said: dict[str, Any]
-    measured: Measured
+    measured: ShownMeasures
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Records:
     line: Line | str
     told: Told | str
     curve: list[Point] | str
-    latest: Latest | str
+    latest: ShownLatest | str
     changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
 
 
@@ -130,11 +130,11 @@ def _decision(base: Path) -> Decision:
         raise explain_invalid(error, PATH.as_posix(), values, Decision) from error
 
 
-def _latest(base: Path) -> Latest:
+def _latest(base: Path) -> ShownLatest:
     if not (base / LATEST).is_file():
         raise Problem(f"{LATEST} is missing: `uv run governance monitor` writes it")
     try:
-        return Latest.model_validate(read_json(base / LATEST))
+        return ShownLatest.model_validate(read_json(base / LATEST))
     except (Problem, ValidationError) as error:
         raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 
@@ -149,8 +149,8 @@ def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
 
 def _line(base: Path, project: str, running: str) -> Line:
     """Return the line; DVC locks a stage only after it has ended, so the running one is added."""
-    line = records.read(base, project)
-    declared = records.pipeline(base).get(running, {})
+    line = pipeline_records.read(base, project)
+    declared = pipeline_records.pipeline(base).get(running, {})
     if not running or running in line.steps or line.decision is None:
         return line
     inputs = dict.fromkeys(map(str, declared.get("deps", [])))
@@ -165,7 +165,7 @@ def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
     name = path.as_posix()
     if not (base / path).is_file():
         raise Problem(f"{name} is missing: `uv run dvc repro`")
-    if locked(base).get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
+    if pipeline_records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
         raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
     try:
         lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]

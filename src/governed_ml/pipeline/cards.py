@@ -9,9 +9,11 @@ from typing import Any
 
 from pydantic import FiniteFloat
 
-from governed_ml.core.bodies import Attribute, Column
-from governed_ml.core.config import Closed, Data, Project
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.params import Project
 from governed_ml.core.evidence import AnyEvidence, Finding, Metric
+from governed_ml.core.evidence_bodies import Attribute, Column
 
 Evidences = dict[str, AnyEvidence]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Mitigation
-from governed_ml.core.config import Model
+from governed_ml.core.config.model import Model
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Mitigation
 from governed_ml.core.problem import Problem
 from governed_ml.measures import performance
 

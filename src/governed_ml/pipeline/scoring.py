@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.config import Data, Source
+from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.stages.evaluate import predicted
+from governed_ml.pipeline.predicting import predicted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ LOG = Path("data/prediction_log")  # one Parquet file a request: what came in, w
 
 
 @dataclass(frozen=True)
-class Answer:
+class Predictions:
     """Where predictions went, and from which version they are."""
 
     request: str
@@ -35,7 +35,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Origin:
+class ServedVersion:
     """A version of the registry whose files were checked, and what was recorded with it."""
 
     version: int
@@ -61,7 +61,7 @@ def checked_request(source: Path, output: Path, request: str | None) -> str:
     return request
 
 
-def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
+def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> Predictions:
     """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
     import pandas as pd
 
@@ -86,7 +86,7 @@ def predict(origin: Origin, source: Path, output: Path, request: str) -> Answer:
         tables.write(given, output)
     else:
         write_text(output, given.to_csv(index=False, lineterminator="\n"))
-    return Answer(request, origin.version, len(given), log)
+    return Predictions(request, origin.version, len(given), log)
 
 
 def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
@@ -98,7 +98,7 @@ def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
         raise Problem(f"the model cannot answer these rows: {first_line(error)}") from error
 
 
-def _features(source: Path, origin: Origin) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the features as the model was trained on them, and all known columns for the log."""
     import pandas as pd
 

@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import evidence, files, stage_code
-from governed_ml.core.bodies import Body
-from governed_ml.core.config import read_raw, select
+from governed_ml.core import evidence, failure, files, stage_code
+from governed_ml.core.config.params import read_raw, select
 from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.quiet import quiet
+from governed_ml.core.process_settings import quiet
 
 _started = time.perf_counter()
 
@@ -39,11 +39,13 @@ def run(stage: str) -> None:
         main: Callable[[], str] = import_module(f"governed_ml.pipeline.stages.{stage}").main
         print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
     except Problem as problem:
+        failure.show(problem)
         code = _stopped(stage, str(problem), problem.exit_code)
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        code = _stopped(stage, f"{type(error).__name__}: {first_line(error)}", 2)
+        failure.show(error)
+        code = _stopped(stage, failure.one_line(error), 2, failure.logged(error, stage))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
@@ -63,8 +65,9 @@ def draw(stage: str) -> str:
     return ""
 
 
-def _stopped(stage: str, message: str, code: int) -> int:
-    print(f"{stage}: {message}", end="", file=sys.stderr, flush=True)
+def _stopped(stage: str, message: str, code: int, log: str = "") -> int:
+    """Leave a deny that says why; `log` says where the traceback is, and is only printed."""
+    print(f"{stage}: {message}{log}", end="", file=sys.stderr, flush=True)
     rule = {
         "id": f"{stage}.stopped",
         "verdict": "fail",

@@ -16,7 +16,7 @@ from typing import Any
 
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.pipeline.stage import quiet
+from governed_ml.core.process_settings import quiet
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

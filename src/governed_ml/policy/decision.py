@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import PAGE, read_json, root, withdraw, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import screen

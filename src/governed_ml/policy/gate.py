@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from governed_ml.core import model_file, stage_code, tables
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params, select
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params, select
 from governed_ml.core.evidence import AnyEvidence, collect, input_digest
 from governed_ml.core.files import digest_of, file_digest, root
 from governed_ml.core.problem import Problem

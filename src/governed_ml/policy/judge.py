@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from governed_ml.core.config import Params, Policy, Rule, Waiver
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Policy, Rule, Waiver
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
@@ -21,7 +22,7 @@ Collected = Mapping[str, AnyEvidence | str]
 
 
 @dataclass(frozen=True)
-class Answer:
+class RuleJudgement:
     """What one rule makes of the evidence. `absent`: there was no evidence, so no waiver helps."""
 
     verdict: Verdict
@@ -113,32 +114,34 @@ def _result(
     )
 
 
-def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Answer:
+def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> RuleJudgement:
     for gate in re.findall(r"\bevidence\.(\w+)", f"{rule.rule.when} {rule.rule.require}"):
         found = evidence.get(gate)
         if isinstance(found, str):
-            return Answer("insufficient", found, absent=True)
+            return RuleJudgement("insufficient", found, absent=True)
     if rule.rule.when is not None:
         applies, why = holds(rule.rule.when, values)
         if applies is None:
-            return Answer("fail", f"when: {why}")
+            return RuleJudgement("fail", f"when: {why}")
         if not applies:
-            return Answer("pass", f"does not apply: {rule.rule.when}")
+            return RuleJudgement("pass", f"does not apply: {rule.rule.when}")
     if rule.metric is None:
         true, why = holds(rule.rule.require or "", values)
-        return Answer("pass" if true else "fail", why or f"holds: {rule.rule.require}")
+        return RuleJudgement("pass" if true else "fail", why or f"holds: {rule.rule.require}")
     gate, _, name = rule.metric.partition(".")
     found = evidence.get(gate, f"there is no evidence of {gate}")
     if isinstance(found, str):
-        return Answer("insufficient", found, absent=True)
+        return RuleJudgement("insufficient", found, absent=True)
     metric = found.metrics.get(name)
     if metric is None and rule.id.endswith("[*]"):
         why = evidence.get("split", "there is no evidence of split")
-        return Answer("insufficient", f"the features are not known: {why}", absent=True)
+        return RuleJudgement("insufficient", f"the features are not known: {why}", absent=True)
     if metric is None:
-        return Answer("insufficient", f"evidence of {gate} has no metric {name}", absent=True)
+        return RuleJudgement(
+            "insufficient", f"evidence of {gate} has no metric {name}", absent=True
+        )
     verdict, reason = compare(rule.rule, metric)
-    return Answer(verdict, reason, metric)
+    return RuleJudgement(verdict, reason, metric)
 
 
 def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
@@ -185,7 +188,9 @@ def beyond(value: float, limit: float, bound: str) -> bool:
     return value > limit if bound == "at_most" else value < limit
 
 
-def _waived(rule: BoundRule, policy: Policy, answer: Answer, today: date) -> tuple[Verdict, str]:
+def _waived(
+    rule: BoundRule, policy: Policy, answer: RuleJudgement, today: date
+) -> tuple[Verdict, str]:
     waiver = next((w for w in policy.waivers if w.rule in (rule.id, rule.rule.id)), None)
     if waiver is None:
         return answer.verdict, answer.reason
@@ -198,7 +203,9 @@ def _waived(rule: BoundRule, policy: Policy, answer: Answer, today: date) -> tup
     )
 
 
-def _void(waiver: Waiver, rule: BoundRule, policy: Policy, answer: Answer, today: date) -> str:
+def _void(
+    waiver: Waiver, rule: BoundRule, policy: Policy, answer: RuleJudgement, today: date
+) -> str:
     if today > waiver.expires:
         return f"it expired on {waiver.expires}"
     if answer.absent:

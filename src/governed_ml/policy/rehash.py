@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from governed_ml.core import model_file
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence import collect, path_of
 from governed_ml.core.files import file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, first_line

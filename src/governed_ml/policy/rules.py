@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from governed_ml.core.config import Approvals, Floor, Monitoring, Policy, Rule, Task, Watch
+from governed_ml.core.config.closed_model import Task
+from governed_ml.core.config.policy import Approvals, Floor, Monitoring, Policy, Rule, Watch
 from governed_ml.core.problem import first_line
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from governed_ml.core.config import Approvals, Closed
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person

@@ -12,8 +12,7 @@ from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, require_legal
 from governed_ml.registry import approvals, bundle
 from governed_ml.registry.approvals import Approval
-from governed_ml.registry.record import Situation, record, situation
-from governed_ml.registry.today import (
+from governed_ml.registry.current_rules import (
     judge_again,
     on_github,
     require_reviewed,
@@ -21,6 +20,7 @@ from governed_ml.registry.today import (
     sort_approvals,
     why_denied,
 )
+from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.versions import Registry
 
 

@@ -12,7 +12,8 @@ from typing import Literal
 from pydantic import ValidationError
 
 from governed_ml.core import model_file
-from governed_ml.core.config import Closed, Params, parse, read_raw
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, first_line

@@ -11,7 +11,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed, Notify
+from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.production import Notify
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import LOOPBACK
 

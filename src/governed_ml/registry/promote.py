@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import digest_of, read_json, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import signs
@@ -19,14 +19,14 @@ from governed_ml.policy.decision import Decision
 from governed_ml.registry import bundle
 from governed_ml.registry.approvals import Approval
 from governed_ml.registry.bundle import Checked, Statement
-from governed_ml.registry.record import record, settle, situation
-from governed_ml.registry.today import (
+from governed_ml.registry.current_rules import (
     judge_again,
     require_reviewed,
     sort_approvals,
     summary,
     why_denied,
 )
+from governed_ml.registry.record import record, settle, situation
 from governed_ml.registry.versions import RELEASES, Registry
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt, git, has_remote, last_protected
 from governed_ml.core.terminal import screen
@@ -19,6 +19,8 @@ from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, fetch, last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import today
 from governed_ml.registry import bundle
+from governed_ml.registry.current_rules import sort_approvals
+from governed_ml.registry.promotion_proof import doubts
 from governed_ml.registry.record import (
     Unanchored,
     record,
@@ -28,9 +30,7 @@ from governed_ml.registry.record import (
     settle,
     situation,
 )
-from governed_ml.registry.today import sort_approvals
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
-from governed_ml.registry.vouch import doubts
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "commit": "commit"}  # fmt: skip
@@ -38,7 +38,7 @@ TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest
 STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
 
 
-class Row(Closed):
+class VersionRow(Closed):
     """One version, as the ledger has it."""
 
     version: int
@@ -49,18 +49,18 @@ class Row(Closed):
     commit: str
 
 
-class Report(Closed):
+class Reconciliation(Closed):
     """Every version, and what differs; what is `broken` nobody can put right from here."""
 
     name: str
-    rows: list[Row]
+    rows: list[VersionRow]
     differences: list[str] = Field(default_factory=list)
     broken: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
     watched: str = Field(default="", description="the champion's last window")
 
 
-def compare(base: Path, registry: Registry) -> Report:
+def compare(base: Path, registry: Registry) -> Reconciliation:
     """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
     with storage.locked(base):
         entries, differences, broken = _chain(base, registry)
@@ -77,7 +77,7 @@ def compare(base: Path, registry: Registry) -> Report:
     if life.champion is not None and life.champion.number in listed:
         differences += _files(base, registry, life.champion)
     rows = [_row(one.entries, one.number, one.state, aliases) for one in life.versions.values()]
-    return Report(
+    return Reconciliation(
         name=registry.name,
         rows=rows,
         differences=differences,
@@ -147,8 +147,8 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     return entries, differences, []
 
 
-def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> Row:
-    return Row(
+def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> VersionRow:
+    return VersionRow(
         version=number,
         state=state,
         since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
@@ -199,7 +199,7 @@ def _wanted(version: Version) -> dict[str, str]:
     return {tag: version.subject[name] for name, tag in TAGS.items()} | anchor
 
 
-def mend(base: Path, registry: Registry, report: Report) -> list[str]:
+def mend(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
     """Put the ledger's word into effect, and record what was put right."""
     if report.broken:
         raise Problem(report.broken[0], 1)
@@ -245,7 +245,7 @@ def _take_remotes(base: Path, registry: Registry) -> list[str]:
     return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
 
 
-def show(report: Report, mended: list[str], *, every: bool) -> None:
+def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
     """Print the versions, what was mended, and what differs."""
     from rich.markup import escape
     from rich.table import Table

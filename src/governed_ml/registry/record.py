@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.config import Notify
+from governed_ml.core.config.production import Notify
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git, has_remote
 from governed_ml.ledger import storage
@@ -18,8 +18,8 @@ from governed_ml.ledger.rules_in_force import Today, today
 from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
 from governed_ml.ledger.verification import lost
 from governed_ml.registry.notify import Lost, Message, ready, send
+from governed_ml.registry.promotion_proof import unfounded
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
-from governed_ml.registry.vouch import unfounded
 
 
 def raws(base: Path) -> list[Raw]:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.core import tables
-from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
@@ -25,9 +25,9 @@ from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
 from governed_ml.registry import bundle, signing
 from governed_ml.registry.bundle import Statement
+from governed_ml.registry.current_rules import summary
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.remeasure.recompute import recompute
-from governed_ml.registry.today import summary
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 
 

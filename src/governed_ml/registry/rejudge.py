@@ -17,6 +17,7 @@ from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
 from governed_ml.registry import bundle
 from governed_ml.registry.bundle import Checked
+from governed_ml.registry.current_rules import judge_again, require_reviewed
 from governed_ml.registry.promote import chosen, require_same_rival
 from governed_ml.registry.record import situation
 from governed_ml.registry.remeasure.fetch import dvc
@@ -27,7 +28,6 @@ from governed_ml.registry.remeasure.recompute import (
     measure,
     require_sealed,
 )
-from governed_ml.registry.today import judge_again, require_reviewed
 from governed_ml.registry.versions import Registry
 
 

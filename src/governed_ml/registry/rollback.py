@@ -16,9 +16,9 @@ from governed_ml.policy.rehash import current_run
 from governed_ml.registry import bundle
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.promote import require_allowed
+from governed_ml.registry.promotion_proof import unfounded
 from governed_ml.registry.record import Situation, record, settle, situation
 from governed_ml.registry.versions import Registry
-from governed_ml.registry.vouch import unfounded
 
 
 def rollback(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import Problem
-from governed_ml.core.remotes import unshared
+from governed_ml.core.shared_stores import unshared
 from governed_ml.ledger.chain import Anchor
 
 if TYPE_CHECKING:

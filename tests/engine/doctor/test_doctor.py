@@ -20,7 +20,7 @@ AREAS = {
     *("git", "remote", "DVC", "DVC remote", "MLflow", "policy", "hooks", "model key"),
     *("git signing", "approvers", "GitHub", "ledger", "monitoring", "template"),
 }
-POLICY = "conf/policy/limited.yaml"
+POLICY = "conf/policy/base.yaml"
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
 def test_githubs_settings_are_looked_at_where_a_token_is(
     loans: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_at = import_module("governed_ml.doctor.looks").github
+    look_at = import_module("governed_ml.doctor.safeguards").github
     with github_projects.github(monkeypatch) as hub:
         # Given a GitHub without any of the settings, when the doctor looks, then each is wrong
         github_projects.meet(loans, hub)

@@ -21,7 +21,7 @@ from broken import BROKEN
 from test_gate import judged  # noqa: F401 - a fixture
 
 fault, run = import_module("governed_ml.drill.fault"), import_module("governed_ml.drill.run")
-Said, Sign = fault.Said, fault.Sign
+CommandResult, Sign = fault.CommandResult, fault.Sign
 FILES = [one.name for many in run.FILES for one in many.FAULTS]  # by `governance check NAME`
 QUICK = (
     *("governed-file", "notebook", "secret", "unclean-file", "data-in-git", "silent-workflow"),
@@ -101,7 +101,7 @@ def said(code: int, *rules: tuple[str, float | None, str]) -> object:
     values = [
         {"id": name, "verdict": "fail", "value": value, "reason": why} for name, value, why in rules
     ]
-    return Said(code, json.dumps({"rules": values}), "")
+    return CommandResult(code, json.dumps({"rules": values}), "")
 
 
 def test_only_red_for_the_right_reason_counts() -> None:
@@ -121,20 +121,22 @@ def test_only_red_for_the_right_reason_counts() -> None:
 
 def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> None:
     sign = Sign("broken at event 3")
-    line = Said(1, "wrong: broken at event 3 (abc)\n", "")
-    assert fault.judged(sign, Said(0, "whole\n", ""), line)[0]
+    line = CommandResult(1, "wrong: broken at event 3 (abc)\n", "")
+    assert fault.judged(sign, CommandResult(0, "whole\n", ""), line)[0]
     assert not fault.judged(sign, line, line)[0]
-    assert not fault.judged(sign, Said(0, "", ""), Said(1, "wrong: broken at event 2\n", ""))[0]
+    assert not fault.judged(
+        sign, CommandResult(0, "", ""), CommandResult(1, "wrong: broken at event 2\n", "")
+    )[0]
 
 
 def test_of_several_signs_each_has_to_be_told() -> None:
     # Given a fault that spoils two things, of which the command tells one
-    sign, clean = Sign(("one is torn", "two is torn")), Said(0, "", "")
-    half = Said(1, "one is torn\n", "")
+    sign, clean = Sign(("one is torn", "two is torn")), CommandResult(0, "", "")
+    half = CommandResult(1, "one is torn\n", "")
     # Then it got through, and the reason names the other
     assert fault.judged(sign, clean, half) == (False, "told 1 of 2, not: two is torn")
     # And what was said before does not count
-    both = Said(1, "one is torn\ntwo is torn\n", "")
+    both = CommandResult(1, "one is torn\ntwo is torn\n", "")
     assert fault.judged(sign, half, both) == (False, "told 1 of 2, not: one is torn")
     assert fault.judged(sign, clean, both) == (True, "one is torn (and 1 more)")
     # And of a gate's rules likewise

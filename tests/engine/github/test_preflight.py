@@ -34,6 +34,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core.problem import Problem
 from governed_ml.github import preflight as checks
+from governed_ml.github import protection
 from governed_ml.github import settings as wants
 
 pytestmark = pytest.mark.slow  # all together
@@ -588,7 +589,7 @@ def test_an_environment_holds_only_if_every_condition_does(
     found: Any, classic: bool, reviewed: bool
 ) -> None:
     # Given any environment, when it is judged
-    lines = checks.environment_doubts("x", found, classic, reviewed=reviewed)
+    lines = protection.environment_doubts("x", found, classic, reviewed=reviewed)
     # Then it holds only if somebody else has to review, without a way around, from main alone
     guarded = found["prevent_self_review"] if found["reviewers"] else not reviewed
     limited = found["branches"] == ["main"] or (
@@ -598,7 +599,7 @@ def test_an_environment_holds_only_if_every_condition_does(
     assert (lines == []) == holds
     # And what `apply` makes of it always does
     made = wants.environment_becomes([RISK] if reviewed else [])(found)
-    assert checks.environment_doubts("x", made, classic, reviewed=reviewed) == []
+    assert protection.environment_doubts("x", made, classic, reviewed=reviewed) == []
 
 
 # As a workflow runs it

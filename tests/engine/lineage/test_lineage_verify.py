@@ -90,7 +90,7 @@ TAMPERED = {
         "evaluate.json is not what dvc.lock says",
     ),
     "the policy": (
-        "replace('conf/policy/limited.yaml', 'block: 0.65', 'block: 0.60')",
+        "replace('conf/policy/base.yaml', 'block: 0.65', 'block: 0.60')",
         "decision",
         "the policy's digest is",
     ),

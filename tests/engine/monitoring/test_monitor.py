@@ -22,9 +22,10 @@ import pandas as pd
 import pytest
 from baked import BakedProject
 
-from governed_ml.core import composition, config, evidence
+from governed_ml.core import config, evidence
+from governed_ml.core.config import composition
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import reading, window
+from governed_ml.monitoring import feeds, window
 from governed_ml.pipeline import scoring as predict
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
@@ -36,7 +37,7 @@ class Watch:
 
     def __init__(self, project: BakedProject) -> None:
         params = config.parse(config.read_raw(project.path / "params.yaml"))
-        self.origin = predict.Origin(
+        self.origin = predict.ServedVersion(
             version=1,
             state="champion",
             digest="sha256:1",
@@ -73,7 +74,7 @@ class Watch:
             since=since,
             known=known,
         )
-        feed = reading.feed_of(feed) if isinstance(feed, Path) else config.Feed(**feed)
+        feed = feeds.feed_of(feed) if isinstance(feed, Path) else config.Feed(**feed)
         return window.look(feed, self.origin, asked)
 
 
@@ -441,7 +442,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     target = pd.Series([float(n % 50) for n in range(600)])
     prediction = target + pd.Series([5.0 if n % 2 else -5.0 for n in range(600)])
     groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
-    part = import_module("governed_ml.monitoring.rows").Part(
+    part = import_module("governed_ml.monitoring.rows").WindowRows(
         groups, prediction, prediction, target.where(target.index > 99), groups
     )
     # When both are measured on the labelled rows
@@ -453,7 +454,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     assert gap.n == 250
     assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
     # And without labels nothing does
-    bare = import_module("governed_ml.monitoring.rows").Part(
+    bare = import_module("governed_ml.monitoring.rows").WindowRows(
         groups, prediction, prediction, target.where(target < 0), groups
     )
     none = measure.treated(bare, "regression", 0.95, 30, late=True)
@@ -502,7 +503,7 @@ def test_a_label_is_read_as_training_reads_it(
     Path("contract.json").write_text(json.dumps({"expectations": [one]}), encoding="utf-8")
     data = watch.origin.data.model_copy(update={"positive": positive, "contract": "contract.json"})
     # When labels are read, then those that it does not know are none, and counted
-    found, notes = reading.target_of(pd.Series(values, dtype="object"), data)
+    found, notes = feeds.target_of(pd.Series(values, dtype="object"), data)
     assert [None if pd.isna(value) else value for value in found] == target
     assert [said in note for note in notes] == [True]
 
@@ -536,7 +537,7 @@ def test_a_batch_from_an_address_is_named_without_its_secrets(watch: Watch) -> N
         assert "hush" not in str(caught.value)
         server.shutdown()
     secret = config.Feed(kind="file", path="https://ada:hush@example.org/day.csv?s=hush#hush")
-    assert reading.name_of(secret) == "day.csv"
+    assert feeds.name_of(secret) == "day.csv"
     with pytest.raises(Problem, match=r"^path holds a password"):
         watch.look(secret.model_dump())
 
@@ -604,7 +605,7 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     # And it has the names that no column of a table may have
     columns = import_module("governed_ml.pipeline.data.columns")
     assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
-    assert {*reading.KEYS, *reading.SERVED} == {*columns.LOGGED}
+    assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:
         with pytest.raises(Problem, match=rf"column '{name.title()}': this name is taken by what"):
             columns.check_names(["income", name.title()])

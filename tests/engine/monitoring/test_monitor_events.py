@@ -15,6 +15,8 @@ import registry
 import yaml
 from baked import BakedProject
 
+from governed_ml.core.config.composition import compose
+
 pytestmark = pytest.mark.slow
 
 ROWS = 900
@@ -41,10 +43,10 @@ def limit(
     """Have the policy on `main` roll back where groups part, whatever the tier."""
     tier = re.findall(r"policy: (\w+)", project.read("conf/config.yaml"))[0]
     policy = yaml.safe_load(project.read(f"conf/policy/{tier}.yaml"))
-    policy["monitoring"] |= limits
-    for rule in policy["monitoring"]["rules"]:
-        if rule["id"] == "fairness.demographic_parity":
-            rule |= dict(zip(("warn", "retrain", "rollback"), levels, strict=True))
+    monitoring = policy.setdefault("monitoring", {})
+    monitoring |= limits
+    rule = monitoring.setdefault("rules", {}).setdefault("fairness.demographic_parity", {})
+    rule |= dict(zip(("warn", "retrain", "rollback"), levels, strict=True))
     project.write(f"conf/policy/{tier}.yaml", yaml.safe_dump(policy, sort_keys=False))
     registry.save(project, "How it is monitored")
 
@@ -242,9 +244,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
 def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
     contested: BakedProject,
 ) -> None:
-    tier = re.findall(r"policy: (\w+)", contested.read("conf/config.yaml"))[0]
-    policy = yaml.safe_load(contested.read(f"conf/policy/{tier}.yaml"))
-    days = policy["monitoring"]["liveness_days"] + 1
+    days = compose(contested.path / "conf").policy.monitoring.liveness_days + 1
     project = contested
 
     def later(*words: str, code: int = 0) -> CompletedProcess[str]:
@@ -283,9 +283,9 @@ def test_what_is_missing_is_said(registered: BakedProject) -> None:
     done = project.governance("monitor", str(path), code=None, GITHUB_ACTIONS="true")
     assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
     assert windows(project) == []
-    text = project.read("conf/policy/limited.yaml")
-    cut = text[text.index("# A window of production") : text.index("# An owner's decision")]
-    project.write("conf/policy/limited.yaml", text.replace(cut, ""))
+    text = project.read("conf/policy/base.yaml")
+    cut = text[text.index("# Windows of production") :]
+    project.write("conf/policy/base.yaml", text.replace(cut, ""))
     registry.save(project, "Nobody watches")
     done = project.governance("monitor", str(path), code=None)
     registry.refused(done, "policy limited has no section monitoring", code=2)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import chi2
 
-from governed_ml.core import bodies, config, tables
+from governed_ml.core import config, evidence_bodies, tables
 from governed_ml.core.evidence import Metric
 from governed_ml.core.problem import Problem
 from governed_ml.ledger import lifecycle, liveness
 from governed_ml.measures import binning, fairness
-from governed_ml.monitoring import history, levels, past, reference
+from governed_ml.monitoring import earlier_windows, history, levels, reference
 from governed_ml.monitoring import monitor as monitored
 from governed_ml.pipeline.stages import drift as line
 from governed_ml.policy import rules
@@ -169,10 +169,10 @@ def test_a_second_look_counts_where_it_knows_more_and_nothing_less(now: Any, *, 
     # Given a window as recorded, when its batch is measured again, then it is recorded or not
     values = {"a.b": 0.5, "c.d": None, "gone.rule": 1.0}
     [known] = levels.windows_of([said(1, "healthy", values=values)])
-    assert past.tells_more(now, known) is more
+    assert earlier_windows.tells_more(now, known) is more
     # And what was not measured before is told as soon as it is
     unknown = known.model_copy(update={"level": "not_measured"})
-    assert past.tells_more(now, unknown) is (now.level != "not_measured")
+    assert earlier_windows.tells_more(now, unknown) is (now.level != "not_measured")
 
 
 def test_the_risk_of_a_window_is_the_policys_formula() -> None:
@@ -322,7 +322,7 @@ def test_a_category_that_may_have_been_a_rare_one_is_taken_for_one(tmp_path: Any
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(8000)]}), before)
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(4000)]}), now)
     found = binning.binned(tables.table(before), tables.table(now), [], ["city"])
-    frozen = bodies.DriftBody(
+    frozen = evidence_bodies.DriftBody(
         reference_rows=8000,
         current_rows=4000,
         share_floor=1e-4,

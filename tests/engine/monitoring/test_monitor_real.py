@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import policies
 import pytest
 import registry
 import tables as real
-import yaml
-from baked import TEMPLATE, Bake, BakedProject
+from baked import Bake, BakedProject
 from test_monitor_events import limit, monitor, windows, written
 
-from governed_ml.core import composition, config, evidence
+from governed_ml.core import config, evidence
 from governed_ml.core import tables as door
+from governed_ml.core.config import composition
 from governed_ml.measures import binning
-from governed_ml.monitoring import levels, reading, reference, window
+from governed_ml.monitoring import feeds, levels, reference, window
 from governed_ml.pipeline import scoring as predict
 from governed_ml.pipeline.stages import drift as line
 from governed_ml.policy import rules
@@ -48,8 +49,8 @@ def level(before: pd.DataFrame, now: pd.DataFrame, tmp_path: Path) -> tuple[str,
     frozen = line.body_of(binning.binned(one, two, [*NUMERIC, "target"], CATEGORICAL))
     names = dict.fromkeys([*NUMERIC, *CATEGORICAL, "target"], two)
     metrics = {f"drift.{name}": one for name, one in reference.against(frozen, names)[1].items()}
-    text = (TEMPLATE / "conf/policy/minimal.yaml").read_text(encoding="utf-8")
-    policy = config.Monitoring(**yaml.safe_load(text)["monitoring"])
+    policy = policies.of_template("minimal").monitoring
+    assert policy is not None
     scope = rules.Scope("regression", (*NUMERIC, *CATEGORICAL), ())
     judged, _ = levels.judge(policy, scope, metrics)
     return levels.worst(judged), levels.reasons(judged)
@@ -124,7 +125,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     project.run(["dvc", "repro"])
     monkeypatch.chdir(project.path)
     params = composition.compose(project.path / "conf")
-    origin = predict.Origin(
+    origin = predict.ServedVersion(
         version=1,
         state="champion",
         digest="sha256:1",
@@ -144,7 +145,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     for batch in (other, other.drop(columns="cnt")):
         path = project.path / "half.csv"
         batch.to_csv(path, index=False)
-        found = window.look(reading.feed_of(path), origin, asked)
+        found = window.look(feeds.feed_of(path), origin, asked)
         # Then nothing drifted, nothing asks for retraining; the drafted contract, whose ranges
         # are those of the first half, may be broken by a row
         verdicts = {rule.id: rule.verdict for rule in found.rules}

@@ -26,8 +26,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.github import preflight
 from governed_ml.github import workflow_output as actions
 from governed_ml.ledger import chain
-from governed_ml.monitoring.actions import asks, issue
 from governed_ml.monitoring.actions import dispatch as dispatching
+from governed_ml.monitoring.actions import issue, workflow_due
 from governed_ml.registry.notify import Lost
 
 DAYS, RUN = 14, "100"
@@ -66,7 +66,7 @@ def due(
 ) -> Any:
     """What run 100 starts, what is said, what was lost, on a day of January."""
     now = datetime(2026, 1, day, 6, 23, tzinfo=UTC) + timedelta(hours=hours)
-    ask, said, lost = asks.due(found, events, DAYS, pull, now, RUN)
+    ask, said, lost = workflow_due.due(found, events, DAYS, pull, now, RUN)
     return ask and ask.workflow, said, lost
 
 
@@ -116,7 +116,7 @@ def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -
     )
     for other in ("monitor", "promote", "rollback"):
         minutes += workflow_rules.jobs(path / f"{other}.yml")[other]["timeout-minutes"]
-    assert timedelta(minutes=minutes) < asks.PATIENCE
+    assert timedelta(minutes=minutes) < workflow_due.PATIENCE
 
 
 def test_none_is_started_while_its_pull_request_is_open() -> None:
@@ -130,7 +130,7 @@ def test_a_rollback_is_started_once_in_a_run() -> None:
     # Given a window at the last level, when it is asked for the first time
     found = window("rollback", in_a_row=3, reasons=["performance.roc_auc: 0.51"])
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    ask, _, lost = asks.due(found, [], DAYS, None, now, RUN)
+    ask, _, lost = workflow_due.due(found, [], DAYS, None, now, RUN)
     # Then it is started, only if this version is still champion, for the reason of the window
     assert (ask.workflow, ask.inputs["from"], lost) == ("rollback.yml", "3", "")
     assert ask.inputs["reason"] == (

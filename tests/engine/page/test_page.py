@@ -52,8 +52,26 @@ def test_the_line_leaves_its_page(default_line: baked.BakedProject) -> None:
     assert page.verdict == decision_of(default_line.path)["verdict"] == "allow"
     assert re.search(r"<text[^>]*>decide</text>", page.source)
     assert re.search(r"<title>decision allow</title>", page.source)
+    # And every figure is drawn, although `decide` was in no lock before
+    assert "Not drawn" not in page.text
     # And git ignores it
     assert baked.git_code(default_line.path, "check-ignore", "--quiet", "reports/index.html") == 0
+
+
+def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> None:  # noqa: F811
+    # Given a first run, in which DVC has not locked `decide` yet
+    path = records / "dvc.lock"
+    lock = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del lock["stages"]["decide"]
+    path.write_text(yaml.safe_dump(lock), encoding="utf-8")
+    # When `decide` draws the page, then the ROC curve is there
+    gather = import_module("governed_ml.page.records").gather
+    assert len(gather(records, "decide").curve) > 10
+    assert not isinstance(gather(records, "decide").curve, str)
+    # And where the file is not the one that `evaluate` wrote, it is not
+    with (records / "reports/plots/roc.csv").open("a", encoding="utf-8") as file:
+        file.write("1.0,1.0\n")
+    assert "is not what dvc.lock says" in gather(records, "decide").curve
 
 
 def test_the_page_is_built_for_every_reader(records: Path) -> None:  # noqa: F811
@@ -153,9 +171,9 @@ def attack(base: Path, text: str) -> None:
         for word in ("income", "female", "sex*age_group", "decision_function"):
             whole = whole.replace(word, quoted)
         path.write_text(whole.replace("smallest group", quoted), encoding="utf-8")
-    policy = base / "conf/policy/limited.yaml"
+    policy = base / "conf/policy/base.yaml"
     values = yaml.safe_load(policy.read_text(encoding="utf-8"))
-    values["rules"][0]["owner"] = text
+    values["rules"]["validate.contract"]["owner"] = text
     values["approvals"]["roles"] = [text]
     policy.write_text(yaml.safe_dump(values), encoding="utf-8")
     append, event = import_module("governed_ml.ledger.storage").append, {"model": text}
@@ -215,7 +233,7 @@ def not_a_number(base: Path) -> None:
 
 
 def other_policy(base: Path) -> None:
-    path = base / "conf/policy/limited.yaml"
+    path = base / "conf/policy/base.yaml"
     text = path.read_text(encoding="utf-8")
     assert "block: 0.65" in text
     path.write_text(text.replace("block: 0.65", "block: 0.66"), encoding="utf-8")
@@ -242,12 +260,12 @@ def no_git(base: Path) -> None:
 def lapsed(base: Path) -> None:
     """Waive a rule until yesterday, in a decision that is of the day before."""
     waiver = {"rule": "evaluate.roc_auc", "reason": "we look into it", "approved_by": "R. Owner"}
-    path = base / "conf/policy/limited.yaml"
+    path = base / "conf/policy/base.yaml"
     text = path.read_text(encoding="utf-8").replace("waivers: []", "")
     lines = yaml.safe_dump({"waivers": [waiver | {"expires": "2020-01-02"}]})
     path.write_text(text + lines.replace("'2020-01-02'", "2020-01-02"), encoding="utf-8")
     compose, digest = (
-        import_module("governed_ml.core.composition").compose,
+        import_module("governed_ml.core.config.composition").compose,
         import_module("governed_ml.core.files").digest_of,
     )
     policy = compose(base / "conf").policy.model_dump(mode="json")

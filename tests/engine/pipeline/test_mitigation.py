@@ -200,7 +200,7 @@ def test_on_adult_a_mitigation_turns_the_deny_into_an_allow(bake_runnable: Bake)
     assert fair[DENIED] in ("pass", "warn")
     assert {rule for rule, said in fair.items() if said in ("fail", "insufficient")} == {*OTHERS}
     # And where the owner lives with these, by name, the whole is allowed
-    policy = "conf/policy/limited.yaml"
+    policy = "conf/policy/base.yaml"
     project.write(policy, project.read(policy).replace("waivers: []", LIVED_WITH.format(*OTHERS)))
     project.run(["dvc", "repro"])
     decision = json.loads(project.governance("gate", "--json", code=0).stdout)

@@ -18,7 +18,7 @@ from baked import BakedProject
 
 pytestmark = pytest.mark.slow
 
-POLICY = "conf/policy/limited.yaml"
+POLICY = "conf/policy/base.yaml"
 GATES = "ingest validate split train evaluate drift fairness explain"
 Json = dict[str, Any]
 
@@ -44,9 +44,9 @@ def replace(project: BakedProject, name: str, old: str, new: str) -> None:
     project.write(name, text.replace(old, new, 1))
 
 
-def add_rule(project: BakedProject, rule: str) -> None:
+def add_rule(project: BakedProject, name: str, rule: str) -> None:
     """Add a rule to the policy in force."""
-    replace(project, POLICY, "rules:\n", f"rules:\n  - {rule}\n")
+    replace(project, POLICY, "rules:\n", f"rules:\n  {name}: {rule}\n")
 
 
 def add_waiver(project: BakedProject, rule: str, expires: str) -> None:
@@ -351,16 +351,16 @@ def test_trap_07_emptiness_is_no_contract(
 
 def test_trap_09_a_policy_without_rules_is_no_policy(judged: BakedProject) -> None:
     text = judged.read(POLICY)
-    start, end = text.index("rules:\n"), text.index("# An owner's decision")
-    judged.write(POLICY, text[:start] + "rules: []\n" + text[end:])
+    start, end = text.index("rules:\n"), text.index("# A waiver is")
+    judged.write(POLICY, text[:start] + "rules: {}\n" + text[end:])
     assert "policy.rules" in refused(judged)
 
 
 def test_trap_09_a_policy_of_which_no_rule_applies_denies(judged: BakedProject) -> None:
     text = judged.read(POLICY)
-    start, end = text.index("rules:\n"), text.index("# An owner's decision")
-    rule = "{id: evaluate.r2, task: regression, metric: evaluate.r2, block: 1, owner: model-owner}"
-    judged.write(POLICY, f"{text[:start]}rules:\n  - {rule}\n{text[end:]}")
+    start, end = text.index("rules:\n"), text.index("# A waiver is")
+    rule = "{task: regression, metric: evaluate.r2, block: 1, owner: model-owner}"
+    judged.write(POLICY, f"{text[:start]}rules:\n  evaluate.r2: {rule}\n{text[end:]}")
     assert "policy.complete" in denied(judged)
 
 
@@ -455,7 +455,7 @@ def test_trap_11_an_expression_that_cannot_be_evaluated_is_a_failed_rule(
     judged: BakedProject, expression: str, place: str
 ) -> None:
     rest = "" if place == "require" else ", metric: evaluate.roc_auc, block: 1"
-    add_rule(judged, f'{{id: evaluate.asks, {place}: "{expression}"{rest}, owner: risk-owner}}')
+    add_rule(judged, "evaluate.asks", f'{{{place}: "{expression}"{rest}, owner: risk-owner}}')
     weak = denied(judged)
     assert weak.keys() == {"evaluate.asks"}
     assert weak["evaluate.asks"]["verdict"] == "fail"
@@ -467,7 +467,8 @@ def test_an_expression_that_is_false_fails_and_one_that_is_true_passes(
 ) -> None:
     add_rule(
         judged,
-        "{id: evaluate.eu, require: \"params.deployment.region == 'EU'\", owner: risk-owner}",
+        "evaluate.eu",
+        "{require: \"params.deployment.region == 'EU'\", owner: risk-owner}",
     )
     judged.governance("gate", code=0)
     replace(judged, "conf/config.yaml", "region: EU", "region: US")
@@ -521,8 +522,8 @@ def test_a_waiver_covers_one_member_of_a_rule(judged: BakedProject) -> None:
     replace(
         judged,
         POLICY,
-        'drift.{each}.psi_quantile10", warn: 0.10, block: 0.25',
-        'drift.{each}.psi_quantile10", warn: -1, block: -1',
+        "psi_quantile10\n    warn: 0.10\n    block: 0.25",
+        "psi_quantile10\n    warn: -1\n    block: -1",
     )
     add_waiver(judged, "drift.data[income]", "2999-12-31")
     weak = denied(judged)
@@ -616,10 +617,10 @@ def test_an_unknown_gate_is_refused(judged: BakedProject) -> None:
         ("block: 0.65", "block: true", "policy.rules"),
         ("block: 0.65", "block: .nan", "policy.rules"),
         ("block: 0.65", "blok: 0.65", "blok"),
-        ("id: evaluate.r2,", "id: evaluate.roc_auc,", "rule evaluate.roc_auc is there twice"),
+        ("  evaluate.r2:", "  evaluate.roc_auc:", "found duplicate key evaluate.roc_auc"),
         ("rules:\n", "rules: [\n", "conf/"),
         ("confidence: 0.95", "confidence: 95", "policy.confidence"),
-        ("name: limited", "name: ${nothing}", "conf/"),
+        ("  bound: at_least", "  bound: ${nothing}", "conf/"),
     ],
 )
 def test_a_policy_that_cannot_be_read_is_refused(

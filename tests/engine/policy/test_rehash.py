@@ -253,14 +253,16 @@ def test_annotations_and_summaries_cannot_be_forged_by_what_they_tell(
     finished: BakedProject, tmp_path: Path
 ) -> None:
     # Given a value of the data that holds Markdown, HTML and a command for the runner
-    text = finished.read("conf/policy/limited.yaml")
+    text = finished.read("conf/policy/base.yaml")
     awkward = "Until <img src=x> | `later`\\n::set-output name=x::y *now* [a](b)"
     waiver = (
         f'waivers:\n  - {{rule: explain.coverage, reason: "{awkward}", approved_by: "@r", '
         "expires: 2099-01-01}\n"
     )
-    text = text.replace("waivers: []\n", waiver).replace("block: 0.95,", "block: 2,")
-    finished.write("conf/policy/limited.yaml", text)
+    coverage = "bound: at_least\n    block: 0.95"
+    assert coverage in text
+    text = text.replace("waivers: []\n", waiver).replace(coverage, coverage.replace("0.95", "2"))
+    finished.write("conf/policy/base.yaml", text)
     files = {
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
         "GITHUB_OUTPUT": str(tmp_path / "output"),

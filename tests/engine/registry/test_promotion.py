@@ -119,17 +119,17 @@ def test_trap_28_a_challenger_that_was_compared_with_another_champion_registers_
 
 def test_a_policy_that_changed_since_voids_the_approval(contested: BakedProject) -> None:
     # Given an approved challenger, when the policy on the protected branch gets stricter
-    policy = contested.read("conf/policy/limited.yaml")
-    assert "warn: 0.70, block: 0.65" in policy
-    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
-    contested.write("conf/policy/limited.yaml", strict)
+    policy = contested.read("conf/policy/base.yaml")
+    assert registry.LIMIT in policy
+    strict = policy.replace(registry.LIMIT, registry.STRICT)
+    contested.write("conf/policy/base.yaml", strict)
     registry.save(contested, "Stricter", author="Risk <risk@example.org>")
     # Then today's policy denies it, with the rule's reason
     done = contested.governance("promote", code=None)
     registry.refused(done, "denied under today's policy", "evaluate.roc_auc", "0.94 allowed")
     assert "evaluate.roc_auc" in registry.approve(contested, 2, code=1)
     # And where the new policy allows it, the old approval still does not count
-    contested.write("conf/policy/limited.yaml", policy.replace("warn: 0.70", "warn: 0.71"))
+    contested.write("conf/policy/base.yaml", policy.replace("warn: 0.70", "warn: 0.71"))
     registry.save(contested, "Another", author="Risk <risk@example.org>")
     done = contested.governance("promote", code=None)
     registry.refused(done, "lacks an approval by model-owner", "it is for another policy")
@@ -142,9 +142,9 @@ def test_a_policy_that_changed_since_voids_the_approval(contested: BakedProject)
 def test_a_policy_in_the_callers_own_branch_counts_for_nothing(contested: BakedProject) -> None:
     # Given a caller who loosens the policy on a branch and in the tree
     baked.git(contested.path, "switch", "--quiet", "--create", "mine")
-    policy = contested.read("conf/policy/limited.yaml")
+    policy = contested.read("conf/policy/base.yaml")
     none = policy.replace("valid_days: 60", "valid_days: 6000")
-    contested.write("conf/policy/limited.yaml", none)
+    contested.write("conf/policy/base.yaml", none)
     baked.commit_all(contested.path, "Mine")
     # When the challenger is promoted, then it is judged by the protected branch's
     contested.governance("promote")

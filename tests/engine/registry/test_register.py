@@ -206,9 +206,9 @@ def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) 
 
 def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) -> None:
     # Given a model that is denied, as the policy wants what it cannot reach
-    policy = equipped.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
-    equipped.write("conf/policy/limited.yaml", strict)
+    policy = equipped.read("conf/policy/base.yaml")
+    strict = policy.replace(registry.LIMIT, registry.STRICT)
+    equipped.write("conf/policy/base.yaml", strict)
     equipped.run(["dvc", "repro", "--quiet"])
     equipped.run(["dvc", "push", "--quiet"])
     registry.save(equipped, "Stricter")
@@ -230,13 +230,13 @@ def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) 
 
 def test_trap_30_a_waiver_is_in_the_ledger_with_who_and_until_when(equipped: BakedProject) -> None:
     # Given a model that only a live waiver lets through
-    policy = equipped.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
+    policy = equipped.read("conf/policy/base.yaml")
+    strict = policy.replace(registry.LIMIT, registry.STRICT)
     waiver = (
         'waivers: [{rule: evaluate.roc_auc, reason: "a pilot of six months", '
         'approved_by: "the risk owner", expires: 2999-12-31}]'
     )
-    equipped.write("conf/policy/limited.yaml", strict.replace("waivers: []", waiver))
+    equipped.write("conf/policy/base.yaml", strict.replace("waivers: []", waiver))
     equipped.run(["dvc", "repro", "--quiet"])
     equipped.run(["dvc", "push", "--quiet"])
     registry.save(equipped, "A pilot", author="Risk <risk@example.org>")
@@ -331,10 +331,10 @@ def _waive(project: BakedProject, rules: list[str]) -> None:
         }
         for rule in rules
     ]
-    text = project.read("conf/policy/high.yaml")
+    text = project.read("conf/policy/base.yaml")
     assert "waivers: []" in text
     waived = text.replace("waivers: []", f"waivers: {json.dumps(waivers)}")
-    project.write("conf/policy/high.yaml", waived)
+    project.write("conf/policy/base.yaml", waived)
     registry.save(project, "Waivers", author="Risk <risk@example.org>")
     project.run(["dvc", "repro", "--quiet"])
     project.run(["dvc", "push", "--quiet"])

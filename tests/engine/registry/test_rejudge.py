@@ -90,10 +90,10 @@ def test_evidence_that_was_sealed_and_never_measured_is_found(registered: BakedP
 @pytest.mark.nightly
 def test_todays_policy_judges(contested: BakedProject) -> None:
     # Given a policy that got stricter since the registration
-    policy = contested.read("conf/policy/limited.yaml")
-    strict = policy.replace("warn: 0.70, block: 0.65", "warn: 0.95, block: 0.94")
+    policy = contested.read("conf/policy/base.yaml")
+    strict = policy.replace(registry.LIMIT, registry.STRICT)
     assert strict != policy
-    contested.write("conf/policy/limited.yaml", strict)
+    contested.write("conf/policy/base.yaml", strict)
     registry.save(contested, "Stricter", author="Risk <risk@example.org>")
     # When the challenger is judged again, then it is denied, with the rule
     done = contested.governance("rejudge", code=1)

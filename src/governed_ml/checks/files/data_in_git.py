@@ -7,7 +7,7 @@ from typing import Any
 
 from governed_ml.checks.files.tabular import rows
 from governed_ml.checks.files.texts import quoted, read, text
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 
 LARGEST = 500 * 1024  # bytes of a file in git
 ROWS = 100  # lines of one form that make a table,
@@ -72,11 +72,11 @@ WORDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what belongs to DVC among the files."""
     found = [(name, why) for name in names if (why := _why(base, name))]
     outputs = _outputs(base) if found else []
-    return [Finding(name, why, _mend(name, outputs)) for name, why in found]
+    return [CheckFinding(name, why, _mend(name, outputs)) for name, why in found]
 
 
 def _why(base: Path, name: str) -> str | None:

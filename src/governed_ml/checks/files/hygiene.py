@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from governed_ml.checks.files.texts import read, text
-from governed_ml.checks.finding import Finding, is_text, written
+from governed_ml.checks.finding import CheckFinding, is_text, written
 
 FIXED = "mended: look at it and `git add` it"
 MEND = "mend it"
@@ -42,9 +42,9 @@ TOOLS = (
 )
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Run every tool over the text files; what is only blanks and line ends is mended at once."""
-    texts, found = [], list[Finding]()
+    texts, found = [], list[CheckFinding]()
     for name in names:
         data = read(base / name)
         if written(name) or text(data) is None:
@@ -53,12 +53,12 @@ def check(base: Path, names: list[str]) -> list[Finding]:
             data.decode()
             texts += [name] if is_text(base / name) else []
         except UnicodeDecodeError:
-            found.append(Finding(name, "is not UTF-8, as texts are here", "save it as UTF-8"))
+            found.append(CheckFinding(name, "is not UTF-8, as texts are here", "save it as UTF-8"))
     with chdir(base):
         return found + [one for tool in TOOLS for one in _run(tool, texts)]
 
 
-def _run(tool: Tool, names: list[str]) -> Iterator[Finding]:
+def _run(tool: Tool, names: list[str]) -> Iterator[CheckFinding]:
     chosen = [name for name in names if name.endswith(tool.suffixes)]
     if not chosen:
         return
@@ -71,4 +71,4 @@ def _run(tool: Tool, names: list[str]) -> Iterator[Finding]:
         about = [name for name in chosen if name in line]
         if about:
             name = max(about, key=len)
-            yield Finding(name, tool.reason or line.replace(f"{name}:", "").strip(), tool.mend)
+            yield CheckFinding(name, tool.reason or line.replace(f"{name}:", "").strip(), tool.mend)

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.checks.files.texts import quoted, read
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 
 KEEPS = "keep_output"  # a mark that nbstripout obeys
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find notebooks that were run and not stripped, or that cannot be read."""
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     for name in names:
         if name.lower().endswith(".ipynb"):
-            found += [Finding(name, *one) for one in [_wrong(base, name)] if one]
+            found += [CheckFinding(name, *one) for one in [_wrong(base, name)] if one]
     return found
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.run import MODULES
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.repository import git
@@ -16,11 +16,11 @@ HOOKS = ".pre-commit-config.yaml"
 WHOLE = ("scaffold", "config", "lineage")  # what looks at more than the files that are named
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Run the checks of the hooks that would have run for the files which this commit removes."""
     words = ("diff", "--cached", "--no-renames", "--diff-filter=D", "--name-only", "-z")
     gone = [name for name in git(base, *words).split("\0") if name]
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     for name in _concerned(base, gone) if gone else ():
         try:
             found += import_module(MODULES[name]).check(base, gone)

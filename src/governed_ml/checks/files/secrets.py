@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from governed_ml.checks.files.texts import read, text
-from governed_ml.checks.finding import Finding, written
+from governed_ml.checks.finding import CheckFinding, written
 
 MEND = (
     "take it out and change it where it counts; if it is none, end the line with "
@@ -30,13 +30,13 @@ DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of wha
 BY_NAME = ("is_non_text_file", "is_lock_file", "is_swagger_file")
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Name the lines that hold what looks like a secret; never the secret."""
     _offline()
     from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings, get_plugins
 
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     with default_settings() as settings, tempfile.TemporaryDirectory() as scratch:
         settings.disable_filters(*(f"detect_secrets.filters.heuristic.{one}" for one in BY_NAME))
         plugins = list(get_plugins())
@@ -50,7 +50,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
                 pinned = name == METADATA and one.type == HEX and _is_pin(path, one.line_number)
                 if not (pinned or (digests and one.type in ENTROPY)):
                     reason = f"line {one.line_number} looks like a secret ({one.type})"
-                    found.append(Finding(name, reason, MEND))
+                    found.append(CheckFinding(name, reason, MEND))
     return found
 
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from governed_ml.checks.files.texts import read, text
-from governed_ml.checks.identifiers.identifiers import EMAIL
+from governed_ml.checks.identifiers.detection import EMAIL
 
 RESERVED = re.compile(
     r"@(?:.+\.)?(?:example\.(?:com|net|org)|example|test|invalid|localhost)$", re.IGNORECASE

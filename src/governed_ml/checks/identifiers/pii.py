@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from governed_ml.checks.files.texts import read, text
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.identifiers.allowances import allowed
-from governed_ml.checks.identifiers.identifiers import find, masked
+from governed_ml.checks.identifiers.detection import find, masked
 
 LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
 ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so
@@ -17,7 +17,7 @@ DATA = ("dvc.lock", "params.yaml", "data/", "conf/data/", "conf/config.yaml", "r
 MEND = "take it out, or write one that is nobody's (name@example.org)"
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find identifiers in the files; in the data, too, where one of the files speaks of them."""
     found = [finding for name in names for finding in _in_file(base, name)]
     if any(name.startswith(DATA) for name in names):
@@ -28,7 +28,7 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     return found
 
 
-def _in_file(base: Path, name: str) -> list[Finding]:
+def _in_file(base: Path, name: str) -> list[CheckFinding]:
     """Return a finding for each kind of identifier that a text file holds."""
     data = read(base / name, LARGEST + 1)
     whole = text(data) if len(data) <= LARGEST else None
@@ -40,7 +40,7 @@ def _in_file(base: Path, name: str) -> list[Finding]:
     for hit in find(lines, about):
         if not allowed(base, name, hit.kind, hit.written):
             places.setdefault(hit.kind, []).append((hit.line + 1, masked(hit.written)))
-    return [Finding(name, _told(kind, found), MEND) for kind, found in places.items()]
+    return [CheckFinding(name, _told(kind, found), MEND) for kind, found in places.items()]
 
 
 def _told(kind: str, places: list[tuple[int, str]]) -> str:

@@ -6,9 +6,9 @@ import re
 import sys
 from pathlib import Path
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.identifiers import national_ids
-from governed_ml.checks.identifiers.identifiers import CARD, IBAN, PHONE_WORDS, find, masked
+from governed_ml.checks.identifiers.detection import CARD, IBAN, PHONE_WORDS, find, masked
 from governed_ml.core.problem import Problem
 
 SAMPLE = 10_000  # rows
@@ -28,7 +28,7 @@ BUILD = re.compile(
 MEND = "leave the column out where the data come from (conf/data: source), or replace it by a key"
 
 
-def check(base: Path) -> list[Finding]:
+def check(base: Path) -> list[CheckFinding]:
     """Find identifiers in `data/raw.parquet`, which has every column of the source."""
     from governed_ml.core.tables import RAW, columns
 
@@ -39,7 +39,7 @@ def check(base: Path) -> list[Finding]:
         return []
     try:
         kinds = columns(base / RAW)
-        found: list[Finding] = []
+        found: list[CheckFinding] = []
         for name, values in _values(base / RAW, kinds).items():
             found += _in_column(RAW.as_posix(), name, values)
     except ImportError as error:
@@ -71,7 +71,7 @@ def _as_text(column: str, kind: str) -> str | None:
     return None if kind.startswith(plain) else f"{column}::VARCHAR"
 
 
-def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
+def _in_column(table: str, name: str, values: list[str]) -> list[CheckFinding]:
     lines = [" ".join(value.split()) for value in values]
     about = CAMEL.sub(" ", name)
     about = PHONE_WORDS.sub("", about) if MEASURE.search(about) else about
@@ -80,7 +80,9 @@ def _in_column(table: str, name: str, values: list[str]) -> list[Finding]:
         if hit.kind != "IP address" or not BUILD.search(about):
             found.setdefault(hit.kind, []).append(hit.written)
     return [
-        Finding(table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", MEND)
+        CheckFinding(
+            table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", MEND
+        )
         for kind, hits in found.items()
         if len(hits) >= SHARE * _of_this_form(kind, lines)
     ]

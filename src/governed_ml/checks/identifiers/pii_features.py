@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.problem import Problem
 
 PARAMS, SPLIT = "params.yaml", "reports/evidence/split.json"
 
 
-def check(base: Path) -> list[Finding]:
+def check(base: Path) -> list[CheckFinding]:
     """Compare `data.sensitive` and `data.proxies` of `params.yaml` with the features.
 
     A feature is what the evidence of `split` names, and where there is none yet, what has no other
@@ -19,14 +19,14 @@ def check(base: Path) -> list[Finding]:
     """
     if not (base / PARAMS).is_file():
         return []
-    from governed_ml.core.config import read_raw
+    from governed_ml.core.config.params import read_raw
 
     data = _section(read_raw(base / PARAMS), "data", PARAMS)
     proxies: list[str] = data.get("proxies") or []
     roles = {data.get("target"), data.get("time"), data.get("group"), *(data.get("drop") or [])}
     mend = "name it under data.drop in conf/data, then `uv run dvc repro`"
     found = [
-        Finding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", mend)
+        CheckFinding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", mend)
         for name in proxies
         if name not in roles | set(data.get("sensitive") or {})
     ]
@@ -34,7 +34,9 @@ def check(base: Path) -> list[Finding]:
     for role, names in (("sensitive", list(data.get("sensitive") or {})), ("proxies", proxies)):
         kept = sorted({name for name in names if name.casefold() in features})
         found += [
-            Finding(SPLIT, f"{name!r} is named under data.{role} and is among the features", mend)
+            CheckFinding(
+                SPLIT, f"{name!r} is named under data.{role} and is among the features", mend
+            )
             for name in kept
         ]
     return found

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.evidence import AnyEvidence, path_of
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
@@ -26,10 +26,10 @@ Versions = dict[str, set[str]]  # a package may be there in several versions, fo
 Collected = dict[str, AnyEvidence | str]
 
 
-def check(base: Path, evidence: Collected) -> Iterator[Finding]:
+def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
     """Name each package whose version is not the one that evidence was made with."""
     if not (base / LOCK).is_file():
-        yield Finding(LOCK, "is missing, and evidence needs its environment", "run `uv lock`")
+        yield CheckFinding(LOCK, "is missing, and evidence needs its environment", "run `uv lock`")
         return
     text = (base / LOCK).read_text(encoding="utf-8")
     yield from _asked(base, text)
@@ -38,7 +38,7 @@ def check(base: Path, evidence: Collected) -> Iterator[Finding]:
         moved.setdefault((file, what), []).append(gate)
     for (file, what), gates in moved.items():
         since = ", ".join(dict.fromkeys(gates))
-        yield Finding(file, f"{what} since {since} ran", "run `uv run dvc repro --force`")
+        yield CheckFinding(file, f"{what} since {since} ran", "run `uv run dvc repro --force`")
 
 
 def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
@@ -152,7 +152,7 @@ def _own(package: dict[str, Any]) -> bool:
     return "." in (package["source"].get("editable"), package["source"].get("virtual"))
 
 
-def _asked(base: Path, text: str) -> Iterator[Finding]:
+def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     """Hold what `pyproject.toml` asks for against what `uv.lock` was made for."""
     try:
         whole = tomllib.loads(_text(base / "pyproject.toml"))
@@ -166,9 +166,15 @@ def _asked(base: Path, text: str) -> Iterator[Finding]:
     _, _, metadata = text.partition("\n[package.metadata]\n")
     made_for = LOCKED.findall(metadata.partition("\n[[package]]\n")[0])
     locked = {(name, _bounds(bounds)) for name, bounds in made_for}
+    # Of what comes from git or a path, uv records the source in the place of the bounds.
+    sourced = {_canonical(name) for name in whole.get("tool", {}).get("uv", {}).get("sources", {})}
     for name, bounds in sorted(wanted - locked):
+        if name in sourced and (name, "") in locked:
+            continue
         what = f"asks for {name} {bounds}".rstrip()
-        yield Finding("pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`")
+        yield CheckFinding(
+            "pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`"
+        )
 
 
 def _bounds(text: str) -> str:

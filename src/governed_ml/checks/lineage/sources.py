@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import folder_md5, pointer
-from governed_ml.checks.lineage.state import State
+from governed_ml.checks.lineage.project_state import ProjectState
 from governed_ml.core.files import file_digest
 
 COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them
 
 
-def changed(state: State) -> Iterator[tuple[str, str, str]]:
+def changed(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     """Name the files that are not those that a stage read: (file, what, stage)."""
     source = _source(state)
     altered: set[str] = set()
@@ -33,15 +33,15 @@ def changed(state: State) -> Iterator[tuple[str, str, str]]:
         yield file, "changed", "ingest"
 
 
-def pointers(state: State) -> Iterator[Finding]:
+def pointers(state: ProjectState) -> Iterator[CheckFinding]:
     """Compare what DVC was told to keep (`*.dvc`) with what lies here."""
     for name, md5 in _pointers(state, "").items():
         here = state.here.md5(name)
         if here is not None and here != md5:
-            yield Finding(name, f"is not what {name}.dvc says", f"run `uv run dvc add {name}`")
+            yield CheckFinding(name, f"is not what {name}.dvc says", f"run `uv run dvc add {name}`")
 
 
-def _as_read(state: State, stage: str, path: str, md5: str | None) -> bool:
+def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> bool:
     """Return whether a dependency is as it was read, or cannot be compared on this machine."""
     here = state.here.md5(path)
     if here == md5:
@@ -60,7 +60,7 @@ def _as_read(state: State, stage: str, path: str, md5: str | None) -> bool:
     return any(not (state.base / one).is_file() for one in lost)
 
 
-def _source(state: State) -> tuple[str, str] | None:
+def _source(state: ProjectState) -> tuple[str, str] | None:
     """Return the file that was ingested, and its digest then."""
     found = state.evidence["ingest"]
     if isinstance(found, str) or found.body.source != "file" or found.body.sha256 is None:
@@ -68,7 +68,7 @@ def _source(state: State) -> tuple[str, str] | None:
     return found.body.uri, f"sha256:{found.body.sha256.removeprefix('sha256:')}"
 
 
-def _pointers(state: State, under: str) -> dict[str, str]:
+def _pointers(state: ProjectState, under: str) -> dict[str, str]:
     """Return file → MD5 of what the `*.dvc` files in git name."""
     found: dict[str, str] = {}
     for name in state.tracked:

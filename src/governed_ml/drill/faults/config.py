@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from governed_ml.core.config import Rule
+from governed_ml.core.config.policy import Policy, Rule
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 CONFIG = ("check", "config")
@@ -33,11 +34,18 @@ def numeric(scratch: Scratch) -> Rule:
     raise Problem("the policy has no rule about one number")
 
 
-def waived(values: Any, rule: str) -> str:
-    """Waive a rule in a policy until yesterday; return that day."""
+def own_rule(rules: Any, name: str) -> Any:
+    """Return a rule in a policy file, to be changed there; what it does not say, the base says."""
+    if isinstance(rules, list):
+        return next(one for one in rules if one["id"] == name)
+    return rules.setdefault(name, {})
+
+
+def waived(values: Any, rule: str, policy: Policy) -> str:
+    """Waive a rule in a policy file until yesterday, beside its waivers; return that day."""
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
-    others = [one for one in values.get("waivers") or [] if one["rule"] != rule]
-    own = {"rule": rule, "reason": "until it is mended", "approved_by": "@somebody"}
+    others = [one.model_dump() for one in policy.waivers if one.rule != rule]
+    own = {"rule": rule, "reason": "until it is fixed", "approved_by": "@somebody"}
     values["waivers"] = [*others, {**own, "expires": yesterday}]
     return str(yesterday)
 
@@ -45,24 +53,25 @@ def waived(values: Any, rule: str) -> str:
 def members(scratch: Scratch) -> Sign:
     """Commit members that nobody could choose, and waivers that are over; then loosen a limit."""
     rule, told = numeric(scratch), scratch.plant_each("conf/", MEMBERS).each
-    chosen = f"{scratch.params().policy.name}.yaml"
+    limit, policy = rule.block or 0.0, scratch.params().policy
+    chosen = f"{policy.name}.yaml"
     one, other = (f"{tier}.yaml" for tier in TIERS if f"{tier}.yaml" != chosen)
     text = (scratch.project / "conf" / "policy" / chosen).read_bytes()
     scratch.plant({f"conf/policy/{name}": text for name in (one, other)})
 
     def too_long(values: Any) -> None:
         values["name"] = one.removesuffix(".yaml")
-        waived(values, rule.id)
+        waived(values, rule.id, policy)
 
     def no_rule(values: Any) -> None:
         values["name"] = other.removesuffix(".yaml")
-        values["rules"][0]["when"] = "evidence >="
+        own_rule(values.setdefault("rules", {}), rule.id)["when"] = "evidence >="
 
     def loosened(values: Any) -> None:
-        mine = next(it for it in values["rules"] if it["id"] == rule.id)
-        mine["block"] += 1 if rule.bound == "at_most" else -1
+        mine = own_rule(values.setdefault("rules", {}), rule.id)
+        mine["block"] = limit + (1 if rule.bound == "at_most" else -1)
 
-    scratch.edit_yaml(f"conf/policy/{chosen}", lambda values: waived(values, rule.id))
+    scratch.edit_yaml(f"conf/policy/{chosen}", lambda values: waived(values, rule.id, policy))
     scratch.edit_yaml(f"conf/policy/{one}", too_long)
     scratch.edit_yaml(f"conf/policy/{other}", no_rule)
     scratch.commit("Nobody has chosen it")

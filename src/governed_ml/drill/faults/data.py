@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
-from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.scratch import Scratch
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import tomllib
 from governed_ml.core import evidence, tables
 from governed_ml.core.evidence import FOLDER
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.faults.lineage import LINEAGE, LOCK, POINTER, UV
 from governed_ml.drill.scratch import Scratch
 

@@ -7,8 +7,9 @@ from typing import Any
 from governed_ml.core import tables
 from governed_ml.core.evidence import path_of
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import Fault, Sign
-from governed_ml.drill.faults.config import numeric, waived
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
+from governed_ml.drill.faults.config import numeric, own_rule, waived
 from governed_ml.drill.faults.data import GATE
 from governed_ml.drill.scratch import Scratch
 
@@ -40,15 +41,14 @@ def no_number(scratch: Scratch) -> Sign:
 
 def waiver(scratch: Scratch) -> Sign:
     """Let a rule fail, and waive it until yesterday."""
-    rule, days = numeric(scratch), list[str]()
+    rule, days, policy = numeric(scratch), list[str](), scratch.params().policy
     beyond = -1e12 if rule.bound == "at_most" else 1e12
 
     def tightened(values: Any) -> None:
-        mine = next(one for one in values["rules"] if one["id"] == rule.id)
-        mine["block"] = beyond
-        days.append(waived(values, rule.id))
+        own_rule(values.setdefault("rules", {}), rule.id)["block"] = beyond
+        days.append(waived(values, rule.id, policy))
 
-    scratch.edit_yaml(f"conf/policy/{scratch.params().policy.name}.yaml", tightened)
+    scratch.edit_yaml(f"conf/policy/{policy.name}.yaml", tightened)
     return Sign(rf"the waiver is void: it expired on {days[0]}", rule.id)
 
 

@@ -6,10 +6,12 @@ Each is what `governance check NAME` looks for, hook or no hook, in all its vari
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from governed_ml.core.repository import git
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 WORKFLOW = ".github/workflows/governance.yml"

@@ -9,7 +9,8 @@ from typing import Any
 from governed_ml.core import tables
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import git
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import remote, storage
 from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Entry, Event

@@ -6,16 +6,16 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from governed_ml.core import evidence, tables
+from governed_ml.core import evidence, tables, team
 from governed_ml.core.evidence import path_of
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import git
-from governed_ml.drill.fault import Fault, Sign
-from governed_ml.drill.scratch import PACKAGE, Scratch
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
+from governed_ml.drill.scratch import Scratch
 
 LINEAGE = ("check", "lineage")
 LOCK, UV = "dvc.lock", "uv.lock"
-TRAIN = f"src/{PACKAGE}/pipeline/train.py"
 DECISION = "reports/decision.json"
 POINTER = f"outs:\n- md5: {'a' * 32}\n  hash: md5\n  path: {{}}\n"
 
@@ -23,6 +23,10 @@ POINTER = f"outs:\n- md5: {'a' * 32}\n  hash: md5\n  path: {{}}\n"
 def _append(scratch: Scratch, name: str, text: str) -> None:
     with (scratch.project / name).open("a", encoding="utf-8", newline="\n") as file:
         file.write(text)
+
+
+def _training(scratch: Scratch) -> str:
+    return f"src/{team.name(scratch.project)}/training.py"
 
 
 def frozen(scratch: Scratch) -> Sign:
@@ -62,10 +66,14 @@ def stages(scratch: Scratch) -> Sign:
 def changed(scratch: Scratch) -> Sign:
     """Change code, configuration, contract and source, and run nothing."""
     contract, read = scratch.params().data.contract, evidence.load("ingest", scratch.project).body
-    _append(scratch, TRAIN, "\n# another line\n")
+    training = _training(scratch)
+    _append(scratch, training, "\n# another line\n")
     _append(scratch, contract, "\n")
     scratch.edit_yaml("conf/config.yaml", lambda values: values.update(seed=values["seed"] + 1))
-    told = [f"^{TRAIN}: changed since train ran", f"^{contract}: changed since validate ran"]
+    told = [
+        f"^{re.escape(training)}: changed since train ran",
+        f"^{contract}: changed since validate ran",
+    ]
     told += [r"^conf/config\.yaml: seed \d+ → \d+ since [a-z, ]* ran"]
     if read.source == "file" and (scratch.project / read.uri).is_file():
         _append(scratch, read.uri, "\n")
@@ -160,9 +168,9 @@ def decided(scratch: Scratch) -> Sign:
 
 def foreign(scratch: Scratch) -> Sign:
     """Let a stage run code of which no evidence speaks."""
-    _append(scratch, TRAIN, "\nimport drill_helper\n")
+    _append(scratch, _training(scratch), "\nimport drill_helper\n")
     scratch.plant({"drill_helper.py": "A = 1\n"})
-    return Sign("train.py imports drill_helper, which no evidence speaks of")
+    return Sign(r"training\.py imports drill_helper, which no evidence speaks of")
 
 
 FAULTS = (

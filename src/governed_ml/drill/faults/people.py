@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from governed_ml.core import tables
-from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.faults.data import rewrite
 from governed_ml.drill.scratch import Scratch, whole
 

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config import Monitoring, Watch
+from governed_ml.core.config.policy import Monitoring, Watch
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git
-from governed_ml.drill.fault import Fault, Nothing, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault, Nothing
+from governed_ml.drill.faults.config import own_rule
 from governed_ml.drill.faults.ledger import rewrite
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import storage
@@ -135,8 +137,8 @@ def shifted(scratch: Scratch) -> Sign:
 
 def _add_level(scratch: Scratch, rule: Watch) -> None:
     def added(values: Any) -> None:
-        mine = next(one for one in values["monitoring"]["rules"] if one["id"] == rule.id)
-        mine["rollback"] = max(rule.limits.values())
+        rules = values.setdefault("monitoring", {}).setdefault("rules", {})
+        own_rule(rules, rule.id)["rollback"] = max(rule.limits.values())
 
     scratch.edit_yaml(f"conf/policy/{scratch.params().policy.name}.yaml", added)
     scratch.commit("Monitoring may roll back")

@@ -14,7 +14,8 @@ import tarfile
 import zipfile
 import zlib
 
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 LINES = 200

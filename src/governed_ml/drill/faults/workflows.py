@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from governed_ml.drill.fault import Fault, Sign
+from governed_ml.drill.command_result import Sign
+from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 PIN = f"actions/checkout@{'3d3c42e5' * 5}"

@@ -17,15 +17,15 @@ from urllib.parse import unquote
 
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED
+from governed_ml.github.current_settings import Hub, opened
 from governed_ml.github.preflight import preflight
 from governed_ml.github.proposal import pull_of
 from governed_ml.github.settings import RETRAINING as BRANCH
-from governed_ml.github.state import Hub, opened
 from governed_ml.ledger import storage
 from governed_ml.ledger.chain import Action, Event
 from governed_ml.monitoring.actions import issue
-from governed_ml.monitoring.actions.asks import Ask, due
 from governed_ml.monitoring.actions.issue import Window
+from governed_ml.monitoring.actions.workflow_due import Ask, due
 from governed_ml.policy.rehash import current_run
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.record import Situation, record, situation

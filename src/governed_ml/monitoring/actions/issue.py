@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from governed_ml.github.client import at, read_all
-from governed_ml.github.state import Hub
+from governed_ml.github.current_settings import Hub
 from governed_ml.github.workflow_output import plain, table
 
 LABEL = "governance-monitoring"  # nobody but who may write can set one

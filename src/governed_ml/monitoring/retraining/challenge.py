@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from governed_ml.core.config import Closed
+from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.github.workflow_output import LABELS, plain, table
 from governed_ml.policy.decision import Decision, RuleResult
@@ -16,7 +16,7 @@ LEFT_OUT = ("evaluate.leak", "evaluate.champion")
 Found = Mapping[str, AnyEvidence | str]
 
 
-class Row(Closed):
+class MetricPair(Closed):
     """One metric of both; None: it was not measured, or is no number."""
 
     name: str
@@ -33,9 +33,9 @@ class Challenge(Closed):
     rules: list[RuleResult]
     champion: int | None
     why_no_champion: str
-    metrics: list[Row]
+    metrics: list[MetricPair]
     better: Metric
-    drift: list[Row]
+    drift: list[MetricPair]
     data: dict[str, str]
     model: dict[str, str]
     rows: dict[str, float | None]
@@ -82,7 +82,7 @@ class Challenge(Closed):
         return [(what, whose, digest) for what, of in found for whose, digest in of.items()]
 
 
-def _rows(header: tuple[str, ...], rows: list[Row]) -> str:
+def _rows(header: tuple[str, ...], rows: list[MetricPair]) -> str:
     shown = [(one.name, _number(one.champion), _number(one.challenger)) for one in rows[:MOST]]
     more = f"\n{len(rows) - MOST} more are in `reports/evidence/`.\n" if len(rows) > MOST else ""
     return table(header, shown) + more
@@ -114,14 +114,14 @@ def compared(decision: Decision, own: Found, sealed: Found, **known: Any) -> Cha
     )
 
 
-def _side_by_side(gate: str, challenger: Found, champion: Found) -> list[Row]:
+def _side_by_side(gate: str, challenger: Found, champion: Found) -> list[MetricPair]:
     own, other = _metrics(gate, challenger), _metrics(gate, champion)
 
     def value(found: dict[str, Metric], name: str) -> float | None:
         return found[name].value if name in found else None
 
     return [
-        Row(name=f"{gate}.{name}", champion=value(other, name), challenger=value(own, name))
+        MetricPair(name=f"{gate}.{name}", champion=value(other, name), challenger=value(own, name))
         for name in dict.fromkeys([*own, *other])
     ]
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.github import proposal
+from governed_ml.github.current_settings import opened
 from governed_ml.github.proposal import Proposal, Pull, Say
 from governed_ml.github.settings import RETRAINING as ENVIRONMENT
-from governed_ml.github.state import opened
 from governed_ml.monitoring.actions import issue
 from governed_ml.monitoring.actions.dispatch import page
 from governed_ml.monitoring.retraining.challenge import Challenge

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.composition import CONF, compose
+from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import AnyEvidence, collect, load, path_of
 from governed_ml.core.files import read_json, write_bytes, write_json
 from governed_ml.core.problem import Problem

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core.bodies import Expectation
+from governed_ml.core.evidence_bodies import Expectation
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.contract.suite_file import Given
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import tables
-from governed_ml.core.config import Data
+from governed_ml.core.config.data import Data
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Expectation
+from governed_ml.core.evidence_bodies import Expectation
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.contract.outcomes import added_up, outcome, read, results
@@ -50,7 +50,7 @@ BY_EQUALS = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be
 
 
 @dataclass(frozen=True)
-class Rows:
+class ExpectationRows:
     """What Great Expectations gets: rows, and which expectations (by position) are about them.
 
     `counts`: the rows are a column's distinct values, padded with nulls; how often each occurs.
@@ -130,7 +130,7 @@ def _way(one: Given, kinds: dict[str, str], few: list[str]) -> tuple[str, tuple[
 Groups = dict[tuple[str, tuple[str, ...]], list[int]]
 
 
-def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[Rows]:
+def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[ExpectationRows]:
     """Make the rows that each group of expectations is judged on, one after the other."""
     import pandas as pd
 
@@ -143,14 +143,14 @@ def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[Rows]:
         elif way == "numbers":
             numbers[names[0]] = positions
         elif way == "count":
-            yield Rows(pd.DataFrame(index=range(total)), positions)
+            yield ExpectationRows(pd.DataFrame(index=range(total)), positions)
         elif way == "names":
             empty = tables.query(f"SELECT * FROM {tables.table(table)} LIMIT 0")
-            yield Rows(empty, positions)
+            yield ExpectationRows(empty, positions)
         else:
             frame = tables.read(table, list(names))
             for part in _parts(table, frame, names, way):
-                yield Rows(part, positions)
+                yield ExpectationRows(part, positions)
     if values:
         yield _distinct(table, kinds, values)
     together = max(1, CELLS // max(1, total))
@@ -159,7 +159,7 @@ def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[Rows]:
         frame = tables.read(table, list(some))
         positions = [position for name in some for position in numbers[name]]
         for part in _parts(table, frame, some, "parts"):
-            yield Rows(part, positions)
+            yield ExpectationRows(part, positions)
 
 
 def _parts(
@@ -181,7 +181,9 @@ def _parts(
             yield frame[part == k]
 
 
-def _distinct(table: Path, kinds: dict[str, str], positions: dict[str, list[int]]) -> Rows:
+def _distinct(
+    table: Path, kinds: dict[str, str], positions: dict[str, list[int]]
+) -> ExpectationRows:
     """Return the distinct values of some columns side by side, and how often each occurs."""
     import pandas as pd
 
@@ -195,4 +197,6 @@ def _distinct(table: Path, kinds: dict[str, str], positions: dict[str, list[int]
         kind = "str" if kinds[name] == "VARCHAR" else found["value"].dtype
         columns[name] = found["value"].astype(kind)
         counts[name] = found["n"].to_numpy()
-    return Rows(pd.DataFrame(columns), [p for some in positions.values() for p in some], counts)
+    return ExpectationRows(
+        pd.DataFrame(columns), [p for some in positions.values() for p in some], counts
+    )

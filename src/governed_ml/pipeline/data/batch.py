@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config import Source
+from governed_ml.core.config.data import Source
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data import sources

@@ -6,7 +6,7 @@ import difflib
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config import Data, Sensitive
+from governed_ml.core.config.data import Data, Sensitive
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import ROW, TARGET
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from governed_ml.core.config import Source
+from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal

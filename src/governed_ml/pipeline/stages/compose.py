@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from governed_ml.core import files
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Params, Policy
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import as_json, root, write_text
 from governed_ml.core.model_file import PACKAGES, allowed
 from governed_ml.core.problem import Problem

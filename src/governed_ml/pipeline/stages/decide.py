@@ -10,7 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from governed_ml.core.config import Params, parse, read_raw
+from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import write_json
 from governed_ml.pipeline.stage import draw

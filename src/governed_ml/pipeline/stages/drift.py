@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import ColumnDrift, DriftBody
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric, load, path_of
+from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned

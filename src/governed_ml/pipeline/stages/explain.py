@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.bodies import ExplainBody
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, load, path_of
+from governed_ml.core.evidence_bodies import ExplainBody
 from governed_ml.core.files import write_bytes
 from governed_ml.measures.explanations import Explanation, explain
 from governed_ml.pipeline.stage import record

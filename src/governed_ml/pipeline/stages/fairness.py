@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.problem import Problem
 from governed_ml.measures import fairness, group_error, proxies
 from governed_ml.measures.groups import Key, intersections

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Column, IngestBody
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data.columns import check_names, check_roles

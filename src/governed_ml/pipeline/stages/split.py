@@ -6,9 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import SplitBody
-from governed_ml.core.config import Data, Params, read
+from governed_ml.core.config import read
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures.leaks import overlapping_rows
 from governed_ml.pipeline.data.columns import features_of, groups_of, target_of

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables, team
-from governed_ml.core.bodies import TrainBody
-from governed_ml.core.config import Model, Params, Task, read
+from governed_ml.core.config import read
+from governed_ml.core.config.closed_model import Task
+from governed_ml.core.config.model import Model
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
+from governed_ml.core.evidence_bodies import TrainBody
 from governed_ml.core.files import file_digest
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line

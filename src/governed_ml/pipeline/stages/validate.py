@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import Expectation, ValidateBody
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence_bodies import Expectation, ValidateBody
 from governed_ml.core.files import file_digest, write_json, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import built_in, given

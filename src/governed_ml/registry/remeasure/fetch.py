@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from governed_ml.core import tables
-from governed_ml.core.bodies import BODIES
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import Source
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.data import Source
 from governed_ml.core.evidence import path_of
+from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.remotes import shared_remote
+from governed_ml.core.shared_stores import shared_remote
 
 
 class Start(NamedTuple):

@@ -7,30 +7,32 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from governed_ml.core.config import Feed
+from governed_ml.core.config.production import Feed
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.storage import read
-from governed_ml.monitoring.levels import Said, windows_of
-from governed_ml.monitoring.reading import name_of
+from governed_ml.monitoring.feeds import name_of
+from governed_ml.monitoring.levels import WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
 
 
-def windows(base: Path) -> list[tuple[int, Said]]:
+def windows(base: Path) -> list[tuple[int, WindowRecord]]:
     """Return every window that the ledger tells of with its version, in order, as it is now."""
     events = [one.event for one in read(base) if one.event.action == "monitored"]
     version = {event.details["window"]: event.version or 0 for event in events}
     return [(version[one.window], one) for one in windows_of([one.details for one in events])]
 
 
-def measured(every: Sequence[tuple[int, Said]], version: int) -> frozenset[str]:
+def measured(every: Sequence[tuple[int, WindowRecord]], version: int) -> frozenset[str]:
     """Return the digests of the rows of which a version has a measured window."""
     return frozenset(
         one.digest for number, one in every if number == version and one.level != "not_measured"
     )
 
 
-def of_digest(every: Sequence[tuple[int, Said]], digest: str, version: int) -> Said | None:
+def of_digest(
+    every: Sequence[tuple[int, WindowRecord]], digest: str, version: int
+) -> WindowRecord | None:
     """Return the window that these rows are already, of this version."""
     found = (one for number, one in every if (one.digest, number) == (digest, version))
     return next(found, None)
@@ -51,7 +53,7 @@ def logged_until(feed: Feed, champion: Version) -> datetime | None:
     return max(found)
 
 
-def tells_more(window: Window, known: Said) -> bool:
+def tells_more(window: Window, known: WindowRecord) -> bool:
     """Return whether a batch that is a window already says more now: labels came, say.
 
     What then lacks a value that it had (a feed is gone) does not stand for it.

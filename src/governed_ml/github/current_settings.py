@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, content, protected
-from governed_ml.github import answers as given
+from governed_ml.github import responses as given
 from governed_ml.github.client import Refused, at, connect, read, read_all, repository, write
 from governed_ml.github.settings import EVERY, PROTECTED_ONLY, Values
 from governed_ml.ledger.rules_in_force import Today, rules_of
@@ -120,10 +120,12 @@ class Hub:
             "rules": {one.type: _sorted(one.parameters) for one in said.rules},
         }
 
-    def rules(self, branch: str) -> list[given.Rule]:
+    def rules(self, branch: str) -> list[given.BranchRule]:
         """Return the rules that are active for a branch, whichever ruleset they are from."""
         path = f"/repos/{self.name}/rules/branches/{branch}"
-        return read_all(given.Rule, f"the rules of {branch}", at(self.github, path), self.need)
+        return read_all(
+            given.BranchRule, f"the rules of {branch}", at(self.github, path), self.need
+        )
 
     def values(self, what: str, path: str) -> Values | None:
         """Return plain settings, or None where GitHub does not offer them."""
@@ -144,7 +146,7 @@ class Hub:
 
     def pull(self, number: int) -> tuple[str, str]:
         """Return from where to where a pull request goes."""
-        found = self.get(given.Pull, f"pull request {number}", f"/pulls/{number}")
+        found = self.get(given.PullBranches, f"pull request {number}", f"/pulls/{number}")
         return found.head, found.base
 
     def account(self, handle: str) -> Values:

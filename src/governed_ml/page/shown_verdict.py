@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from governed_ml.core.config import Params
+from governed_ml.core.config.params import Params
 from governed_ml.core.files import digest_of
 from governed_ml.page.records import Records
 from governed_ml.policy.decision import LETS_THROUGH, Decision

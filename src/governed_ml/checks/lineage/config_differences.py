@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.composition import CONF, GROUPS
+from governed_ml.core import policy_files
+from governed_ml.core.config.composition import CONF, GROUPS
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -51,13 +52,20 @@ class Members:
         """Read which members `conf/config.yaml` chooses."""
         import yaml
 
+        self.base = base
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
         chosen = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
         self.members = {str(key): str(one[key]) for one in chosen for key in one}
 
     def file(self, name: str) -> str:
-        """Return the file for a value's name, as `policy.confidence`."""
-        group = re.split(r"[.:[]", name, maxsplit=1)[0]
-        if group in GROUPS and group in self.members:
-            return (CONF / group / f"{self.members[group]}.yaml").as_posix()
-        return (CONF / "config.yaml").as_posix()
+        """Return the file for a value's name, as `policy.rules[drift.data].block`."""
+        place = name.partition(":")[0]
+        keys = [key for key in re.split(r"\[(.*?)\]|\.", place) if key]
+        group = keys[0] if keys else ""
+        if group not in GROUPS or group not in self.members:
+            return (CONF / "config.yaml").as_posix()
+        member = self.members[group]
+        if group == policy_files.GROUP:
+            path = policy_files.source_of(self.base / CONF, member, keys[1:])
+            return path.relative_to(self.base).as_posix()
+        return (CONF / group / f"{member}.yaml").as_posix()

@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from governed_ml.core.config import Approvals
+from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, precedes
-from governed_ml.github.reviews import Said
+from governed_ml.github.reviews import Review
 from governed_ml.github.settings import BRANCH, ENVIRONMENTS, WORKFLOW
 from governed_ml.ledger.approvers import Person
 from governed_ml.ledger.lifecycle import Lifecycle, Version
@@ -88,7 +88,7 @@ def sort_approvals(
     return good, missing(wanted, good), why
 
 
-def on_github(base: Path, source: str) -> list[Said]:
+def on_github(base: Path, source: str) -> list[Review]:
     """Ask GitHub who said what: `github:run:ID` (environments) or `github:pull:N` (reviews).
 
     Only words about a promotion are any: of the run of its workflow, of a branch `promote/…`.
@@ -115,7 +115,7 @@ def on_github(base: Path, source: str) -> list[Said]:
     return [one for one in run.said if one.login.lower() not in own]
 
 
-def roles_of(said: list[Said], person: Person, wanted: Approvals) -> list[str]:
+def roles_of(said: list[Review], person: Person, wanted: Approvals) -> list[str]:
     """Return the roles in which a person said yes on GitHub: an environment stands for one."""
     mine = [one for one in said if one.login.lower() == (person.github or "").lower()]
     if any(one.state == "rejected" for one in mine):

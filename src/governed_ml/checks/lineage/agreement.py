@@ -12,14 +12,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from governed_ml.checks.finding import Finding, tracked
+from governed_ml.checks.finding import CheckFinding, tracked
 from governed_ml.checks.lineage import environment, sources
+from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
-from governed_ml.checks.lineage.state import State
-from governed_ml.checks.lineage.values import Members, differences
+from governed_ml.checks.lineage.project_state import ProjectState
 from governed_ml.core import model_file, stage_code
-from governed_ml.core.composition import CONF, compose
-from governed_ml.core.config import select
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.params import select
 from governed_ml.core.evidence import FOLDER, collect, path_of
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem, first_line
@@ -34,7 +34,7 @@ EVIDENCE = f"{FOLDER.as_posix()}/"
 AGAIN = "run `uv run dvc repro` and commit what it writes"
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what does not agree, in the whole project; one that has not run yet claims nothing.
 
     A cause is named before what follows from it: evidence is hashed again, and the decision judged
@@ -47,8 +47,8 @@ def check(base: Path, names: list[str]) -> list[Finding]:
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]
         made = [one for one in made if one in known or one.startswith(EVIDENCE)]
-        return plain + [Finding(path, f"is here without a {LOCK}", AGAIN) for path in made]
-    state = State(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
+        return plain + [CheckFinding(path, f"is here without a {LOCK}", AGAIN) for path in made]
+    state = ProjectState(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
     causes = [*sources.changed(state), *_code(state), *_conf(state)]
     found = [*plain, *_shape(state), *_chain(state), *_since(causes), *sources.pointers(state)]
     found += [*_written(state), *environment.check(base, state.evidence)]
@@ -61,26 +61,28 @@ def _outputs(asked: Pipeline) -> list[str]:
     return [path for stage in stages for path, cached in stage.outs.items() if not cached]
 
 
-def _plain(base: Path, asked: Pipeline) -> Iterator[Finding]:
+def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
     """Refuse what runs no measurement."""
     for name, stage in asked.stages.items():
         if stage.frozen:
-            yield Finding(PIPELINE, f"stage {name} is frozen, so it never runs", "take that out")
+            yield CheckFinding(
+                PIPELINE, f"stage {name} is frozen, so it never runs", "take that out"
+            )
     try:
         require_plain(base)
     except Problem as problem:
         if problem.exit_code != 1:
             raise
         if "is frozen" not in str(problem):
-            yield Finding(PIPELINE, str(problem), "restore it with git")
+            yield CheckFinding(PIPELINE, str(problem), "restore it with git")
 
 
-def _shape(state: State) -> Iterator[Finding]:
+def _shape(state: ProjectState) -> Iterator[CheckFinding]:
     """Compare what `dvc.yaml` asks for with what `dvc.lock` says was run."""
     for name in state.asked.stages.keys() - state.lock.stages.keys():
-        yield Finding(LOCK, f"stage {name} never ran", AGAIN)
+        yield CheckFinding(LOCK, f"stage {name} never ran", AGAIN)
     for name in state.lock.stages.keys() - state.asked.stages.keys():
-        yield Finding(LOCK, f"stage {name} is not in {PIPELINE}", AGAIN)
+        yield CheckFinding(LOCK, f"stage {name} is not in {PIPELINE}", AGAIN)
     for name in state.stages:
         asked, ran = state.asked.stages[name], state.lock.stages[name]
         pairs: dict[str, tuple[set[str], set[str]]] = {
@@ -94,28 +96,30 @@ def _shape(state: State) -> Iterator[Finding]:
         for what, (now, then) in pairs.items():
             if now != then:
                 which = ", ".join(sorted(now ^ then)[:3])
-                yield Finding(PIPELINE, f"stage {name} ran with other {what} ({which})", AGAIN)
+                yield CheckFinding(PIPELINE, f"stage {name} ran with other {what} ({which})", AGAIN)
         if asked.cmd != ran.cmd:
-            yield Finding(LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}", AGAIN)
+            yield CheckFinding(LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}", AGAIN)
 
 
-def _chain(state: State) -> Iterator[Finding]:
+def _chain(state: ProjectState) -> Iterator[CheckFinding]:
     """Follow every dependency to the stage that wrote it, and every digest of evidence to both."""
     writers = state.lock.writers()
     for name, ran in state.lock.stages.items():
         for dep in ran.deps:
             writer, md5 = writers.get(dep.path, ("", dep.md5))
             if md5 != dep.md5:
-                yield Finding(LOCK, f"{name} read another {dep.path} than {writer} wrote", AGAIN)
+                yield CheckFinding(
+                    LOCK, f"{name} read another {dep.path} than {writer} wrote", AGAIN
+                )
         found = state.evidence.get(name, "")
         touched = [one.path for one in (*ran.deps, *ran.outs)]
         for path in [] if isinstance(found, str) else found.subject.inputs:
             if not any(path == one or path.startswith(f"{one}/") for one in touched):
                 what = f"is about {path}, which stage {name} neither reads nor writes"
-                yield Finding(path_of(name).as_posix(), what, f"mend {PIPELINE}, then {AGAIN}")
+                yield CheckFinding(path_of(name).as_posix(), what, f"mend {PIPELINE}, then {AGAIN}")
 
 
-def _code(state: State) -> Iterator[tuple[str, str, str]]:
+def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     """Name the modules whose change a stage has not seen."""
     composed = read_json(state.base / CODE) if (state.base / CODE).is_file() else {}
     if not isinstance(composed, dict):
@@ -138,7 +142,7 @@ def _behind(own: dict[str, Path]) -> str:
     return teams[-1] if teams else "the engine"
 
 
-def _conf(state: State) -> Iterator[tuple[str, str, str]]:
+def _conf(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     """Name the values that a stage ran without."""
     values, members = state.params.model_dump(mode="json"), Members(state.base)
     for stage in state.stages:
@@ -149,16 +153,16 @@ def _conf(state: State) -> Iterator[tuple[str, str, str]]:
                 yield members.file(name), f"{name} {what}", stage
 
 
-def _since(causes: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
+def _since(causes: Iterable[tuple[str, str, str]]) -> Iterator[CheckFinding]:
     """Put the stages together that have not seen the same change."""
     stages: dict[tuple[str, str], list[str]] = {}
     for file, what, stage in causes:
         stages.setdefault((file, what), []).append(stage)
     for (file, what), ran in stages.items():
-        yield Finding(file, f"{what} since {', '.join(dict.fromkeys(ran))} ran", AGAIN)
+        yield CheckFinding(file, f"{what} since {', '.join(dict.fromkeys(ran))} ran", AGAIN)
 
 
-def _written(state: State) -> Iterator[Finding]:
+def _written(state: ProjectState) -> Iterator[CheckFinding]:
     """Compare what stages wrote with what lies here; what goes into git has to be there."""
     for name in state.stages:
         for out in state.lock.stages[name].outs:
@@ -167,15 +171,15 @@ def _written(state: State) -> Iterator[Finding]:
             md5, path = state.here.md5(out.path), out.path
             cached = state.asked.stages[name].outs.get(path, True)
             if md5 is None and not cached:
-                yield Finding(path, f"is missing, and {name} wrote it", AGAIN)
+                yield CheckFinding(path, f"is missing, and {name} wrote it", AGAIN)
             elif md5 not in (None, out.md5):
                 mend = f"run `uv run dvc checkout {path}`, or {AGAIN[4:]}" if cached else AGAIN
-                yield Finding(path, f"is not what {name} wrote", mend)
+                yield CheckFinding(path, f"is not what {name} wrote", mend)
             elif not cached and LOCK in state.tracked and not state.has(path):
-                yield Finding(path, f"is not in git, and {LOCK} is", f"`git add {path}`")
+                yield CheckFinding(path, f"is not in git, and {LOCK} is", f"`git add {path}`")
 
 
-def _stale(state: State) -> Iterator[Finding]:
+def _stale(state: ProjectState) -> Iterator[CheckFinding]:
     """Hash again what evidence is about, where it lies here; elsewhere take the chain's word."""
     files = {
         path: state.here.digests(path)[1] if (state.base / path).is_file() else digest
@@ -190,20 +194,22 @@ def _stale(state: State) -> Iterator[Finding]:
         if isinstance(found, str):
             reason, _, mend = found.partition("; run ")
             mend = f"run {mend} and commit what it writes" if mend else AGAIN
-            yield Finding(path_of(gate).as_posix(), reason, mend)
+            yield CheckFinding(path_of(gate).as_posix(), reason, mend)
 
 
-def _decided(state: State) -> Iterator[Finding]:
+def _decided(state: ProjectState) -> Iterator[CheckFinding]:
     """Judge again, on the day of the decision."""
     try:
         standing = decision.Decision.model_validate(read_json(state.base / DECISION))
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
     except (Problem, ValidationError, ValueError) as error:
-        yield Finding(DECISION, f"is no decision: {first_line(error, 120)}", AGAIN)
+        yield CheckFinding(DECISION, f"is no decision: {first_line(error, 120)}", AGAIN)
         return
     again = judge(state.params, state.evidence, day)
     old, new = (one.model_dump(mode="json", exclude={"volatile"}) for one in (standing, again))
     for name, what in differences(old, new):
         reason = f"is not what the policy makes of the evidence: {name} {what}"
-        yield Finding(DECISION, reason, "run `uv run governance gate` and commit what it writes")
+        yield CheckFinding(
+            DECISION, reason, "run `uv run governance gate` and commit what it writes"
+        )
         return

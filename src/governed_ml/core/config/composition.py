@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.config import Floor, Params, Policy, parse
+from governed_ml.core import policy_files
+from governed_ml.core.config.params import Params, parse
+from governed_ml.core.config.policy import Floor, Policy
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 
 CONF = Path("conf")
@@ -17,7 +19,10 @@ GROUPS = ("data", "model", "split", "policy")
 
 def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
-    params = parse(_composed(conf, overrides or []))
+    values = _composed(conf, "config", overrides or [])
+    if isinstance(values["policy"], dict):
+        values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
+    params = parse(values)
     _require_whole_policy(conf, params)
     floor = params.policy.floor
     if floor is None:
@@ -26,7 +31,9 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     return params.model_copy(update={"policy": policy})
 
 
-def _composed(conf: Path, overrides: list[str]) -> dict[str, Any]:
+def _composed(
+    conf: Path, name: str, overrides: list[str], groups: tuple[str, ...] = GROUPS
+) -> dict[str, Any]:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.errors import HydraException
@@ -38,8 +45,8 @@ def _composed(conf: Path, overrides: list[str]) -> dict[str, Any]:
         raise Problem("conf/config.yaml is missing: restore it with git")
     try:
         with initialize_config_dir(str(conf.absolute()), version_base="1.3"):
-            composed: Any = hydra_compose("config", overrides=overrides)
-        for group in GROUPS:
+            composed: Any = hydra_compose(name, overrides=overrides)
+        for group in groups:
             if not OmegaConf.select(composed, group):
                 raise Problem(
                     f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in "
@@ -67,7 +74,7 @@ def _in_words(conf: Path, error: Exception) -> str:
     )
     if member:
         group, _, name = member[1].rpartition("/")
-        there = (member[2] or "").split()
+        there = [one for one in (member[2] or "").split() if one != policy_files.BASE]
         near = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}"
         if not there:
@@ -90,25 +97,22 @@ def _undecodable(conf: Path) -> str:
 
 
 def _require_whole_policy(conf: Path, params: Params) -> None:
-    """Refuse a policy that anything but its own file in `conf/policy/` had a say in."""
-    from omegaconf import OmegaConf
-
-    path = conf / "policy" / f"{params.policy.name}.yaml"
-    try:
-        own: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    except (OSError, ValueError) as error:
+    """Refuse a policy that anything but `conf/policy/` had a say in."""
+    name = params.policy.name
+    if not (conf / "policy" / f"{name}.yaml").is_file():
+        raise Problem(f"policy {name!r} is not in conf/policy/{name}.yaml: name it as its file")
+    own = _composed(conf, f"policy/{name}", [], ("policy",))["policy"]
+    if Policy.model_validate(policy_files.with_lists(own, "conf/: policy")) != params.policy:
         raise Problem(
-            f"policy {params.policy.name!r} is not in {path}: name it as its file"
-        ) from error
-    if Policy.model_validate(own) != params.policy:
-        raise Problem(
-            f"the composed policy is not that of conf/policy/{path.name}: take `policy:` out of "
-            "conf/config.yaml, thresholds have one place"
+            f"the composed policy is not that of conf/policy/{name}.yaml: remove `policy:` from "
+            "conf/config.yaml, because thresholds are set in conf/policy/ only"
         )
 
 
 def _read_floor(floor: Floor, conf: Path) -> Floor:
     import yaml
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
     from pydantic import ValidationError
 
     path = conf.parent / floor.file
@@ -124,9 +128,12 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
         )
     values: Any = None
     try:
-        values = yaml.safe_load(content)
+        # OmegaConf refuses a key that is there twice; PyYAML takes the last one without a word.
+        values = OmegaConf.to_container(OmegaConf.create(content.decode("utf-8")))
+        if isinstance(values, dict):
+            values = policy_files.with_lists(values, f"{floor.file}: policy")
         policy = Policy.model_validate(values)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
         raise Problem(f"policy.floor: {floor.file} is no YAML: {first_line(error)}") from error
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error

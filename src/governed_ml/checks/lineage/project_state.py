@@ -8,12 +8,12 @@ from pathlib import Path
 
 from governed_ml.checks.finding import edited_since
 from governed_ml.checks.lineage.locked import LOCK, Here, Lock, Pipeline
-from governed_ml.core.config import Params
+from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence
 
 
 @dataclass(frozen=True)
-class State:
+class ProjectState:
     """What lies in a project whose line has run."""
 
     base: Path

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config import Data, Feed, Source
+from governed_ml.core.config.data import Data, Source
+from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of
@@ -34,7 +35,7 @@ SERVED = {
 
 
 @dataclass(frozen=True)
-class Rows:
+class FeedRows:
     """Rows as read: `lost` are columns that some file has not, `unfit` values not of their type."""
 
     frame: pd.DataFrame
@@ -59,7 +60,7 @@ def name_of(feed: Feed) -> str:
     )
 
 
-def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
+def read(feed: Feed, types: dict[str, str], missing: list[str]) -> FeedRows:
     """Read the columns of `types` (name → DuckDB type) from every file of a feed."""
     import duckdb
 
@@ -85,7 +86,7 @@ def read(feed: Feed, types: dict[str, str], missing: list[str]) -> Rows:
         unfit |= {name: unfit.get(name, 0) + n for name, n in part.unfit.items()}
     strange = dict.fromkeys(name for part in parts for name in part.strange)
     lost = tuple(name for name in types if name not in there)
-    return Rows(frame, lost, tuple(strange), unfit)
+    return FeedRows(frame, lost, tuple(strange), unfit)
 
 
 def _sources(feed: Feed, missing: list[str]) -> list[Source]:

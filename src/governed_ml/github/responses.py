@@ -7,13 +7,13 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field
 from governed_ml.github.settings import Values
 
 
-class Answer(BaseModel):
+class Response(BaseModel):
     """What is used of an answer of GitHub's."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class Reviewer(Answer):
+class Reviewer(Response):
     """Who reviews in an environment: an account, or a team."""
 
     kind: str = Field(validation_alias="type")
@@ -21,7 +21,7 @@ class Reviewer(Answer):
     slug: str = Field(default="", validation_alias=AliasPath("reviewer", "slug"))
 
 
-class Protection(Answer):
+class Protection(Response):
     """One rule of an environment."""
 
     type: str
@@ -30,7 +30,7 @@ class Protection(Answer):
     reviewers: list[Reviewer] = []
 
 
-class Environment(Answer):
+class Environment(Response):
     """An environment."""
 
     name: str
@@ -41,7 +41,7 @@ class Environment(Answer):
     can_admins_bypass: bool | None = None
 
 
-class Pattern(Answer):
+class Pattern(Response):
     """A branch or tag that an environment takes."""
 
     id: int
@@ -49,28 +49,28 @@ class Pattern(Answer):
     type: str = "branch"
 
 
-class Patterns(Answer):
+class Patterns(Response):
     """All of them."""
 
     total_count: int
     branch_policies: list[Pattern]
 
 
-class Named(Answer):
+class Named(Response):
     """A ruleset in the list of them; an account or a team, whose name was asked for."""
 
     id: int
     name: str | None = None
 
 
-class Rule(Answer):
+class BranchRule(Response):
     """A rule of a branch."""
 
     type: str
     parameters: Values = {}
 
 
-class Ruleset(Answer):
+class Ruleset(Response):
     """A ruleset."""
 
     target: str
@@ -82,31 +82,31 @@ class Ruleset(Answer):
     exclude: list[str] = Field(
         default=[], validation_alias=AliasPath("conditions", "ref_name", "exclude")
     )
-    rules: list[Rule] = []
+    rules: list[BranchRule] = []
 
 
-class Branch(Answer):
+class Branch(Response):
     """A branch: its commit, and whether the classic protection is on."""
 
     sha: str = Field(validation_alias=AliasPath("commit", "sha"), pattern=r"^[0-9a-f]{40,64}$")
     classic: bool = Field(default=False, validation_alias=AliasPath("protection", "enabled"))
 
 
-class Pull(Answer):
+class PullBranches(Response):
     """From where to where a pull request goes."""
 
     head: str = Field(validation_alias=AliasPath("head", "ref"))
     base: str = Field(validation_alias=AliasPath("base", "ref"))
 
 
-class Fault(Answer):
+class CodeownersError(Response):
     """A line of CODEOWNERS that GitHub ignores."""
 
     line: int
     kind: str
 
 
-class Faults(Answer):
+class Faults(Response):
     """All of them."""
 
-    errors: list[Fault]
+    errors: list[CodeownersError]

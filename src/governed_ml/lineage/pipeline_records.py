@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from governed_ml.core import evidence, model_file, tables
-from governed_ml.core.config import parse, read_raw
+from governed_ml.core.config.params import parse, read_raw
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import digest_of, file_digest, read_json
 from governed_ml.core.problem import Problem, first_line
@@ -117,6 +117,12 @@ def honest(folder: Path, line: Line) -> Line:
 def pipeline(folder: Path) -> dict[str, Any]:
     """Return stage → what `dvc.yaml` says about it."""
     return _yaml(folder / PIPELINE)
+
+
+def locked(folder: Path, stage: str) -> dict[str, str]:
+    """Return path → md5 of what a stage made, as `dvc.lock` has it; other stages may be missing."""
+    outs = _yaml(folder / LOCK, must=False).get(stage, {}).get("outs", [])
+    return {out["path"]: str(out.get("md5")) for out in outs}
 
 
 def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:

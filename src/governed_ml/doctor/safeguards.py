@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, attempt, has_remote
-from governed_ml.doctor.report import NOTE, OK, UNKNOWN, WARNING, WRONG, Row
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 from governed_ml.doctor.stores import answer, protected_here
 
 if TYPE_CHECKING:
-    from governed_ml.core.config import Params
+    from governed_ml.core.config.params import Params
     from governed_ml.ledger.approvers import Approvers
 
 SOON = 14  # days before its end at which a waiver is told of
 
 
 def _params(base: Path) -> Params:
-    from governed_ml.core.composition import CONF, compose
+    from governed_ml.core.config.composition import CONF, compose
 
     return compose(base / CONF)
 
 
-def policy(base: Path) -> Iterator[Row]:
+def policy(base: Path) -> Iterator[Diagnosis]:
     """Does `conf/` compose, does somebody have to say yes, do the waivers hold?"""
     from governed_ml.pipeline.stages.compose import check as require_sound
 
@@ -34,25 +34,29 @@ def policy(base: Path) -> Iterator[Row]:
         params = _params(base)
         require_sound(params)
     except Problem as problem:
-        yield Row("policy", WRONG, str(problem))
+        yield Diagnosis("policy", WRONG, str(problem))
         return
     found, asked = params.policy, params.policy.approvals
     if asked is None:
-        yield Row("policy", WRONG, f"{found.name} has no approvals, so nothing can be promoted")
+        yield Diagnosis(
+            "policy", WRONG, f"{found.name} has no approvals, so nothing can be promoted"
+        )
     else:
         roles = " and ".join(asked.roles)
-        yield Row("policy", OK, f"{found.name}: {len(found.rules)} rules; {roles} have to say yes")
+        yield Diagnosis(
+            "policy", OK, f"{found.name}: {len(found.rules)} rules; {roles} have to say yes"
+        )
     today = datetime.now(UTC).date()
     for one in found.waivers:
         left = (one.expires - today).days
         if left < 0:
             mend = "mend what it is about, or have its owner renew it"
-            yield Row("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {mend}")
+            yield Diagnosis("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {mend}")
         elif left <= SOON:
-            yield Row("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
+            yield Diagnosis("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
 
 
-def hooks(base: Path) -> Iterator[Row]:
+def hooks(base: Path) -> Iterator[Diagnosis]:
     """Are the hooks installed that .pre-commit-config.yaml names?"""
     import yaml
 
@@ -61,7 +65,9 @@ def hooks(base: Path) -> Iterator[Row]:
         wanted = list(config.get("default_install_hook_types", ["pre-commit"]))
     except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
         said = first_line(error, 120)
-        yield Row("hooks", WRONG, f".pre-commit-config.yaml cannot be read ({said}): restore it")
+        yield Diagnosis(
+            "hooks", WRONG, f".pre-commit-config.yaml cannot be read ({said}): restore it"
+        )
         return
     common = attempt(base, "rev-parse", "--path-format=absolute", "--git-common-dir").stdout
     folder = Path(os.fsdecode(common).strip()) / "hooks"
@@ -70,7 +76,7 @@ def hooks(base: Path) -> Iterator[Row]:
         folder = base / Path(os.fsdecode(own).strip()).expanduser() if own.strip() else folder
     lost = [name for name in wanted if not _runs_precommit(folder / name)]
     line = f"{', '.join(lost)} not installed: `uv run pre-commit install` (CI runs the same)"
-    yield Row("hooks", WARNING, line) if lost else Row("hooks", OK, ", ".join(wanted))
+    yield Diagnosis("hooks", WARNING, line) if lost else Diagnosis("hooks", OK, ", ".join(wanted))
 
 
 def _runs_precommit(path: Path) -> bool:
@@ -79,7 +85,7 @@ def _runs_precommit(path: Path) -> bool:
     return runs and b"hook-impl" in path.read_bytes()
 
 
-def keys(base: Path) -> Iterator[Row]:
+def keys(base: Path) -> Iterator[Diagnosis]:
     """Is there a key that signs models, and does git sign events where that is due?"""
     from governed_ml.core.repository import signs
     from governed_ml.registry import signing
@@ -87,21 +93,23 @@ def keys(base: Path) -> Iterator[Row]:
     listed = _approvers(base)
     if not os.environ.get(signing.VARIABLE):
         line = f"{signing.VARIABLE} is not set: only who registers models needs it"
-        yield Row("model key", NOTE, f"{line} (`uv run governance keygen PATH`)")
+        yield Diagnosis("model key", NOTE, f"{line} (`uv run governance keygen PATH`)")
     else:
         try:
             key = signing.private_key(base)
             signing.require_listed(key, listed)
-            yield Row("model key", OK, "it is there, and listed")
+            yield Diagnosis("model key", OK, "it is there, and listed")
         except Problem as problem:
-            yield Row("model key", WRONG, str(problem))
+            yield Diagnosis("model key", WRONG, str(problem))
     how = "`git config gpg.format ssh` and `git config user.signingkey PATH`"
     if signs(base):
-        yield Row("git signing", OK, "git signs events with SSH")
+        yield Diagnosis("git signing", OK, "git signs events with SSH")
     elif listed.ledger:
-        yield Row("git signing", WRONG, f"events have to be signed, and git does not: {how}")
+        yield Diagnosis("git signing", WRONG, f"events have to be signed, and git does not: {how}")
     else:
-        yield Row("git signing", NOTE, f"events are not signed: who wrote is not proven; {how}")
+        yield Diagnosis(
+            "git signing", NOTE, f"events are not signed: who wrote is not proven; {how}"
+        )
 
 
 def _approvers(base: Path) -> Approvers:
@@ -111,44 +119,46 @@ def _approvers(base: Path) -> Approvers:
     return read(base, commit) if commit else Approvers()
 
 
-def people(base: Path) -> Iterator[Row]:
+def people(base: Path) -> Iterator[Diagnosis]:
     """Can the roles that the policy asks for be filled, by different people?"""
     from governed_ml.registry.approvals import Approval, missing
 
     try:
         listed = _approvers(base)
     except Problem as problem:
-        yield Row("approvers", WRONG, str(problem))
+        yield Diagnosis("approvers", WRONG, str(problem))
         return
     if not listed.people:
         line = "nobody is listed in governance/approvers.yaml: the risk owner adds people"
-        yield Row("approvers", NOTE, f"{line} before a model can be approved")
+        yield Diagnosis("approvers", NOTE, f"{line} before a model can be approved")
         return
     today = datetime.now(UTC).date()
     for one in listed.people:
         if not one.github and not any(key.counts(today) for key in one.keys):
-            yield Row("approvers", WARNING, f"{one.name} has no GitHub account and no valid key")
+            yield Diagnosis(
+                "approvers", WARNING, f"{one.name} has no GitHub account and no valid key"
+            )
     wanted = _params(base).policy.approvals
     said = [Approval.model_construct(approver=one.name, roles=one.roles) for one in listed.people]
     lost = missing(wanted, said) if wanted else []
     if lost:
         line = f"no person of its own for {' and '.join(lost)} in governance/approvers.yaml"
-        yield Row("approvers", WRONG, f"{line}: the risk owner adds one")
+        yield Diagnosis("approvers", WRONG, f"{line}: the risk owner adds one")
     else:
-        yield Row("approvers", OK, f"{len(listed.people)} people for what the policy asks")
+        yield Diagnosis("approvers", OK, f"{len(listed.people)} people for what the policy asks")
 
 
-def github(base: Path) -> Iterator[Row]:
+def github(base: Path) -> Iterator[Diagnosis]:
     """Are GitHub's settings as `governance github verify` wants them?"""
     from governed_ml.github.client import repository
 
     if not os.environ.get("GITHUB_TOKEN") and not os.environ.get("GH_TOKEN"):
-        yield Row("GitHub", NOTE, "not looked at: set GITHUB_TOKEN")
+        yield Diagnosis("GitHub", NOTE, "not looked at: set GITHUB_TOKEN")
         return
     try:
         repository(base)
     except Problem as problem:
-        yield Row("GitHub", NOTE, f"not looked at: {problem}")
+        yield Diagnosis("GitHub", NOTE, f"not looked at: {problem}")
         return
     from governed_ml.github.apply import planned
 
@@ -158,43 +168,43 @@ def github(base: Path) -> Iterator[Row]:
         if one.lines:
             state = UNKNOWN if one.state == "unknown" else WRONG
             mend = "`uv run governance github apply`"
-            yield Row("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {mend}")
+            yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {mend}")
     if not found.exit_code:
-        yield Row("GitHub", OK, f"{len(found.settings)} settings as wanted")
+        yield Diagnosis("GitHub", OK, f"{len(found.settings)} settings as wanted")
 
 
-def ledger(base: Path) -> Iterator[Row]:
+def ledger(base: Path) -> Iterator[Diagnosis]:
     """Is the ledger whole, and does somebody else remember its end?"""
     from governed_ml.ledger.storage import read
     from governed_ml.ledger.verification import verify
     from governed_ml.registry.audit import anchors_of, signers_of
-    from governed_ml.registry.vouch import doubts
+    from governed_ml.registry.promotion_proof import doubts
 
     if has_remote(base) and answer(base)[0]:
-        yield Row("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
+        yield Diagnosis("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
         return
     anchors, lost = anchors_of(base)
     signers, unknown = signers_of(base)
     found = verify(base, anchors, signers, [why for why in (lost, unknown) if why])
     wrong = found.problems or (doubts(base, read(base)) if found.events and not unknown else [])
     for line in wrong:
-        yield Row("ledger", WRONG, f"{line}; see `uv run governance ledger verify`")
+        yield Diagnosis("ledger", WRONG, f"{line}; see `uv run governance ledger verify`")
     for line in found.unchecked:
-        yield Row("ledger", UNKNOWN, line)
+        yield Diagnosis("ledger", UNKNOWN, line)
     if wrong or found.unchecked:
         return
     if not found.events:
-        yield Row(
+        yield Diagnosis(
             "ledger", NOTE, "it is empty: `uv run governance register` writes the first event"
         )
     elif found.unanchored:
         line = f"the last {found.unanchored} of {found.events} events are named nowhere else"
-        yield Row("ledger", WARNING, f"{line}: `uv run governance reconcile`")
+        yield Diagnosis("ledger", WARNING, f"{line}: `uv run governance reconcile`")
     else:
-        yield Row("ledger", OK, f"{found.events} events, anchored to the last")
+        yield Diagnosis("ledger", OK, f"{found.events} events, anchored to the last")
 
 
-def monitoring(base: Path) -> Iterator[Row]:
+def monitoring(base: Path) -> Iterator[Diagnosis]:
     """Is the champion watched, as the policy asks?"""
     from governed_ml.ledger.lifecycle import trace
     from governed_ml.ledger.liveness import alarm, last_window, unwatched
@@ -202,11 +212,13 @@ def monitoring(base: Path) -> Iterator[Row]:
 
     life, params = trace(read(base)), _params(base)
     if life.champion is None:
-        yield Row("monitoring", NOTE, "there is no champion to watch yet")
+        yield Diagnosis("monitoring", NOTE, "there is no champion to watch yet")
         return
     why = unwatched(life, params.policy, datetime.now(UTC).date())
     loud = alarm(life.champion)
     state = WRONG if why else WARNING if loud else OK
-    yield Row("monitoring", state, why or loud or last_window(life.champion))
+    yield Diagnosis("monitoring", state, why or loud or last_window(life.champion))
     if params.monitor.source is None:
-        yield Row("monitoring", NOTE, "monitor.source in conf/config.yaml is not set: name batches")
+        yield Diagnosis(
+            "monitoring", NOTE, "monitor.source in conf/config.yaml is not set: name batches"
+        )

@@ -10,13 +10,13 @@ from urllib.parse import quote
 
 from governed_ml.core import evidence
 from governed_ml.core.repository import REMOTE, attempt, content
-from governed_ml.lineage.records import LOCK, Line
+from governed_ml.lineage.pipeline_records import LOCK, Line
 
 RECORDS = (LOCK, evidence.FOLDER.as_posix())
 
 
 @dataclass(frozen=True)
-class Origin:
+class GitOrigin:
     """`commit` is None while the records are in no commit; `code` of a stage, if proven there."""
 
     commit: str | None
@@ -25,13 +25,13 @@ class Origin:
     repository: str = ""  # the remote's address, without a password
 
 
-def origin(base: Path, line: Line) -> Origin:
+def origin(base: Path, line: Line) -> GitOrigin:
     """Ask git. Reused is what the commit before had already, to the byte, times included."""
     dirty = _said(base, "status", "--porcelain", "--untracked-files=all", "--", *RECORDS)
     last = _said(base, "log", "-1", "--format=%H", "--", *RECORDS)
     commit = None if dirty or not last else last
     before = _said(base, "rev-parse", "--verify", "--quiet", f"{commit}^" if commit else "HEAD")
-    return Origin(
+    return GitOrigin(
         commit,
         frozenset(_proven(base, commit, line) if commit else ()),
         _reused(base, before, line) if before else {},

@@ -10,7 +10,7 @@ from typing import Any
 
 from governed_ml.core import tables
 from governed_ml.core.problem import Problem
-from governed_ml.drill.fault import State
+from governed_ml.drill.command_result import State
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger.approvers import PATH as APPROVERS
 from governed_ml.registry import signing
@@ -104,10 +104,13 @@ def _let_through(scratch: Scratch) -> None:
         return
 
     def loosen(values: Any) -> None:
-        values["rules"] = [rule for rule in values["rules"] if rule["id"] not in denied]
-        values["waivers"] = []
-        values.setdefault("approvals", {"roles": ["model-owner"], "valid_days": 1})
-        values.pop("floor", None)
+        if isinstance(values.get("rules"), list):
+            values["rules"] = [rule for rule in values["rules"] if rule["id"] not in denied]
+        else:
+            values.setdefault("rules", {}).update(dict.fromkeys(denied))
+        values.update(waivers=[], floor=None)
+        if policy.approvals is None:
+            values["approvals"] = {"roles": ["model-owner"], "valid_days": 1}
 
     scratch.edit_yaml(f"conf/policy/{policy.name}.yaml", loosen)
     scratch.dvc("repro")

@@ -1,0 +1,69 @@
+"""`--help`: commands by topic, sorted, each with its whole first sentence.
+
+In plain text: Rich would make `governance --help` take three times as long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+TOPICS = {
+    "Judge": ("gate", "page", "policy", "stage", "check", "contract"),
+    "Release": ("register", "approve", "reject", "promote", "rollback", "rejudge", "keygen"),
+    "Run in production": ("predict", "monitor", "retrain"),
+    "Look at the records": ("status", "reconcile", "ledger", "lineage", "sbom", "schemas"),
+    "Look after the repository": ("doctor", "drill", "github", "engine", "template", "update"),
+    "Steps of the workflows": ("preflight", "fetch", "rehash", "aggregate"),
+}
+"""Heading → the commands under it. A command that is in none is listed under `Others`."""
+OTHERS = "Others"
+
+
+class TopicGroup(TyperGroup):
+    """A group of commands that lists them under their topics."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names, sorted."""
+        return sorted(super().list_commands(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section per topic; what is shown of a command is its whole first sentence."""
+        said = {
+            name: sentence(command.help or "")
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        }
+        width = max(map(len, said), default=0)
+        for topic, names in self.sections(said):
+            with formatter.section(topic):
+                formatter.write_dl([(f"{name:<{width}}", said[name]) for name in names])
+
+    def sections(self, names: Iterable[str]) -> list[tuple[str, list[str]]]:
+        """Return heading → commands: here one section for all of them."""
+        return [("Commands", list(names))]
+
+
+class Topics(TopicGroup):
+    """`governance` itself."""
+
+    def sections(self, names: Iterable[str]) -> list[tuple[str, list[str]]]:
+        """Return the topics in their order, each with its commands, sorted."""
+        left = sorted(names)
+        found = [(topic, [one for one in left if one in own]) for topic, own in TOPICS.items()]
+        known = {one for _, own in found for one in own}
+        found.append((OTHERS, [one for one in left if one not in known]))
+        return [(topic, own) for topic, own in found if own]
+
+
+def sentence(text: str) -> str:
+    """Return the first paragraph of a help text in one line."""
+    return " ".join(text.strip().partition("\n\n")[0].split())
+
+
+def group(text: str) -> typer.Typer:
+    """Return a group of commands with this sentence as its help."""
+    return typer.Typer(help=text, cls=TopicGroup, no_args_is_help=True, rich_markup_mode=None)

@@ -1,0 +1,51 @@
+"""What may be configured: closed models of what `conf/` composes to, one module per part of it."""
+
+from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Scalar, Task
+from governed_ml.core.config.data import Code, Data, Sensitive, Source, Split
+from governed_ml.core.config.model import Model
+from governed_ml.core.config.params import Params, Project, parse, read, read_raw, select
+from governed_ml.core.config.policy import (
+    Approvals,
+    Floor,
+    Monitoring,
+    Perturbation,
+    Policy,
+    Risk,
+    Rule,
+    Waiver,
+    Watch,
+)
+from governed_ml.core.config.production import Feed, Monitor, Notify
+
+__all__ = [
+    "Approvals",
+    "AsGiven",
+    "Closed",
+    "Code",
+    "Count",
+    "Data",
+    "Feed",
+    "Floor",
+    "Model",
+    "Monitor",
+    "Monitoring",
+    "Notify",
+    "Number",
+    "Params",
+    "Perturbation",
+    "Policy",
+    "Project",
+    "Risk",
+    "Rule",
+    "Scalar",
+    "Sensitive",
+    "Source",
+    "Split",
+    "Task",
+    "Waiver",
+    "Watch",
+    "parse",
+    "read",
+    "read_raw",
+    "select",
+]

@@ -1,0 +1,26 @@
+"""What all configuration models share: no unknown key, and numbers that are numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+Task = Literal["classification", "regression"]
+Scalar = str | int | float | bool | None
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # never "0.1", never true
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+class Closed(BaseModel):
+    """A frozen model that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class AsGiven(Closed):
+    """What is not set is left out: DVC reads and compares every line of `params.yaml`."""
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}

@@ -1,0 +1,34 @@
+"""`conf/model`: one estimator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from governed_ml.core.config.closed_model import Closed
+
+
+class Model(Closed):
+    """One estimator; `estimator` is what `hydra.utils.instantiate` gets."""
+
+    name: str
+    estimator: dict[str, Any]
+    attributes: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="mitigation: fair to these sensitive attributes; by default to all",
+    )
+
+    def targets(self) -> list[str]:
+        """Return every `_target_` that Hydra would call: the estimator's, then those within it."""
+        return _targets(self.estimator) if self.estimator.get("_target_") else [""]
+
+
+def _targets(node: object) -> list[str]:
+    if isinstance(node, list):
+        return [name for item in node for name in _targets(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [str(node["_target_"])] if "_target_" in node else []
+    return own + [name for value in node.values() for name in _targets(value)]

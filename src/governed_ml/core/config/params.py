@@ -1,0 +1,98 @@
+"""Everything that `conf/` composes to, and typed access to it.
+
+`conf/` is the source; the stage `compose` writes the composition to `params.yaml`; every later
+stage reads from there only the sections that it names in `dvc.yaml`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from governed_ml.core.config.closed_model import Closed, Scalar
+from governed_ml.core.config.data import Data, Split
+from governed_ml.core.config.model import Model
+from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.production import Monitor, Notify
+from governed_ml.core.problem import Problem, explain_invalid
+
+
+class Project(Closed):
+    """Who answers for the model."""
+
+    name: str
+    organisation: str
+    risk_tier: Literal["minimal", "limited", "high"]
+    risk_owner: str
+    model_owner: str
+
+
+class Params(Closed):
+    """Everything that `conf/` composes to."""
+
+    project: Project
+    seed: int = Field(strict=True, ge=0, lt=2**32)
+    experiment: str
+    deployment: dict[str, Scalar]
+    data: Data
+    split: Split
+    model: Model
+    policy: Policy
+    notify: Notify = Notify()
+    monitor: Monitor = Monitor()
+
+
+def parse(values: dict[str, Any], where: str = "conf/") -> Params:
+    """Validate a composed configuration."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise explain_invalid(error, where, values, Params) from error
+
+
+def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dict[str, Any]:
+    """Pick sections (`data`, `policy.confidence`) of a composed configuration, keyed by name."""
+    chosen: dict[str, Any] = {}
+    for name in sections:
+        value: Any = values
+        for part in name.split("."):
+            if not isinstance(value, dict) or part not in value:
+                raise Problem(f"params.yaml has no {name}: run `uv run dvc repro`")
+            value = value[part]
+        chosen[name] = value
+    return chosen
+
+
+def read_raw(path: Path = Path("params.yaml")) -> dict[str, Any]:
+    """Read the composed configuration as plain values."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise Problem(f"{path} is not readable YAML: run `uv run dvc repro`") from error
+    if not isinstance(values, dict):
+        raise Problem(f"{path} is empty: run `uv run dvc repro`")
+    return values
+
+
+def read(*sections: str) -> Params:
+    """Read the named sections of `params.yaml`, typed; any other section is absent from the result.
+
+    A stage names here exactly what `dvc.yaml` lists under its `params:`; a test compares the two.
+    """
+    params = parse(read_raw(), "params.yaml")
+    wanted: dict[str, list[str]] = {}
+    for name in sections:
+        top, _, leaf = name.partition(".")
+        wanted.setdefault(top, []).extend([leaf] if leaf else [])
+    chosen: dict[str, Any] = {}
+    for top, leaves in wanted.items():
+        section = getattr(params, top)
+        part = {leaf: getattr(section, leaf) for leaf in leaves}
+        chosen[top] = type(section).model_construct(**part) if leaves else section
+    return Params.model_construct(**chosen)

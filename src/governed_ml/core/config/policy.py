@@ -1,0 +1,161 @@
+"""`conf/policy`: rules, limits, waivers, approvals and the organisation's floor."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Task
+
+
+class Rule(AsGiven):
+    """One rule: a limit on a metric, or a CEL expression."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+    metric: str | None = None
+    each: Literal["feature", "attribute", "sensitive"] | None = None  # sensitive: intersections too
+    task: Task | None = None
+    bound: Literal["at_most", "at_least"] = "at_most"
+    warn: Number | None = None
+    block: Number | None = None
+    evidence: Literal["point", "interval"] = "point"
+    minimum_n: Count | None = None
+    when: str | None = None
+    require: str | None = None
+    owner: str
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.metric is None) == (self.require is None):
+            raise ValueError(f"rule {self.id}: give either metric or require")
+        if self.metric is not None and self.warn is None and self.block is None:
+            raise ValueError(f"rule {self.id}: a metric needs a limit (warn, block or both)")
+        if self.require is not None and (self.warn is not None or self.block is not None):
+            raise ValueError(f"rule {self.id}: require takes no warn or block")
+        if (self.each is not None) != ("{each}" in (self.metric or "")):
+            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+        return self
+
+
+class Watch(AsGiven):
+    """One rule of a window of production: what a metric asks for beyond which limit."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
+    metric: str
+    each: Literal["feature", "sensitive"] | None = None
+    task: Task | None = None
+    bound: Literal["at_most", "at_least"] = "at_most"
+    warn: Number | None = None
+    retrain: Number | None = None
+    rollback: Number | None = None
+    minimum_n: Count | None = None
+    owner: str
+
+    @property
+    def limits(self) -> dict[Literal["warn", "retrain", "rollback"], float]:
+        """Return level → limit, mildest first."""
+        found = {"warn": self.warn, "retrain": self.retrain, "rollback": self.rollback}
+        return {level: limit for level, limit in found.items() if limit is not None}  # pyright: ignore[reportReturnType]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        limits = list(self.limits.values())
+        if not limits:
+            raise ValueError(f"rule {self.id}: give warn, retrain or rollback")
+        if limits != sorted(limits, reverse=self.bound == "at_least"):
+            raise ValueError(f"rule {self.id}: a milder level has to come first ({self.bound})")
+        if (self.each is not None) != ("{each}" in self.metric):
+            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+        return self
+
+
+class Monitoring(Closed):
+    """When a window of production counts, and what it asks for."""
+
+    minimum_rows: Count = Field(description="fewer are no window")
+    maximum_age_days: Count = Field(description="of a window's newest row: an older one is stale")
+    liveness_days: Count = Field(description="without a measured window nothing is promoted")
+    rollback_windows: Count = Field(description="in a row at the last level before a roll-back")
+    retrain_every_days: Count = Field(description="one retraining in so many days at most")
+    rules: list[Watch] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule {twice[0]} is there twice")
+        return self
+
+
+class Waiver(Closed):
+    """An owner's decision to live with one rule for a time."""
+
+    rule: str
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    approved_by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)]
+    expires: date
+
+
+class Approvals(Closed):
+    """Who has to say yes before a model moves; nobody approves own work, whatever stands here."""
+
+    roles: list[str] = Field(min_length=1, description="one approval each, by different people")
+    valid_days: Count
+
+
+class Perturbation(Closed):
+    """How far numeric features are moved, and what counts as another answer."""
+
+    size: Number = Field(gt=0, description="in standard deviations of the feature in train")
+    tolerance: Number = Field(gt=0, description="regression: likewise, of the target")
+
+
+class Risk(Closed):
+    """What the gates count for in the risk score."""
+
+    weights: dict[str, Annotated[Number, Field(gt=0)]]
+
+
+class Floor(Closed):
+    """An organisation's policy file, pinned by digest, that no limit may undercut."""
+
+    file: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
+    confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
+    approvals: Approvals | None = Field(default=None, description="likewise")
+    perturbation: Perturbation | None = Field(default=None, description="likewise")
+    risk: Risk | None = Field(default=None, description="likewise")
+    monitoring: Monitoring | None = Field(default=None, description="likewise")
+
+
+class Policy(Closed):
+    """The only place with thresholds."""
+
+    name: str
+    confidence: Number = Field(gt=0.5, lt=1)
+    rules: list[Rule] = Field(min_length=1)
+    waivers: list[Waiver] = Field(default=[])
+    approvals: Approvals | None = None
+    perturbation: Perturbation | None = None
+    risk: Risk | None = None
+    monitoring: Monitoring | None = None
+    floor: Floor | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        ids = [rule.id for rule in self.rules]
+        twice = sorted({name for name in ids if ids.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule {twice[0]} is there twice")
+        waived = [waiver.rule for waiver in self.waivers]
+        again = sorted({name for name in waived if waived.count(name) > 1})
+        if again:
+            raise ValueError(f"waiver for {again[0]} is there twice")
+        for waiver in self.waivers:
+            if waiver.rule.split("[")[0] not in ids:
+                raise ValueError(f"waiver for {waiver.rule}: no such rule")
+        return self

@@ -1,0 +1,89 @@
+"""What people are told about an exception that nobody expected: one line, and a log file.
+
+The line names the error, the team's file and line if it happened there, and the log file with the
+traceback. `--traceback` (or GOVERNANCE_TRACEBACK=1) prints the traceback as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from governed_ml.core.files import root, write_text
+from governed_ml.core.problem import Problem, first_line
+
+OPTION, VARIABLE = "--traceback", "GOVERNANCE_TRACEBACK"
+FOLDER = Path(".governance/logs")
+KEPT = 20  # log files; older ones are deleted
+IGNORED = "# Written by `governance`. Nothing in this folder belongs into git.\n*\n"
+
+
+def take_option(words: list[str]) -> list[str]:
+    """Return a command line without `--traceback`, which is remembered for child processes, too."""
+    end = words.index("--") if "--" in words else len(words)
+    if OPTION not in words[:end]:
+        return words
+    os.environ[VARIABLE] = "1"
+    return [word for word in words[:end] if word != OPTION] + words[end:]
+
+
+def show(error: BaseException) -> None:
+    """Print the traceback if somebody asked for it."""
+    if os.environ.get(VARIABLE, "") not in ("", "0"):
+        print(_text(error), end="", file=sys.stderr)
+
+
+def one_line(error: BaseException) -> str:
+    """Return `KeyError: 'incom' in src/credit/features.py, line 12`."""
+    where = place(error)
+    return f"{type(error).__name__}: {first_line(error)}" + (f" in {where}" if where else "")
+
+
+def place(error: BaseException) -> str:
+    """Return the last line of the team's code that the exception came through, or nothing."""
+    try:
+        base = root().resolve()
+    except Problem:
+        return ""
+    one: BaseException | None = error
+    while one is not None:
+        found = [_shown(frame.filename, frame.lineno, base)
+                 for frame in traceback.extract_tb(one.__traceback__)]  # fmt: skip
+        if isinstance(one, SyntaxError):
+            found.append(_shown(one.filename or "", one.lineno, base))
+        last = next((where for where in reversed(found) if where), "")
+        if last:
+            return last
+        one = one.__cause__ or one.__context__
+    return ""
+
+
+def _shown(filename: str, line: int | None, base: Path) -> str:
+    path = Path(filename)
+    if path.is_relative_to(base):
+        path = path.relative_to(base)
+    inside = path.parts[:1] == ("src",)  # the team's code is named as the project has it
+    return f"{path.as_posix()}, line {line}" if inside else ""
+
+
+def logged(error: BaseException, command: str) -> str:
+    """Write the traceback to a log file; return ` (traceback in FILE)`, or why there is none."""
+    now = datetime.now(UTC)
+    name = "".join(one if one.isalnum() else "-" for one in command)
+    file = FOLDER / f"{now:%Y-%m-%dT%H-%M-%S}-{now.microsecond:06d}-{name}.log"
+    try:
+        base = root()
+        write_text(base / FOLDER.parent / ".gitignore", IGNORED)
+        write_text(base / file, f"{now.isoformat()} governance {command}\n\n{_text(error)}")
+        for old in sorted((base / FOLDER).glob("*.log"))[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except (Problem, OSError) as problem:
+        return f" (no log of the traceback: {first_line(problem)}; use {OPTION})"
+    return f" (traceback in {file.as_posix()})"
+
+
+def _text(error: BaseException) -> str:
+    return "".join(traceback.format_exception(error))
