@@ -165,7 +165,7 @@ def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
     name = path.as_posix()
     if not (base / path).is_file():
         raise Problem(f"{name} is missing: `uv run dvc repro`")
-    if records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
+    if pipeline_records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
         raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
     try:
         lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]
