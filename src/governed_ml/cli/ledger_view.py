@@ -72,7 +72,7 @@ def in_full(records: list[dict[str, Any]]) -> None:
 
 def _rows(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     subject = dict(event["subject"])
-    yield "model name", subject.pop("name", None)
+    yield "model name", subject.pop("name", "")
     yield "version", event["version"]
     yield "reason", event["reason"]
     for name in (*DIGESTS, *sorted(subject.keys() - set(DIGESTS))):
@@ -85,8 +85,9 @@ def _rows(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "risk score", decision.get("risk")
     for rule, said in (decision.get("rules") or {}).items():
         yield "not passed", f"{rule}: {said}"
-    for name, value in event["details"].items():
-        yield NAMES.get(name, name.replace("_", " ")), _said(value)
+    details: dict[str, Any] = event["details"]
+    for name, value in details.items():
+        yield NAMES.get(name) or name.replace("_", " "), _said(value)
 
 
 def _approval(values: dict[str, Any]) -> str:
