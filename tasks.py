@@ -3,6 +3,7 @@
 python tasks.py demo [DIR]        generate a default project, run its line to a decision
 python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
+python tasks.py manifest          write which generated files the engine accepts (--release: for good)
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 """
 
@@ -132,9 +133,15 @@ def bench(*arguments: str) -> int:
     return run([*uv_run(*TEST), "python", script, *arguments], ROOT, UV=find_uv())
 
 
+def manifest(*arguments: str) -> int:
+    """Write src/governed_ml/scaffold/manifest.json from the template."""
+    script = str(ROOT / "tests" / "helpers" / "scaffold_manifest.py")
+    return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
-    verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench}
+    verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench, "manifest": manifest}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (

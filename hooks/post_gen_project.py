@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+ENGINE = "governed-ml"
 ORDER = json.loads(r'''{{ cookiecutter | list | tojson }}''')  # fmt: skip
 
 # What a surrounding repository or the user's settings could change about the first commit.
@@ -71,24 +72,40 @@ def origin():
 
 
 def engine(address, commit, directory):
-    """Where the engine comes from, as `[tool.uv.sources]` has it: this very commit, or a folder.
+    """The line that pins the engine, as `[tool.uv.sources]` has it, and a comment for it.
 
-    A template with uncommitted changes, or without a commit, can only be used by its path; such a
-    project cannot register a model.
+    By default it is this very commit of the template. A template with uncommitted changes, one
+    that git does not know, or one whose folder git refuses (another owner) is used by its path.
     """
+    if ANSWERS["__engine_index"]:
+        return table(index=ENGINE)
     folder = template_folder()
     try:
-        dirty = folder is not None and git("status", "--porcelain", folder=folder)
-    except RuntimeError:
-        dirty = True
-    if commit and not directory and not dirty:
+        changed = folder is not None and git("status", "--porcelain", folder=folder)
+    except RuntimeError as error:
+        changed = str(error)
+    if commit and not directory and not changed:
         local = Path(address).is_dir()
+        tag = tag_of(folder, commit)
         where = Path(address).resolve().as_uri() if local else address
-        return table(git=where, rev=commit)
+        return table(git=where, rev=commit) + (f" # {tag}" if tag else "")
     if folder is None:
         raise RuntimeError("the template's folder was not found, and its commit is unknown")
-    print("note: the engine is used from the template's folder: such a project cannot register")
+    if ANSWERS["_template"].lower().endswith(".zip"):
+        raise RuntimeError(
+            "cookiecutter deletes what it unpacked from the archive, and the engine with it: "
+            "unpack it into a folder that stays, and generate from that folder"
+        )
+    print(f"note: the engine is used from {folder}, without a pin: this project cannot register")
     return table(path=folder.as_posix())
+
+
+def tag_of(folder, commit):
+    """The template's tag of a commit, or nothing."""
+    try:
+        return git("describe", "--tags", "--exact-match", commit, folder=folder)
+    except (OSError, RuntimeError):
+        return ""
 
 
 def table(**values):
@@ -99,11 +116,17 @@ def table(**values):
 
 
 def write_engine(source):
-    """Pin the engine in `pyproject.toml`."""
+    """Pin the engine in `pyproject.toml`, and name the index if it comes from one."""
     path = Path("pyproject.toml")
     text = path.read_text(encoding="utf-8")
-    line = re.compile(r"^governed-ml = .*$", re.MULTILINE)
-    path.write_text(line.sub(lambda _: f"governed-ml = {source}", text), encoding="utf-8")
+    line = re.compile(rf"^{ENGINE} = .*$", re.MULTILINE)
+    text = line.sub(lambda _: f"{ENGINE} = {source}", text)
+    url = ANSWERS["__engine_index"]
+    if url:
+        block = ("[[tool.uv.index]]", f'name = "{ENGINE}"', f"url = {json.dumps(url)}")
+        block = "\n".join((*block, "explicit = true\n\n[tool.uv.sources]"))
+        text = text.replace("[tool.uv.sources]", block)
+    path.write_text(text, encoding="utf-8")
 
 
 def write_cruft(address, commit, directory):
@@ -139,13 +162,14 @@ def next_steps():
     sys.stdout.reconfigure(errors="backslashreplace")
     print(f"\n{ANSWERS['project_name']} is in {Path().resolve()}. Next, in that folder:\n")
     print("    uv run pre-commit install    # makes the environment, installs the git hooks")
-    print("    uv run dvc repro             # runs the line, from data to a decision")
+    print("    uv run dvc repro             # runs the pipeline, from data to a decision")
     print("    uv run governance gate       # judges the evidence again, outside DVC\n")
 
 
 try:
     known = origin()
-    write_engine(engine(*known))
+    if os.environ.get("GOVERNED_ML_PIN") != "keep":  # `governance update` moves the pin itself
+        write_engine(engine(*known))
     write_cruft(*known)
     first_commit()
 except (OSError, RuntimeError) as error:

@@ -47,12 +47,11 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
             "            require_same(gate, found, found)\n",
         ),
     ],
-    "governed-file": [
-        ("checks/governed_files.py", "found = _differences(base, commit)", "found = []"),
-        ("checks/governed_files.py", "        if governed(name):\n", "        if not name:\n"),
-        ("checks/governed_files.py", "if value != before[key]", "if value is before"),
-        ("checks/governed_files.py", '    if status == "A":\n', "    if not status:\n"),
-        ("checks/governed_files.py", 'reason = "is missing" if status == "D" else', "reason ="),
+    "generated-file": [
+        ("scaffold/manifest.py", "not in accepted:", "not in [*accepted, digest]:"),
+        ("scaffold/manifest.py", "elif own != hook:", "elif own is hook:"),
+        ("scaffold/manifest.py", "taken = sorted(called & set(REQUIRED))", "taken = sorted(set())"),
+        ("scaffold/stages.py", "if _plain(own.get(key)) != _plain(wanted.get(key))", "if not key"),
     ],
     "data-in-git": [
         (
@@ -386,7 +385,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
     ],
     "removed-file": [
         ("checks/removed.py", "if gone else ()", "if not gone else ()"),
-        ("checks/removed.py", 'WHOLE = ("governed-files", ', "WHOLE = ("),
+        ("checks/files/removed.py", 'WHOLE = ("scaffold", ', "WHOLE = ("),
         ("checks/removed.py", '"config", ', ""),
         ("checks/removed.py", ', "lineage")', ")"),
         ("checks/removed.py", "diff-filter=D", "diff-filter=A"),

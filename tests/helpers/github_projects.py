@@ -29,7 +29,7 @@ ledger:
   - {{name: promote.yml, key: {KEY}}}
 """
 GUARDED = ("production", "registry", "template-update", "monitoring", "retrain")
-GATES = ("data-validation", "drift", "fairness", "performance", "explainability", "decision")
+GATES = ("decision", "policy")
 CI = yaml.safe_load((baked.TEMPLATE / ".github/workflows/ci.yml").read_text("utf-8"))
 CHECKS = sorted([*GATES, *(CI["jobs"][job]["name"] for job in ("check", "template"))])
 CUSTOM = {"protected_branches": False, "custom_branch_policies": True}

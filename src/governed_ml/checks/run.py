@@ -15,13 +15,13 @@ HOME = "governed_ml.checks"
 MODULES = {
     "config": f"{HOME}.config",
     "data-in-git": f"{HOME}.files.data_in_git",
-    "governed-files": f"{HOME}.governed_files",
     "hygiene": f"{HOME}.files.hygiene",
     "lineage": f"{HOME}.lineage.agreement",
     "notebooks": f"{HOME}.files.notebooks",
     "pii": f"{HOME}.identifiers.pii",
     "pushed": f"{HOME}.pushed",
     "removed": f"{HOME}.files.removed",
+    "scaffold": f"{HOME}.scaffold",
     "secrets": f"{HOME}.files.secrets",
     "workflows": f"{HOME}.workflows",
 }

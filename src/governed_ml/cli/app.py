@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.cli import github, registry, release, workflow
+from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
 from governed_ml.cli.data import contract, page, predict, schemas, stage
 from governed_ml.cli.drill import drill
@@ -16,7 +16,6 @@ from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
 from governed_ml.cli.retrain import retrain
-from governed_ml.cli.template import template
 from governed_ml.core import failure
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.doctor.report import doctor
@@ -33,7 +32,6 @@ app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger")
 app.add_typer(lineage, name="lineage")
 app.add_typer(retrain, name="retrain")
-app.add_typer(template, name="template")
 app.command()(check)
 app.command()(drill)
 app.command()(doctor)
@@ -43,6 +41,7 @@ app.command()(predict)
 app.command()(schemas)
 app.command()(stage)
 registry.add(app)
+engine.add(app)
 github.add(app)
 release.add(app)
 workflow.add(app)

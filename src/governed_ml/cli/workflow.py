@@ -116,9 +116,9 @@ def diff(
     pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the policy with an earlier commit.
+    """Compare policy, engine and workflows with an earlier commit.
 
-    Exit codes: 0 nothing loosened or its owner approved, 1 loosened, 2 could not compare.
+    Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
     """
     from governed_ml.core.repository import git, head, protected
     from governed_ml.github import policy_diff as diffs
@@ -132,9 +132,11 @@ def diff(
     if since is None:
         tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
         return
-    changes = diffs.compare(diffs.at(folder, since), diffs.at(folder, head(folder)))
+    old, new = diffs.at(folder, since), diffs.at(folder, head(folder))
+    changes = diffs.compare(old, new)
     loosened = [one for one in changes if one.kind == "loosened"]
     _show(changes, since, loosened)
+    diffs.require_published(folder, old, new)
     number = pull if pull is not None else pull_number(event)
     who = None
     if loosened and number is not None:

@@ -185,11 +185,16 @@ def extract(base: Path, commit: str, target: Path) -> None:
 
 
 def patch(base: Path) -> bytes:
-    """Return everything in the working tree that HEAD has not, for `git apply`."""
+    """Return everything in the working tree that HEAD has not, for `git apply`.
+
+    A lock that no commit has is left out: `uv run` wrote it.
+    """
     with tempfile.TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
-        git(base, "add", "--all", "--", ".", f":(exclude){LOCK}", GIT_INDEX_FILE=index)
+        new = content(base, "HEAD", LOCK) is None
+        paths = (".", f":(exclude){LOCK}") if new else (".",)
+        git(base, "add", "--all", "--", *paths, GIT_INDEX_FILE=index)
         words = ("--cached", "--binary", "--full-index", "--no-ext-diff", "--no-textconv")
         done = attempt(base, "diff", *words, "--no-color", "HEAD", GIT_INDEX_FILE=index)
     return done.stdout

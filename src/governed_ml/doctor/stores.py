@@ -173,7 +173,7 @@ def _database(uri: str) -> str:
 
 def template(base: Path) -> Iterator[Diagnosis]:
     """Which version of the template is this, and is there a newer one?"""
-    from governed_ml.scaffold.template import origin
+    from governed_ml.scaffold.origin import origin
 
     try:
         known = origin(base)
@@ -186,8 +186,7 @@ def template(base: Path) -> Iterator[Diagnosis]:
     if code or not said.strip():
         yield Diagnosis("template", NOTE, f"{here}; {known.template} does not say what is newest")
     elif said.split()[0] != known.commit:
-        yield Diagnosis(
-            "template", NOTE, f"{here}; there is a newer one: `uv run governance template update`"
-        )
+        newer = "there is a newer one: `uv run --group tools governance update`"
+        yield Diagnosis("template", NOTE, f"{here}; {newer}")
     else:
         yield Diagnosis("template", OK, f"{here}, the newest")

@@ -1,4 +1,7 @@
-"""What a change does to the policy, rule by rule: who loosens a limit needs its owner."""
+"""What a change does to what judges: who loosens a limit or moves the engine needs the risk owner.
+
+The job `policy` runs this with the engine of the base branch, on the change's tree.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,10 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people
 from governed_ml.policy.rules import fewer_approvals, gentler, laxer, weaker_than
-from governed_ml.scaffold import declared
-from governed_ml.scaffold.declared import Declared
+from governed_ml.scaffold.manifest import Outside, commit_tree, outside, working_tree
+from governed_ml.scaffold.origin import fetched
+from governed_ml.scaffold.origin import require_published as published
+from governed_ml.scaffold.supply import Supply, differences, supply
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
 Kind = Literal["loosened", "tightened", "changed"]
@@ -36,43 +41,81 @@ class Change:
 class State:
     """What a commit is judged by."""
 
-    params: Params
+    params: Params | None
+    """None where this engine cannot read the configuration; `unread` says why."""
     contract: list[Any]
-    declared: dict[str, Declared]
+    outside: dict[str, Outside]
+    """Generated files, hooks and stages that are not as this engine's template has them."""
+    supply: Supply
+    unread: str = ""
 
 
 def at(base: Path, commit: str) -> State:
-    """Read the policy, the sensitive attributes and the data contract that a commit has."""
-    with tempfile.TemporaryDirectory() as scratch:
-        extract(base, commit, Path(scratch))
-        params = compose(Path(scratch) / CONF)
-        known = declared.read(Path(scratch))
-    return state(params, content(base, commit, params.data.contract), known, commit[:12])
+    """Read the policy, the data contract, the generated files and the packages of a commit."""
+    names, read = commit_tree(base, commit)
+    found = {one.place: one for one in outside(names, read)}
+    packages = supply(read)
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            extract(base, commit, Path(scratch))
+            params = compose(Path(scratch) / CONF)
+        raw = content(base, commit, params.data.contract)
+        return State(params, contract_of(params, raw, commit[:12]), found, packages)
+    except Problem as problem:
+        return State(None, [], found, packages, str(problem))
 
 
-def state(params: Params, raw: bytes | None, known: dict[str, Declared], where: str) -> State:
-    """Put together what models are judged by: a composition, its data contract, as bytes, and
-    what is declared to differ from the template.
-    """
+def here(base: Path, params: Params) -> State:
+    """Read the same of the working tree, whose configuration was composed."""
+    names, read = working_tree(base)
+    found = {one.place: one for one in outside(names, read)}
+    path = base / params.data.contract
+    raw = path.read_bytes() if path.is_file() else None
+    return State(params, contract_of(params, raw, "the working tree"), found, supply(read))
+
+
+def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
+    """Return the expectations of a data contract, given as bytes."""
     try:
         contract: Any = [] if raw is None else json.loads(raw)["expectations"]
-        expectations = [{k: one[k] for k in ("type", "kwargs")} for one in contract]
+        return [{k: one[k] for k in ("type", "kwargs")} for one in contract]
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
             f"{params.data.contract} of {where} is no suite: {first_line(error, 80)}"
         ) from error
-    return State(params, expectations, known)
+
+
+def require_published(base: Path, old: State, new: State) -> None:
+    """Refuse a moved pin whose commit is on no branch or tag of its repository.
+
+    A repository on GitHub serves the commits of every fork, and uv installs them.
+    """
+    address, commit = new.supply.source.get("git"), new.supply.source.get("rev")
+    if address and commit and new.supply.source != old.supply.source:
+        with fetched(base, str(address)) as copy:
+            published(copy, str(address), str(commit))
 
 
 def compare(old: State, new: State) -> list[Change]:
-    """Return every difference between two states, loosened ones first. Pure."""
-    found = [
-        *_rules(old.params.policy, new.params.policy),
-        *_waivers(old.params.policy, new.params.policy),
-        *_frame(old.params.policy, new.params.policy),
-        *_measured(old, new),
-        *_template(old.declared, new.declared),
-    ]
+    """Return every difference between two states, loosened ones first. Pure.
+
+    A configuration that this engine cannot read is one that a newer engine reads, or an error: if
+    the engine moves with it, the risk owner looks; otherwise it is refused.
+    """
+    found = [*_installed(old, new), *_generated(old, new)]
+    if old.params is None or new.params is None:
+        why = new.unread or f"the base has no policy to compare with: {old.unread}"
+        if not any(one.rule.startswith("engine.") for one in found):
+            raise Problem(why)
+        found.append(Change("policy", "loosened", f"could not be compared: {why}"))
+    else:
+        found += [
+            *_rules(old.params.policy, new.params.policy),
+            *_waivers(old.params.policy, new.params.policy),
+            *_frame(old.params.policy, new.params.policy),
+            *_measured(old.params, new.params),
+            *_contract(old.contract, new.contract),
+        ]
     order: list[Kind] = ["loosened", "changed", "tightened"]
     return sorted(found, key=lambda one: order.index(one.kind))
 
@@ -135,22 +178,26 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         yield Change("floor", "loosened", "the organisation's floor is gone or another")
 
 
-def _measured(old: State, new: State) -> Iterable[Change]:
+def _measured(before: Params, after: Params) -> Iterable[Change]:
     """What no rule says, and what decides all the same which rules there are."""
-    for name, one in old.params.data.sensitive.items():
-        now = new.params.data.sensitive.get(name)
+    old, new = before.data, after.data
+    for name, one in old.sensitive.items():
+        now = new.sensitive.get(name)
         if now is None:
             yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
         elif now != one:
             yield Change(f"data.sensitive.{name}", "loosened", "is grouped in another way")
-    for name in sorted(set(old.params.data.proxies) - set(new.params.data.proxies)):
+    for name in sorted(set(old.proxies) - set(new.proxies)):
         yield Change(f"data.proxies.{name}", "loosened", "may be a feature")
     for name in ("target", "positive", "task"):
-        if getattr(old.params.data, name) != getattr(new.params.data, name):
+        if getattr(old, name) != getattr(new, name):
             yield Change(f"data.{name}", "loosened", "is another one")
-    if old.params.deployment != new.params.deployment:
+    if before.deployment != after.deployment:
         yield Change("deployment", "loosened", "is another one, and rules ask for it")
-    lost = [one for one in old.contract if one not in new.contract]
+
+
+def _contract(old: list[Any], new: list[Any]) -> Iterable[Change]:
+    lost = [one for one in old if one not in new]
     if lost:
         columns = sorted({str(_kwargs(one).get("column", "the table")) for one in lost})
         yield Change(
@@ -160,12 +207,20 @@ def _measured(old: State, new: State) -> Iterable[Change]:
         )
 
 
-def _template(old: dict[str, Declared], new: dict[str, Declared]) -> Iterable[Change]:
-    for name, one in new.items():
-        was = old.get(name)
-        if was is None or one.sha256 != was.sha256 or one.expires > was.expires:
-            what = f"differs from the template until {one.expires}: {one.reason}"
-            yield Change(name, "loosened", what)
+def _installed(old: State, new: State) -> Iterable[Change]:
+    """What decides which engine and which libraries measure and judge."""
+    for rule, what in differences(old.supply, new.supply):
+        yield Change(rule, "loosened", what)
+
+
+def _generated(old: State, new: State) -> Iterable[Change]:
+    """Generated files that this engine does not know, unless the base has them just so."""
+    for place, one in new.outside.items():
+        was = old.outside.get(place)
+        if was is None or (was.digest, was.reason) != (one.digest, one.reason):
+            yield Change(place, "loosened", one.reason)
+    for place in old.outside.keys() - new.outside.keys():
+        yield Change(place, "tightened", "is as this engine's template has it")
 
 
 def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The generated files: comparison and updates."""
+"""What a generated repository gets from the template and the engine, and how both are updated."""

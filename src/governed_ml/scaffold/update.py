@@ -1,20 +1,24 @@
-"""What changed in the template is taken over: all of it, or it is said what was not."""
+"""`governance update`: the template's changes and the engine's pin move together, or not at all."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from governed_ml.core.files import write_bytes
-from governed_ml.core.repository import LOCK, git, require_clean
-from governed_ml.core.repository import content as stored
-from governed_ml.scaffold.governed import WORKFLOWS
-from governed_ml.scaffold.template import content, cruft, differences, fetched, origin
+from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import LOCK, content, git, require_clean
+from governed_ml.scaffold import pin
+from governed_ml.scaffold.manifest import METADATA, WORKFLOWS
+from governed_ml.scaffold.origin import cruft, fetched, origin, require_published
 
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
+PIN = "GOVERNED_ML_PIN"  # `keep`: the template's hook leaves the engine's line to this command
 Say = Callable[[str], None]
 
 
@@ -25,6 +29,8 @@ class Update:
     before: str
     commit: str
     files: list[str]
+    conflicts: list[str]
+    """A line for each file that a person has to finish."""
 
     @property
     def workflows(self) -> list[str]:
@@ -32,40 +38,58 @@ class Update:
         return [name for name in self.files if name.startswith(WORKFLOWS)]
 
 
-def update(base: Path, say: Say) -> tuple[Update, list[str], list[str]]:
-    """Take over what changed in the template; return that, and what `differences` returns.
+def update(base: Path, say: Say) -> Update:
+    """Take over what changed in the template, move the engine's pin to the same commit, lock.
 
-    The working tree then holds the update, in no commit. Cruft itself exits 0 with conflicts.
+    The working tree then holds the update, in no commit. After conflicts it holds what could be
+    applied; after any other failure it is as it was.
     """
-    with _lock_aside(base):
-        require_clean(base)
-        known, before = origin(base), _leftovers(base)
-        with fetched(base, known) as copy:
-            say(f"updating from {known.template}")
-            words = ["update", "--skip-apply-ask", "--template-path", str(copy)]
-            cruft(base, *words, *(["--checkout", known.checkout] if known.checkout else []))
-            files = _changed(base)
-            found = [*_conflicts(base, files), *_rejected(base, before)]
-            if found:
-                return Update(known.commit, known.commit, files), found, []
-            now = origin(base)
-            say("comparing with the template")
-            return Update(known.commit, now.commit, files), *differences(base, now, copy)
-
-
-@contextmanager
-def _lock_aside(base: Path) -> Generator[None]:
-    """Have uv's lock as HEAD has it, or not at all, for as long as the `with` lasts."""
-    path = base / LOCK
-    kept, committed = content(path), stored(base, "HEAD", LOCK)
-    path.unlink(missing_ok=True)
-    if committed is not None:
-        write_bytes(path, committed)
+    if content(base, "HEAD", LOCK) is None:
+        (base / LOCK).unlink(missing_ok=True)  # `uv run` made it; an untracked file stops cruft
+    require_clean(base)
+    known, before = origin(base), _leftovers(base)
+    with fetched(base, known.template) as copy:
+        require_published(copy, known.template, known.commit)
+    say(f"updating from {known.template}")
+    words = ["update", "--skip-apply-ask"]
+    words += ["--checkout", known.checkout] if known.checkout else []
     try:
-        yield
-    finally:
-        if kept is not None:
-            write_bytes(path, kept)
+        cruft(base, *words, **{PIN: "keep"})
+        now = origin(base)
+        if now.commit != known.commit:
+            _move_pin(base, now.commit)
+        found = [*_conflicts(base, _changed(base)), *_rejected(base, before)]
+        if now.commit != known.commit and not found:
+            say("locking")
+            lock(base)
+    except Problem:
+        git(base, "reset", "--quiet", "--hard", "HEAD")
+        git(base, "clean", "--quiet", "-fd")
+        raise
+    return Update(known.commit, now.commit, _changed(base), found)
+
+
+def lock(base: Path) -> None:
+    """Run `uv lock`, with the settings of this repository and no other environment's."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if not uv:
+        raise Problem("uv was not found: install it (https://docs.astral.sh/uv)")
+    done = subprocess.run([uv, "lock"], cwd=base, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line.strip(" ×╰─▶│├╭╮╯") for line in done.stderr.splitlines()]
+        last = next((line for line in reversed(lines) if line), "it said nothing")
+        said = first_line(ValueError(last), 200)
+        raise Problem(f"`uv lock` failed ({said}): nothing was changed")
+
+
+def _move_pin(base: Path, commit: str) -> None:
+    """Let a pin by commit name the template's commit; an index, a wheel or a folder stays."""
+    path = base / METADATA
+    text = path.read_text(encoding="utf-8")
+    line = pin.LINE.search(text)
+    if line and re.search(r"\bgit = ", line[0]):
+        moved = re.sub(r'rev = "[^"]*"', f'rev = "{commit}"', line[0].partition(" #")[0])
+        write_text(path, text.replace(line[0], moved, 1))
 
 
 def _changed(base: Path) -> list[str]:
@@ -79,25 +103,22 @@ def _conflicts(base: Path, files: list[str]) -> list[str]:
     unmerged = git(base, "ls-files", "--unmerged", "-z").split("\0")
     names = {line.partition("\t")[2] for line in unmerged if line}
     names |= {name for name in files if _marked(base / name)}
-    said = "in conflict with the template's change; edit it, `git add` it"
+    said = "in conflict with the template's change; edit it, `git add` it, then run `uv lock`"
     return [f"{name}: {said}" for name in sorted(names)]
 
 
 def _rejected(base: Path, before: set[str]) -> list[str]:
-    said = "what could not be applied; put it in by hand, delete this file"
+    said = "what could not be applied; put it in by hand, delete this file, then run `uv lock`"
     return [f"{name}: {said}" for name in sorted(_leftovers(base) - before)]
 
 
 def _leftovers(base: Path) -> set[str]:
     """Return the files that git leaves beside what it could not apply, ignored or not."""
-    return {
-        name
-        for name in git(base, "ls-files", "--others", "-z", "--", "*.rej", "*.orig").split("\0")
-        if name
-    }
+    words = ("ls-files", "--others", "-z", "--", "*.rej", "*.orig")
+    return {name for name in git(base, *words).split("\0") if name}
 
 
 def _marked(path: Path) -> bool:
     """Return whether a file holds the marks of a conflict."""
-    found = content(path)
-    return found is not None and len(set(MARKERS.findall(found))) > 1
+    found = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+    return len(set(MARKERS.findall(found))) > 1

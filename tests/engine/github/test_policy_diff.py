@@ -1,8 +1,10 @@
-"""What a change does to the policy is told rule by rule, and who loosens it needs its owner."""
+"""What a change does to what judges is reported rule by rule; what is loosened needs its owner."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +17,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governed_ml.core import config, evidence
+from governed_ml.core.problem import Problem
 from governed_ml.github import event as events
 from governed_ml.github import policy_diff as diffs
 from governed_ml.policy import judge as policy
 from governed_ml.policy import rules
-from governed_ml.scaffold import declared
+from governed_ml.scaffold.manifest import Outside
+from governed_ml.scaffold.supply import supply
 
 RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1, "owner": "o"}
-GATE = "src/x/governance/gate.py"
-DECLARED = {"file": GATE, "sha256": "0" * 64, "reason": "ours", "approved_by": "@risk"}
+GATE = ".github/workflows/governance.yml"
+EDITED = Outside(GATE, "", "is not as this engine's template has it", "restore it", "0" * 64)
 WEIGHTS = {"weights": {"evaluate": 60, "drift": 40}}
 MOVED = {"size": 0.1, "tolerance": 0.1}
-DAY = {"expires": "2027-01-01"}
+PACKAGE = "pyproject.toml [tool.uv] package"
 numbers = st.floats(-2, 2).map(lambda value: round(value, 2))
 
 
@@ -43,12 +47,12 @@ def state(**changes: Any) -> Any:
         sensitive={name: config.Sensitive(**one) for name, one in sensitive.items()},
         proxies=values.pop("proxies", []),
     )
-    made = [declared.Declared(**DECLARED | one) for one in values.pop("declared", [])]
-    known = {one.file: one for one in made}
+    outside = {one.place: one for one in values.pop("outside", [])}
+    packages = supply({"pyproject.toml": values.pop("pyproject", "").encode()}.get)
     deployment = values.pop("deployment", {"region": "EU"})
     own = config.Policy.model_validate(values)
     params = config.Params.model_construct(policy=own, data=data, deployment=deployment)
-    return diffs.State(params, contract, known)
+    return diffs.State(params, contract, outside, packages)
 
 
 def compared(old: Any, new: Any) -> list[tuple[str, str]]:
@@ -150,11 +154,11 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"positive": "no"}, [("loosened", "data.positive")]),
         ({"proxies": ["zip"]}, {}, [("loosened", "data.proxies.zip")]),
         ({}, {"proxies": ["zip"]}, []),
-        ({}, {"declared": [DAY]}, [("loosened", GATE)]),
-        ({"declared": [DAY]}, {"declared": [DAY | {"sha256": "1" * 64}]}, [("loosened", GATE)]),
-        ({"declared": [DAY]}, {"declared": [{"expires": "2027-02-01"}]}, [("loosened", GATE)]),
-        ({"declared": [DAY]}, {"declared": [{"expires": "2026-12-01"}]}, []),
-        ({"declared": [DAY]}, {}, []),
+        ({}, {"outside": [EDITED]}, [("loosened", GATE)]),
+        ({"outside": [EDITED]}, {"outside": [EDITED._replace(digest="1")]}, [("loosened", GATE)]),
+        ({"outside": [EDITED]}, {"outside": [EDITED]}, []),
+        ({"outside": [EDITED]}, {}, [("tightened", GATE)]),
+        ({}, {"pyproject": "[tool.uv]\npackage = true\n"}, [("loosened", PACKAGE)]),
         ({"contract": [NULL]}, {}, [("loosened", "validate.contract")]),
         ({}, {"contract": [NULL]}, []),
     ],
@@ -372,3 +376,101 @@ def test_without_a_loosened_limit_nobody_is_asked(
     assert "fetch-depth 0" in project.governance("policy", "diff", code=2, **lost).stderr
     # And on a machine without an event it is compared with main
     assert "0 loosened" in project.governance("policy", "diff").stdout
+
+
+PIN = re.compile(r"^governed-ml = \{ git = .*$", re.MULTILINE)
+JUDGE = ".github/workflows/governance.yml"
+
+
+def repin(text: str) -> str:
+    """Another commit of the engine, or a fork of it."""
+    return PIN.sub(
+        lambda _: f'governed-ml = {{ git = "https://example.org/fork", rev = "{"1" * 40}" }}', text
+    )
+
+
+PULLS: dict[str, tuple[dict[str, Callable[[str], str]], str]] = {
+    "engine": ({"pyproject.toml": repin}, "engine.source: file:///"),
+    "settings": ({"uv.toml": lambda _: "offline = true\n"}, "uv.toml: is new"),
+    "workflow": (
+        {JUDGE: lambda text: text.replace("governance gate", "echo")},
+        f"{JUDGE}: is not as this engine's template has it",
+    ),
+    "own-workflow": (
+        {".github/workflows/ours.yml": lambda _: "jobs: {a: {steps: []}}\n"},
+        ".github/workflows/ours.yml: is a workflow that is not the template's",
+    ),
+    "stage": (
+        {"dvc.yaml": lambda text: text.replace("cmd: governance stage train", "cmd: python t.py")},
+        "dvc.yaml train: is not as the template has it: cmd",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def owned(
+    template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
+) -> baked.BakedProject:
+    """A project with a policy owner and a lock; not to be changed."""
+    project = baked.bake(template, tmp_path_factory.mktemp("owned"), environment)
+    project.write("governance/approvers.yaml", json.dumps(registry.POLICY_OWNER))
+    baked.commit_all(project.path, "Who owns the policy")
+    return project
+
+
+@pytest.mark.parametrize("name", PULLS)
+def test_trap_44_what_judges_otherwise_needs_the_risk_owner(
+    owned: baked.BakedProject,
+    name: str,
+    github_api: GitHubStandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a pull request that changes which code judges
+    project = baked.copy_project(owned, tmp_path)
+    edits, said = PULLS[name]
+    base = baked.git(project.path, "rev-parse", "HEAD")
+    for file, edit in edits.items():
+        text = project.read(file) if project.has_file(file) else ""
+        assert edit(text) != text
+        project.write(file, edit(text))
+    head = baked.commit_all(project.path, "A small improvement")
+    # When it is compared with its base
+    changes = diffs.compare(diffs.at(project.path, base), diffs.at(project.path, head))
+    # Then it is loosened, and says how
+    lines = [f"{one.rule}: {one.what}" for one in changes]
+    assert [one.kind for one in changes] == ["loosened"], lines
+    assert lines[0].startswith(said)
+    # And without the risk owner's approval it is refused, with it not
+    github_api.add_pull(4, author="ada")
+    github_api.pulls[4]["head"]["sha"] = head
+    event = {"pull_request": {"number": 4, "base": {"sha": base}}}
+    for key, value in in_actions(github_api, tmp_path, event).items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(Problem, match="no risk-owner has approved its head"):
+        diffs.approved_by(project.path, 4, base, head)
+    github_api.review(4, "risky", "APPROVED", commit_id=head)
+    assert diffs.approved_by(project.path, 4, base, head) == "Risk (@risky)"
+
+
+def test_trap_44_a_configuration_of_a_newer_engine_needs_the_risk_owner(
+    owned: baked.BakedProject, tmp_path: Path
+) -> None:
+    # Given a change whose configuration has a key that this engine does not know
+    project = baked.copy_project(owned, tmp_path)
+    base = baked.git(project.path, "rev-parse", "HEAD")
+    project.write("conf/config.yaml", project.read("conf/config.yaml") + "\nlater: 1\n")
+    head = baked.commit_all(project.path, "Newer")
+    # When it is compared, then it is refused
+    before = diffs.at(project.path, base)
+    with pytest.raises(Problem, match="later"):
+        diffs.compare(before, diffs.at(project.path, head))
+    # And if the engine moves with it, the risk owner decides
+    project.write("pyproject.toml", repin(project.read("pyproject.toml")))
+    head = baked.commit_all(project.path, "With its engine")
+    changes = diffs.compare(before, diffs.at(project.path, head))
+    assert [(one.kind, one.rule) for one in changes] == [
+        ("loosened", "engine.source"),
+        ("loosened", "policy"),
+    ]
+    assert "could not be compared: " in changes[1].what

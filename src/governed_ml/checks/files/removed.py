@@ -13,7 +13,7 @@ from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.repository import git
 
 HOOKS = ".pre-commit-config.yaml"
-WHOLE = ("governed-files", "config", "lineage")  # what looks at more than the files that are named
+WHOLE = ("scaffold", "config", "lineage")  # what looks at more than the files that are named
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:

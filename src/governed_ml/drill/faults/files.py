@@ -1,4 +1,4 @@
-"""Faults in committed files: the gate's own code, notebooks, secrets, hygiene.
+"""Faults in committed files: generated files, notebooks, secrets, hygiene.
 
 Each is what `governance check NAME` looks for, hook or no hook, in all its variants at once.
 """
@@ -13,6 +13,8 @@ from governed_ml.core.repository import git
 from governed_ml.drill.command_result import Sign
 from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
+
+WORKFLOW = ".github/workflows/governance.yml"
 
 AWS = "key: AK~IAIOSFODNN7EXAMPLA\n"
 RANDOM = "c3VwZXIgbG9uZy~BzdHJpbmcgc2hvdWxkIGNhdXNl/Wx+9Qz"
@@ -56,13 +58,29 @@ CELLS: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-def governed(scratch: Scratch) -> Sign:
-    """Edit a workflow that runs the gates, and remove an action that it uses."""
-    workflow, action = ".github/workflows/governance.yml", ".github/actions/data-access/action.yml"
-    edited = (scratch.project / workflow).read_bytes() + b"\n# nobody will notice\n"
-    (scratch.project / action).unlink()
-    sign = scratch.plant_each("", {workflow: (edited, "was changed")})
-    return Sign((*sign.each, rf"{re.escape(action)}: is missing"))
+def generated(scratch: Scratch) -> Sign:
+    """Edit a workflow, a hook and a stage of the template's; add a job that poses as the gate."""
+    stages = (scratch.project / "dvc.yaml").read_bytes()
+    hooks = (scratch.project / ".pre-commit-config.yaml").read_bytes()
+    judge = (scratch.project / WORKFLOW).read_bytes()
+    poser = (
+        "on: push\njobs:\n  easy:\n    name: decision\n    runs-on: ubuntu-latest\n    steps: []\n"
+    )
+    return scratch.plant_each(
+        "",
+        {
+            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "is not as this engine's"),
+            ".github/workflows/drill.yml": (poser, "has a job that reports as 'decision'"),
+            ".pre-commit-config.yaml": (
+                hooks.replace(b"governance check lineage", b"echo"),
+                "lineage is not as the template has it",
+            ),
+            "dvc.yaml": (
+                stages.replace(b"cmd: governance stage fairness", b"cmd: echo fair"),
+                "fairness is not as the template has it: cmd",
+            ),
+        },
+    )
 
 
 def notebook(scratch: Scratch) -> Sign:
@@ -97,11 +115,11 @@ def hygiene(scratch: Scratch) -> Sign:
 def removed(scratch: Scratch) -> Sign:
     """Only take files away: no hook runs for a file that is not there any more."""
     contract = scratch.params().data.contract
-    schema, evidence = "governance/schemas/decision.json", "reports/evidence/drift.json"
-    git(scratch.project, "rm", "--quiet", "--force", "--", contract, schema, evidence)
+    evidence = "reports/evidence/drift.json"
+    git(scratch.project, "rm", "--quiet", "--force", "--", contract, WORKFLOW, evidence)
     return Sign(
         (
-            rf"{schema}: is missing, and it is the template's",
+            rf"{WORKFLOW}: is missing",
             rf"{evidence}: is missing, and drift wrote it",
             r"^note: loosened: validate\.contract",
         )
@@ -110,7 +128,7 @@ def removed(scratch: Scratch) -> Sign:
 
 FAULTS = (
     Fault(
-        "governed-file", "generated files were edited", (40,), ("check", "governed-files"), governed
+        "generated-file", "a gate's workflow was edited", (40,), ("check", "scaffold"), generated
     ),
     Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
     Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),

@@ -17,8 +17,8 @@ from governed_ml.github import proposal
 from governed_ml.github.proposal import Proposal, Say
 from governed_ml.github.settings import UPDATES as ENVIRONMENT
 from governed_ml.github.workflow_output import plain
-from governed_ml.scaffold.governed import STATE, WORKFLOWS
-from governed_ml.scaffold.template import Origin
+from governed_ml.scaffold.manifest import STATE, WORKFLOWS
+from governed_ml.scaffold.origin import Origin
 
 BRANCH = "template-update"
 TOKEN = "TEMPLATE_UPDATE_TOKEN"  # noqa: S105 - a variable's name
@@ -55,7 +55,7 @@ class Change:
             lines[0] += f" {address}/compare/{one}...{two}"
         lines += [
             "",
-            "The governed files are the template's, byte for byte; nothing is left out.",
+            "It holds all of the update: files and the engine's pin.",
         ]
         lines += ["", *(f"- {plain(name)}" for name in self.files)]
         return "\n".join(lines)
@@ -97,8 +97,8 @@ def propose(base: Path, patch: Path, say: Say) -> tuple[Change, int, str]:
 
 def committed(base: Path, patch: Path) -> Change:
     """Make a commit of an update, after HEAD; the working tree stays as it is."""
-    mend = "make it anew with `governance template update --patch`"
-    tree, names = proposal.applied(base, patch, mend)
+    fix = "make it again with `governance update --patch`"
+    tree, names = proposal.applied(base, patch, fix)
     before, after = _state(base, "HEAD"), _state(base, tree)
     change = Change("", before, after, names)
     commit = proposal.committed(base, tree, f"{change.title}\n\n{after.template}")

@@ -1,0 +1,216 @@
+"""Which generated files this engine accepts: workflows, access actions, hooks, pipeline stages.
+
+`manifest.json` is made from the template in the same repository (`python tasks.py manifest`) and
+shipped with the engine, so a project is compared offline and by an engine of its base branch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+import tomllib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from governed_ml.core.files import digest_of
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import attempt, git
+from governed_ml.scaffold.stages import changed_keys, written_by_the_engine
+
+STATE = ".cruft.json"
+METADATA = "pyproject.toml"
+PIPELINE = "dvc.yaml"
+HOOKS = ".pre-commit-config.yaml"
+WORKFLOWS = ".github/workflows/"
+REQUIRED = ("decision", "policy")  # the checks that a merge waits for
+PACKAGE = "<package>"  # stands for the team's package in the manifest's stages
+
+Read = Callable[[str], bytes | None]
+"""Path → content, None of what is not there."""
+
+
+class Outside(NamedTuple):
+    """One thing that is not as this engine's template has it: where, why, what to do."""
+
+    file: str
+    key: str
+    """A hook's or a stage's name; empty for a whole file."""
+    reason: str
+    fix: str
+    digest: str
+    """Of the content as it is, so that two commits can be compared; empty if it is missing."""
+    refused: bool = True
+    """False for a workflow of the team's own: `policy diff` reports it, nothing refuses it."""
+
+    @property
+    def place(self) -> str:
+        """Return how a report names it."""
+        return f"{self.file} {self.key}".strip()
+
+
+@cache
+def manifest() -> dict[str, Any]:
+    """Return the manifest: `files` (path → accepted SHA-256), `hooks`, `stages`."""
+    text = Path(__file__).with_name("manifest.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def working_tree(base: Path) -> tuple[list[str], Read]:
+    """Return the files that git tracks or would add, and how to read them."""
+    words = ("ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
+
+    def read(name: str) -> bytes | None:
+        path = base / name
+        return path.read_bytes() if path.is_file() and not path.is_symlink() else None
+
+    names = git(base, *words).split("\0")
+    return [name for name in names if name and read(name) is not None], read
+
+
+def commit_tree(base: Path, commit: str) -> tuple[list[str], Read]:
+    """Return the files of a commit, and how to read them; a link reads as nothing."""
+    lines = git(base, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
+    blobs = {name: word.split()[2] for word, _, name in (line.partition("\t") for line in lines)
+             if word.startswith("100")}  # fmt: skip
+
+    def read(name: str) -> bytes | None:
+        blob = blobs.get(name)
+        return None if blob is None else attempt(base, "cat-file", "blob", blob).stdout
+
+    return list(blobs), read
+
+
+def outside(names: list[str], read: Read) -> list[Outside]:
+    """Return everything governed that this engine's template does not have so."""
+    return [*_files(names, read), *_hooks(read), *_stages(names, read)]
+
+
+def sha256(content: bytes) -> str:
+    """Return the digest of a text file, whatever its line ends."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
+
+
+def hooks_of(text: bytes | str) -> dict[str, Any]:
+    """Return `top` (the settings for all hooks) and `local` (name → hook) of a configuration."""
+    whole = _mapping(text, HOOKS)
+    try:
+        local = {
+            str(hook["id"]): hook
+            for repository in whole.get("repos", [])
+            if repository["repo"] == "local"
+            for hook in repository["hooks"]
+        }
+    except (KeyError, TypeError) as error:
+        raise Problem(f"{HOOKS} has a repository without hooks: {FIX}", 1) from error
+    return {"top": {k: v for k, v in whole.items() if k != "repos"}, "local": local}
+
+
+def stages_of(text: bytes | str, where: str = PIPELINE) -> dict[str, dict[str, Any]]:
+    """Return name → stage."""
+    found = _mapping(text, where).get("stages") or {}
+    if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
+        raise Problem(f"{where} has no stages that can be read: {FIX}", 1)
+    return found
+
+
+FIX = "restore it with git, or run `uv run --group tools governance update`"
+
+
+def _mapping(text: bytes | str, where: str) -> dict[str, Any]:
+    import yaml
+
+    try:
+        whole: Any = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError) as error:
+        said = first_line(error, 100)
+        raise Problem(f"{where} is not readable YAML ({said}): {FIX}", 1) from error
+    if not isinstance(whole, dict):
+        raise Problem(f"{where} is empty: {FIX}", 1)
+    return whole
+
+
+def _files(names: list[str], read: Read) -> Iterator[Outside]:
+    known: dict[str, list[str]] = manifest()["files"]
+    for name, accepted in known.items():
+        content = read(name)
+        if content is None:
+            yield Outside(name, "", "is missing", FIX, "")
+        elif (digest := sha256(content)) not in accepted:
+            yield Outside(name, "", "is not as this engine's template has it", FIX, digest)
+    folders = tuple({f"{posixpath.dirname(name)}/" for name in known})
+    for name in sorted(set(names) - known.keys()):
+        if not name.startswith(folders):
+            continue
+        digest, workflow = sha256(read(name) or b""), name.startswith(WORKFLOWS)
+        why = _stands_in(name, read) if workflow else "is not the template's"
+        if why:
+            yield Outside(name, "", why, f"`git rm --cached {name}`", digest)
+        else:
+            reason = "is a workflow that is not the template's"
+            yield Outside(name, "", reason, "have the risk owner review it", digest, False)
+
+
+def _stands_in(name: str, read: Read) -> str:
+    """Return why a workflow could be taken for one that a merge waits for; empty if it cannot."""
+    import yaml
+
+    try:
+        whole: Any = yaml.safe_load(read(name) or b"")
+        jobs = {str(key): job for key, job in whole["jobs"].items()}
+        called = {str(job.get("name", key)) for key, job in jobs.items()} | jobs.keys()
+    except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return "is a workflow that cannot be read"
+    taken = sorted(called & set(REQUIRED)) or sorted(one for one in called if "${{" in one)
+    return f"has a job that reports as {taken[0]!r}, which a merge waits for" if taken else ""
+
+
+def _hooks(read: Read) -> Iterator[Outside]:
+    content = read(HOOKS)
+    if content is None:
+        yield Outside(HOOKS, "", "is missing", FIX, "")
+        return
+    wanted, found = manifest()["hooks"], hooks_of(content)
+    if found["top"] != wanted["top"]:
+        reason = "a setting for all hooks is not the template's"
+        yield Outside(HOOKS, "", reason, FIX, digest_of(found["top"]))
+    for name, hook in wanted["local"].items():
+        own = found["local"].get(name)
+        if own is None:
+            yield Outside(HOOKS, name, "is missing", FIX, "")
+        elif own != hook:
+            yield Outside(HOOKS, name, "is not as the template has it", FIX, digest_of(own))
+
+
+def _stages(names: list[str], read: Read) -> Iterator[Outside]:
+    content, package = read(PIPELINE), _package(read)
+    if content is None:
+        yield Outside(PIPELINE, "", "is missing", FIX, "")
+        return
+    text = json.dumps(manifest()["stages"]).replace(PACKAGE, package)
+    wanted: dict[str, dict[str, Any]] = json.loads(text)
+    found = stages_of(content)
+    for name, stage in wanted.items():
+        own = found.get(name)
+        if own is None:
+            yield Outside(PIPELINE, name, "is missing", FIX, "")
+        elif keys := changed_keys(own, stage):
+            reason = f"is not as the template has it: {', '.join(keys)}"
+            yield Outside(PIPELINE, name, reason, FIX, digest_of(own))
+    theirs = {(PIPELINE, name): one for name, one in found.items() if name not in wanted}
+    for place in (name for name in names if name.endswith(f"/{PIPELINE}")):
+        theirs |= {(place, name): one for name, one in stages_of(read(place) or b"", place).items()}
+    for (place, name), stage in theirs.items():
+        if why := written_by_the_engine(stage, posixpath.dirname(place), wanted):
+            yield Outside(place, name, why, "let it write another path", digest_of(stage))
+
+
+def _package(read: Read) -> str:
+    try:
+        metadata = tomllib.loads((read(METADATA) or b"").decode("utf-8"))
+        return str(metadata["tool"]["governed-ml"]["package"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{METADATA} names no package in [tool.governed-ml]: {FIX}", 1) from error

@@ -1,0 +1,175 @@
+"""Which engine and which packages a commit installs, and what differs between two commits. Pure.
+
+uv itself accepts a lock whose package points to another URL with another hash (`uv lock --check`
+exits 0), so the lock is compared entry by entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import LOCK
+from governed_ml.scaffold import pin
+from governed_ml.scaffold.manifest import METADATA, Read
+
+SETTINGS = "uv.toml"  # overrides indexes and versions, and `uv lock --check` accepts it
+HOSTS = {"https://pypi.org/simple": {"files.pythonhosted.org"}}
+"""Index → where its files lie, beside its own host."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """The entries of a lock for one package."""
+
+    versions: tuple[str, ...]
+    sources: tuple[str, ...]
+    files: dict[str, str] = field(default_factory=dict)
+    """URL or path of each file → its hash."""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What decides which code is installed."""
+
+    source: pin.Source
+    requirements: tuple[str, ...]
+    uv: dict[str, Any]
+    """`[tool.uv]` without the engine's source."""
+    packages: dict[str, Package] | None
+    settings: bool
+    """Whether there is a `uv.toml`."""
+
+
+def supply(read: Read) -> Supply:
+    """Read what a tree installs."""
+    text = (read(METADATA) or b"").decode("utf-8", errors="replace")
+    project = pin.metadata(text)
+    uv = dict(project.get("tool", {}).get("uv", {}))
+    uv["sources"] = {k: v for k, v in uv.get("sources", {}).items() if k != pin.ENGINE}
+    uv["index"] = [one for one in uv.get("index", []) if one.get("name") != pin.ENGINE]
+    listed = project.get("project", {}).get("dependencies", [])
+    own = tuple(sorted(str(one) for one in listed if str(one).startswith(pin.ENGINE)))
+    lock = read(LOCK)
+    packages = None if lock is None else locked(lock.decode("utf-8", errors="replace"))
+    return Supply(pin.source(text), own, uv, packages, read(SETTINGS) is not None)
+
+
+def locked(text: str) -> dict[str, Package]:
+    """Return the packages of a `uv.lock`."""
+    import tomllib
+
+    try:
+        entries: list[dict[str, Any]] = tomllib.loads(text).get("package", [])
+        found: dict[str, list[dict[str, Any]]] = {}
+        for entry in entries:
+            found.setdefault(str(entry["name"]), []).append(entry)
+    except (ValueError, KeyError, TypeError) as error:
+        said = first_line(error, 100)
+        raise Problem(f"{LOCK} cannot be read ({said}): run `uv lock`", 1) from error
+    return {name: _package(many) for name, many in found.items()}
+
+
+def _package(entries: list[dict[str, Any]]) -> Package:
+    files: dict[str, str] = {}
+    for entry in entries:
+        for one in [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]:
+            place = str(one.get("url") or one.get("path") or one.get("filename"))
+            files[place] = str(one.get("hash", ""))
+    sources = {f"{kind} {at}" for one in entries for kind, at in one.get("source", {}).items()}
+    versions = {str(one.get("version", "")) for one in entries}
+    return Package(tuple(sorted(versions)), tuple(sorted(sources)), files)
+
+
+def differences(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
+    """Yield what is installed otherwise than before, as what and how."""
+    yield from _engine(old, new)
+    if new.settings and not old.settings:
+        yield SETTINGS, "is new: it overrides where packages come from"
+    for key in sorted(old.uv.keys() | new.uv.keys()):
+        before, after = old.uv.get(key), new.uv.get(key)
+        if (before or None) != (after or None):
+            yield f"{METADATA} [tool.uv] {key}", f"{_short(before)} → {_short(after)}"
+    yield from _lock(old.packages, new.packages)
+
+
+def _engine(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
+    one, two = _entry(old), _entry(new)
+    if old.source != new.source:
+        yield "engine.source", f"{pin.described(old.source)} → {pin.described(new.source)}"
+    if old.requirements != new.requirements:
+        yield "engine.requirement", f"{_listed(old.requirements)} → {_listed(new.requirements)}"
+    if one is None or two is None:
+        return
+    if one.versions != two.versions:
+        yield "engine.version", f"{_listed(one.versions)} → {_listed(two.versions)}"
+    if one.sources != two.sources and old.source == new.source:
+        yield "engine.lock", f"{_listed(one.sources)} → {_listed(two.sources)}"
+    elif one.files != two.files and (one.versions, one.sources) == (two.versions, two.sources):
+        yield "engine.lock", f"version {_listed(two.versions)} has other files or hashes"
+
+
+def _entry(one: Supply) -> Package | None:
+    return None if one.packages is None else one.packages.get(pin.ENGINE)
+
+
+def _lock(
+    old: dict[str, Package] | None, new: dict[str, Package] | None
+) -> Iterator[tuple[str, str]]:
+    """Yield packages that come from elsewhere than the base's lock gets its packages from."""
+    if new is None:
+        if old is not None:
+            yield LOCK, "is gone: nothing says which packages are installed"
+        return
+    known = old or {}
+    registries = {one for package in known.values() for one in package.sources if _registry(one)}
+    registries |= set() if old else {f"registry {one}" for one in HOSTS}
+    hosts = {_host(place) for package in known.values() for place in package.files}
+    for registry in registries:
+        address = registry.removeprefix("registry ")
+        hosts |= {_host(address), *HOSTS.get(address, ())}
+    for name in sorted(new.keys() - {pin.ENGINE}):
+        before, now = known.get(name), new[name]
+        if before is None and _is_project(now):
+            continue  # under another name than before
+        if not set(now.sources) <= (set(before.sources) if before else registries):
+            was = _listed(before.sources) if before else "nothing"
+            yield f"{LOCK} {name}", f"{was} → {_listed(now.sources)}"
+        elif moved := {_host(place) for place in now.files} - hosts:
+            yield f"{LOCK} {name}", f"its files come from {_listed(sorted(moved))}"
+        elif before and (other := _rehashed(before, now)):
+            yield f"{LOCK} {name}", f"{other} has another hash"
+
+
+def _rehashed(before: Package, now: Package) -> str:
+    """Return a file that has the same name and another hash; empty if there is none."""
+    names = {_name(place): digest for place, digest in before.files.items()}
+    return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), "")
+
+
+def _is_project(package: Package) -> bool:
+    return all(one.startswith(("virtual .", "editable .")) for one in package.sources)
+
+
+def _registry(source: str) -> bool:
+    return source.startswith("registry ")
+
+
+def _host(place: str) -> str:
+    return urlsplit(place).netloc or "this machine"
+
+
+def _name(place: str) -> str:
+    return urlsplit(place).path.rpartition("/")[2]
+
+
+def _listed(values: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(values) or "nothing"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None or value == [] or value == {} else str(value)
+    return text if len(text) <= 80 else f"{text[:79]}…"

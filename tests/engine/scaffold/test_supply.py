@@ -1,0 +1,170 @@
+"""Trap 44: uv accepts a changed lock, so its entries are compared with the base's."""
+
+from __future__ import annotations
+
+import pytest
+
+from governed_ml.core.problem import Problem
+from governed_ml.scaffold import supply as supplies
+
+COMMIT, OTHER = "a" * 40, "b" * 40
+TEMPLATE = "https://example.org/template"
+PYPI = '{ registry = "https://pypi.org/simple" }'
+FILES = "https://files.pythonhosted.org/packages"
+PYPROJECT = f"""
+[project]
+dependencies = ["governed-ml>=0.2,<0.3", "hydra-core"]
+[tool.uv]
+package = false
+[tool.uv.sources]
+governed-ml = {{ git = "{TEMPLATE}", rev = "{COMMIT}" }}
+"""
+
+
+def entry(name: str, version: str, source: str, url: str = "", digest: str = "sha256:1") -> str:
+    """One package of a lock."""
+    wheels = f'wheels = [{{ url = "{url}", hash = "{digest}" }}]\n' if url else ""
+    return f'[[package]]\nname = "{name}"\nversion = "{version}"\nsource = {source}\n{wheels}\n'
+
+
+PROJECT = entry("some-model", "0.1.0", '{ virtual = "." }')
+ENGINE = entry("governed-ml", "0.2.0", f'{{ git = "{TEMPLATE}?rev={COMMIT}#{COMMIT}" }}')
+TYPER = entry("typer", "0.29.0", PYPI, f"{FILES}/1/typer-0.29.0-py3-none-any.whl")
+LOCK = PROJECT + ENGINE + TYPER
+
+
+def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
+    """What is installed otherwise, and how."""
+    files = {"pyproject.toml": PYPROJECT, "uv.lock": LOCK}
+
+    def read(tree: dict[str, str]) -> supplies.Supply:
+        whole = {name: text.encode() for name, text in (files | tree).items() if text != "-"}
+        return supplies.supply(whole.get)
+
+    return dict(supplies.differences(read(old), read(new)))
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (
+            {"pyproject.toml": PYPROJECT.replace(COMMIT, OTHER)},
+            {"engine.source": f"{TEMPLATE} at {COMMIT[:12]} → {TEMPLATE} at {OTHER[:12]}"},
+        ),
+        (
+            {"pyproject.toml": PYPROJECT.replace(TEMPLATE, "https://example.org/fork")},
+            {
+                "engine.source": f"{TEMPLATE} at {COMMIT[:12]} → https://example.org/fork at "
+                f"{COMMIT[:12]}"
+            },
+        ),
+        (
+            {
+                "pyproject.toml": PYPROJECT.replace(
+                    f'git = "{TEMPLATE}", rev = "{COMMIT}"', 'path = "x"'
+                )
+            },
+            {"engine.source": f"{TEMPLATE} at {COMMIT[:12]} → the folder x"},
+        ),
+        (
+            {"pyproject.toml": PYPROJECT.replace("<0.3", "<0.4")},
+            {"engine.requirement": "governed-ml>=0.2,<0.3 → governed-ml>=0.2,<0.4"},
+        ),
+        (
+            {"uv.lock": LOCK.replace('"0.2.0"', '"0.2.1"')},
+            {"engine.version": "0.2.0 → 0.2.1"},
+        ),
+        (
+            {"uv.lock": LOCK.replace(f"#{COMMIT}", f"#{OTHER}")},
+            {
+                "engine.lock": f"git {TEMPLATE}?rev={COMMIT}#{COMMIT} → "
+                f"git {TEMPLATE}?rev={COMMIT}#{OTHER}"
+            },
+        ),
+        (
+            {"uv.lock": LOCK.replace(FILES, "https://files.example.org")},
+            {"uv.lock typer": "its files come from files.example.org"},
+        ),
+        (
+            {"uv.lock": LOCK.replace("sha256:1", "sha256:2")},
+            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another hash"},
+        ),
+        (
+            {"uv.lock": LOCK.replace(f"{FILES}/1", f"{FILES}/2").replace("sha256:1", "sha256:2")},
+            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another hash"},
+        ),
+        (
+            {"uv.lock": LOCK.replace(PYPI, '{ registry = "https://example.org/simple" }')},
+            {
+                "uv.lock typer": "registry https://pypi.org/simple → registry https://example.org/simple"
+            },
+        ),
+        (
+            {"uv.lock": LOCK + entry("extra", "1", '{ git = "https://example.org/x#1" }')},
+            {"uv.lock extra": "nothing → git https://example.org/x#1"},
+        ),
+        (
+            {"uv.lock": LOCK.replace(TYPER, entry("typer", "1", '{ path = "typer.whl" }'))},
+            {"uv.lock typer": "registry https://pypi.org/simple → path typer.whl"},
+        ),
+        ({"uv.lock": "-"}, {"uv.lock": "is gone: nothing says which packages are installed"}),
+        ({"uv.toml": ""}, {"uv.toml": "is new: it overrides where packages come from"}),
+        (
+            {"pyproject.toml": PYPROJECT.replace("package = false", "package = true")},
+            {"pyproject.toml [tool.uv] package": "False → True"},
+        ),
+        (
+            {"pyproject.toml": f'{PYPROJECT}typer = {{ path = "x" }}\n'},
+            {"pyproject.toml [tool.uv] sources": "nothing → {'typer': {'path': 'x'}}"},
+        ),
+        (
+            {"pyproject.toml": f'[[tool.uv.index]]\nurl = "https://example.org"\n{PYPROJECT}'},
+            {"pyproject.toml [tool.uv] index": "nothing → [{'url': 'https://example.org'}]"},
+        ),
+    ],
+    ids=lambda one: next(iter(one), "") if isinstance(one, dict) else "",
+)
+def test_trap_44_another_engine_or_another_source_is_named(
+    new: dict[str, str], expected: dict[str, str]
+) -> None:
+    # Given a change of what is installed, when it is compared with the base, then it is named
+    assert compared({}, new) == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({}, {}),
+        ({}, {"uv.lock": LOCK.replace("0.29.0", "0.30.0").replace("sha256:1", "sha256:2")}),
+        ({}, {"uv.lock": LOCK + entry("polars", "1", PYPI, f"{FILES}/3/polars-1.whl")}),
+        ({}, {"uv.lock": LOCK.replace("some-model", "renamed")}),
+        ({"uv.lock": "-"}, {}),
+        ({}, {"pyproject.toml": PYPROJECT.replace('"hydra-core"', '"hydra-core", "polars"')}),
+    ],
+    ids=["nothing", "newer-library", "another-library", "renamed", "first-lock", "dependency"],
+)
+def test_the_teams_own_dependencies_are_theirs(old: dict[str, str], new: dict[str, str]) -> None:
+    # Given a newer or another library from the same index, when compared, then nothing is said
+    assert compared(old, new) == {}
+
+
+def test_trap_44_another_build_of_the_same_version_is_named() -> None:
+    # Given an engine from an index, when its lock has another hash, then that is named
+    old = PROJECT + entry("governed-ml", "0.2.0", PYPI, f"{FILES}/1/governed_ml-0.2.0.whl")
+    said = compared({"uv.lock": old}, {"uv.lock": old.replace("sha256:1", "sha256:2")})
+    assert said == {"engine.lock": "version 0.2.0 has other files or hashes"}
+
+
+def test_trap_44_a_first_lock_comes_from_pypi_or_is_named() -> None:
+    # Given a first lock with a file of another host, when it is compared, then it is named
+    new = {"uv.lock": LOCK.replace(FILES, "https://files.example.org")}
+    assert compared({"uv.lock": "-"}, new) == {
+        "uv.lock typer": "its files come from files.example.org"
+    }
+
+
+def test_trap_46_a_lock_that_cannot_be_read_is_refused() -> None:
+    # Given a lock that is torn, when it is compared, then that says no
+    with pytest.raises(Problem, match=r"uv\.lock cannot be read") as caught:
+        compared({}, {"uv.lock": "[[package]"})
+    assert caught.value.exit_code == 1
