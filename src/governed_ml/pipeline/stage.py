@@ -13,10 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import evidence, files, stage_code
+from governed_ml.core import engine, evidence, files, stage_code
 from governed_ml.core.bodies import Body
 from governed_ml.core.config import read_raw, select
-from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.quiet import quiet
@@ -109,6 +109,7 @@ def record(
         code=stage_code.digest(stage),
         config=digest_of(select(read_raw(), sections)),
         model=model,
+        engine=EngineRef(**engine.identity().stated()),
     )
     commit, dirty = _commit()
     volatile = Volatile(
