@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from typing import TYPE_CHECKING, Any, Literal
 
 from governed_ml.core.files import digest_of, file_digest
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 DISTRIBUTION = "governed-ml"
 HOME = Path(__file__).parents[1]
@@ -58,6 +58,8 @@ class Identity:
 @cache
 def identity() -> Identity:
     """Return the identity of the running engine; computed once a process (about 20 ms)."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         installed = distribution(DISTRIBUTION)
     except PackageNotFoundError:
@@ -87,6 +89,9 @@ def origin(installed: Distribution, home: Path = HOME) -> tuple[Kind, str, str |
     address, commit = str(direct.get("url", "")), None
     info: dict[str, Any] = direct.get("dir_info", {})
     if info.get("editable"):
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
         source = Path(url2pathname(urlsplit(address).path))
         inside = home.resolve().is_relative_to(source.resolve())
         return ("editable" if inside else "elsewhere"), address, None

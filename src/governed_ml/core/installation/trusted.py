@@ -46,6 +46,17 @@ def require(depth: Depth, *, pinned: bool = False) -> None:
         )
 
 
+def note_folder() -> None:
+    """Say so where the engine runs from a folder: what it measures and judges cannot register."""
+    who = engine.identity()
+    if not who.pinned:
+        print(
+            f"note: the engine runs from {who.address}: this project can neither register nor "
+            "promote",
+            file=sys.stderr,
+        )
+
+
 def found(depth: Depth) -> Iterator[StandIn]:
     """Yield what stands in for the engine or a library, the cheapest to find first."""
     yield from surroundings.variables(os.environ)
