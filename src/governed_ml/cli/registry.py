@@ -35,8 +35,8 @@ def door() -> tuple[Path, Any]:
 
 def register(as_json: Json = False) -> None:
     """Recompute the commit's evidence, judge, sign, and make a model version of it."""
-    from governed_ml.policy.decision import show
     from governed_ml.core.installation import trusted
+    from governed_ml.policy.decision import show
     from governed_ml.registry.register import register as registered
 
     trusted.require("measuring", pinned=True)

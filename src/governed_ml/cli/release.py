@@ -19,8 +19,8 @@ def rejudge(
     as_json: Json = False,
 ) -> None:
     """Measure a version again on its own commit and judge it today; nothing is recorded."""
-    from governed_ml.policy.decision import show
     from governed_ml.core.installation import trusted
+    from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 
     trusted.require("measuring")
