@@ -147,9 +147,7 @@ def test_trap_43_a_stand_in_is_refused_by_every_command(
         done = run(own, name, **variables)
         said = " ".join((done.stdout + done.stderr).split())
         assert done.returncode in (1, 2), (name, said)
-        assert words in said.replace(": runs", " runs").replace(": is", " is").replace(
-            ": was", " was"
-        ), (name, said)
+        assert words in said.replace("venv/", "").replace(": ", " "), (name, said)
 
 
 def test_trap_43_a_refused_gate_leaves_no_earlier_allow(own: BakedProject, tmp_path: Path) -> None:

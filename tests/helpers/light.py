@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from baked import BakedProject
+
 from governed_ml.core.installation.distributions import Installed, canonical, judging
 
 
@@ -29,7 +30,7 @@ def site_of(environment: Path) -> Path:
 def copy(environment: Path, target: Path) -> Path:
     """Copy what judges out of an environment into a new one."""
     venv.create(target, symlinks=os.name != "nt", with_pip=False)
-    source, site = site_of(environment), site_of(target)
+    source = site_of(environment)
     wanted = {one.name for one in judging()}
     for info in source.glob("*.dist-info"):
         name = canonical(info.name.partition("-")[0])

@@ -21,15 +21,17 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict with the champion, after its signature, digests and record were checked."""
-    from governed_ml.cli.registry import door
     from governed_ml.core.installation import trusted
+
+    trusted.require("computing")  # before a library is imported
+
+    from governed_ml.cli.registry import door
     from governed_ml.core.terminal import tell
     from governed_ml.pipeline.scoring import Origin, checked_request
     from governed_ml.pipeline.scoring import predict as predicted
     from governed_ml.registry.loading import loaded
 
     source, output = source.absolute(), output.absolute()
-    trusted.require("computing")
     base, registry = door()
     name = checked_request(source, output, request)
     with loaded(base, registry, alias) as (version, checked):

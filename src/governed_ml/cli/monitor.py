@@ -32,14 +32,16 @@ def monitor(
 
     With --dispatch, as in a workflow: exit 0 where it was measured and all is told and started.
     """
-    from governed_ml.cli.registry import door
     from governed_ml.core.installation import trusted
+
+    trusted.require("computing", exit_code=2)  # before a library is imported
+
+    from governed_ml.cli.registry import door
     from governed_ml.monitoring.monitor import monitor as monitored
     from governed_ml.monitoring.reading import feed_of
 
     batch, registry = batch.absolute() if batch else None, None
     try:
-        trusted.require("computing")
         base, registry = door()
         done = monitored(base, registry, feed_of(batch) if batch else None, act=not dispatch)
     except Problem as problem:

@@ -36,10 +36,12 @@ def door() -> tuple[Path, Any]:
 def register(as_json: Json = False) -> None:
     """Recompute the commit's evidence, judge, sign, and make a model version of it."""
     from governed_ml.core.installation import trusted
+
+    trusted.require("measuring", pinned=True)  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.register import register as registered
 
-    trusted.require("measuring", pinned=True)
     base, registry = door()
     done = registered(base, registry, say)
     number, verdict = done.entry.event.version, done.decision.verdict
@@ -106,9 +108,11 @@ def reject(
 def promote(version: Version = None, as_json: Json = False) -> None:
     """Make an approved version champion, after everything was verified and judged again."""
     from governed_ml.core.installation import trusted
+
+    trusted.require("computing", pinned=True)  # before a library is imported
+
     from governed_ml.registry.promote import promote as promoted
 
-    trusted.require("computing", pinned=True)
     base, registry = door()
     entry = promoted(base, registry, version, _moved(registry))
     if entry is None:
@@ -132,10 +136,12 @@ def rollback(
 ) -> None:
     """Make the last compliant earlier champion, or the given one, champion again."""
     from governed_ml.core.installation import trusted
+
+    trusted.require("computing")  # before a library is imported
+
     from governed_ml.registry.rollback import rollback as rolled_back
     from governed_ml.registry.rollback import undeployed
 
-    trusted.require("computing")
     base, registry = door()
     if failed:
         undeployed(base, registry, reason, only_from, failed)

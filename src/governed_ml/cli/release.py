@@ -20,10 +20,11 @@ def rejudge(
 ) -> None:
     """Measure a version again on its own commit and judge it today; nothing is recorded."""
     from governed_ml.core.installation import trusted
+
+    trusted.require("measuring")  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
-
-    trusted.require("measuring")
 
     base, registry = door()
     found, decision = rejudged(base, registry, version, commit, say)

@@ -29,20 +29,20 @@ Depth = Literal["judging", "computing", "measuring"]
 SYNC = "make the environment again: `uv sync --reinstall --no-cache`"
 
 
-def require(depth: Depth, *, pinned: bool = False) -> None:
-    """Raise `Problem` (exit 1) about the first thing that stands in; else return.
+def require(depth: Depth, *, pinned: bool = False, exit_code: int = 1) -> None:
+    """Raise `Problem` about the first thing that stands in; else return.
 
     `pinned`: the engine must be one that the lock file fixes (a commit, a release, a wheel).
     """
     first = next(found(depth), None)
     if first is not None:
-        raise Problem(f"{first.where} {first.reason}: {first.fix}", 1)
+        raise Problem(f"{first.where} {first.reason}: {first.fix}", exit_code)
     who = engine.identity()
     if pinned and not who.pinned:
         raise Problem(
             f"the engine runs from {who.address}, a folder that may change any time: pin a commit "
             "or a release under [tool.uv.sources] in pyproject.toml, and run `uv sync`",
-            1,
+            exit_code,
         )
 
 
