@@ -16,6 +16,7 @@ from governed_ml.drill.fault import Fault, Nothing, Outcome, Tally, judged
 from governed_ml.drill.faults import (
     config,
     data,
+    engine,
     environment,
     evidence,
     files,
@@ -31,7 +32,7 @@ from governed_ml.drill.states import enter, judge
 
 FILES = (
     *(files, tables, workflows, people, config),
-    *(lineage, environment),
+    *(lineage, environment, engine),
 )
 FAULTS = {
     fault.name: fault

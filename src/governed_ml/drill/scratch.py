@@ -48,8 +48,13 @@ class Scratch:
         self.home = home
         self.project, self.origin = home / "now" / "project", home / "now" / "origin.git"
         self.model_key = home / "keys" / "model.pem"
+        self._as_people_run_it()
         self.lost: dict[State, Problem] = {}
         self._clean: dict[tuple[State, tuple[str, ...]], Said] = {}
+
+    def _as_people_run_it(self) -> None:
+        """Have commands run in this environment, with no variable that a fault has set."""
+        self.python, self.variables = sys.executable, dict[str, str]()
 
     def fork(self, home: Path) -> Scratch:
         """Return a copy of the copy, as it was measured, for what goes on beside."""
@@ -69,6 +74,7 @@ class Scratch:
         with tempfile.TemporaryDirectory(**options) as trash:
             (self.home / "now").rename(Path(trash) / "now")
         shutil.copytree(self.home / state, self.home / "now", symlinks=True)
+        self._as_people_run_it()
 
     def clean(self, state: State, command: tuple[str, ...]) -> Said:
         """Return what a command says where nothing is spoilt; it is asked once."""
@@ -106,7 +112,7 @@ class Scratch:
 
     def run(self, *words: str) -> Said:
         """Run `governance …` as a person would."""
-        return self.start([sys.executable, "-P", "-m", "governed_ml", *words])
+        return self.start([self.python, "-P", "-m", "governed_ml", *words])
 
     def must(self, *words: str) -> str:
         """Run what has to go well before a trap can be sprung; return what it printed."""
@@ -123,7 +129,9 @@ class Scratch:
         call = "import sys; from mlflow.tracking import MlflowClient as Client; "
         call += "getattr(Client(sys.argv[1]), sys.argv[2])(*sys.argv[3:])"
         store = f"sqlite:///{(self.project / 'mlflow.db').as_posix()}"
-        self._well(self.start([sys.executable, "-c", call, store, method, *arguments]), method)
+        self._well(
+            self.start([sys.executable, "-P", "-c", call, store, method, *arguments]), method
+        )
 
     def start(self, command: list[str]) -> Said:
         """Run a program in the copy, with nothing of the real one within its reach."""
@@ -155,6 +163,7 @@ class Scratch:
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GOVERNANCE_MODEL_KEY": str(self.model_key),
+            **self.variables,
         }
 
     def _well(self, done: Said, what: str) -> str:
