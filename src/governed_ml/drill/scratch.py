@@ -39,6 +39,7 @@ class Scratch:
     def __init__(self, base: Path, home: Path, say: Callable[[str], None]) -> None:
         """Copy the repository; nothing has run in it yet."""
         self.say, self.notes = say, list[str]()
+        self.python, self.variables = sys.executable, dict[str, str]()
         self._at(home)
         clone(base, self.project, self.origin)
         own_stores(base, self.project, home.parent)
@@ -48,17 +49,13 @@ class Scratch:
         self.home = home
         self.project, self.origin = home / "now" / "project", home / "now" / "origin.git"
         self.model_key = home / "keys" / "model.pem"
-        self._as_people_run_it()
         self.lost: dict[State, Problem] = {}
         self._clean: dict[tuple[State, tuple[str, ...]], Said] = {}
-
-    def _as_people_run_it(self) -> None:
-        """Have commands run in this environment, with no variable that a fault has set."""
-        self.python, self.variables = sys.executable, dict[str, str]()
 
     def fork(self, home: Path) -> Scratch:
         """Return a copy of the copy, as it was measured, for what goes on beside."""
         other = copy(self)
+        other.variables = {}
         other._at(home)
         shutil.copytree(self.home / "measured", home / "measured", symlinks=True)
         shutil.copytree(self.home / "measured", home / "now", symlinks=True)
@@ -74,7 +71,7 @@ class Scratch:
         with tempfile.TemporaryDirectory(**options) as trash:
             (self.home / "now").rename(Path(trash) / "now")
         shutil.copytree(self.home / state, self.home / "now", symlinks=True)
-        self._as_people_run_it()
+        self.python, self.variables = sys.executable, {}
 
     def clean(self, state: State, command: tuple[str, ...]) -> Said:
         """Return what a command says where nothing is spoilt; it is asked once."""

@@ -1,4 +1,4 @@
-"""A small environment of its own for the drill: the engine and what it judges with, to be spoilt."""
+"""A small environment for the drill to spoil: a copy of the engine and what it judges with."""
 
 from __future__ import annotations
 
