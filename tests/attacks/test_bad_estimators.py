@@ -46,10 +46,14 @@ MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf
     ),
     "an estimator whose constructor raises": (
         SETTINGS,
-        "numpy.ndarray\n  shape: -1",
-        "numpy.ndarray cannot be made: negative dimensions are not allowed; correct its settings",
+        "fairlearn.reductions.GridSearch\n  estimator: null\n  constraints: null",
+        "fairlearn.reductions.GridSearch cannot be made: ",
     ),
-    "no class": (TARGET, "numpy.testing.rundocs", "numpy.testing.rundocs is no class: name an"),
+    "no class": (
+        TARGET,
+        "sklearn.model_selection.cross_val_score",
+        "sklearn.model_selection.cross_val_score is no estimator, transformer or calibrator: ",
+    ),
     "another task": (
         SETTINGS,
         "sklearn.linear_model.Ridge",

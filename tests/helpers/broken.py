@@ -505,6 +505,42 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (file, code, code
             "    for name, what in ():\n",
         ),
     ],
+    "shadow-module": [
+        ("checks/stand_ins.py", "            if name in CUSTOM:\n", "            if not name:\n"),
+        ("checks/stand_ins.py", "elif name in libraries or", "elif not name and"),
+    ],
+    "python-path": [
+        ("core/installation/surroundings.py", "if environment.get(name):", "if not name:"),
+    ],
+    "site-hook": [
+        ("core/installation/surroundings.py", "if path.name in names:", "if not names:"),
+    ],
+    "pth-file": [
+        ("core/installation/surroundings.py", "and not _recorded(path)", "and not path"),
+    ],
+    "patched-engine": [
+        ("core/installation/records.py", "if not unchanged:", "if not path:"),
+    ],
+    "added-module": [
+        (
+            "core/installation/records.py",
+            "        if path not in known:\n            yield",
+            "        if not path:\n            yield",
+        ),
+    ],
+    "forged-lock-entry": [
+        (
+            "checks/lock_sources.py",
+            "if registry and address and host not in",
+            "if host is None and host in",
+        ),
+    ],
+    "moved-pin": [
+        ("checks/lock_sources.py", 'if "git" in one and not COMMIT', "if not one and not COMMIT"),
+        ("checks/lock_sources.py", "        if uv.get(key):\n", "        if not key:\n"),
+        ("checks/engine.py", "    if (base / SETTINGS).is_file():\n", "    if not base:\n"),
+        ("checks/engine.py", "    if folder or not pinned:\n", "    if not who:\n"),
+    ],
     "unpushed-data": [
         ("checks/pushed.py", "for one in status.new}", "for one in ()}"),
         ("checks/pushed.py", "for one in status.missing", "for one in ()"),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from governed_ml.checks.finding import Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.scaffold.manifest import outside, working_tree
 
 
-def check(base: Path, names: list[str]) -> list[Finding]:
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what differs from the manifest; `names` do not matter: some files are gone."""
     return [
-        Finding(one.file, f"{one.key} {one.reason}".strip(), one.fix)
+        CheckFinding(one.file, f"{one.key} {one.reason}".strip(), one.fix)
         for one in outside(*working_tree(base))
         if one.refused
     ]

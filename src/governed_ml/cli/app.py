@@ -83,10 +83,13 @@ def gate(
     from datetime import UTC, datetime
 
     from governed_ml.core.files import root
+    from governed_ml.core.installation import trusted
     from governed_ml.github import verdicts
     from governed_ml.policy import gate as gates
 
     try:
+        trusted.require("judging")
+        trusted.note_folder()
         base, known = root(), None
         if rehashed:
             from governed_ml.policy.rehash import read

@@ -33,6 +33,10 @@ def monitor(
     Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
     workflow, 0 means that it was measured and that everything due was started.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing", exit_code=2)  # before a library is imported
+
     from governed_ml.cli.registry import door
     from governed_ml.monitoring.feeds import feed_of
     from governed_ml.monitoring.monitor import monitor as monitored

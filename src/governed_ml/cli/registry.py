@@ -41,6 +41,10 @@ def register(as_json: Json = False) -> None:
 
     Exit codes: 0 allow, 1 deny or refused, 2 could not.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("measuring", pinned=True)  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.register import register as registered
 
@@ -115,6 +119,10 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 
     Everything is verified and judged again first.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing", pinned=True)  # before a library is imported
+
     from governed_ml.registry.promote import promote as promoted
 
     base, registry = door()
@@ -142,6 +150,10 @@ def rollback(
 
     By default it is the last one that today's policy allows.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing")  # before a library is imported
+
     from governed_ml.registry.rollback import rollback as rolled_back
     from governed_ml.registry.rollback import undeployed
 

@@ -23,6 +23,10 @@ def rejudge(
 
     It runs on the version's own commit, under today's policy. Nothing is recorded.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("measuring")  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 

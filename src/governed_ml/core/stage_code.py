@@ -10,11 +10,12 @@ import re
 from functools import cache
 from pathlib import Path
 
-from governed_ml.core import team
+from governed_ml.core import engine, team
 from governed_ml.core.files import digest_of, file_digest
 from governed_ml.core.problem import Problem, cause
 
 ENGINE = Path(__file__).parents[1]
+JUDGES = "decide"
 STAGES = ENGINE / "pipeline" / "stages"
 STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)
 
@@ -25,8 +26,13 @@ def digests(base: Path = Path()) -> dict[str, str]:
 
 
 def digest(stage: str, base: Path = Path()) -> str:
-    """Return the digest of a stage's code: path → digest of the bytes."""
-    return digest_of({name: file_digest(path) for name, path in named(stage, base).items()})
+    """Return the digest of a stage's code: path → digest of the bytes.
+
+    Of `decide` it is also that of the whole engine: another engine judges again, at once, and
+    measures again only what its own code changed of.
+    """
+    found = {name: file_digest(path) for name, path in named(stage, base).items()}
+    return digest_of(found | ({ENGINE.name: engine.digest()} if stage == JUDGES else {}))
 
 
 def named(stage: str, base: Path = Path()) -> dict[str, Path]:

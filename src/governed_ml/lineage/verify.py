@@ -164,8 +164,7 @@ def _decision(chain: Chain) -> str:
         raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
     again = judge(chain.params, chain.checked, day)
     _same("the policy's digest", str(standing.policy_digest), str(again.policy_digest))
-    one, two = bundle.decision_digest(standing), bundle.decision_digest(again)
-    if one != two:
+    if standing.lasting() != again.lasting():
         raise Problem(
             f"{PATH.as_posix()} says {standing.verdict} ({standing.tally()}), judged again it is "
             f"{again.verdict} ({again.tally()})",

@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import evidence, failure, files, stage_code
+from governed_ml.core import engine, evidence, failure, files, stage_code
 from governed_ml.core.config.params import read_raw, select
-from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import Problem, first_line
@@ -112,6 +112,7 @@ def record(
         code=stage_code.digest(stage),
         config=digest_of(select(read_raw(), sections)),
         model=model,
+        engine=EngineRef(**engine.identity().stated()),
     )
     commit, dirty = _commit()
     volatile = Volatile(

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config import AsGiven
 from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
@@ -24,7 +24,7 @@ NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a co
 AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
 
 
-class Approval(Closed):
+class Approval(AsGiven):
     """One yes."""
 
     schema_version: Literal[1] = 1
@@ -34,6 +34,7 @@ class Approval(Closed):
     model: str
     data: str
     policy: str
+    engine: str | None = Field(default=None, description="digest of the engine that measured")
     approver: str
     roles: list[str] = Field(min_length=1, description="in which the approver acts")
     source: str = Field(description="`ssh`, `github:run:ID` or `github:pull:N`")
@@ -123,9 +124,9 @@ def refused(
     `own`: who may not approve; `stolen`: keys that count for nothing.
     """
     bound = version.subject | {"policy": policy}
-    for name in ("name", "commit", "model", "data", "policy"):
-        if getattr(approval, name) != bound[name]:
-            return f"it is for another {name} ({getattr(approval, name)[:20]})"
+    for name in ("name", "commit", "model", "data", "policy", "engine"):
+        if getattr(approval, name) != bound.get(name):
+            return f"it is for another {name} ({str(getattr(approval, name))[:20]})"
     if approval.version != version.number:
         return f"it is for version {approval.version}"
     person = next((one for one in approvers.people if one.name == approval.approver), None)
@@ -189,6 +190,7 @@ def of(version: Version, policy: str, person: Person, roles: list[str], comment:
         data=subject["data"],
         version=version.number,
         policy=policy,
+        engine=subject.get("engine"),
         approver=person.name,
         roles=roles or person.roles,
         source="ssh",

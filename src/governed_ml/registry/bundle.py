@@ -9,10 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from governed_ml.core import model_file
-from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config import AsGiven
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
@@ -31,7 +31,7 @@ STATEMENT = "statement.json"
 SIGNED = "model.sig"
 
 
-class Statement(Closed):
+class Statement(AsGiven):
     """What a signature vouches for: this content is this version of this model."""
 
     schema_version: Literal[1] = 1
@@ -42,9 +42,14 @@ class Statement(Closed):
     data: str
     policy: str
     decision: str
+    engine: str | None = Field(default=None, description="digest of the engine that measured")
+    engine_version: str | None = None
 
     def subject(self) -> dict[str, str]:
-        """Return the digests, as ledger events and tags carry them."""
+        """Return the digests, as ledger events and tags carry them.
+
+        A statement of an engine before 0.2 names none, and its event neither.
+        """
         return self.model_dump(mode="json", exclude={"schema_version", "version"})
 
 

@@ -21,7 +21,11 @@ from governed_ml.registry.bundle import Checked
 
 
 def judge_again(bundle: Checked, now: Today) -> Decision:
-    """Judge the sealed evidence under today's policy, at today's date."""
+    """Judge the sealed evidence under today's policy, at today's date, with the running engine.
+
+    The engine that judges is the one that runs, whichever measured: the decision names it. For how
+    long another engine's measurements count, the policy says (`earlier_engine`).
+    """
     params = bundle.params().model_copy(update={"policy": now.policy})
     return judge(params, bundle.evidence(), now.day)
 

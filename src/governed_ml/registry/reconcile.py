@@ -33,7 +33,7 @@ from governed_ml.registry.record import (
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
-        "decision": "decision_digest", "commit": "commit"}  # fmt: skip
+        "decision": "decision_digest", "engine": "engine_digest", "commit": "commit"}  # fmt: skip
 
 STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
 
@@ -47,6 +47,7 @@ class VersionRow(Closed):
     aliases: list[str]
     model: str
     commit: str
+    engine: str = ""
 
 
 class Reconciliation(Closed):
@@ -148,13 +149,18 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
 
 
 def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> VersionRow:
+    subject = entries[0].event.subject
+    engine = (
+        f"{subject.get('engine_version')} {subject['engine'][:19]}" if "engine" in subject else ""
+    )
     return VersionRow(
         version=number,
         state=state,
         since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
-        model=entries[0].event.subject["model"],
-        commit=entries[0].event.subject["commit"],
+        model=subject["model"],
+        commit=subject["commit"],
+        engine=engine,
     )
 
 
@@ -196,7 +202,8 @@ def _wanted(version: Version) -> dict[str, str]:
     """Return the tags that the ledger says a version has."""
     last = [one for one in version.entries if one.event.version == version.number][-1]
     anchor = {ANCHOR: f"{last.event.sequence} {last.commit}"}
-    return {tag: version.subject[name] for name, tag in TAGS.items()} | anchor
+    known = {tag: version.subject.get(name) for name, tag in TAGS.items()}
+    return {tag: value for tag, value in known.items() if value is not None} | anchor
 
 
 def mend(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
@@ -253,11 +260,11 @@ def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
     console = screen()
     if every:
         table = Table(box=None, pad_edge=False)
-        for name in ("version", "state", "since", "aliases", "model", "commit"):
+        for name in ("version", "state", "since", "aliases", "model", "commit", "engine"):
             table.add_column(name)
         for row in report.rows:
             values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
-            table.add_row(*map(str, values), row.model[:19], row.commit[:12])
+            table.add_row(*map(str, values), row.model[:19], row.commit[:12], row.engine)
         console.print(table if report.rows else f"{report.name}: no version in the ledger")
         if report.watched:
             console.print(escape(report.watched), soft_wrap=True)

@@ -98,6 +98,7 @@ def require_in_remote(base: Path) -> None:
 
 def _statement(name: str, commit: str, decision: Decision) -> Statement:
     data = decision.subject.inputs.get(tables.RAW.as_posix())
+    by = decision.subject.engine
     if decision.subject.model is None or data is None or decision.policy_digest is None:
         raise Problem("lineage is missing: the evidence names no model or no table", 1)
     return Statement(
@@ -108,6 +109,8 @@ def _statement(name: str, commit: str, decision: Decision) -> Statement:
         data=data,
         policy=decision.policy_digest,
         decision=bundle.decision_digest(decision),
+        engine=by.digest if by else None,
+        engine_version=by.version if by else None,
     )
 
 
@@ -134,7 +137,8 @@ def _enter(
     allowed = decision.verdict == "allow"
     status = "pending_review" if allowed else "quarantined"
     subject = statement.subject()
-    tags = {f"{name}_digest": subject[name] for name in ("model", "data", "policy", "decision")}
+    named = ("model", "data", "policy", "decision", "engine")
+    tags = {f"{name}_digest": subject[name] for name in named if name in subject}
     tags |= {"commit": statement.commit, STATUS: status}
     number, run_id = registry.create(tags)
     while (

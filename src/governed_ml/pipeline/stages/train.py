@@ -16,6 +16,7 @@ from governed_ml.core.files import file_digest
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline import mitigation
+from governed_ml.pipeline.named_classes import named_class
 from governed_ml.pipeline.stage import record
 from governed_ml.pipeline.tracking import begin, finish, flat
 
@@ -111,9 +112,7 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
     for name in model.targets():
-        found = _known(name)
-        if name == model.targets()[0] and not isinstance(found, type):
-            raise Problem(f"conf/model: {name} is no class: name an estimator's class in _target_")
+        named_class(name)
     target = model.targets()[0]
     try:
         made: Any = instantiate(model.estimator, _convert_="all")
@@ -131,27 +130,6 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     if "random_state" in plain.get_params() and plain.get_params()["random_state"] is None:
         plain.set_params(random_state=seed)
     return made
-
-
-def _known(target: str) -> object:
-    """Return what a `_target_` names; refuse what is from elsewhere or cannot be called."""
-    import logging
-
-    from hydra.utils import get_object
-
-    logging.getLogger("hydra").setLevel(logging.CRITICAL)  # it logs what it raises, too
-    if not model_file.allowed(target):
-        raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
-    try:
-        found: Any = get_object(target)
-    except Exception as error:  # whatever an import raises
-        raise Problem(
-            f"conf/model: there is no {target}: correct the spelling of _target_"
-        ) from error
-    home = str(getattr(found, "__module__", None))
-    if not callable(found) or not model_file.allowed(home):
-        raise Problem(f"conf/model: {target} is no class of {', '.join(model_file.PACKAGES)}")
-    return found
 
 
 def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str) -> str:
