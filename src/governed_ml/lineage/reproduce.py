@@ -1,4 +1,4 @@
-"""Make a version again: its commit in a worktree, its data, its own code and engine; then compare."""
+"""Make a version again from its commit, with its own data, code and engine; then compare."""
 
 from __future__ import annotations
 
