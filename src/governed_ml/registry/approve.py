@@ -12,6 +12,7 @@ from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, require_legal
 from governed_ml.registry import approvals, bundle
 from governed_ml.registry.approvals import Approval
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.today import (
     judge_again,
@@ -98,6 +99,7 @@ def _ready(base: Path, registry: Registry, seen: Situation, number: int) -> Vers
     version, now = seen.life.version(number), seen.now
     require_legal("approved", number, version.state)
     require_reviewed(base, version, seen.life, now)
+    require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         decision = judge_again(checked, now)

@@ -1,44 +1,51 @@
-"""Whether a version that an earlier engine measured still counts: for as long as the policy says.
+"""Whether a version that another engine measured still counts: for as long as the policy says.
 
-A measure that is fixed gives other numbers, and a version that was judged before would never be
-promoted again. So its own engine measures it again, today's policy judges the result, and after
-`engine.accept_days` it has to be registered again with the engine of today.
-Going back to an earlier champion is no promotion, and has no such limit.
+A measure that is fixed gives other numbers, so a version that was judged before could never be
+promoted again. Therefore its own engine measures it again (`rejudge`), today's policy judges the
+result, and `engine.accept_days` after its registration it has to be registered again with the
+current engine. Rolling back to an earlier champion has no such limit.
 """
 
 from __future__ import annotations
 
 from datetime import date
 
+from governed_ml.core.engine import identity
 from governed_ml.core.problem import Problem
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.ledger.rules_in_force import Today
+
+BEFORE = "before 0.2"  # the measuring code was the project's own
 
 
-def refused(
-    measured_by: tuple[str, str], running: tuple[str, str], registered: date, day: date, days: int
-) -> str:
+def refused(measured_by: str | None, running: str, registered: date, day: date, days: int) -> str:
     """Return why a version's measurements do not count on a day, or nothing. Pure.
 
-    `measured_by` and `running` are an engine's name for people and the digest of its files;
-    `days`: how long after the registration the measurements of another engine count.
+    `measured_by` (None: no engine was named then) and `running` are digests of engines; `days`: how
+    long after the registration the measurements of another engine count.
     """
-    (name, digest), (_, today) = measured_by, running
-    if digest == today or (day - registered).days <= days:
+    age = (day - registered).days
+    if measured_by == running or (days > 0 and age <= days):
         return ""
-    allowed = f"the policy accepts another engine for {days} days" if days else (
-        "the policy accepts no other engine"
+    if days == 0:
+        return "the policy accepts no measurements of another engine (engine.accept_days)"
+    return (
+        f"the policy accepts them for {days} days (engine.accept_days), and it was registered "
+        f"{age} days ago"
     )
-    return f"registered with engine {name}; re-register with the current engine ({allowed})"
 
 
-def require_accepted(
-    number: int,
-    measured_by: tuple[str, str],
-    running: tuple[str, str],
-    registered: date,
-    day: date,
-    days: int,
-) -> None:
-    """Refuse a version whose measurements do not count any more."""
-    why = refused(measured_by, running, registered, day, days)
+def require_accepted(version: Version, now: Today) -> None:
+    """Refuse to approve or promote a version whose measurements do not count any more."""
+    subject, registered = version.subject, version.entries[0].event.moment.date()
+    why = refused(
+        subject.get("engine"), identity().digest, registered, now.day, now.policy.accept_days
+    )
     if why:
-        raise Problem(f"version {number} was {why}", 1)
+        digest = subject.get("engine", "")
+        name = subject.get("engine_version", BEFORE) + (f" ({digest[:19]})" if digest else "")
+        raise Problem(
+            f"version {version.number} was registered with engine {name}; re-register with the "
+            f"current engine: {why}",
+            1,
+        )

@@ -17,6 +17,7 @@ from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
 from governed_ml.registry import bundle
 from governed_ml.registry.bundle import Checked
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.promote import chosen, require_same_rival
 from governed_ml.registry.record import situation
 from governed_ml.registry.remeasure import environments
@@ -49,6 +50,7 @@ def rejudge(
     if version.state != "champion":
         require_legal("approved", version.number, version.state)
         require_reviewed(base, version, life, now)
+        require_accepted(version, now)
     own = version.subject["commit"]
     if commit is not None and own != commit:
         raise Problem(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ MADE = "made.json"
 SCRIPTS = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
 NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_LOCKED", "UV_FROZEN",
               "UV_NO_SYNC", "UV_NO_DEFAULT_GROUPS", "UV_WORKING_DIRECTORY")  # fmt: skip
+CAUSE = re.compile(r"(?:cause|Caused by): (.*)")
 Say = Callable[[str], None]
 
 
@@ -102,7 +104,7 @@ def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
     done = subprocess.run(
         [uv, *words, "--no-progress", "--python", sys.executable],
         cwd=tree,
-        env=kept | {"UV_PROJECT_ENVIRONMENT": str(target)},
+        env=kept | {"UV_PROJECT_ENVIRONMENT": str(target), "COLUMNS": "1000"},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -118,9 +120,10 @@ def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
 
 
 def _said(stderr: str) -> str:
-    """Return the innermost cause that uv gives, and what failed."""
-    lines = [line.strip(" ×│├╰─▶·") for line in stderr.splitlines() if line.strip(" ×│├╰─▶·")]
-    told = [line for line in lines if not line.startswith(("Using ", "Creating ", "Resolved "))]
-    told = [line.removeprefix("error: ").removeprefix("Caused by: ") for line in told]
-    said = ": ".join([told[0], told[-1]] if len(told) > 1 else told) or "uv gave no reason"
-    return first_line(ValueError(said), 300)
+    """Return uv's error and the innermost cause that it gives; git's own words where git failed."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    causes = [m[1] for line in lines if (m := CAUSE.match(line))]
+    fatal = [line for line in lines if line.startswith("fatal: ")]
+    said = errors[:1] + (fatal[:1] or causes[-1:]) or lines[-1:] or ["uv gave no reason"]
+    return first_line(ValueError(": ".join(said)), 300)
