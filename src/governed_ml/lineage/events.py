@@ -16,6 +16,7 @@ from openlineage.client import event_v2 as ol
 from openlineage.client import facet_v2 as facet
 from openlineage.client.serde import Serde
 
+from governed_ml.core.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of
 from governed_ml.lineage.columns import mapped, place, schema
 from governed_ml.lineage.git_origin import GitOrigin, escaped
@@ -87,6 +88,7 @@ class Teller:
         facets["parent"] = facet.parent_run.ParentRunFacet(
             run=facet.parent_run.Run(self.run_id), job=above
         )
+        facets |= _engine(step)
         if step.parameters:
             facets["executionParameters"] = _parameters(step.parameters)
         if state != START:
@@ -101,7 +103,7 @@ class Teller:
         facets: Facets = {"jobType": facet.job_type_job.JobTypeJobFacet("BATCH", "DVC", kind)}
         commit, there = self.origin.commit, self.origin.repository
         if commit and (name in self.origin.code or name == LINE):
-            path = "dvc.yaml"
+            path = "dvc.yaml"  # names the stage's command; `uv.lock` beside it pins the engine
             url = f"{there}/blob/{commit}/{path}" if there else f"urn:git:{commit}:{path}"
             facets["sourceCodeLocation"] = (
                 facet.source_code_location_job.SourceCodeLocationJobFacet(
@@ -125,6 +127,7 @@ class Teller:
         if step.evidence is not None:
             subject = step.evidence.subject
             tags |= {"code": subject.code, "config": subject.config, "model": subject.model or ""}
+            tags |= {"engine": subject.engine.digest if subject.engine else ""}
             tags |= {f"tool.{name}": version for name, version in step.evidence.tools.items()}
         return tags | {"evidence": step.missing and f"none: {step.missing}"}
 
@@ -203,6 +206,15 @@ def _tags(tags: dict[str, str]) -> Facets:
         if value
     ]
     return {"tags": facet.tags_run.TagsRunFacet(fields)}
+
+
+def _engine(step: Step) -> Facets:
+    """Return what ran the stage: this engine, in the version that its evidence names."""
+    by = step.evidence.subject.engine if step.evidence else None
+    if by is None:
+        return {}
+    made = facet.processing_engine_run.ProcessingEngineRunFacet(by.version, name=DISTRIBUTION)
+    return {"processing_engine": made}
 
 
 def _error(step: Step) -> Facets:

@@ -20,6 +20,7 @@ from governed_ml.registry.current_rules import (
     sort_approvals,
     why_denied,
 )
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.versions import Registry
 
@@ -98,6 +99,7 @@ def _ready(base: Path, registry: Registry, seen: Situation, number: int) -> Vers
     version, now = seen.life.version(number), seen.now
     require_legal("approved", number, version.state)
     require_reviewed(base, version, seen.life, now)
+    require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         decision = judge_again(checked, now)

@@ -26,6 +26,7 @@ from governed_ml.registry.current_rules import (
     summary,
     why_denied,
 )
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import record, settle, situation
 from governed_ml.registry.versions import RELEASES, Registry
 
@@ -62,6 +63,7 @@ def promote(
     if why and not _unreadable(registry, life, now):  # who cannot be read cannot be watched either
         raise Problem(why, 1)
     require_reviewed(base, version, life, now)
+    require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         unread = require_same_rival(registry, checked, life, now)

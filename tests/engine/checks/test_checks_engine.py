@@ -11,9 +11,9 @@ import pytest
 
 from governed_ml.checks import engine as check_engine
 from governed_ml.checks import lock_sources, stand_ins
+from governed_ml.checks.finding import CheckFinding as Finding
 from governed_ml.core import engine
 from governed_ml.core.engine import Identity
-from governed_ml.core.evidence import Finding
 from governed_ml.core.installation import trusted
 from governed_ml.core.problem import Problem
 
