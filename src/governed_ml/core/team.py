@@ -2,21 +2,24 @@
 
 `[tool.governed-ml] package` in `pyproject.toml` names it; it lies in `src/<package>/`. Modules are
 never found through `sys.path`, so no file of the project can stand in for one of a library.
+
+A pipeline runs them in child processes only (`pipeline/isolated/`), from source held in memory:
+`package` reads it, `install` makes it importable there. `load` is for the project's own tests.
 """
 
 from __future__ import annotations
 
+import linecache
 import sys
 import tomllib
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec, spec_from_file_location, spec_from_loader
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from governed_ml.core.problem import Problem, cause, first_line
 
@@ -78,51 +81,40 @@ def load(module: str, base: Path = Path()) -> ModuleType:
         ) from error
 
 
-def sources_of_package(base: Path = Path()) -> dict[str, bytes]:
-    """Return the source of the team's package: path in the package → bytes, sorted."""
+class Package(NamedTuple):
+    """The source of the team's package, held in memory: path in the package → bytes, sorted."""
+
+    name: str
+    files: dict[str, bytes]
+
+
+def package(base: Path = Path()) -> Package:
+    """Read the source of the team's package; files that are not Python are no part of it."""
     home = folder(base)
     found = sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix())
-    return {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
+    files = {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
+    if "__init__.py" not in files:
+        raise Problem(f"src/{home.name}/__init__.py is missing: restore it")
+    _require_free(home.name)
+    return Package(home.name, files)
 
 
-@contextmanager
-def released(package: str, files: dict[str, bytes]) -> Generator[None]:
-    """Have the modules of a package come from a release, and from nowhere else, for a while.
+def install(held: Package) -> None:
+    """Have the modules of a package come from memory in this process, and from nowhere else.
 
-    What is loaded meanwhile keeps its classes afterwards; the working tree's modules come back.
+    For a process of its own only: it runs no other version of the package afterwards.
     """
-    if not package:
-        yield
-        return
-    before = _taken_out(package)
-    finder = _Released(package, files)
-    sys.meta_path.insert(0, finder)
-    try:
-        for module in finder.names():
-            import_module(module)
-        yield
-    finally:
-        sys.meta_path.remove(finder)
-        _taken_out(package)
-        sys.modules.update(before)
+    _require_free(held.name)
+    sys.meta_path.insert(0, _Held(held))
+    for name_ in [key for key in sys.modules if key.partition(".")[0] == held.name]:
+        del sys.modules[name_]
 
 
-def _taken_out(package: str) -> dict[str, ModuleType]:
-    names = [key for key in sys.modules if key.partition(".")[0] == package]
-    return {key: sys.modules.pop(key) for key in names}
-
-
-class _Released(MetaPathFinder, Loader):
+class _Held(MetaPathFinder, Loader):
     """Find and run the modules of one package from sources in memory."""
 
-    def __init__(self, package: str, files: dict[str, bytes]) -> None:
-        self.package, self.files = package, files
-
-    def names(self) -> list[str]:
-        """Return the names of all modules, the package first."""
-        found = [name.removesuffix(".py").removesuffix("/__init__") for name in self.files]
-        dotted = ["" if name == "__init__" else "." + name.replace("/", ".") for name in found]
-        return sorted(f"{self.package}{name}" for name in dotted)
+    def __init__(self, held: Package) -> None:
+        self.package, self.files = held
 
     def _file(self, fullname: str) -> str | None:
         inner = "/".join(fullname.split(".")[1:])
@@ -137,16 +129,29 @@ class _Released(MetaPathFinder, Loader):
             return None
         name = self._file(fullname)
         if name is None:
-            raise ModuleNotFoundError(f"the release holds no module {fullname}", name=fullname)
-        return spec_from_loader(fullname, self, is_package=name.endswith("__init__.py"))
+            raise ModuleNotFoundError(f"src/{self.package} has no module {fullname}", name=fullname)
+        is_package = name.endswith("__init__.py")
+        return spec_from_loader(fullname, self, is_package=is_package, origin=self._shown(name))
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Let Python make the module."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's source."""
+        """Run the module's source; a traceback names the file as the project has it."""
         name = self._file(module.__name__) or ""
-        exec(compile(self.files[name], f"<release>/{name}", "exec"), vars(module))  # noqa: S102
+        shown, source = self._shown(name), self.files[name]
+        module.__file__ = shown
+        lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+        linecache.cache[shown] = (len(source), None, lines, shown)
+        exec(compile(source, shown, "exec"), vars(module))  # noqa: S102
+
+    def _shown(self, name: str) -> str:
+        return f"src/{self.package}/{name}"
+
+
+def _require_free(package: str) -> None:
+    if package in sys.stdlib_module_names or package == "governed_ml" or _installed(package):
+        raise Problem(f"the package {package} has the name of an installed library: rename it")
 
 
 def _register(package: str, here: Path) -> None:
@@ -154,8 +159,7 @@ def _register(package: str, here: Path) -> None:
     known = sys.modules.get(package)
     if known is not None and list(getattr(known, "__path__", [])) == [str(here)]:
         return
-    if package in sys.stdlib_module_names or package == "governed_ml" or _installed(package):
-        raise Problem(f"the package {package} has the name of an installed library: rename it")
+    _require_free(package)
     for name_ in [key for key in sys.modules if key.partition(".")[0] == package]:
         del sys.modules[name_]
     init = here / "__init__.py"

@@ -19,6 +19,7 @@ from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.lifecycle import Version
+from governed_ml.pipeline import mlflow_model
 from governed_ml.policy.decision import Decision
 from governed_ml.registry import signing
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
@@ -60,20 +61,7 @@ def decision_digest(decision: Decision) -> str:
 
 def build(scratch: Path, folder: Path) -> None:
     """Lay the model and its records, as measured in `scratch`, into a new folder."""
-    import logging
-
-    from mlflow.sklearn import save_model
-
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
-    source = scratch / model_file.PATH
-    save_model(
-        model_file.load(source),
-        str(folder),
-        serialization_format="skops",
-        skops_trusted_types=model_file.types(source),
-        pip_requirements=["scikit-learn", "skops", "pandas"],
-    )
-    shutil.copyfile(source, folder / "model.skops")  # these bytes, not others of equal content
+    mlflow_model.write(scratch / model_file.PATH, folder)
     for name in SEALED:
         target = folder / RECORDS / name
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from governed_ml.core import team
 from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal
+from governed_ml.pipeline.isolated import source_process
+from governed_ml.pipeline.isolated.process import Process, sent
 
 if TYPE_CHECKING:
     import duckdb
@@ -149,11 +152,35 @@ def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch:
     return Found("found", list(frame.columns), f"synthetic:{source.rows}?seed={seed}")
 
 
+def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
+    """A function of the team's `sources.py`, called in a process of its own."""
+    package, function = team.package(), source.function or ""
+    where = f"src/{package.name}/{team.SOURCES}.py"
+    job = {
+        "whose": where,
+        "package": sent(package),
+        "function": function,
+        "options": source.options,
+    }
+    process = Process(source_process, where, job)
+    try:
+        _, parts = process.answer()
+    finally:
+        process.close()
+    if not parts or not parts[0].startswith(b"PAR1"):
+        raise Problem(f"{where}: {function} gave no table")
+    path = scratch / "table.parquet"
+    path.write_bytes(parts[0])
+    names = _parquet_names(path, f"{where}: {function}")
+    return Found(f"read_parquet({literal(str(path))})", names, f"team:{function}")
+
+
 SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Found]] = {
     "file": file,
     "sql": sql,
     "openml": openml,
     "synthetic": synthetic,
+    "team": of_team,
 }
 
 
