@@ -23,6 +23,10 @@ FOREIGN = (
     *("COLUMNS", "LINES"),  # a table in a log has room, whatever terminal the tests run in
     "PYTHONDONTWRITEBYTECODE",  # without bytecode an import takes twice as long
 )
+STAGES = (
+    *("compose", "ingest", "validate", "split", "train", "evaluate", "drift", "fairness"),
+    *("explain", "document", "decide"),
+)
 QUIET = {"DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -147,6 +151,14 @@ class BakedProject:
         said = f"{arguments} exited {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
         assert code is None or done.returncode == code, said
         return done
+
+    def stages(self, *names: str) -> None:
+        """Run stages of the pipeline in this process, in order; all of them without a name.
+
+        As `dvc repro --force` would, for tests in which DVC has no part: it takes a third.
+        """
+        for name in names or STAGES:
+            self.call("stage", name)
 
     def _variables(self, variables: dict[str, str]) -> dict[str, str]:
         """The variables of a process in the project's environment."""
