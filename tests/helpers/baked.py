@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,6 +160,10 @@ class BakedProject:
         """
         for name in names or STAGES:
             self.call("stage", name)
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Work in the project with the engine's functions, as a process of its own would."""
+        return in_process.inside(self.path, self.package, self._variables({}))
 
     def _variables(self, variables: dict[str, str]) -> dict[str, str]:
         """The variables of a process in the project's environment."""

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
 
@@ -25,13 +27,14 @@ def governance(
     from governed_ml.__main__ import main
 
     out, err = io.StringIO(), io.StringIO()
-    with fresh(package), ExitStack() as stack:
-        stack.enter_context(chdir(folder))
-        stack.enter_context(mock.patch.dict(os.environ, environment, clear=True))
-        stack.enter_context(mock.patch.object(sys, "argv", ["governance", *arguments]))
-        stack.enter_context(mock.patch.object(os, "_exit", sys.exit))  # how a stage ends
-        stack.enter_context(redirect_stdout(out))
-        stack.enter_context(redirect_stderr(err))
+    with (
+        inside(folder, package, environment),
+        mock.patch.object(sys, "argv", ["governance", *arguments]),
+        mock.patch.object(os, "_exit", sys.exit),  # how a stage ends
+        as_installed(),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
         try:
             main()
             code: object = 0
@@ -43,12 +46,16 @@ def governance(
 
 
 @contextmanager
-def fresh(package: str) -> Generator[None]:
-    """Forget what an earlier command of this process knew, and leave nothing to the next one."""
+def inside(folder: Path, package: str, environment: Mapping[str, str]) -> Generator[None]:
+    """Work in a project as a new process would, and leave nothing of it behind."""
     forget(package)
     disabled = logging.root.manager.disable
     try:
-        with warnings.catch_warnings():
+        with (
+            chdir(folder),
+            mock.patch.dict(os.environ, environment, clear=True),
+            warnings.catch_warnings(),
+        ):
             yield
     finally:
         logging.disable(disabled)
@@ -57,6 +64,23 @@ def fresh(package: str) -> Generator[None]:
             while mlflow.active_run():
                 mlflow.end_run()
             mlflow.set_tracking_uri(None)
+
+
+@contextmanager
+def as_installed() -> Generator[None]:
+    """Leave out the look at how Python was started: here it was started by pytest.
+
+    That every command looks is tested in processes of their own.
+    """
+    if find_spec("governed_ml.core.installation") is None:
+        yield
+        return
+    trusted = import_module("governed_ml.core.installation.trusted")
+    with (
+        mock.patch.object(trusted, "require"),
+        mock.patch.object(trusted, "note_folder"),
+    ):
+        yield
 
 
 def forget(package: str) -> None:

@@ -16,13 +16,13 @@ import registry
 import yaml
 from baked import BakedProject
 
-from governed_ml.doctor import looks
+from governed_ml.doctor import safeguards
 from governed_ml.ledger import storage
 from governed_ml.monitoring import monitor as monitor_module
-from governed_ml.registry import approve, today
+from governed_ml.registry import current_rules
 
 ROWS = 900
-CLOCKS = (storage, approve, today, looks, monitor_module)  # the modules that ask what time it is
+CLOCKS = (storage, current_rules, safeguards, monitor_module)  # modules that ask what time it is
 
 
 def limit(

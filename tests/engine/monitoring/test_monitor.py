@@ -547,9 +547,10 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
     times = pd.date_range("2026-06-01 20:00", periods=3, freq="h", tz="America/New_York")
     saved(pd.DataFrame({"at": times}))
     code = (
-        "from governed_ml.monitoring import reading\n"
-        "from governed_ml.core import config; feed = config.Feed(kind='file', path='batch.parquet')\n"
-        "print(*reading.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
+        "from governed_ml.monitoring import feeds\n"
+        "from governed_ml.core import config\n"
+        "feed = config.Feed(kind='file', path='batch.parquet')\n"
+        "print(*feeds.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
     )
     variables = os.environ | {"TZ": "Asia/Tokyo", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -701,8 +702,8 @@ def test_a_query_is_a_batch_as_a_file_is(watch: Watch, monkeypatch: pytest.Monke
     file = config.Feed(kind="file", path=str(saved(rows)))
     # When both are read as the columns that training had
     types = {one.name: one.type for one in watch.origin.evidence["ingest"].body.columns}
-    one, other = (reading.read(feed, types, []) for feed in (query, file))
+    one, other = (feeds.read(feed, types, []) for feed in (query, file))
     # Then they are the same rows; what is lost and what is new is seen
-    assert (reading.name_of(query), len(one.frame)) == ("query", 900)
+    assert (feeds.name_of(query), len(one.frame)) == ("query", 900)
     assert (one.lost, one.strange, one.unfit) == (("income",), ("shoe_size",), {})
     assert window._digest(one.frame) == window._digest(other.frame)

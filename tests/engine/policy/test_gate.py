@@ -10,6 +10,7 @@ from itertools import permutations
 from pathlib import Path
 
 import numpy as np
+import other_engine
 import pytest
 from baked import BakedProject
 from judging import (
@@ -24,7 +25,6 @@ from judging import (
     replace,
 )
 
-from governed_ml.core import stage_code
 from governed_ml.core.problem import Problem
 from governed_ml.measures import drift, fairness
 
@@ -122,12 +122,7 @@ def test_trap_04_another_engine_makes_evidence_stale(
     judged: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a finished line, when the engine that judges has another helper of one measurement
-    other = tmp_path / "governed_ml"
-    shutil.copytree(stage_code.ENGINE, other, ignore=shutil.ignore_patterns("__pycache__"))
-    with (other / "measures" / "fairness.py").open("a", encoding="utf-8") as file:
-        file.write("# changed\n")
-    monkeypatch.setattr(stage_code, "ENGINE", other)
-    monkeypatch.setattr(stage_code, "STAGES", other / "pipeline" / "stages")
+    other_engine.edit("measures/fairness.py", tmp_path, monkeypatch)
     # Then the evidence that it made is stale, and no other
     weak = denied(judged)
     assert "evidence of fairness is stale: its code has changed" in reasons(weak)
