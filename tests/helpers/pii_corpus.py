@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from hashlib import md5, sha1, sha256
 from importlib import import_module
 
-from governed_ml.checks.identifiers.identifiers import find
+from governed_ml.checks.identifiers.detection import find
 from governed_ml.checks.identifiers.national_ids import IDS
 
 SEED, EACH = 20260101, 300
