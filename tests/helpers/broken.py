@@ -182,7 +182,11 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
             "            yield from _image(action)\n",
             "            continue\n",
         ),
-        ("checks.workflows", '(job.get("container"), *', "(*"),
+        (
+            "checks.workflows",
+            '(job.get("container"), *(job.get("services") or {}).values())',
+            '(*(job.get("services") or {}).values(),)',
+        ),
         ("checks.workflows", ', *(job.get("services") or {}).values())', ",)"),
         (
             "checks.workflows",
@@ -357,7 +361,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     "replayed-approval": [
         (
             "registry.approvals",
-            "if getattr(approval, name) != bound[name]:",
+            "if getattr(approval, name) != bound.get(name):",
             "if name not in bound:",
         ),
     ],
@@ -513,7 +517,11 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     "other-packages": [
         ("checks.lineage.agreement", ", *environment.check(base, state.evidence)]", "]"),
         ("checks.lineage.environment", "    yield from _asked(base, text)\n", ""),
-        ("checks.lineage.environment", "*_recorded(text, evidence), ", ""),
+        (
+            "checks.lineage.environment",
+            "(*_recorded(text, evidence), *_remembered(base, text, evidence))",
+            "(*_remembered(base, text, evidence),)",
+        ),
         ("checks.lineage.environment", ", *_remembered(base, text, evidence))", ",)"),
         (
             "checks.lineage.environment",
@@ -562,40 +570,40 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ),
     ],
     "shadow-module": [
-        ("checks/stand_ins.py", "            if name in CUSTOM:\n", "            if not name:\n"),
-        ("checks/stand_ins.py", "elif name in libraries or", "elif not name and"),
+        ("checks.stand_ins", "            if name in CUSTOM:\n", "            if not name:\n"),
+        ("checks.stand_ins", "elif name in libraries or", "elif not name and"),
     ],
     "python-path": [
-        ("core/installation/surroundings.py", "if environment.get(name):", "if not name:"),
+        ("core.installation.surroundings", "if environment.get(name):", "if not name:"),
     ],
     "site-hook": [
-        ("core/installation/surroundings.py", "if path.name in names:", "if not names:"),
+        ("core.installation.surroundings", "if path.name in names:", "if not names:"),
     ],
     "pth-file": [
-        ("core/installation/surroundings.py", "and not _recorded(path)", "and not path"),
+        ("core.installation.surroundings", "and not _recorded(path)", "and not path"),
     ],
     "patched-engine": [
-        ("core/installation/records.py", "if not unchanged:", "if not path:"),
+        ("core.installation.records", "if not unchanged:", "if not path:"),
     ],
     "added-module": [
         (
-            "core/installation/records.py",
+            "core.installation.records",
             "        if path not in known:\n            yield",
             "        if not path:\n            yield",
         ),
     ],
     "forged-lock-entry": [
         (
-            "checks/lock_sources.py",
+            "checks.lock_sources",
             "if registry and address and host not in",
             "if host is None and host in",
         ),
     ],
     "moved-pin": [
-        ("checks/lock_sources.py", 'if "git" in one and not COMMIT', "if not one and not COMMIT"),
-        ("checks/lock_sources.py", "        if uv.get(key):\n", "        if not key:\n"),
-        ("checks/engine.py", "    if (base / SETTINGS).is_file():\n", "    if not base:\n"),
-        ("checks/engine.py", "    if folder or not pinned:\n", "    if not who:\n"),
+        ("checks.lock_sources", 'if "git" in one and not COMMIT', "if not one and not COMMIT"),
+        ("checks.lock_sources", "        if uv.get(key):\n", "        if not key:\n"),
+        ("checks.engine", "    if (base / SETTINGS).is_file():\n", "    if not base:\n"),
+        ("checks.engine", "    if folder or not pinned:\n", "    if not who:\n"),
     ],
     "unpushed-data": [
         ("checks.pushed", "for one in status.new}", "for one in ()}"),

@@ -10,10 +10,10 @@ import sys
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from unittest import mock
+
+from governed_ml.core.installation import trusted
 
 
 def governance(
@@ -72,14 +72,7 @@ def as_installed() -> Generator[None]:
 
     That every command looks is tested in processes of their own.
     """
-    if find_spec("governed_ml.core.installation") is None:
-        yield
-        return
-    trusted = import_module("governed_ml.core.installation.trusted")
-    with (
-        mock.patch.object(trusted, "require"),
-        mock.patch.object(trusted, "note_folder"),
-    ):
+    with mock.patch.object(trusted, "require"), mock.patch.object(trusted, "note_folder"):
         yield
 
 
