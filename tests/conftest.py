@@ -20,6 +20,7 @@ import registry
 from baked import Bake, once, shared_folder
 from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
+from judging import judged  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from github_stand_in import GitHubStandIn

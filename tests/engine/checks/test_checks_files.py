@@ -1,13 +1,9 @@
-"""`governance check notebooks`, `workflows` and `governed-files`."""
+"""`governance check notebooks`, `workflows`, `hygiene` and `secrets`."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-import sys
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +11,11 @@ import baked
 import pytest
 import workflow_rules
 import yaml
-from checking import check, copy, put, unable
-from test_template import change, evolving, template  # noqa: F401 - a fixture
+from checking import check, copy, put
+
+from governed_ml.checks import workflows
 
 pytestmark = pytest.mark.slow  # all together
-
-POLICY = "src/governed_model/governance/policy.py"
-DECLARED = "governance/differences.yaml"
 
 
 @pytest.fixture
@@ -192,7 +186,7 @@ def test_the_templates_own_workflows_keep_to_the_projects_check(path: Path) -> N
     base = path.parents[path.parts[::-1].index(".github")]
     names = [path.relative_to(base).as_posix()]
     # Then it finds nothing
-    assert import_module("governed_ml.checks.workflows").check(base, names) == []
+    assert workflows.check(base, names) == []
 
 
 # Secrets
@@ -207,7 +201,7 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
     put(own, "docs/wide.md", f"key: {key}\n".encode("utf-16"))
     put(own, "docs/latin.yaml", f"# caf\xe9\nkey: {key}\n".encode("latin-1"))
     # When they are checked with the other checks of the same hook
-    done = own.governance("check", "hygiene,secrets,pii", code=1)
+    done = own.call("check", "hygiene,secrets,pii", code=1)
     # Then each is named, and not the key, and that a text is not UTF-8 keeps nobody from looking
     for name in (*names, "docs/wide.md", "docs/latin.yaml"):
         assert re.search(rf"{re.escape(name)}: line \d looks like a secret \(AWS", done.stderr), (
@@ -221,186 +215,3 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
         own, "other.lock", "".join(f'hash = "sha256:{n:064x}"\n' for n in range(2**200, 2**200 + 9))
     )
     assert check(own, "secrets", "other.lock") == {}
-
-
-# Governed files
-
-EDITS: dict[str, tuple[str, Callable[[baked.BakedProject], object]]] = {
-    "changed": (
-        f"{POLICY}: was changed",
-        lambda one: put(one, POLICY, one.read(POLICY) + "\nALLOW = True\n"),
-    ),
-    "not staged": (
-        f"{POLICY}: was changed",
-        lambda one: one.write(POLICY, one.read(POLICY) + "\nALLOW = True\n"),
-    ),
-    "staged, and then hidden": (
-        f"{POLICY}: was changed",
-        lambda one: (put(one, POLICY, "ALLOW = True\n"), one.write(POLICY, was(one, POLICY))),
-    ),
-    "committed": (
-        f"{POLICY}: was changed",
-        lambda one: (put(one, POLICY, "ALLOW = True\n"), baked.commit_all(one.path, "Better")),
-    ),
-    "missing": (
-        "governance/schemas/decision.json: is missing",
-        lambda one: (one.path / "governance/schemas/decision.json").unlink(),
-    ),
-    "beside": (
-        "src/governed_model/typing.py: is not the template's",
-        lambda one: put(one, "src/governed_model/typing.py", "ALLOW = True\n"),
-    ),
-    "a workflow beside": (
-        ".github/workflows/other.yml: is not the template's",
-        lambda one: put(one, ".github/workflows/other.yml", "jobs: {decision: {}}\n"),
-    ),
-    "a link": (
-        f"{POLICY}: was changed",
-        lambda one: (
-            (one.path / POLICY).rename(one.path / "conf" / "policy.py"),
-            (one.path / POLICY).symlink_to("../../../conf/policy.py"),
-        ),
-    ),
-    "the console script": (
-        "pyproject.toml: [project.scripts] is not as the template has it",
-        lambda one: one.write(
-            "pyproject.toml",
-            one.read("pyproject.toml").replace("governed_model.cli:main", "e:main"),
-        ),
-    ),
-}
-
-
-def was(project: baked.BakedProject, name: str) -> str:
-    """A file as it was generated."""
-    return baked.git(project.path, "show", f"HEAD:{name}") + "\n"
-
-
-@pytest.mark.parametrize("name", EDITS)
-def test_trap_40_an_edited_gate_is_found_offline_before_it_is_committed(
-    own: baked.BakedProject, name: str
-) -> None:
-    # Given a project whose template nobody can reach, with an edited gate, and the team's own work
-    said, edit = EDITS[name]
-    put(own, "src/governed_model/pipeline/ours.py", '"""Ours."""\n')
-    put(own, "conf/model/ours.yaml", "name: ours\n")
-    edit(own)
-    # When another file is about to be committed
-    done = own.governance("check", "governed-files", "README.md", code=1)
-    # Then one line names the file, what is wrong and how to mend it
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith(said)
-    assert any(one in lines[0] for one in ("`git checkout", "`git rm --cached", "`git diff"))
-
-
-def test_trap_40_the_command_of_the_message_brings_the_gate_back(own: baked.BakedProject) -> None:
-    # Given an edited gate that was committed, on top of other work
-    put(own, POLICY, "ALLOW = True\n")
-    baked.commit_all(own.path, "Better")
-    said = check(own, "governed-files")[POLICY]
-    # When the command of the message is run, then the check is content
-    words = said.partition("`git ")[2].partition("`")[0].split()
-    assert words[0] == "checkout"
-    baked.git(own.path, *words)
-    assert check(own, "governed-files") == {}
-
-
-def declare(project: baked.BakedProject, **values: Any) -> None:
-    """Declare that the policy module differs."""
-    digest = hashlib.sha256((project.path / POLICY).read_bytes()).hexdigest()
-    one = {"file": POLICY, "sha256": digest, "reason": "a rule of ours", "approved_by": "risk"}
-    one |= {"expires": "2099-12-31"} | values
-    project.write(DECLARED, yaml.safe_dump({"differences": [one]}))
-
-
-def test_trap_30_a_declared_difference_is_told_and_ends(own: baked.BakedProject) -> None:
-    # Given an edited gate that somebody answers for until a day
-    put(own, POLICY, "ALLOW = True\n")
-    declare(own)
-    # When it is checked, then it is no finding, and it is told with who answers and until when
-    done = own.governance("check", "governed-files", code=0)
-    assert f"{POLICY}: differs from the template as declared: a rule of ours" in done.stderr
-    assert "(risk, until 2099-12-31)" in done.stderr
-    # And it ends on its day
-    declare(own, expires="2025-12-31")
-    assert "as declared until 2025-12-31" in check(own, "governed-files")[POLICY]
-    # And it is of this content alone
-    declare(own)
-    put(own, POLICY, "ALLOW = 'everything'\n")
-    assert "otherwise than declared" in check(own, "governed-files")[POLICY]
-    # And one without a reason, an owner or an end is none
-    declare(own, reason=" ")
-    assert f"{DECLARED}: differences[0].reason" in unable(own, "governed-files")
-
-
-def test_a_key_of_pyproject_can_be_declared(own: baked.BakedProject) -> None:
-    # Given a library that the team needs, which changes what judges
-    text = own.read("pyproject.toml").replace('"typer>=', '"polars>=1",\n  "typer>=')
-    own.write("pyproject.toml", text)
-    said = check(own, "governed-files")["pyproject.toml"]
-    # When it is declared with the digest that the message names, then it is no finding
-    digest = said.partition("sha256: ")[2][:64]
-    declare(own, file="pyproject.toml [project.dependencies]", sha256=digest)
-    assert "a rule of ours" in own.governance("check", "governed-files", code=0).stderr
-
-
-def test_trap_40_a_shallow_clone_cannot_tell(own: baked.BakedProject, tmp_path: Path) -> None:
-    # Given an edited gate in a clone without history
-    put(own, POLICY, "ALLOW = True\n")
-    baked.commit_all(own.path, "Better")
-    baked.git(tmp_path, "clone", "--quiet", "--depth", "1", own.path.as_uri(), "shallow")
-    shallow = baked.BakedProject(tmp_path / "shallow", own.environment)
-    # When it is checked, then the check says that it cannot, and how it could
-    said = unable(shallow, "governed-files")
-    assert "this clone is shallow" in said
-    assert "`git fetch --unshallow`" in said
-    # And with the history it finds the edit
-    baked.git(shallow.path, "fetch", "--quiet", "--unshallow")
-    assert check(shallow, "governed-files").keys() == {POLICY}
-
-
-def test_trap_40_another_template_is_asked_itself(own: baked.BakedProject) -> None:
-    # Given an edited gate, and a `.cruft.json` that is to name another commit of nowhere
-    put(own, POLICY, "ALLOW = True\n")
-    state = json.loads(own.read(".cruft.json")) | {"template": "file:///nowhere/at/all"}
-    put(own, ".cruft.json", json.dumps(state))
-    # When it is checked, then what cannot be asked says no
-    said = unable(own, "governed-files")
-    assert ".cruft.json changes, and the template is not at hand" in said
-    # And without the file nobody knows which template judges
-    (own.path / ".cruft.json").unlink()
-    command = ["python", "-m", "governed_model.cli", "check", "governed-files"]
-    assert ".cruft.json: is missing: nobody knows" in own.run(command, code=1).stderr
-
-
-@pytest.mark.slow
-def test_an_update_of_the_template_goes_through_and_an_edit_in_it_does_not(
-    evolving: Path,  # noqa: F811 - the fixture
-    tmp_path: Path,
-) -> None:
-    # Given a project with a declared difference, and a template that changed a workflow
-    own = baked.bake(evolving, tmp_path / "out")
-    put(own, POLICY, own.read(POLICY) + "\nOURS = True\n")
-    declare(own)
-    baked.commit_all(own.path, "Ours")
-    change(evolving, ".github/workflows/ci.yml", "timeout-minutes: 30", "timeout-minutes: 35")
-    # When the project is updated, then the declared difference is told, and nothing is found
-    done = template(own, "update", code=0)
-    assert f"{POLICY}: differs from the template as declared" in done.stderr
-    assert "differs from the template as declared" in template(own, "verify", code=0).stderr
-    baked.git(own.path, "add", "--all")
-    command = [sys.executable, "-m", "governed_model.cli", "check", "governed-files"]
-    source = str(own.path / "src")
-    baked.run_plain(command, own.path, 0, PYTHONPATH=source)
-    # And an edit that hides in the update is found before it is committed
-    put(own, "src/governed_model/files.py", own.read("src/governed_model/files.py") + "\nA = 1\n")
-    done = baked.run_plain(command, own.path, 1, PYTHONPATH=source)
-    assert "src/governed_model/files.py: was changed; restore it with git" in done.stderr
-    # And what was committed with the update is what counts from then on
-    baked.git(own.path, "checkout", "--quiet", "HEAD", "--", "src/governed_model/files.py")
-    baked.commit_all(own.path, "Update")
-    baked.run_plain(command, own.path, 0, PYTHONPATH=source)
-    put(own, ".github/workflows/ci.yml", was(own, ".github/workflows/ci.yml").replace("35", "30"))
-    done = baked.run_plain(command, own.path, 1, PYTHONPATH=source)
-    assert ".github/workflows/ci.yml: was changed" in done.stderr

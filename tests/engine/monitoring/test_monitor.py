@@ -547,9 +547,10 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
     times = pd.date_range("2026-06-01 20:00", periods=3, freq="h", tz="America/New_York")
     saved(pd.DataFrame({"at": times}))
     code = (
-        "from governed_ml.monitoring import reading\n"
-        "from governed_ml.core import config; feed = config.Feed(kind='file', path='batch.parquet')\n"
-        "print(*reading.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
+        "from governed_ml.monitoring import feeds\n"
+        "from governed_ml.core import config\n"
+        "feed = config.Feed(kind='file', path='batch.parquet')\n"
+        "print(*feeds.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
     )
     variables = os.environ | {"TZ": "Asia/Tokyo", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -691,24 +692,18 @@ def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None
     assert watch.look(file.parent).rows == 800
 
 
-def test_a_query_is_a_batch_as_a_file_is(watch: Watch, default_line: BakedProject) -> None:
+def test_a_query_is_a_batch_as_a_file_is(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a database of applications with a new column, and the same as a file
-    rows = watch.rows().assign(shoe_size=42)
+    rows = watch.rows().assign(shoe_size=42).drop(columns="income")
     with sqlite3.connect("own.db") as db:
-        rows.drop(columns="income").to_sql("applications", db, index=False)
-    path = saved(rows.drop(columns="income"))
-    # When both are read, in the project's environment, as the columns that training had
+        rows.to_sql("applications", db, index=False)
+    monkeypatch.setenv("OWN", "sqlite:///own.db")
+    query = config.Feed(kind="sql", url="env:OWN", query="SELECT * FROM applications")
+    file = config.Feed(kind="file", path=str(saved(rows)))
+    # When both are read as the columns that training had
     types = {one.name: one.type for one in watch.origin.evidence["ingest"].body.columns}
-    feed = {"kind": "sql", "url": "env:OWN", "query": "SELECT * FROM applications"}
-    code = (
-        f"from {default_line.package}.monitoring.reading import read, name_of\n"
-        f"from {default_line.package}.monitoring.window import Feed, _digest\n"
-        f"feeds = Feed(**{feed}), Feed(kind='file', path={str(path.resolve())!r})\n"
-        f"one, other = (read(feed, {types}, []) for feed in feeds)\n"
-        "print(name_of(feeds[0]), len(one.frame), one.lost, one.strange, one.unfit)\n"
-        "print(_digest(one.frame) == _digest(other.frame))"
-    )
-    where = f"sqlite:///{Path('own.db').resolve().as_posix()}"
-    said = default_line.run(["python", "-c", code], OWN=where).stdout
+    one, other = (feeds.read(feed, types, []) for feed in (query, file))
     # Then they are the same rows; what is lost and what is new is seen
-    assert said.splitlines() == ["query 900 ('income',) ('shoe_size',) {}", "True"]
+    assert (feeds.name_of(query), len(one.frame)) == ("query", 900)
+    assert (one.lost, one.strange, one.unfit) == (("income",), ("shoe_size",), {})
+    assert window._digest(one.frame) == window._digest(other.frame)

@@ -285,7 +285,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(dispatching, "situation", lambda *_: SimpleNamespace(now=now))
     monkeypatch.setattr(dispatching, "record", ledger.record)
     entries = SimpleNamespace(read=lambda _: [SimpleNamespace(event=e) for e in ledger.events])
-    monkeypatch.setattr(dispatching, "ledger", entries)
+    monkeypatch.setattr(dispatching, "storage", entries)
     ready = create_autospec(preflight.preflight, return_value=SimpleNamespace(checks=[]))
     monkeypatch.setattr(dispatching, "preflight", ready)
     monkeypatch.setattr(dispatching, "current_run", lambda: RUN)

@@ -18,6 +18,7 @@ from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
 
 LOCK, PYTHON = "uv.lock", ".python-version"
+GROUP = "pipeline"  # the dependency group that the pipeline runs with
 ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
 LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
 VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
@@ -136,16 +137,18 @@ def _needed(text: str) -> set[str]:
     for one in tomllib.loads(text)["package"]:
         packages.setdefault(one["name"], []).append(one)
     own = next(p for many in packages.values() for p in many if _own(p))
-    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get("line", [])]
-    found: set[str] = set()
+    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get(GROUP, [])]
+    found: set[tuple[str, str]] = set()  # package, extra
     while todo:
-        name = todo.pop()["name"]
-        if name not in found:
-            found.add(name)
-            for one in packages.get(name, []):
-                todo += one.get("dependencies", [])
-                todo += [x for many in one.get("optional-dependencies", {}).values() for x in many]
-    return found
+        asked = todo.pop()
+        for extra in ("", *asked.get("extra", [])):
+            if (key := (str(asked["name"]), extra)) in found:
+                continue
+            found.add(key)
+            for one in packages.get(key[0], []):
+                extras = one.get("optional-dependencies", {})
+                todo += extras.get(extra, []) if extra else one.get("dependencies", [])
+    return {name for name, _ in found}
 
 
 def _own(package: dict[str, Any]) -> bool:

@@ -56,7 +56,7 @@ def stages(scratch: Scratch) -> Sign:
             "stage explain ran with other outputs",
             "stage fairness ran with other parameters",
             r"stage \w+ does not run its own module",
-            r"dvc\.lock: stage validate ran 'python",
+            r"dvc\.lock: stage validate ran 'governance",
             r"dvc\.lock: stage drill never ran",
             r"dvc\.lock: stage document is not in dvc\.yaml",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from baked import BakedProject
 
-Module = Callable[[str], Any]
+from governed_ml.core.config.composition import compose
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data.synthetic import book
+from governed_ml.pipeline.stages import ingest as stage
+
 Ingest = Callable[..., pd.DataFrame]
 CSV = "age,income (€),y#1\n30,1.5,yes\n40,?,no\n"
 REFUSED: dict[str, tuple[bytes, str]] = {
@@ -36,9 +41,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.fixture
-def ingest(module: Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ingest:
+def ingest(project: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ingest:
     """Run the stage in an empty folder with a source; returns the table that it wrote."""
-    values = module("composition").compose(ROOT / "conf").model_dump(mode="json")
+    values = compose(project.path / "conf").model_dump(mode="json")
+    shutil.copy(project.path / "pyproject.toml", tmp_path)
+    shutil.copytree(project.path / "src", tmp_path / "src")
     monkeypatch.chdir(tmp_path)
 
     def run(**source: Any) -> pd.DataFrame:
@@ -47,15 +54,10 @@ def ingest(module: Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         data = values["data"] | ({} if synthetic else plain) | {"source": source}
         text = yaml.safe_dump(values | {"data": data, "seed": 7})
         Path("params.yaml").write_text(text, encoding="utf-8")
-        module("pipeline.ingest").main()
+        stage.main()
         return pd.read_parquet("data/raw.parquet")
 
     return run
-
-
-def problem(module: Module) -> Any:
-    """Return the class of an error for people."""
-    return module("problem").Problem
 
 
 def test_csv_keeps_names_and_reads_missing_texts_as_null(ingest: Ingest) -> None:
@@ -87,14 +89,12 @@ def test_parquet_json_and_sql_give_the_table_that_csv_gives(ingest: Ingest) -> N
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_bad_input_is_one_line_and_leaves_nothing(
-    case: str, ingest: Ingest, module: Module
-) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(case: str, ingest: Ingest) -> None:
     # Given a file that is no table for this project
     content, said = REFUSED[case]
     Path("table.csv").write_bytes(content)
     # When it is ingested, then one line says why, and nothing half-written stays
-    with pytest.raises(problem(module)) as caught:
+    with pytest.raises(Problem) as caught:
         ingest(kind="file", path="table.csv")
     assert said in str(caught.value)
     assert len(str(caught.value)) < 400
@@ -114,18 +114,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(
         ({"kind": "synthetic", "rows": 9, "faults": ["magic"]}, "unknown fault 'magic'"),
     ],
 )
-def test_a_source_that_does_not_answer(
-    source: dict[str, Any], said: str, ingest: Ingest, module: Module
-) -> None:
+def test_a_source_that_does_not_answer(source: dict[str, Any], said: str, ingest: Ingest) -> None:
     # Given a source that is not there, when it is ingested, then one line says so, without secrets
-    with pytest.raises(problem(module), match=said) as caught:
+    with pytest.raises(Problem, match=said) as caught:
         ingest(**source)
     assert "secret" not in str(caught.value)
 
 
-def test_the_credit_book_is_what_it_says_it_is(module: Module) -> None:
+def test_the_credit_book_is_what_it_says_it_is() -> None:
     # Given the book
-    book = module("pipeline.synthetic").book
     frame = book(60_000, 1, [])
     # Then it is the same for the same seed, and no outcome depends on a sensitive attribute
     pd.testing.assert_frame_equal(frame, book(60_000, 1, []))
@@ -135,9 +132,8 @@ def test_the_credit_book_is_what_it_says_it_is(module: Module) -> None:
     assert rates.max() - rates.min() < 0.03
 
 
-def test_faults_do_what_they_say(module: Module) -> None:
+def test_faults_do_what_they_say() -> None:
     # Given the book with each fault
-    book = module("pipeline.synthetic").book
 
     def gap(faults: list[str], *by: str) -> float:
         frame = book(60_000, 1, faults)

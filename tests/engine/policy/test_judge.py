@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from governed_ml.core import config, evidence
+from governed_ml.policy import judge as judging
+
 TODAY = date(2026, 6, 15)
 COVERAGE = {"id": "explain.coverage", "metric": "explain.coverage", "owner": "me"}
 AT_MOST = COVERAGE | {"warn": 0.05, "block": 0.10}
@@ -23,48 +26,38 @@ OTHER = {
     "perturbation": {"size": 0.1, "tolerance": 0.1},
     "risk": {"weights": {"explain": 60, "drift": 40}},
 }
+MEASURED = {
+    "gate": "explain",
+    "subject": {"inputs": {"a": "sha256:0"}, "code": "sha256:0", "config": "sha256:0"},
+    "tools": {},
+    "findings": [],
+    "volatile": {},
+}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64, "confidence": 0.9}
 
 Judge = Callable[..., Any]
 
 
 @pytest.fixture
-def judge(module: Callable[[str], Any]) -> Judge:
+def judge() -> Judge:
     """Judge one metric, `explain.coverage` (or none), under rules, waivers and a floor."""
 
     def run(rules: list[dict[str, Any]], metric: dict[str, Any] | None, **policy: Any) -> Any:
         body = {"method": "shap", "output": "predict", "rows": 1000, "importance": {}}
-        evidence: dict[str, Any] = {}
+        found: dict[str, Any] = {}
         if metric is not None:
-            evidence["explain"] = (
-                module("evidence")
-                .model_of("explain")
-                .model_validate(
-                    {
-                        "gate": "explain",
-                        "subject": {
-                            "inputs": {"a": "sha256:0"},
-                            "code": "sha256:0",
-                            "config": "sha256:0",
-                        },
-                        "tools": {},
-                        "metrics": {"coverage": metric},
-                        "findings": [],
-                        "body": body,
-                        "volatile": {},
-                    }
-                )
-            )
-        return module("governance.policy").judge(params(module, rules, policy), evidence, TODAY)
+            values = {"metrics": {"coverage": metric}, "body": body}
+            found["explain"] = evidence.model_of("explain").model_validate(MEASURED | values)
+        return judging.judge(params(rules, policy), found, TODAY)
 
     return run
 
 
-def params(module: Callable[[str], Any], rules: list[dict[str, Any]], policy: Any) -> Any:
+def params(rules: list[dict[str, Any]], policy: Any) -> Any:
     """Return a small configuration around a policy, independent of `conf/`."""
     project = {"organisation": "o", "risk_owner": "@r", "model_owner": "@m"}
     data = {"name": "d", "task": "regression", "target": "y", "contract": "c.json"}
-    return module("config").parse(
+    return config.parse(
         {
             "project": project | {"name": "p", "risk_tier": "high"},
             "seed": 1,
