@@ -85,14 +85,9 @@ def _rows(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     yield "risk score", decision.get("risk")
     for rule, said in (decision.get("rules") or {}).items():
         yield "not passed", f"{rule}: {said}"
-<<<<<<< HEAD:src/governed_ml/cli/ledger_view.py
     details: dict[str, Any] = event["details"]
     for name, value in details.items():
         yield NAMES.get(name) or name.replace("_", " "), _said(value)
-=======
-    for name, value in event["details"].items():
-        yield NAMES.get(str(name), str(name).replace("_", " ")), _said(value)
->>>>>>> 933d3a8 (refactor: the ledger's display and policy files stand where they are used; bytecode is compiled):src/governed_ml/ledger/display.py
 
 
 def _approval(values: dict[str, Any]) -> str:
