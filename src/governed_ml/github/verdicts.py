@@ -77,7 +77,7 @@ def rule_lines(base: Path) -> dict[str, tuple[str, int]]:
     Empty where `conf/` does not compose: then there is no rule to point at.
     """
 
-    from governed_ml.core import policy_files
+    from governed_ml.core.config import policy_files
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.problem import Problem
 

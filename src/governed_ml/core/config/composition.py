@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import policy_files
+from governed_ml.core.config import policy_files
 from governed_ml.core.config.params import Params, parse
 from governed_ml.core.config.policy import Floor, Policy
 from governed_ml.core.problem import Problem, explain_invalid, first_line
