@@ -3,7 +3,7 @@
 python tasks.py demo [DIR]        generate a default project, run its line to a decision
 python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
-python tasks.py manifest          write which generated files the engine accepts (--release: for good)
+python tasks.py manifest [ARG...]  write which generated files the engine accepts
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 """
 

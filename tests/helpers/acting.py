@@ -242,6 +242,7 @@ def read(code: int, out: str, err: str) -> Run:
         job = entry.get("jobID")
         if not job:
             continue
+        job = (entry.get("matrix") or {}).get("name", job)  # a job of a matrix is called by that
         if "jobResult" in entry:
             run.jobs[job] = entry["jobResult"]
         if entry.get("stepResult") and entry.get("stage", "Main") == "Main":

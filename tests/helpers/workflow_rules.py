@@ -39,11 +39,7 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "project/ci.yml": {"check": READ, "template": READ},
     "project/governance.yml": {
         "line": READ | {"id-token": "write"},  # for data that a cloud gives to this repository
-        "data-validation": READ,
-        "drift": READ,
-        "fairness": READ,
-        "performance": READ,
-        "explainability": READ,
+        "gate": READ,
         "policy": READ | {"pull-requests": "read"},  # who approved a loosened limit
         "decision": READ,
     },
@@ -90,6 +86,12 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
 MAY_BE_CANCELLED = {"project/ci.yml", "template/test.yml"}
 # One at a time, and of those that wait the newest is enough.
 ONE_AT_A_TIME = {"template/nightly.yml", "project/template-update.yml"}
+# Workflow → jobs that only test, here or there: with a cache, and everything installed.
+RUNS_THE_TEAMS_CODE = {
+    "template/nightly.yml": {"nightly"},
+    "template/test.yml": {"test", "demo"},
+    "project/ci.yml": {"check"},
+}
 AGGREGATOR, TRUTH_TABLE = "decision", "test_trap_20_"
 LONGEST = 180  # minutes
 SILENT = r"continue-on-error|allow_failure|\|\|\s*(?:true|:|exit 0)|set \+e|;\s*true\b"
@@ -196,7 +198,7 @@ def aggregated(path: Path) -> Found:
 
 def test_texts() -> list[str]:
     """The texts of the tests of workflows."""
-    found = (baked.ROOT / "tests").glob("test_*.py")
+    found = (baked.ROOT / "tests").rglob("test_*.py")
     return [one.read_text(encoding="utf-8") for one in found if one.stem != "test_workflow_rules"]
 
 
@@ -282,6 +284,24 @@ def fork_safe(path: Path) -> Found:
             yield f"{job}: a secret without an environment"
 
 
+def judges_alone(path: Path) -> Found:
+    """What judges, measures or moves has a locked environment of its own: no package, no cache.
+
+    A cache is written by every job of the branch, those that run the team's code among them.
+    """
+    for job, values in jobs(path).items():
+        if job in RUNS_THE_TEAMS_CODE.get(name(path), ()):
+            continue
+        for step in values.get("steps", []):
+            if step.get("uses", "").startswith("astral-sh/setup-uv@"):
+                if step.get("with", {}).get("enable-cache") is not False:
+                    yield f"{job}: an environment from a cache"
+            for line in re.findall(r"uv sync[^\n]*", step.get("run", "")):
+                missing = {"--no-default-groups", "--no-install-project"} - set(line.split())
+                if missing or not re.search(r"--locked|locked\[@\]", line):
+                    yield f"{job}: `{line}` is not locked, or installs the team's package"
+
+
 def shellchecked(path: Path) -> Found:
     """ShellCheck finds nothing in any script."""
     for step in steps(path):
@@ -349,5 +369,6 @@ def actionlint() -> Path:
 
 RULES: list[Rule] = [
     *(pinned, loud, aggregated, piped, least, queued, bounded, timed, injected, fork_safe),
+    judges_alone,
     *(shellchecked, fits_its_schema, actionlinted, zizmored),
 ]

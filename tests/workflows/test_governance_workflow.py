@@ -37,6 +37,18 @@ contract: governance/expectations/synthetic.json
 """
 
 
+@pytest.fixture
+def pushed(bake_runnable: Bake) -> Bake:
+    """Generate a project whose lock is committed, as `uv run` leaves it."""
+
+    def make(**answers: str) -> BakedProject:
+        project = bake_runnable(**answers)
+        baked.commit_all(project.path, "The lock")
+        return project
+
+    return make
+
+
 def artifacts(runner: acting.Runner) -> set[str]:
     """Every file that the run kept."""
     folder = runner.home / "artifacts"
@@ -55,9 +67,9 @@ def errors(run: acting.Run, job: str) -> str:
     return "\n".join(f"{one.file}:{one.line} {one.title}: {one.message}" for one in found)
 
 
-def test_a_first_push_is_judged_and_allowed(bake: Bake, runner: acting.Runner) -> None:
+def test_a_first_push_is_judged_and_allowed(pushed: Bake, runner: acting.Runner) -> None:
     # Given a fresh repository, without secrets and servers, when it is pushed
-    run = runner(bake(), WORKFLOW, payload=FIRST)
+    run = runner(pushed(), WORKFLOW, payload=FIRST)
     # Then every job ran, and all are green
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
@@ -73,9 +85,11 @@ def test_a_first_push_is_judged_and_allowed(bake: Bake, runner: acting.Runner) -
 
 
 @pytest.mark.nightly  # on every push: test_faults.py, without act
-def test_a_biased_and_drifted_model_is_red_at_its_gates(bake: Bake, runner: acting.Runner) -> None:
+def test_a_biased_and_drifted_model_is_red_at_its_gates(
+    pushed: Bake, runner: acting.Runner
+) -> None:
     # Given a repository whose data favour one sex, and whose newest incomes are others
-    project = bake()
+    project = pushed()
     name = "conf/data/synthetic.yaml"
     project.write(name, project.read(name).replace("faults: []", "faults: [biased, drifted]"))
     # When it is pushed
@@ -91,15 +105,15 @@ def test_a_biased_and_drifted_model_is_red_at_its_gates(bake: Bake, runner: acti
     said = errors(run, "fairness")
     assert f"conf/policy/base.yaml:{number} fail: fairness.demographic_parity[sex]: " in said
     assert "fail: drift.data[income]: " in errors(run, "drift")
-    assert "fairness is failure, and only success counts" in errors(run, "decision")
+    assert "gate is failure, and only success counts" in errors(run, "decision")
     assert "❌ fail | fairness.demographic" in run.summaries["fairness"]
 
 
 def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
-    bake: Bake, runner: acting.Runner
+    pushed: Bake, runner: acting.Runner
 ) -> None:
     # Given a repository whose table breaks the contract
-    project = bake()
+    project = pushed()
     name = "conf/data/synthetic.yaml"
     project.write(name, project.read(name).replace("faults: []", "faults: [schema_break]"))
     # When it is pushed
@@ -210,7 +224,7 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     # Then every gate ran on the committed evidence, without a secret
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
-    assert ("line", "Run the line") not in run.steps
+    assert ("line", "Run the pipeline") not in run.steps
     # And it says everywhere that nothing was measured
     assert "not recomputed: a fork cannot read the data" in run.said["line"]
     assert all("**not recomputed**" in run.summaries[job] for job in GATES | {"decision"})
@@ -296,17 +310,34 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
 def test_trap_20_a_skipped_gate_makes_the_decision_red(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn, change: dict[str, Any]
 ) -> None:
-    # Given a workflow in which one gate is skipped, which would satisfy a required check
+    # Given a workflow in which the gates are skipped, which would satisfy a required check
     name = f".github/workflows/{WORKFLOW}"
     workflow = yaml.safe_load(private.read(name))
     workflow["on"] = workflow.pop(True)
-    workflow["jobs"]["drift"] |= change
+    workflow["jobs"]["gate"] |= change
     private.write(name, yaml.safe_dump(workflow, sort_keys=False))
     baked.commit_all(private.path, "Skip")
     # When it runs
     run = pull_request(runner, private, github_api)
-    # Then the gate did not run, and the decision is red for that alone
+    # Then no gate ran, and the decision is red for that alone
     assert run.code == 1
-    assert run.jobs.keys() == ALL - {"drift"}
+    assert run.jobs.keys() == ALL - GATES
     assert run.red == {"decision"}, run.tail()
-    assert "drift is skipped, and only success counts" in errors(run, "decision")
+    assert "gate is skipped, and only success counts" in errors(run, "decision")
+
+
+@pytest.mark.nightly  # on every push: test_policy_diff.py, without act
+def test_trap_44_the_engine_of_the_base_judges_a_change_of_the_engine(
+    private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
+) -> None:
+    # Given a pull request that replaces a stage's command, and one that brings settings for uv
+    text = private.read("dvc.yaml")
+    private.write("dvc.yaml", text.replace("governance stage fairness", "governance stage drift"))
+    private.write("uv.toml", "offline = false\n")
+    baked.commit_all(private.path, "A small improvement")
+    # When it is judged, then the base's engine names both, and asks for the risk owner
+    run = pull_request(runner, private, github_api)
+    assert {"policy", "decision"} <= run.red, run.tail()
+    assert "dvc.yaml fairness" in run.summaries["policy"]
+    assert "uv.toml" in run.summaries["policy"]
+    assert "no risk-owner has approved its head" in errors(run, "policy")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import baked
 import pytest
 import workflow_rules as rules
 import yaml
+
+from governed_ml.scaffold.manifest import manifest
 
 pytestmark = pytest.mark.slow  # all together
 each_file = pytest.mark.parametrize("path", rules.files(), ids=rules.name)
@@ -58,6 +59,12 @@ def test_permissions_are_none_and_then_the_least(path: Path) -> None:
 def test_trap_23_a_judgement_is_never_cancelled(path: Path) -> None:
     # Given a workflow, when its concurrency is read, then it queues, but for mere checks
     assert not found(rules.queued, path)
+
+
+@each_file
+def test_trap_43_what_judges_has_an_environment_of_its_own(path: Path) -> None:
+    # Given a workflow, when its environments are read, then none has the team's package or a cache
+    assert not found(rules.judges_alone, path)
 
 
 @each_file
@@ -140,10 +147,10 @@ def test_dependabot_changes_nothing_that_is_the_templates() -> None:
     actions = [one for one in updates if one["package-ecosystem"] == "github-actions"]
     folders = [folder for one in actions for folder in one["directories"]]
     # Then in the team's own: a pin of a governed file comes with the template, or is an edited gate
-    governed = import_module("governed_ml.scaffold.template").governed
     there = (baked.TEMPLATE / ".github" / "actions").glob("*/action.yml")
     names = [path.relative_to(baked.TEMPLATE).as_posix() for path in there]
-    own = {f"/{name.removesuffix('/action.yml')}" for name in names if not governed(name)}
+    governed = manifest()["files"]
+    own = {f"/{name.removesuffix('/action.yml')}" for name in names if name not in governed}
     assert set(folders) == own
     assert "/" not in folders
     # And the template's own Dependabot looks after the pins that come with it
@@ -164,6 +171,7 @@ def test_dependabot_changes_nothing_that_is_the_templates() -> None:
 # The rules themselves
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
+UV = "astral-sh/setup-uv@20cfd1bf945f4377ade1205e4dbc17946fc9a30d"
 GOOD = f"""name: good
 
 on:
@@ -194,6 +202,11 @@ jobs:
       - uses: {CHECKOUT} # v7.0.1
         with:
           persist-credentials: false
+      - uses: {UV} # v10.0.1
+        with:
+          enable-cache: false
+      - name: Make the environment
+        run: uv sync --locked --no-default-groups --no-install-project
       - name: Say it
         env:
           WHO: ${{{{ github.actor }}}}
@@ -241,6 +254,10 @@ BAD = [
     (rules.fork_safe, "pull_request:", "pull_request_target:", "pull_request_target: runs with"),
     (rules.fork_safe, ACTOR, "WHO: ${{ secrets.KEY }}", "a secret where a pull request's code"),
     (rules.fork_safe, ACTOR, "WHO: ${{ secrets['KEY'] }}", "check: a secret without an env"),
+    (rules.judges_alone, "enable-cache: false", "python-version: 3.13", "from a cache"),
+    (rules.judges_alone, " --locked", "", "is not locked"),
+    (rules.judges_alone, " --no-default-groups", "", "or installs the team's package"),
+    (rules.judges_alone, " --no-install-project", "", "or installs the team's package"),
     (rules.shellchecked, '"$WHO"', "$WHO", "Double quote to prevent globbing"),
     (rules.fits_its_schema, "timeout-minutes: 10", "timeout-minutes: soon", "is not valid"),
     (rules.actionlinted, "github.actor", "github.nobody", 'property "nobody" is not defined'),

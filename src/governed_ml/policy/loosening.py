@@ -1,0 +1,123 @@
+"""What differs between two configurations: loosened, tightened or only changed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from governed_ml.core.config.params import Params
+from governed_ml.core.config.policy import Policy
+from governed_ml.policy.rules import fewer_approvals, gentler, laxer, weaker_than
+
+Kind = Literal["loosened", "tightened", "changed"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference: of which rule, in which direction, and how it is now."""
+
+    rule: str
+    kind: Kind
+    what: str
+
+
+def between(old: Params, new: Params) -> Iterator[Change]:
+    """Yield what differs between two configurations."""
+    yield from _rules(old.policy, new.policy)
+    yield from _waivers(old.policy, new.policy)
+    yield from _frame(old.policy, new.policy)
+    yield from _measured(old, new)
+
+
+def _rules(old: Policy, new: Policy) -> Iterable[Change]:
+    before = {rule.id: rule for rule in old.rules}
+    after = {rule.id: rule for rule in new.rules}
+    for name, rule in before.items():
+        now = after.get(name)
+        if now is None:
+            yield Change(name, "loosened", "the rule is gone")
+        elif why := weaker_than(now, rule, "the base"):
+            yield Change(name, "loosened", why)
+        elif why := weaker_than(rule, now, "the change"):
+            yield Change(name, "tightened", why.replace(" is ", " was ", 1))
+        elif now != rule:
+            yield Change(name, "changed", "owner or wording")
+    for name in after.keys() - before.keys():
+        yield Change(name, "tightened", "a new rule")
+
+
+def _waivers(old: Policy, new: Policy) -> Iterable[Change]:
+    before = {one.rule: one for one in old.waivers}
+    after = {one.rule: one for one in new.waivers}
+    for name, waiver in after.items():
+        was = before.get(name)
+        if was is None or waiver.expires > was.expires:
+            yield Change(name, "loosened", f"waived until {waiver.expires} by {waiver.approved_by}")
+        elif waiver != was:
+            yield Change(name, "changed", "the waiver has other words or an earlier end")
+    for name in before.keys() - after.keys():
+        yield Change(name, "tightened", "the waiver is gone")
+
+
+def _frame(old: Policy, new: Policy) -> Iterable[Change]:
+    if old.name != new.name:
+        yield Change("policy", "changed", f"{new.name} instead of {old.name}")
+    if new.confidence < old.confidence:
+        yield Change("confidence", "loosened", f"{new.confidence}, the base has {old.confidence}")
+    elif new.confidence > old.confidence:
+        yield Change("confidence", "tightened", f"{new.confidence} instead of {old.confidence}")
+    for name, why in gentler(new, old, "the base").items():
+        yield Change(name, "loosened", why)
+    for name, why in gentler(old, new, "the change").items():
+        yield Change(name, "tightened", why.replace("is ", "was ", 1))
+    if old.approvals is not None:
+        why = fewer_approvals(new.approvals, old.approvals, "the base")
+        if why:
+            yield Change("approvals", "loosened", why)
+    if old.monitoring is None and new.monitoring is not None:
+        yield Change("monitoring", "tightened", "production is watched")
+    if old.monitoring is not None:
+        looser = laxer(new.monitoring, old.monitoring, "the base")
+        yield from (Change(name, "loosened", why) for name, why in looser.items())
+        now = new.monitoring or old.monitoring
+        for name, why in laxer(old.monitoring, now, "the change").items():
+            if name not in looser:
+                yield Change(name, "tightened", why.replace(" is ", " was ", 1))
+    if old.floor is not None and old.floor != new.floor:
+        yield Change("floor", "loosened", "the organisation's floor is gone or another")
+
+
+def _measured(before: Params, after: Params) -> Iterable[Change]:
+    """What no rule says, and what decides all the same which rules there are."""
+    old, new = before.data, after.data
+    for name, one in old.sensitive.items():
+        now = new.sensitive.get(name)
+        if now is None:
+            yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
+        elif now != one:
+            yield Change(f"data.sensitive.{name}", "loosened", "is grouped in another way")
+    for name in sorted(set(old.proxies) - set(new.proxies)):
+        yield Change(f"data.proxies.{name}", "loosened", "may be a feature")
+    for name in ("target", "positive", "task"):
+        if getattr(old, name) != getattr(new, name):
+            yield Change(f"data.{name}", "loosened", "is another one")
+    if before.deployment != after.deployment:
+        yield Change("deployment", "loosened", "is another one, and rules ask for it")
+
+
+def contracts(old: list[Any], new: list[Any]) -> Iterable[Change]:
+    """Yield what a data contract no longer asks for."""
+    lost = [one for one in old if one not in new]
+    if lost:
+        columns = sorted({str(_kwargs(one).get("column", "the table")) for one in lost})
+        yield Change(
+            "validate.contract",
+            "loosened",
+            f"{len(lost)} expectations gone or changed: {', '.join(columns[:5])}",
+        )
+
+
+def _kwargs(expectation: Mapping[str, Any]) -> dict[str, Any]:
+    found = expectation["kwargs"]
+    return found if isinstance(found, dict) else {}
