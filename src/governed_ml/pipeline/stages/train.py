@@ -104,9 +104,10 @@ def log(
     from mlflow.models import infer_signature
     from mlflow.sklearn import log_model
 
-    sample = features.head(100)
+    sample, left_out = features.head(100), ""
     with answering(), models.opened() as model, mlflow.start_run(run_id=run_id):
-        left_out = hand_over(logged, run_id) if logged else ""
+        if logged:
+            left_out = hand_over(logged, run_id)
         settings = flat(
             {
                 name: getattr(params, name).model_dump(mode="json")
