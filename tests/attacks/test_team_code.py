@@ -1,7 +1,6 @@
-"""Traps 42 and 47: whatever the team's code does, it reaches neither the measuring nor the evidence.
+"""Traps 42, 47: whatever the team's code does, it reaches neither measuring nor evidence.
 
-Each attack runs for real, in the process that the engine starts for the team's code. What it gets is
-compared with what it would get outside.
+Each attack runs for real, in the process that the engine starts for the code of the team.
 """
 
 from __future__ import annotations

@@ -81,25 +81,23 @@ def hand_over(content: bytes, run_id: str) -> str:
 
     The content is the team's: what does not read as MLflow writes it is left out.
     """
-    from mlflow.entities import Metric, Param, RunTag
     from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
     client, found, left_out = MlflowClient(), _read(content), 0
-    entities: list[tuple[str, list[Any]]] = [("params", []), ("metrics", []), ("tags", [])]
-    for (kind, listed), make in zip(entities, (_param, _metrics, _tag), strict=True):
+    for kind, make in (("params", _params), ("metrics", _metrics), ("tags", _tags)):
+        made: list[Any] = []
         for name, text in found[kind].items():
             try:
-                listed += make(name, text, Metric, Param, RunTag)
+                made += make(name, text.decode())
             except ValueError:
                 left_out += 1
-    for kind, listed in entities:
-        for start in range(0, len(listed), BATCH):
+        for start in range(0, len(made), BATCH):
+            entries: dict[str, Any] = {kind: made[start : start + BATCH]}
             try:
-                part: dict[str, Any] = {kind: listed[start : start + BATCH]}
-                client.log_batch(run_id, **part)
+                client.log_batch(run_id, **entries)
             except MlflowException:  # a name or value that MLflow does not take
-                left_out += len(listed[start : start + BATCH])
+                left_out += len(entries[kind])
     with tempfile.TemporaryDirectory() as scratch:
         for name, data in found["artifacts"].items():
             path = Path(scratch, name)
@@ -128,17 +126,23 @@ def _read(content: bytes) -> dict[str, dict[str, bytes]]:
     return found
 
 
-def _param(name: str, text: bytes, metric: Any, param: Any, tag: Any) -> list[Any]:
-    return [param(name, text.decode()[:6000])]
+def _params(name: str, text: str) -> list[Any]:
+    from mlflow.entities import Param
+
+    return [Param(name, text[:6000])]
 
 
-def _metrics(name: str, text: bytes, metric: Any, param: Any, tag: Any) -> list[Any]:
+def _metrics(name: str, text: str) -> list[Any]:
+    from mlflow.entities import Metric
+
     made: list[Any] = []
-    for line in text.decode().splitlines():
+    for line in text.splitlines():
         moment, value, *step = line.split(" ")
-        made.append(metric(name, float(value), int(moment), int(step[0]) if step else 0))
+        made.append(Metric(name, float(value), int(moment), int(step[0]) if step else 0))
     return made
 
 
-def _tag(name: str, text: bytes, metric: Any, param: Any, tag: Any) -> list[Any]:
-    return [] if name.startswith(OWN_TAGS) else [tag(name, text.decode()[:5000])]
+def _tags(name: str, text: str) -> list[Any]:
+    from mlflow.entities import RunTag
+
+    return [] if name.startswith(OWN_TAGS) else [RunTag(name, text[:5000])]

@@ -106,7 +106,8 @@ def log(
 
     sample, left_out = features.head(100), ""
     with answering(), models.opened() as model, mlflow.start_run(run_id=run_id):
-        left_out = hand_over(logged, run_id) if logged else ""
+        if logged:
+            left_out = hand_over(logged, run_id)
         settings = flat(
             {
                 name: getattr(params, name).model_dump(mode="json")
