@@ -6,7 +6,6 @@ Each is what `governance check NAME` looks for, hook or no hook, in all its vari
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from governed_ml.core.repository import git
