@@ -109,9 +109,10 @@ def propose(
     patch: Annotated[Path, typer.Argument(help="What `governance update --patch` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN.
+    """Push an update and open its pull request.
 
-    Exit codes: 0 proposed, 1 refused, 2 could not: then nothing was pushed.
+    It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 could not: then nothing
+    was pushed.
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
