@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import warm
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -118,8 +119,11 @@ class BakedProject:
         env["VIRTUAL_ENV"] = str(self.environment)
         program = shutil.which(command[0], path=env["PATH"])
         assert program, f"{command[0]} is not in the environment"
+        words = [program, *command[1:]]
+        if warm.suits(command, variables) and (client := warm.client(self.environment)):
+            words = [str(client), *command]
         done = subprocess.run(
-            [program, *command[1:]],
+            words,
             cwd=self.path,
             env=env,
             capture_output=True,
