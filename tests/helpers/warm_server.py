@@ -6,7 +6,6 @@ import atexit
 import contextlib
 import gc
 import importlib
-import json
 import os
 import pkgutil
 import random
@@ -24,20 +23,27 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-IMPORTED = (  # what the engine's functions import when they need it
-    *("dvc.cli", "dvc.repo", "dvc.commands.repro", "dvc.commands.status", "dvc.commands.data_sync"),
-    *("dvc.stage.run", "dvc.fs", "dvc.output", "dvc_data.hashfile.db.local", "pygit2", "scmrepo.git"),
-    *("mlflow", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "mlflow.sklearn"),
-    *("mlflow.store.model_registry.sqlalchemy_store", "mlflow.models", "mlflow.data"),
-    *("mlflow.store.artifact.local_artifact_repo",),
+IMPORTED = (  # what the engine's functions and DVC import when they need it
+    *("dvc.cli", "dvc.repo", "dvc.stage.run", "dvc.fs", "dvc.output"),
+    *("dvc.commands.repro", "dvc.commands.status", "dvc.commands.data_sync"),
+    *("mlflow", "mlflow.tracking", "mlflow.models", "mlflow.data", "mlflow.sklearn"),
+    *(
+        f"mlflow.store.{one}"
+        for one in (
+            "tracking.sqlalchemy_store",
+            "model_registry.sqlalchemy_store",
+            "artifact.local_artifact_repo",
+        )
+    ),
     *("pandas", "pyarrow.parquet", "numpy.random", "scipy.stats", "scipy.optimize", "duckdb"),
-    *("sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.compose"),
-    *("sklearn.calibration", "sklearn.inspection", "sklearn.metrics", "sklearn.preprocessing"),
-    *("sklearn.impute", "skops.io", "shap", "fairlearn.metrics", "fairlearn.reductions"),
-    *("fairlearn.postprocessing", "great_expectations", "evidently", "jinja2", "matplotlib.pyplot"),
-    *("matplotlib.backends.backend_agg", "matplotlib.figure", "model_signing", "cryptography"),
-    *("filelock", "hydra", "hydra.core.global_hydra", "omegaconf", "ruamel.yaml", "yaml", "cel"),
-    *("openlineage.client", "githubkit", "rich.table", "rich.console", "typer"),
+    *(
+        f"sklearn.{one}"
+        for one in ("calibration", "compose", "ensemble", "inspection", "linear_model", "metrics")
+    ),
+    *("skops.io", "shap", "fairlearn.metrics", "great_expectations", "evidently", "jinja2"),
+    *("matplotlib.backends.backend_agg", "matplotlib.figure", "filelock", "hydra", "cel", "yaml"),
+    *("model_signing.signing", "model_signing.verifying", "openlineage.client", "githubkit"),
+    *("omegaconf", "ruamel.yaml", "rich.table", "rich.console", "typer"),
 )
 NEVER = ("__main__",)
 MODULES = ("governed_ml", "dvc", "governed_ml.pipeline.tracking")  # what a command starts by `-m`
@@ -47,7 +53,8 @@ import os, socket, sys
 words = sys.argv[1:] if {name!r} == "client" else [{name!r}, *sys.argv[1:]]
 link = socket.socket(socket.AF_UNIX)
 link.connect({address!r})
-text = "\\0".join([os.getcwd(), str(len(words)), *words, *(f"{{k}}={{v}}" for k, v in os.environ.items())])
+variables = (f"{{name}}={{value}}" for name, value in os.environ.items())
+text = "\\0".join([os.getcwd(), str(len(words)), *words, *variables])
 data = text.encode("utf-8", "surrogateescape")
 socket.send_fds(link, [len(data).to_bytes(8, "big")], [0, 1, 2])
 link.sendall(data)
@@ -64,7 +71,7 @@ os._exit(code)
 def warm_up() -> None:
     """Import the engine and what it uses."""
     import governed_ml
-    from governed_ml.core.quiet import quiet
+    from governed_ml.core.process_settings import quiet
 
     quiet()
     names = [one.name for one in pkgutil.walk_packages(governed_ml.__path__, "governed_ml.")]
@@ -156,7 +163,7 @@ def command(folder: str, words: list[str], variables: dict[str, str], home: Path
         code = run(words)
     except SystemExit as ended:
         code = exit_code(ended.code)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - as Python does
         traceback.print_exception(error)
         code = 130 if isinstance(error, KeyboardInterrupt) else 1
     with contextlib.suppress(BaseException):
@@ -197,7 +204,7 @@ def starting(home: Path) -> type[subprocess.Popen]:
     def python(variables: Any) -> dict[str, str]:
         return {name: variables[name] for name in variables if name.startswith("PYTHON")}
 
-    usual = python(os.environ)
+    usual, by_module = python(os.environ), [sys.executable, "-P", "-m"]
 
     class Popen(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
@@ -208,9 +215,8 @@ def starting(home: Path) -> type[subprocess.Popen]:
                 env = dict(os.environ if env is None else env)
                 env["PATH"] = os.pathsep.join([str(home), env.get("PATH", "")])
                 options["env"] = env
-            elif isinstance(args, list) and args[:3] == [sys.executable, "-P", "-m"]:
-                if args[3] in MODULES:
-                    args = [str(home / "client"), "-m", *args[3:]]
+            elif isinstance(args, list) and args[:3] == by_module and args[3] in MODULES:
+                args = [str(home / "client"), "-m", *args[3:]]
             super().__init__(args, *rest, **options)
 
     return Popen
