@@ -31,7 +31,7 @@ def write(project: BakedProject, *events: str) -> None:
     )
     main = baked.git(project.path, "rev-parse", "HEAD")
     script = (
-        f"from {project.package}.governance import ledger\n"
+        "from governed_ml.ledger import storage as ledger\n"
         "subject = ledger.read(Path())[0].event.subject\n"
         f"details = {{'missing': [], 'from': None, 'protected': '{main}'}}\n{text}"
     )
@@ -65,9 +65,7 @@ def test_a_model_that_training_does_not_give_is_not_registered(
 import json, sys
 from pathlib import Path
 import pandas as pd
-package = sys.argv[1]
-from importlib import import_module
-tables, model_file = import_module(f"{package}.tables"), import_module(f"{package}.model_file")
+from governed_ml.core import model_file, tables
 train, test = (pd.read_parquet(path) for path in (tables.TRAIN, tables.TEST))
 model = model_file.load()
 whole = pd.concat([train, test, test])
@@ -79,9 +77,9 @@ found = json.loads(path.read_text("utf-8"))
 found["subject"]["model"] = model_file.digest()
 path.write_text(json.dumps(found), "utf-8")
 """
-    contested.run(["python", "-c", script, contested.package])
+    contested.run(["python", "-c", script])
     for stage in ("evaluate", "drift", "fairness", "explain", "document", "decide"):
-        contested.run(["python", "-m", f"{contested.package}.stage", stage])
+        contested.governance("stage", stage)
     contested.run(["dvc", "commit", "--force", "--quiet"])
     contested.run(["dvc", "push", "--quiet"])
     registry.save(contested, "Better")

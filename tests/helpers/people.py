@@ -133,7 +133,7 @@ def refused(project: BakedProject, name: str, code: int = 2, **variables: str) -
 def draft(project: BakedProject) -> None:
     """Ingest the table as it is and write its contract, as a team does once."""
     stage(project, "ingest")
-    project.call("contract", "draft")
+    project.governance("contract", "draft")
 
 
 @pytest.fixture(scope="session")

@@ -51,17 +51,16 @@ def test_trap_32_a_skipped_hook_runs_again(
 def test_trap_40_an_edited_gate_is_red(
     bake: Callable[..., baked.BakedProject], runner: acting.Runner
 ) -> None:
-    # Given a gate that somebody edited
+    # Given a workflow that judges and that somebody edited
     project = bake()
-    name = f"src/{project.package}/governance/policy.py"
-    project.write(name, project.read(name) + "\nALLOW = True\n")
+    name = ".github/workflows/governance.yml"
+    project.write(name, project.read(name) + "\n# Ours\n")
     baked.commit_all(project.path, "A small improvement")
     # When it is pushed
     run = runner(project, "ci.yml", job="template")
-    # Then the job is red, and the file is marked
+    # Then the job is red, and the file is named
     assert run.jobs == {"template": "failure"}
-    assert f"{name}: was changed" in run.said["template"]
-    assert [one.file for one in run.annotations] == [name]
+    assert f"{name}: is not as this engine's template has it" in run.said["template"]
 
 
 @pytest.mark.nightly  # on every push: test_workflow_rules.py, without act

@@ -9,8 +9,8 @@ from baked import TEMPLATE, BakedProject
 from governed_ml.core.config.composition import compose
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.approvers import Approvers
+from governed_ml.pipeline.estimators import estimator
 from governed_ml.pipeline.stages.compose import check
-from governed_ml.pipeline.stages.train import estimator
 
 MEMBERS = [
     pytest.param(path.parent.name, path.stem, id=f"{path.parent.name}={path.stem}")
