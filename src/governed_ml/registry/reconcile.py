@@ -149,18 +149,14 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
 
 
 def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int]) -> VersionRow:
-    subject = entries[0].event.subject
-    engine = (
-        f"{subject.get('engine_version')} {subject['engine'][:19]}" if "engine" in subject else ""
-    )
     return VersionRow(
         version=number,
         state=state,
         since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
-        model=subject["model"],
-        commit=subject["commit"],
-        engine=engine,
+        model=entries[0].event.subject["model"],
+        commit=entries[0].event.subject["commit"],
+        engine=entries[0].event.subject.get("engine_version", ""),
     )
 
 
@@ -201,9 +197,8 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
 def _wanted(version: Version) -> dict[str, str]:
     """Return the tags that the ledger says a version has."""
     last = [one for one in version.entries if one.event.version == version.number][-1]
-    anchor = {ANCHOR: f"{last.event.sequence} {last.commit}"}
-    known = {tag: version.subject.get(name) for name, tag in TAGS.items()}
-    return {tag: value for tag, value in known.items() if value is not None} | anchor
+    tags = {TAGS[name]: digest for name, digest in version.subject.items() if name in TAGS}
+    return tags | {ANCHOR: f"{last.event.sequence} {last.commit}"}
 
 
 def mend(base: Path, registry: Registry, report: Reconciliation) -> list[str]:

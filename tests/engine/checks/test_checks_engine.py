@@ -11,7 +11,7 @@ import pytest
 
 from governed_ml.checks import engine as check_engine
 from governed_ml.checks import lock_sources, stand_ins
-from governed_ml.checks.finding import CheckFinding as Finding
+from governed_ml.checks.finding import CheckFinding
 from governed_ml.core import engine
 from governed_ml.core.engine import Identity
 from governed_ml.core.installation import trusted
@@ -270,5 +270,5 @@ def test_a_project_that_says_it_uses_a_folder_gets_a_note(
     source = f'git = "{TEMPLATE}?rev={REV}#{REV}"'
     (whole / "uv.lock").write_text(LOCK.replace(source, 'directory = "/w/engine"'), "utf-8")
     runs(monkeypatch, Identity("0.2.0", "sha256:0", "folder", "file:///w/engine"))
-    assert check_engine.check(whole, list[Any]()) == list[Finding]()
+    assert check_engine.check(whole, list[Any]()) == list[CheckFinding]()
     assert "takes the engine from the folder /w/engine" in capsys.readouterr().err
