@@ -293,9 +293,9 @@ def judges_alone(path: Path) -> Found:
         if job in RUNS_THE_TEAMS_CODE.get(name(path), ()):
             continue
         for step in values.get("steps", []):
-            if step.get("uses", "").startswith("astral-sh/setup-uv@"):
-                if step.get("with", {}).get("enable-cache") is not False:
-                    yield f"{job}: an environment from a cache"
+            sets_up = step.get("uses", "").startswith("astral-sh/setup-uv@")
+            if sets_up and step.get("with", {}).get("enable-cache") is not False:
+                yield f"{job}: an environment from a cache"
             for line in re.findall(r"uv sync[^\n]*", step.get("run", "")):
                 missing = {"--no-default-groups", "--no-install-project"} - set(line.split())
                 if missing or not re.search(r"--locked|locked\[@\]", line):
