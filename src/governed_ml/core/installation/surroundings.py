@@ -5,6 +5,7 @@ Each finding is what it is about, what is wrong, and what to do.
 
 from __future__ import annotations
 
+import os
 import site
 import sys
 import sysconfig
@@ -61,13 +62,13 @@ def running() -> Iterator[StandIn]:
 
 def _folders() -> Iterator[StandIn]:
     """Name each folder that Python searches and that is not of the interpreter or environment."""
-    allowed = _roots()
+    allowed, own = _roots(), _of_windows()
     scripts = Path(sysconfig.get_path("scripts")).resolve()
     for text in sys.path:
         folder = Path(text).resolve()
         if folder == scripts:
             yield from _in_scripts(scripts)
-        elif folder.exists() and not any(folder.is_relative_to(root) for root in allowed):
+        elif folder.exists() and folder not in own and not _within(folder, allowed):
             yield StandIn(
                 shown(folder),
                 "is searched for modules, and is not of this environment",
@@ -99,8 +100,23 @@ def _loaded() -> Iterator[StandIn]:
         custom = name in CUSTOM and path.parent != standard  # a system's Python may have its own
         if custom:
             yield StandIn(shown(path), "runs at each start of Python", "delete it")
-        elif name in sys.stdlib_module_names and not any(path.is_relative_to(r) for r in roots):
+        elif name in sys.stdlib_module_names and not _within(path, roots):
             yield StandIn(shown(path), f"stands in for Python's own {name}", "delete it")
+
+
+def _within(path: Path, roots: list[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _of_windows() -> set[Path]:
+    """Return what Python itself searches on Windows beside the folders of `_roots`.
+
+    A console script is a program there with its few lines inside, and is on the path.
+    """
+    if os.name != "nt":
+        return set()
+    names = (sys.prefix, sys.base_prefix, str(Path(sys.base_prefix) / "DLLs"), sys.argv[0])
+    return {Path(name).resolve() for name in names}
 
 
 def _roots() -> list[Path]:
@@ -111,9 +127,6 @@ def _roots() -> list[Path]:
     roots |= {
         Path(sysconfig.get_path(name, vars=base)).resolve() for name in ("stdlib", "platstdlib")
     }
-    # The zip of the standard library, which is on the path whether or not it is there.
-    library = next(iter(roots)).parent
-    roots.add(library / f"python{sys.version_info.major}{sys.version_info.minor}.zip")
     if engine.identity().kind == "editable":
         roots.add(engine.HOME.parent.resolve())
     return sorted(roots)
