@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from typing import Any
 
@@ -21,11 +20,6 @@ def parse(text: str, where: str = NAME) -> list[Package]:
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(f"{where} cannot be read ({cause(error)}): run `uv lock`") from error
     raise Problem(f"{where} cannot be read: run `uv lock`")
-
-
-def canonical(name: str) -> str:
-    """Return a package's name as a lock spells it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def versions(packages: list[Package]) -> dict[str, set[str]]:

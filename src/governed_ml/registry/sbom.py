@@ -18,6 +18,7 @@ from governed_ml.registry import bundle
 from governed_ml.registry.bundle import Statement
 from governed_ml.registry.promote import chosen
 from governed_ml.registry.record import situation
+from governed_ml.registry.remeasure import environments
 from governed_ml.registry.versions import SBOM, Registry
 
 PREFIX = "governance:"  # of CycloneDX properties that are ours
@@ -49,12 +50,11 @@ def sbom(
 
 def environment(project: Path) -> dict[str, Any]:
     """Return what uv lists of a project's lock, without the team's own tools."""
-    if not (project / "uv.lock").is_file():
-        raise Problem("the version's commit has no uv.lock, so its environment is not known", 1)
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem("uv was not found: install it, or set UV to its path")
-    command = [uv, "export", "--quiet", "--locked", "--no-default-groups", "--group", "line"]
+    group = environments.read(project).group
+    command = [uv, "export", "--quiet", "--frozen", "--no-default-groups", "--group", group]
     command += ["--format", "cyclonedx1.5"]
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(

@@ -79,8 +79,10 @@ def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> 
     assert {people.RAW, "data/split/train.parquet", "data/predictions.parquet"} <= states.keys()
     assert {"models/model.skops", "numbers of evaluate", "numbers of explain"} <= states.keys()
     assert found["version"] == 1
-    # And that today's packages are not proven to be the version's is said
-    assert any("uv.lock" in note for note in found["notes"])
+    # And it is said which engine measured, and where: here it is the one that runs
+    [note] = found["notes"]
+    assert note.startswith("measured with engine 0.2.0 of commit ")
+    assert note.endswith(", in the running environment")
     # And the tree, its branch and its worktrees are as they were
     assert people.files(old) == before
     assert baked.git(old.path, "status", "--porcelain") == ""

@@ -7,22 +7,23 @@ The folder may be deleted at any time.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.metadata import Distribution, distributions
+from itertools import chain
 from pathlib import Path
 
+from governed_ml.core.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
+from governed_ml.core.installation import bytecode, records
+from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical
 from governed_ml.core.problem import Problem, cause, first_line
 
 MADE = "made.json"
-SCRIPTS = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
+PYTHON = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
 NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_LOCKED", "UV_FROZEN",
               "UV_NO_SYNC", "UV_NO_DEFAULT_GROUPS", "UV_WORKING_DIRECTORY")  # fmt: skip
 CAUSE = re.compile(r"(?:cause|Caused by): (.*)")
@@ -55,7 +56,7 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
         raise Problem(
             f"cannot make the environment of {engine} in {target.parent}: {cause(error)}"
         ) from error
-    return target / SCRIPTS
+    return target / PYTHON
 
 
 def folder() -> Path:
@@ -66,29 +67,21 @@ def folder() -> Path:
 
 
 def _whole(target: Path) -> bool:
-    """Return whether an environment is there, and each installed file is as it was installed."""
+    """Return whether an environment is there, and runs what was installed: by each RECORD, and for
+    the engine and what computes evidence also by the bytecode beside the sources.
+    """
     try:
         read_json(target / MADE)
     except Problem:
         return False
-    site = [str(path) for path in target.glob("[Ll]ib/**/site-packages")]
-    found = list(distributions(path=site))
-    return bool(found) and (target / SCRIPTS).exists() and all(_unchanged(one) for one in found)
-
-
-def _unchanged(found: Distribution) -> bool:
-    """Return whether the files of a package are those that its `RECORD` lists."""
-    for file in found.files or []:
-        if file.hash is None:
-            continue
-        try:
-            with Path(str(file.locate())).open("rb") as content:
-                digest = hashlib.file_digest(content, file.hash.mode).digest()
-        except (OSError, ValueError):
-            return False
-        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != file.hash.value:
-            return False
-    return True
+    infos = sorted(target.glob("[Ll]ib/**/site-packages/*.dist-info"))
+    some = [Installed(canonical(one.name.partition("-")[0]), str(one)) for one in infos]
+    if not some or not (target / PYTHON).exists():
+        return False
+    measuring = [one for one in some if one.name in (DISTRIBUTION, *COMPUTING)]
+    sources = [path for one in measuring for path, _ in one.record() if path.endswith(".py")]
+    changed = chain(records.differing(some), records.added(some), bytecode.forged(sources))
+    return next(changed, None) is None
 
 
 def _sync(tree: Path, group: str, engine: str, target: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from governed_ml.core import lockfile
 from governed_ml.core.engine import DISTRIBUTION, Identity, identity
+from governed_ml.core.installation.distributions import canonical
 from governed_ml.core.lockfile import Package
 from governed_ml.core.problem import Problem, cause
 from governed_ml.registry.remeasure import environment_cache
@@ -129,7 +130,7 @@ def difference(wanted: Wanted) -> str:
     locked = lockfile.versions(wanted.packages)
     asked = lockfile.needed(wanted.packages, (wanted.group,)) - {DISTRIBUTION}
     for one in distributions():
-        name = lockfile.canonical(one.metadata["Name"] or "")
+        name = canonical(one.metadata["Name"] or "")
         if name in asked and one.version not in locked[name]:
             return f"{name} {one.version} runs, {' or '.join(sorted(locked[name]))} is locked"
     return ""

@@ -34,6 +34,8 @@ KEPT_BACK = (
     *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
 )
 """How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
+STRICT = {"GOVERNED_ML_STRICT": "1"}
+"""Has the stage `train` shut the team's code in without memory that processes share."""
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
 
@@ -176,7 +178,7 @@ def run_stage(scratch: Path, stage: str, environment: Environment = RUNNING) -> 
     done = subprocess.run(
         environment.stage(stage),
         cwd=scratch,
-        env=surroundings() | environment.variables(scratch),
+        env=surroundings() | environment.variables(scratch) | STRICT,
         capture_output=True,
         text=True,
         encoding="utf-8",
