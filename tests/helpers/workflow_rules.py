@@ -293,8 +293,8 @@ def judges_alone(path: Path) -> Found:
         if job in RUNS_THE_TEAMS_CODE.get(name(path), ()):
             continue
         for step in values.get("steps", []):
-            sets_up = step.get("uses", "").startswith("astral-sh/setup-uv@")
-            if sets_up and step.get("with", {}).get("enable-cache") is not False:
+            cached = step.get("with", {}).get("enable-cache") is not False
+            if cached and step.get("uses", "").startswith("astral-sh/setup-uv@"):
                 yield f"{job}: an environment from a cache"
             for line in re.findall(r"uv sync[^\n]*", step.get("run", "")):
                 missing = {"--no-default-groups", "--no-install-project"} - set(line.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,16 +11,16 @@ from pathlib import Path
 import acting
 import baked
 import pytest
+from evolving import change, evolving  # noqa: F401 - the fixture
 from git_stand_in import GitStandIn
 from github_stand_in import GitHubStandIn
-from test_template import change, template
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="act runs these jobs for ubuntu on Linux"),
 ]
 TOKEN, WEAK = "ghp_T0SECRET", "ghp_WEAK"
 BRANCH, WORKFLOW, GATE = "template-update", ".github/workflows/ci.yml", "conf/model/ridge.yaml"
-CODE = "src/{{cookiecutter.package}}/cli.py"
+CODE = "src/{{cookiecutter.package}}/features.py"
 
 
 @dataclass
@@ -41,22 +40,28 @@ class World:
     def propose(self, *, token: str = TOKEN, code: int = 0) -> str:
         """Update and propose by the commands, as a person would; return what was said."""
         patch = self.project.path.parent / "template.patch"
-        template(self.project, "update", "--patch", str(patch), code=0)
+        self.project.governance("update", "--patch", str(patch), code=0)
         baked.git(self.project.path, "reset", "--quiet", "--hard")
         baked.git(self.project.path, "clean", "-fdq")
         given = {"GITHUB_API_URL": self.hub.url, "GITHUB_REPOSITORY": self.hub.repository}
         given |= {"NO_PROXY": "127.0.0.1", "TEMPLATE_UPDATE_TOKEN": token}
         self.hub.token = token or TOKEN
-        done = template(self.project, "propose", str(patch), code=code, **given)
+        done = self.project.governance("template", "propose", str(patch), code=code, **given)
         assert not token or token not in done.stdout + done.stderr
         return done.stdout + done.stderr
 
 
 @pytest.fixture
-def world(template: Path, tmp_path: Path, runner: acting.Runner) -> Iterator[World]:
+def world(
+    evolving: Path,  # noqa: F811
+    environment: Path,
+    tmp_path: Path,
+    runner: acting.Runner,
+) -> Iterator[World]:
     """A project on GitHub, with a guarded environment for the token."""
-    evolving = shutil.copytree(template, tmp_path / "template")
-    project = baked.bake(evolving, tmp_path / "out", package="scores")
+    project = baked.bake(evolving, tmp_path / "out", environment, package="scores")
+    baked.run_plain([acting.uv(), "lock", "--quiet"], project.path)
+    baked.commit_all(project.path, "The lock")
     with (
         GitHubStandIn(token=TOKEN) as hub,
         GitStandIn(tmp_path / "git", project, {TOKEN: True, WEAK: False}) as git,
@@ -98,8 +103,10 @@ def test_an_update_arrives_as_a_pull_request(world: World) -> None:
     # Then a branch has all of it, after main, which is as it was
     assert run.jobs == {"update": "success", "propose": "success"}, run.tail()
     assert "timeout-minutes: 35" in world.there(WORKFLOW)
-    assert '"""Changed. ' in world.there("src/scores/cli.py")
+    assert '"""Changed. ' in world.there("src/scores/features.py")
     assert json.loads(world.there(".cruft.json"))["commit"] == first
+    assert f'rev = "{first}"' in world.there("pyproject.toml")
+    assert first in world.there("uv.lock")
     branches, main = world.git.branches(), baked.git(world.project.path, "rev-parse", "HEAD")
     assert branches.keys() == {"main", BRANCH}
     assert branches["main"] == main == baked.git(world.git.path, "rev-parse", f"{BRANCH}^")
@@ -112,7 +119,7 @@ def test_an_update_arrives_as_a_pull_request(world: World) -> None:
     second = change(world.template, CODE, "Changed. ", "Changed again. ")
     run = world.run()
     assert run.jobs == {"update": "success", "propose": "success"}, run.tail()
-    assert '"""Changed again. ' in world.there("src/scores/cli.py")
+    assert '"""Changed again. ' in world.there("src/scores/features.py")
     assert baked.git(world.git.path, "rev-parse", f"{BRANCH}^") == main
     assert [one["title"] for one in world.hub.pulls.values()] == [
         f"Update from the template ({second[:12]})"
@@ -147,21 +154,6 @@ def test_a_conflict_is_red(world: World) -> None:
     assert [one.file for one in run.annotations] == [GATE]
     # And nothing was proposed
     assert "propose" not in run.green
-    assert world.git.branches().keys() == {"main"}
-
-
-@pytest.mark.nightly
-@pytest.mark.slow
-def test_trap_40_an_edited_gate_is_not_proposed(world: World) -> None:
-    # Given an edited gate, and a template that changed another file
-    name = "src/scores/governance/policy.py"
-    world.project.write(name, world.project.read(name) + "\nALLOW = True\n")
-    baked.commit_all(world.project.path, "A small improvement")
-    change(world.template, GATE, "name: ridge", "name: theirs")
-    # When the workflow runs, then it is red, and names the edit
-    run = world.run()
-    assert "update" in run.red
-    assert f"{name}: was changed" in run.said["update"]
     assert world.git.branches().keys() == {"main"}
 
 
@@ -270,5 +262,5 @@ def test_an_update_of_another_commit_is_refused(world: World, tmp_path: Path) ->
     patch.write_text(text, encoding="utf-8")
     # When it is proposed, then that is said
     given = {"TEMPLATE_UPDATE_TOKEN": TOKEN}
-    done = template(world.project, "propose", str(patch), code=2, **given)
+    done = world.project.governance("template", "propose", str(patch), code=2, **given)
     assert "other.patch is no change of this commit" in done.stderr

@@ -215,3 +215,19 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
         own, "other.lock", "".join(f'hash = "sha256:{n:064x}"\n' for n in range(2**200, 2**200 + 9))
     )
     assert check(own, "secrets", "other.lock") == {}
+
+
+def test_the_engines_pin_is_no_secret_and_everything_else_on_its_line_is(
+    own: baked.BakedProject,
+) -> None:
+    # Given the pin by a commit, when it is checked, then it is no secret
+    assert check(own, "secrets") == {}
+    # And in any other form, or any other file, such a number is one
+    text = own.read("pyproject.toml")
+    own.write("pyproject.toml", text.replace("\ngoverned-ml = { git", "\nother = { git"))
+    assert "Hex High Entropy" in check(own, "secrets")["pyproject.toml"]
+    pin = re.search(r"^governed-ml = .*$", text, re.MULTILINE)
+    assert pin
+    own.write("pyproject.toml", text)
+    put(own, "conf/other.toml", f"[tool.uv.sources]\n{pin[0]}\n")
+    assert check(own, "secrets").keys() == {"conf/other.toml"}
