@@ -18,8 +18,8 @@ from governed_ml.ledger.chain import Entry, Event
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
-from governed_ml.registry import bundle
-from governed_ml.registry.bundle import Checked
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked
 
 HERE = Path(__file__).parent
 RELEASES = sorted(path.stem for path in HERE.glob("*.zip"))

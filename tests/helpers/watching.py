@@ -19,7 +19,7 @@ from baked import BakedProject
 from governed_ml.doctor import safeguards
 from governed_ml.ledger import storage
 from governed_ml.monitoring import monitor as monitor_module
-from governed_ml.registry import current_rules
+from governed_ml.registry.approval import current_rules
 
 ROWS = 900
 CLOCKS = (storage, current_rules, safeguards, monitor_module)  # modules that ask what time it is

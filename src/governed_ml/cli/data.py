@@ -33,7 +33,7 @@ def predict(
     from governed_ml.core.terminal import tell
     from governed_ml.pipeline.scoring import ServedVersion, checked_request
     from governed_ml.pipeline.scoring import predict as predicted
-    from governed_ml.registry.loading import loaded
+    from governed_ml.registry.release.loading import loaded
 
     source, output = source.absolute(), output.absolute()
     base, registry = door()

@@ -69,7 +69,7 @@ def monitor(
 
 def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
     """Have GitHub do what is due, and tell it; what was lost before is told, too."""
-    from governed_ml.github import workflow_output
+    from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import dispatch
 
     told = dispatch(base, registry, done.values(), [str(done.failure)] if done.failure else [])
@@ -81,7 +81,7 @@ def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
 def _unmeasured(registry: Any, problem: Problem) -> Problem:
     """Have the issue say why no window came about; return the problem, with what failed in that."""
     from governed_ml.core.files import root
-    from governed_ml.github import workflow_output
+    from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import unmeasured
 
     told = unmeasured(root(), registry, problem)

@@ -14,7 +14,7 @@ import typer
 from governed_ml.core.files import root
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import say, tell
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 if TYPE_CHECKING:
     from governed_ml.ledger.chain import Entry
@@ -75,7 +75,7 @@ def approve(
 
     Sign with your SSH key (--as, --key), or take over what people said on GitHub (--run, --pull).
     """
-    from governed_ml.registry import approve as approving
+    from governed_ml.registry.approval import approve as approving
 
     own = name and key and not run and not pull
     if not own and (name or key or (run is None) == (pull is None)):
@@ -106,7 +106,7 @@ def reject(
     as_json: Json = False,
 ) -> None:
     """Reject a version for good."""
-    from governed_ml.registry.approve import reject as rejected
+    from governed_ml.registry.approval.approve import reject as rejected
 
     base, registry = door()
     event = rejected(base, registry, version, reason).event
@@ -206,12 +206,13 @@ def reconcile(
 
 def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
     from governed_ml.registry import reconcile as reconciling
+    from governed_ml.registry.repair import repair
 
     base, registry = door()
     report = reconciling.compare(base, registry)
     mended: list[str] = []
     if apply and report.differences:
-        mended = reconciling.mend(base, registry, report)
+        mended = repair(base, registry, report)
         report = reconciling.compare(base, registry)
     if as_json:
         print(json.dumps(report.model_dump(mode="json") | {"mended": mended}, sort_keys=True))
@@ -227,7 +228,7 @@ def keygen(
 
     The risk owner lists its public half in governance/approvers.yaml.
     """
-    from governed_ml.registry.signing import VARIABLE, generate
+    from governed_ml.registry.release.signing import VARIABLE, generate
 
     public = generate(path, root())
     lines = "\n".join(f"      {line}" for line in public.strip().splitlines())

@@ -9,7 +9,7 @@ import typer
 
 from governed_ml.cli.registry import Json, Version, door, tell
 from governed_ml.core.terminal import say
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 
 def rejudge(
@@ -62,7 +62,7 @@ def sbom(
 
     The list is written beside the model and to the registry.
     """
-    from governed_ml.registry.sbom import sbom as listed
+    from governed_ml.registry.release.sbom import sbom as listed
 
     output = output.absolute()
     base, registry = door()

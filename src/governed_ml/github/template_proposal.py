@@ -16,7 +16,7 @@ from governed_ml.core.repository import content
 from governed_ml.github import proposal
 from governed_ml.github.proposal import Proposal, Say
 from governed_ml.github.settings import UPDATES as ENVIRONMENT
-from governed_ml.github.workflow_output import plain
+from governed_ml.github.workflow_run.workflow_output import plain
 from governed_ml.scaffold.manifest import STATE, WORKFLOWS
 from governed_ml.scaffold.origin import Origin
 

@@ -23,9 +23,9 @@ from governed_ml.lineage.show import chosen, known, registered
 from governed_ml.policy.decision import PATH
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry import bundle
 from governed_ml.registry.audit import inspect
 from governed_ml.registry.reconcile import compare
+from governed_ml.registry.release import bundle
 from governed_ml.registry.remeasure.recompute import folder_md5, is_locked, locked, require_same
 from governed_ml.registry.versions import Registry, model_name
 

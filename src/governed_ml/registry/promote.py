@@ -16,10 +16,8 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import unwatched
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
-from governed_ml.registry import bundle
-from governed_ml.registry.approvals import Approval
-from governed_ml.registry.bundle import Checked, Statement
-from governed_ml.registry.current_rules import (
+from governed_ml.registry.approval.approvals import Approval
+from governed_ml.registry.approval.current_rules import (
     judge_again,
     require_reviewed,
     sort_approvals,
@@ -28,6 +26,8 @@ from governed_ml.registry.current_rules import (
 )
 from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import record, settle, situation
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked, Statement
 from governed_ml.registry.versions import RELEASES, Registry
 
 

@@ -23,10 +23,10 @@ from governed_ml.ledger.lifecycle import Version
 from governed_ml.policy.decision import Decision, save
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry import bundle, signing
-from governed_ml.registry.bundle import Statement
-from governed_ml.registry.current_rules import summary
+from governed_ml.registry.approval.current_rules import summary
 from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.release import bundle, signing
+from governed_ml.registry.release.bundle import Statement
 from governed_ml.registry.remeasure.recompute import recompute
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 

@@ -10,8 +10,8 @@ from governed_ml.core import engine, stage_code
 from governed_ml.core.evidence import EngineRef, Subject
 from governed_ml.core.files import digest_of
 from governed_ml.policy.decision import Decision, DecisionSubject
-from governed_ml.registry.approvals import Approval
-from governed_ml.registry.bundle import Statement
+from governed_ml.registry.approval.approvals import Approval
+from governed_ml.registry.release.bundle import Statement
 
 BY = EngineRef(version="0.2.0", digest="sha256:aa")
 OTHER = EngineRef(version="0.2.1", digest="sha256:bb")

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from governed_ml.core import config, evidence
 from governed_ml.core.problem import Problem
-from governed_ml.github import event as events
 from governed_ml.github import policy_diff as diffs
+from governed_ml.github.workflow_run import event as events
 from governed_ml.policy import judge as policy
 from governed_ml.policy import rules
 from governed_ml.scaffold.manifest import Outside

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core.problem import Problem
 from governed_ml.github import preflight
-from governed_ml.github import workflow_output as actions
+from governed_ml.github.workflow_run import workflow_output as actions
 from governed_ml.ledger import chain
 from governed_ml.monitoring.actions import dispatch as dispatching
 from governed_ml.monitoring.actions import issue, workflow_due

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core import config
 from governed_ml.ledger import approvers
-from governed_ml.registry import approvals
+from governed_ml.registry.approval import approvals
 
 SUBJECT = {
     "name": "credit",

@@ -58,7 +58,8 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
 
 FORGED = """
 import json
-from governed_ml.registry import bundle, register
+from governed_ml.registry import register
+from governed_ml.registry.release import bundle
 build = bundle.build
 
 def forged(scratch, folder):

@@ -13,10 +13,10 @@ from governed_ml.core.repository import last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.ledger.remote import last_seen, pull
-from governed_ml.registry import bundle
-from governed_ml.registry.bundle import Checked
-from governed_ml.registry.promotion_proof import unfounded
+from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.record import require_signed, require_whole
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, Registry
 
 

@@ -16,8 +16,8 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import LETS_THROUGH, Decision
 from governed_ml.policy.judge import judge
-from governed_ml.registry.approvals import Approval, barred, given, missing, refused
-from governed_ml.registry.bundle import Checked
+from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
+from governed_ml.registry.release.bundle import Checked
 
 
 def judge_again(bundle: Checked, now: Today) -> Decision:

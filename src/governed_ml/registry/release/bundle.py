@@ -21,7 +21,7 @@ from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.pipeline import mlflow_model
 from governed_ml.policy.decision import Decision
-from governed_ml.registry import signing
+from governed_ml.registry.release import signing
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
 
 RECORDS = "governance"  # the folder in a bundle with what was measured and said

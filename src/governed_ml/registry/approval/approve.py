@@ -10,9 +10,9 @@ from pathlib import Path
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version, require_legal
-from governed_ml.registry import approvals, bundle
-from governed_ml.registry.approvals import Approval
-from governed_ml.registry.current_rules import (
+from governed_ml.registry.approval import approvals
+from governed_ml.registry.approval.approvals import Approval
+from governed_ml.registry.approval.current_rules import (
     judge_again,
     on_github,
     require_reviewed,
@@ -22,6 +22,7 @@ from governed_ml.registry.current_rules import (
 )
 from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import Registry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 from governed_ml.policy.decision import LETS_THROUGH, Decision, alike
 
 NOT_RECOMPUTED = (

@@ -19,7 +19,7 @@ from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
 from governed_ml.ledger.rules_in_force import rules_of
 from governed_ml.ledger.signatures import signatures
-from governed_ml.registry.approvals import Approval, barred, missing, refused
+from governed_ml.registry.approval.approvals import Approval, barred, missing, refused
 
 
 def doubts(base: Path, entries: Sequence[Entry]) -> list[str]:
