@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,11 +21,14 @@ import pandas as pd
 import pytest
 from baked import BakedProject
 
-from governed_ml.core import config, evidence
+from governed_ml.core import config, evidence, model_file
 from governed_ml.core.config import composition
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import feeds, window
+from governed_ml.monitoring import feeds, measure, window
+from governed_ml.monitoring.rows import WindowRows
 from governed_ml.pipeline import scoring as predict
+from governed_ml.pipeline.data import columns
+from governed_ml.pipeline.data.batch import as_trained
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 ROWS = 900
@@ -256,12 +258,10 @@ def test_drift_asks_for_retraining_and_says_where(watch: Watch) -> None:
 
 def shifted(watch: Watch, part: int) -> pd.DataFrame:
     """A batch whose women are those with the highest scores, whose men those with the lowest."""
-    model = import_module("governed_ml.core.model_file").load(watch.origin.model)
+    model = model_file.load(watch.origin.model)
     rows = watch.rows(part)
     trained = watch.origin.evidence["train"].body
-    inputs = import_module("governed_ml.pipeline.data.batch").as_trained(
-        rows, list(trained.numeric), list(trained.categorical)
-    )
+    inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
     score = pd.Series(predict.scored(model, inputs)[0])
     return rows.assign(sex=score.gt(score.median()).map({True: "female", False: "male"}))
 
@@ -289,10 +289,8 @@ def test_a_shift_between_groups_reaches_the_last_level_with_labels_or_without(
 def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any) -> None:
     """Log rows as `predict` does."""
     trained = watch.origin.evidence["train"].body
-    inputs = import_module("governed_ml.pipeline.data.batch").as_trained(
-        rows, list(trained.numeric), list(trained.categorical)
-    )
-    model = import_module("governed_ml.core.model_file").load(watch.origin.model)
+    inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
+    model = model_file.load(watch.origin.model)
     score, prediction = predict.scored(model, inputs)
     known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
     known |= {"score": score, "model_version": 1, "model_state": "champion"}
@@ -438,13 +436,10 @@ def test_without_a_log_or_a_readable_file_there_is_no_window(watch: Watch) -> No
 
 def test_a_regression_is_watched_too(watch: Watch) -> None:
     # Given a champion that predicts a number, and people in two groups
-    measure = import_module("governed_ml.monitoring.measure")
     target = pd.Series([float(n % 50) for n in range(600)])
     prediction = target + pd.Series([5.0 if n % 2 else -5.0 for n in range(600)])
     groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
-    part = import_module("governed_ml.monitoring.rows").WindowRows(
-        groups, prediction, prediction, target.where(target.index > 99), groups
-    )
+    part = WindowRows(groups, prediction, prediction, target.where(target.index > 99), groups)
     # When both are measured on the labelled rows
     found = measure.treated(part, "regression", 0.95, 30, late=True)
     done = measure.performed(part.target, part.score, part.prediction, "regression")
@@ -454,9 +449,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     assert gap.n == 250
     assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
     # And without labels nothing does
-    bare = import_module("governed_ml.monitoring.rows").WindowRows(
-        groups, prediction, prediction, target.where(target < 0), groups
-    )
+    bare = WindowRows(groups, prediction, prediction, target.where(target < 0), groups)
     none = measure.treated(bare, "regression", 0.95, 30, late=True)
     assert none.metrics["fairness.sex.mean_signed_error_difference"].note == "no labels yet"
 
@@ -604,7 +597,6 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     log = pd.read_parquet(answer.log)
     assert set(log["predicted_at"]) == {"2026-06-30T12:00:05Z"}
     # And it has the names that no column of a table may have
-    columns = import_module("governed_ml.pipeline.data.columns")
     assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
     assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:

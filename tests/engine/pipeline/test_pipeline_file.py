@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -47,8 +48,6 @@ def test_a_stage_depends_on_what_its_module_reads(
 
 def stage_module(stage: str) -> Any:
     """The engine's module of a stage."""
-    from importlib import import_module
-
     return import_module(f"governed_ml.pipeline.stages.{stage}")
 
 
