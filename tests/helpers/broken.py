@@ -360,14 +360,14 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     ],
     "replayed-approval": [
         (
-            "registry.approvals",
+            "registry.approval.approvals",
             "if getattr(approval, name) != bound.get(name):",
             "if name not in bound:",
         ),
     ],
     "tampered-model": [
         (
-            "registry.signing",
+            "registry.release.signing",
             "    if not signature.is_file():\n",
             "    if signature:\n        return\n    if not signature.is_file():\n",
         ),
@@ -458,7 +458,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ),
         ("checks.config", 'if one.kind == "loosened"', "if not one.kind"),
         (
-            "github.policy_diff",
+            "policy.loosening",
             'elif why := weaker_than(now, rule, "the base"):',
             'elif why := "":',
         ),
