@@ -10,9 +10,10 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
+from governed_ml.core import lockfile
+from governed_ml.core.engine import DISTRIBUTION
 from governed_ml.core.evidence import AnyEvidence, path_of
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
@@ -132,27 +133,12 @@ def versions(text: str) -> Versions:
 
 
 def _needed(text: str) -> set[str]:
-    """Return the packages that the line runs with: not those of the team's tools."""
-    packages: dict[str, list[dict[str, Any]]] = {}
-    for one in tomllib.loads(text)["package"]:
-        packages.setdefault(one["name"], []).append(one)
-    own = next(p for many in packages.values() for p in many if _own(p))
-    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get(GROUP, [])]
-    found: set[tuple[str, str]] = set()  # package, extra
-    while todo:
-        asked = todo.pop()
-        for extra in ("", *asked.get("extra", [])):
-            if (key := (str(asked["name"]), extra)) in found:
-                continue
-            found.add(key)
-            for one in packages.get(key[0], []):
-                extras = one.get("optional-dependencies", {})
-                todo += extras.get(extra, []) if extra else one.get("dependencies", [])
-    return {name for name, _ in found}
+    """Return the packages that the pipeline runs with: not those of the team's tools.
 
-
-def _own(package: dict[str, Any]) -> bool:
-    return "." in (package["source"].get("editable"), package["source"].get("virtual"))
+    The engine is none of them: each stage's digest covers its own code of the engine, so another
+    engine measures again what it changed, and no more.
+    """
+    return lockfile.needed(lockfile.parse(text), (GROUP,)) - {DISTRIBUTION}
 
 
 def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
