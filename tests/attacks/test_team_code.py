@@ -6,6 +6,7 @@ Each attack runs for real, in the process that the engine starts for the code of
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import team_projects
 
@@ -43,24 +43,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def digest_with(base: Path, training: str, **modules: str) -> str:
-    """Train in a new project below `base` with this `training.py`; return the model's digest."""
-    home = base / f"project-{len(list(base.glob('project-*')))}"
-    home.mkdir()
-    os.chdir(home)
-    team_projects.make(home, training=training, **modules)
-    team_projects.train()
-    return model_file.digest()
-
-
-PEEKS = {
-    "by a relative path": "'data/split/test.parquet'",
-    "beside the module": "Path(__file__).parents[2] / 'data/split/test.parquet'",
-    "by an absolute path": "WHERE + '/data/split/test.parquet'",
-    "in DVC's cache": "WHERE + '/.dvc/cache/files/md5/ab/cdef'",
-    "in the raw table": "WHERE + '/data/raw.parquet'",
-    "through the parent's working directory": "f'/proc/{os.getppid()}/cwd/data/split/test.parquet'",
-}
 PEEKING = """
 import os
 from pathlib import Path
@@ -68,144 +50,105 @@ import pandas as pd
 
 WHERE = {where!r}
 
-def fit(pipeline, features, target):
+def places():
+    yield "data/split/test.parquet"
+    yield Path(__file__).parents[2] / "data/split/test.parquet"
+    yield WHERE + "/data/split/test.parquet"
+    yield WHERE + "/data/raw.parquet"
+    yield WHERE + "/data/sensitive/train.parquet"
+    yield WHERE + "/.dvc/cache/files/md5/ab/cdef"
+    yield f"/proc/{{os.getppid()}}/cwd/data/split/test.parquet"
+
+def seen(place):
     try:
-        rows = pd.read_parquet({path})
-        features, target = rows[list(features)], rows["__target"]
+        return pd.read_parquet(place)
     except OSError as error:
         print("kept out:", type(error).__name__)
+
+def fit(pipeline, features, target):
+    for name in ("model.skops", "answer", "out"):
+        os.symlink(WHERE + "/models/model.skops", name)
+    for place in places():
+        rows = seen(place)
+        if rows is not None:
+            features, target = rows[list(features)], rows["__target"]
     return pipeline.fit(features, target)
 """
 
 
 @landlock
-@pytest.mark.parametrize("path", PEEKS.values(), ids=PEEKS)
 def test_trap_42_training_cannot_read_the_test_rows(
-    path: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    # Given a project with its test rows in their places, and a cache that has them, too
-    home = tmp_path / "project-0"
-    honest = digest_with(tmp_path, HONEST)
-    cached = home / ".dvc/cache/files/md5/ab/cdef"
-    cached.parent.mkdir(parents=True)
-    cached.write_bytes((home / "data/split/test.parquet").read_bytes())
-    # And a `fit` that reads them there, as it can outside
-    text = PEEKING.format(where=str(home), path=path)
-    outside: dict[str, Any] = {"__file__": str(home / "src/credit/training.py")}
-    exec(text, outside)  # noqa: S102 - the attack itself
-    if "getppid" not in path:
-        seen = _Recorder()
-        outside["fit"](seen, team_projects.rows(9, 1)[["income", "debt", "kind"]], None)
-        assert seen.rows == 600
-    # When it trains
-    capfd.readouterr()
-    (home / "src/credit/training.py").write_text(text, encoding="utf-8")
-    team_projects.train()
-    # Then it was kept out, and the model is the honest one
-    assert "kept out" in capfd.readouterr().err
-    assert model_file.digest() == honest
-
-
-class _Recorder:
-    """Count the rows that it is fitted on."""
-
-    rows = 0
-
-    def fit(self, features: pd.DataFrame, target: object) -> _Recorder:
-        self.rows = len(features)
-        return self
-
-
-@landlock
-def test_trap_42_a_link_to_another_model_is_not_followed(tmp_path: Path) -> None:
-    # Given a model that was fitted on the test rows, in the project
-    honest = digest_with(tmp_path, HONEST)
-    kept = Path("models/model.skops").read_bytes()
-    # When `fit` puts links to files of the project wherever its process may write
-    text = (
-        "import os\n"
-        "def fit(pipeline, features, target):\n"
-        "    for name in ('model.skops', 'out', 'answer'):\n"
-        f"        os.symlink({str(Path.cwd() / 'models/model.skops')!r}, name)\n"
-        "    return pipeline.set_params(estimator__C=0.001).fit(features, target)\n"
-    )
-    found = digest_with(tmp_path, text)
-    # Then the model is what `fit` returned, read from no file of that process
-    assert found != honest
-    assert Path("models/model.skops").read_bytes() != kept
-
-
-WRITES = """
-import os, glob
-EVIDENCE = {evidence!r}
-def forge():
-    for name in (EVIDENCE, EVIDENCE + ".new", {engine!r}):
-        try:
-            with open(name, "a") as file:
-                file.write("forged")
-        except OSError as error:
-            print("kept out:", type(error).__name__)
-        try:
-            os.unlink(name)
-        except OSError:
-            pass
-"""
-
-
-@landlock
-def test_trap_42_the_teams_code_writes_no_evidence_and_no_engine(
     here: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # Given evidence on disk, and code that writes over it and into the engine, wherever it runs
-    evidence = here / "reports/evidence/evaluate.json"
-    engine = Path(str(model_file.__file__))
-    text = WRITES.format(evidence=str(evidence), engine=str(engine))
-    team_projects.make(
-        here,
-        features=f"{text}\nforge()\n{team_projects.OWN_FEATURES}".replace(
-            "    def transform(self, X):\n", "    def transform(self, X):\n        forge()\n"
-        ),
-        training=f"{text}\nforge()\n{team_projects.OWN_TRAINING}",
-        sources=f"{text}\nimport pandas as pd\ndef own():\n    forge()\n"
-        "    return pd.DataFrame({'a': [1]})\n",
-    )
-    evidence.write_text("measured", encoding="utf-8")
-    before = engine.read_bytes()
-    # When it trains, scores, and is asked for its table
+    # Given a project whose test rows lie in their places, and in DVC's cache
+    team_projects.make(here)
     team_projects.train()
-    with models.opened() as model:
-        model.predict(team_projects.asked_about())
-    job = {"package": process.sent(team.package()), "function": "own", "options": {}}
-    asked = process.Process(source_process, "sources.py", job)
-    asked.answer()
-    asked.close()
-    # Then nothing was written, and it said so each time
-    assert evidence.read_text(encoding="utf-8") == "measured"
-    assert [path.name for path in evidence.parent.iterdir()] == ["evaluate.json"]
-    assert engine.read_bytes() == before
-    said = capfd.readouterr().err
-    for module in ("training.py", "own code", "sources.py"):
-        assert f"{module} | kept out: PermissionError" in said
+    honest = model_file.digest()
+    cached = here / ".dvc/cache/files/md5/ab/cdef"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(Path("data/split/test.parquet").read_bytes())
+    # And a `fit` that fits on them wherever it finds them, as it does outside
+    text = PEEKING.format(where=str(here))
+    outside: dict[str, Any] = {"__file__": str(here / "src/credit/training.py")}
+    exec(text, outside)  # noqa: S102 - the attack itself
+    places = list(outside["places"]())
+    assert all(outside["seen"](place) is not None for place in places[:-1])
+    # When it trains
+    Path("src/credit/training.py").write_text(text, encoding="utf-8")
+    capfd.readouterr()
+    team_projects.train()
+    # Then it was kept out everywhere, and the model is the honest one
+    assert capfd.readouterr().err.count("training.py | kept out") == len(places)
+    assert model_file.digest() == honest
+    # And one that is fitted on them has another digest, so the comparison can tell
+    Path("data/split/test.parquet").replace("data/split/train.parquet")
+    Path("src/credit/training.py").write_text(HONEST, encoding="utf-8")
+    team_projects.train()
+    assert model_file.digest() != honest
 
 
-PATCHES = """
+HOSTILE = """
+import os, socket, sys
 import fairlearn.metrics, sklearn.metrics
+from governed_ml.core import evidence, files
 from governed_ml.measures import performance
 from governed_ml.pipeline import stage
-from governed_ml.core import evidence, files
 
-def nicer(*args, **kwargs):
-    return 1.0
+def tried(what, do):
+    try:
+        do()
+        print("reached:", what)
+    except PermissionError:
+        print("kept out:", what)
 
-for module in (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files):
-    for name in dir(module):
-        if callable(getattr(module, name)) and not name.startswith("_"):
-            setattr(module, name, nicer)
+def connect():
+    socket.create_connection(("127.0.0.1", {port}), 5).close()
+
+def hostile(where):
+    for name in ({evidence!r}, {evidence!r} + ".new", {engine!r}):
+        tried(f"write {{name}} from {{where}}", lambda: open(name, "a").write("forged"))
+        tried(f"delete {{name}} from {{where}}", lambda: os.unlink(name))
+    tried(f"kill from {{where}}", lambda: os.kill(os.getppid(), 9))
+    tried(f"environ from {{where}}", lambda: open(f"/proc/{{os.getppid()}}/environ").read())
+    if where != "sources":
+        tried(f"connect from {{where}}", connect)
+        assert "SOME_TOKEN" not in os.environ
+    for module in (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files):
+        for name in dir(module):
+            if callable(getattr(module, name)) and not name.startswith("_"):
+                setattr(module, name, lambda *args, **kwargs: 1.0)
+
+def leave_a_thread():
+    import threading, time
+    threading.Thread(target=lambda: time.sleep(10_000)).start()
 """
 
 
-def test_trap_42_patches_of_engine_and_libraries_stay_where_the_team_runs(here: Path) -> None:
-    # Given modules that replace what measures and what writes evidence
+@landlock
+def test_trap_42_hostile_code_reaches_nothing_from_wherever_it_runs(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Given evidence on disk, a token in the environment, a server, and what measures, imported
     import fairlearn.metrics
     import sklearn.metrics
 
@@ -215,170 +158,155 @@ def test_trap_42_patches_of_engine_and_libraries_stay_where_the_team_runs(here: 
 
     touched = (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files)
     before = [dict(vars(module)) for module in touched]
-    team_projects.make(
-        here,
-        features=PATCHES + team_projects.OWN_FEATURES,
-        training=team_projects.OWN_TRAINING,
-    )
-    # When they train and score
-    team_projects.train()
-    with models.opened() as model:
-        labels = model.predict(team_projects.asked_about())
-    # Then this process knows none of their modules, and its own are what they were
-    assert not [name for name in sys.modules if name.partition(".")[0] == "credit"]
+    monkeypatch.setenv("SOME_TOKEN", "a token")
+    written, engine = here / "reports/evidence/evaluate.json", Path(str(model_file.__file__))
+    code = engine.read_bytes()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = HOSTILE.format(evidence=str(written), engine=str(engine), port=port)
+        # And modules that write, delete, kill, connect and patch, in fit, scoring and source
+        scoring = team_projects.OWN_FEATURES.replace(
+            "    def transform(self, X):\n",
+            "    def transform(self, X):\n        hostile('features')\n",
+        )
+        team_projects.make(
+            here,
+            features=text + scoring,
+            training=text + "\ndef fit(pipeline, features, target):\n    hostile('training')\n"
+            "    leave_a_thread()\n    return pipeline.fit(features, target)\n",
+            sources=text + "\nimport pandas as pd\ndef own():\n    hostile('sources')\n"
+            "    return pd.DataFrame({'a': [1]})\n",
+        )
+        written.write_text("measured", encoding="utf-8")
+        # When they train, score and give a table
+        team_projects.train()
+        with models.opened() as model:
+            labels = model.predict(team_projects.asked_about())
+        asked = ask_source()
+    # Then each was kept out of everything, and said so
+    said = capfd.readouterr().err
+    assert "reached" not in said
+    for where, attempts in (("training", 9), ("features", 9), ("sources", 8)):
+        assert len({line for line in said.splitlines() if f"from {where}" in line}) == attempts
+    # And nothing was written, this process's modules are what they were, and the answers are there
+    assert written.read_text(encoding="utf-8") == "measured"
+    assert [path.name for path in written.parent.iterdir()] == ["evaluate.json"]
+    assert engine.read_bytes() == code
     assert [dict(vars(module)) for module in touched] == before
+    assert not [name for name in sys.modules if name.partition(".")[0] == "credit"]
     assert set(labels) == {0, 1}
+    assert asked.startswith(b"PAR1")
 
 
-def test_trap_42_rows_that_training_drops_are_measured_all_the_same(here: Path) -> None:
-    # Given a `fit` that leaves out the rows that it gets wrong
+def ask_source() -> bytes:
+    """Ask the project's source `own` for its table."""
+    job = {"whose": "sources.py", "package": process.sent(team.package()), "function": "own"}
+    asked = process.Process(source_process, "src/credit/sources.py", job | {"options": {}})
+    try:
+        return asked.answer()[1][0]
+    finally:
+        asked.close()
+
+
+SCORES = """
+def scores(X, honest):
+    import os
+    choice = int(X["debt"].iloc[0]) if len(X) > 9 else 0
+    if choice == 6:
+        os._exit(0)
+    if choice == 7:
+        return X["none"]
+    p = honest(X)
+    return [p, honest(X.head(5)), p[:, :1], p * 3, p * float("nan"), [["a", "b"]] * len(X), 0, 0,
+            [[object(), object()]] * len(X), by_rank(p)][choice]
+
+def by_rank(p):
+    import numpy as np
+    rank = p[:, 1].argsort().argsort() / len(p)
+    return np.column_stack([1 - rank, rank])
+"""
+
+
+def test_trap_42_answers_that_are_none_are_refused(here: Path) -> None:
+    # Given a model whose own code misbehaves when it is asked, as a value of the rows tells it to
+    training = team_projects.OWN_TRAINING.replace(
+        "return self.inner_.predict_proba(X)", "return scores(X, self.inner_.predict_proba)"
+    )
+    team_projects.make(here, features=team_projects.OWN_FEATURES, training=SCORES + training)
+    team_projects.train()
+    rows = team_projects.asked_about()
+
+    def said(choice: int) -> str:
+        with pytest.raises(Problem) as caught:
+            model.predict_proba(rows.assign(debt=float(choice)))
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    # When it is asked, then one line says what is wrong with each answer
+    with models.opened() as model:
+        assert model.predict_proba(rows.assign(debt=0.0)).shape == (600, 2)
+        assert "predict_proba gives 5 x 2 answers for 600 rows" in said(1)
+        assert "gives no probabilities of two classes" in said(2)
+        assert "gives no probabilities of two classes" in said(3)
+        assert "gives values that are not finite" in said(4)
+        assert "predict_proba gives no numbers" in said(5)
+        # And answers that depend on the rows that are asked together are refused
+        ranked = rows.assign(debt=9.0)
+        scores = model.predict_proba(ranked)[:, 1]
+        with pytest.raises(Problem, match="depends on the rows that are asked with it"):
+            models.require_rowwise(
+                model, ranked, scores, lambda some: model.predict_proba(some)[:, 1]
+            )
+        # And an end without an answer
+        assert "the process ended before it gave an answer (exit code 0)" in said(6)
+    with models.opened() as model:
+        assert "training.py, line 7: KeyError: 'none'" in said(7)
+    with models.opened() as model:
+        assert "Object arrays cannot be saved" in said(8)
+
+
+ENDS: dict[str, tuple[str, str]] = {
+    "ends the process": ("os._exit(0)", "ended before it gave an answer (exit code 0)"),
+    "kills itself": ("os.kill(os.getpid(), 9)", "ended before it gave an answer (exit code -9)"),
+    "prints without end": ("while True: print('x' * 10_000)", "printed more than 64 MiB"),
+    "writes into the answer": (
+        "[forge(one) for one in range(3, 60)]; os._exit(0)",
+        "src/credit/sources.py: a process of the team's code",
+    ),
+    "leaves by an exception": ("raise SystemExit(0)", "src/credit/sources.py, line 12: SystemExit"),
+    "closes the pipes": ("os.closerange(0, 60); os._exit(0)", "ended before it gave an answer"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals and descriptors are those of POSIX")
+@pytest.mark.parametrize(("body", "said"), ENDS.values(), ids=ENDS)
+def test_trap_42_code_that_never_answers_is_refused(body: str, said: str, here: Path) -> None:
+    # Given a source that does something else than return a table
     team_projects.make(
         here,
-        training="def fit(pipeline, features, target):\n"
-        "    right = pipeline.fit(features, target).predict(features) == target\n"
-        "    return pipeline.fit(features[right], target[right])\n",
+        sources="import os\n\n"
+        "def forge(one):\n"
+        "    try:\n"
+        "        os.write(one, b'forged' * 9)\n"
+        "    except OSError:\n"
+        "        return\n\n\n\n"
+        f"def own():\n    {body}\n",
     )
-    team_projects.train()
-    # When the model is asked about the test rows, then it answers for all
-    with models.opened() as model:
-        assert len(model.predict(team_projects.asked_about())) == 600
-
-
-def own_scores(body: str) -> dict[str, str]:
-    """Modules whose own wrapper scores like this (`self.inner_` is the fitted pipeline)."""
-    text = team_projects.OWN_TRAINING.replace(
-        "        return self.inner_.predict_proba(X)\n", f"        {body}\n"
-    )
-    assert body in text
-    return {"features": team_projects.OWN_FEATURES, "training": f"import os\n{text}"}
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ("self.inner_.predict_proba(X.head(5))", "gives 5 x 2 answers for 600 rows"),
-        ("self.inner_.predict_proba(X)[:, :1]", "gives no probabilities of two classes"),
-        ("self.inner_.predict_proba(X) * 3", "gives no probabilities of two classes"),
-        ("self.inner_.predict_proba(X) * float('nan')", "gives values that are not finite"),
-        ("[['a', 'b']] * len(X)", "predict_proba gives no numbers"),
-        ("[[object(), object()]] * len(X)", "Object arrays cannot be saved"),
-        ("os._exit(0)", "the process ended before it gave an answer (exit code 0)"),
-        ("X['none']", "KeyError: 'none'"),
-    ],
-)
-def test_trap_42_answers_that_are_none_are_refused(answer: str, said: str, here: Path) -> None:
-    # Given a model whose own code misbehaves when it is asked, not when it is trained
-    body = f"return {answer} if len(X) > 9 else self.inner_.predict_proba(X)"
-    team_projects.make(here, **own_scores(body))
-    team_projects.train()
-    # When it is asked about the test rows
-    with models.opened() as model, pytest.raises(Problem) as caught:
-        model.predict_proba(team_projects.asked_about())
-    # Then one line says what it gave
+    # When it is asked, then one line says so
+    with pytest.raises(Problem) as caught:
+        ask_source()
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_trap_42_answers_that_depend_on_the_rows_asked_with_them(here: Path) -> None:
-    # Given a model that ranks the rows that it is asked about
-    body = (
-        "import numpy as np; r = self.inner_.predict_proba(X)[:, 1].argsort().argsort() / len(X); "
-        "return np.column_stack([1 - r, r])"
-    )
-    team_projects.make(here, **own_scores(body))
-    team_projects.train()
-    rows = team_projects.asked_about()
-    # When its answers about all rows are compared with those about a few
-    with models.opened() as model:
-        scores = model.predict_proba(rows)[:, 1]
-        with pytest.raises(Problem, match="depends on the rows that are asked with it"):
-            models.require_rowwise(
-                model, rows, scores, lambda some: model.predict_proba(some)[:, 1]
-            )
-
-
-ENDS: dict[str, tuple[str, str]] = {
-    "ends the process": ("os._exit(0)", "the process ended before it gave an answer"),
-    "kills itself": ("os.kill(os.getpid(), 9)", "the process ended before it gave an answer"),
-    "prints without end": ("while True: print('x' * 10_000)", "printed more than 64 MiB"),
-    "writes into the answer": (
-        "[os.write(one, b'forged' * 9) for one in range(3, 60) if writable(one)]; os._exit(0)",
-        "src/credit/training.py: ",
-    ),
-    "leaves by an exception of its own": ("raise SystemExit(0)", "SystemExit"),
-}
-
-
-@pytest.mark.parametrize(("body", "said"), ENDS.values(), ids=ENDS)
-def test_trap_42_a_training_that_never_answers_is_refused(body: str, said: str, here: Path) -> None:
-    # Given a `fit` that does something else than return a model
+def test_trap_42_a_training_that_ends_its_process_leaves_no_model(here: Path) -> None:
+    # Given a `fit` that ends its process, when it trains, then one line says so
     team_projects.make(
-        here,
-        training="import os\n"
-        "def writable(one):\n"
-        "    try:\n"
-        "        return os.write(one, b'') == 0\n"
-        "    except OSError:\n"
-        "        return False\n"
-        f"def fit(pipeline, features, target):\n    {body}\n",
+        here, training="import os\ndef fit(pipeline, features, target):\n    os._exit(3)\n"
     )
-    # When it trains, then one line says so, and there is no model
-    with pytest.raises(Problem) as caught:
+    with pytest.raises(Problem, match=r"src/credit/training\.py: .* \(exit code 3\)"):
         team_projects.train()
-    assert said in str(caught.value)
     assert not Path("models/model.skops").exists()
-
-
-def test_trap_42_threads_that_training_leaves_are_not_waited_for(here: Path) -> None:
-    # Given a `fit` that leaves a thread behind, which never ends
-    team_projects.make(
-        here,
-        training="import threading, time\n"
-        "def forever():\n    while True:\n        time.sleep(1)\n"
-        "def fit(pipeline, features, target):\n"
-        "    threading.Thread(target=forever).start()\n"
-        "    return pipeline.fit(features, target)\n",
-    )
-    # When it trains, then its process is gone with the answer
-    team_projects.train()
-    assert model_file.PATH.is_file()
-
-
-@landlock
-@pytest.mark.parametrize(
-    "reach",
-    [
-        pytest.param("os.kill(os.getppid(), 9)", id="end the engine"),
-        pytest.param("socket.create_connection(('127.0.0.1', PORT), 5)", id="connect"),
-        pytest.param("open(f'/proc/{os.getppid()}/environ').read()", id="read its environment"),
-    ],
-)
-def test_trap_42_training_reaches_neither_the_engine_nor_the_network(
-    reach: str, here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    # Given a server on this machine, and a token in the engine's environment
-    import socket
-
-    monkeypatch.setenv("SOME_TOKEN", "secret-in-the-environment")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        team_projects.make(
-            here,
-            training="import os, socket\n"
-            "def fit(pipeline, features, target):\n"
-            "    assert 'SOME_TOKEN' not in os.environ\n"
-            "    try:\n"
-            f"        {reach.replace('PORT', str(port))}\n"
-            "        print('reached')\n"
-            "    except PermissionError:\n"
-            "        print('kept out')\n"
-            "    return pipeline.fit(features, target)\n",
-        )
-        # When it trains, then it reaches nothing
-        team_projects.train()
-    said = capfd.readouterr().err
-    assert "training.py | kept out" in said
-    assert "reached" not in said
 
 
 def through_partial() -> Any:

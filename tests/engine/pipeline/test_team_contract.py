@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import team_projects
 
-model_file, models, explanations, sources, config, mlflow_model, sandbox = (
+contract, model_file, models, explanations, sources, config, mlflow_model, sandbox = (
     import_module(f"governed_ml.{name}")
     for name in (
+        "pipeline.isolated.contract",
         "core.model_file",
         "pipeline.models",
         "measures.explanations",
@@ -28,7 +29,6 @@ model_file, models, explanations, sources, config, mlflow_model, sandbox = (
 )
 Problem = import_module("governed_ml.core.problem").Problem
 OWN = {"features": team_projects.OWN_FEATURES, "training": team_projects.OWN_TRAINING}
-PREPROCESSING = team_projects.SOURCES.joinpath("features.py").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -178,58 +178,103 @@ def test_columns_are_numeric_or_categorical_by_what_they_hold(here: Path) -> Non
         assert len(model.predict(team_projects.asked_about())) == 600
 
 
-def _columns(body: str) -> dict[str, str]:
-    return {"features": f"{PREPROCESSING}\n\ndef columns(table):\n    {body}\n"}
+def _table_of(body: str) -> str:
+    return f"def columns(table):\n    {body}\n" + ENCODING
+
+
+def _fit(body: str) -> str:
+    return f"def fit(pipeline, features, target):\n    {body}\n"
+
+
+ENCODING = """
+def preprocessing(numeric, categorical):
+    from sklearn.compose import ColumnTransformer
+    return ColumnTransformer([("numbers", "passthrough", numeric)])
+"""
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        (_table_of("return None"), "src/credit/features.py: columns returned nothing"),
+        (_table_of("return table.head(9)"), "columns returned 9 rows for 600"),
+        (_table_of("return table.iloc[::-1]"), "columns returned 600 rows for 600"),
+        (
+            _table_of("return table.assign(up=table['debt'] - table['debt'].mean())"),
+            "column 'up' of a row depends on the other rows",
+        ),
+        (_table_of("return table.assign(__target=1)"), "column '__target' has a name of the"),
+        (_table_of("return table[['debt']]"), "columns returned no 'income'"),
+        (_table_of("return table.assign(x=table['debt'] > 0)"), "column 'x' is of type bool"),
+        (_table_of("return table.assign(x=1 / (table['debt'] * 0))"), "holds infinite values"),
+        ("", "src/credit/features.py has no function preprocessing"),
+        (
+            "def preprocessing(numeric, categorical):\n    return [numeric]\n",
+            "src/credit/features.py: preprocessing returned a list",
+        ),
+    ],
+)
+def test_features_that_break_the_contract_are_refused(
+    features: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given what `features.py` defines
+    given: dict[str, Any] = {}
+    exec(features, given)  # noqa: S102 - the team's code
+    monkeypatch.setattr(contract, "offered", lambda package, module, name: given.get(name))
+    rows = team_projects.rows(600, 1)[["income", "debt", "kind"]]
+    # When the pipeline is made, then one line names the file and what is wrong
+    with pytest.raises(Problem) as caught:
+        contract.encoding("credit", rows, ["income", "debt"], ["kind"])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("training", "said"),
+    [
+        ("", "src/credit/training.py has no function fit"),
+        (_fit("return None"), "src/credit/training.py: fit returned nothing"),
+        (_fit("return pipeline"), "training.py: fit returned an estimator that is not fitted"),
+        (
+            _fit("return pipeline.fit(features, target.map({0: 'no', 1: 'yes'}))"),
+            "src/credit/training.py: the model has no classes_ [0, 1]",
+        ),
+        (_fit("return pipeline.fit(features, target.head(3))"), "conf/model: m cannot be fitted"),
+    ],
+)
+def test_training_that_breaks_the_contract_is_refused(
+    training: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given what `training.py` defines
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    given: dict[str, Any] = {}
+    exec(training, given)  # noqa: S102 - the team's code
+    monkeypatch.setattr(contract, "offered", lambda package, module, name: given.get(name))
+    frame = team_projects.rows(600, 1).fillna(0.0)
+    # When it is called, then one line names the file and what is wrong
+    with pytest.raises(Problem) as caught:
+        contract.trained(
+            "credit", "m", make_pipeline(LogisticRegression()), frame[["income", "debt"]],
+            frame["__target"], "classification",
+        )  # fmt: skip
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("modules", "said"),
     [
-        (_columns("return None"), "src/credit/features.py: columns returned nothing"),
-        (_columns("return table.head(9)"), "columns returned 9 rows for 600"),
-        (
-            _columns("return table.assign(up=table['debt'] - table['debt'].mean())"),
-            "column 'up' of a row depends on the other rows",
-        ),
-        (_columns("return table.assign(__target=1)"), "column '__target' has a name of the"),
-        (_columns("return table[['debt']]"), "columns returned no 'income'"),
-        (_columns("return table.assign(x=table['debt'] > 0)"), "column 'x' is of type bool"),
-        (_columns("return table.assign(x=1 / (table['debt'] * 0))"), "holds infinite values"),
-        (_columns("return table.asign(x=1)"), ": AttributeError: 'DataFrame' object has no"),
-        ({"features": "x = 1\n"}, "src/credit/features.py has no function preprocessing"),
-        (
-            {"features": "def preprocessing(numeric, categorical):\n    return [numeric]\n"},
-            "src/credit/features.py: preprocessing returned a list",
-        ),
         ({"features": "import no_such_library\n"}, "src/credit/features.py, line 1: ModuleNotFo"),
-        ({"training": "def fit(:\n"}, "src/credit/training.py, line 1: SyntaxError"),
-        (
-            {"training": "def fit(pipeline, features, target):\n    return None\n"},
-            "src/credit/training.py: fit returned nothing",
-        ),
-        (
-            {"training": "def fit(pipeline, features, target):\n    return pipeline\n"},
-            "src/credit/training.py: fit returned an estimator that is not fitted",
-        ),
-        (
-            {"training": "def fit(pipeline, features, target):\n    return features['incom']\n"},
-            "src/credit/training.py, line 2: KeyError: 'incom'",
-        ),
-        (
-            {
-                "training": "from sklearn.linear_model import LinearRegression\n"
-                "def fit(pipeline, features, target):\n"
-                "    return LinearRegression().fit(features[['debt']], target)\n"
-            },
-            "cannot be fitted",
-        ),
+        ({"training": "def fit(:\n"}, "src/credit/training.py, line 1: SyntaxError: invalid"),
+        ({"training": _fit("return features['incom']")}, "training.py, line 2: KeyError: 'incom'"),
     ],
 )
-def test_what_breaks_the_contract_is_refused_in_one_line(
+def test_what_the_teams_code_raises_is_one_line_with_its_place(
     modules: dict[str, str], said: str, here: Path
 ) -> None:
-    # Given modules that return what they must not, when a model is trained
-    # Then one line names the file and what is wrong, and there is no model
+    # Given modules with a mistake, when a model is trained, then one line says where it is
     assert said in refused(**modules)
 
 
