@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from governed_ml.core import model_file
 from governed_ml.core.evidence import collect, digest
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.chain import Entry, Event
 from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.pipeline import models
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
 from governed_ml.registry.release import bundle
@@ -121,6 +121,6 @@ def test_the_model_of_a_sealed_release_scores(sealed: Sealed, tmp_path: Path) ->
     assert not isinstance(split, str)
     row = dict.fromkeys(split.body.numeric, 1.0) | dict.fromkeys(split.body.categorical, "none")
     # When it is loaded, then it has an answer
-    model = model_file.load(checked.model)
-    score = model.predict_proba(pd.DataFrame([row]))[0]
+    with models.opened(checked.model) as model:
+        score = model.predict_proba(pd.DataFrame([row]))[0]
     assert sum(score) == pytest.approx(1.0)

@@ -21,7 +21,7 @@ from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.lineage.show import chosen, known
 from governed_ml.registry.remeasure import environments
-from governed_ml.registry.remeasure.environments import Environment
+from governed_ml.registry.remeasure.environments import StageEnvironment
 from governed_ml.registry.remeasure.fetch import dvc
 from governed_ml.registry.remeasure.recompute import OF_THE_CHAMPION, difference, surroundings
 
@@ -151,7 +151,7 @@ def _is(path: Path, digest: str | None) -> bool:
     return file_digest(path).removeprefix("sha256:") == str(digest).removeprefix("sha256:")
 
 
-def _run(tree: Path, environment: Environment) -> None:
+def _run(tree: Path, environment: StageEnvironment) -> None:
     """Run the whole pipeline; DVC's cache, which is shared with this repository, takes nothing."""
     done = subprocess.run(
         [str(environment.python), "-P", "-m", "dvc", "repro", "--force", "--no-commit"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from governed_ml.core import lockfile
+from governed_ml.core.installation import lockfile
 from governed_ml.core.problem import Problem
 
 TEXT = """

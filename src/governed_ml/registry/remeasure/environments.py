@@ -17,10 +17,10 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import lockfile
 from governed_ml.core.engine import DISTRIBUTION, Identity, identity
+from governed_ml.core.installation import lockfile
 from governed_ml.core.installation.distributions import canonical
-from governed_ml.core.lockfile import Package
+from governed_ml.core.installation.lockfile import Package
 from governed_ml.core.problem import Problem, cause
 from governed_ml.registry.remeasure import environment_cache
 
@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Pinned:
     """What a commit is measured with."""
 
     engine: str
@@ -46,7 +46,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Environment:
+class StageEnvironment:
     """A Python, and how it runs the stages of a copy of the project."""
 
     python: Path
@@ -67,34 +67,34 @@ class Environment:
         return {"PATH": path} | ({"PYTHONPATH": str(tree / "src")} if self.package else {})
 
 
-RUNNING = Environment(Path(sys.executable), "the running engine")
+RUNNING = StageEnvironment(Path(sys.executable), "the running engine")
 
 
-def of(tree: Path, say: Say) -> Environment:
+def of(tree: Path, say: Say) -> StageEnvironment:
     """Return the environment for a commit whose files are in `tree`; make it if need be."""
     wanted = read(tree)
     if not wanted.package and not difference(wanted):
-        return Environment(Path(sys.executable), wanted.engine)
+        return StageEnvironment(Path(sys.executable), wanted.engine)
     python = environment_cache.python(tree, wanted.group, wanted.engine, say)
-    return Environment(python, wanted.engine, own=True, package=wanted.package)
+    return StageEnvironment(python, wanted.engine, own=True, package=wanted.package)
 
 
-def require_running(tree: Path) -> Environment:
+def require_running(tree: Path) -> StageEnvironment:
     """Return the running environment; refuse an engine that is not the one that `tree` pins."""
     wanted = read(tree)
     if wanted.package:
         raise Problem(
             "this commit was generated before the engine was a library: register it with its own "
-            "`governance register`, or bring the project up to date (docs/upgrade.md)",
+            "`governance register`, or bring the project up to date with `governance update`",
             1,
         )
     why = other_engine(wanted.pin(), identity())
     if why:
         raise Problem(f"the engine that runs is not the commit's: {why}; run `uv sync`", 1)
-    return Environment(Path(sys.executable), wanted.engine)
+    return StageEnvironment(Path(sys.executable), wanted.engine)
 
 
-def read(tree: Path) -> Wanted:
+def read(tree: Path) -> Pinned:
     """Read what a commit is measured with from its `pyproject.toml` and `uv.lock`."""
     try:
         project: dict[str, Any] = tomllib.loads((tree / PYPROJECT).read_text("utf-8"))
@@ -111,7 +111,7 @@ def read(tree: Path) -> Wanted:
         pin = next((one for one in packages if one["name"] == DISTRIBUTION), None)
         if pin is None:
             raise Problem(f"the commit's {lockfile.NAME} has no {DISTRIBUTION}: run `uv lock`", 1)
-        return Wanted(_shown(pin), GROUP, packages)
+        return Pinned(_shown(pin), GROUP, packages)
     package = str(project.get("project", {}).get("scripts", {}).get("governance", "")).split(".")[0]
     if not (tree / "src" / package / "stage.py").is_file() or not package:
         raise Problem(
@@ -119,10 +119,10 @@ def read(tree: Path) -> Wanted:
             "stages: nothing can measure it",
             1,
         )
-    return Wanted(f"the project's own code (src/{package})", GROUP_BEFORE, packages, package)
+    return Pinned(f"the project's own code (src/{package})", GROUP_BEFORE, packages, package)
 
 
-def difference(wanted: Wanted) -> str:
+def difference(wanted: Pinned) -> str:
     """Return how the running environment differs from a commit's, or nothing."""
     why = other_engine(wanted.pin(), identity())
     if why:

@@ -21,8 +21,9 @@ from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import extract
+from governed_ml.pipeline.isolated.process import STRICT
 from governed_ml.registry.remeasure import environments
-from governed_ml.registry.remeasure.environments import RUNNING, Environment
+from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
@@ -34,8 +35,6 @@ KEPT_BACK = (
     *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
 )
 """How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
-STRICT = {"GOVERNED_ML_STRICT": "1"}
-"""Has the stage `train` shut the team's code in without memory that processes share."""
 OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
 
 
@@ -56,7 +55,7 @@ def measure(
     champion: Path | None,
     scratch: Path,
     say: Callable[[str], None],
-    environment: Environment,
+    environment: StageEnvironment,
 ) -> None:
     """Measure again in `scratch`, a commit's files, with table and model from `base`."""
     committed = _committed(scratch)
@@ -173,12 +172,12 @@ def surroundings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
 
 
-def run_stage(scratch: Path, stage: str, environment: Environment = RUNNING) -> None:
+def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING) -> None:
     """Run one stage in a copy of the project, apart from any tracking server."""
     done = subprocess.run(
         environment.stage(stage),
         cwd=scratch,
-        env=surroundings() | environment.variables(scratch) | STRICT,
+        env=surroundings() | environment.variables(scratch) | {STRICT: "1"},
         capture_output=True,
         text=True,
         encoding="utf-8",
