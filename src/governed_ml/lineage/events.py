@@ -16,7 +16,7 @@ from openlineage.client import event_v2 as ol
 from openlineage.client import facet_v2 as facet
 from openlineage.client.serde import Serde
 
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of
 from governed_ml.lineage.columns import mapped, place, schema
 from governed_ml.lineage.git_origin import GitOrigin, escaped

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import lockfile
-from governed_ml.core.engine import DISTRIBUTION, Identity, identity
+from governed_ml.core.code.engine import DISTRIBUTION, Identity, identity
 from governed_ml.core.installation.distributions import canonical
 from governed_ml.core.lockfile import Package
 from governed_ml.core.problem import Problem, cause
