@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 
-class Source(Protocol):
+class TableSource(Protocol):
     """`sources.<function>`, named by `source: {kind: team, function: …, options: {…}}`."""
 
     def __call__(self, **options: Any) -> pd.DataFrame | pa.Table:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from governed_ml.core import evidence, team
+from governed_ml.core import evidence
+from governed_ml.core.code import team
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.files import root

@@ -239,7 +239,7 @@ def test_trap_42_code_of_the_team_that_edits_the_engine_is_refused_at_the_next_g
 ) -> None:
     code, words = TEAM[case]
     own.write(f"src/{own.package}/training.py", code)
-    own.run(["python", "-P", "-c", "from governed_ml.core import team; team.load('training')"])
+    own.run(["python", "-P", "-c", "from governed_ml.core.code import team; team.load('training')"])
     for name in ("gate", "register"):
         done = run(own, name)
         assert done.returncode == 1, name
@@ -264,6 +264,6 @@ def test_trap_42_a_team_package_cannot_be_the_engine(own: BakedProject) -> None:
     own.write("pyproject.toml", text.replace(f'package = "{own.package}"', 'package = "yaml"'))
     own.write("src/yaml/__init__.py", "")
     own.write("src/yaml/training.py", "")
-    call = "from governed_ml.core import team; team.load('training')"
+    call = "from governed_ml.core.code import team; team.load('training')"
     done = own.run(["python", "-P", "-c", call], code=1)
     assert "the package yaml has the name of an installed library: rename it" in done.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from governed_ml.core import stage_code
+from governed_ml.core.code import stage_code
 
 
 def edit(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,7 +155,7 @@ def test_an_edit_of_the_model_reruns_training_and_later(
 
 ANOTHER_ENGINE = """
 import sys
-from governed_ml.core import engine, stage_code
+from governed_ml.core.code import engine, stage_code
 changed, digest = (stage_code.ENGINE / sys.argv[1]).resolve(), stage_code.file_digest
 assert changed.is_file()
 engine.digest = lambda: "sha256:0"

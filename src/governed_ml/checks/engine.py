@@ -15,8 +15,8 @@ from pathlib import Path
 from governed_ml.checks import lock_sources, stand_ins
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lock_sources import LOCK, METADATA, Table
-from governed_ml.core import engine, team
-from governed_ml.core.engine import DISTRIBUTION, Identity
+from governed_ml.core.code import engine, team
+from governed_ml.core.code.engine import DISTRIBUTION, Identity
 from governed_ml.core.installation import trusted
 from governed_ml.core.problem import Problem, cause
 

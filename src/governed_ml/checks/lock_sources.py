@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.installation.distributions import canonical
 
 LOCK, METADATA = "uv.lock", "pyproject.toml"

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import team
+from governed_ml.core.code import team
 from governed_ml.core.files import digest_of, write_bytes
 from governed_ml.core.problem import Problem, first_line
 
@@ -45,12 +45,12 @@ def allowed(name: str) -> bool:
     return name.split(".")[0] in PACKAGES
 
 
-def save(content: bytes, package: team.Package, path: Path = PATH) -> None:
+def save(content: bytes, package: team.TeamPackage, path: Path = PATH) -> None:
     """Write a model as skops dumped it, sealed."""
     write_bytes(path, sealed(content, package))
 
 
-def sealed(content: bytes, package: team.Package) -> bytes:
+def sealed(content: bytes, package: team.TeamPackage) -> bytes:
     """Return a model as skops dumped it; with the package's source if it holds anything of that.
 
     A type from elsewhere is a `Problem`: nobody could load it.
@@ -139,7 +139,7 @@ def _name(node: dict[str, Any]) -> str:
     return f"{node.get('__module__')}.{node.get('__class__')}"
 
 
-def code(path: Path | io.BytesIO = PATH) -> team.Package:
+def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
     """Return the package whose source a model carries; without a name if it carries none."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.startswith(CODE)]
@@ -151,7 +151,7 @@ def code(path: Path | io.BytesIO = PATH) -> team.Package:
         if not good or "\\" in name or len(packages) > 1 or not parts[0].isidentifier():
             raise Problem(f"the model carries {name!r}, which is no module of one package")
     inner = {name.partition("/")[2]: source for name, source in files.items()}
-    return team.Package(next(iter(packages), ""), inner)
+    return team.TeamPackage(next(iter(packages), ""), inner)
 
 
 def types(path: Path = PATH) -> list[str]:

@@ -9,7 +9,7 @@ import sysconfig
 import venv
 from pathlib import Path
 
-from governed_ml.core import engine
+from governed_ml.core.code import engine
 from governed_ml.core.installation.distributions import judging
 from governed_ml.drill.fault import Nothing
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openlineage.client import facet_v2 as facet
 
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.lineage.pipeline_records import Step
 from governed_ml.policy.decision import RuleResult
 

@@ -13,7 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import engine, evidence, failure, files, stage_code
+from governed_ml.core import evidence, failure, files
+from governed_ml.core.code import engine, stage_code
 from governed_ml.core.config.params import read_raw, select
 from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body

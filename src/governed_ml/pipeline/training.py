@@ -10,7 +10,8 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from governed_ml.core import model_file, tables, team
+from governed_ml.core import model_file, tables
+from governed_ml.core.code import team
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Mitigation, SplitBody

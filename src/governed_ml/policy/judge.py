@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from governed_ml.core import engine
+from governed_ml.core.code import engine
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy, Rule, Waiver
 from governed_ml.core.evidence import AnyEvidence, EngineRef, Metric

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from governed_ml.core.engine import identity
+from governed_ml.core.code.engine import identity
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.rules_in_force import Today

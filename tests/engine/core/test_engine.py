@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from governed_ml.core import engine
+from governed_ml.core.code import engine
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"  # pragma: allowlist secret
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from governed_ml.core import engine, stage_code
+from governed_ml.core.code import engine, stage_code
 from governed_ml.core.evidence import EngineRef, Subject
 from governed_ml.core.files import digest_of
 from governed_ml.policy.decision import Decision, DecisionSubject

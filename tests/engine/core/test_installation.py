@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from governed_ml.core import engine
-from governed_ml.core.engine import Identity
+from governed_ml.core.code import engine
+from governed_ml.core.code.engine import Identity
 from governed_ml.core.installation import bytecode, distributions, records, surroundings, trusted
 from governed_ml.core.installation.distributions import Installed
 from governed_ml.core.installation.surroundings import StandIn

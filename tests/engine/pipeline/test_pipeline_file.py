@@ -9,7 +9,7 @@ import pytest
 import yaml
 from baked import STAGES, BakedProject
 
-from governed_ml.core import stage_code
+from governed_ml.core.code import stage_code
 
 
 @pytest.fixture(scope="module")

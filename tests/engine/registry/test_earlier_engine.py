@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from governed_ml.core.code.engine import Identity
 from governed_ml.core.config import Floor, Policy, Rule
 from governed_ml.core.config.policy import EngineTerms
-from governed_ml.core.engine import Identity
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.chain import Entry, Event

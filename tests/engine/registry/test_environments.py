@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from governed_ml.core import engine
-from governed_ml.core.engine import Identity
+from governed_ml.core.code import engine
+from governed_ml.core.code.engine import Identity
 from governed_ml.core.problem import Problem
 from governed_ml.registry.remeasure import environment_cache, environments
 

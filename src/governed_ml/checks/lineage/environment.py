@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.core import lockfile
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.evidence import AnyEvidence, path_of
+from governed_ml.core.installation import lockfile
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 
 EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)")
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[([^]]*)\])?")

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from governed_ml.core import engine
+from governed_ml.core.code import engine
 from governed_ml.core.installation.distributions import installed
 from governed_ml.core.installation.records import MODULES, same
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterator
 from typing import Literal
 
-from governed_ml.core import engine
+from governed_ml.core.code import engine
 from governed_ml.core.installation import bytecode, records, surroundings
 from governed_ml.core.installation.distributions import computing, judging
 from governed_ml.core.installation.surroundings import StandIn

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from governed_ml.core import evidence, tables, team
+from governed_ml.core import evidence, tables
+from governed_ml.core.code import team
 from governed_ml.core.evidence import path_of
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import git

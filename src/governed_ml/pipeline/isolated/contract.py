@@ -8,7 +8,7 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import team
+from governed_ml.core.code import team
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import ROW, TARGET
 

@@ -10,7 +10,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import team
+from governed_ml.core.code import team
 from governed_ml.pipeline.isolated import contract, logged
 from governed_ml.pipeline.isolated.inside import Inside, run
 

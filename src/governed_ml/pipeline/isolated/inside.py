@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from governed_ml.core import sandbox, team
+from governed_ml.core.code import sandbox, team
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import quiet
 from governed_ml.pipeline.isolated.channel import receive, send
@@ -52,11 +52,11 @@ class Inside:
                     "out of the interpreter's and the system's folders"
                 )
 
-    def package(self) -> team.Package:
+    def package(self) -> team.TeamPackage:
         """Return the team's package as the parent sent it."""
         given = self.job["package"]
         files = {name: base64.b64decode(source) for name, source in given["files"].items()}
-        return team.Package(given["name"], files)
+        return team.TeamPackage(given["name"], files)
 
     def receive(self) -> dict[str, Any]:
         """Wait for a further message; the parent that ends without one ends this process, too."""

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
+from governed_ml.core.code.team import TeamPackage
 from governed_ml.core.problem import Problem
-from governed_ml.core.team import Package
 from governed_ml.pipeline.isolated.channel import receive, send
 
 PASSED_ON = (
@@ -122,7 +122,7 @@ def environment(scratch: Path, variables: Mapping[str, str], *, whole: bool) -> 
     return kept | places | {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"} | dict(variables)
 
 
-def sent(package: Package) -> dict[str, Any]:
+def sent(package: TeamPackage) -> dict[str, Any]:
     """Return the source of the team's package as JSON."""
     files = {name: base64.b64encode(source).decode() for name, source in package.files.items()}
     return {"name": package.name, "files": files}

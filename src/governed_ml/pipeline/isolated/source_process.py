@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from governed_ml.core import team
+from governed_ml.core.code import team
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import contract
 from governed_ml.pipeline.isolated.inside import Inside, run

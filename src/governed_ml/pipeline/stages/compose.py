@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from governed_ml.core import files
+from governed_ml.core.code.stage_code import digests
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import as_json, root, write_text
 from governed_ml.core.problem import Problem
-from governed_ml.core.stage_code import digests
 from governed_ml.pipeline.named_classes import require_named
 from governed_ml.policy.rules import syntax_error
 

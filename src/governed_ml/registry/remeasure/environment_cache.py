@@ -16,7 +16,7 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
-from governed_ml.core.engine import DISTRIBUTION
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.installation import bytecode, records
 from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical

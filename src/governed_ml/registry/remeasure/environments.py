@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.engine import DISTRIBUTION, Identity, identity
+from governed_ml.core.code.engine import DISTRIBUTION, Identity, identity
 from governed_ml.core.installation import lockfile
 from governed_ml.core.installation.distributions import canonical
 from governed_ml.core.installation.lockfile import Package

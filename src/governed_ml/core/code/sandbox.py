@@ -114,7 +114,7 @@ def libraries() -> list[Path]:
         found += [Path(prefix, name) for name in ("bin", "lib", "lib64", "share", "pyvenv.cfg")]
     found += [Path(name) for name in sysconfig.get_paths().values()]
     found += [Path(name) for name in sys.path if name]
-    found.append(Path(__file__).parents[1])  # the engine, where it is installed as a path
+    found.append(Path(__file__).parents[2])  # the engine, where it is installed as a path
     return [path for path in dict.fromkeys(found) if path.exists()]
 
 

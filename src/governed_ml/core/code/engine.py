@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
 DISTRIBUTION = "governed-ml"
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 """The folder of the package that is running."""
 
 Kind = Literal["git", "index", "archive", "folder", "editable", "elsewhere"]

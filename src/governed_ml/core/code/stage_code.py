@@ -10,11 +10,11 @@ import re
 from functools import cache
 from pathlib import Path
 
-from governed_ml.core import engine, team
+from governed_ml.core.code import engine, team
 from governed_ml.core.files import digest_of, file_digest
 from governed_ml.core.problem import Problem, cause
 
-ENGINE = Path(__file__).parents[1]
+ENGINE = Path(__file__).parents[2]
 JUDGES = "decide"
 STAGES = ENGINE / "pipeline" / "stages"
 STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)

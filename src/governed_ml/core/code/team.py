@@ -81,14 +81,14 @@ def load(module: str, base: Path = Path()) -> ModuleType:
         ) from error
 
 
-class Package(NamedTuple):
+class TeamPackage(NamedTuple):
     """The source of the team's package, held in memory: path in the package → bytes, sorted."""
 
     name: str
     files: dict[str, bytes]
 
 
-def package(base: Path = Path()) -> Package:
+def package(base: Path = Path()) -> TeamPackage:
     """Read the source of the team's package; files that are not Python are no part of it."""
     home = folder(base)
     found = sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix())
@@ -96,10 +96,10 @@ def package(base: Path = Path()) -> Package:
     if "__init__.py" not in files:
         raise Problem(f"src/{home.name}/__init__.py is missing: restore it")
     _require_free(home.name)
-    return Package(home.name, files)
+    return TeamPackage(home.name, files)
 
 
-def install(held: Package) -> None:
+def install(held: TeamPackage) -> None:
     """Have the modules of a package come from memory in this process, and from nowhere else.
 
     For a process of its own only: it runs no other version of the package afterwards.
@@ -113,7 +113,7 @@ def install(held: Package) -> None:
 class _Held(MetaPathFinder, Loader):
     """Find and run the modules of one package from sources in memory."""
 
-    def __init__(self, held: Package) -> None:
+    def __init__(self, held: TeamPackage) -> None:
         self.package, self.files = held
 
     def _file(self, fullname: str) -> str | None:
