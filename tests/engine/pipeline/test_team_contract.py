@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,14 @@ import pandas as pd
 import pytest
 import team_projects
 
-contract, model_file, models, explanations, sources, config, mlflow_model, sandbox = (
-    import_module(f"governed_ml.{name}")
-    for name in (
-        "pipeline.isolated.contract",
-        "core.model_file",
-        "pipeline.models",
-        "measures.explanations",
-        "pipeline.data.sources",
-        "core.config",
-        "pipeline.mlflow_model",
-        "core.sandbox",
-    )
-)
-Problem = import_module("governed_ml.core.problem").Problem
+from governed_ml.core import config, model_file
+from governed_ml.core.code import sandbox
+from governed_ml.core.problem import Problem
+from governed_ml.measures import explanations
+from governed_ml.pipeline import mlflow_model, models
+from governed_ml.pipeline.data import sources
+from governed_ml.pipeline.isolated import contract
+
 OWN = {"features": team_projects.OWN_FEATURES, "training": team_projects.OWN_TRAINING}
 
 

@@ -18,7 +18,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import quiet
 from governed_ml.pipeline.isolated.channel import receive, send
 
-Answer = tuple[dict[str, Any], list[bytes]]
+Reply = tuple[dict[str, Any], list[bytes]]
 LARGEST_FILE = 16 << 30  # bytes that this process may write into one file
 
 
@@ -37,6 +37,7 @@ class Inside:
             os._exit(0)
         self.job, self.parts = first
         self.isolation = ""
+        self.named = str(self.job.get("package", {}).get("name", ""))  # of the team's package
 
     def shut_in(self, *, reads_all: bool = False, network: bool = False) -> None:
         """Limit files and network, then see whether what is to be hidden is hidden."""
@@ -69,7 +70,7 @@ class Inside:
         """Send an answer."""
         send(self._out, {"isolation": self.isolation} | head, *parts)
 
-    def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Answer]) -> None:
+    def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Reply]) -> None:
         """Answer every further message until there are no more."""
         while (message := receive(self._in)) is not None:
             head, parts = reply(*message)
@@ -79,13 +80,12 @@ class Inside:
 def run(main: Callable[[Inside], None]) -> None:
     """Be the process: call `main`, send one line about what it raised, leave at once."""
     inside = Inside()
-    package = str(inside.job.get("package", {}).get("name", ""))
     try:
         main(inside)
     except Problem as problem:
         inside.answer({"problem": str(problem)})
     except BaseException as error:  # noqa: BLE001 - the team's code may raise anything
-        inside.answer({"problem": told(error, package, str(inside.job.get("whose", "")))})
+        inside.answer({"problem": told(error, inside.named, str(inside.job.get("whose", "")))})
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # no thread, no exit handler of the team's is waited for
