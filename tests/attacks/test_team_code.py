@@ -254,7 +254,7 @@ def test_trap_42_answers_that_are_none_are_refused(here: Path) -> None:
         # And an end without an answer
         assert "the process ended before it gave an answer (exit code 0)" in said(6)
     with models.opened() as model:
-        assert "training.py, line 7: KeyError: 'none'" in said(7)
+        assert "KeyError: 'none' in src/credit/training.py, line 7" in said(7)
     with models.opened() as model:
         assert "Object arrays cannot be saved" in said(8)
 
@@ -267,7 +267,10 @@ ENDS: dict[str, tuple[str, str]] = {
         "[forge(one) for one in range(3, 60)]; os._exit(0)",
         "src/credit/sources.py: a process of the team's code",
     ),
-    "leaves by an exception": ("raise SystemExit(0)", "src/credit/sources.py, line 12: SystemExit"),
+    "leaves by an exception": (
+        "raise SystemExit(0)",
+        "SystemExit: 0 in src/credit/sources.py, line 12",
+    ),
     "closes the pipes": ("os.closerange(0, 60); os._exit(0)", "ended before it gave an answer"),
 }
 

@@ -35,8 +35,9 @@ SYSTEM = (
     *("/nix/store", "/sys", "/proc/self", "/proc/sys"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/version"),
 )
-"""What every program may need; not `/usr` or `/opt` as a whole: projects lie there, too. Of `/proc`,
-other processes' folders are left out: Landlock alone lets their environment be read."""
+"""What every program may need; not `/usr` or `/opt` as a whole: projects lie there, too.
+Of `/proc`, other processes' folders are left out: Landlock alone lets their environment be read.
+"""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what joblib's processes share
 
