@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from governed_ml.core.config import Model
+from governed_ml.core.evidence_bodies import SplitBody
+from governed_ml.pipeline.training import Trained, Training
 
 TEMPLATE = Path(__file__).parents[2] / "{{cookiecutter.project_slug}}"
 SOURCES = TEMPLATE / "src" / "{{cookiecutter.package}}"
@@ -97,15 +100,11 @@ def make(base: Path, **modules: str) -> Path:
     return base
 
 
-def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") -> Any:
+def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") -> Trained:
     """Train in the current folder; return what training says besides the model file."""
-    config, bodies = (
-        import_module("governed_ml.core.config"),
-        import_module("governed_ml.core.evidence_bodies"),
-    )
-    model = config.Model(name="a_model", estimator=estimator)
+    model = Model(name="a_model", estimator=estimator)
     params: Any = SimpleNamespace(model=model, data=SimpleNamespace(task=task), seed=7)
-    split = bodies.SplitBody(
+    split = SplitBody(
         kind="random",
         rows={"train": 600, "test": 600},
         numeric=NUMERIC,
@@ -113,7 +112,7 @@ def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") ->
         sensitive={"sex": {"f": 300, "m": 300}},
         cut=None,
     )
-    return import_module("governed_ml.pipeline.training").Training(params, split).finish(RUN)
+    return Training(params, split).finish(RUN)
 
 
 def asked_about() -> pd.DataFrame:

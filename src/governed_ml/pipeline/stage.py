@@ -41,7 +41,8 @@ def run(stage: str) -> None:
         print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
     except Problem as problem:
         failure.show(problem)
-        code = _stopped(stage, str(problem), problem.exit_code)
+        log = failure.logged(problem, stage) if problem.trace else ""
+        code = _stopped(stage, str(problem), problem.exit_code, log)
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback

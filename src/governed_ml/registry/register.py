@@ -13,7 +13,7 @@ from pathlib import Path
 
 from governed_ml.core import tables
 from governed_ml.core.config.composition import CONF, compose
-from governed_ml.core.evidence import collect
+from governed_ml.core.evidence import collect, load
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import head, require_clean
@@ -124,6 +124,12 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
         )
 
 
+def _isolation(folder: Path) -> dict[str, str]:
+    """Return what kept the training apart from the test rows, as its evidence says."""
+    found = load("train", folder / bundle.RECORDS).volatile.notes.get("isolation")
+    return {"isolation": str(found)} if found else {}
+
+
 def _enter(
     base: Path,
     registry: Registry,
@@ -159,6 +165,7 @@ def _enter(
         version=number,
         subject=subject,
         decision=summary(decision),
-        details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)},
+        details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)}
+        | _isolation(folder),
     )
     return Registered(entry, decision)

@@ -13,12 +13,14 @@ import pytest
 import tables
 from baked import Bake, BakedProject
 from editing import with_uv
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from governed_ml.core import tables as names
 from governed_ml.core.config import Model
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import mitigation
-from governed_ml.pipeline.stages import train
+from governed_ml.pipeline import estimators, mitigation
 
 SEARCH = {
     "_target_": "fairlearn.reductions.GridSearch",
@@ -44,8 +46,14 @@ def unfair(rows: int = 6000) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
 def fitted(model: Any = FAIR) -> tuple[Any, ...]:
     """The chosen model, the plain one, and what was done."""
     features, target, groups = unfair()
-    pipeline = train.build(model, "classification", 7, ["skill", "lean"], ["kind"])
-    return mitigation.fit(pipeline, features, target, groups)
+    encode = make_column_transformer(
+        (StandardScaler(), ["skill", "lean"]),
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+    )
+    matrix = encode.fit_transform(features)
+    made = estimators.estimator(model, "classification", 7)
+    chosen, plain, done = mitigation.search(made, matrix, target, groups)
+    return make_pipeline(encode, chosen), make_pipeline(encode, plain), done
 
 
 def gap(model: Any) -> float:
@@ -102,7 +110,7 @@ def test_a_mitigation_that_cannot_be_is_refused_in_one_line(
 ) -> None:
     # Given a mitigation without an attribute, or where there is none, when it is asked for
     with pytest.raises(Problem) as refused:
-        mitigation.attributes(model, known if train.estimator(model, task, 1) else [])
+        mitigation.attributes(model, known if estimators.estimator(model, task, 1) else [])
     # Then one line says so
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)

@@ -32,9 +32,12 @@ RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1
 SYSTEM = (
     *("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec"),
     *("/usr/local/lib", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/share", "/etc"),
-    *("/nix/store", "/proc", "/sys"),
+    *("/nix/store", "/sys", "/proc/self", "/proc/sys"),
+    *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/version"),
 )
-"""What every program may need; not `/usr` or `/opt` as a whole: projects lie there, too."""
+"""What every program may need; not `/usr` or `/opt` as a whole: projects lie there, too.
+Of `/proc`, other processes' folders are left out: Landlock alone lets their environment be read.
+"""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what joblib's processes share
 

@@ -18,7 +18,8 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import quiet
 from governed_ml.pipeline.isolated.channel import receive, send
 
-Answer = tuple[dict[str, Any], list[bytes]]
+Reply = tuple[dict[str, Any], list[bytes]]
+LONGEST_TRACE = 20_000  # characters of a traceback, from its end
 LARGEST_FILE = 16 << 30  # bytes that this process may write into one file
 
 
@@ -37,6 +38,7 @@ class Inside:
             os._exit(0)
         self.job, self.parts = first
         self.isolation = ""
+        self.named = str(self.job.get("package", {}).get("name", ""))  # of the team's package
 
     def shut_in(self, *, reads_all: bool = False, network: bool = False) -> None:
         """Limit files and network, then see whether what is to be hidden is hidden."""
@@ -69,7 +71,7 @@ class Inside:
         """Send an answer."""
         send(self._out, {"isolation": self.isolation} | head, *parts)
 
-    def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Answer]) -> None:
+    def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Reply]) -> None:
         """Answer every further message until there are no more."""
         while (message := receive(self._in)) is not None:
             head, parts = reply(*message)
@@ -79,30 +81,32 @@ class Inside:
 def run(main: Callable[[Inside], None]) -> None:
     """Be the process: call `main`, send one line about what it raised, leave at once."""
     inside = Inside()
-    package = str(inside.job.get("package", {}).get("name", ""))
     try:
         main(inside)
     except Problem as problem:
         inside.answer({"problem": str(problem)})
     except BaseException as error:  # noqa: BLE001 - the team's code may raise anything
-        inside.answer({"problem": told(error, package, str(inside.job.get("whose", "")))})
+        trace = "".join(traceback.format_exception(error))
+        said = told(error, inside.named, str(inside.job.get("whose", "")))
+        inside.answer({"problem": said, "trace": trace[-LONGEST_TRACE:]})
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # no thread, no exit handler of the team's is waited for
 
 
 def told(error: BaseException, package: str, whose: str) -> str:
-    """Return what was raised as one line, with the place in the team's code if it has one."""
+    """Return what was raised as one line: `KeyError: 'incom' in src/credit/training.py, line 12`.
+
+    `whose` is named where no line of the team's package was running.
+    """
     start = f"src/{package}/"
-    frames = list(traceback.extract_tb(error.__traceback__))
-    own = [place for place, one in enumerate(frames) if one.filename.startswith(start)]
-    shown = frames[own[0] :] if own else []
-    print(*traceback.format_list(shown), sep="", file=sys.stderr)  # the engine's frames say nothing
-    where = f"{frames[own[-1]].filename}, line {frames[own[-1]].lineno}" if own else whose
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [one for one in frames if one.filename.startswith(start)]
+    where = f"{own[-1].filename}, line {own[-1].lineno}" if own else whose
     said = first_line(error)
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(start):
         where, said = f"{error.filename}, line {error.lineno}", error.msg
-    return f"{where}: {type(error).__name__}: {said}; correct it"
+    return f"{type(error).__name__}: {said} in {where}"
 
 
 def _taken(descriptor: int, mode: str) -> IO[bytes]:

@@ -29,6 +29,7 @@ STRICT = "GOVERNED_ML_STRICT"
 """Set where a version is measured again: processes of the team's code share no memory either."""
 PRINTED = 100  # lines of a process's own output that are passed on,
 OUTPUT = 64 << 20  # and bytes that it may print in all
+TRACE = 20_000  # characters of a traceback,
 KEPT = 300  # characters of a line that are passed on
 
 
@@ -77,7 +78,9 @@ class Process:
         head, parts = found
         if "problem" in head:
             self.close()
-            raise Problem(plain(head["problem"]))
+            problem = Problem(plain(head["problem"]))
+            problem.trace = _lines(head.get("trace", ""))
+            raise problem
         return head, parts
 
     def close(self) -> None:
@@ -138,6 +141,14 @@ def plain(text: object) -> str:
     """Return foreign text without control characters, in one line of bounded length."""
     line = "".join(sign if sign.isprintable() else " " for sign in str(text))
     return " ".join(line.split())[:600]
+
+
+def _lines(text: object) -> str:
+    """Return foreign text of several lines without control characters."""
+    lines = str(text)[:TRACE].splitlines()
+    return "".join(
+        "".join(sign if sign.isprintable() else " " for sign in line) + "\n" for line in lines
+    )
 
 
 def _end(child: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:

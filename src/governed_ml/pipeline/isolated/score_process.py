@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from governed_ml.core import model_file
-from governed_ml.pipeline.isolated.inside import Answer, Inside, run
+from governed_ml.pipeline.isolated.inside import Inside, Reply, run
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
 
@@ -17,10 +17,11 @@ def main(inside: Inside) -> None:
     import numpy as np
     import pyarrow as pa
 
+    inside.named = model_file.code(io.BytesIO(inside.parts[0])).name
     model: Any = model_file.load_carrying(inside.parts[0])
     inside.answer(described(model))
 
-    def reply(head: dict[str, Any], parts: list[bytes]) -> Answer:
+    def reply(head: dict[str, Any], parts: list[bytes]) -> Reply:
         rows = pa.ipc.open_stream(parts[0]).read_all().to_pandas()
         found = getattr(model, head["method"])(rows)
         found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
