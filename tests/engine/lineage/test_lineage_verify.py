@@ -17,7 +17,7 @@ Links = dict[str, tuple[str, str]]
 # Runs each case in one process: spoil, verify, put back. A case is a name and Python.
 DRIVER = """import json, os, sys
 from pathlib import Path
-from governed_ml.core.quiet import quiet
+from governed_ml.core.process_settings import quiet
 from governed_ml.core.repository import git
 from governed_ml.lineage.verify import verify
 quiet()
