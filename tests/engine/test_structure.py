@@ -6,10 +6,12 @@ Everything is read from the source, so nothing of the engine is imported here.
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 import pytest
+from baked import ROOT
 from engine_source import ENGINE, Import, imports, modules, parsed, targets
 
 MODULES_IN_A_FOLDER, LINES_IN_A_MODULE = 14, 260
@@ -196,3 +198,20 @@ def test_every_module_and_package_says_what_it_is_for() -> None:
         first = (ast.get_docstring(parsed(path)) or "").partition("\n")[0]
         assert first.endswith((".", ":", "?")), name
         assert len(first) > 15, name
+
+
+def test_documents_name_files_that_are_there() -> None:
+    # Given the files that documents name by a path, of the engine or of this repository
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    named = {
+        (document.name, name)
+        for document in documents
+        if document.name != "CHANGELOG.md"
+        for name in re.findall(r"`((?:\w+/)+\w+\.py)`", document.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    # When they are looked for, then each is there (what is the team's is only in the template)
+    team = ROOT / "{{cookiecutter.project_slug}}"
+    assert not {
+        one for one in named if not any((home / one[1]).is_file() for home in (ENGINE, ROOT, team))
+    }
