@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
@@ -20,6 +18,7 @@ import registry
 from baked import Bake, once, shared_folder
 from chains import empty, nobody, origin, repo  # noqa: F401 - fixtures
 from filelock import FileLock
+from judging import judged  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from github_stand_in import GitHubStandIn
@@ -30,46 +29,15 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template() -> Path:
     """The template as git has it, in a repository of its own; do not change it."""
-    target = shared_folder(tmp_path_factory) / "template"
-    with FileLock(target.with_suffix(".lock")):
-        if not target.exists():
-            building = target.with_suffix(".building")
-            baked.copy_template(building)
-            building.rename(target)
-    return target
+    return baked.prepared_template()
 
 
 @pytest.fixture(scope="session")
-def environment(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One virtual environment with what a generated project depends on.
-
-    It stays in `.venv-baked` between sessions; each session brings it up to date once.
-    """
-    folder = baked.ROOT / ".venv-baked"
-    done = shared_folder(tmp_path_factory) / "environment.done"
-    with FileLock(done.with_suffix(".lock")):
-        if not done.exists():
-            uv = os.environ.get("UV") or shutil.which("uv")
-            assert uv, "uv is not on PATH: run the tests with `python tasks.py test`"
-            project = baked.bake(template, tmp_path_factory.mktemp("environment"))
-            subprocess.run(
-                [
-                    uv,
-                    "sync",
-                    "--quiet",
-                    "--all-groups",
-                    "--python",
-                    sys.executable,
-                ],
-                cwd=project.path,
-                env=baked.clean_environment(UV_PROJECT_ENVIRONMENT=str(folder)),
-                check=True,
-            )
-            shutil.copy(project.path / "uv.lock", folder / "uv.lock")
-            done.touch()
-    return folder
+def environment(template: Path) -> Path:
+    """One virtual environment with what a generated project depends on; do not change it."""
+    return baked.prepared_environment(template)
 
 
 @pytest.fixture
@@ -114,9 +82,9 @@ def default_line(
         if not done.exists():
             shutil.rmtree(home, ignore_errors=True)
             made = baked.bake(template, home, environment)
-            with offline.watched(made) as prefix:
-                command = [*prefix, "dvc", "repro"]
-                made.run(command, DVC_SITE_CACHE_DIR=str(home / "site"), **offline.TALKATIVE)
+            command = [*offline.cut(), "dvc", "repro"]
+            site = str(home / "site")
+            made.run(command, DVC_SITE_CACHE_DIR=site, **offline.watch(made))
             baked.commit_all(made.path, "The line ran")
             done.touch()
     return baked.BakedProject(home / "governed-model", environment)

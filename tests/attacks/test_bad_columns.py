@@ -216,7 +216,7 @@ def unseen(project: BakedProject) -> BakedProject:  # noqa: F811
     table.loc[210:, "age"] = None
     prepare(project, "time", BY_TIME, table.to_csv(index=False))
     (project.path / SUITE).unlink()
-    project.governance("contract", "draft")
+    project.call("contract", "draft")
     return project
 
 
@@ -233,7 +233,7 @@ def test_categories_and_nulls_unseen_in_training_are_predicted(unseen: BakedProj
 @pytest.mark.nightly
 def test_categories_and_nulls_unseen_in_training_are_drift(unseen: BakedProject) -> None:
     # Given them, when the whole line runs, then every gate has measured, and drift denies
-    unseen.run(["dvc", "repro"])
+    unseen.stages()
     rules = json.loads(unseen.read("reports/decision.json"))["rules"]
     failed = {rule["id"] for rule in rules if rule["verdict"] != "pass"}
     assert {"drift.data[town]", "drift.data[age]"} <= failed

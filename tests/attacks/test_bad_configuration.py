@@ -240,7 +240,7 @@ def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> Non
     assert "Traceback" not in done.stdout + done.stderr
     [rule] = json.loads(finished.read("reports/decision.json"))["rules"]
     assert rule["id"] == "compose.stopped"
-    assert "policy.rules[split.test_rows].blok" in finished.governance("gate", code=2).stderr
+    assert "policy.rules[split.test_rows].blok" in finished.call("gate", code=2).stderr
 
 
 def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> None:
@@ -254,10 +254,11 @@ def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> N
     yesterday = str(date.today() - timedelta(days=1))  # noqa: DTZ011 - a day is enough
     replace(finished, POLICY, "waivers: []", waiver(rule="split.d", expires=yesterday))
     # When the line runs, then both are named in the decision, and the gate denies
-    finished.run(["dvc", "repro"])
+    finished.call("stage", "compose")
+    finished.call("stage", "decide")
     rules = {r["id"]: r for r in json.loads(finished.read("reports/decision.json"))["rules"]}
     assert rules["evaluate.b"]["verdict"] == "insufficient"
     assert "evaluate has no metric roc_acu" in rules["evaluate.b"]["reason"]
     assert rules["split.d"]["verdict"] == "fail"
     assert yesterday in rules["split.d"]["reason"]
-    finished.governance("gate", code=1)
+    finished.call("gate", code=1)

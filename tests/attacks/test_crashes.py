@@ -19,8 +19,10 @@ pytestmark = [
 ]
 
 STAGES = "compose ingest validate split train evaluate drift fairness explain document decide"
-HOOK = """
+HOOK = """#!{python}
 import os, signal, sys
+from governed_ml.__main__ import main
+
 seen = []
 
 def at_the_first_rename(event, arguments):
@@ -31,8 +33,14 @@ def at_the_first_rename(event, arguments):
         hit = os.killpg if os.environ["HIT"] == "SIGKILL" else os.kill
         hit(target, signal.Signals[os.environ["HIT"]])
 
-if sys.orig_argv[-1] == os.environ.get("HIT_STAGE"):
-    sys.addaudithook(at_the_first_rename)
+sys.addaudithook(at_the_first_rename)
+main()
+"""
+START = """
+import os, sys
+os.setpgrp()
+os.environ["PATH"] = os.pathsep.join([sys.argv[1], os.environ["PATH"]])
+os.execvp(sys.argv[2], sys.argv[2:])
 """
 LIMIT = """
 import os, resource, sys
@@ -63,14 +71,20 @@ def leftovers(project: BakedProject) -> list[str]:
 
 
 def hit(project: BakedProject, stage: str, signal_name: str) -> subprocess.CompletedProcess[str]:
-    """Run one stage by DVC, in a process group of its own, and signal it at its first rename."""
-    hook = project.path / "src" / "sitecustomize.py"
-    hook.write_text(HOOK, encoding="utf-8")
-    start = "import os, sys; os.setpgrp(); os.execvp(sys.argv[1], sys.argv[1:])"
-    command = ["python", "-c", start, "dvc", "repro", "--single-item", "--force", stage]
-    done = project.run(command, code=None, HIT_STAGE=stage, HIT=signal_name)
-    hook.unlink()
-    return done
+    """Run one stage by DVC, in a process group of its own, and signal it at its first rename.
+
+    DVC finds a `governance` that does what the engine's does, and does the signalling as well.
+    """
+    assert project.environment
+    script = project.path.parent / "hit" / "governance"
+    script.parent.mkdir()
+    script.write_text(
+        HOOK.replace("{python}", str(project.environment / "bin" / "python")), "utf-8"
+    )
+    script.chmod(0o755)
+    command = ["python", "-c", START, str(script.parent)]
+    command += ["dvc", "repro", "--single-item", "--force", stage]
+    return project.run(command, code=None, HIT=signal_name)
 
 
 @pytest.mark.parametrize("stage", nightly_but("split"))
@@ -87,13 +101,13 @@ def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     assert leftovers(finished) == []
     # (which judges anew: with all evidence in place it may)
     untouched = stage in ("compose", "document", "decide")
-    assert finished.governance("gate", code=None).returncode in ((0,) if untouched else (1, 2))
+    assert finished.call("gate", code=None).returncode in ((0,) if untouched else (1, 2))
     # When the line runs again, then it finishes, and what it left is judged as before
     ran = finished.run(["dvc", "repro"]).stdout
     assert f"Running stage '{stage}'" in ran
     assert verdict(finished) == "allow"
     assert leftovers(finished) == []
-    finished.governance("gate", code=0)
+    finished.call("gate", code=0)
 
 
 @pytest.mark.parametrize("stage", nightly_but("ingest"))
@@ -137,7 +151,7 @@ print(rest, first.wait(), second.returncode)
     assert finished.run(["dvc", "status", "-q"]).returncode == 0
     assert (
         verdict(finished)
-        == json.loads(finished.governance("gate", "--json", code=None).stdout)["verdict"]
+        == json.loads(finished.call("gate", "--json", code=None).stdout)["verdict"]
     )
 
 
@@ -169,7 +183,7 @@ def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> 
     policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))
     before = {path: path.read_bytes() for path in finished.path.glob("data/*.parquet")}
-    command = ["python", "-c", LIMIT, "1000", "python", "-m", f"{finished.package}.stage", stage]
+    command = ["python", "-c", LIMIT, "1000", "governance", "stage", stage]
     done = finished.run(command, code=2)
     # Then one line says which file could not be written, and a deny is left
     lines = [line for line in done.stderr.splitlines() if line]
@@ -188,7 +202,7 @@ def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> 
 def test_a_full_disk_under_the_tracking_store_stops_training(finished: BakedProject) -> None:
     # Given room for the model, and none for MLflow's database
     size = (finished.path / "models" / "model.skops").stat().st_size + 1000
-    command = ["python", "-c", LIMIT, str(size), "python", "-m", f"{finished.package}.stage"]
+    command = ["python", "-c", LIMIT, str(size), "governance", "stage"]
     # When training logs its run, then one line says so, and a deny is left
     done = finished.run([*command, "train"], code=2)
     assert len(done.stderr.splitlines()) == 1
@@ -223,7 +237,7 @@ def test_a_folder_that_may_not_be_written_is_named(
     place.chmod(0o555)
     try:
         # When a stage wants to
-        command = ["python", "-m", f"{finished.package}.stage", stage]
+        command = ["governance", "stage", stage]
         done = finished.run(as_nobody(command), code=2)
     finally:
         place.chmod(0o755)
@@ -240,7 +254,7 @@ def test_the_gate_says_that_it_cannot_write_its_decision(finished: BakedProject)
     reports = finished.path / "reports"
     reports.chmod(0o555)
     try:
-        command = ["python", "-m", f"{finished.package}.cli", "gate"]
+        command = ["governance", "gate"]
         done = finished.run(as_nobody(command), code=2)
     finally:
         reports.chmod(0o755)

@@ -7,12 +7,10 @@ import math
 
 import pytest
 from baked import BakedProject
-from test_gate import denied, edit, judged, reasons, refused  # noqa: F401 - `judged` is a fixture
-
-pytestmark = pytest.mark.slow
+from judging import denied, edit, reasons, refused
 
 
-def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:  # noqa: F811
+def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:
     # Given a `policy:` in conf/config.yaml, which is composed over that of conf/policy/
     text = judged.read("conf/config.yaml")
     judged.write("conf/config.yaml", text + "\npolicy: {rules: {explain.coverage: {block: 0.1}}}\n")
@@ -20,16 +18,17 @@ def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:  # n
     assert "thresholds are set in conf/policy/ only" in refused(judged)
 
 
-def test_the_risk_tier_is_the_policy_that_judges(judged: BakedProject) -> None:  # noqa: F811
+def test_the_risk_tier_is_the_policy_that_judges(judged: BakedProject) -> None:
     # Given another policy chosen, when the gate judges, then the tier on record is that policy's
     text = judged.read("conf/config.yaml")
     judged.write("conf/config.yaml", text.replace("- policy: limited", "- policy: minimal"))
-    judged.run(["dvc", "repro", "document"])
+    judged.call("stage", "compose")
+    judged.call("stage", "document")
     card = json.loads(judged.read("reports/model_card.json"))
     assert card["project"]["risk_tier"] == "minimal"
 
 
-def test_evidence_that_leaves_out_its_table_denies(judged: BakedProject) -> None:  # noqa: F811
+def test_evidence_that_leaves_out_its_table_denies(judged: BakedProject) -> None:
     # Given drift evidence that names a harmless file in place of the tables it is about
     digest = {"reports/evidence/split.json": "sha256:0"}
     edit(judged, "drift", lambda found: found["subject"].update(inputs=digest))
@@ -37,7 +36,7 @@ def test_evidence_that_leaves_out_its_table_denies(judged: BakedProject) -> None
     assert "is not about data/split/train.parquet" in reasons(denied(judged))
 
 
-def test_a_value_outside_its_bounds_is_no_evidence(judged: BakedProject) -> None:  # noqa: F811
+def test_a_value_outside_its_bounds_is_no_evidence(judged: BakedProject) -> None:
     # Given a large gap with bounds around zero, when the gate judges, then the schema refuses it
     forged = {"value": 0.9, "lower": 0.0, "upper": 0.01}
     name = "sex.demographic_parity_difference"
@@ -45,14 +44,14 @@ def test_a_value_outside_its_bounds_is_no_evidence(judged: BakedProject) -> None
     assert "outside its own bounds" in reasons(denied(judged))
 
 
-def test_a_champion_that_came_later_has_to_be_compared(judged: BakedProject) -> None:  # noqa: F811
+def test_a_champion_that_came_later_has_to_be_compared(judged: BakedProject) -> None:
     # Given a champion that lies there since the evaluation, when the gate judges
     (judged.path / "models" / "champion" / "model.skops").write_bytes(b"not a model")
     # Then the evaluation is stale
     assert "is not about models/champion/model.skops" in reasons(denied(judged))
 
 
-def test_a_rule_in_cel_names_the_missing_evidence(judged: BakedProject) -> None:  # noqa: F811
+def test_a_rule_in_cel_names_the_missing_evidence(judged: BakedProject) -> None:
     # Given no evidence of evaluate, when the gate judges, then the CEL rule says so in words
     (judged.path / "reports" / "evidence" / "evaluate.json").unlink()
     rule = denied(judged)["evaluate.champion"]
@@ -60,21 +59,21 @@ def test_a_rule_in_cel_names_the_missing_evidence(judged: BakedProject) -> None:
     assert "evaluate.json is missing" in rule["reason"]
 
 
-def test_without_dvc_yaml_no_allow_is_left(judged: BakedProject) -> None:  # noqa: F811
+def test_without_dvc_yaml_no_allow_is_left(judged: BakedProject) -> None:
     # Given a project without its pipeline, when the gate is asked, then it cannot judge and denies
     (judged.path / "dvc.yaml").unlink()
     assert "no dvc.yaml" in refused(judged)
 
 
-def test_a_partial_judgement_says_that_it_is_none(judged: BakedProject) -> None:  # noqa: F811
+def test_a_partial_judgement_says_that_it_is_none(judged: BakedProject) -> None:
     # Given one gate by name, when it passes, then the screen says that nothing was decided
-    done = judged.governance("gate", "explain", code=0)
+    done = judged.call("gate", "explain", code=0)
     assert "only explain judged: no decision was written" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
 def test_trap_06_one_value_that_is_not_finite_denies_wherever_it_stands(
-    judged: BakedProject,  # noqa: F811
+    judged: BakedProject,
     place: str,
 ) -> None:
     # Given one PSI that is no number, among many that are small, in any order
@@ -87,15 +86,15 @@ def test_trap_06_one_value_that_is_not_finite_denies_wherever_it_stands(
     assert {"drift.target", "drift.prediction"} <= set(weak)
 
 
-def test_one_cause_is_one_row(judged: BakedProject) -> None:  # noqa: F811
+def test_one_cause_is_one_row(judged: BakedProject) -> None:
     # Given evidence that is gone, on which many rules rest
     (judged.path / "reports" / "evidence" / "fairness.json").unlink()
     # When the gate is read on a screen, then the cause stands there once, with a path to follow
-    done = judged.governance("gate", code=1, COLUMNS="160")
+    done = judged.call("gate", code=1, COLUMNS="160")
     cause = "reports/evidence/fairness.json is missing: run `uv run dvc repro`"
     assert done.stdout.count(cause) == 1
     assert "fairness.declared and 17 more" in done.stdout
     assert str(judged.path) not in done.stdout
     # And `--all` has every rule in a row of its own
-    every = judged.governance("gate", "--all", code=1, COLUMNS="160")
+    every = judged.call("gate", "--all", code=1, COLUMNS="160")
     assert every.stdout.count(cause) == 18

@@ -22,9 +22,9 @@ needs_fork = pytest.mark.skipif(
 
 def killed_at_every_step(project: BakedProject, command: str, stride: int) -> list[dict[str, Any]]:
     """Run a command again and again, killed `stride` steps later each time."""
-    driver = Path(__file__).with_name("crash_driver.py")
+    driver = baked.ROOT / "tests" / "helpers" / "crash_driver.py"
     home = registry.home(project)
-    arguments = [project.package, str(home), str(home.parent / "scratch"), command, str(stride)]
+    arguments = [str(home), str(home.parent / "scratch"), command, str(stride)]
     done = project.run(["python", str(driver), *arguments])
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
@@ -75,9 +75,9 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
 def test_of_twenty_promotions_at_once_exactly_one_wins(contested: BakedProject) -> None:
     # Given an approved challenger, when twenty promote it at once
     scripts = contested.environment / ("Scripts" if os.name == "nt" else "bin")
-    env = baked.clean_environment(**contested.variables, PYTHONPATH=str(contested.path / "src"))
+    env = baked.clean_environment(**contested.variables)
     env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
-    command = [str(scripts / "python"), "-m", f"{contested.package}.cli", "promote", "2"]
+    command = [str(scripts / "governance"), "promote", "2"]
     running = [
         subprocess.Popen(
             command, cwd=contested.path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -110,7 +110,8 @@ def test_two_machines_promote_and_the_remote_decides(
     baked.git(second.path, "remote", "set-url", "origin", url)
     # When the first promotes while the second has looked at the ledger before
     script = (
-        f"from {second.package}.governance import ledger, record\n"
+        "from governed_ml.ledger import storage as ledger\n"
+        "from governed_ml.registry import record\n"
         "after, seen = ledger.head(Path()), record.situation(Path(), registry)\n"
         "import subprocess; subprocess.run(sys.argv[1:], check=True, cwd=sys.argv[-1])\n"
         "fields = dict(after=after, version=2)\n"
@@ -120,8 +121,8 @@ def test_two_machines_promote_and_the_remote_decides(
     )
     helper = tmp_path / "first.py"
     helper.write_text(
-        f"import os, sys\nos.chdir({str(contested.path)!r})\nsys.path.insert(0, 'src')\n"
-        f"from {contested.package}.cli import main\nsys.argv[1:] = ['promote']\nmain()\n",
+        f"import os, sys\nos.chdir({str(contested.path)!r})\n"
+        "from governed_ml.__main__ import main\nsys.argv[1:] = ['promote']\nmain()\n",
         encoding="utf-8",
     )
     out = registry.python(second, script, "python", str(helper), str(tmp_path))

@@ -44,7 +44,7 @@ def compare(project: BakedProject, repeats: int, say: Callable[[str], None]) -> 
             times.setdefault(f"{name}: {hook}", []).append(float(seconds))
 
     hooks = ("pre-commit", "run", "--verbose")
-    alone = ("uv", "run", "--no-sync", "python", "-m", f"{project.package}.checks")
+    alone = ("uv", "run", "--no-sync", "governance", "check")
     for number in range(1, repeats + 1):
         measured("no hooks", *hooks, "--config", str(empty), "--files", "README.md")
         measured("words", *hooks, "--files", "README.md")
@@ -61,9 +61,9 @@ def compare(project: BakedProject, repeats: int, say: Callable[[str], None]) -> 
 
 
 def _pipeline(project: BakedProject) -> list[str]:
-    """What a change of a stage and of a limit brings into a commit."""
+    """What a change of the training and of a limit brings into a commit."""
     tops = ("dvc.lock", "params.yaml", "code.json", "conf/policy/limited.yaml", "reports/")
     return [
-        f"src/{project.package}/pipeline/train.py",
+        f"src/{project.package}/training.py",
         *(name for name in project.files if name.startswith(tops)),
     ]

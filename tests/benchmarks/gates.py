@@ -41,7 +41,7 @@ def measured(project: BakedProject, gate: str) -> list[str]:
     stage, library = GATES[gate]
     environment = project.environment
     assert environment
-    code = ["python", "-m", f"{project.package}.stage", stage]
+    code = ["governance", "stage", stage]
     ours = measure.must(measure.run(code, project.path, environment))
     script = ["python", str(HERE / "direct.py")]
     other = measure.run([*script, gate], project.path, environment)

@@ -1,6 +1,6 @@
 """The ledger side by side with bare git: an append, and a verification of thousands of events.
 
-python tests/benchmarks/ledger.py PACKAGE FOLDER [--appends N] [--events N] [--signed N]
+python tests/benchmarks/ledger.py FOLDER [--appends N] [--events N] [--signed N]
 
 Runs in a project's environment, prints JSON; `compare` runs it there and makes the tables.
 """
@@ -8,7 +8,6 @@ Runs in a project's environment, prints JSON; `compare` runs it there and makes 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import shutil
@@ -18,7 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+
+from governed_ml.ledger.chain import GENESIS, Event
+from governed_ml.ledger.signatures import Signer
+from governed_ml.ledger.storage import BRANCH, REF, append
+from governed_ml.ledger.verification import verify
 
 COMMIT = ["git", "commit", "--quiet", "--allow-empty", "--message", "an event"]
 SETTINGS = {"user.name": "Bench", "user.email": "bench@example.org", "gc.auto": "0"}
@@ -70,14 +73,14 @@ def in_turns(measures: dict[str, Callable[[], object]], repeats: int) -> dict[st
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def filled(folder: Path, ledger: Any, count: int) -> None:
+def filled(folder: Path, count: int) -> None:
     """Write unsigned events by `git fast-import`, which is what makes thousands of them soon."""
     lines: list[str] = []
-    previous = ledger.GENESIS
+    previous = GENESIS
     who = f"Bench <bench@example.org> {1_767_225_600} +0000"
     subject = dict.fromkeys(("model", "data", "policy"), "sha256:" + "a" * 64)
     for number in range(1, count + 1):
-        event = ledger.Event(
+        event = Event(
             sequence=number,
             time="2026-01-01T00:00:00Z",
             actor="bench@example.org",
@@ -87,7 +90,7 @@ def filled(folder: Path, ledger: Any, count: int) -> None:
             previous=previous,
         )
         text = event.canonical() + "\n"
-        lines.append(f"commit {ledger.REF}\nauthor {who}\ncommitter {who}\n")
+        lines.append(f"commit {REF}\nauthor {who}\ncommitter {who}\n")
         lines.append(f"data {len(text.encode())}\n{text}\n")
         previous = event.digest()
     git(folder, "fast-import", "--quiet", "--force", stdin="".join(lines))
@@ -96,51 +99,46 @@ def filled(folder: Path, ledger: Any, count: int) -> None:
 def main() -> None:
     """Measure in a scratch folder, print medians as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("package")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--appends", type=int)
     parser.add_argument("--events", type=int)
     parser.add_argument("--signed", type=int)
     options = parser.parse_args()
-    module = importlib.import_module
-    ledger = module(f"{options.package}.governance.ledger")
-    check = module(f"{options.package}.governance.ledger_check")
-    signer = module(f"{options.package}.governance.signatures").Signer
     found: dict[str, dict[str, float]] = {}
     plain, signed, many = (repository(options.folder / n) for n in ("plain", "signed", "many"))
-    listed = [signer("bench", sign(signed))]
+    listed = [Signer("bench", sign(signed))]
     for name, folder, more in (("append", plain, []), ("append, signed", signed, ["-S"])):
         measures = {
             "git commit --allow-empty": lambda folder=folder, more=more: subprocess.run(
                 [*COMMIT, *more], cwd=folder, check=True
             ),
-            "ledger": lambda folder=folder: ledger.append(folder, "registered"),
+            "ledger": lambda folder=folder: append(folder, "registered"),
         }
         found[name] = in_turns(measures, options.appends)
-    filled(many, ledger, options.events)
+    filled(many, options.events)
     for _ in range(options.signed - options.appends):
-        ledger.append(signed, "registered")
+        append(signed, "registered")
     for name, folder, show, signers, repeats in (
         ("verify", many, "%H %B", [], 5),
         ("verify, signed", signed, "%H %G? %B", listed, 3),
     ):
-        log = ["log", f"--format={show}", ledger.BRANCH, "--"]
-        assert check.verify(folder, [], signers).ok
+        log = ["log", f"--format={show}", BRANCH, "--"]
+        assert verify(folder, [], signers).ok
         measures = {
             "git log": lambda folder=folder, log=log: git(folder, *log),
-            "ledger": lambda folder=folder, signers=signers: check.verify(folder, [], signers),
+            "ledger": lambda folder=folder, signers=signers: verify(folder, [], signers),
         }
         found[name] = in_turns(measures, repeats)
     print(json.dumps(found))
 
 
-def compare(package: str, source: Path, environment: Path, sizes: dict[str, int]) -> str:
+def compare(source: Path, environment: Path, sizes: dict[str, int]) -> str:
     """Run this file in a project's environment and return its figures as a table."""
     import measure
 
     with tempfile.TemporaryDirectory() as scratch:
         given = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
-        command = ["python", __file__, package, scratch, *given]
+        command = ["python", __file__, scratch, *given]
         isolated = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
         output = measure.must(measure.run(command, source, environment, **isolated)).output
     found = json.loads(output.splitlines()[-1])

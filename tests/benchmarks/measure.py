@@ -30,9 +30,7 @@ class Run:
 def run(command: list[str], cwd: Path, environment: Path, **variables: str) -> Run:
     """Measure a command of a virtual environment, with its start-up and imports."""
     scripts = environment / ("Scripts" if os.name == "nt" else "bin")
-    env = baked.clean_environment(
-        PYTHONPATH=str(cwd / "src"), VIRTUAL_ENV=str(environment), **variables
-    )
+    env = baked.clean_environment(VIRTUAL_ENV=str(environment), **variables)
     env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
     program = shutil.which(command[0], path=env["PATH"])
     if program is None:

@@ -29,14 +29,15 @@ rows.head(1).to_parquet("data/one.parquet")
 """
 
 AGAIN = """\
-import importlib, pathlib, sys, time
-package, rows = sys.argv[1:]
-module = lambda name: importlib.import_module(f"{package}.{name}")
-base, registry = import_module("governed_ml.cli.registry").door()
-feed = import_module("governed_ml.monitoring.feeds").feed_of(pathlib.Path(rows))
+import pathlib, sys, time
+from governed_ml.cli.registry import door
+from governed_ml.monitoring.feeds import feed_of
+from governed_ml.monitoring.monitor import monitor
+base, registry = door()
+feed = feed_of(pathlib.Path(sys.argv[1]))
 for _ in range(2):
     start = time.perf_counter()
-    import_module("governed_ml.monitoring.monitor").monitor(base, registry, feed)
+    monitor(base, registry, feed)
 print(time.perf_counter() - start)
 """
 
@@ -66,7 +67,7 @@ def compare(
     kept: BakedProject, scratch: Path, repeats: int, say: Callable[[str], None]
 ) -> dict[str, float]:
     """Return the medians: an alias moved by hand, status, promote, rollback, predict."""
-    cli = ("python", "-m", f"{kept.package}.cli")
+    cli = ("governance",)
     rows, out = "data/sample.parquet", str(scratch / "out.parquet")
     here: list[BakedProject] = []
 
@@ -102,10 +103,10 @@ def watched(
     """
     project = registry.copy(kept, Path(tempfile.mkdtemp(dir=scratch)))
     project.run(["python", "-c", SAMPLE])
-    cli = ("python", "-m", f"{project.package}.cli", "monitor")
+    cli = ("governance", "monitor")
 
     def again(rows: str) -> float:
-        return float(project.run(["python", "-c", AGAIN, project.package, rows]).stdout)
+        return float(project.run(["python", "-c", AGAIN, rows]).stdout)
 
     measures = {
         "nothing measured": lambda: seconds(project, *cli, "data/one.parquet", code=2),

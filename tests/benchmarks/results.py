@@ -22,6 +22,8 @@ TITLES = {
     "h": "The workflow that judges against a job that only runs the line",
     "i": "The hooks of a commit against pre-commit without hooks",
     "j": "`monitor` of 1,000 rows against one that measures nothing",
+    "k": "`uv sync` with a warm cache",
+    "l": "Before the engine was a library, and since",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

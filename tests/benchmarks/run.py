@@ -1,6 +1,6 @@
 """Measure the template's line side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e f g h i j] [--quick]
+python tests/benchmarks/run.py [a b c d e f g h i j k l] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default line, against the same training in a bare script
@@ -12,6 +12,8 @@ g  promoting and rolling back a model, against an alias moved by hand
 h  each job of the workflow that judges, against a job that only runs the line
 i  the hooks of a commit, each one's share, against pre-commit without hooks
 j  `monitor` of 1,000 rows, against a row, which measures nothing; and both once more in a process
+k  `uv sync` with a warm cache: what judges alone, then everything
+l  generation, `uv sync`, the pipeline and start-up, against the last commit before the engine
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -28,9 +30,10 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(1, str(HERE.parent))
+sys.path.insert(1, str(HERE.parent / "helpers"))
 
-import baked  # noqa: E402 - lies one folder up
+import baked  # noqa: E402 - lies in another folder
+import before_after  # noqa: E402
 import commits  # noqa: E402
 import gates  # noqa: E402
 import ledger  # noqa: E402
@@ -60,17 +63,14 @@ class Bench:
         self.watched: BakedProject | None = None
 
     def _environment(self) -> Path:
-        folder, uv = baked.ROOT / ".venv-baked", os.environ.get("UV") or shutil.which("uv")
-        if uv is None:
-            sys.exit("error: uv is not on PATH: run this as `python tasks.py bench`")
+        folder, uv = baked.ROOT / ".venv-baked", self.uv()
         say("Bringing .venv-baked up to date ...")
         project = baked.bake(self.template, self.scratch / "environment")
         command = [
             uv,
             "sync",
             "--quiet",
-            "--all-extras",
-            "--no-install-project",
+            "--all-groups",
             "--python",
             sys.executable,
         ]
@@ -78,6 +78,13 @@ class Bench:
         subprocess.run(command, cwd=project.path, env=variables, check=True)
         shutil.copy(project.path / "uv.lock", folder / "uv.lock")
         return folder
+
+    def uv(self) -> str:
+        """The program uv."""
+        found = os.environ.get("UV") or shutil.which("uv")
+        if found is None:
+            sys.exit("error: uv is not on PATH: run this as `python tasks.py bench`")
+        return found
 
     def fresh(self) -> BakedProject:
         """A new default project."""
@@ -177,12 +184,12 @@ def d(bench: Bench) -> str:
 def e(bench: Bench) -> str:
     """Commands against an interpreter that does nothing, and one that imports pandas."""
     project = bench.finished()
-    cli = ["python", "-m", f"{project.package}.cli"]
     commands = {"python": ["python", "-c", "pass"], "pandas": ["python", "-c", "import pandas"]}
     gated = ["validate", "split", "evaluate", "drift", "fairness", "explain"]
     names = [[], *([gate] for gate in gated)]
     called = [["--help"], ["contract", "draft", "--help"], *(["gate", *name] for name in names)]
-    commands |= {f"governance {' '.join(words)}": [*cli, *words] for words in called}
+    called += [["check", "hygiene", "README.md"], ["check", "config"], ["stage", "compose"]]
+    commands |= {f"governance {' '.join(words)}": ["governance", *words] for words in called}
     measures = {
         name: lambda command=command: bench.seconds(command, project.path)
         for name, command in commands.items()
@@ -194,7 +201,7 @@ def f(bench: Bench) -> str:
     """The ledger against bare git."""
     project = bench.fresh()
     sizes = {"appends": 100, "events": 10_000, "signed": 1000}
-    return ledger.compare(project.package, project.path, bench.environment, sizes)
+    return ledger.compare(project.path, bench.environment, sizes)
 
 
 def g(bench: Bench) -> str:
@@ -219,6 +226,34 @@ def j(bench: Bench) -> str:
     return ratios(times, next(iter(times)))
 
 
+def k(bench: Bench) -> str:
+    """Environments that are made anew from uv's cache."""
+    project, uv = bench.fresh(), bench.uv()
+    must(measure.run([uv, "lock", "--quiet"], project.path, bench.environment))
+
+    def sync(*words: str) -> float:
+        folder = tempfile.mkdtemp(dir=bench.scratch)
+        command = [uv, "sync", "--quiet", "--locked", "--python", sys.executable, *words]
+        variables = {"UV_PROJECT_ENVIRONMENT": folder}
+        took = must(measure.run(command, project.path, bench.environment, **variables)).seconds
+        shutil.rmtree(folder)
+        return took
+
+    measures = {
+        "`uv sync --no-default-groups`": lambda: sync("--no-default-groups"),
+        "`uv sync`": sync,
+    }
+    for one in measures.values():
+        one()  # so that the cache is warm
+    return ratios(interleaved(measures, bench.repeats, say), next(iter(measures)))
+
+
+def l(bench: Bench) -> str:  # noqa: E743 - the parts have letters
+    """The same things in a project of the last commit before the engine, and in one of now."""
+    repeats = min(3, bench.repeats)
+    return before_after.compare(bench.template, bench.uv(), bench.scratch, repeats, say)
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -235,9 +270,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdefghijc".index):
+        for part in options.parts or sorted(TITLES, key="abdekfghijlc".index):
             say(f"{part}. {TITLES[part]}")
-            parts = {one.__name__: one for one in (a, b, c, d, e, f, g, h, i, j)}
+            parts = {one.__name__: one for one in (a, b, c, d, e, f, g, h, i, j, k, l)}
             result = parts[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)

@@ -67,7 +67,14 @@ def test_modules_import_only_the_core_when_they_are_imported() -> None:
     # Given the modules outside of what only the pipeline runs
     core = {"hydra", "omegaconf", "pydantic", "yaml", "rich", "ruamel", "typer", "cel"}
     allowed = core | set(sys.stdlib_module_names) | {"governed_ml"}
-    measuring = ("measures.", "pipeline.", "page.", "lineage.events", "monitoring.measure")
+    measuring = (
+        "measures.",
+        "pipeline.",
+        "page.",
+        "lineage.events",
+        "lineage.facets",
+        "monitoring.measure",
+    )
     for name, path in modules().items():
         # When their imports at start are collected, then they are Python's and the core's
         found = set(at_start(parsed(path)))

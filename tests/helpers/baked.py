@@ -8,11 +8,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import in_process
 import pytest
+import warm
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +25,10 @@ FOREIGN = (
     *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT"),
     *("COLUMNS", "LINES"),  # a table in a log has room, whatever terminal the tests run in
     "PYTHONDONTWRITEBYTECODE",  # without bytecode an import takes twice as long
+)
+STAGES = (
+    *("compose", "ingest", "validate", "split", "train", "evaluate", "drift", "fairness"),
+    *("explain", "document", "decide"),
 )
 QUIET = {"DO_NOT_TRACK": "true", "DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
@@ -37,13 +45,12 @@ def git_code(folder: Path, *arguments: str) -> int:
     return subprocess.run(command, cwd=folder, env=clean_environment(), check=False).returncode
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, **variables: str) -> str:
     """Run git as a test's author, and return what it printed."""
     settings = ["user.name=Test", "user.email=test@example.org", "commit.gpgsign=false"]
     command = ["git", *[part for setting in settings for part in ("-c", setting)], *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False
-    )
+    env = clean_environment(**variables)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"git {arguments[0]}: {done.stderr}"
     return done.stdout.strip()
 
@@ -55,16 +62,75 @@ def commit_all(folder: Path, message: str, *options: str) -> str:
     return git(folder, "rev-parse", "HEAD")
 
 
-def copy_template(target: Path) -> Path:
-    """Copy what git knows or would add of the template, as a repository with one commit."""
-    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in filter(None, names.split("\0")):
-        if (ROOT / name).is_file():
+COPY = ROOT / ".venv-template"
+"""The template that tests generate from, one folder per commit."""
+ENVIRONMENT = ROOT / ".venv-baked"
+APART = ("tests/", "docs/", ".ci/", ".github/")
+"""What generates nothing and is no part of the engine: an edit there makes no new commit."""
+DATE = "2026-01-01T00:00:00Z"
+
+
+def copy_template(target: Path) -> str:
+    """Copy what git knows or would add of the template, as a repository with one commit.
+
+    The commit depends on these files alone, so what uv built of it is found again.
+    """
+    names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in names:
+        if name and not name.startswith(APART) and (ROOT / name).is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
-    git(target, "init", "--quiet", "--initial-branch", "main")
-    commit_all(target, "The template")
+    git(target, "init", "--quiet", "--initial-branch", "main", "--template=")
+    git(target, "add", "--all")
+    dates = {"GIT_AUTHOR_DATE": DATE, "GIT_COMMITTER_DATE": DATE}
+    git(target, "commit", "--quiet", "--message", "The template", **dates)
+    return git(target, "rev-parse", "HEAD")
+
+
+def prepared_template() -> Path:
+    """The template in a repository of its own; it is kept from session to session."""
+    COPY.mkdir(exist_ok=True)
+    with FileLock(COPY / "lock"):
+        made = COPY / f"made-{os.getpid()}"
+        shutil.rmtree(made, ignore_errors=True)
+        target = COPY / copy_template(made)[:12]
+        if target.exists():
+            shutil.rmtree(made)
+        else:
+            made.rename(target)
+        target.touch()
+        _forget_old(target)
     return target
+
+
+def _forget_old(kept: Path) -> None:
+    """Remove copies that no session of the last day has used."""
+    for folder in COPY.iterdir():
+        if folder.is_dir() and folder != kept and time.time() - folder.stat().st_mtime > 86_400:
+            shutil.rmtree(folder)
+
+
+def prepared_environment(template: Path) -> Path:
+    """A virtual environment of a project that was generated from a template, with its lock.
+
+    It is made again when the template's commit or the interpreter is another one.
+    """
+    wanted = {"template": str(template), "python": sys.version, "executable": sys.executable}
+    made_from, lock = ENVIRONMENT / "made-from.json", ENVIRONMENT / "uv.lock"
+    with FileLock(ROOT / ".venv-baked.lock"):
+        known = json.loads(made_from.read_text("utf-8")) if made_from.is_file() else None
+        if known != wanted or not lock.is_file():
+            made_from.unlink(missing_ok=True)
+            uv = os.environ.get("UV") or shutil.which("uv")
+            assert uv, "uv is not on PATH: run the tests with `python tasks.py test`"
+            with tempfile.TemporaryDirectory() as folder:
+                project = bake(template, Path(folder))
+                options = ["--quiet", "--all-groups", "--python", sys.executable]
+                to = {"UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
+                run_plain([uv, "sync", *options], project.path, **to)
+                shutil.copy(project.path / "uv.lock", lock)
+            made_from.write_text(json.dumps(wanted), encoding="utf-8")
+    return ENVIRONMENT
 
 
 @dataclass(frozen=True)
@@ -111,15 +177,14 @@ class BakedProject:
         The prepared environment has the engine and all dependencies: a project is no package, so
         one environment serves all the projects of a test session.
         """
-        assert self.environment, "this project was baked without the `environment` fixture"
-        scripts = self.environment / ("Scripts" if os.name == "nt" else "bin")
-        env = clean_environment(**self.variables | variables)
-        env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
-        env["VIRTUAL_ENV"] = str(self.environment)
+        env = self._variables(variables)
         program = shutil.which(command[0], path=env["PATH"])
         assert program, f"{command[0]} is not in the environment"
+        words = [program, *command[1:]]
+        if warm.suits(command, variables) and (client := warm.client(self.environment)):
+            words = [str(client), *command]
         done = subprocess.run(
-            [program, *command[1:]],
+            words,
             cwd=self.path,
             env=env,
             capture_output=True,
@@ -137,6 +202,40 @@ class BakedProject:
     ) -> subprocess.CompletedProcess[str]:
         """Run the console script `governance`."""
         return self.run(["governance", *arguments], code=code, **variables)
+
+    def call(
+        self, *arguments: str, code: int | None = 0, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `governance …` in this process, which takes a fraction of the time.
+
+        For what a command decides, writes and prints. That it starts at all in a project, and what
+        it imports there, is for `governance`.
+        """
+        done = in_process.governance(self.path, self.package, arguments, self._variables(variables))
+        said = f"{arguments} exited {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-8000:]}"
+        assert code is None or done.returncode == code, said
+        return done
+
+    def stages(self, *names: str) -> None:
+        """Run stages of the pipeline in this process, in order; all of them without a name.
+
+        As `dvc repro --force` would, for tests in which DVC has no part: it takes a third.
+        """
+        for name in names or STAGES:
+            self.call("stage", name)
+
+    def inside(self) -> AbstractContextManager[None]:
+        """Work in the project with the engine's functions, as a process of its own would."""
+        return in_process.inside(self.path, self.package, self._variables({}))
+
+    def _variables(self, variables: dict[str, str]) -> dict[str, str]:
+        """The variables of a process in the project's environment."""
+        assert self.environment, "this project was baked without the `environment` fixture"
+        scripts = self.environment / ("Scripts" if os.name == "nt" else "bin")
+        env = clean_environment(**self.variables | variables)
+        env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
+        env["VIRTUAL_ENV"] = str(self.environment)
+        return env
 
 
 def run_plain(

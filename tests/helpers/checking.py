@@ -9,7 +9,7 @@ import baked
 
 def check(project: baked.BakedProject, name: str, *files: str, **variables: str) -> dict[str, str]:
     """Run a check over files, or over all that git tracks; return file → what was found."""
-    done = project.governance("check", name, *files, code=None, **variables)
+    done = project.call("check", name, *files, code=None, **variables)
     assert done.returncode in (0, 1), done.stderr
     found: dict[str, str] = {}
     for line in done.stderr.splitlines():
@@ -22,7 +22,7 @@ def check(project: baked.BakedProject, name: str, *files: str, **variables: str)
 
 def unable(project: baked.BakedProject, name: str, *files: str) -> str:
     """Run a check that cannot judge: exit 2, one line, which is returned."""
-    done = project.governance("check", name, *files, code=2)
+    done = project.call("check", name, *files, code=2)
     assert len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr
 

@@ -70,11 +70,18 @@ def forked(home: Path, work: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(package: str, source: Path, scratch: Path, command: str, stride: int) -> None:
+def main(source: Path, scratch: Path, command: str, stride: int) -> None:
     """Kill, look, mend, look, try again, look; until a run ends by itself."""
     module = {
-        name: importlib.import_module(f"{package}.governance.{name}")
-        for name in ("registry", "promote", "rollback", "reconcile", "ledger", "lifecycle")
+        name: importlib.import_module(f"governed_ml.{path}")
+        for name, path in {
+            "registry": "registry.versions",
+            "promote": "registry.promote",
+            "rollback": "registry.rollback",
+            "reconcile": "registry.reconcile",
+            "ledger": "ledger.storage",
+            "lifecycle": "ledger.lifecycle",
+        }.items()
     }
     importlib.import_module("mlflow.sklearn")
     importlib.import_module("model_signing.verifying")
@@ -134,4 +141,4 @@ def main(package: str, source: Path, scratch: Path, command: str, stride: int) -
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import shutil
+from contextlib import redirect_stderr
 from typing import NamedTuple
 
+import in_process
 from baked import BakedProject
 
-# Applies each case's edits, looks, and puts everything back: one start of Python for all of them.
-DRIVER = """
-import io, json, sys
-from contextlib import redirect_stderr
-from importlib import import_module
-from pathlib import Path
-
-base, package, name = Path.cwd(), sys.argv[1], sys.argv[2]
-run = import_module(f"{package}.checks.run")
-finding = import_module(f"{package}.checks.finding")
-closure = import_module(f"{package}.closure")
-for case in json.load(sys.stdin):
-    kept = {name: (base / name).read_bytes() for name in case if (base / name).is_file()}
-    for path, text in case.items():
-        if text is None:
-            (base / path).unlink()
-        else:
-            (base / path).write_bytes(text.encode("utf-8", "surrogateescape"))
-    closure.imports.cache_clear()
-    notes = io.StringIO()
-    try:
-        with redirect_stderr(notes):
-            found = [list(one) for one in run.run(base, name, list(case) or finding.tracked(base))]
-    except Exception as error:
-        found = [["", f"{type(error).__name__}: {error}", ""]]
-    print(json.dumps([found, notes.getvalue()]))
-    for path in case:
-        (base / path).unlink(missing_ok=True)
-    for path, content in kept.items():
-        (base / path).write_bytes(content)
-"""
+from governed_ml.checks import finding
+from governed_ml.checks import run as checks
+from governed_ml.core.problem import Problem
 
 Edit = dict[str, str | None]
 """File → its new text; None takes it away."""
@@ -54,16 +28,30 @@ class Said(NamedTuple):
 
 def look(project: BakedProject, name: str, cases: list[Edit]) -> list[Said]:
     """Return what a check finds after each case's edits alone; it is told which files these are."""
-    given = project.path.parent / "cases.json"
-    given.write_text(json.dumps(cases))
-    code = f"import sys; sys.stdin = open({str(given)!r})\n{DRIVER}"
-    done = project.run(["python", "-c", code, project.package, name])
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(cases)
-    return [
-        Said({f"{file}: {reason}".removeprefix(": "): mend for file, reason, mend in found}, notes)
-        for found, notes in answers
-    ]
+    with project.inside():
+        return [_looked(project, name, case) for case in cases]
+
+
+def _looked(project: BakedProject, name: str, case: Edit) -> Said:
+    base, notes = project.path, io.StringIO()
+    kept = {path: (base / path).read_bytes() for path in case if (base / path).is_file()}
+    for path, text in case.items():
+        if text is None:
+            (base / path).unlink()
+        else:
+            (base / path).write_bytes(text.encode("utf-8", "surrogateescape"))
+    in_process.forget(project.package)
+    try:
+        with redirect_stderr(notes):
+            found = checks.run(base, name, list(case) or finding.tracked(base))
+        lines = {f"{one.file}: {one.reason}": one.mend for one in found}
+    except Problem as problem:
+        lines = {f"Problem: {problem}": ""}
+    for path in case:
+        (base / path).unlink(missing_ok=True)
+    for path, content in kept.items():
+        (base / path).write_bytes(content)
+    return Said(lines, notes.getvalue())
 
 
 def hold(project: BakedProject, name: str, corpus: dict[str, tuple[Edit, list[str]]]) -> None:
@@ -74,8 +62,7 @@ def hold(project: BakedProject, name: str, corpus: dict[str, tuple[Edit, list[st
             assert any(words in line for line in said.lines), (case, words, said)
         others = [line for line in said.lines if not any(words in line for words in wanted)]
         assert not others, (case, others)
-        broken = ("Problem: ", "Error: ")
-        assert all(mend or line.startswith(broken) for line, mend in said.lines.items()), case
+        assert all(mend or line.startswith("Problem: ") for line, mend in said.lines.items()), case
 
 
 def read(project: BakedProject, name: str) -> str:

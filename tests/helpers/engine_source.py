@@ -1,4 +1,4 @@
-"""The engine as its source tells it: modules, and which imports which. Nothing of it is imported."""
+"""The engine as its source has it: modules, and which imports which. Nothing of it is imported."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import baked
@@ -34,19 +32,26 @@ def log_of(project: BakedProject) -> Path:
     return project.path.parent / LOG
 
 
-@contextmanager
-def watched(project: BakedProject) -> Iterator[list[str]]:
-    """Watch every Python process of the project; gives what a command starts with to be offline.
+def watch(project: BakedProject) -> dict[str, str]:
+    """Return variables by which every Python process of the project's pipeline is watched.
 
-    Linux takes the network away from a process (`unshare`); elsewhere it is only watched.
+    What judges refuses `PYTHONPATH`: `command` is for that.
     """
-    hook = project.path / "src" / "sitecustomize.py"
-    text = HOOK.replace("LOG", repr(str(log_of(project))))
-    hook.write_text(text, encoding="utf-8")
-    try:
-        yield cut()
-    finally:
-        hook.unlink()
+    folder = project.path.parent / "watch"
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(hook(project), encoding="utf-8")
+    return TALKATIVE | {"PYTHONPATH": str(folder)}
+
+
+def hook(project: BakedProject) -> str:
+    """Return the code that writes down what a process wants to connect to."""
+    return HOOK.replace("LOG", repr(str(log_of(project))))
+
+
+def command(project: BakedProject, *words: str) -> list[str]:
+    """Return a command of the engine that is watched, and that no variable leads elsewhere."""
+    code = f"{hook(project)}\nsys.argv = ['governance', *{words!r}]\n"
+    return ["python", "-P", "-c", f"{code}from governed_ml.__main__ import main\nmain()\n"]
 
 
 def cut() -> list[str]:

@@ -95,7 +95,7 @@ def replace(project: BakedProject, name: str, old: str, new: str) -> None:
 
 def stage(project: BakedProject, name: str, code: int = 0, **variables: str) -> str:
     """Run one stage as `dvc repro` does; return what it said."""
-    done = project.run(["python", "-m", f"{project.package}.stage", name], code=code, **variables)
+    done = project.call("stage", name, code=code, **variables)
     return done.stderr if code else done.stdout
 
 

@@ -1,13 +1,11 @@
 """Identifiers and what only looks like them, drawn with a seed; how many a check finds of each.
 
-`python tests/pii_corpus.py PACKAGE` runs in a project's environment and prints JSON: kind → drawn,
-found, and found falsely. National ids are drawn in their form and kept where python-stdnum finds
+National ids are drawn in their form and kept where python-stdnum finds
 their check digits right; all other check digits are reckoned here.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import sys
@@ -15,6 +13,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from hashlib import md5, sha1, sha256
 from importlib import import_module
+
+from governed_ml.checks.identifiers.detection import find
+from governed_ml.checks.identifiers.national_ids import IDS
 
 SEED, EACH = 20260101, 300
 DRAW = random.Random(SEED)  # noqa: S311 - a corpus, no secret
@@ -275,10 +276,9 @@ AROUND = (
 )
 
 
-def measure(package: str) -> dict[str, dict[str, int]]:
+def measure() -> dict[str, dict[str, int]]:
     """Return kind → how many were drawn, found, and of the found how many falsely."""
-    find = import_module(f"{package}.checks.identifiers").find
-    known = {f" {one.name}" for one in import_module(f"{package}.checks.national_ids").IDS}
+    known = {f" {one.name}" for one in IDS}
     drawn = {name: [make() for _ in range(EACH)] for name, make in IDENTIFIERS.items()}
     drawn |= {"national id": list(national_ids())}
     drawn |= {"national id, with no word": [bare(lambda one=one: one)() for one in national_ids()]}
@@ -321,7 +321,3 @@ def shown(table: dict[str, dict[str, int]]) -> str:
     recall = found / sum(one["drawn"] for one in marked)
     lines += ["", f"Precision {found / (found + false):.3f}, recall {recall:.3f}."]
     return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(sys.argv[1])))

@@ -240,7 +240,7 @@ def refused(done: subprocess.CompletedProcess[str], *causes: str, code: int = 1)
 def python(project: BakedProject, code: str, *arguments: str) -> str:
     """Run Python in the project's environment, `Registry` and MLflow's client at hand."""
     prelude = (
-        f"import sys; from {project.package}.governance.registry import Registry, model_name\n"
+        "import sys; from governed_ml.registry.versions import Registry, model_name\n"
         "from pathlib import Path; from mlflow.tracking import MlflowClient\n"
         "registry = Registry(model_name(Path())); client = MlflowClient(); name = registry.name\n"
     )

@@ -36,7 +36,7 @@ GIT = shutil.which("git") or "git"
         ({"dvc_remote_url": "../../elsewhere"}, ".dvc/config", "url = ../../elsewhere"),
         ({"risk_owner": "@a/risk @b"}, ".github/CODEOWNERS", "/conf/policy/ @a/risk @b\n"),
         ({"model_owner": "@c"}, ".github/CODEOWNERS", "\n* @c\n"),
-        ({"package": "scores"}, "pyproject.toml", 'governance = "scores.cli:main"'),
+        ({"package": "scores"}, "pyproject.toml", 'package = "scores"'),
         ({"organisation": "Ämter"}, ".github/CODEOWNERS", "@amter/model-risk"),
     ],
 )

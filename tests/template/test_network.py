@@ -21,11 +21,12 @@ def test_the_default_line_runs_with_the_network_cut_and_calls_nobody(
 
 def test_the_watch_sees_whoever_calls(finished: BakedProject) -> None:
     # Given a watched project
+    variables = offline.watch(finished)
+    # When its gate runs, then nobody is called
+    judged = finished.run(offline.command(finished, "gate"), **offline.TALKATIVE)
+    assert "allow" in judged.stdout
+    assert not offline.log_of(finished).exists()
+    # When something does call, then that is seen (else the test above could not fail)
     call = "import socket\ntry: socket.create_connection(('localhost', 9), 1)\nexcept OSError: pass"
-    with offline.watched(finished) as prefix:
-        # When its gate runs, then nobody is called
-        finished.governance("gate", code=0, **offline.TALKATIVE)
-        assert not offline.log_of(finished).exists()
-        # When something does call, then that is seen (else the test above could not fail)
-        finished.run([*prefix, "python", "-c", call])
+    finished.run([*offline.cut(), "python", "-c", call], **variables)
     assert "socket.getaddrinfo localhost" in offline.log_of(finished).read_text(encoding="utf-8")

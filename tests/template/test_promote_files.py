@@ -49,7 +49,7 @@ def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
         assert not any(environment(rules.jobs(path)[one]) for one in asking)
     # And those of a promotion are just those that the preflight and the settings know
     settings = import_module("governed_ml.github.settings")
-    today = import_module("governed_ml.registry.current_rules")
+    today = import_module("governed_ml.registry.approval.current_rules")
     known = {*today.ENVIRONMENTS, settings.PRODUCTION, settings.REGISTRY}
     assert {name for path, _, name in found if path in MOVING} == known
     # And so it is with those of every other workflow

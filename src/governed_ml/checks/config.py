@@ -9,7 +9,7 @@ from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.config_differences import Members, differences
-from governed_ml.core import policy_files
+from governed_ml.core.config import policy_files
 from governed_ml.core.config.composition import CONF, GROUPS, compose
 from governed_ml.core.config.params import Params, read_raw
 from governed_ml.core.problem import Problem

@@ -15,6 +15,7 @@ HOME = "governed_ml.checks"
 MODULES = {
     "config": f"{HOME}.config",
     "data-in-git": f"{HOME}.files.data_in_git",
+    "engine": f"{HOME}.engine",
     "hygiene": f"{HOME}.files.hygiene",
     "lineage": f"{HOME}.lineage.agreement",
     "notebooks": f"{HOME}.files.notebooks",

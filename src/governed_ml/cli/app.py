@@ -19,7 +19,7 @@ from governed_ml.cli.retrain import retrain
 from governed_ml.core import failure
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.doctor.report import doctor
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 app = typer.Typer(
     cls=Topics,
@@ -83,10 +83,13 @@ def gate(
     from datetime import UTC, datetime
 
     from governed_ml.core.files import root
-    from governed_ml.github import verdicts
+    from governed_ml.core.installation import trusted
+    from governed_ml.github.workflow_run import verdicts
     from governed_ml.policy import gate as gates
 
     try:
+        trusted.require("judging")
+        trusted.note_folder()
         base, known = root(), None
         if rehashed:
             from governed_ml.policy.rehash import read

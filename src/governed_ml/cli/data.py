@@ -25,11 +25,15 @@ def predict(
 
     Its signature, its digests and its record in the ledger are verified first.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing")  # before a library is imported
+
     from governed_ml.cli.registry import door
     from governed_ml.core.terminal import tell
     from governed_ml.pipeline.scoring import ServedVersion, checked_request
     from governed_ml.pipeline.scoring import predict as predicted
-    from governed_ml.registry.loading import loaded
+    from governed_ml.registry.release.loading import loaded
 
     source, output = source.absolute(), output.absolute()
     base, registry = door()

@@ -69,7 +69,7 @@ def update(
     from governed_ml.core.files import root, write_bytes
     from governed_ml.core.repository import patch as patched
     from governed_ml.core.terminal import say
-    from governed_ml.github.workflow_output import output, plain, summary
+    from governed_ml.github.workflow_run.workflow_output import output, plain, summary
     from governed_ml.scaffold import update as updating
 
     base = root()
@@ -109,14 +109,15 @@ def propose(
     patch: Annotated[Path, typer.Argument(help="What `governance update --patch` wrote.")],
     as_json: Json = False,
 ) -> None:
-    """Push an update and open its pull request, with TEMPLATE_UPDATE_TOKEN.
+    """Push an update and open its pull request.
 
-    Exit codes: 0 proposed, 1 refused, 2 could not: then nothing was pushed.
+    It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 could not: then nothing
+    was pushed.
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
     from governed_ml.github.template_proposal import propose as proposed
-    from governed_ml.github.workflow_output import output, summary
+    from governed_ml.github.workflow_run.workflow_output import output, summary
 
     change, number, url = proposed(root(), patch.absolute(), say)
     output("pull", str(number))
@@ -131,7 +132,7 @@ def _at(commit: str) -> str:
 
 def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
     """Print what was found, a line each, and exit 1; or that all is well."""
-    from governed_ml.github.workflow_output import annotate
+    from governed_ml.github.workflow_run.workflow_output import annotate
 
     if as_json:
         print(json.dumps(values | {"found": found}, sort_keys=True, ensure_ascii=False))

@@ -102,9 +102,9 @@ def preflight(
     import json
 
     from governed_ml.core.files import root
-    from governed_ml.github import workflow_output
     from governed_ml.github.preflight import ALONE
     from governed_ml.github.preflight import preflight as checked
+    from governed_ml.github.workflow_run import workflow_output
 
     purpose = "rollback" if rollback else "monitor" if monitor else "retrain" if retrain else None
     if sum((rollback, monitor, retrain, pull is not None)) > 1:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from governed_ml.cli import ledger_view
 from governed_ml.cli.help import group
 from governed_ml.core.terminal import plain
+from governed_ml.ledger import display
 
 if TYPE_CHECKING:
     from governed_ml.ledger.chain import Entry
@@ -40,9 +40,9 @@ def show(
     elif not chosen:
         print("the ledger is empty: `uv run governance register` writes its first event")
     elif version is None:
-        ledger_view.table([one.event for one in chosen])
+        display.table([one.event for one in chosen])
     else:
-        ledger_view.in_full(_records(base, chosen))
+        display.in_full(_records(base, chosen))
 
 
 @ledger.command()

@@ -33,6 +33,10 @@ def monitor(
     Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
     workflow, 0 means that it was measured and that everything due was started.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing", exit_code=2)  # before a library is imported
+
     from governed_ml.cli.registry import door
     from governed_ml.monitoring.feeds import feed_of
     from governed_ml.monitoring.monitor import monitor as monitored
@@ -65,7 +69,7 @@ def monitor(
 
 def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
     """Have GitHub do what is due, and tell it; what was lost before is told, too."""
-    from governed_ml.github import workflow_output
+    from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import dispatch
 
     told = dispatch(base, registry, done.values(), [str(done.failure)] if done.failure else [])
@@ -77,7 +81,7 @@ def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
 def _unmeasured(registry: Any, problem: Problem) -> Problem:
     """Have the issue say why no window came about; return the problem, with what failed in that."""
     from governed_ml.core.files import root
-    from governed_ml.github import workflow_output
+    from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import unmeasured
 
     told = unmeasured(root(), registry, problem)

@@ -14,7 +14,7 @@ import typer
 from governed_ml.core.files import root
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import say, tell
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 if TYPE_CHECKING:
     from governed_ml.ledger.chain import Entry
@@ -41,6 +41,10 @@ def register(as_json: Json = False) -> None:
 
     Exit codes: 0 allow, 1 deny or refused, 2 could not.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("measuring", pinned=True)  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.register import register as registered
 
@@ -71,7 +75,7 @@ def approve(
 
     Sign with your SSH key (--as, --key), or take over what people said on GitHub (--run, --pull).
     """
-    from governed_ml.registry import approve as approving
+    from governed_ml.registry.approval import approve as approving
 
     own = name and key and not run and not pull
     if not own and (name or key or (run is None) == (pull is None)):
@@ -102,7 +106,7 @@ def reject(
     as_json: Json = False,
 ) -> None:
     """Reject a version for good."""
-    from governed_ml.registry.approve import reject as rejected
+    from governed_ml.registry.approval.approve import reject as rejected
 
     base, registry = door()
     event = rejected(base, registry, version, reason).event
@@ -115,6 +119,10 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 
     Everything is verified and judged again first.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing", pinned=True)  # before a library is imported
+
     from governed_ml.registry.promote import promote as promoted
 
     base, registry = door()
@@ -142,6 +150,10 @@ def rollback(
 
     By default it is the last one that today's policy allows.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing")  # before a library is imported
+
     from governed_ml.registry.rollback import rollback as rolled_back
     from governed_ml.registry.rollback import undeployed
 
@@ -194,12 +206,13 @@ def reconcile(
 
 def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
     from governed_ml.registry import reconcile as reconciling
+    from governed_ml.registry.repair import repair
 
     base, registry = door()
     report = reconciling.compare(base, registry)
     mended: list[str] = []
     if apply and report.differences:
-        mended = reconciling.mend(base, registry, report)
+        mended = repair(base, registry, report)
         report = reconciling.compare(base, registry)
     if as_json:
         print(json.dumps(report.model_dump(mode="json") | {"mended": mended}, sort_keys=True))
@@ -215,7 +228,7 @@ def keygen(
 
     The risk owner lists its public half in governance/approvers.yaml.
     """
-    from governed_ml.registry.signing import VARIABLE, generate
+    from governed_ml.registry.release.signing import VARIABLE, generate
 
     public = generate(path, root())
     lines = "\n".join(f"      {line}" for line in public.strip().splitlines())

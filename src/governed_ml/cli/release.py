@@ -9,7 +9,7 @@ import typer
 
 from governed_ml.cli.registry import Json, Version, door, tell
 from governed_ml.core.terminal import say
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 
 def rejudge(
@@ -23,6 +23,10 @@ def rejudge(
 
     It runs on the version's own commit, under today's policy. Nothing is recorded.
     """
+    from governed_ml.core.installation import trusted
+
+    trusted.require("measuring")  # before a library is imported
+
     from governed_ml.policy.decision import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 
@@ -58,7 +62,7 @@ def sbom(
 
     The list is written beside the model and to the registry.
     """
-    from governed_ml.registry.sbom import sbom as listed
+    from governed_ml.registry.release.sbom import sbom as listed
 
     output = output.absolute()
     base, registry = door()

@@ -11,7 +11,7 @@ from governed_ml.cli.help import group
 from governed_ml.cli.registry import Json, door, tell
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import say
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 retrain = group("Train a challenger on new data; it promotes nothing.")
 

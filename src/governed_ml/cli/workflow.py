@@ -13,7 +13,7 @@ from governed_ml.cli.help import group
 from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import root
 from governed_ml.core.problem import Problem
-from governed_ml.github import workflow_output
+from governed_ml.github.workflow_run import workflow_output
 
 policy = group("Show what a change does to the policy.")
 
@@ -31,7 +31,7 @@ def fetch(
 
     They come from DVC's remote where that is shared; otherwise the pipeline starts at its source.
     """
-    from governed_ml.github.event import from_fork, payload
+    from governed_ml.github.workflow_run.event import from_fork, payload
     from governed_ml.registry.remeasure.fetch import fetch as fetched
     from governed_ml.registry.remeasure.fetch import take_away
 
@@ -122,7 +122,7 @@ def diff(
     """
     from governed_ml.core.repository import git, head, protected
     from governed_ml.github import policy_diff as diffs
-    from governed_ml.github.event import base_commit, payload, pull_number
+    from governed_ml.github.workflow_run.event import base_commit, payload, pull_number
 
     folder, event = root(), payload()
     if base_ref:
@@ -145,13 +145,14 @@ def diff(
         who = diffs.approved_push(folder, since, head(folder))
     values: list[dict[str, Any]] = [vars(one) for one in changes]
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
-    asked = "" if not loosened else f"; approved by {who}" if who else f"; a {diffs.OWNER} is asked"
+    asked = f"; a {diffs.OWNER} is asked" if loosened else ""
+    asked = f"; approved by {who}" if who else asked
     tell(as_json, f"policy since {since[:12]}: {tally}{asked}", changes=values, approved_by=who)
     raise typer.Exit(1 if loosened and who is None else 0)
 
 
 def _show(changes: list[Any], since: str, loosened: list[Any]) -> None:
-    from governed_ml.github.verdicts import rule_lines
+    from governed_ml.github.workflow_run.verdicts import rule_lines
 
     rows = [(one.kind, one.rule, one.what) for one in changes]
     text = workflow_output.table(("", "rule", "how it is now"), rows) if rows else "no change\n"

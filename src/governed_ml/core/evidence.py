@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.json_schema import models_json_schema
 
 from governed_ml.core.config.closed_model import Closed
@@ -56,8 +64,28 @@ class Finding(Strict):
     value: FiniteFloat | None = None
 
 
-class Subject(Strict):
-    """Digests of what was measured and of what measured it."""
+class EngineRef(Strict):
+    """An engine by its version and the digest of its files."""
+
+    version: str
+    digest: str
+
+
+class ByEngine(Closed):
+    """What names the engine it is by. Records of engines before 0.2 do not, and keep their digest:
+    where there is none, the field is left out.
+    """
+
+    engine: EngineRef | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {name: one for name, one in values.items() if name != "engine" or one is not None}
+
+
+class Subject(ByEngine, Strict):
+    """Digests of what was measured and of what measured it: `engine` ran the stage."""
 
     inputs: dict[str, str] = Field(
         min_length=1, description="path → sha256 of the bytes of every input"

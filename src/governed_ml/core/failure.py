@@ -86,4 +86,5 @@ def logged(error: BaseException, command: str) -> str:
 
 
 def _text(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error))
+    other = error.trace if isinstance(error, Problem) else ""
+    return "".join(traceback.format_exception(error)) + (f"\n{other}" if other else "")

@@ -1,8 +1,9 @@
 """The model on disk: skops, not pickle, with a canonical digest.
 
-A model of library classes runs no code when it is loaded. A model that holds classes or functions
-of the team's package carries their source (`code/<package>/…` in the archive): the source is part
-of the digest, so of what is signed and released, and is what such a model is loaded with.
+A model of library classes runs no code of anybody else's when it is loaded. A model that holds
+classes or functions of the team's package carries their source (`code/<package>/…` in the archive):
+the source is part of the digest, so of what is signed and released, and is what such a model is
+loaded with, in a process of its own (`pipeline/isolated/`).
 """
 
 from __future__ import annotations
@@ -11,21 +12,32 @@ import hashlib
 import io
 import json
 import zipfile
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import team
+from governed_ml.core.code import team
 from governed_ml.core.files import digest_of, write_bytes
 from governed_ml.core.problem import Problem, first_line
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.base import BaseEstimator
 
 PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
 CODE = "code/"
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
 """Packages that an estimator may come from; what a model file may hold beyond skops' own list."""
+MADE_EMPTY = ("ObjectNode", "TreeNode", "DTypeNode", "CachedNode")
+"""Nodes of skops' schema that make an object of a class without calling it, beyond its own list."""
+HARMLESS = (
+    *("ObjectNode", "TreeNode", "DTypeNode", "LossNode", "TypeNode", "JsonNode", "CachedNode"),
+    *("DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "SliceNode"),
+    *("BytesNode", "BytearrayNode", "NdArrayNode", "MaskedArrayNode", "SparseMatrixNode"),
+    *("RandomStateNode", "RandomGeneratorNode"),
+)
+"""Nodes that may hold what skops trusts by itself; functions, methods and partials are not here."""
 
 
 def allowed(name: str) -> bool:
@@ -33,56 +45,144 @@ def allowed(name: str) -> bool:
     return name.split(".")[0] in PACKAGES
 
 
-def save(model: Pipeline, path: Path = PATH) -> None:
-    """Write a fitted model; with the source of the team's package if it holds anything of that."""
-    import skops.io
-
-    content = skops.io.dumps(model)
-    package = team.name()
-    own = [name for name in skops.io.get_untrusted_types(data=content) if _is_of(name, package)]
-    if own:
-        archive = io.BytesIO(content)
-        with zipfile.ZipFile(archive, "a") as members:
-            for name, source in team.sources_of_package().items():
-                members.writestr(zipfile.ZipInfo(f"{CODE}{package}/{name}"), source)
-        content = archive.getvalue()
-    write_bytes(path, content)
+def save(content: bytes, package: team.TeamPackage, path: Path = PATH) -> None:
+    """Write a model as skops dumped it, sealed."""
+    write_bytes(path, sealed(content, package))
 
 
-def load(path: Path = PATH) -> Pipeline:
-    """Load a model; a type from outside the allowed packages and its own code is refused."""
+def sealed(content: bytes, package: team.TeamPackage) -> bytes:
+    """Return a model as skops dumped it; with the package's source if it holds anything of that.
+
+    A type from elsewhere is a `Problem`: nobody could load it.
+    """
     import skops.io
 
     try:
-        package, files = code(path)
-        unknown = skops.io.get_untrusted_types(file=path)
-        foreign = [name for name in unknown if not allowed(name) and not _is_of(name, package)]
-        if foreign:
-            raise Problem(
-                f"{path} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}: not loaded"
-            )
-        with team.released(package, files):
-            return skops.io.load(path, trusted=unknown)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise Problem(f"cannot load {path}: {first_line(error)}; run `uv run dvc repro`") from error
+        unknown = skops.io.get_untrusted_types(data=content)
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            forged = any(name.startswith(CODE) for name in archive.namelist())
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise Problem(f"training gave no readable model: {first_line(error)}") from error
+    if forged:
+        raise Problem("training gave a model with code of its own choice: return what is fitted")
+    _require_known(unknown, package.name, "the model")
+    if not any(_is_of(name, package.name) for name in unknown):
+        return content
+    archive = io.BytesIO(content)
+    with zipfile.ZipFile(archive, "a") as members:
+        for name, source in package.files.items():
+            members.writestr(zipfile.ZipInfo(f"{CODE}{package.name}/{name}"), source)
+    return archive.getvalue()
 
 
-def code(path: Path = PATH) -> tuple[str, dict[str, bytes]]:
-    """Return the package whose source a model carries, and its files; "" and none without."""
+def load(content: bytes, what: str = "the model") -> BaseEstimator:
+    """Load a model of library classes; any other is a `Problem`: see `pipeline.models`."""
+    import skops.io
+
+    with _readable(what):
+        if not is_plain(content, what):
+            raise Problem(f"{what} carries code, so it is not loaded into this process")
+        return skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+
+
+def load_carrying(content: bytes) -> BaseEstimator:
+    """Load a model with the source that it carries. For a process of its own only."""
+    import skops.io
+
+    package = code(io.BytesIO(content))
+    if package.files:
+        team.install(package)
+    unknown = skops.io.get_untrusted_types(data=content)
+    _require_known(unknown, package.name, "the model")
+    return skops.io.loads(content, trusted=unknown)
+
+
+def is_plain(content: bytes, what: str = "the model") -> bool:
+    """Return whether loading and using a model runs no code but that of library classes.
+
+    A function of a library is no class: `numpy.load` in a `FunctionTransformer` is code, too.
+    """
+    import skops.io
+
+    with _readable(what):
+        unknown = set(skops.io.get_untrusted_types(data=content))
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            schema = json.loads(archive.read("schema.json"))
+            if any(name.startswith(CODE) for name in archive.namelist()):
+                return False
+    nodes = list(_nodes(schema))
+    named = {_name(node) for node in nodes}
+    return unknown <= named and all(_is_harmless(node, unknown) for node in nodes)
+
+
+def _nodes(node: Any) -> Generator[dict[str, Any]]:
+    todo = [node]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if "__loader__" in one:
+                yield one
+            todo += one.values()
+        elif isinstance(one, list):
+            todo += one
+
+
+def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
+    """Return whether a node of skops' schema makes an object without calling what it names."""
+    loader, name = node["__loader__"], _name(node)
+    if name in unknown:
+        return loader in MADE_EMPTY and allowed(name)
+    return loader in HARMLESS
+
+
+def _name(node: dict[str, Any]) -> str:
+    return f"{node.get('__module__')}.{node.get('__class__')}"
+
+
+def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
+    """Return the package whose source a model carries; without a name if it carries none."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.startswith(CODE)]
         files = {name.removeprefix(CODE): archive.read(name) for name in names}
-    package = next(iter(files), "").partition("/")[0]
-    return package, {name.partition("/")[2]: source for name, source in files.items()}
+    packages = {name.partition("/")[0] for name in files}
+    for name in files:
+        parts = PurePosixPath(name).parts
+        good = name.endswith(".py") and ".." not in parts and "/".join(parts) == name
+        if not good or "\\" in name or len(packages) > 1 or not parts[0].isidentifier():
+            raise Problem(f"the model carries {name!r}, which is no module of one package")
+    inner = {name.partition("/")[2]: source for name, source in files.items()}
+    return team.TeamPackage(next(iter(packages), ""), inner)
 
 
 def types(path: Path = PATH) -> list[str]:
-    """Return the types to trust: those of allowed packages, and of the model's own code."""
+    """Return the names of the types to be trusted: of libraries, and of the model's own code."""
     import skops.io
 
-    package, _ = code(path)
     unknown = skops.io.get_untrusted_types(file=path)
-    return [name for name in unknown if allowed(name) or _is_of(name, package)]
+    _require_known(unknown, code(path).name, str(path))
+    return unknown
+
+
+def _require_known(names: list[str], package: str, what: str) -> None:
+    foreign = [name for name in names if not allowed(name) and not _is_of(name, package)]
+    if foreign:
+        own = f" or the project's own package {package}" if package else ""
+        raise Problem(
+            f"{what} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}{own}: "
+            "use a class of these"
+        )
+
+
+@contextmanager
+def _readable(path: Path | str) -> Generator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise Problem(
+            f"{path} is no readable model ({first_line(error)}): run `uv run dvc repro`"
+        ) from error
 
 
 def _is_of(name: str, package: str) -> bool:
@@ -96,7 +196,7 @@ def digest(path: Path = PATH) -> str:
     bytes; the archive itself differs from run to run (ids in names, times in headers). Where the
     model carries the team's code, the digests of its files are part of it.
     """
-    try:
+    with _readable(path):
         package, files = code(path)
         with zipfile.ZipFile(path) as archive:
             schema = json.loads(archive.read("schema.json"))
@@ -105,12 +205,6 @@ def digest(path: Path = PATH) -> str:
             return digest_of(model)
         sources = {name: hashlib.sha256(source).hexdigest() for name, source in files.items()}
         return digest_of({"model": model, "package": package, "code": sources})
-    except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise Problem(
-            f"{path} is no readable model ({first_line(error)}): run `uv run dvc repro`"
-        ) from error
 
 
 def _canonical(node: Any, archive: zipfile.ZipFile) -> Any:

@@ -15,6 +15,7 @@ class Problem(Exception):
     def __init__(self, message: str, exit_code: int = 2) -> None:
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
+        self.trace = ""  # the traceback of another process, where the problem comes from one
 
 
 def cause(error: BaseException) -> str:

@@ -88,7 +88,7 @@ def _runs_precommit(path: Path) -> bool:
 def keys(base: Path) -> Iterator[Diagnosis]:
     """Is there a key that signs models, and does git sign events where that is due?"""
     from governed_ml.core.repository import signs
-    from governed_ml.registry import signing
+    from governed_ml.registry.release import signing
 
     listed = _approvers(base)
     if not os.environ.get(signing.VARIABLE):
@@ -121,7 +121,7 @@ def _approvers(base: Path) -> Approvers:
 
 def people(base: Path) -> Iterator[Diagnosis]:
     """Can the roles that the policy asks for be filled, by different people?"""
-    from governed_ml.registry.approvals import Approval, missing
+    from governed_ml.registry.approval.approvals import Approval, missing
 
     try:
         listed = _approvers(base)
@@ -177,8 +177,8 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
     """Is the ledger whole, and does somebody else remember its end?"""
     from governed_ml.ledger.storage import read
     from governed_ml.ledger.verification import verify
+    from governed_ml.registry.approval.promotion_proof import doubts
     from governed_ml.registry.audit import anchors_of, signers_of
-    from governed_ml.registry.promotion_proof import doubts
 
     if has_remote(base) and answer(base)[0]:
         yield Diagnosis("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")

@@ -16,6 +16,7 @@ from governed_ml.drill.fault import Fault, FaultOutcome, Nothing, Tally, judged
 from governed_ml.drill.faults import (
     config,
     data,
+    engine,
     environment,
     evidence,
     files,
@@ -31,7 +32,7 @@ from governed_ml.drill.starting_states import enter, judge
 
 FILES = (
     *(files, tables, workflows, people, config),
-    *(lineage, environment),
+    *(lineage, environment, engine),
 )
 FAULTS = {
     fault.name: fault

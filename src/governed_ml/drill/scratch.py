@@ -40,6 +40,7 @@ class Scratch:
     def __init__(self, base: Path, home: Path, say: Callable[[str], None]) -> None:
         """Copy the repository; nothing has run in it yet."""
         self.say, self.notes = say, list[str]()
+        self.python, self.variables = sys.executable, dict[str, str]()
         self._at(home)
         clone(base, self.project, self.origin)
         own_stores(base, self.project, home.parent)
@@ -55,6 +56,7 @@ class Scratch:
     def fork(self, home: Path) -> Scratch:
         """Return a copy of the copy, as it was measured, for what goes on beside."""
         other = copy(self)
+        other.variables = {}
         other._at(home)
         shutil.copytree(self.home / "measured", home / "measured", symlinks=True)
         shutil.copytree(self.home / "measured", home / "now", symlinks=True)
@@ -70,6 +72,7 @@ class Scratch:
         with tempfile.TemporaryDirectory(**options) as trash:
             (self.home / "now").rename(Path(trash) / "now")
         shutil.copytree(self.home / state, self.home / "now", symlinks=True)
+        self.python, self.variables = sys.executable, {}
 
     def clean(self, state: State, command: tuple[str, ...]) -> CommandResult:
         """Return what a command says where nothing is spoilt; it is asked once."""
@@ -107,7 +110,7 @@ class Scratch:
 
     def run(self, *words: str) -> CommandResult:
         """Run `governance …` as a person would."""
-        return self.start([sys.executable, "-P", "-m", "governed_ml", *words])
+        return self.start([self.python, "-P", "-m", "governed_ml", *words])
 
     def must(self, *words: str) -> str:
         """Run what has to go well before a trap can be sprung; return what it printed."""
@@ -124,7 +127,9 @@ class Scratch:
         call = "import sys; from mlflow.tracking import MlflowClient as Client; "
         call += "getattr(Client(sys.argv[1]), sys.argv[2])(*sys.argv[3:])"
         store = f"sqlite:///{(self.project / 'mlflow.db').as_posix()}"
-        self._well(self.start([sys.executable, "-c", call, store, method, *arguments]), method)
+        self._well(
+            self.start([sys.executable, "-P", "-c", call, store, method, *arguments]), method
+        )
 
     def start(self, command: list[str]) -> CommandResult:
         """Run a program in the copy, with nothing of the real one within its reach."""
@@ -156,6 +161,7 @@ class Scratch:
             "DVC_NO_ANALYTICS": "1",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "GOVERNANCE_MODEL_KEY": str(self.model_key),
+            **self.variables,
         }
 
     def _well(self, done: CommandResult, what: str) -> str:

@@ -13,7 +13,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.drill.command_result import State
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger.approvers import PATH as APPROVERS
-from governed_ml.registry import signing
+from governed_ml.registry.release import signing
 
 ROWS = 50  # that the champion predicts
 

@@ -17,7 +17,7 @@ from governed_ml.core.repository import PROTECTED, content
 from governed_ml.github import settings as settings
 from governed_ml.github.client import Refused
 from governed_ml.github.current_settings import ADMIN, CODEOWNERS, Hub, opened
-from governed_ml.github.settings import Becomes, Values, Wanted, differences
+from governed_ml.github.settings import Becomes, Values, WantedSettings, differences
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.storage import BRANCH
 
@@ -111,7 +111,7 @@ def planned(base: Path) -> Generator[Plan]:
         yield Plan(_parts(hub, base, now, wanted), wanted.notes)
 
 
-def _parts(hub: Hub, base: Path, now: Today, wanted: Wanted) -> list[ManagedSetting]:
+def _parts(hub: Hub, base: Path, now: Today, wanted: WantedSettings) -> list[ManagedSetting]:
     rulesets = {PROTECTED: settings.main_rules(wanted.checks), BRANCH: settings.ledger_rules()}
     plain = [
         ("Actions", "/actions/permissions", settings.ACTIONS_POLICY),

@@ -68,7 +68,7 @@ class Hub:
     def environment(self, name: str) -> Values | None:
         """Return who reviews in an environment, whether anybody gets around, and from where."""
         what = f"the environment {name}"
-        found = self.find(given.Environment, what, f"/environments/{name}")
+        found = self.find(given.DeploymentEnvironment, what, f"/environments/{name}")
         if found is None:
             return None
         reviews = [one for one in found.protection_rules if one.type == "required_reviewers"]

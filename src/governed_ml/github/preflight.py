@@ -14,7 +14,6 @@ from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED
 from governed_ml.core.shared_stores import unshared
-from governed_ml.github import workflow_output
 from governed_ml.github.client import Refused
 from governed_ml.github.current_settings import CODEOWNERS, READER, Hub, opened
 from governed_ml.github.protection import (
@@ -34,6 +33,7 @@ from governed_ml.github.settings import (
     environments,
     owners,
 )
+from governed_ml.github.workflow_run import workflow_output
 from governed_ml.ledger import approvers
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.storage import BRANCH as LEDGER

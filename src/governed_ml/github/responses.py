@@ -30,7 +30,7 @@ class Protection(Response):
     reviewers: list[Reviewer] = []
 
 
-class Environment(Response):
+class DeploymentEnvironment(Response):
     """An environment."""
 
     name: str

@@ -56,7 +56,7 @@ NO_ERRORS: Values = {"errors": []}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedSettings:
     """What conf/, the policy and the workflows ask for, all of the protected branch."""
 
     environments: dict[str, list[str]]
@@ -65,7 +65,7 @@ class Wanted:
     notes: list[str] = field(default_factory=list)
 
 
-def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
+def wanted(now: Today, workflows: Mapping[str, str]) -> WantedSettings:
     """Return what the settings must be; `workflows` are the texts of those in `CHECKS`."""
     named, notes = environments(now)
     reviewers = {name: owners(now, role) for name, role in named.items()}
@@ -78,7 +78,7 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> Wanted:
             1,
         )
     guarded: dict[str, list[str]] = {name: [] for name in GUARDED}
-    return Wanted(reviewers | guarded, checks(workflows), notes)
+    return WantedSettings(reviewers | guarded, checks(workflows), notes)
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:

@@ -16,7 +16,7 @@ from governed_ml.core.repository import content
 from governed_ml.github import proposal
 from governed_ml.github.proposal import Proposal, Say
 from governed_ml.github.settings import UPDATES as ENVIRONMENT
-from governed_ml.github.workflow_output import plain
+from governed_ml.github.workflow_run.workflow_output import plain
 from governed_ml.scaffold.manifest import STATE, WORKFLOWS
 from governed_ml.scaffold.origin import Origin
 
@@ -27,7 +27,7 @@ TITLE = "Update from the template"
 
 
 @dataclass(frozen=True)
-class Change:
+class TemplateUpdate:
     """A commit with an update, from which template's commit to which."""
 
     commit: str
@@ -76,7 +76,7 @@ def doubts(base: Path) -> list[str]:
     return proposal.doubts(base, ENVIRONMENT)
 
 
-def propose(base: Path, patch: Path, say: Say) -> tuple[Change, int, str]:
+def propose(base: Path, patch: Path, say: Say) -> tuple[TemplateUpdate, int, str]:
     """Push an update to its branch, open or bring up to date its pull request; return that."""
     proposal.token(TOKEN, ENVIRONMENT, RIGHTS, ", and without it the gates would never be updated")
     change = committed(base, patch)
@@ -95,14 +95,14 @@ def propose(base: Path, patch: Path, say: Say) -> tuple[Change, int, str]:
     return change, pull.number, pull.html_url
 
 
-def committed(base: Path, patch: Path) -> Change:
+def committed(base: Path, patch: Path) -> TemplateUpdate:
     """Make a commit of an update, after HEAD; the working tree stays as it is."""
     fix = "make it again with `governance update --patch`"
     tree, names = proposal.applied(base, patch, fix)
     before, after = _state(base, "HEAD"), _state(base, tree)
-    change = Change("", before, after, names)
+    change = TemplateUpdate("", before, after, names)
     commit = proposal.committed(base, tree, f"{change.title}\n\n{after.template}")
-    return Change(commit, before, after, names)
+    return TemplateUpdate(commit, before, after, names)
 
 
 def _state(base: Path, tree: str) -> Origin:

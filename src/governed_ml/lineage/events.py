@@ -5,9 +5,7 @@ Pure: records in, events out, and the same events from the same records, run ids
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -17,16 +15,16 @@ from openlineage.client import facet_v2 as facet
 from openlineage.client.serde import Serde
 
 from governed_ml.core.files import digest_of
+from governed_ml.lineage import facets as facets_of
 from governed_ml.lineage.columns import mapped, place, schema
+from governed_ml.lineage.facets import Facets
 from governed_ml.lineage.git_origin import GitOrigin, escaped
 from governed_ml.lineage.pipeline_records import Line, Step
-from governed_ml.policy.decision import RuleResult
 
 START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL
 LINE = "line"  # the parent job's name
 STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail", "warn"),
           "fail": ("fail", "error"), "insufficient": ("fail", "error")}  # fmt: skip
-Facets = dict[str, Any]
 
 
 def events(line: Line, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
@@ -75,22 +73,25 @@ class Teller:
             tags |= {"verdict": decision.verdict, "policy": decision.policy_digest or ""}
         if state == COMPLETE and self.line.doubt:
             tags |= {"verdict": f"none: {self.line.doubt}"}
-        facets = _tags(tags)
+        facets = facets_of.tags(tags)
         if state == FAIL:
-            facets |= _error(next(step for step in self.line.steps.values() if step.failed))
+            facets |= facets_of.error(
+                next(step for step in self.line.steps.values() if step.failed)
+            )
         return self._event(state, moment, ol.Run(self.run_id, facets), LINE, [], [])
 
     def event(self, step: Step, state: Any, moment: datetime) -> ol.RunEvent:
         """Return an event of a stage; what it made, and its tests, when it has ended."""
         above = facet.parent_run.Job(self.line.project, LINE)
-        facets: Facets = _tags(self._facts(step))
+        facets: Facets = facets_of.tags(self._facts(step))
         facets["parent"] = facet.parent_run.ParentRunFacet(
             run=facet.parent_run.Run(self.run_id), job=above
         )
+        facets |= facets_of.engine(step)
         if step.parameters:
-            facets["executionParameters"] = _parameters(step.parameters)
+            facets["executionParameters"] = facets_of.parameters(step.parameters)
         if state != START:
-            facets |= _error(step) if step.failed else self._tests(step.stage)
+            facets |= facets_of.error(step) if step.failed else self._tests(step.stage)
         run = ol.Run(str(uuid5(NAMESPACE_URL, f"{self.run_id}\n{step.stage}")), facets)
         outputs = [] if state == START else self._outputs(step)
         return self._event(state, moment, run, step.stage, self._inputs(step), outputs)
@@ -101,7 +102,7 @@ class Teller:
         facets: Facets = {"jobType": facet.job_type_job.JobTypeJobFacet("BATCH", "DVC", kind)}
         commit, there = self.origin.commit, self.origin.repository
         if commit and (name in self.origin.code or name == LINE):
-            path = "dvc.yaml"
+            path = "dvc.yaml"  # names the stage's command; `uv.lock` beside it pins the engine
             url = f"{there}/blob/{commit}/{path}" if there else f"urn:git:{commit}:{path}"
             facets["sourceCodeLocation"] = (
                 facet.source_code_location_job.SourceCodeLocationJobFacet(
@@ -125,6 +126,7 @@ class Teller:
         if step.evidence is not None:
             subject = step.evidence.subject
             tags |= {"code": subject.code, "config": subject.config, "model": subject.model or ""}
+            tags |= {"engine": subject.engine.digest if subject.engine else ""}
             tags |= {f"tool.{name}": version for name, version in step.evidence.tools.items()}
         return tags | {"evidence": step.missing and f"none: {step.missing}"}
 
@@ -139,7 +141,7 @@ class Teller:
                 type=one.verdict,
                 description=one.reason,
                 expected=None if one.limit is None else str(one.limit),
-                actual=_actual(one),
+                actual=facets_of.actual(one),
             )
             for one in rules
             if stage in ("decide", one.id.split(".")[0])
@@ -149,13 +151,16 @@ class Teller:
     def _inputs(self, step: Step) -> list[ol.InputDataset]:
         found = [
             ol.InputDataset(
-                self.line.project, path, _quality(step, path), facets=self._facets(path, digest)
+                self.line.project,
+                path,
+                facets_of.quality(step, path),
+                facets=self._facets(path, digest),
             )
             for path, digest in step.inputs.items()
         ]
         ingest = self.line.of("ingest")
         if step.stage == "ingest" and ingest is not None:
-            uri, facets = ingest.body.uri, _version(ingest.body.sha256)
+            uri, facets = ingest.body.uri, facets_of.version(ingest.body.sha256)
             if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # else it is a path of the project
                 facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(
                     uri=escaped(uri)
@@ -189,68 +194,8 @@ class Teller:
 
     def _facets(self, path: str, digest: str | None) -> Facets:
         known, one = schema(self.line, path), facet.schema_dataset
-        facets = _version(digest)
+        facets = facets_of.version(digest)
         if known is not None:
             fields = [one.SchemaDatasetFacetFields(*column) for column in known.columns.items()]
             facets["schema"] = one.SchemaDatasetFacet(fields)
         return facets
-
-
-def _tags(tags: dict[str, str]) -> Facets:
-    fields = [
-        facet.tags_run.TagsRunFacetFields(key, value, "records")
-        for key, value in tags.items()
-        if value
-    ]
-    return {"tags": facet.tags_run.TagsRunFacet(fields)}
-
-
-def _error(step: Step) -> Facets:
-    message = f"{step.stage}: {step.failed}"
-    return {"errorMessage": facet.error_message_run.ErrorMessageRunFacet(message, "PYTHON")}
-
-
-def _version(digest: str | None) -> Facets:
-    version = facet.dataset_version_dataset.DatasetVersionDatasetFacet
-    return {"version": version(digest)} if digest else {}
-
-
-def _quality(step: Step, path: str) -> Facets:
-    """Return the data contract's expectations, on the table that `validate` read."""
-    found, quality = step.evidence, facet.data_quality_assertions_dataset
-    if found is None or found.gate != "validate" or path not in found.subject.inputs:
-        return {}
-    assertions = [
-        quality.Assertion(
-            assertion=one.type,
-            success=one.success,
-            column=one.column,
-            severity="error",
-            expected=one.limits,
-            actual=one.observed,
-        )
-        for one in found.body.expectations
-    ]
-    return {"dataQualityAssertions": quality.DataQualityAssertionsDatasetFacet(assertions)}
-
-
-def _parameters(parameters: dict[str, Any]) -> Any:
-    own = facet.execution_parameters_run
-    found = [own.ExecutionParameter(key=key, value=value) for key, value in _flat(parameters)]
-    return own.ExecutionParametersRunFacet(found)
-
-
-def _flat(parameters: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return the values that DVC keeps for a stage, section by section, as JSON."""
-    for file, sections in parameters.items():
-        for name, value in sections.items():
-            parts: dict[str, Any] = value if isinstance(value, dict) else {"": value}
-            for key, part in parts.items():
-                text = json.dumps(part, sort_keys=True, ensure_ascii=False, default=str)
-                yield f"{file}:{name}{'.' + key if key else ''}", text
-
-
-def _actual(rule: RuleResult) -> str | None:
-    if rule.interval is not None:
-        return f"{rule.value} [{rule.interval[0]}, {rule.interval[1]}]"
-    return None if rule.value is None else str(rule.value)

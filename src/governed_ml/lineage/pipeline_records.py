@@ -107,8 +107,7 @@ def honest(folder: Path, line: Line) -> Line:
         again = judge(params, evidence.collect(folder), day)
     except (Problem, ValueError) as error:
         return replace(line, decision=None, doubt=f"it cannot be judged again: {first_line(error)}")
-    one, two = (found.model_dump(mode="json", exclude={"volatile"}) for found in (standing, again))
-    if one == two:
+    if standing.lasting() == again.lasting():
         return line
     why = f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence"
     return replace(line, decision=None, doubt=why)

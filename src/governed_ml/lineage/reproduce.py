@@ -1,12 +1,10 @@
-"""Make a version again: its commit in a worktree, its data, its own code; then compare digests."""
+"""Make a version again from its commit, with its own data, code and engine; then compare."""
 
 from __future__ import annotations
 
 import configparser
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,17 +16,17 @@ from typing import Any, NamedTuple
 from governed_ml.core import evidence, model_file, tables
 from governed_ml.core.files import file_digest, read_json
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import attempt, content, git
+from governed_ml.core.repository import attempt, git
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.lineage.show import chosen, known
+from governed_ml.registry.remeasure import environments
+from governed_ml.registry.remeasure.environments import StageEnvironment
 from governed_ml.registry.remeasure.fetch import dvc
-from governed_ml.registry.remeasure.recompute import OF_THE_CHAMPION, difference
+from governed_ml.registry.remeasure.recompute import OF_THE_CHAMPION, difference, surroundings
 
 PARTS = (tables.RAW, tables.TRAIN, tables.TEST, tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST,
          tables.PREDICTIONS)  # fmt: skip
-LOCKFILE = "uv.lock"
-DROPPED = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID")  # runs go to the worktree
 
 
 class Compared(NamedTuple):
@@ -70,17 +68,21 @@ def named(base: Path, name: str | None, day: date | None) -> Version:
 
 
 def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Reproduced:
-    """Run the line of a version's commit in a worktree of its own; compare what comes out."""
+    """Run the pipeline of a version's commit in a worktree of its own, with that commit's own
+    engine and packages; compare what comes out.
+    """
     commit = version.subject["commit"]
     if attempt(base, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
         raise Problem(f"commit {commit[:12]} is not in this clone: `git fetch --unshallow`")
     with worktree(base, commit) as tree:
         recorded = _records(tree)
+        environment = environments.of(tree, say)
+        where = "an environment of its own" if environment.own else "the running environment"
+        notes = [f"measured with {environment.engine}, in {where}"]
         say(f"bringing the data of {commit[:12]}")
-        notes = _environment(base, commit)
         notes += _bring(base, tree, recorded)
-        say("running the line of that commit")
-        _run(tree)
+        say("running the pipeline of that commit")
+        _run(tree, environment)
         return Reproduced(version.number, commit, _compare(tree, version, recorded), notes)
 
 
@@ -122,16 +124,6 @@ def _records(tree: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _environment(base: Path, commit: str) -> list[str]:
-    """Say whether the packages here are those that the version's own `uv.lock` names."""
-    theirs, ours = content(base, commit, LOCKFILE), base / LOCKFILE
-    if theirs is None:
-        return [f"the version's commit has no {LOCKFILE}: its environment has no record"]
-    if not ours.is_file() or ours.read_bytes() != theirs:
-        return [f"{LOCKFILE} is not the version's: the line ran with today's packages"]
-    return []
-
-
 def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[str]:
     """Bring the source, or else the ingested table by its digest; return what has to be said."""
     body = recorded["ingest"]["body"]
@@ -159,14 +151,12 @@ def _is(path: Path, digest: str | None) -> bool:
     return file_digest(path).removeprefix("sha256:") == str(digest).removeprefix("sha256:")
 
 
-def _run(tree: Path) -> None:
-    """Run the whole line with the commit's own code; the cache that is shared takes nothing."""
-    env = {name: value for name, value in os.environ.items() if name not in DROPPED}
-    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+def _run(tree: Path, environment: StageEnvironment) -> None:
+    """Run the whole pipeline; DVC's cache, which is shared with this repository, takes nothing."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "dvc", "repro", "--force", "--no-commit"],
+        [str(environment.python), "-P", "-m", "dvc", "repro", "--force", "--no-commit"],
         cwd=tree,
-        env=env,
+        env=surroundings() | environment.variables(tree),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -176,7 +166,7 @@ def _run(tree: Path) -> None:
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
         said = next((line for line in lines if not line.startswith("ERROR")), lines[-1])
-        raise Problem(f"the line of that commit stops: {first_line(ValueError(said), 300)}")
+        raise Problem(f"the pipeline of that commit stops: {first_line(ValueError(said), 300)}")
 
 
 def _compare(tree: Path, version: Version, recorded: dict[str, dict[str, Any]]) -> list[Compared]:

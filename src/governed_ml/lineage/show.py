@@ -119,6 +119,7 @@ def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
                if one.evidence is not None},
         },
         "parameters": {"params.yaml": _digest(folder / "params.yaml"), **_parameters(line)},
+        "engine": _engines(line, version),
         "environment": {LOCKFILE: _digest(folder / LOCKFILE), **_tools(line)},
         "policy": _policy(line, version),
         "approved": {
@@ -132,6 +133,25 @@ def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
             **{f"{one.sequence} {one.action}": f"{one.time} by {one.actor}" for one in own},
         },
     }  # fmt: skip
+
+
+def _engines(line: Line, version: Version | None) -> Section:
+    """Return which engine registered the version, measured each stage, and judged."""
+    found: Section = {}
+    if version is not None and "engine" in version.subject:
+        subject = version.subject
+        found["registered by"] = f"{subject.get('engine_version')} {subject['engine']}"
+    measured: dict[str, list[str]] = {}
+    for stage, one in line.steps.items():
+        by = one.evidence.subject.engine if one.evidence else None
+        if by is not None:
+            measured.setdefault(f"{by.version} {by.digest}", []).append(stage)
+    for name, stages in measured.items():
+        found["measured by" if len(measured) == 1 else ", ".join(stages)] = name
+    by = line.decision.subject.engine if line.decision else None
+    if by is not None:
+        found["judged by"] = f"{by.version} {by.digest}"
+    return found or {"version": None}
 
 
 def _model(line: Line, life: Lifecycle, version: Version | None) -> Section:

@@ -23,9 +23,9 @@ from governed_ml.lineage.show import chosen, known, registered
 from governed_ml.policy.decision import PATH
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry import bundle
 from governed_ml.registry.audit import inspect
 from governed_ml.registry.reconcile import compare
+from governed_ml.registry.release import bundle
 from governed_ml.registry.remeasure.recompute import folder_md5, is_locked, locked, require_same
 from governed_ml.registry.versions import Registry, model_name
 
@@ -164,8 +164,7 @@ def _decision(chain: Chain) -> str:
         raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
     again = judge(chain.params, chain.checked, day)
     _same("the policy's digest", str(standing.policy_digest), str(again.policy_digest))
-    one, two = bundle.decision_digest(standing), bundle.decision_digest(again)
-    if one != two:
+    if standing.lasting() != again.lasting():
         raise Problem(
             f"{PATH.as_posix()} says {standing.verdict} ({standing.tally()}), judged again it is "
             f"{again.verdict} ({again.tally()})",

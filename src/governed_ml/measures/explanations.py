@@ -1,4 +1,4 @@
-"""Explanations: SHAP values checked for additivity, or permutation importance."""
+"""Explanations: SHAP values, checked for additivity."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
-    from sklearn.pipeline import Pipeline
+
+    Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Relative difference up to which SHAP values add up to the output (SHAP sums float64 trees)."""
+EXPLAINED = 100  # rows of which each contribution is found by asking the model,
+BACKGROUND = 25  # rows that stand for "the feature is not known",
+PERMUTATIONS = 2  # and orders in which features are taken away, forward and backward
 
 
 @dataclass(frozen=True)
@@ -23,36 +27,41 @@ class Explanation:
 
     method: str
     output: str
+    rows: int
     importance: dict[str, float]
     coverage: Metric
 
 
 def explain(
-    model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int
+    model: Any, rows: pd.DataFrame, categorical: list[str], task: str, seed: int
 ) -> Explanation:
-    """Explain with SHAP where it can; else with permutation importance, which covers no row.
+    """Explain by the form of the model where SHAP knows it; else by asking the model alone.
 
-    `rows` has the model's features as columns, shape (rows, features); `target` shape (rows,).
+    `rows` has the model's features as columns, shape (rows, features).
     """
-    transformed, values, base = shap_values(model, rows)
-    if values is None:
-        return by_permutation(model, rows, target, task, seed)
+    found = shap_values(model, rows)
+    if found is None:
+        return by_asking(model, rows, categorical, task, seed)
+    transformed, values, base = found
     output, name = raw_output(model, rows, task)
-    error = abs(base + values.sum(axis=1) - output)
-    covered = error <= TOLERANCE * abs(output).clip(1.0)
     summed = by_feature(values, transformed, list(rows.columns))
     importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}
-    coverage = Metric(
+    gap = base + values.sum(axis=1) - output
+    return Explanation("shap", name, len(rows), importance, coverage(gap, output, name))
+
+
+def coverage(gap: Floats, output: Floats, name: str) -> Metric:
+    """Return the share of rows whose contributions add up to the output, shapes (rows,)."""
+    error = abs(gap)
+    covered = error <= TOLERANCE * abs(output).clip(1.0)
+    return Metric(
         value=float(covered.mean()),
-        n=len(rows),
+        n=len(output),
         note=f"largest gap to {name}: {float(error.max()):.2g}",
     )
-    return Explanation("shap", name, importance, coverage)
 
 
-def raw_output(
-    model: Pipeline, rows: pd.DataFrame, task: str
-) -> tuple[npt.NDArray[np.float64], str]:
+def raw_output(model: Any, rows: pd.DataFrame, task: str) -> tuple[Floats, str]:
     """Return the output that SHAP explains, computed by the model itself, shape (rows,)."""
     if task == "regression":
         return model.predict(rows), "predict"
@@ -61,13 +70,17 @@ def raw_output(
     return model.predict_proba(rows)[:, 1], "predict_proba"
 
 
-def shap_values(model: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Any, Any]:
-    """Return transformed feature names, SHAP values (rows, those features) or None, and base."""
+def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] | None:
+    """Return encoded names, SHAP values (rows, those features) and base; None if SHAP cannot."""
     import numpy as np
     import shap
 
-    features: Any = model.named_steps["features"]
-    estimator: Any = model.named_steps["estimator"]
+    steps: dict[str, Any] = getattr(model, "named_steps", {})
+    if list(steps) != ["features", "estimator"]:
+        return None
+    features, estimator = steps["features"], steps["estimator"]
+    if not hasattr(features, "get_feature_names_out"):
+        return None
     names = [str(name) for name in features.get_feature_names_out()]
     matrix = np.asarray(features.transform(rows), dtype="float64")
     if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
@@ -80,7 +93,7 @@ def shap_values(model: Pipeline, rows: pd.DataFrame) -> tuple[list[str], Any, An
         explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
         values = np.asarray(explainer.shap_values(matrix, check_additivity=False))
     except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):
-        return names, None, None
+        return None
     base = np.ravel(explainer.expected_value)
     if values.ndim == 3:  # one layer a class: that of the favourable one
         values = values[:, :, -1]
@@ -103,21 +116,67 @@ def by_feature(
     return total
 
 
-def by_permutation(
-    model: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str, seed: int
+def by_asking(
+    model: Any, rows: pd.DataFrame, categorical: list[str], task: str, seed: int
 ) -> Explanation:
-    """Explain by how much the score falls when one feature is shuffled (Breiman 2001)."""
-    from sklearn.inspection import permutation_importance
+    """Explain any model by its answers: SHAP's permutation method over the features as they are.
 
-    scoring = "roc_auc" if task == "classification" else "r2"
-    found: Any = permutation_importance(
-        model, rows, target, scoring=scoring, n_repeats=5, random_state=seed
+    A feature is taken away by putting in the values of `BACKGROUND` other rows. Contributions add
+    up to the output less its mean over those rows, whatever the model is (Lundberg & Lee 2017).
+    """
+    import numpy as np
+    import shap
+
+    explained, background = rows.iloc[:EXPLAINED], rows.iloc[-BACKGROUND:]
+    codes = {name: _codes(rows[name]) for name in categorical}
+    name = ""
+
+    def ask(matrix: Floats) -> Floats:
+        nonlocal name
+        output, name = raw_output(model, _decoded(matrix, rows, codes), task)
+        return np.asarray(output, dtype="float64")
+
+    masker = shap.maskers.Independent(_encoded(background, codes), max_samples=BACKGROUND)
+    explainer = shap.explainers.Permutation(ask, masker, seed=seed)
+    evaluations = PERMUTATIONS * (2 * rows.shape[1] + 1)
+    found = explainer(_encoded(explained, codes), max_evals=evaluations, silent=True)
+    values = np.asarray(found.values)
+    output = ask(_encoded(explained, codes))
+    gap = np.ravel(found.base_values) + values.sum(axis=1) - output
+    importance = dict(zip(map(str, rows.columns), abs(values).mean(axis=0).tolist(), strict=True))
+    return Explanation(
+        "shap_permutation", name, len(explained), importance, coverage(gap, output, name)
     )
-    importance = {
-        str(name): float(value)
-        for name, value in zip(rows.columns, found.importances_mean, strict=True)
+
+
+def _codes(column: pd.Series) -> Any:
+    """Return the values of a categorical column, sorted; a null is no value of it."""
+    return sorted(column.dropna().unique())
+
+
+def _encoded(rows: pd.DataFrame, codes: dict[str, Any]) -> Floats:
+    """Return rows as numbers: a category as its place among the values, a null as not-a-number."""
+    import pandas as pd
+
+    columns = {
+        name: rows[name].map({value: float(place) for place, value in enumerate(codes[name])})
+        if name in codes
+        else rows[name]
+        for name in rows
     }
-    nothing = Metric(
-        value=None, n=len(rows), note="permutation importance explains the model, not its rows"
-    )
-    return Explanation("permutation_importance", scoring, importance, nothing)
+    return pd.DataFrame(columns).to_numpy("float64")
+
+
+def _decoded(matrix: Floats, rows: pd.DataFrame, codes: dict[str, Any]) -> pd.DataFrame:
+    """Return numbers as rows again, with the types of `rows`."""
+    import numpy as np
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for place, name in enumerate(rows.columns):
+        column = pd.Series(matrix[:, place])
+        if name in codes:
+            values = np.array([*codes[name], None], dtype=object)
+            column = pd.Series(values[column.fillna(len(codes[name])).astype("int64")])
+        columns[name] = column.astype(rows[name].dtype)
+    return pd.DataFrame(columns)

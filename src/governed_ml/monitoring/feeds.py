@@ -15,7 +15,8 @@ from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of
 from governed_ml.pipeline.data.batch import relation, typed
 from governed_ml.pipeline.data.columns import as_text
-from governed_ml.pipeline.data.sources import engine, public
+from governed_ml.pipeline.data.sources import engine
+from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.scoring import LOG
 
 if TYPE_CHECKING:

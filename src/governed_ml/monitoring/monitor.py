@@ -28,10 +28,10 @@ from governed_ml.monitoring.window import Asked, Window, look
 from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.decision import RuleResult
 from governed_ml.policy.risk import score
-from governed_ml.registry.bundle import Checked
-from governed_ml.registry.loading import loaded
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.release.bundle import Checked
+from governed_ml.registry.release.loading import loaded
 from governed_ml.registry.rollback import rollback
 from governed_ml.registry.versions import CHAMPION, Registry
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import model_file
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
+from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import as_trained
 from governed_ml.pipeline.data.columns import groups_of
 from governed_ml.pipeline.scoring import LOG, ServedVersion, scored
@@ -113,7 +113,8 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
     trained, frame = body(origin, "train"), rows.frame
     features = as_trained(frame, list(trained.numeric), list(trained.categorical))
     if "model_digest" in rows.lost:  # what was served is what counts, where that is known
-        found = scored(model_file.load(origin.model), features)
+        with models.opened(origin.model) as model:
+            found = scored(model, features)
         score, prediction = (pd.Series(one, index=frame.index) for one in found)
     else:
         served = frame.reindex(columns=list(SERVED_AS)).astype("float64")

@@ -62,7 +62,9 @@ def html(records: Records) -> str:
             watch=history.watch(records),
         )
     except TemplateError as error:
-        raise Problem(f"{HERE.name}/page.html: {first_line(error)}: restore it with git") from error
+        raise Problem(
+            f"{HERE.name}/page.html: {first_line(error)}: install governed-ml again"
+        ) from error
 
 
 def _number(value: float | None) -> str:

@@ -63,6 +63,8 @@ def facts(records: Records) -> list[tuple[str, str]]:
             ("judged on", str(decision.volatile.get("judged_on") or "no record")),
             ("policy", _short(decision.policy_digest)),
         ]
+        by = decision.subject.engine
+        found += [("engine", f"{by.version}, {_short(by.digest)}")] if by else []
         risk = decision.model_dump().get("risk")
         found += [] if risk is None else [("risk score", number(float(risk)))]
     if not isinstance(train, str):

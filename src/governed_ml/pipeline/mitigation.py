@@ -20,9 +20,10 @@ from governed_ml.measures import performance
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from sklearn.base import BaseEstimator
-    from sklearn.pipeline import Pipeline
 
 SEARCH = "fairlearn.reductions.GridSearch"
 COST = ("accuracy", "roc_auc")  # what the same estimator without mitigation is measured by
@@ -74,38 +75,37 @@ def groups(names: list[str], frame: pd.DataFrame) -> pd.DataFrame:
     return found.loc[frame[tables.ROW], names].reset_index(drop=True)
 
 
-def fit(
-    pipeline: Pipeline, features: pd.DataFrame, target: pd.Series, names: pd.DataFrame
-) -> tuple[Pipeline, Pipeline, Mitigation]:
-    """Return the chosen model, the same estimator without mitigation, and what was done."""
-    from sklearn.base import clone
-    from sklearn.pipeline import Pipeline
+def search(
+    made: Any, matrix: npt.NDArray[np.float64], target: pd.Series, names: pd.DataFrame
+) -> tuple[BaseEstimator, BaseEstimator, Mitigation]:
+    """Return the chosen estimator, the same one without mitigation, and what was done.
 
-    encode, search = pipeline.named_steps["features"], pipeline.named_steps["estimator"]
-    matrix = encode.fit_transform(features)
+    `made` is the grid search, `matrix` the encoded training rows, shape (rows, columns).
+    """
+    from sklearn.base import clone
+
     # A multiplier is about the groups in the order in which they appear: the smallest first.
     sizes = names.groupby(list(names.columns))[names.columns[0]].transform("size")
     order = sizes.argsort(kind="stable").to_numpy()
-    search.fit(matrix[order], target.to_numpy()[order], sensitive_features=names.iloc[order])
-    plain = clone(search.estimator).fit(matrix, target)
-    made = (search.predictors_[search.best_idx_], plain)
-    chosen, without = (Pipeline([("features", encode), ("estimator", one)]) for one in made)
+    made.fit(matrix[order], target.to_numpy()[order], sensitive_features=names.iloc[order])
+    plain: Any = clone(made.estimator)
+    plain.fit(matrix, target)
+    chosen = made.predictors_[made.best_idx_]
     done = Mitigation(
         method=SEARCH,
-        constraint=type(search.constraints).__name__,
+        constraint=type(made.constraints).__name__,
         attributes=list(names.columns),
-        tried=len(search.predictors_),
-        chosen=int(search.best_idx_),
-        training_violation=float(search.gammas_.iloc[:, search.best_idx_].max()),
+        tried=len(made.predictors_),
+        chosen=int(made.best_idx_),
+        training_violation=float(made.gammas_.iloc[:, made.best_idx_].max()),
     )
-    return chosen, without, done
+    return chosen, plain, done
 
 
-def cost(without: Pipeline, features: list[str]) -> dict[str, Metric]:
-    """Return how well the estimator does on the test rows without mitigation."""
-    test = tables.read(tables.TEST)
-    label = without.predict(test[features]).astype("float64")
+def cost(without: Any, matrix: npt.NDArray[np.float64], target: pd.Series) -> dict[str, Metric]:
+    """Return how well the estimator does without mitigation, on the encoded test rows."""
+    label = without.predict(matrix).astype("float64")
     proba = getattr(without, "predict_proba", None)
-    score = label if proba is None else proba(test[features])[:, 1]
-    found = performance.classification(test[tables.TARGET].to_numpy("float64"), score, label)
+    score = label if proba is None else proba(matrix)[:, 1]
+    found = performance.classification(target.to_numpy("float64"), score, label)
     return {f"unmitigated_{name}": found[name] for name in COST}

@@ -6,16 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
+from governed_ml.pipeline import models
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 AT_ONCE = 250_000  # rows that the model gets at once
 
 
 def predict_parts(
-    model: Pipeline, parts: dict[str, pd.DataFrame], features: list[str], task: str
+    model: Any, parts: dict[str, pd.DataFrame], features: list[str], task: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return predictions for both parts, and milliseconds a call for one row and for a thousand."""
     import pandas as pd
@@ -34,6 +34,12 @@ def predict_parts(
                 }
             )
         )
+    models.require_rowwise(
+        model,
+        parts["test"][features],
+        frames[-1]["score"].to_numpy(),
+        lambda rows: predicted(model, rows, task)[0],
+    )
     latency = {
         f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
         for rows in (1, 1000)
@@ -41,7 +47,7 @@ def predict_parts(
     return pd.concat(frames, ignore_index=True), latency
 
 
-def predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
     """Return score and prediction, each of shape (rows,); `AT_ONCE` rows bound the memory."""
     import numpy as np
 
@@ -51,7 +57,7 @@ def predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, 
     return np.concatenate(scores), np.concatenate(predictions)
 
 
-def _predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
     if task == "regression":
         prediction = model.predict(features).astype("float64")
         return prediction, prediction
@@ -61,7 +67,7 @@ def _predicted(model: Pipeline, features: pd.DataFrame, task: str) -> tuple[Any,
     return model.predict_proba(features)[:, 1].astype("float64"), label
 
 
-def _milliseconds(model: Pipeline, rows: pd.DataFrame, task: str) -> float:
+def _milliseconds(model: Any, rows: pd.DataFrame, task: str) -> float:
     times: list[float] = []
     for _ in range(5):
         start = time.perf_counter()

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import model_file, tables
+from governed_ml.core import tables
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.predicting import predicted
@@ -66,7 +67,8 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
     import pandas as pd
 
     features, kept = _features(source, origin)
-    score, prediction = scored(model_file.load(origin.model), features)
+    with models.opened(origin.model) as model:
+        score, prediction = scored(model, features)
     moment = datetime.now(UTC)  # the log has it right after: `monitor` counts on that
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     given = pd.DataFrame(

@@ -13,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import evidence, failure, files, stage_code
+from governed_ml.core import evidence, failure, files
+from governed_ml.core.code import engine, stage_code
 from governed_ml.core.config.params import read_raw, select
-from governed_ml.core.evidence import AnyEvidence, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import Problem, first_line
@@ -40,7 +41,8 @@ def run(stage: str) -> None:
         print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
     except Problem as problem:
         failure.show(problem)
-        code = _stopped(stage, str(problem), problem.exit_code)
+        log = failure.logged(problem, stage) if problem.trace else ""
+        code = _stopped(stage, str(problem), problem.exit_code, log)
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
@@ -112,6 +114,7 @@ def record(
         code=stage_code.digest(stage),
         config=digest_of(select(read_raw(), sections)),
         model=model,
+        engine=EngineRef(**engine.identity().stated()),
     )
     commit, dirty = _commit()
     volatile = Volatile(

@@ -12,11 +12,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import quiet
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -94,19 +97,25 @@ def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str,
     if not isinstance(run_id, str):
         return {"mlflow": "training has logged no run"}
     client, now = MlflowClient(), int(time.time() * 1000)
-    entities = [
-        Metric(metric_name(name), value, now, 0)
-        for name, value in values.items()
-        if value is not None
-    ]
+    measured = {metric_name(name): value for name, value in values.items() if value is not None}
     with answering():
         try:
+            known = client.get_run(run_id).data.metrics
+            entities = [
+                Metric(name, value, now, _next_step(client, run_id, name) if name in known else 0)
+                for name, value in measured.items()
+            ]
             client.log_batch(run_id, metrics=entities)
         except MlflowException as error:
             if "not found" not in str(error):
                 raise
             return {"mlflow": "the training's run is not in this store"}
     return {"mlflow_status": RunStatus.to_string(RunStatus.FINISHED)}
+
+
+def _next_step(client: MlflowClient, run_id: str, name: str) -> int:
+    """Return a step after all that are there: what was measured is what MLflow shows as latest."""
+    return max((one.step for one in client.get_metric_history(run_id, name)), default=-1) + 1
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.evidence import ByEngine
 from governed_ml.core.files import PAGE, read_json, root, withdraw, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import screen
@@ -33,8 +34,8 @@ class RuleResult(Closed):
     reason: str
 
 
-class DecisionSubject(Closed):
-    """What was judged: digests that an approval can bind."""
+class DecisionSubject(ByEngine):
+    """What was judged: digests that an approval can bind; and by which engine."""
 
     model: str | None = None
     inputs: dict[str, str] = Field(default_factory=dict)
@@ -53,6 +54,10 @@ class Decision(Closed):
     subject: DecisionSubject
     policy_digest: str | None
     volatile: dict[str, str | None] = Field(default_factory=dict)
+
+    def lasting(self) -> dict[str, Any]:
+        """Return what any engine has to judge alike: all but the day and the engine's name."""
+        return self.model_dump(mode="json", exclude={"volatile": True, "subject": {"engine"}})
 
     def by_weight(self) -> list[RuleResult]:
         """Return the rules, those that deny first, then waived, warnings and passes."""

@@ -10,7 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from governed_ml.core import model_file, stage_code, tables
+from governed_ml.core import model_file, tables
+from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params, select
 from governed_ml.core.evidence import AnyEvidence, collect, input_digest

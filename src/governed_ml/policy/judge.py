@@ -1,4 +1,7 @@
-"""Judge: policy and evidence in, decision out. Pure; the date is an argument."""
+"""Judge: policy and evidence in, decision out. Pure; the date is an argument.
+
+The decision names the engine that judged, which is this code.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from governed_ml.core.code import engine
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy, Rule, Waiver
-from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence import AnyEvidence, EngineRef, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import LETS_THROUGH, Decision, DecisionSubject, RuleResult, Verdict
@@ -236,7 +240,12 @@ def _subject(evidence: Collected) -> DecisionSubject:
         gate: digest_of(found.model_dump(mode="json", exclude={"volatile"}))
         for gate, found in trusted.items()
     }
-    return DecisionSubject(model=model, inputs=dict(sorted(inputs.items())), evidence=digests)
+    return DecisionSubject(
+        model=model,
+        inputs=dict(sorted(inputs.items())),
+        evidence=digests,
+        engine=EngineRef(**engine.identity().stated()),
+    )
 
 
 def _plain(name: str, verdict: Verdict, reason: str) -> RuleResult:

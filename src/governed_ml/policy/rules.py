@@ -105,6 +105,10 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
     }
     if noise is not None:
         found |= {"perturbation.size": noise.size, "perturbation.tolerance": -noise.tolerance}
+    if isinstance(policy, Policy):
+        found["engine.accept_days"] = -policy.accept_days
+    elif policy.engine is not None:
+        found["engine.accept_days"] = -policy.engine.accept_days
     return found
 
 

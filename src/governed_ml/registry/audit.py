@@ -15,7 +15,7 @@ def inspect(base: Path) -> Verification:
     """Return what is wrong with the ledger of this clone, held against all that is known of it."""
     from governed_ml.ledger.storage import read
     from governed_ml.ledger.verification import verify as verified
-    from governed_ml.registry.promotion_proof import doubts
+    from governed_ml.registry.approval.promotion_proof import doubts
 
     anchors, lost = anchors_of(base)
     signers, unknown = signers_of(base)

@@ -16,17 +16,18 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import unwatched
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
-from governed_ml.registry import bundle
-from governed_ml.registry.approvals import Approval
-from governed_ml.registry.bundle import Checked, Statement
-from governed_ml.registry.current_rules import (
+from governed_ml.registry.approval.approvals import Approval
+from governed_ml.registry.approval.current_rules import (
     judge_again,
     require_reviewed,
     sort_approvals,
     summary,
     why_denied,
 )
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import record, settle, situation
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked, Statement
 from governed_ml.registry.versions import RELEASES, Registry
 
 
@@ -62,6 +63,7 @@ def promote(
     if why and not _unreadable(registry, life, now):  # who cannot be read cannot be watched either
         raise Problem(why, 1)
     require_reviewed(base, version, life, now)
+    require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         unread = require_same_rival(registry, checked, life, now)

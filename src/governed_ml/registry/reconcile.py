@@ -1,4 +1,4 @@
-"""Hold the registry against the ledger: what differs, and put it right."""
+"""Compare the registry with the ledger: what differs, and how it is shown."""
 
 from __future__ import annotations
 
@@ -10,30 +10,26 @@ from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
-from governed_ml.core.repository import attempt, git, has_remote, last_protected
+from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.chain import Anchor, Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
 from governed_ml.ledger.liveness import last_window
-from governed_ml.ledger.remote import Vanished, fetch, last_seen, pull, push, remote_head
+from governed_ml.ledger.remote import Vanished, pull
 from governed_ml.ledger.rules_in_force import today
-from governed_ml.registry import bundle
-from governed_ml.registry.current_rules import sort_approvals
-from governed_ml.registry.promotion_proof import doubts
+from governed_ml.registry.approval.current_rules import sort_approvals
+from governed_ml.registry.approval.promotion_proof import doubts
 from governed_ml.registry.record import (
     Unanchored,
-    record,
     require_anchored,
     require_signed,
-    require_whole,
-    settle,
-    situation,
 )
+from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
-        "decision": "decision_digest", "commit": "commit"}  # fmt: skip
+        "decision": "decision_digest", "engine": "engine_digest", "commit": "commit"}  # fmt: skip
 
 STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
 
@@ -47,6 +43,7 @@ class VersionRow(Closed):
     aliases: list[str]
     model: str
     commit: str
+    engine: str = ""
 
 
 class Reconciliation(Closed):
@@ -155,6 +152,7 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
         model=entries[0].event.subject["model"],
         commit=entries[0].event.subject["commit"],
+        engine=entries[0].event.subject.get("engine_version", ""),
     )
 
 
@@ -180,7 +178,7 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
         if number not in listed:
             continue
         tags = listed[number].tags
-        wanted = _wanted(version) | {STATUS: version.state}
+        wanted = wanted_tags(version) | {STATUS: version.state}
         found += [
             f"version {number}: tag {tag} says {tags.get(tag, 'nothing')[:24]!r}, the ledger "
             f"{value[:24]!r}"
@@ -192,57 +190,11 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
     return found
 
 
-def _wanted(version: Version) -> dict[str, str]:
+def wanted_tags(version: Version) -> dict[str, str]:
     """Return the tags that the ledger says a version has."""
     last = [one for one in version.entries if one.event.version == version.number][-1]
-    anchor = {ANCHOR: f"{last.event.sequence} {last.commit}"}
-    return {tag: version.subject[name] for name, tag in TAGS.items()} | anchor
-
-
-def mend(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
-    """Put the ledger's word into effect, and record what was put right."""
-    if report.broken:
-        raise Problem(report.broken[0], 1)
-    changed = _take_remotes(base, registry)
-    entries = storage.read(base)
-    life = trace(entries)
-    if entries:
-        push(base)
-        registry.anchor(entries[-1].event.sequence, entries[-1].commit, None)
-    changed += settle(base, registry, life)
-    listed = registry.versions()
-    for number, one in listed.items():
-        if number not in life.versions and one.tags.get(STATUS) != "quarantined":
-            registry.tag(number, **{STATUS: "quarantined"})
-            changed.append(f"version {number}: quarantined, the ledger does not know it")
-    for number, version in life.versions.items():
-        if number in listed:
-            tags = listed[number].tags
-            wrong = {
-                tag: value for tag, value in _wanted(version).items() if tags.get(tag) != value
-            }
-            registry.tag(number, **wrong)
-            changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
-    details = {"found": report.differences, "changed": changed}
-    record(base, registry, "reconciled", situation(base, registry), details=details)
-    return changed
-
-
-def _take_remotes(base: Path, registry: Registry) -> list[str]:
-    """Give up events that were never pushed where the remote went another way."""
-    theirs, ours = remote_head(base) if has_remote(base) else None, storage.head(base)
-    if theirs is None or ours is None:
-        return []
-    fetch(base, theirs)
-    if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
-        return []
-    git(base, "update-ref", storage.REF, theirs, ours)
-    try:
-        require_whole(base, [*registry.anchors(), *last_seen(base)])
-    except Problem:
-        git(base, "update-ref", storage.REF, ours, theirs)
-        raise
-    return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
+    tags = {TAGS[name]: digest for name, digest in version.subject.items() if name in TAGS}
+    return tags | {ANCHOR: f"{last.event.sequence} {last.commit}"}
 
 
 def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
@@ -253,11 +205,11 @@ def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
     console = screen()
     if every:
         table = Table(box=None, pad_edge=False)
-        for name in ("version", "state", "since", "aliases", "model", "commit"):
+        for name in ("version", "state", "since", "aliases", "model", "commit", "engine"):
             table.add_column(name)
         for row in report.rows:
             values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
-            table.add_row(*map(str, values), row.model[:19], row.commit[:12])
+            table.add_row(*map(str, values), row.model[:19], row.commit[:12], row.engine)
         console.print(table if report.rows else f"{report.name}: no version in the ledger")
         if report.watched:
             console.print(escape(report.watched), soft_wrap=True)

@@ -17,8 +17,8 @@ from governed_ml.ledger.remote import last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import Today, today
 from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
 from governed_ml.ledger.verification import lost
+from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.notify import Lost, Message, ready, send
-from governed_ml.registry.promotion_proof import unfounded
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
 
 

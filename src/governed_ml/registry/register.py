@@ -13,7 +13,7 @@ from pathlib import Path
 
 from governed_ml.core import tables
 from governed_ml.core.config.composition import CONF, compose
-from governed_ml.core.evidence import collect
+from governed_ml.core.evidence import collect, load
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import head, require_clean
@@ -23,10 +23,10 @@ from governed_ml.ledger.lifecycle import Version
 from governed_ml.policy.decision import Decision, save
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry import bundle, signing
-from governed_ml.registry.bundle import Statement
-from governed_ml.registry.current_rules import summary
+from governed_ml.registry.approval.current_rules import summary
 from governed_ml.registry.record import Situation, record, situation
+from governed_ml.registry.release import bundle, signing
+from governed_ml.registry.release.bundle import Statement
 from governed_ml.registry.remeasure.recompute import recompute
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 
@@ -98,6 +98,7 @@ def require_in_remote(base: Path) -> None:
 
 def _statement(name: str, commit: str, decision: Decision) -> Statement:
     data = decision.subject.inputs.get(tables.RAW.as_posix())
+    by = decision.subject.engine
     if decision.subject.model is None or data is None or decision.policy_digest is None:
         raise Problem("lineage is missing: the evidence names no model or no table", 1)
     return Statement(
@@ -108,6 +109,8 @@ def _statement(name: str, commit: str, decision: Decision) -> Statement:
         data=data,
         policy=decision.policy_digest,
         decision=bundle.decision_digest(decision),
+        engine=by.digest if by else None,
+        engine_version=by.version if by else None,
     )
 
 
@@ -119,6 +122,12 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
             "look at `uv run governance status`",
             0 if same.state not in ("quarantined", "rejected") else 1,
         )
+
+
+def _isolation(folder: Path) -> dict[str, str]:
+    """Return what kept the training apart from the test rows, as its evidence says."""
+    found = load("train", folder / bundle.RECORDS).volatile.notes.get("isolation")
+    return {"isolation": str(found)} if found else {}
 
 
 def _enter(
@@ -134,7 +143,8 @@ def _enter(
     allowed = decision.verdict == "allow"
     status = "pending_review" if allowed else "quarantined"
     subject = statement.subject()
-    tags = {f"{name}_digest": subject[name] for name in ("model", "data", "policy", "decision")}
+    named = ("model", "data", "policy", "decision", "engine")
+    tags = {f"{name}_digest": subject[name] for name in named if name in subject}
     tags |= {"commit": statement.commit, STATUS: status}
     number, run_id = registry.create(tags)
     while (
@@ -155,6 +165,7 @@ def _enter(
         version=number,
         subject=subject,
         decision=summary(decision),
-        details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)},
+        details={"run_id": run_id, "signature": file_digest(signatures / bundle.SIGNED)}
+        | _isolation(folder),
     )
     return Registered(entry, decision)

@@ -1,7 +1,7 @@
 """Judge a version once more, before people are asked about it: all of it anew, nothing written.
 
-Its files are fetched and checked, its evidence is measured again on its own commit and has to be
-what was sealed, and today's policy judges it.
+Its files are fetched and checked, its evidence is measured again on its own commit, with that
+commit's own engine, and has to be what was sealed; today's policy judges it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from governed_ml.core.repository import extract
 from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
-from governed_ml.registry import bundle
-from governed_ml.registry.bundle import Checked
-from governed_ml.registry.current_rules import judge_again, require_reviewed
+from governed_ml.registry.approval.current_rules import judge_again, require_reviewed
+from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.promote import chosen, require_same_rival
 from governed_ml.registry.record import situation
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked
+from governed_ml.registry.remeasure import environments
 from governed_ml.registry.remeasure.fetch import dvc
 from governed_ml.registry.remeasure.recompute import (
     FILES,
@@ -48,6 +50,7 @@ def rejudge(
     if version.state != "champion":
         require_legal("approved", version.number, version.state)
         require_reviewed(base, version, life, now)
+        require_accepted(version, now)
     own = version.subject["commit"]
     if commit is not None and own != commit:
         raise Problem(
@@ -64,7 +67,8 @@ def rejudge(
             require_same_rival(registry, checked, life, now)
         rival = _rival(registry, checked, life, now, Path(name) / "rival")
         extract(base, own, scratch)
-        measure(_files(base, own, scratch, Path(name) / "files", say), rival, scratch, say)
+        files = _files(base, own, scratch, Path(name) / "files", say)
+        measure(files, rival, scratch, say, environments.of(scratch, say))
         require_sealed(scratch, checked.evidence())
         return version, judge_again(checked, now)
 

@@ -13,11 +13,11 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.rehash import current_run
-from governed_ml.registry import bundle
+from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.promote import require_allowed
-from governed_ml.registry.promotion_proof import unfounded
 from governed_ml.registry.record import Situation, record, settle, situation
+from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import Registry
 
 

@@ -22,7 +22,7 @@ HOSTS = {"https://pypi.org/simple": {"files.pythonhosted.org"}}
 
 
 @dataclass(frozen=True)
-class Package:
+class LockedPackage:
     """The entries of a lock for one package."""
 
     versions: tuple[str, ...]
@@ -39,7 +39,7 @@ class Supply:
     requirements: tuple[str, ...]
     uv: dict[str, Any]
     """`[tool.uv]` without the engine's source."""
-    packages: dict[str, Package] | None
+    packages: dict[str, LockedPackage] | None
     settings: bool
     """Whether there is a `uv.toml`."""
 
@@ -58,7 +58,7 @@ def supply(read: Read) -> Supply:
     return Supply(pin.source(text), own, uv, packages, read(SETTINGS) is not None)
 
 
-def locked(text: str) -> dict[str, Package]:
+def locked(text: str) -> dict[str, LockedPackage]:
     """Return the packages of a `uv.lock`."""
     import tomllib
 
@@ -73,7 +73,7 @@ def locked(text: str) -> dict[str, Package]:
     return {name: _package(many) for name, many in found.items()}
 
 
-def _package(entries: list[dict[str, Any]]) -> Package:
+def _package(entries: list[dict[str, Any]]) -> LockedPackage:
     files: dict[str, str] = {}
     for entry in entries:
         for one in [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]:
@@ -81,7 +81,7 @@ def _package(entries: list[dict[str, Any]]) -> Package:
             files[place] = str(one.get("hash", ""))
     sources = {f"{kind} {at}" for one in entries for kind, at in one.get("source", {}).items()}
     versions = {str(one.get("version", "")) for one in entries}
-    return Package(tuple(sorted(versions)), tuple(sorted(sources)), files)
+    return LockedPackage(tuple(sorted(versions)), tuple(sorted(sources)), files)
 
 
 def differences(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
@@ -112,12 +112,12 @@ def _engine(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
         yield "engine.lock", f"version {_listed(two.versions)} has other files or hashes"
 
 
-def _entry(one: Supply) -> Package | None:
+def _entry(one: Supply) -> LockedPackage | None:
     return None if one.packages is None else one.packages.get(pin.ENGINE)
 
 
 def _lock(
-    old: dict[str, Package] | None, new: dict[str, Package] | None
+    old: dict[str, LockedPackage] | None, new: dict[str, LockedPackage] | None
 ) -> Iterator[tuple[str, str]]:
     """Yield packages that come from elsewhere than the base's lock gets its packages from."""
     if new is None:
@@ -144,13 +144,13 @@ def _lock(
             yield f"{LOCK} {name}", f"{other} has another hash"
 
 
-def _rehashed(before: Package, now: Package) -> str:
+def _rehashed(before: LockedPackage, now: LockedPackage) -> str:
     """Return a file that has the same name and another hash; empty if there is none."""
     names = {_name(place): digest for place, digest in before.files.items()}
     return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), "")
 
 
-def _is_project(package: Package) -> bool:
+def _is_project(package: LockedPackage) -> bool:
     return all(one.startswith(("virtual .", "editable .")) for one in package.sources)
 
 

@@ -16,7 +16,7 @@ POLICY, OTHER = "conf/policy/base.yaml", "conf/policy/high.yaml"
 def composed(bake_runnable: Bake) -> BakedProject:
     """A fresh project of which only `compose` has run, committed."""
     project = bake_runnable()
-    project.run(["python", "-m", f"{project.package}.stage", "compose"])
+    project.call("stage", "compose")
     baked.commit_all(project.path, "Composed")
     return project
 
@@ -115,6 +115,6 @@ def test_trap_29_a_loosened_limit_is_pointed_out_and_let_through(composed: Baked
     assert [said[1].notes, said[3].notes] == ["", ""]
     # And by itself that stops no commit: the owner says yes in the pull request
     composed.write(POLICY, str(edits[0][POLICY]))
-    composed.run(["python", "-m", f"{composed.package}.stage", "compose"])
-    done = composed.governance("check", "config", POLICY, "params.yaml")
+    composed.call("stage", "compose")
+    done = composed.call("check", "config", POLICY, "params.yaml")
     assert "note: loosened: drift.data" in done.stderr

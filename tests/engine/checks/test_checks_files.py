@@ -1,10 +1,9 @@
-"""`governance check notebooks`, `workflows` and `secrets`."""
+"""`governance check notebooks`, `workflows`, `hygiene` and `secrets`."""
 
 from __future__ import annotations
 
 import json
 import re
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ import pytest
 import workflow_rules
 import yaml
 from checking import check, copy, put
+
+from governed_ml.checks import workflows
 
 pytestmark = pytest.mark.slow  # all together
 
@@ -185,7 +186,7 @@ def test_the_templates_own_workflows_keep_to_the_projects_check(path: Path) -> N
     base = path.parents[path.parts[::-1].index(".github")]
     names = [path.relative_to(base).as_posix()]
     # Then it finds nothing
-    assert import_module("governed_ml.checks.workflows").check(base, names) == []
+    assert workflows.check(base, names) == []
 
 
 # Secrets
@@ -200,7 +201,7 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
     put(own, "docs/wide.md", f"key: {key}\n".encode("utf-16"))
     put(own, "docs/latin.yaml", f"# caf\xe9\nkey: {key}\n".encode("latin-1"))
     # When they are checked with the other checks of the same hook
-    done = own.governance("check", "hygiene,secrets,pii", code=1)
+    done = own.call("check", "hygiene,secrets,pii", code=1)
     # Then each is named, and not the key, and that a text is not UTF-8 keeps nobody from looking
     for name in (*names, "docs/wide.md", "docs/latin.yaml"):
         assert re.search(rf"{re.escape(name)}: line \d looks like a secret \(AWS", done.stderr), (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import baked
+import other_engine
 import pytest
 import registry
 import yaml
@@ -92,7 +93,7 @@ def ran(default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory) ->
 def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
     """Name → edits, and what is to be said: of one file, by its name, with a reason."""
     source = f"src/{project.package}"
-    policy, train = "conf/policy/base.yaml", f"{source}/pipeline/train.py"
+    policy, train = "conf/policy/base.yaml", f"{source}/training.py"
     tool, told = bumped(project, "scikit-learn")
     deep, told_deep = bumped(project, "scipy")
     mine = "the team's tools are no part of the line"
@@ -100,17 +101,14 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
     return {
         "nothing": ({}, []),
         "a line of code": (
-            appended(project, f"{source}/pipeline/train.py", "\n# another line\n"),
-            [f"{source}/pipeline/train.py: changed since train ran"],
+            appended(project, train, "\n# another line\n"),
+            [f"{train}: changed since train ran"],
         ),
         "a line of code that several stages import": (
-            appended(project, f"{source}/measures/binning.py", "\n# another line\n"),
-            [f"{source}/measures/binning.py: changed since "],
+            appended(project, f"{source}/__init__.py", "\n# another line\n"),
+            [f"{source}/__init__.py: changed since ingest, train ran"],
         ),
-        "a line of code that no stage imports": (
-            appended(project, f"{source}/checks/pushed.py", "\n# another line\n"),
-            [],
-        ),
+        "a line of code that no stage imports": ({f"{source}/ours.py": "A = 1\n"}, []),
         "a byte of the ingested table": (
             appended(project, "data/raw.parquet", "x"),
             ["data/raw.parquet: is not what ingest wrote"],
@@ -154,13 +152,13 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
             [f".python-version: {project.read('.python-version').strip()} → 3.9 since ingest"],
         ),
         "a module that is imported by the package's name": (
-            appended(project, train, f"\nimport {project.package}.checks.pushed\n")
-            | appended(project, f"{source}/checks/pushed.py", "\n# another line\n"),
-            [f"{train}: changed since train", f"{source}/checks/pushed.py: changed since train"],
+            appended(project, train, f"\nimport {project.package}.sources\n")
+            | appended(project, f"{source}/sources.py", "\n# another line\n"),
+            [f"{train}: changed since train", f"{source}/sources.py: changed since ingest, train"],
         ),
         "code outside of the package": (
             appended(project, train, "\nimport helper\n") | {"helper.py": "A = 1\n"},
-            ["Problem: pipeline/train.py imports helper, which no evidence speaks of: move it"],
+            [f"Problem: {train} imports helper, which no evidence speaks of: move it"],
         ),
         "no environment": ({"uv.lock": None}, ["uv.lock: is missing"]),
         "a contract": (
@@ -220,6 +218,15 @@ def test_trap_13_trap_15_each_change_alone_is_named(ran: BakedProject) -> None:
     hold(ran, "lineage", cases(ran))
 
 
+def test_another_engine_than_the_one_that_measured_is_named(
+    ran: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a project whose line ran, when its engine has another helper of one measurement
+    other_engine.edit("measures/fairness.py", tmp_path, monkeypatch)
+    # Then the engine is named with the stage that it measured
+    hold(ran, "lineage", {"nothing of ours": ({}, ["the engine: changed since fairness ran"])})
+
+
 def test_without_the_data_the_digests_have_to_make_one_chain(
     ran: BakedProject, tmp_path: Path
 ) -> None:
@@ -233,7 +240,7 @@ def test_without_the_data_the_digests_have_to_make_one_chain(
     name = "reports/evidence/split.json"
     edits = replaced(project, name, digest, "sha256:" + "0" * 64)
     lock = project.read("dvc.lock").replace(md5(read(project, name)), md5(str(edits[name])))
-    code = f"src/{project.package}/pipeline/train.py"
+    code = f"src/{project.package}/training.py"
     # When it is looked at, then what is in git is enough to see what does not fit
     hold(
         project,
@@ -267,10 +274,10 @@ def test_a_denied_model_may_be_committed(ran: BakedProject, tmp_path: Path) -> N
     project = baked.copy_project(ran, tmp_path)
     name = "conf/policy/base.yaml"
     project.write(name, project.read(name).replace(registry.LIMIT, "block: 0.99"))
-    done = project.governance("check", "lineage", code=1)
+    done = project.call("check", "lineage", code=1)
     assert "policy.rules[evaluate.roc_auc].block 0.65 → 0.99 since decide ran" in done.stderr
     # When the line ran with it
     project.run(["dvc", "repro", "--quiet"])
     assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
     # Then there is nothing to find, and that it denies is a result
-    project.governance("check", "lineage")
+    project.call("check", "lineage")

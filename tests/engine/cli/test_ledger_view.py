@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from governed_ml.cli import ledger_view
+from governed_ml.ledger import display
 from governed_ml.ledger.chain import GENESIS, Event
 
 SIGNATURE = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ\n-----END SSH SIGNATURE-----\n"
@@ -37,7 +37,7 @@ def event(action: Any = "approved", **more: Any) -> Event:
 def in_full(capsys: pytest.CaptureFixture[str], one: Event, signature: str = "good ci") -> str:
     """What is printed of one event."""
     record = {"commit": "e" * 40, "signature": signature, "event": one.model_dump(mode="json")}
-    ledger_view.in_full([record])
+    display.in_full([record])
     return capsys.readouterr().out
 
 
@@ -93,7 +93,7 @@ def test_the_table_has_a_row_for_each_event(
 ) -> None:
     # Given an event, when all are shown on a wide screen
     monkeypatch.setenv("COLUMNS", "200")
-    ledger_view.table([event(reason="see \x1b[31m [red]")])
+    display.table([event(reason="see \x1b[31m [red]")])
     header, row, note = capsys.readouterr().out.splitlines()
     # Then the digests stand under what they are of, and the rest in plain text
     assert header.split()[-6:] == ["model", "data", "policy", "approved", "by", "reason"]

@@ -14,10 +14,10 @@ import yaml
 from baked import TEMPLATE
 
 from governed_ml.checks.lineage.config_differences import Members
-from governed_ml.core import policy_files
+from governed_ml.core.config import policy_files
 from governed_ml.core.config.composition import compose
 from governed_ml.core.problem import Problem
-from governed_ml.github.verdicts import rule_lines
+from governed_ml.github.workflow_run.verdicts import rule_lines
 
 TIERS = ("minimal", "limited", "high")
 FLOOR = """name: floor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 
 import baked
@@ -13,6 +12,8 @@ import github_projects
 import pytest
 import registry
 from baked import BakedProject
+
+from governed_ml.doctor import safeguards
 
 pytestmark = pytest.mark.slow  # all together
 
@@ -33,7 +34,7 @@ def fresh(project: BakedProject, environment: Path, tmp_path: Path) -> BakedProj
 
 def look(project: BakedProject, code: int, **variables: str) -> dict[str, list[tuple[str, str]]]:
     """What the doctor says: thing → state and line."""
-    done = project.governance("doctor", "--json", code=code, **variables)
+    done = project.call("doctor", "--json", code=code, **variables)
     assert not done.stderr, done.stderr
     found: dict[str, list[tuple[str, str]]] = {}
     for row in json.loads(done.stdout):
@@ -129,7 +130,7 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
     # Given a project whose history is gone
     fresh.path.joinpath(".git").rename(tmp_path / "elsewhere")
     # When the doctor looks, then it cannot, and says so
-    done = fresh.governance("doctor", code=2)
+    done = fresh.call("doctor", code=2)
     registry.refused(done, "in no git repository", "git init", code=2)
 
 
@@ -137,7 +138,7 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
 def test_githubs_settings_are_looked_at_where_a_token_is(
     loans: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_at = import_module("governed_ml.doctor.safeguards").github
+    look_at = safeguards.github
     with github_projects.github(monkeypatch) as hub:
         # Given a GitHub without any of the settings, when the doctor looks, then each is wrong
         github_projects.meet(loans, hub)

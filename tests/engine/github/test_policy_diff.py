@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from governed_ml.core import config, evidence
 from governed_ml.core.problem import Problem
-from governed_ml.github import event as events
 from governed_ml.github import policy_diff as diffs
+from governed_ml.github.workflow_run import event as events
 from governed_ml.policy import judge as policy
 from governed_ml.policy import rules
 from governed_ml.scaffold.manifest import Outside
@@ -144,6 +144,14 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
             {"approvals": APPROVALS | {"valid_days": 31}},
             [("loosened", "approvals")],
         ),
+        ({}, {"engine": {"accept_days": 1}}, [("loosened", "engine.accept_days")]),
+        ({"engine": {"accept_days": 2}}, {}, [("tightened", "engine.accept_days")]),
+        (
+            {"engine": {"accept_days": 2}},
+            {"engine": {"accept_days": 3}},
+            [("loosened", "engine.accept_days")],
+        ),
+        ({"engine": {"accept_days": 0}}, {}, []),
         ({"floor": FLOOR}, {}, [("loosened", "floor")]),
         ({"floor": FLOOR}, {"floor": FLOOR | {"sha256": "1" * 64}}, [("loosened", "floor")]),
         ({}, {"name": "minimal"}, [("changed", "policy")]),

@@ -81,9 +81,8 @@ for number in range(int(sys.argv[2])):
 
 
 def command(code: str, *words: str) -> list[str]:
-    """A Python process that knows the template's package."""
-    here = str(Path(__file__).parent)
-    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {here!r})\n{code}", *words]
+    """A Python process that can import the engine."""
+    return [sys.executable, "-c", code, *words]
 
 
 @pytest.mark.slow
@@ -118,10 +117,12 @@ for number in range(rounds):
     ears, mouth = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(ears)
         os.setpgid(0, 0)
         while True:
             entry = ledger.append(base, "registered", details={"round": number})
             os.write(mouth, (entry.commit + "\\n").encode())
+    os.setpgid(child, child)  # both do, for whoever comes first
     os.close(mouth)
     time.sleep(chance.uniform(0.005, 0.15))
     os.killpg(child, signal.SIGKILL)
@@ -403,8 +404,8 @@ def seen(project: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
 
 def say(project: baked.BakedProject, *words: str, code: int = 0) -> str:
     """Run `governance ledger` and return all that it printed."""
-    words = (sys.executable, "-m", f"{project.package}.cli", "ledger", *words)
-    variables = {"PYTHONPATH": "src", "PYTHONIOENCODING": "utf-8", "COLUMNS": "180"}
+    words = (sys.executable, "-m", "governed_ml", "ledger", *words)
+    variables = {"PYTHONIOENCODING": "utf-8", "COLUMNS": "180"}
     done = baked.run_plain(list(words), project.path, code, **variables)
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr

@@ -136,6 +136,10 @@ def check_content(line: BakedProject, done: dict[str, Event]) -> None:
     place = done["train"]["job"]["facets"]["sourceCodeLocation"]
     assert place["version"] == baked.git(line.path, "rev-parse", "HEAD")
     assert line.has_file(place["path"])
+    by = json.loads(line.read("reports/evidence/train.json"))["subject"]["engine"]
+    ran = done["train"]["run"]["facets"]["processing_engine"]
+    assert (ran["name"], ran["version"]) == ("governed-ml", by["version"])
+    assert tags(done["train"])["engine"] == by["digest"]
 
 
 def test_the_schema_refuses_what_the_client_lets_pass(

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 APPEND = """import json, sys
 from pathlib import Path
-from {package}.governance import ledger
+from governed_ml.ledger import storage as ledger
 for one in json.loads(sys.argv[1]):
     ledger.append(Path(), **one)
 """
@@ -24,8 +24,7 @@ EVALUATE = "reports/evidence/evaluate.json"
 
 def happened(project: BakedProject, *events: dict[str, object]) -> None:
     """Write events into the ledger, as the commands of the registry do."""
-    code = APPEND.format(package=project.package)
-    project.run(["python", "-c", code, json.dumps(events)])
+    project.run(["python", "-c", APPEND, json.dumps(events)])
 
 
 def subject(project: BakedProject) -> dict[str, str]:
@@ -58,7 +57,7 @@ def old(
         {"action": "promoted", **one},
     )
     people.replace(project, "conf/model/logistic_regression.yaml", "C: 1.0", "C: 0.1")
-    module = f"src/{project.package}/pipeline/preprocessing.py"
+    module = f"src/{project.package}/features.py"
     project.write(module, project.read(module) + "\nraise SystemExit('another code')\n")
     baked.commit_all(project.path, "Another model, and code that does not run")
     project.write("README.md", "Another README\n")
@@ -80,8 +79,10 @@ def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> 
     assert {people.RAW, "data/split/train.parquet", "data/predictions.parquet"} <= states.keys()
     assert {"models/model.skops", "numbers of evaluate", "numbers of explain"} <= states.keys()
     assert found["version"] == 1
-    # And that today's packages are not proven to be the version's is said
-    assert any("uv.lock" in note for note in found["notes"])
+    # And it is said which engine measured, and where: here it is the one that runs
+    [note] = found["notes"]
+    assert note.startswith("measured with engine 0.2.0 of commit ")
+    assert note.endswith(", in the running environment")
     # And the tree, its branch and its worktrees are as they were
     assert people.files(old) == before
     assert baked.git(old.path, "status", "--porcelain") == ""

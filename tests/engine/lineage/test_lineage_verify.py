@@ -17,11 +17,11 @@ Links = dict[str, tuple[str, str]]
 # Runs each case in one process: spoil, verify, put back. A case is a name and Python.
 DRIVER = """import json, os, sys
 from pathlib import Path
-from {package}.stage import quiet
-from {package}.governance.lineage_verify import verify
-from {package}.governance.repository import git
+from governed_ml.core.process_settings import quiet
+from governed_ml.core.repository import git
+from governed_ml.lineage.verify import verify
 quiet()
-base, found = Path.cwd(), {{}}
+base, found = Path.cwd(), {}
 
 def append(name, text):
     before = Path(name).read_bytes()
@@ -43,7 +43,7 @@ def new(name):
     return lambda: Path(name).unlink()
 
 def moved(alias, number):
-    from {package}.governance.registry import Registry, model_name
+    from governed_ml.registry.versions import Registry, model_name
     registry = Registry(model_name(base))
     before = registry.aliases()[alias]
     registry.point(alias, number)
@@ -52,7 +52,7 @@ def moved(alias, number):
 def cut(events):
     ref = "refs/heads/governance-ledger"
     tip = git(base, "rev-parse", ref)
-    git(base, "update-ref", ref, f"{{tip}}~{{events}}")
+    git(base, "update-ref", ref, f"{tip}~{events}")
     return lambda: git(base, "update-ref", ref, tip)
 
 for name, spoil in json.loads(sys.argv[1]).items():
@@ -65,7 +65,7 @@ print(json.dumps(found))
 
 def tried(project: BakedProject, cases: dict[str, str]) -> dict[str, Links]:
     """Case → link → state and what is said."""
-    command = ["python", "-c", DRIVER.format(package=project.package), json.dumps(cases)]
+    command = ["python", "-c", DRIVER, json.dumps(cases)]
     found = json.loads(project.run(command).stdout)
     return {case: {name: (state, said) for name, state, said in links}
             for case, links in found.items()}  # fmt: skip

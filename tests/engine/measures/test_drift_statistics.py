@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core import tables
+from governed_ml.core.evidence import Metric
 from governed_ml.core.problem import Problem
-from governed_ml.measures import binning, drift, leaks
+from governed_ml.measures import binning, drift, leaks, performance
 from governed_ml.pipeline.stages import drift as stage
 
 FLOOR = 1e-4
@@ -332,10 +332,6 @@ def test_a_sum_of_columns_gives_the_target_away(tmp_path: Path) -> None:
 
 def test_a_leak_that_takes_two_columns_names_both() -> None:
     # Given a model that knows that the target is the exclusive or of two of its features
-    performance, Metric = (
-        import_module("governed_ml.measures.performance"),
-        import_module("governed_ml.core.evidence").Metric,
-    )
     rng = np.random.default_rng(6)
     rows = pd.DataFrame(rng.integers(0, 2, (5_000, 3)), columns=["p", "q", "noise"])
     target = (rows["p"] ^ rows["q"]).to_numpy(float)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core import tables
-
-compare, Rule = (
-    import_module("governed_ml.policy.judge").compare,
-    import_module("governed_ml.core.config").Rule,
-)
-intervals, keys = (
-    import_module("governed_ml.measures.intervals"),
-    import_module("governed_ml.measures.groups"),
-)
-fairness, group_error = (
-    import_module("governed_ml.measures.fairness"),
-    import_module("governed_ml.measures.group_error"),
-)
-proxies, stage = (
-    import_module("governed_ml.measures.proxies"),
-    import_module("governed_ml.pipeline.stages.fairness"),
-)
+from governed_ml.core.config import Rule
 from governed_ml.core.problem import Problem
+from governed_ml.measures import fairness, group_error, intervals, proxies
+from governed_ml.measures import groups as keys
+from governed_ml.pipeline.stages import fairness as stage
+from governed_ml.policy.judge import compare
 
 CONFIDENCE = 0.95
 WRONG = 0.05  # a verdict may be wrong this often

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -22,11 +21,14 @@ import pandas as pd
 import pytest
 from baked import BakedProject
 
-from governed_ml.core import config, evidence
+from governed_ml.core import config, evidence, model_file
 from governed_ml.core.config import composition
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import feeds, window
+from governed_ml.monitoring import feeds, measure, window
+from governed_ml.monitoring.rows import WindowRows
 from governed_ml.pipeline import scoring as predict
+from governed_ml.pipeline.data import columns
+from governed_ml.pipeline.data.batch import as_trained
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 ROWS = 900
@@ -256,12 +258,10 @@ def test_drift_asks_for_retraining_and_says_where(watch: Watch) -> None:
 
 def shifted(watch: Watch, part: int) -> pd.DataFrame:
     """A batch whose women are those with the highest scores, whose men those with the lowest."""
-    model = import_module("governed_ml.core.model_file").load(watch.origin.model)
+    model = model_file.load(watch.origin.model)
     rows = watch.rows(part)
     trained = watch.origin.evidence["train"].body
-    inputs = import_module("governed_ml.pipeline.data.batch").as_trained(
-        rows, list(trained.numeric), list(trained.categorical)
-    )
+    inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
     score = pd.Series(predict.scored(model, inputs)[0])
     return rows.assign(sex=score.gt(score.median()).map({True: "female", False: "male"}))
 
@@ -289,10 +289,8 @@ def test_a_shift_between_groups_reaches_the_last_level_with_labels_or_without(
 def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any) -> None:
     """Log rows as `predict` does."""
     trained = watch.origin.evidence["train"].body
-    inputs = import_module("governed_ml.pipeline.data.batch").as_trained(
-        rows, list(trained.numeric), list(trained.categorical)
-    )
-    model = import_module("governed_ml.core.model_file").load(watch.origin.model)
+    inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
+    model = model_file.load(watch.origin.model)
     score, prediction = predict.scored(model, inputs)
     known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
     known |= {"score": score, "model_version": 1, "model_state": "champion"}
@@ -438,13 +436,10 @@ def test_without_a_log_or_a_readable_file_there_is_no_window(watch: Watch) -> No
 
 def test_a_regression_is_watched_too(watch: Watch) -> None:
     # Given a champion that predicts a number, and people in two groups
-    measure = import_module("governed_ml.monitoring.measure")
     target = pd.Series([float(n % 50) for n in range(600)])
     prediction = target + pd.Series([5.0 if n % 2 else -5.0 for n in range(600)])
     groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
-    part = import_module("governed_ml.monitoring.rows").WindowRows(
-        groups, prediction, prediction, target.where(target.index > 99), groups
-    )
+    part = WindowRows(groups, prediction, prediction, target.where(target.index > 99), groups)
     # When both are measured on the labelled rows
     found = measure.treated(part, "regression", 0.95, 30, late=True)
     done = measure.performed(part.target, part.score, part.prediction, "regression")
@@ -454,9 +449,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     assert gap.n == 250
     assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
     # And without labels nothing does
-    bare = import_module("governed_ml.monitoring.rows").WindowRows(
-        groups, prediction, prediction, target.where(target < 0), groups
-    )
+    bare = WindowRows(groups, prediction, prediction, target.where(target < 0), groups)
     none = measure.treated(bare, "regression", 0.95, 30, late=True)
     assert none.metrics["fairness.sex.mean_signed_error_difference"].note == "no labels yet"
 
@@ -547,9 +540,10 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
     times = pd.date_range("2026-06-01 20:00", periods=3, freq="h", tz="America/New_York")
     saved(pd.DataFrame({"at": times}))
     code = (
-        "from governed_ml.monitoring import reading\n"
-        "from governed_ml.core import config; feed = config.Feed(kind='file', path='batch.parquet')\n"
-        "print(*reading.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
+        "from governed_ml.monitoring import feeds\n"
+        "from governed_ml.core import config\n"
+        "feed = config.Feed(kind='file', path='batch.parquet')\n"
+        "print(*feeds.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
     )
     variables = os.environ | {"TZ": "Asia/Tokyo", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -603,7 +597,6 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     log = pd.read_parquet(answer.log)
     assert set(log["predicted_at"]) == {"2026-06-30T12:00:05Z"}
     # And it has the names that no column of a table may have
-    columns = import_module("governed_ml.pipeline.data.columns")
     assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
     assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:
@@ -691,24 +684,18 @@ def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None
     assert watch.look(file.parent).rows == 800
 
 
-def test_a_query_is_a_batch_as_a_file_is(watch: Watch, default_line: BakedProject) -> None:
+def test_a_query_is_a_batch_as_a_file_is(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a database of applications with a new column, and the same as a file
-    rows = watch.rows().assign(shoe_size=42)
+    rows = watch.rows().assign(shoe_size=42).drop(columns="income")
     with sqlite3.connect("own.db") as db:
-        rows.drop(columns="income").to_sql("applications", db, index=False)
-    path = saved(rows.drop(columns="income"))
-    # When both are read, in the project's environment, as the columns that training had
+        rows.to_sql("applications", db, index=False)
+    monkeypatch.setenv("OWN", "sqlite:///own.db")
+    query = config.Feed(kind="sql", url="env:OWN", query="SELECT * FROM applications")
+    file = config.Feed(kind="file", path=str(saved(rows)))
+    # When both are read as the columns that training had
     types = {one.name: one.type for one in watch.origin.evidence["ingest"].body.columns}
-    feed = {"kind": "sql", "url": "env:OWN", "query": "SELECT * FROM applications"}
-    code = (
-        f"from {default_line.package}.monitoring.reading import read, name_of\n"
-        f"from {default_line.package}.monitoring.window import Feed, _digest\n"
-        f"feeds = Feed(**{feed}), Feed(kind='file', path={str(path.resolve())!r})\n"
-        f"one, other = (read(feed, {types}, []) for feed in feeds)\n"
-        "print(name_of(feeds[0]), len(one.frame), one.lost, one.strange, one.unfit)\n"
-        "print(_digest(one.frame) == _digest(other.frame))"
-    )
-    where = f"sqlite:///{Path('own.db').resolve().as_posix()}"
-    said = default_line.run(["python", "-c", code], OWN=where).stdout
+    one, other = (feeds.read(feed, types, []) for feed in (query, file))
     # Then they are the same rows; what is lost and what is new is seen
-    assert said.splitlines() == ["query 900 ('income',) ('shoe_size',) {}", "True"]
+    assert (feeds.name_of(query), len(one.frame)) == ("query", 900)
+    assert (one.lost, one.strange, one.unfit) == (("income",), ("shoe_size",), {})
+    assert window._digest(one.frame) == window._digest(other.frame)

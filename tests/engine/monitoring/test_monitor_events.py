@@ -5,91 +5,17 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from pathlib import Path
-from subprocess import CompletedProcess
-from typing import Any
 
 import pandas as pd
 import pytest
 import registry
 import yaml
 from baked import BakedProject
+from watching import ROWS, batch, later, limit, monitor, shifted, windows, written
 
 from governed_ml.core.config.composition import compose
 
 pytestmark = pytest.mark.slow
-
-ROWS = 900
-CLOCK = """
-import datetime, importlib, sys
-package, days, *words = sys.argv[1:]
-class Later(datetime.datetime):
-    @classmethod
-    def now(cls, tz=None):
-        return datetime.datetime.now(tz) + datetime.timedelta(days=int(days))
-for name in ("governance.today", "governance.ledger", "governance.approve",
-             "governance.doctor_looks", "monitoring.monitor"):
-    module = importlib.import_module(f"{package}.{name}")
-    if hasattr(module, "datetime"):
-        module.datetime = Later
-sys.argv = ["governance", *words]
-importlib.import_module(f"{package}.cli").main()
-"""
-
-
-def limit(
-    project: BakedProject, levels: tuple[float, float, float] = (0.1, 0.15, 0.2), **limits: int
-) -> None:
-    """Have the policy on `main` roll back where groups part, whatever the tier."""
-    tier = re.findall(r"policy: (\w+)", project.read("conf/config.yaml"))[0]
-    policy = yaml.safe_load(project.read(f"conf/policy/{tier}.yaml"))
-    monitoring = policy.setdefault("monitoring", {})
-    monitoring |= limits
-    rule = monitoring.setdefault("rules", {}).setdefault("fairness.demographic_parity", {})
-    rule |= dict(zip(("warn", "retrain", "rollback"), levels, strict=True))
-    project.write(f"conf/policy/{tier}.yaml", yaml.safe_dump(policy, sort_keys=False))
-    registry.save(project, "How it is monitored")
-
-
-def drawn(project: BakedProject, part: int, days: int = 0) -> pd.DataFrame:
-    """Rows of the table, by their number, as production might give them today."""
-    raw = pd.read_parquet(project.path / "data" / "raw.parquet")
-    rows = raw.sample(6 * ROWS, random_state=2).iloc[part * ROWS : (part + 1) * ROWS]
-    now = pd.Timestamp.now("UTC").tz_localize(None).floor("D") + pd.Timedelta(days=days)
-    return rows.assign(applied_on=now)
-
-
-def batch(project: BakedProject, part: int = 0, name: str = "batch.csv", days: int = 0) -> Path:
-    """The same in a file beside the project."""
-    return written(project, drawn(project, part, days), name)
-
-
-def written(project: BakedProject, rows: pd.DataFrame, name: str = "batch.csv") -> Path:
-    path = registry.home(project) / name
-    rows.to_csv(path, index=False)
-    return path
-
-
-def shifted(project: BakedProject, part: int) -> Path:
-    """A batch without labels in which the model is good to women only."""
-    rows = drawn(project, part)
-    line = pd.read_parquet(project.path / "data" / "predictions.parquet")
-    good = line.set_index("__row")["prediction"].reindex(rows.index)
-    ends = [rows[good == value].sample(ROWS // 2, replace=True, random_state=1) for value in (1, 0)]
-    women, men = ends[0].assign(sex="female"), ends[1].assign(sex="male")
-    return written(project, pd.concat([women, men]).drop(columns="repaid"), f"shift-{part}.csv")
-
-
-def monitor(project: BakedProject, *words: str | Path, code: int | None = 0, **env: str) -> Any:
-    """What `governance monitor` found."""
-    done = project.governance("monitor", *map(str, words), "--json", code=code, **env)
-    assert "Traceback" not in done.stderr
-    return json.loads(done.stdout)
-
-
-def windows(project: BakedProject) -> list[dict[str, Any]]:
-    """The windows in the ledger."""
-    return [one for one in registry.ledger(project) if one["action"] == "monitored"]
 
 
 def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None:
@@ -137,8 +63,7 @@ def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None
     assert monitor(project, again)["window"] == 1
     assert len(windows(project)) == 3
     # And once it is old it is healthy no more: a feed that stands still is not alive
-    command = ["python", "-c", CLOCK, project.package, "60", "monitor", str(good)]
-    assert "not measured" in (done := project.run(command, code=2)).stdout
+    assert "not measured" in (done := later(project, 60, "monitor", str(good), code=2)).stdout
     assert "stale: the newest row is of" in done.stdout
     assert len(windows(project)) == 3
     # And status and registry agree, and people see a table
@@ -161,7 +86,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     registry.save(project, "What to monitor")
     rows = pd.read_csv(batch(project))
     words = ["--output", str(registry.home(project) / "out.csv"), "--request", "day-1"]
-    project.governance("predict", str(written(project, rows.drop(columns="repaid"))), *words)
+    project.call("predict", str(written(project, rows.drop(columns="repaid"))), *words)
     with sqlite3.connect(registry.home(project) / "labels.db") as db:
         empty = pd.DataFrame({"request_id": ["?"], "row": [0], "label": ["yes"]})
         empty.to_sql("labels", db, index=False)
@@ -181,7 +106,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     # And what is new in the log since then is nothing: that is not healthy
     assert monitor(project, code=2, LABELS=url)["reasons"][0].startswith("0 rows, at least")
     # And without the database nobody can judge
-    done = project.governance("monitor", str(folder), code=None)
+    done = project.call("monitor", str(folder), code=None)
     registry.refused(done, "the environment variable LABELS is not set", code=2)
 
 
@@ -189,7 +114,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
 def test_the_third_window_in_a_row_rolls_back(contested: BakedProject) -> None:
     project = contested
     # Given a second champion, and windows in which groups part
-    project.governance("promote")
+    project.call("promote")
     limit(project)
     champion = registry.ledger(project)[0]["subject"]["model"]
     monitor(project, batch(project))
@@ -211,7 +136,7 @@ def test_the_third_window_in_a_row_rolls_back(contested: BakedProject) -> None:
     assert event["reason"].startswith("windows 2, 3, 5 ask for it: fairness.demographic_parity")
     # And its bytes are those that were registered
     out = registry.home(project) / "out.csv"
-    project.governance("predict", str(batch(project)), "--output", str(out))
+    project.call("predict", str(batch(project)), "--output", str(out))
     assert set(pd.read_csv(out)["model_digest"]) == {champion}
     # And what the other had in a row is not held against it
     assert monitor(project, shifted(project, 4), code=1)["in_a_row"] == 1
@@ -226,14 +151,14 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     limit(project, rollback_windows=2)
     hook = {"HOOK": "http://127.0.0.1:9/secret"}
     # When a window is not healthy and the message is lost, then all is red and on record
-    done = project.governance("monitor", str(shifted(project, 1)), code=None, **hook)
+    done = project.call("monitor", str(shifted(project, 1)), code=None, **hook)
     line = registry.refused(
         done, "monitored is recorded, but http://127.0.0.1:9 was not told", code=2
     )
     assert "secret" not in line
     assert registry.actions(project)[-2:] == ["monitored 1", "notification_lost"]
     # When a roll-back is due and there is nothing to go back to, then both failures are said
-    done = project.governance("monitor", str(shifted(project, 2)), code=None, **hook)
+    done = project.call("monitor", str(shifted(project, 2)), code=None, **hook)
     registry.refused(done, "was not told", "there is nothing to roll back to")
     assert registry.actions(project)[-4:] == [
         *("monitored 1", "notification_lost", "rollback_failed 1", "notification_lost"),
@@ -247,22 +172,18 @@ def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
     days = compose(contested.path / "conf").policy.monitoring.liveness_days + 1
     project = contested
 
-    def later(*words: str, code: int = 0) -> CompletedProcess[str]:
-        command = ["python", "-c", CLOCK, project.package, str(days), *words]
-        return project.run(command, code=code)
-
     # Given a champion without a measured window for too long: one of nine rows does not count
     few = written(project, pd.read_csv(batch(project, days=days)).head(9), "few.csv")
-    assert "9 rows, at least" in later("monitor", str(few), code=2).stdout
+    assert "9 rows, at least" in later(project, days, "monitor", str(few), code=2).stdout
     # When the next is to be promoted, then it is refused, and says what to run
-    done = later("promote", code=1)
+    done = later(project, days, "promote", code=1)
     cause = ("champion 1 is not watched", f"{days} days ago", "governance monitor BATCH")
     registry.refused(done, *cause)
     # When a window was measured, then it can be
-    later("monitor", str(batch(project, days=days)))
+    later(project, days, "monitor", str(batch(project, days=days)))
     key = str(registry.home(project) / "keys" / "owner")
-    later("approve", "2", "--as", "owner", "--key", key)
-    later("promote")
+    later(project, days, "approve", "2", "--as", "owner", "--key", key)
+    later(project, days, "promote")
     assert registry.states(project)[2] == "champion"
 
 
@@ -271,21 +192,21 @@ def test_what_is_missing_is_said(registered: BakedProject) -> None:
     project = registered
     # Given no champion, no batch, no section, an unreadable file
     path = batch(project)
-    done = project.governance("monitor", str(path), code=None)
+    done = project.call("monitor", str(path), code=None)
     registry.refused(done, "there is no champion to watch", code=2)
     registry.approve(project, 1)
-    project.governance("promote")
-    done = project.governance("monitor", code=None)
+    project.call("promote")
+    done = project.call("monitor", code=None)
     registry.refused(done, "set monitor.source in conf/config.yaml", code=2)
-    done = project.governance("monitor", str(path.with_name("no.csv")), code=None)
+    done = project.call("monitor", str(path.with_name("no.csv")), code=None)
     registry.refused(done, "does not exist", code=2)
     # And on a runner, a store that vanishes with it (trap 36)
-    done = project.governance("monitor", str(path), code=None, GITHUB_ACTIONS="true")
+    done = project.call("monitor", str(path), code=None, GITHUB_ACTIONS="true")
     assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
     assert windows(project) == []
     text = project.read("conf/policy/base.yaml")
     cut = text[text.index("# Windows of production") :]
     project.write("conf/policy/base.yaml", text.replace(cut, ""))
     registry.save(project, "Nobody watches")
-    done = project.governance("monitor", str(path), code=None)
+    done = project.call("monitor", str(path), code=None)
     registry.refused(done, "policy limited has no section monitoring", code=2)

@@ -13,7 +13,7 @@ import pytest
 import registry
 import tables as real
 from baked import Bake, BakedProject
-from test_monitor_events import limit, monitor, windows, written
+from watching import limit, monitor, windows, written
 
 from governed_ml.core import config, evidence
 from governed_ml.core import tables as door
@@ -103,7 +103,7 @@ def test_a_champion_of_2011_asks_for_retraining_in_2012(bake_runnable: Bake) -> 
     assert all(one["details"]["labelled"] == one["details"]["rows"] for one in events)
     values = [one["details"]["values"] for one in events]
     assert all(one["drift.target"] > 0.1 for one in values[4:10])
-    project.governance("ledger", "verify")
+    project.call("ledger", "verify")
 
 
 @pytest.mark.nightly
@@ -121,7 +121,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     real.choose(project, split="random")
     rows[first].to_csv(project.path / "data" / "source" / BIKE.file, index=False)
     project.run(["dvc", "repro", "ingest"])
-    project.governance("contract", "draft")
+    project.call("contract", "draft")
     project.run(["dvc", "repro"])
     monkeypatch.chdir(project.path)
     params = composition.compose(project.path / "conf")
@@ -157,16 +157,16 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
 def champion(project: BakedProject, versions: int = 1) -> BakedProject:
     """Run the line, register, approve and promote, so many times."""
     project.run(["dvc", "repro", "ingest"])
-    project.governance("contract", "draft")
+    project.call("contract", "draft")
     project.run(["dvc", "repro"])
     registry.equip(project)
     for number in range(1, versions + 1):
         keyed = registry.with_keys(project)
         if number > 1:
             registry.another_model(keyed, "0.11")
-        keyed.governance("register")
+        keyed.call("register")
         registry.approve(keyed, number)
-        keyed.governance("promote")
+        keyed.call("promote")
     return registry.with_keys(project)
 
 
@@ -189,10 +189,10 @@ def test_adult_with_a_planted_shift_rolls_back_at_the_third_window(bake_runnable
     assert fair["level"] in ("healthy", "warn"), fair["reasons"]
     # When from some day on those with a good prediction are all of one sex
     seen = []
-    for window in range(3):
-        chosen = [people[good == value].sample(900, random_state=window) for value in (1, 0)]
+    for day in range(3):
+        chosen = [people[good == value].sample(900, random_state=day) for value in (1, 0)]
         rows = pd.concat([chosen[0].assign(sex="Male"), chosen[1].assign(sex="Female")])
-        path = written(project, rows.drop(columns="income"), f"day-{window}.csv")
+        path = written(project, rows.drop(columns="income"), f"day-{day}.csv")
         seen.append(monitor(project, path, code=1))
     # Then two windows hold, the third rolls back, and what is champion again is what it was
     assert [(one["level"], one["due"], one["rolled_back_to"]) for one in seen] == [
@@ -210,5 +210,5 @@ def predicted(project: BakedProject, rows: pd.DataFrame) -> pd.Series:
     """What the champion says of rows."""
     out = registry.home(project) / "out.csv"
     path = written(project, rows, "rows.csv")
-    project.governance("predict", str(path), "--output", str(out))
+    project.call("predict", str(path), "--output", str(out))
     return pd.read_csv(out)["prediction"]

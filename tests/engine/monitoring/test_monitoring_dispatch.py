@@ -6,7 +6,6 @@ import html
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock, create_autospec
@@ -22,10 +21,14 @@ from github_stand_in import Failure, GitHubStandIn
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governed_ml.cli import monitor as command
+from governed_ml.cli import registry as doors
+from governed_ml.core.installation import trusted
 from governed_ml.core.problem import Problem
 from governed_ml.github import preflight
-from governed_ml.github import workflow_output as actions
+from governed_ml.github.workflow_run import workflow_output as actions
 from governed_ml.ledger import chain
+from governed_ml.monitoring import monitor as monitoring
 from governed_ml.monitoring.actions import dispatch as dispatching
 from governed_ml.monitoring.actions import issue, workflow_due
 from governed_ml.registry.notify import Lost
@@ -285,7 +288,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     monkeypatch.setattr(dispatching, "situation", lambda *_: SimpleNamespace(now=now))
     monkeypatch.setattr(dispatching, "record", ledger.record)
     entries = SimpleNamespace(read=lambda _: [SimpleNamespace(event=e) for e in ledger.events])
-    monkeypatch.setattr(dispatching, "ledger", entries)
+    monkeypatch.setattr(dispatching, "storage", entries)
     ready = create_autospec(preflight.preflight, return_value=SimpleNamespace(checks=[]))
     monkeypatch.setattr(dispatching, "preflight", ready)
     monkeypatch.setattr(dispatching, "current_run", lambda: RUN)
@@ -490,19 +493,17 @@ def monitored(
     project: BakedProject, patch: pytest.MonkeyPatch, problem: Any, *, dispatch: bool = True
 ) -> str:
     """Run the command where measuring, or what comes before it, ends with a problem."""
-    at, lost = (
-        ("governed_ml.cli.registry", "door") if problem.exit_code == 3 else (MONITOR, "monitor")
-    )
-    patch.setattr(import_module("governed_ml.cli.registry"), "door", lambda: (0, object()))
-    patch.setattr(import_module(at), lost, Mock(side_effect=problem))
+    patch.setattr(trusted, "require", Mock())  # pytest started this process
+    patch.setattr(doors, "door", lambda: (0, object()))
+    at, lost = (doors, "door") if problem.exit_code == 3 else (monitoring, "monitor")
+    patch.setattr(at, lost, Mock(side_effect=problem))
     patch.chdir(project.path)
     with pytest.raises(Problem) as caught:
-        import_module("governed_ml.cli.monitor").monitor(None, dispatch=dispatch)
+        command.monitor(None, dispatch=dispatch)
     assert caught.value.exit_code == 2
     return str(caught.value)
 
 
-MONITOR = "governed_ml.monitoring.monitor"
 ADDRESS = "postgresql://m:s3%40ret@[db/x"
 DOWN = f"data.source: the database does not answer the query: {ADDRESS}, s3%40ret, s3@ret"
 

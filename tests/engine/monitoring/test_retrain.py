@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,13 +18,14 @@ from git_stand_in import GitStandIn
 from github_projects import TOKEN, github
 from github_stand_in import GitHubStandIn
 
-from governed_ml.core import evidence
+from governed_ml.core import evidence, repository
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.actions import issue
 from governed_ml.monitoring.retraining import challenge
 from governed_ml.monitoring.retraining import propose as proposing
 from governed_ml.monitoring.retraining import retrain as retraining
 from governed_ml.policy import decision as decisions
+from governed_ml.registry.remeasure import recompute
 
 BRANCH, DIGEST = "retrain", "sha256:" + "5" * 64
 RIGHT = "ghp_RETRAIN"
@@ -96,7 +96,7 @@ class World:
         kept = self.project.read(name) if name in self.project.files else None
         self.project.write(name, text)
         self.folder.mkdir(exist_ok=True)
-        patch = import_module("governed_ml.core.repository").patch(self.project.path)
+        patch = repository.patch(self.project.path)
         (self.folder / "retrain.patch").write_bytes(patch)
         (self.folder / "challenge.json").write_text(compared(**values).model_dump_json())
         (self.project.path / name).unlink()
@@ -278,7 +278,6 @@ def test_a_reason_is_the_one_of_the_stage_that_stopped(tmp_path: Path) -> None:
 
 def test_a_stage_sees_nothing_that_opens_a_door(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given all that a job's actions and secrets leave in the environment, and what a stage needs
-    recompute = import_module("governed_ml.registry.remeasure.recompute")
     doors = [
         *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT"),
         *("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
@@ -315,7 +314,7 @@ def test_the_credentials_that_googles_action_leaves_are_no_change(
     copied.write("gha-creds-0123456789abcdef.json", "{}")
     assert baked.git(copied.path, "status", "--porcelain") == ""
     # And what a retraining proposes does not hold it
-    assert import_module("governed_ml.core.repository").patch(copied.path) == b""
+    assert repository.patch(copied.path) == b""
 
 
 # The one `if:` of the workflow

@@ -9,7 +9,6 @@ import shutil
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,13 @@ import pages
 import pytest
 import yaml
 from pages import records  # noqa: F401 - a fixture
+
+from governed_ml.core.config import composition
+from governed_ml.core.files import digest_of
+from governed_ml.ledger import storage
+from governed_ml.page import draw
+from governed_ml.page.records import gather
+from governed_ml.policy import judge
 
 MEGABYTES = 3_000_000
 NEVER = {
@@ -65,7 +71,6 @@ def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> Non
     del lock["stages"]["decide"]
     path.write_text(yaml.safe_dump(lock), encoding="utf-8")
     # When `decide` draws the page, then the ROC curve is there
-    gather = import_module("governed_ml.page.records").gather
     assert len(gather(records, "decide").curve) > 10
     assert not isinstance(gather(records, "decide").curve, str)
     # And where the file is not the one that `evaluate` wrote, it is not
@@ -148,8 +153,9 @@ def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
         path.stem: json.loads(path.read_text(encoding="utf-8"))
         for path in (records / "reports/evidence").glob("*.json")
     }
-    number = import_module("governed_ml.policy.judge").number
-    wanted = [number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]]
+    wanted = [
+        judge.number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]
+    ]
     wanted += [f"{n:,}" for n in evidence["evaluate"]["body"]["confusion"].values()]
     for attribute in evidence["fairness"]["body"]["attributes"]:
         for group in attribute["groups"]:
@@ -176,7 +182,7 @@ def attack(base: Path, text: str) -> None:
     values["rules"]["validate.contract"]["owner"] = text
     values["approvals"]["roles"] = [text]
     policy.write_text(yaml.safe_dump(values), encoding="utf-8")
-    append, event = import_module("governed_ml.ledger.storage").append, {"model": text}
+    append, event = storage.append, {"model": text}
     yes = {"approver": text, "roles": [text], "source": text, "time": text, "comment": text}
     append(base, "quarantined", version=1, subject=event | {"data": text}, reason=text)
     append(base, "approved", approvals=[yes], reason=text)
@@ -248,9 +254,7 @@ def torn_ledger(base: Path) -> None:
 
 
 def illegal_ledger(base: Path) -> None:
-    import_module("governed_ml.ledger.storage").append(
-        base, "promoted", version=7, subject={"model": "sha256:7"}
-    )
+    storage.append(base, "promoted", version=7, subject={"model": "sha256:7"})
 
 
 def no_git(base: Path) -> None:
@@ -264,16 +268,12 @@ def lapsed(base: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("waivers: []", "")
     lines = yaml.safe_dump({"waivers": [waiver | {"expires": "2020-01-02"}]})
     path.write_text(text + lines.replace("'2020-01-02'", "2020-01-02"), encoding="utf-8")
-    compose, digest = (
-        import_module("governed_ml.core.config.composition").compose,
-        import_module("governed_ml.core.files").digest_of,
-    )
-    policy = compose(base / "conf").policy.model_dump(mode="json")
+    policy = composition.compose(base / "conf").policy.model_dump(mode="json")
 
     def change(decision: dict[str, Any]) -> None:
         rule = next(one for one in decision["rules"] if one["id"] == "evaluate.roc_auc")
         rule["verdict"] = "waived"
-        decision["policy_digest"] = digest(policy)
+        decision["policy_digest"] = digest_of(policy)
 
     pages.edit(base / "reports/decision.json", change)
 
@@ -377,7 +377,7 @@ def test_what_production_says_stands_beside_the_verdict(
     failed: bool,
 ) -> None:
     # Given a champion with a window, and perhaps a roll-back that failed
-    append = import_module("governed_ml.ledger.storage").append
+    append = storage.append
     for action in ("registered", "approved", "promoted"):
         append(records, action, version=1, subject={"model": "sha256:1"})
     pages.monitored(records, 1, level=level)
@@ -393,23 +393,23 @@ def test_what_production_says_stands_beside_the_verdict(
 
 def test_a_page_that_is_asked_for_hashes_again(finished: baked.BakedProject) -> None:
     # Given an allowed project, when its page is drawn, then it shows the allow
-    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "allow"
+    assert json.loads(finished.call("page", "--json").stdout)["verdict"] == "allow"
     # And when its configuration is another, or its model is gone, then not
     path = "conf/data/synthetic.yaml"
     before = finished.read(path)
     finished.write(path, before.replace("faults: []", "faults: [biased]"))
-    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert json.loads(finished.call("page", "--json").stdout)["verdict"] == "cannot be judged"
     assert "stale: conf/ has changed" in finished.read("reports/index.html")
     finished.write(path, before)
     (finished.path / "models" / "model.skops").unlink()
-    assert json.loads(finished.governance("page", "--json").stdout)["verdict"] == "cannot be judged"
+    assert json.loads(finished.call("page", "--json").stdout)["verdict"] == "cannot be judged"
     assert "model.skops is missing" in finished.read("reports/index.html")
 
 
 def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F811
     # Given a window in the ledger, and what `governance monitor` left of it
     pages.monitored(records, 1)
-    said = import_module("governed_ml.ledger.storage").read(records)[-1].event.details
+    said = storage.read(records)[-1].event.details
     column = {
         "name": "income",
         "kind": "numeric",
@@ -441,7 +441,7 @@ def test_a_table_of_two_thousand_columns_gives_a_page_of_less_than_three_megabyt
     records: Path,  # noqa: F811
 ) -> None:
     # Given evidence and a decision about 2,000 columns, and a ledger of 3,000 events
-    gathered = import_module("governed_ml.page.records").gather(records)
+    gathered = gather(records)
     decision, evidence = gathered.decision, dict(gathered.evidence)
     names = [f"a_column_with_a_rather_long_name_{number}" for number in range(2000)]
     pattern = next(rule for rule in decision.rules if rule.id.startswith("drift.data["))
@@ -457,9 +457,9 @@ def test_a_table_of_two_thousand_columns_gives_a_page_of_less_than_three_megabyt
     body = validate.body.model_copy(update={"expectations": validate.body.expectations * 200})
     evidence["validate"] = validate.model_copy(update={"body": body})
     pages.monitored(records, 1, values=dict.fromkeys(names, 0.5))
-    entry = import_module("governed_ml.ledger.storage").read(records)[0]
+    entry = storage.read(records)[0]
     # When the page is drawn
-    whole = import_module("governed_ml.page.draw").html(
+    whole = draw.html(
         replace(
             gathered,
             decision=decision.model_copy(update={"rules": rules}),
@@ -487,22 +487,26 @@ def test_the_command_draws_and_a_new_decision_withdraws_the_page(
     assert pages.Page(page.read_text(encoding="utf-8")).verdict == "allow"
     assert [one.name for one in page.parent.iterdir() if one.name.endswith(".tmp")] == []
     # When the gate decides as before, then the page stays
-    finished.governance("gate")
+    finished.call("gate")
     assert page.is_file()
     # When it decides on other evidence, though it allows again, then the page of before is gone
     other_evidence(finished.path)
-    said = finished.governance("gate").stdout
+    said = finished.call("gate").stdout
     assert not page.exists()
     assert "reports/index.html" not in said
 
 
-def test_a_page_that_cannot_be_drawn_hides_no_decision(finished: baked.BakedProject) -> None:
-    # Given a project whose page has lost its template
-    (finished.path / "src" / finished.package / "page" / "page.html").write_text(
-        "{% if %}", "utf-8"
-    )
+def test_a_page_that_cannot_be_drawn_hides_no_decision(
+    finished: baked.BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an engine whose page has lost its template
+    broken = tmp_path / "page"
+    broken.mkdir()
+    (broken / "page.html").write_text("{% if %}", "utf-8")
+    (broken / "page.css").write_text("", "utf-8")
+    monkeypatch.setattr(draw, "HERE", broken)
     # When it decides
-    done = finished.run(["python", "-m", f"{finished.package}.stage", "decide"])
+    done = finished.call("stage", "decide")
     # Then the decision is there and told, the page of before is gone, and why is said in a line
     assert decision_of(finished.path)["verdict"] == "allow"
     assert "allow · " in done.stdout
@@ -512,7 +516,7 @@ def test_a_page_that_cannot_be_drawn_hides_no_decision(finished: baked.BakedProj
     )
     assert "Traceback" not in done.stderr
     # And the command says the same and fails
-    done = finished.governance("page", code=2)
+    done = finished.call("page", code=2)
     assert "page.html" in done.stderr
 
 
@@ -520,7 +524,7 @@ def test_a_line_that_stops_leaves_a_page_that_denies(finished: baked.BakedProjec
     # Given a finished project that lost its ingested table
     (finished.path / "data/raw.parquet").unlink()
     # When the next stage runs
-    finished.run(["python", "-m", f"{finished.package}.stage", "split"], code=2)
+    finished.call("stage", "split", code=2)
     # Then the page says deny, and why
     page = pages.Page(finished.read("reports/index.html"))
     assert page.verdict == "deny"

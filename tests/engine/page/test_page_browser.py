@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Generator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,8 @@ import baked
 import pages
 import pytest
 from baked import once
+
+from governed_ml.ledger import storage
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -45,9 +46,7 @@ def drawn(
             if name == "deny":
                 pages.denied(base)
                 yes = {"approver": "owner", "roles": ["model-owner"], "source": "ssh", "time": "-"}
-                import_module("governed_ml.ledger.storage").append(
-                    base, "approved", approvals=[yes]
-                )
+                storage.append(base, "approved", approvals=[yes])
                 levels = ("healthy", "warn", "not_measured", "retrain", "rollback")
                 for number, level in enumerate(levels, start=1):
                     pages.monitored(base, number, level=level, reasons=["a" * 300])

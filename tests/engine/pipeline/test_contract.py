@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from governed_ml.pipeline.contract import outcomes, validation
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
@@ -90,7 +91,6 @@ def on_the_whole(frame: pd.DataFrame, expectations: list[dict[str, Any]]) -> lis
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    outcomes = import_module("governed_ml.pipeline.contract.outcomes")
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("p").add_dataframe_asset("a")
@@ -160,9 +160,8 @@ def test_it_says_what_great_expectations_says_of_the_whole_table(
     name = data.draw(st.sampled_from(list(columns)))
     expectations = about(name, mostly) + about_all(list(columns), mostly)
     # When the contract judges it value by value and in small parts, or (by default) in large ones
-    suite = import_module("governed_ml.pipeline.contract.validation")
-    monkeypatch.setattr(suite, "FEW", few)
-    monkeypatch.setattr(suite, "CELLS", cells)
-    found = suite.judged(path, expectations)
+    monkeypatch.setattr(validation, "FEW", few)
+    monkeypatch.setattr(validation, "CELLS", cells)
+    found = validation.judged(path, expectations)
     # Then verdict, count and share are those of Great Expectations on all rows at once
     assert found == on_the_whole(pd.read_parquet(path), expectations)

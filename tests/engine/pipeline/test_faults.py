@@ -10,14 +10,15 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib import import_module
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 import tables
-from baked import Bake, BakedProject
+from baked import STAGES, Bake, BakedProject
+
+from governed_ml.pipeline.data import synthetic
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +101,7 @@ def assert_stopped(project: BakedProject, signs: Iterable[Sign]) -> None:
     assert "Traceback" not in done.stdout + done.stderr
     [rule] = denied(project)
     assert rule["id"] == STOPPED
-    gate = project.governance("gate", "--json", "validate", code=1)
+    gate = project.call("gate", "--json", "validate", code=1)
     judged = {one["id"]: one["reason"] for one in json.loads(gate.stdout)["rules"]}
     for said in (done.stderr, rule["reason"], judged["validate.contract"]):
         for sign in signs:
@@ -110,9 +111,10 @@ def assert_stopped(project: BakedProject, signs: Iterable[Sign]) -> None:
 def assert_denied(project: BakedProject, signs: Iterable[Sign]) -> None:
     """Run the line: it is denied by each sign's rule, and no rule fails without a cause."""
     signs = list(signs)
-    done = project.run(["dvc", "repro"], COLUMNS="500")  # so that a reason keeps to its line
+    project.stages(*STAGES[:-1])
+    done = project.call("stage", "decide", COLUMNS="500")  # so that a reason keeps to its line
     failed = {rule["id"]: rule["reason"] for rule in denied(project) if rule["verdict"] == "fail"}
-    gate = project.governance("gate", code=1, COLUMNS="500")
+    gate = project.call("gate", code=1, COLUMNS="500")
     for sign in signs:
         assert sign.rule in failed, f"{sign.rule} did not fail, but {list(failed)}"
         assert re.search(sign.reason, failed[sign.rule]), failed[sign.rule]
@@ -150,7 +152,7 @@ def cases(chosen: list[tuple[str, ...]], on_every_push: tuple[str, ...]) -> list
 
 def test_the_names_are_those_of_the_generator() -> None:
     # Given the faults that the generator knows, then there is a sign for each, for either task
-    names = set(import_module("governed_ml.pipeline.data.synthetic").FAULTS)
+    names = set(synthetic.FAULTS)
     assert names == CONTRACT.keys() | CLASSIFICATION.keys() == CONTRACT.keys() | REGRESSION.keys()
 
 
@@ -192,7 +194,7 @@ def test_a_broken_contract_comes_before_anything_measured(
     plant(finished, ["income_nulls", later], rows=20_000)
     # When the line runs, then it stops at the contract, and says that nothing was measured
     assert_stopped(finished, [CONTRACT["income_nulls"]])
-    gate = json.loads(finished.governance("gate", "--json", code=1).stdout)
+    gate = json.loads(finished.call("gate", "--json", code=1).stdout)
     unknown = [rule for rule in gate["rules"] if rule["id"] == CLASSIFICATION[later].rule]
     assert all(rule["verdict"] == "insufficient" for rule in unknown)
 
@@ -237,9 +239,7 @@ def plant_file(project: BakedProject, frame: pd.DataFrame) -> None:
 @pytest.mark.nightly
 def test_the_contract_names_two_columns_of_each_kind(finished: BakedProject) -> None:
     # Given nulls, addresses, another type and another name in two columns each, some of them twice
-    book = import_module("governed_ml.pipeline.data.synthetic").book(
-        20_000, 1, ["income_nulls", "schema_break", "pii"]
-    )
+    book = synthetic.book(20_000, 1, ["income_nulls", "schema_break", "pii"])
     lines = np.arange(len(book))
     book = book.assign(
         income=(book["income"].astype(str) + " EUR").where(book["income"].notna()),
@@ -262,9 +262,7 @@ def test_the_contract_names_two_columns_of_each_kind(finished: BakedProject) -> 
 @pytest.mark.nightly
 def test_two_drifts_two_proxies_and_two_leaks_are_all_named(finished: BakedProject) -> None:
     # Given two columns of each kind of fault in one table
-    book = import_module("governed_ml.pipeline.data.synthetic").book(
-        20_000, 1, ["drifted", "proxy", "leak"]
-    )
+    book = synthetic.book(20_000, 1, ["drifted", "proxy", "leak"])
     rng = np.random.default_rng(1)
     late = np.arange(len(book)) > 0.75 * len(book)
     ages = {"18-29": "north", "30-49": "south", "50+": "east"}

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import by_hand
 import numpy as np
 import pandas as pd
 import pytest
 import tables
 from baked import Bake, BakedProject
 from editing import with_uv
+from sklearn.compose import make_column_transformer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-Problem, Model = (
-    import_module("governed_ml.core.problem").Problem,
-    import_module("governed_ml.core.config").Model,
-)
-mitigation, train = (
-    import_module("governed_ml.pipeline.mitigation"),
-    import_module("governed_ml.pipeline.stages.train"),
-)
+from governed_ml.core import tables as names
+from governed_ml.core.config import Model
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline import estimators, mitigation
+
 SEARCH = {
     "_target_": "fairlearn.reductions.GridSearch",
     "constraints": {"_target_": "fairlearn.reductions.DemographicParity"},
@@ -46,8 +46,14 @@ def unfair(rows: int = 6000) -> tuple[pd.DataFrame, pd.Series, pd.DataFrame]:
 def fitted(model: Any = FAIR) -> tuple[Any, ...]:
     """The chosen model, the plain one, and what was done."""
     features, target, groups = unfair()
-    pipeline = train.build(model, "classification", 7, ["skill", "lean"], ["kind"])
-    return mitigation.fit(pipeline, features, target, groups)
+    encode = make_column_transformer(
+        (StandardScaler(), ["skill", "lean"]),
+        (OneHotEncoder(sparse_output=False), ["kind"]),
+    )
+    matrix = encode.fit_transform(features)
+    made = estimators.estimator(model, "classification", 7)
+    chosen, plain, done = mitigation.search(made, matrix, target, groups)
+    return make_pipeline(encode, chosen), make_pipeline(encode, plain), done
 
 
 def gap(model: Any) -> float:
@@ -57,7 +63,10 @@ def gap(model: Any) -> float:
     return float(shares.max() - shares.min())
 
 
-def test_what_is_kept_is_fairer_and_plain() -> None:
+def test_what_is_kept_is_fairer_and_plain(
+    project: BakedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.path)  # the team's features are part of the model
     # Given groups of different base rates, when a grid is searched
     chosen, plain, done = fitted()
     # Then what is kept is far fairer than the same estimator alone
@@ -101,7 +110,7 @@ def test_a_mitigation_that_cannot_be_is_refused_in_one_line(
 ) -> None:
     # Given a mitigation without an attribute, or where there is none, when it is asked for
     with pytest.raises(Problem) as refused:
-        mitigation.attributes(model, known if train.estimator(model, task, 1) else [])
+        mitigation.attributes(model, known if estimators.estimator(model, task, 1) else [])
     # Then one line says so
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -110,7 +119,6 @@ def test_a_mitigation_that_cannot_be_is_refused_in_one_line(
 def test_the_groups_follow_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a table of groups in another order than the training rows, when they are looked up
     monkeypatch.chdir(tmp_path)
-    names = import_module("governed_ml.core.tables")
     groups = pd.DataFrame({names.ROW: [5, 3, 9], "sex": ["f", "m", "x"], "race": ["a", "b", "c"]})
     names.write(groups, names.SENSITIVE_TRAIN)
     found = mitigation.groups(["sex"], pd.DataFrame({names.ROW: [3, 9, 5]}))
@@ -138,8 +146,7 @@ def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: Baked
     assert {"data/sensitive/train.parquet", "data/split/test.parquet"} <= inputs.keys()
     assert (body["mitigation"]["attributes"], body["mitigation"]["tried"]) == (["sex"], 9)
     # And women are chosen nearly as often as men, of which the plain estimator is far
-    done = finished.run(["python", "-c", BY_HAND])
-    plain = json.loads(done.stdout)
+    plain = by_hand.without_mitigation(finished.path)
     fair = evidence["fairness"]["metrics"]["sex.demographic_parity_difference"]["value"]
     assert fair < 0.1 < plain["gap"] - 0.1
     # And the price on the card is what the plain estimator does better on the same test rows
@@ -158,7 +165,7 @@ def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: Baked
     assert again == evidence["train"]["subject"]["model"]
     assert evidence["explain"]["metrics"]["coverage"]["value"] == 1.0
     finished.run(["dvc", "repro"])
-    with_uv(finished).governance("check", "lineage")
+    with_uv(finished).call("check", "lineage")
 
 
 ADULT = next(table for table in tables.REAL if table.name == "adult")
@@ -186,7 +193,7 @@ def test_on_adult_a_mitigation_turns_the_deny_into_an_allow(bake_runnable: Bake)
     data = ADULT.yaml.replace("  race: {}\n", "").replace("education]", "education, race, ours]")
     project.write("conf/data/adult.yaml", data.replace("ours", "relationship"))
     project.run(["dvc", "repro", "ingest"])
-    project.governance("contract", "draft")
+    project.call("contract", "draft")
     # When the plain model is measured, then it is denied for unequal shares
     project.run(["dvc", "repro", "fairness"])
     plain = verdicts(project, "fairness")
@@ -203,7 +210,7 @@ def test_on_adult_a_mitigation_turns_the_deny_into_an_allow(bake_runnable: Bake)
     policy = "conf/policy/base.yaml"
     project.write(policy, project.read(policy).replace("waivers: []", LIVED_WITH.format(*OTHERS)))
     project.run(["dvc", "repro"])
-    decision = json.loads(project.governance("gate", "--json", code=0).stdout)
+    decision = json.loads(project.call("gate", "--json", code=0).stdout)
     assert decision["verdict"] == "allow"
     # And the card tells what it costs in accuracy: something, and not much
     cost = json.loads(project.read("reports/model_card.json"))["mitigation_cost"]
@@ -213,29 +220,8 @@ def test_on_adult_a_mitigation_turns_the_deny_into_an_allow(bake_runnable: Bake)
 
 def verdicts(project: BakedProject, *gates: str) -> dict[str, str]:
     """What the gate says now, rule by rule."""
-    done = project.governance("gate", *gates, "--json", code=1)
+    done = project.call("gate", *gates, "--json", code=1)
     return {rule["id"]: rule["verdict"] for rule in json.loads(done.stdout)["rules"]}
 
 
 GATES = ("train", "evaluate", "fairness", "explain")
-BY_HAND = """
-import json, pandas, skops.io
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, roc_auc_score
-from sklearn.pipeline import make_pipeline
-train, test = (pandas.read_parquet(f"data/split/{part}.parquet") for part in ("train", "test"))
-sex = pandas.read_parquet("data/sensitive/test.parquet").set_index("__row")["sex"]
-path = "models/model.skops"
-model = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
-names = list(model.feature_names_in_)
-plain = make_pipeline(clone(model[0]), LogisticRegression(max_iter=1000, random_state=2026))
-plain.fit(train[names], train["__target"])
-yes = plain.predict(test[names])
-shares = pandas.Series(yes).groupby(sex.loc[test["__row"]].to_numpy()).mean()
-print(json.dumps({
-    "gap": shares.max() - shares.min(),
-    "accuracy": accuracy_score(test["__target"], yes),
-    "roc_auc": roc_auc_score(test["__target"], plain.predict_proba(test[names])[:, 1]),
-}))
-"""

@@ -28,7 +28,7 @@ def test_a_prediction_says_which_model_gave_it_and_is_logged(
         ("challenger", "in.csv", "challenger.csv"),
     ):
         words = ["predict", str(tmp_path / source), "--output", str(tmp_path / out), "--json"]
-        done = contested.governance(*words, "--alias", alias)
+        done = contested.call(*words, "--alias", alias)
         answers[out] = json.loads(done.stdout)
     found = pd.read_csv(tmp_path / "champion.csv")
     same = pd.read_parquet(tmp_path / "champion.parquet")
@@ -74,15 +74,15 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         path = tmp_path / f"{number}.csv"
         frame.to_csv(path, index=False)
         out = tmp_path / "out.csv"
-        done = contested.governance("predict", str(path), "--output", str(out), code=None)
+        done = contested.call("predict", str(path), "--output", str(out), code=None)
         registry.refused(done, cause, code=2)
         assert not out.exists()
     lost = ["predict", str(tmp_path / "lost.csv"), "--output", str(tmp_path / "out.csv")]
-    registry.refused(contested.governance(*lost, code=None), "lost.csv does not exist", code=2)
+    registry.refused(contested.call(*lost, code=None), "lost.csv does not exist", code=2)
     kind = ["predict", str(tmp_path / "0.csv"), "--output", str(tmp_path / "out.xls")]
-    registry.refused(contested.governance(*kind, code=None), ".csv or .parquet", code=2)
+    registry.refused(contested.call(*kind, code=None), ".csv or .parquet", code=2)
     alias = ["predict", str(tmp_path / "0.csv"), "--output", str(tmp_path / "out.csv")]
-    done = contested.governance(*alias, "--alias", "latest", code=None)
+    done = contested.call(*alias, "--alias", "latest", code=None)
     registry.refused(done, "there is no alias 'latest'", code=2)
     assert not (contested.path / "data" / "prediction_log").exists()
 
@@ -93,7 +93,7 @@ def test_without_a_champion_there_is_no_prediction(
     # Given a model that is pending review, when somebody wants predictions, then there are none
     rows = registered.path / "data" / "raw.parquet"
     words = ["predict", str(rows), "--output", str(tmp_path / "out.csv")]
-    registry.refused(registered.governance(*words, code=None), "there is no champion yet")
+    registry.refused(registered.call(*words, code=None), "there is no champion yet")
 
 
 def test_a_request_is_answered_once_and_unknown_values_are_no_error(
@@ -109,7 +109,7 @@ def test_a_request_is_answered_once_and_unknown_values_are_no_error(
     contested.governance(*words, "--request", "claim-17")
     assert pd.read_csv(tmp_path / "out.csv")["score"].between(0, 1).all()
     # And the same request is not answered again, nor one that is no name
-    done = contested.governance(*words, "--request", "claim-17", code=None)
+    done = contested.call(*words, "--request", "claim-17", code=None)
     registry.refused(done, "request claim-17 was answered already")
-    done = contested.governance(*words, "--request", "../../x", code=None)
+    done = contested.call(*words, "--request", "../../x", code=None)
     registry.refused(done, "a request id is at most 64 letters", code=2)

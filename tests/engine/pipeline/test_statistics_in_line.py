@@ -10,15 +10,20 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import baked
 import numpy as np
 import pandas as pd
 import pytest
 import tables as configure
-from baked import Bake, BakedProject
+from baked import STAGES, Bake, BakedProject
+
+from governed_ml.core import tables as names
+from governed_ml.core.config import Rule
+from governed_ml.pipeline.stages import fairness as stage
+from governed_ml.policy import judge
 
 pytestmark = pytest.mark.slow
 
@@ -43,12 +48,12 @@ def measured(project: BakedProject, frame: pd.DataFrame, test_rows: int, **conf:
     share = (test_rows - 0.5) / len(frame)
     project.write("conf/split/time.yaml", f"kind: time\ntest_share: {share}\n")
     configure.choose(project, data="planted", split="time")
-    project.run(["dvc", "repro", *GATES[1:]])
+    project.stages(*STAGES[: STAGES.index("explain")])
 
 
 def rules(project: BakedProject) -> dict[str, dict[str, Any]]:
     """What the gate says, rule by rule."""
-    done = project.governance("gate", *GATES, "--json", code=1)
+    done = project.call("gate", *GATES, "--json", code=1)
     return {rule["id"]: rule for rule in json.loads(done.stdout)["rules"]}
 
 
@@ -113,8 +118,6 @@ def told(
     template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
     """The rules about that table, after its line ran."""
-    import baked
-
     project = baked.bake(template, tmp_path_factory.mktemp("everything"), environment)
     sensitive = {name: {} for name in ("plan", "a", "b")}
     measured(project, everything(), TEST, positive=1, sensitive=sensitive)
@@ -183,12 +186,12 @@ def test_trap_08_a_column_that_is_lost_between_the_parts_is_named(finished: Bake
     kept = pd.read_parquet(path).drop(columns="income")
     path.unlink()  # the file may be a link into DVC's cache
     kept.to_parquet(path)
-    done = finished.run(["python", "-m", f"{finished.package}.stage", "drift"], code=1)
+    done = finished.call("stage", "drift", code=1)
     # Then the stage stops and names it, and the gate trusts no number from before
     assert (
         "column 'income' is in data/split/train.parquet but not in data/split/test" in done.stderr
     )
-    gate = json.loads(finished.governance("gate", "drift", "--json", code=1).stdout)
+    gate = json.loads(finished.call("gate", "drift", "--json", code=1).stdout)
     assert {rule["verdict"] for rule in gate["rules"]} == {"insufficient"}
 
 
@@ -307,11 +310,6 @@ def test_a_fairness_rule_is_wrong_at_most_one_time_in_twenty(
 ) -> None:
     # Given 200 tables of predictions, whose groups are apart by nothing, or by just the limit
     monkeypatch.chdir(tmp_path)
-    names, stage, policy = (
-        import_module("governed_ml.core.tables"),
-        import_module("governed_ml.pipeline.stages.fairness"),
-        import_module("governed_ml.policy.judge"),
-    )
     limits = {
         "demographic_parity_difference": {"block": 0.10},
         "demographic_parity_ratio": {"block": 0.8, "bound": "at_least"},
@@ -331,10 +329,8 @@ def test_a_fairness_rule_is_wrong_at_most_one_time_in_twenty(
         # When the stage measures each and the policy judges it
         _, metrics, _ = stage.gaps("classification", ("group",), 0.95)
         for name, limit in limits.items():
-            rule = import_module("governed_ml.core.config").Rule(
-                id="fairness.test", metric="x", evidence="interval", owner="x", **limit
-            )
-            found[name][policy.compare(rule, metrics[f"group.{name}"])[0]] += 1
+            rule = Rule(id="fairness.test", metric="x", evidence="interval", owner="x", **limit)
+            found[name][judge.compare(rule, metrics[f"group.{name}"])[0]] += 1
     # Then at most one in twenty fails what is within the limit, or passes what is at it
     for name, verdicts in found.items():
         assert verdicts["fail"] <= 10, (name, verdicts)

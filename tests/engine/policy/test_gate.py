@@ -6,84 +6,29 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Callable
-from importlib import import_module
 from itertools import permutations
 from pathlib import Path
-from typing import Any
 
-import baked
+import numpy as np
+import other_engine
 import pytest
 from baked import BakedProject
+from judging import (
+    POLICY,
+    Json,
+    add_rule,
+    add_waiver,
+    denied,
+    edit,
+    reasons,
+    refused,
+    replace,
+)
 
-pytestmark = pytest.mark.slow
+from governed_ml.core.problem import Problem
+from governed_ml.measures import drift, fairness
 
-POLICY = "conf/policy/base.yaml"
 GATES = "ingest validate split train evaluate drift fairness explain"
-Json = dict[str, Any]
-
-
-@pytest.fixture
-def judged(default_line: BakedProject, tmp_path: Path) -> BakedProject:
-    """A copy of the finished default project, without DVC's cache, for one test to spoil."""
-    return baked.copy_project(default_line, tmp_path, "cache", "tmp")
-
-
-def edit(project: BakedProject, gate: str, change: Callable[[Json], None]) -> None:
-    """Change one gate's evidence by hand."""
-    name = f"reports/evidence/{gate}.json"
-    content = json.loads(project.read(name))
-    change(content)
-    project.write(name, json.dumps(content))
-
-
-def replace(project: BakedProject, name: str, old: str, new: str) -> None:
-    """Replace text in a file; the old text must be there."""
-    text = project.read(name)
-    assert old in text, f"{name} has no {old!r}"
-    project.write(name, text.replace(old, new, 1))
-
-
-def add_rule(project: BakedProject, name: str, rule: str) -> None:
-    """Add a rule to the policy in force."""
-    replace(project, POLICY, "rules:\n", f"rules:\n  {name}: {rule}\n")
-
-
-def add_waiver(project: BakedProject, rule: str, expires: str) -> None:
-    """Waive one rule of the policy in force."""
-    why = "reason: a known limit of the source, approved_by: '@acme/risk'"
-    replace(
-        project, POLICY, "waivers: []", f"waivers: [{{rule: '{rule}', {why}, expires: {expires}}}]"
-    )
-
-
-def denied(project: BakedProject, *gates: str) -> dict[str, Json]:
-    """Run the gate, which must deny without a traceback; return the rules that deny, by id."""
-    done = project.governance("gate", "--json", *gates, code=1)
-    assert "Traceback" not in done.stderr
-    found = json.loads(done.stdout)
-    assert found["verdict"] == "deny"
-    if not gates:
-        assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
-    weak = {r["id"]: r for r in found["rules"] if r["verdict"] in ("fail", "insufficient")}
-    assert weak
-    return weak
-
-
-def refused(project: BakedProject, *gates: str) -> str:
-    """Run the gate, which must exit 2 in one line and leave a deny; return the line."""
-    done = project.governance("gate", *gates, code=2)
-    lines = done.stderr.strip().splitlines()
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    if not gates:
-        assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
-    return lines[0]
-
-
-def reasons(weak: dict[str, Json]) -> str:
-    """All reasons of the rules that deny."""
-    return "\n".join(sorted({rule["reason"] for rule in weak.values()}))
 
 
 def test_the_finished_default_is_allowed(judged: BakedProject) -> None:
@@ -95,7 +40,7 @@ def test_the_finished_default_is_allowed(judged: BakedProject) -> None:
     # And the decision on disk stays as it was, since it says the same
     assert judged.read("reports/decision.json") == before
     # And the same as JSON
-    assert json.loads(judged.governance("gate", "--json").stdout)["verdict"] == "allow"
+    assert json.loads(judged.call("gate", "--json").stdout)["verdict"] == "allow"
 
 
 def test_a_denial_is_told_without_colours(judged: BakedProject) -> None:
@@ -173,14 +118,24 @@ def test_trap_04_a_missing_table_makes_evidence_stale(judged: BakedProject) -> N
     assert "predictions.parquet is missing" in reasons(denied(judged))
 
 
-def test_trap_04_changed_code_makes_evidence_stale(judged: BakedProject) -> None:
-    # Given a finished line, when a helper of one measurement changes
-    name = f"src/{judged.package}/measures/fairness.py"
-    judged.write(name, judged.read(name) + "# changed\n")
+def test_trap_04_another_engine_makes_evidence_stale(
+    judged: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a finished line, when the engine that judges has another helper of one measurement
+    other_engine.edit("measures/fairness.py", tmp_path, monkeypatch)
     # Then the evidence that it made is stale, and no other
     weak = denied(judged)
     assert "evidence of fairness is stale: its code has changed" in reasons(weak)
     assert all(rule.startswith("fairness.") for rule in weak)
+
+
+def test_trap_04_changed_code_of_the_team_makes_evidence_stale(judged: BakedProject) -> None:
+    # Given a finished line, when the team's features change and nothing is run
+    name = f"src/{judged.package}/features.py"
+    judged.write(name, judged.read(name) + "# changed\n")
+    # Then the evidence of the training is stale, and so is what was measured on its model
+    weak = denied(judged)
+    assert "evidence of train is stale: its code has changed" in weak["evidence.train"]["reason"]
 
 
 def test_trap_04_changed_configuration_makes_evidence_stale(judged: BakedProject) -> None:
@@ -208,7 +163,7 @@ def test_trap_04_a_changed_source_file_makes_evidence_stale(judged: BakedProject
 
 def ran(project: BakedProject) -> dict[str, Json]:
     """Run the gate and return all rules by id, whatever the verdict."""
-    done = project.governance("gate", "--json", code=None)
+    done = project.call("gate", "--json", code=None)
     return {rule["id"]: rule for rule in json.loads(done.stdout)["rules"]}
 
 
@@ -285,11 +240,9 @@ def test_trap_05_a_missing_metric_or_an_unknown_key_denies(judged: BakedProject)
 
 def test_trap_06_no_largest_of_what_is_not_finite() -> None:
     # Given values of which one is not finite, in any order, then no largest is named
-    drift = import_module("governed_ml.measures.drift")
-    problem = import_module("governed_ml.core.problem").Problem
     for values in permutations([0.05, math.nan, 0.2]):
         named = dict(zip("abc", values, strict=True))
-        with pytest.raises(problem, match="not a finite number"):
+        with pytest.raises(Problem, match="not a finite number"):
             drift.largest(named)
 
 
@@ -319,7 +272,7 @@ def from_csv(project: BakedProject, rows: str, suite: str) -> str:
     decision = json.loads(project.read("reports/decision.json"))
     assert decision["verdict"] == "deny"
     assert "Traceback" not in done.stderr
-    project.governance("gate", code=1)
+    project.call("gate", code=1)
     return decision["rules"][0]["reason"]
 
 
@@ -385,12 +338,9 @@ TABLES = {
 @pytest.mark.parametrize("case", TABLES)
 def test_trap_10_what_cannot_be_compared_has_no_value_and_a_reason(case: str) -> None:
     # Given counts (group, label, prediction) that Fairlearn gives a number for
-    numpy = pytest.importorskip("numpy")
-    pytest.importorskip("fairlearn")
     counts, cause = TABLES[case]
-    fairness = import_module("governed_ml.measures.fairness")
     names = list("ab"[: len(counts)])
-    metrics = fairness.measured(names, numpy.array(counts, dtype=numpy.int64), 0.95)
+    metrics = fairness.measured(names, np.array(counts, dtype=np.int64), 0.95)
     # Then equalized odds has no value here, but the reason
     odds = metrics["equalized_odds_difference"]
     assert odds.value is None
@@ -470,7 +420,7 @@ def test_an_expression_that_is_false_fails_and_one_that_is_true_passes(
         "evaluate.eu",
         "{require: \"params.deployment.region == 'EU'\", owner: risk-owner}",
     )
-    judged.governance("gate", code=0)
+    judged.call("gate", code=0)
     replace(judged, "conf/config.yaml", "region: EU", "region: US")
     assert denied(judged).keys() == {"evaluate.eu"}
 
@@ -506,7 +456,7 @@ def test_a_live_waiver_waives_and_an_expired_one_is_void(judged: BakedProject) -
     # Given a broken rule and a live waiver, then it is waived, by whom is said, and allowed
     replace(judged, POLICY, "block: 0.65", "block: 0.99")
     add_waiver(judged, "evaluate.roc_auc", "2999-12-31")
-    done = json.loads(judged.governance("gate", "--json", code=0).stdout)
+    done = json.loads(judged.call("gate", "--json", code=0).stdout)
     [rule] = [r for r in done["rules"] if r["verdict"] == "waived"]
     assert rule["id"] == "evaluate.roc_auc"
     assert "2999-12-31 by @acme/risk" in rule["reason"]
@@ -568,7 +518,7 @@ def pin_floor(project: BakedProject, text: str) -> None:
 def test_the_floor_may_not_be_undercut(judged: BakedProject) -> None:
     # Given a floor that the policy is above, then it is allowed
     pin_floor(judged, FLOOR)
-    judged.governance("gate", code=0)
+    judged.call("gate", code=0)
     # When the project's limit goes below it, then the gate denies and names the rule
     replace(judged, POLICY, "block: 0.65", "block: 0.5")
     weak = denied(judged)
@@ -597,7 +547,7 @@ def test_one_gate_is_judged_alone_and_nothing_is_written(judged: BakedProject) -
     (judged.path / "reports/evidence/drift.json").unlink()
     before = judged.read("reports/decision.json")
     # Then fairness alone is allowed, drift alone is denied, and no decision is written
-    found = json.loads(judged.governance("gate", "fairness", "--json", code=0).stdout)
+    found = json.loads(judged.call("gate", "fairness", "--json", code=0).stdout)
     assert {rule["id"].split(".")[0] for rule in found["rules"]} == {"fairness"}
     assert all(rule.split(".")[0] == "drift" for rule in denied(judged, "drift"))
     assert judged.read("reports/decision.json") == before
@@ -636,7 +586,7 @@ def test_whatever_stops_the_gate_no_allow_is_left_standing(judged: BakedProject)
     # Given evidence on which a JSON reader gives up
     judged.write("reports/evidence/drift.json", "[" * 100_000)
     # Then the gate does not allow, in one line, and the decision on disk is a deny
-    done = judged.governance("gate", code=None)
+    done = judged.call("gate", code=None)
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert json.loads(judged.read("reports/decision.json"))["verdict"] == "deny"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -12,10 +11,8 @@ from baked import BakedProject
 from hypothesis import given
 from hypothesis import strategies as st
 
-risk, Problem = (
-    import_module("governed_ml.policy.risk"),
-    import_module("governed_ml.core.problem").Problem,
-)
+from governed_ml.core.problem import Problem
+from governed_ml.policy import risk
 from governed_ml.policy.decision import RuleResult
 
 WEIGHTS = {"validate": 10, "evaluate": 30, "drift": 20, "fairness": 40}
@@ -129,7 +126,7 @@ def test_the_decision_says_it(default_line: BakedProject) -> None:
     # Then it is that number, and the last screen tells it
     assert decision["risk"] == risk.score(rules, weights | {"explain": 15})
     assert 0 < decision["risk"] < 100
-    done = default_line.governance("gate")
+    done = default_line.call("gate")
     assert f"· risk {decision['risk']:g} of 100" in done.stdout
     # And the directions are the rules', for who draws them
     bounds = {rule["id"]: rule["bound"] for rule in decision["rules"]}

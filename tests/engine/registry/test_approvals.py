@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core import config
 from governed_ml.ledger import approvers
-from governed_ml.registry import approvals
+from governed_ml.registry.approval import approvals
 
 SUBJECT = {
     "name": "credit",
@@ -310,10 +310,10 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     # Given a pending version, and an event that says "approved" without anybody's signature
     text = json.dumps(_forged(registered))
     script = (
-        "import json; from {0}.governance import record\n"
+        "import json; from governed_ml.registry import record\n"
         "seen = record.situation(Path(), registry)\n"
         "record.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
-    ).replace("{0}", registered.package)
+    )
     registry.python(registered, script, text)
     # Then the ledger's chain holds, and all the same it is not promoted
     [note] = registry.status(registered)["notes"]

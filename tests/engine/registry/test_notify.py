@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from baked import TEMPLATE
 
-from governed_ml.core import config, stage_code
+from governed_ml.core import config
+from governed_ml.core.code import stage_code
 from governed_ml.core.problem import Problem
 from governed_ml.registry import notify
 

@@ -169,7 +169,7 @@ def test_the_release_is_sealed_in_the_registry(contested: BakedProject) -> None:
     script = (
         "import json; run = client.get_model_version(name, '2').run_id\n"
         "folder = Path(client.download_artifacts(run, 'releases'))\n"
-        f"from {contested.package}.files import digest_of\n"
+        "from governed_ml.core.files import digest_of\n"
         "values = [json.loads(path.read_text('utf-8')) for path in folder.glob('*/release.json')]\n"
         "print(json.dumps([[digest_of(one), one] for one in values]))\n"
     )

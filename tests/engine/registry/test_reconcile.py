@@ -125,7 +125,7 @@ def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
 def test_an_event_that_was_never_anchored_stops_promotions(contested: BakedProject) -> None:
     # Given an event that somebody appended by hand, without pushing it
     script = (
-        f"from {contested.package}.governance import ledger\n"
+        "from governed_ml.ledger import storage as ledger\n"
         "ledger.append(Path(), 'reconciled', reason='by hand')\n"
     )
     registry.python(contested, script)

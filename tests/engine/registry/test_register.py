@@ -71,7 +71,7 @@ def dirty(project: BakedProject) -> None:
 
 def edited(project: BakedProject) -> None:
     """Change a line of code without a commit."""
-    name = f"src/{project.package}/pipeline/train.py"
+    name = f"src/{project.package}/training.py"
     project.write(name, project.read(name) + "\n# changed\n")
 
 
@@ -96,7 +96,7 @@ def without_evidence(project: BakedProject) -> None:
 def frozen(project: BakedProject) -> None:
     """Freeze a stage."""
     text = project.read("dvc.yaml")
-    line = "    cmd: python -m governed_model.stage fairness\n"
+    line = "    cmd: governance stage fairness\n"
     assert line in text
     project.write("dvc.yaml", text.replace(line, f"{line}    frozen: true\n"))
     registry.save(project, "Frozen")
@@ -140,7 +140,7 @@ def _relock(project: BakedProject) -> None:
     ("change", "causes"),
     [
         (dirty, ["changes that are in no commit (src/notes.txt)"]),
-        (edited, ["changes that are in no commit", "train.py"]),
+        (edited, ["changes that are in no commit", "training.py"]),
         (without_remote_data, ["is not in DVC's remote", "dvc push"]),
         (without_lock, ["lineage is missing", "dvc.lock"]),
         (without_evidence, ["lineage is missing", "fairness.json is missing"]),

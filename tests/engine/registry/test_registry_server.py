@@ -19,9 +19,9 @@ def start(project: BakedProject, *arguments: str) -> subprocess.Popen[str]:
     """Start a command of the project without waiting for it."""
     assert project.environment
     scripts = project.environment / ("Scripts" if os.name == "nt" else "bin")
-    env = baked.clean_environment(**project.variables, PYTHONPATH=str(project.path / "src"))
+    env = baked.clean_environment(**project.variables)
     env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
-    command = [str(scripts / "python"), "-m", f"{project.package}.cli", *arguments]
+    command = [str(scripts / "governance"), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=project.path, env=env, stdout=pipe, stderr=pipe, text=True)
 

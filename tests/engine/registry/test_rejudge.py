@@ -58,7 +58,8 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
 
 FORGED = """
 import json
-from {package}.governance import bundle, register
+from governed_ml.registry import register
+from governed_ml.registry.release import bundle
 build = bundle.build
 
 def forged(scratch, folder):
@@ -77,7 +78,7 @@ def test_evidence_that_was_sealed_and_never_measured_is_found(registered: BakedP
     # Given somebody with the key who seals a better number than was measured
     registered.write("notes.md", "Nothing new\n")
     registry.save(registered, "A note")
-    registry.python(registered, FORGED.format(package=registered.package))
+    registry.python(registered, FORGED)
     assert registry.states(registered)[2] == "pending_review"
     # When the version is judged again, then the measure says otherwise
     done = registered.governance("rejudge", code=None)

@@ -1,4 +1,11 @@
-"""How features reach the estimator."""
+"""How features reach the estimator.
+
+A function `columns(table)` beside `preprocessing` may add or replace columns, each row from its own
+values alone. It becomes part of the model, so it runs in training, scoring and serving alike:
+
+    def columns(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(loan_per_income=table["loan_amount"] / table["income"])
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@
 
     source: {kind: team, function: from_folder, options: {folder: data/source}}
 
-A function returns one pandas table; what it reads has to be the same for everyone who runs it.
+A function returns one table (pandas or Arrow), the same one for everybody who runs it. It may read
+files and the network, and writes none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a model is fitted. The engine saves it, logs it and measures it."""
+"""How the model is fitted. The engine saves it, logs it and measures it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.base import BaseEstimator
     from sklearn.pipeline import Pipeline
 
 
-def fit(pipeline: Pipeline, features: pd.DataFrame, target: pd.Series) -> Pipeline:
+def fit(pipeline: Pipeline, features: pd.DataFrame, target: pd.Series) -> BaseEstimator:
     """Fit `pipeline` (features.py, then the estimator of conf/model) on the training rows.
 
-    Search parameters, wrap or replace the estimator here; return what is fitted.
+    Search for parameters, wrap or replace the estimator here, and return what is fitted. Classes of
+    your own may be part of it. `mlflow.log_metric` and its like log to the run of this training.
     """
     return pipeline.fit(features, target)

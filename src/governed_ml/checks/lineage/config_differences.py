@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import policy_files
+from governed_ml.core.config import policy_files
 from governed_ml.core.config.composition import CONF, GROUPS
 
 

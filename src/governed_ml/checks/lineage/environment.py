@@ -10,14 +10,16 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.evidence import AnyEvidence, path_of
+from governed_ml.core.installation import lockfile
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
 
 LOCK, PYTHON = "uv.lock", ".python-version"
+GROUP = "pipeline"  # the dependency group that the pipeline runs with
 ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
 LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
 VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
@@ -131,25 +133,12 @@ def versions(text: str) -> Versions:
 
 
 def _needed(text: str) -> set[str]:
-    """Return the packages that the line runs with: not those of the team's tools."""
-    packages: dict[str, list[dict[str, Any]]] = {}
-    for one in tomllib.loads(text)["package"]:
-        packages.setdefault(one["name"], []).append(one)
-    own = next(p for many in packages.values() for p in many if _own(p))
-    todo = [*own.get("dependencies", []), *own.get("dev-dependencies", {}).get("line", [])]
-    found: set[str] = set()
-    while todo:
-        name = todo.pop()["name"]
-        if name not in found:
-            found.add(name)
-            for one in packages.get(name, []):
-                todo += one.get("dependencies", [])
-                todo += [x for many in one.get("optional-dependencies", {}).values() for x in many]
-    return found
+    """Return the packages that the pipeline runs with: not those of the team's tools.
 
-
-def _own(package: dict[str, Any]) -> bool:
-    return "." in (package["source"].get("editable"), package["source"].get("virtual"))
+    The engine is none of them: each stage's digest covers its own code of the engine, so another
+    engine measures again what it changed, and no more.
+    """
+    return lockfile.needed(lockfile.parse(text), (GROUP,)) - {DISTRIBUTION}
 
 
 def _asked(base: Path, text: str) -> Iterator[CheckFinding]:

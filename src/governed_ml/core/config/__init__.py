@@ -6,6 +6,7 @@ from governed_ml.core.config.model import Model
 from governed_ml.core.config.params import Params, Project, parse, read, read_raw, select
 from governed_ml.core.config.policy import (
     Approvals,
+    EngineTerms,
     Floor,
     Monitoring,
     Perturbation,
@@ -24,6 +25,7 @@ __all__ = [
     "Code",
     "Count",
     "Data",
+    "EngineTerms",
     "Feed",
     "Floor",
     "Model",

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import policy_files
+from governed_ml.core.config import policy_files
 from governed_ml.core.config.params import Params, parse
 from governed_ml.core.config.policy import Floor, Policy
 from governed_ml.core.problem import Problem, explain_invalid, first_line
@@ -137,5 +137,5 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
         raise Problem(f"policy.floor: {floor.file} is no YAML: {first_line(error)}") from error
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
-    taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk")
+    taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk", "engine")
     return floor.model_copy(update={name: getattr(policy, name) for name in taken})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
@@ -10,9 +10,9 @@ from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, 
 
 
 class Source(Closed):
-    """Where the table comes from: a file or URL, a database, OpenML, the synthetic credit book."""
+    """Where the table comes from: a file or URL, a database, OpenML, the team's code, the book."""
 
-    kind: Literal["file", "sql", "openml", "synthetic"]
+    kind: Literal["file", "sql", "openml", "synthetic", "team"]
     path: str | None = Field(
         default=None, description="file: CSV, Parquet or JSON; a path or a URL"
     )
@@ -28,6 +28,12 @@ class Source(Closed):
     openml_id: int | None = Field(default=None, description="openml: the data set's number")
     rows: Count | None = Field(default=None, description="synthetic: number of rows")
     faults: list[str] = Field(default=[], description="synthetic: named faults to switch on")
+    function: str | None = Field(
+        default=None, pattern="^[a-z_][a-z0-9_]*$", description="team: a function of sources.py"
+    )
+    options: dict[str, Any] = Field(
+        default={}, description="team: what the function is called with"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -36,10 +42,13 @@ class Source(Closed):
             "sql": ["url", "query"],
             "openml": ["openml_id"],
             "synthetic": ["rows"],
+            "team": ["function"],
         }
         lost = [name for name in needs[self.kind] if getattr(self, name) in (None, "")]
         if lost:
             raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
+        if self.kind != "team" and (self.function or self.options):
+            raise ValueError(f"source.kind {self.kind} takes no function or options")
         return self
 
 

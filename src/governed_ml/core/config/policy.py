@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Task
 
@@ -106,6 +113,17 @@ class Approvals(Closed):
     valid_days: Count
 
 
+class EngineTerms(Closed):
+    """For how long measurements of an earlier engine count."""
+
+    accept_days: int = Field(
+        strict=True,
+        ge=0,
+        description="days after its registration in which a version that another engine measured "
+        "can be approved and promoted",
+    )
+
+
 class Perturbation(Closed):
     """How far numeric features are moved, and what counts as another answer."""
 
@@ -119,6 +137,17 @@ class Risk(Closed):
     weights: dict[str, Annotated[Number, Field(gt=0)]]
 
 
+LATER = ("engine",)
+"""Sections that policies of earlier engines did not have: where one is not set, it is left out of
+the dump, so that such a policy keeps its digest.
+"""
+
+
+def _without_unset(model: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    unset = [name for name in LATER if getattr(model, name) is None]
+    return {name: value for name, value in handler(model).items() if name not in unset}
+
+
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
@@ -130,6 +159,11 @@ class Floor(Closed):
     perturbation: Perturbation | None = Field(default=None, description="likewise")
     risk: Risk | None = Field(default=None, description="likewise")
     monitoring: Monitoring | None = Field(default=None, description="likewise")
+    engine: EngineTerms | None = Field(default=None, description="likewise")
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_unset(self, handler)
 
 
 class Policy(Closed):
@@ -143,7 +177,17 @@ class Policy(Closed):
     perturbation: Perturbation | None = None
     risk: Risk | None = None
     monitoring: Monitoring | None = None
+    engine: EngineTerms | None = None
     floor: Floor | None = None
+
+    @property
+    def accept_days(self) -> int:
+        """Return for how many days measurements of an earlier engine count."""
+        return self.engine.accept_days if self.engine else 0
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_unset(self, handler)
 
     @model_validator(mode="after")
     def _known(self) -> Self:

@@ -46,7 +46,7 @@ def environment(scratch: Scratch) -> Sign:
     own, end, rest = tail.partition("\n[[package]]\n")
     own = own.replace('hash = "sha256:', 'hash = "sha256:0')
     asked = (scratch.project / "pyproject.toml").read_text(encoding="utf-8")
-    asked = asked.replace("\ndependencies = [\n", '\ndependencies = [\n  "drill>=1",\n')
+    asked = asked.replace("\ndependencies = [", '\ndependencies = ["drill>=1", ', 1)
     _write(scratch, {UV: head + mark + own + end + rest, PYTHON: "3.9\n", "pyproject.toml": asked})
     scratch.commit("Another environment")
     return Sign(

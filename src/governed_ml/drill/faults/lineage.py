@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from governed_ml.core import evidence, tables, team
+from governed_ml.core import evidence, tables
+from governed_ml.core.code import team
 from governed_ml.core.evidence import path_of
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import git
@@ -56,7 +57,7 @@ def stages(scratch: Scratch) -> Sign:
             "stage explain ran with other outputs",
             "stage fairness ran with other parameters",
             r"stage \w+ does not run its own module",
-            r"dvc\.lock: stage validate ran 'python",
+            r"dvc\.lock: stage validate ran 'governance",
             r"dvc\.lock: stage drill never ran",
             r"dvc\.lock: stage document is not in dvc\.yaml",
         )

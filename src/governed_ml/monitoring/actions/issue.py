@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from governed_ml.github.client import at, read_all
 from governed_ml.github.current_settings import Hub
-from governed_ml.github.workflow_output import plain, table
+from governed_ml.github.workflow_run.workflow_output import plain, table
 
 LABEL = "governance-monitoring"  # nobody but who may write can set one
 SHOWN = 40  # rules in the table

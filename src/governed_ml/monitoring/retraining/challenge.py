@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence import AnyEvidence, Metric
-from governed_ml.github.workflow_output import LABELS, plain, table
+from governed_ml.github.workflow_run.workflow_output import LABELS, plain, table
 from governed_ml.policy.decision import Decision, RuleResult
 
 MOST = 40  # rows of a table

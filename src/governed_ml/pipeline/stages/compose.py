@@ -9,13 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from governed_ml.core import files
+from governed_ml.core.code.stage_code import digests
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import as_json, root, write_text
-from governed_ml.core.model_file import PACKAGES, allowed
 from governed_ml.core.problem import Problem
-from governed_ml.core.stage_code import digests
+from governed_ml.pipeline.named_classes import require_named
 from governed_ml.policy.rules import syntax_error
 
 HEADER = (
@@ -51,10 +51,7 @@ def held(path: Path) -> str | None:
 def check(params: Params) -> None:
     """Refuse what only a later stage would stumble over."""
     for target in params.model.targets():
-        if not allowed(target):
-            raise Problem(
-                f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
-            )
+        require_named(target)
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
             error = "" if expression is None else syntax_error(expression)

@@ -1,4 +1,4 @@
-"""Predict with the model as it lies on disk, and measure performance, calibration and leaks."""
+"""Predict with the model file, and measure performance, calibration and leaks."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.measures import leaks, performance, robustness
+from governed_ml.pipeline import models
 from governed_ml.pipeline.predicting import predict_parts, predicted
 from governed_ml.pipeline.stage import record
 from governed_ml.pipeline.tracking import begin, finish
@@ -32,32 +33,33 @@ def main() -> str:
     store = begin(params.experiment)
     train = load("train")
     features = train.body.numeric + train.body.categorical
-    model = model_file.load()
     parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
-    predictions, latency = predict_parts(model, parts, features, params.data.task)
-    tables.write(predictions, tables.PREDICTIONS)
-    test = predictions[predictions["part"] == "test"]
-    metrics, calibration = measure(test, params.data.task)
-    champion, metrics["champion_difference"] = against_champion(
-        test, parts["test"], features, params
-    )
-    metrics["champions"] = Metric(value=float(champion is not None))
-    found = leaks.target_leaks(
-        tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
-    )
-    metrics |= leak_metrics(found, len(test))
-    metrics["leak_together"] = leaks.together(
-        tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
-    )
-    head = "roc_auc" if params.data.task == "classification" else "r2"
-    metrics["leak_model"] = performance.relied_on(
-        metrics[head],
-        parts["test"][features],
-        test[tables.TARGET].to_numpy("float64"),
-        lambda rows: predicted(model, rows, params.data.task)[0],
-        params.data.task,
-    )
-    metrics |= flips(model, parts, features, train.body.numeric, params)
+    with models.opened() as model:
+        predictions, notes = predict_parts(model, parts, features, params.data.task)
+        notes |= models.notes(model)
+        tables.write(predictions, tables.PREDICTIONS)
+        test = predictions[predictions["part"] == "test"]
+        metrics, calibration = measure(test, params.data.task)
+        champion, metrics["champion_difference"] = against_champion(
+            test, parts["test"], features, params
+        )
+        metrics["champions"] = Metric(value=float(champion is not None))
+        found = leaks.target_leaks(
+            tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
+        )
+        metrics |= leak_metrics(found, len(test))
+        metrics["leak_together"] = leaks.together(
+            tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
+        )
+        head = "roc_auc" if params.data.task == "classification" else "r2"
+        metrics["leak_model"] = performance.relied_on(
+            metrics[head],
+            parts["test"][features],
+            test[tables.TARGET].to_numpy("float64"),
+            lambda rows: predicted(model, rows, params.data.task)[0],
+            params.data.task,
+        )
+        metrics |= flips(model, parts, features, train.body.numeric, params)
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
@@ -66,7 +68,7 @@ def main() -> str:
         champion=champion,
         leaks=found,
     )
-    notes = latency | finish(
+    notes |= finish(
         store,
         train.volatile.notes.get("mlflow_run_id"),
         {name: metric.value for name, metric in metrics.items()},
@@ -138,13 +140,13 @@ def against_champion(
     """Compare with `models/champion/model.skops` on the same rows, where there is one."""
     if not CHAMPION.is_file():
         return None, Metric(value=None, note="there is no champion yet")
-    champion = model_file.load(CHAMPION)
-    wanted = list(getattr(champion, "feature_names_in_", features))
-    if set(wanted) - set(features):
-        return model_file.digest(CHAMPION), Metric(
-            value=None, note="the champion wants other features"
-        )
-    score, _ = predicted(champion, frame[wanted], params.data.task)
+    with models.opened(CHAMPION) as champion:
+        wanted = list(getattr(champion, "feature_names_in_", features))
+        if set(wanted) - set(features):
+            return model_file.digest(CHAMPION), Metric(
+                value=None, note="the champion wants other features"
+            )
+        score, _ = predicted(champion, frame[wanted], params.data.task)
     difference = performance.champion_difference(
         test[tables.TARGET].to_numpy("float64"),
         score,

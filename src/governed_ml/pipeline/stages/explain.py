@@ -10,6 +10,7 @@ from governed_ml.core.evidence import Finding, load, path_of
 from governed_ml.core.evidence_bodies import ExplainBody
 from governed_ml.core.files import write_bytes
 from governed_ml.measures.explanations import Explanation, explain
+from governed_ml.pipeline import models
 from governed_ml.pipeline.stage import record
 
 SECTIONS = ("seed", "data.task")
@@ -23,17 +24,18 @@ def main() -> str:
     split = load("split").body
     test = tables.read(tables.TEST)
     sample = test.sample(min(SAMPLE, len(test)), random_state=params.seed)
-    found = explain(
-        model_file.load(),
-        sample[split.numeric + split.categorical],
-        sample[tables.TARGET],
-        params.data.task,
-        params.seed,
-    )
+    with models.opened() as model:
+        found = explain(
+            model,
+            sample[split.numeric + split.categorical],
+            split.categorical,
+            params.data.task,
+            params.seed,
+        )
     draw(found)
     ranked = sorted(found.importance.items(), key=lambda item: -item[1])
     body = ExplainBody(
-        method=found.method, output=found.output, rows=len(sample), importance=found.importance
+        method=found.method, output=found.output, rows=found.rows, importance=found.importance
     )
     record(
         "explain",

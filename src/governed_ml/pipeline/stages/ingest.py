@@ -15,7 +15,8 @@ from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data.columns import check_names, check_roles
-from governed_ml.pipeline.data.sources import LARGEST, LONGEST, SOURCES, Found, engine
+from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
+from governed_ml.pipeline.data.table_files import LONGEST
 from governed_ml.pipeline.stage import record
 
 if TYPE_CHECKING:

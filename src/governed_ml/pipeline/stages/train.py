@@ -2,58 +2,48 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core import model_file, tables, team
+from governed_ml.core import model_file, tables
 from governed_ml.core.config import read
-from governed_ml.core.config.closed_model import Task
-from governed_ml.core.config.model import Model
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
 from governed_ml.core.evidence_bodies import TrainBody
 from governed_ml.core.files import file_digest
 from governed_ml.core.mlflow_store import answering, connect
-from governed_ml.core.problem import Problem, first_line
-from governed_ml.pipeline import mitigation
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline import mlflow_model, models
+from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
+from governed_ml.pipeline.isolated.logged import hand_over
 from governed_ml.pipeline.stage import record
 from governed_ml.pipeline.tracking import begin, finish, flat
+from governed_ml.pipeline.training import Training
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.base import BaseEstimator
-    from sklearn.pipeline import Pipeline
 
 SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 
 
 def main() -> str:
-    """Fit preprocessing and estimator, write the model, log everything that made it."""
+    """Train, write the model, log everything that made it."""
     params = read(*SECTIONS)
     store = begin(params.experiment)
     split = load("split").body
-    frame = tables.read(tables.TRAIN)
-    features = split.numeric + split.categorical
-    pipeline = build(params.model, params.data.task, params.seed, split.numeric, split.categorical)
-    names = mitigation.attributes(params.model, split.sensitive)
-    groups = mitigation.groups(names, frame) if names else None
-    plain, done = None, None
+    training = Training(params, split)
     finish(store)  # a store that does not answer says so before hours of training
+    run = opened(params)
     try:
-        if groups is None:
-            pipeline = fitted(pipeline, frame[features], frame[tables.TARGET])
-        else:
-            pipeline, plain, done = mitigation.fit(
-                pipeline, frame[features], frame[tables.TARGET], groups
-            )
-    except Exception as error:  # an estimator may raise anything
-        raise Problem(
-            f"conf/model: {params.model.name} cannot be fitted: {first_line(error)}; "
-            "correct its settings, or choose another model in conf/config.yaml"
-        ) from error
-    model_file.save(pipeline)
-    digest = model_file.digest()
-    run_id = log(params, pipeline, frame[features], digest)
+        found = training.finish(run)
+        features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
+        digest = model_file.digest()
+        notes = log(params, features, digest, run["id"], found.logged)
+    except Problem:
+        failed(run["id"])
+        raise
+    done = found.mitigation
     settings = {
         key: value if isinstance(value, str | int | float | bool | None) else repr(value)
         for key, value in flat(params.model.estimator).items()
@@ -62,8 +52,8 @@ def main() -> str:
         model=params.model.name,
         estimator=str(params.model.estimator["_target_"]),
         parameters=settings,
-        rows=len(frame),
-        features=len(features),
+        rows=len(features),
+        features=features.shape[1],
         numeric=split.numeric,
         categorical=split.categorical,
         mitigation=done,
@@ -73,99 +63,51 @@ def main() -> str:
         SECTIONS,
         [tables.TRAIN, path_of("split"), *([tables.SENSITIVE_TRAIN, tables.TEST] if done else [])],
         body,
-        {} if plain is None else mitigation.cost(plain, features),
+        found.metrics or {},
         tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else [])),
         model=digest,
-        notes={"mlflow_run_id": run_id},
+        notes=notes | {"mlflow_run_id": run["id"], "isolation": found.isolation},
     )
     return (
-        f"{params.model.name} on {len(frame):,} rows × {len(features)} features, "
+        f"{params.model.name} on {len(features):,} rows × {features.shape[1]} features, "
         f"model {digest[:18]}…"
     )
 
 
-def build(
-    model: Model, task: Task, seed: int, numeric: list[str], categorical: list[str]
-) -> Pipeline:
-    """Return the unfitted pipeline: the team's features, then the configured estimator."""
-    from sklearn.pipeline import Pipeline
+def opened(params: Params) -> dict[str, str]:
+    """Open the run that engine and team log to; return its id, name and experiment."""
+    from mlflow.tracking import MlflowClient
 
-    transformer = team.function(team.FEATURES, "preprocessing")(numeric, categorical)
-    return Pipeline([("features", transformer), ("estimator", estimator(model, task, seed))])
-
-
-def fitted(pipeline: Pipeline, features: pd.DataFrame, target: pd.Series) -> Pipeline:
-    """Call the team's `fit(pipeline, features, target)`; `Problem` if it returns no model."""
-    found = team.function(team.TRAINING, "fit")(pipeline, features, target)
-    if not hasattr(found, "predict"):
-        raise Problem(
-            f"src/{team.name()}/training.py: fit returned {type(found).__name__}: return a fitted "
-            "scikit-learn estimator"
-        )
-    return found
+    experiment = connect(params.experiment)
+    with answering():
+        made = MlflowClient().create_run(experiment, run_name=params.model.name)
+    run_id = str(made.info.run_id)
+    return {"id": run_id, "name": params.model.name, "experiment": params.experiment}
 
 
-def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
-    """Instantiate `conf/model`: an estimator from an allowed package, and of the task."""
-    from hydra.utils import instantiate
-    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+def failed(run_id: str) -> None:
+    """Mark the run of a training that stopped."""
+    from mlflow.tracking import MlflowClient
 
-    for name in model.targets():
-        found = _known(name)
-        if name == model.targets()[0] and not isinstance(found, type):
-            raise Problem(f"conf/model: {name} is no class: name an estimator's class in _target_")
-    target = model.targets()[0]
-    try:
-        made: Any = instantiate(model.estimator, _convert_="all")
-    except Exception as error:  # an estimator's constructor may raise anything
-        cause = error.__cause__ or error  # Hydra wraps it
-        raise Problem(
-            f"conf/model: {target} cannot be made: {first_line(cause)}; correct its settings"
-        ) from error
-    fits = is_classifier if task == "classification" else is_regressor
-    plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
-    if not isinstance(plain, BaseEstimator) or not fits(plain):
-        raise Problem(
-            f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml"
-        )
-    if "random_state" in plain.get_params() and plain.get_params()["random_state"] is None:
-        plain.set_params(random_state=seed)
-    return made
+    with answering():
+        MlflowClient().set_terminated(run_id, "FAILED")
 
 
-def _known(target: str) -> object:
-    """Return what a `_target_` names; refuse what is from elsewhere or cannot be called."""
-    import logging
+def log(
+    params: Params, features: pd.DataFrame, digest: str, run_id: str, logged: bytes
+) -> dict[str, str]:
+    """Log configuration, data digests, environment, model with signature, and what the team logged.
 
-    from hydra.utils import get_object
-
-    logging.getLogger("hydra").setLevel(logging.CRITICAL)  # it logs what it raises, too
-    if not model_file.allowed(target):
-        raise Problem(f"conf/model: {target!r} is not from {', '.join(model_file.PACKAGES)}")
-    try:
-        found: Any = get_object(target)
-    except Exception as error:  # whatever an import raises
-        raise Problem(
-            f"conf/model: there is no {target}: correct the spelling of _target_"
-        ) from error
-    home = str(getattr(found, "__module__", None))
-    if not callable(found) or not model_file.allowed(home):
-        raise Problem(f"conf/model: {target} is no class of {', '.join(model_file.PACKAGES)}")
-    return found
-
-
-def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str) -> str:
-    """Log one MLflow run: configuration, data digests, environment, model with signature."""
+    Returns a note where something of the team's was left out.
+    """
     import mlflow
     from mlflow.models import infer_signature
     from mlflow.sklearn import log_model
 
-    experiment = connect(params.experiment)
-    sample = features.head(100)
-    with (
-        answering(),
-        mlflow.start_run(experiment_id=experiment, run_name=params.model.name) as active,
-    ):
+    sample, left_out = features.head(100), ""
+    with answering(), models.opened() as model, mlflow.start_run(run_id=run_id):
+        if logged:
+            left_out = hand_over(logged, run_id)
         settings = flat(
             {
                 name: getattr(params, name).model_dump(mode="json")
@@ -179,15 +121,21 @@ def log(params: Params, pipeline: Pipeline, features: pd.DataFrame, digest: str)
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         mlflow.log_artifact("params.yaml")
-        log_model(
-            pipeline,
-            name="model",
-            signature=infer_signature(sample, pipeline.predict(sample)),
-            serialization_format="skops",
-            skops_trusted_types=model_file.types(),
-            pip_requirements=["scikit-learn", "skops", "pandas"],
-        )
-    return str(active.info.run_id)
+        signature = infer_signature(sample, model.predict(sample))
+        if isinstance(model, IsolatedModel):
+            with tempfile.TemporaryDirectory() as scratch:
+                mlflow_model.write(model_file.PATH, Path(scratch, "model"), signature)
+                mlflow.log_artifacts(str(Path(scratch, "model")), "model")
+        else:
+            log_model(
+                model,
+                name="model",
+                signature=signature,
+                serialization_format="skops",
+                skops_trusted_types=model_file.types(),
+                pip_requirements=mlflow_model.REQUIREMENTS,
+            )
+    return {"mlflow": left_out} if left_out else {}
 
 
 def dataset(path: Path) -> Any:

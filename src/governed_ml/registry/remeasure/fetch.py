@@ -45,7 +45,9 @@ def fetch(base: Path, *, fork: bool) -> Start:
                 1,
             )
     if _readable(base, source):
-        return Start("recompute", "ingest", f"{source.path or source.kind} is read again")
+        return Start(
+            "recompute", "ingest", f"{source.path or source.function or source.kind} is read again"
+        )
     if (base / tables.RAW).is_file():
         return Start("recompute", "validate", "the ingested table is taken by its digest")
     if fork:

@@ -17,7 +17,7 @@ def require_plain(base: Path) -> None:
     """Refuse a `dvc.yaml` in which a stage of ours is frozen, or runs anything but its module."""
     import yaml
 
-    from governed_ml.core.stage_code import runnable
+    from governed_ml.core.code.stage_code import runnable
 
     try:
         stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]

@@ -1,7 +1,7 @@
 """Measure again, outside DVC, on a copy of a commit: what was committed is not believed.
 
 The copy gets the ingested table and the model, whose digests must be those of the evidence and of
-`dvc.lock`; every stage between them runs anew.
+`dvc.lock`; every stage between them runs again, with the commit's own engine.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,9 @@ from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import extract
+from governed_ml.pipeline.isolated.process import STRICT
+from governed_ml.registry.remeasure import environments
+from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
@@ -29,6 +31,7 @@ TOLERANCE = 1e-9
 KEPT_BACK = (
     *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
     *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
+    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "UV_PROJECT"),
     *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
 )
 """How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
@@ -38,16 +41,23 @@ OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stand
 def recompute(
     base: Path, commit: str, champion: Path | None, scratch: Path, say: Callable[[str], None]
 ) -> None:
-    """Fill the empty folder `scratch` with a commit and measure anew; `Problem` if it differs.
+    """Fill the empty folder `scratch` with a commit and measure it with the running engine.
 
-    The ingested table and the model come from `base`.
+    The ingested table and the model come from `base`. `Problem` if the running engine is not the
+    one that the commit pins, or if a number differs.
     """
     extract(base, commit, scratch)
-    measure(base, champion, scratch, say)
+    measure(base, champion, scratch, say, environments.require_running(scratch))
 
 
-def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str], None]) -> None:
-    """Measure anew in `scratch`, a commit's files, with table and model from `base`."""
+def measure(
+    base: Path,
+    champion: Path | None,
+    scratch: Path,
+    say: Callable[[str], None],
+    environment: StageEnvironment,
+) -> None:
+    """Measure again in `scratch`, a commit's files, with table and model from `base`."""
     committed = _committed(scratch)
     lock = locked(scratch)
     for path in FILES:
@@ -60,7 +70,7 @@ def measure(base: Path, champion: Path | None, scratch: Path, say: Callable[[str
         shutil.copyfile(champion, scratch / model_file.CHAMPION)
     for stage in stages:
         say(f"recomputing {stage}")
-        run_stage(scratch, stage)
+        run_stage(scratch, stage, environment)
         if stage == "train":
             _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
@@ -156,16 +166,18 @@ def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]
 
 
 def surroundings() -> dict[str, str]:
-    """Return the environment of a stage: without stores, tokens and a cloud's credentials."""
+    """Return the variables of a stage: without stores, tokens, a cloud's credentials, or paths
+    that another Python would import from.
+    """
     return {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
 
 
-def run_stage(scratch: Path, stage: str) -> None:
+def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING) -> None:
     """Run one stage in a copy of the project, apart from any tracking server."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "governed_ml", "stage", stage],
+        environment.stage(stage),
         cwd=scratch,
-        env=surroundings(),
+        env=surroundings() | environment.variables(scratch) | {STRICT: "1"},
         capture_output=True,
         text=True,
         encoding="utf-8",

@@ -1,0 +1,77 @@
+"""Is the engine that runs here the one that `pyproject.toml` pins, and can nothing stand in for it?
+
+It looks at the project's files (modules named like a library, `uv.toml`, the lock's sources) and at
+what is running (variables, site hooks, changed files of the engine and of what it judges with).
+A `conftest.py` is the team's: only pytest runs it, and nothing that judges runs pytest.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from governed_ml.checks import lock_sources, stand_ins
+from governed_ml.checks.finding import CheckFinding
+from governed_ml.checks.lock_sources import LOCK, METADATA, Table
+from governed_ml.core.code import engine, team
+from governed_ml.core.code.engine import DISTRIBUTION, Identity
+from governed_ml.core.installation import trusted
+from governed_ml.core.problem import Problem, cause
+
+SETTINGS = "uv.toml"
+
+
+def check(base: Path, names: list[str]) -> list[CheckFinding]:
+    """Find what may run in place of the pinned engine or of a library, in the whole project."""
+    project = _toml(base, METADATA)
+    packages = _packages(base)
+    found = [CheckFinding(*one) for one in trusted.found("judging")]
+    found += stand_ins.check(base, team.name(base), {str(one["name"]) for one in packages})
+    if (base / SETTINGS).is_file():
+        what = f"uv reads it in place of [tool.uv] in {METADATA}: packages may come from elsewhere"
+        found.append(CheckFinding(SETTINGS, what, "delete it"))
+    found += [*lock_sources.settings(project), *lock_sources.lock(project, packages)]
+    found += _installed(project, engine.identity())
+    return list(dict.fromkeys(found))
+
+
+def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
+    """Hold the running engine against the pin; one from a folder that is pinned so is a note."""
+    source = lock_sources.sources(project).get(DISTRIBUTION, [{}])[0]
+    folder = "path" in source and not str(source["path"]).endswith(".whl")
+    if folder and who.kind in ("folder", "editable"):
+        print(
+            f"note: {METADATA} takes the engine from the folder {source['path']}, which may change "
+            "any time: such a project can neither register nor promote",
+            file=sys.stderr,
+        )
+        return
+    if "git" in source:
+        pinned = who.kind == "git" and who.commit == source.get("rev")
+    else:
+        pinned = who.pinned and who.kind != "git"
+    if folder or not pinned:
+        wanted = str(source.get("rev", source.get("index", source.get("path", "an index"))))
+        what = f"pins the engine {wanted[:12]}, and {who} runs"
+        yield CheckFinding(METADATA, what, "run `uv sync`")
+
+
+def _packages(base: Path) -> list[Table]:
+    if not (base / LOCK).is_file():
+        return []
+    try:
+        found: list[Table] = _toml(base, LOCK)["package"]
+        if all(isinstance(one["source"], dict) and "name" in one for one in found):
+            return found
+    except (KeyError, TypeError) as error:
+        raise Problem(f"{LOCK} cannot be read ({cause(error)}): run `uv lock`", 1) from error
+    raise Problem(f"{LOCK} has a package without a source: run `uv lock`", 1)
+
+
+def _toml(base: Path, name: str) -> Table:
+    try:
+        return tomllib.loads((base / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Problem(f"{name} cannot be read ({cause(error)}): restore it with git") from error

@@ -1,0 +1,175 @@
+"""Where `uv.lock` gets each package from, against what `pyproject.toml` asks for.
+
+`uv lock --check` and `uv sync --locked` accept a lock whose package points to another address with
+another hash. So every package has to come from the one default index, with files where that index
+keeps its files and named like the package, unless `pyproject.toml` names another source for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.code.engine import DISTRIBUTION
+from governed_ml.core.installation.distributions import canonical
+
+LOCK, METADATA = "uv.lock", "pyproject.toml"
+FILES_OF = {"https://pypi.org/simple": "files.pythonhosted.org"}
+"""Index → the host of its files, where that is known; of others, the host of most of its files."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
+OVERRIDES = (
+    *("override-dependencies", "constraint-dependencies", "exclude-dependencies"),
+    *("dependency-metadata", "find-links", "extra-index-url", "no-sources", "index-strategy"),
+)
+"""Keys of `[tool.uv]` that let another version or file in than was tested."""
+AGAIN = "restore it with git, or run `uv lock` on a clean copy"
+Table = dict[str, Any]
+
+
+def settings(project: Table) -> Iterator[CheckFinding]:
+    """Name what `[tool.uv]` overrides, and a pin of the engine that can move."""
+    uv: Table = project.get("tool", {}).get("uv", {})
+    for key in OVERRIDES:
+        if uv.get(key):
+            what = f"[tool.uv] {key} changes which packages are installed"
+            yield CheckFinding(METADATA, what, "take it out")
+    for one in uv.get("index", []):
+        if not one.get("explicit") and not one.get("default"):
+            what = f"the index {one.get('name') or one.get('url')} may serve any package"
+            yield CheckFinding(METADATA, what, "add `explicit = true`, and name it under sources")
+    source = sources(project).get(DISTRIBUTION, [{}])
+    for one in source:
+        if "git" in one and not COMMIT.fullmatch(str(one.get("rev", ""))):
+            what = f"the engine is pinned by {_pin(one)}, which can move"
+            yield CheckFinding(METADATA, what, "pin it by `rev`, a full commit")
+    if len(source) > 1:
+        yield CheckFinding(METADATA, "the engine has several sources", "name one")
+
+
+def _pin(source: Table) -> str:
+    kind = next((key for key in ("tag", "branch", "rev") if key in source), None)
+    return f"the {kind} {source[kind]}" if kind else "no commit"
+
+
+def sources(project: Table) -> dict[str, list[Table]]:
+    """Return canonical name → the sources that `[tool.uv.sources]` names for it."""
+    named: Table = project.get("tool", {}).get("uv", {}).get("sources", {})
+    return {
+        canonical(name): [dict(one) for one in (value if isinstance(value, list) else [value])]
+        for name, value in named.items()
+    }
+
+
+def lock(project: Table, packages: list[Table]) -> Iterator[CheckFinding]:
+    """Name each package of a lock that comes from elsewhere than `pyproject.toml` asks."""
+    named, indexes = sources(project), _indexes(project)
+    registries = Counter(
+        _address(one["source"]["registry"])
+        for one in packages
+        if "registry" in one["source"] and one["name"] not in named
+    )
+    default = _default(project) or (registries.most_common(1)[0][0] if registries else "")
+    hosts = _hosts(packages)
+    for one in packages:
+        name, source = str(one["name"]), one["source"]
+        if "." in (source.get("virtual"), source.get("editable")):
+            continue  # the project itself
+        asked = named.get(name)
+        if asked is None:
+            right = set(source) == {"registry"} and _address(source["registry"]) == default
+        else:
+            right = any(_is(source, each, indexes) for each in asked)
+        if not right:
+            what = f"{name} comes from {_shown(source)}, {_expected(asked, default)}"
+            yield CheckFinding(LOCK, what, AGAIN)
+        else:
+            yield from _files(one, hosts)
+
+
+def _expected(asked: list[Table] | None, default: str) -> str:
+    if asked is None:
+        return f"and {METADATA} names no source for it beside {default or 'an index'}"
+    return f"and {METADATA} asks for {', '.join(_shown(one) for one in asked)}"
+
+
+def _is(source: Table, asked: Table, indexes: dict[str, str]) -> bool:
+    """Return whether a lock's source is one that `[tool.uv.sources]` asks for."""
+    if "git" in asked:
+        found = urlsplit(str(source.get("git", "")))
+        address = found._replace(query="", fragment="").geturl()
+        same = _address(address) == _address(str(asked["git"]))
+        rev = asked.get("rev")
+        return same and (rev is None or found.fragment == rev)
+    if "index" in asked:
+        return _address(source.get("registry", "?")) == indexes.get(asked["index"])
+    if "url" in asked:
+        return source.get("url") == asked["url"]
+    if "path" in asked:
+        kinds = ("path", "directory", "editable", "virtual")
+        found = next((str(source[kind]) for kind in kinds if kind in source), None)
+        return found is not None and found.rstrip("/") == str(asked["path"]).rstrip("/")
+    return bool(asked.get("workspace"))
+
+
+def _files(package: Table, hosts: dict[str, str]) -> Iterator[CheckFinding]:
+    """Name files of a package that lie on another host, or that are another package's."""
+    listed = [*([package["sdist"]] if "sdist" in package else []), *package.get("wheels", [])]
+    registry = _address(package["source"].get("registry", ""))
+    for file in listed:
+        address = str(file.get("url", ""))
+        host, name = urlsplit(address).netloc, unquote(urlsplit(address).path.rpartition("/")[2])
+        if registry and address and host not in (hosts.get(registry), urlsplit(registry).netloc):
+            yield CheckFinding(
+                LOCK, f"{package['name']} comes from {host}, not from its index", AGAIN
+            )
+            return
+        if name and not _is_named(name, package):
+            yield CheckFinding(LOCK, f"{package['name']} would be installed from {name}", AGAIN)
+            return
+        if registry and not str(file.get("hash", "")).startswith("sha256:"):
+            yield CheckFinding(LOCK, f"{package['name']} has a file without a hash", AGAIN)
+            return
+
+
+def _is_named(file: str, package: Table) -> bool:
+    """Return whether a wheel or sdist is named like the package and version it stands for."""
+    stem = file.lower()
+    version = re.escape(str(package.get("version", "")).lower()).replace(r"\+", "[+_-]")
+    name = re.escape(canonical(package["name"])).replace(r"\-", "[-_.]+")
+    return re.match(rf"{name}-v?{version}([-.]|$)", stem) is not None
+
+
+def _hosts(packages: list[Table]) -> dict[str, str]:
+    """Return index → the host of its files."""
+    counted: dict[str, Counter[str]] = {}
+    for one in packages:
+        registry = _address(one["source"].get("registry", ""))
+        for file in one.get("wheels", []) if registry else []:
+            counted.setdefault(registry, Counter())[urlsplit(str(file.get("url", ""))).netloc] += 1
+    most = {registry: hosts.most_common(1)[0][0] for registry, hosts in counted.items()}
+    return most | FILES_OF
+
+
+def _indexes(project: Table) -> dict[str, str]:
+    listed: list[Table] = project.get("tool", {}).get("uv", {}).get("index", [])
+    return {str(one.get("name")): _address(one.get("url", "")) for one in listed}
+
+
+def _default(project: Table) -> str:
+    """Return the default index that `pyproject.toml` names; empty: a person's or company's own."""
+    uv: Table = project.get("tool", {}).get("uv", {})
+    named = next((one.get("url") for one in uv.get("index", []) if one.get("default")), None)
+    return _address(named or uv.get("index-url") or "")
+
+
+def _address(url: object) -> str:
+    """Return an address without credentials and a slash at its end."""
+    return re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", str(url)).rstrip("/")
+
+
+def _shown(source: Table) -> str:
+    return ", ".join(f"{kind} {_address(at)}" for kind, at in source.items()) or "the default index"

@@ -1,0 +1,74 @@
+"""Files of the project that Python would import in place of the engine or of a library.
+
+Commands of the engine never search the project for modules. Whoever runs `python` there, a
+notebook or a script does, and a file that is named like a library is an attack or a mistake.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Iterator
+from importlib.machinery import all_suffixes
+from pathlib import Path
+
+from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.installation.surroundings import CUSTOM
+
+SUFFIXES = tuple(sorted(all_suffixes(), key=len, reverse=True))  # `.cpython-311-….so` before `.so`
+OWN = "governed_ml"
+
+
+def check(base: Path, package: str, locked: set[str]) -> Iterator[CheckFinding]:
+    """Name each module in the root or in `src/` that has the name of a library.
+
+    `package`: the team's own; `locked`: the distributions that `uv.lock` names.
+    """
+    libraries = installed() | {name.replace("-", "_").lower() for name in locked}
+    regular = {name for name, whole in libraries_of_site().items() if whole}
+    for folder in (base, base / "src"):
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            name = module_of(path, regular)
+            if name is None or (folder != base and name == package):
+                continue
+            where = path.relative_to(base).as_posix()
+            if name in CUSTOM:
+                yield CheckFinding(where, "runs at each start of Python", "delete it")
+            elif name in libraries or name.lower() in libraries:
+                yield CheckFinding(
+                    where, f"has the name of the library {name}", "rename or delete it"
+                )
+
+
+def module_of(path: Path, regular: set[str]) -> str | None:
+    """Return the name under which Python would import a file or folder; None if it would not.
+
+    A folder without `__init__` comes after a regular package of its name, but adds to one that is
+    spread over several folders.
+    """
+    if path.is_dir():
+        if any((path / f"__init__{suffix}").is_file() for suffix in SUFFIXES):
+            return path.name
+        holds = any(one.name.endswith(SUFFIXES) for one in path.iterdir())
+        return (
+            path.name if holds and path.name not in regular and path.name.isidentifier() else None
+        )
+    suffix = next((one for one in SUFFIXES if path.name.endswith(one)), None)
+    return path.name.removesuffix(suffix) if suffix else None
+
+
+def installed() -> set[str]:
+    """Return the names of all modules that are installed, Python's own among them."""
+    return {OWN, *sys.stdlib_module_names, *libraries_of_site()}
+
+
+def libraries_of_site() -> dict[str, bool]:
+    """Return the modules in site-packages, and whether one is whole (no part of a namespace)."""
+    found: dict[str, bool] = {}
+    for site in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
+        for path in Path(site).iterdir() if Path(site).is_dir() else []:
+            suffix = next((one for one in SUFFIXES if path.name.endswith(one)), "")
+            name = path.name.removesuffix(suffix) if suffix else path.name
+            if name.isidentifier() and (suffix or path.is_dir()) and name != "__pycache__":
+                found[name] = bool(suffix) or (path / "__init__.py").is_file()
+    return found

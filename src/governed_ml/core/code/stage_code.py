@@ -1,0 +1,136 @@
+"""The code of a stage: the engine's modules that it imports, and the team's modules that it calls.
+
+`code.json` holds one digest a stage, so that `dvc repro` runs again exactly what an edit concerns.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+from governed_ml.core.code import engine, team
+from governed_ml.core.files import digest_of, file_digest
+from governed_ml.core.problem import Problem, cause
+
+ENGINE = Path(__file__).parents[2]
+JUDGES = "decide"
+STAGES = ENGINE / "pipeline" / "stages"
+STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)
+
+
+def digests(base: Path = Path()) -> dict[str, str]:
+    """Return stage → digest of its code. `dvc.yaml` depends on it stage by stage."""
+    return {stage: digest(stage, base) for stage in runnable()}
+
+
+def digest(stage: str, base: Path = Path()) -> str:
+    """Return the digest of a stage's code: path → digest of the bytes.
+
+    Of `decide` it is also that of the whole engine: another engine judges again, at once, and
+    measures again only what its own code changed of.
+    """
+    found = {name: file_digest(path) for name, path in named(stage, base).items()}
+    return digest_of(found | ({ENGINE.name: engine.digest()} if stage == JUDGES else {}))
+
+
+def named(stage: str, base: Path = Path()) -> dict[str, Path]:
+    """Return name → file of everything behind a stage: `governed_ml/…`, then `src/<package>/…`."""
+    parent = ENGINE.parent
+    found = {path.relative_to(parent).as_posix(): path for path in modules(stage)}
+    for path in team_modules(stage, base):
+        found[path.relative_to(base).as_posix()] = path
+    return found
+
+
+def modules(stage: str) -> list[Path]:
+    """Return the engine's files behind a stage, sorted: its module and all that this imports."""
+    start = {STAGES / f"{stage}.py", ENGINE / "pipeline" / "stage.py"}
+    return _closure(start, ENGINE, ENGINE.name)
+
+
+def team_modules(stage: str, base: Path = Path()) -> list[Path]:
+    """Return the team's files behind a stage, sorted; none for a stage that is all the engine's."""
+    wanted = team.USED.get(stage, ())
+    if not wanted:
+        return []
+    folder = team.folder(base)
+    start = {folder / f"{name}.py" for name in wanted}
+    return _closure({path for path in start if path.is_file()}, folder, folder.name)
+
+
+def runnable() -> list[str]:
+    """Return the stages: the modules of `pipeline/stages/` with a `main`, sorted."""
+    found = sorted(STAGES.glob("*.py"))
+    return [path.stem for path in found if STAGE.search(path.read_text(encoding="utf-8"))]
+
+
+def _closure(start: set[Path], package: Path, name: str) -> list[Path]:
+    seen: set[Path] = set()
+    todo = start | {package / "__init__.py"}
+    while todo:
+        module = todo.pop()
+        seen.add(module)
+        todo |= imports(module, package, name) - seen
+    return sorted(seen)
+
+
+@cache
+def imports(module: Path, package: Path, name: str) -> frozenset[Path]:
+    """Return the package's own files that a module imports directly, wherever in it.
+
+    A team's module that imports code of the project outside its package is a `Problem`: no
+    evidence would name that code.
+    """
+    found: set[Path] = set()
+    for node in ast.walk(_parsed(module, package)):
+        for candidate in _imported(module, node, package, name):
+            if candidate.with_suffix(".py").is_file():
+                found.add(candidate.with_suffix(".py"))
+            elif (candidate / "__init__.py").is_file():
+                found.add(candidate / "__init__.py")
+            for folder in candidate.relative_to(package).parents:
+                init = package / folder / "__init__.py"
+                if init.is_file():
+                    found.add(init)
+    return frozenset(found)
+
+
+def _imported(module: Path, node: ast.AST, package: Path, name: str) -> list[Path]:
+    """Return what an import may name: a module without its suffix, a package, or neither."""
+    if isinstance(node, ast.ImportFrom) and node.level:
+        base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+        found = [base, *(base.joinpath(alias.name) for alias in node.names)]
+        return [path for path in found if path.is_relative_to(package)]
+    if isinstance(node, ast.ImportFrom):
+        whole = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    else:
+        whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    if package != ENGINE:
+        _require_own(module, package, {name_.partition(".")[0] for name_ in whole} - {name})
+    parts = [name_.split(".") for name_ in whole]
+    return [package.joinpath(*rest) for first, *rest in parts if first == name and rest]
+
+
+def _require_own(module: Path, package: Path, names: set[str]) -> None:
+    for folder in (package.parent.parent, package.parent):
+        for name in sorted(names):
+            if (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py")):
+                raise Problem(
+                    f"{_shown(module, package)} imports {name}, which no evidence speaks of: move "
+                    f"it into src/{package.name}"
+                )
+
+
+def _parsed(module: Path, package: Path) -> ast.Module:
+    try:
+        return ast.parse(module.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        said = error.msg if isinstance(error, SyntaxError) else cause(error)
+        raise Problem(f"{_shown(module, package)}{line}: {said}; correct the module") from error
+
+
+def _shown(module: Path, package: Path) -> str:
+    return module.relative_to(package.parent.parent).as_posix()

@@ -1,0 +1,58 @@
+"""`uv.lock`: which packages it fixes, where they come from, which of them a project needs."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any
+
+from governed_ml.core.problem import Problem, cause
+
+NAME = "uv.lock"
+Package = dict[str, Any]
+
+
+def parse(text: str, where: str = NAME) -> list[Package]:
+    """Return the packages of a lock, as its tables have them."""
+    try:
+        found: list[Package] = tomllib.loads(text)["package"]
+        if all(isinstance(one["name"], str) and isinstance(one["source"], dict) for one in found):
+            return found
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{where} cannot be read ({cause(error)}): run `uv lock`") from error
+    raise Problem(f"{where} cannot be read: run `uv lock`")
+
+
+def versions(packages: list[Package]) -> dict[str, set[str]]:
+    """Return name → the locked versions (several, where Pythons or systems differ)."""
+    found: dict[str, set[str]] = {}
+    for one in packages:
+        found.setdefault(one["name"], set()).add(str(one.get("version", "")))
+    return found
+
+
+def needed(packages: list[Package], groups: tuple[str, ...]) -> set[str]:
+    """Return what the project itself and these dependency groups of it need, all the way down.
+
+    Only the extras that somebody asks for are followed.
+    """
+    by_name: dict[str, list[Package]] = {}
+    for one in packages:
+        by_name.setdefault(one["name"], []).append(one)
+    own = next((one for one in packages if _is_project(one)), Package())
+    todo = [*own.get("dependencies", [])]
+    todo += [one for group in groups for one in own.get("dev-dependencies", {}).get(group, [])]
+    seen: set[tuple[str, str]] = set()
+    while todo:
+        asked = todo.pop()
+        for extra in ("", *asked.get("extra", [])):
+            if (asked["name"], extra) in seen:
+                continue
+            seen.add((asked["name"], extra))
+            for one in by_name.get(asked["name"], []):
+                more = one.get("optional-dependencies", {}).get(extra, [])
+                todo += more if extra else one.get("dependencies", [])
+    return {name for name, _ in seen}
+
+
+def _is_project(package: Package) -> bool:
+    return "." in (package["source"].get("virtual"), package["source"].get("editable"))

@@ -1,0 +1,173 @@
+"""What can stand in for a library in this process: variables, folders, site hooks.
+
+Each finding is what it is about, what is wrong, and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from governed_ml.core.code import engine
+from governed_ml.core.installation.distributions import installed
+from governed_ml.core.installation.records import MODULES, same
+
+
+class StandIn(NamedTuple):
+    """Something that may take the place of the engine or a library."""
+
+    where: str
+    reason: str
+    fix: str
+
+
+VARIABLES = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONUSERBASE"),
+    *("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
+    *("LD_PRELOAD", "DYLD_INSERT_LIBRARIES"),
+)
+"""Variables by which other code is imported, or code (an `assert`) left out."""
+CUSTOM = ("sitecustomize", "usercustomize")
+
+
+def without(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the variables that change which code runs."""
+    return {name: value for name, value in variables.items() if name not in VARIABLES}
+
+
+def variables(environment: Mapping[str, str]) -> Iterator[StandIn]:
+    """Name each variable that changes which code runs."""
+    for name in VARIABLES:
+        if environment.get(name):
+            yield StandIn(name, "is set, so other code may run than is installed", f"unset {name}")
+
+
+def running() -> Iterator[StandIn]:
+    """Name what this process imports from outside the environment that is installed."""
+    who = engine.identity()
+    if who.kind == "elsewhere":
+        yield StandIn(
+            shown(engine.HOME),
+            "runs in place of the installed engine",
+            "take it away, and run `uv sync`",
+        )
+    yield from _folders()
+    yield from _loaded()
+
+
+def _folders() -> Iterator[StandIn]:
+    """Name each folder that Python searches and that is not of the interpreter or environment."""
+    allowed, own = _roots(), _of_windows()
+    scripts = Path(sysconfig.get_path("scripts")).resolve()
+    for text in sys.path:
+        folder = Path(text).resolve()
+        if folder == scripts:
+            yield from _in_scripts(scripts)
+        elif folder.exists() and folder not in own and not _within(folder, allowed):
+            yield StandIn(
+                shown(folder),
+                "is searched for modules, and is not of this environment",
+                "start the command as `uv run governance …`, and let no `.pth` file add a folder",
+            )
+
+
+def _in_scripts(scripts: Path) -> Iterator[StandIn]:
+    """Name a module beside the console scripts: Python searches there first."""
+    found = [path for path in scripts.iterdir() if path.name.endswith(MODULES)]
+    found += [path.parent for path in scripts.glob("*/__init__.py")]
+    if found:
+        known = {line.path for one in installed().values() for line in one.record()}
+        known.add(str(scripts / "activate_this.py"))  # written by uv and virtualenv
+        for path in found:
+            if str(path) not in known and str(path / "__init__.py") not in known:
+                yield StandIn(shown(path), "is imported before any library", "delete it")
+
+
+def _loaded() -> Iterator[StandIn]:
+    """Name a module that runs at each start, or that has the name of a library and is none."""
+    standard = Path(sysconfig.get_path("stdlib")).resolve()
+    roots = _roots()
+    for name in (*CUSTOM, *(one for one in sys.modules if "." not in one)):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if not file:
+            continue
+        path = Path(file).resolve()
+        custom = name in CUSTOM and path.parent != standard  # a system's Python may have its own
+        if custom:
+            yield StandIn(shown(path), "runs at each start of Python", "delete it")
+        elif name in sys.stdlib_module_names and not _within(path, roots):
+            yield StandIn(shown(path), f"stands in for Python's own {name}", "delete it")
+
+
+def _within(path: Path, roots: list[Path]) -> bool:
+    return any(path.is_relative_to(root) for root in roots)
+
+
+def _of_windows() -> set[Path]:
+    """Return what Python itself searches on Windows beside the folders of `_roots`.
+
+    A console script is a program there with its few lines inside, and is on the path.
+    """
+    if os.name != "nt":
+        return set()
+    names = (sys.prefix, sys.base_prefix, str(Path(sys.base_prefix) / "DLLs"), sys.argv[0])
+    return {Path(name).resolve() for name in names}
+
+
+def _roots() -> list[Path]:
+    """Return the folders that code may come from: Python's, the environment's, the engine's."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    roots = {Path(sysconfig.get_path(name)).resolve() for name in names}
+    base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    roots |= {
+        Path(sysconfig.get_path(name, vars=base)).resolve() for name in ("stdlib", "platstdlib")
+    }
+    if engine.identity().kind == "editable":
+        roots.add(engine.HOME.parent.resolve())
+    return sorted(roots)
+
+
+def hooks(site_packages: Path | None = None) -> Iterator[StandIn]:
+    """Name what runs at each start of Python and was not installed: `.pth`, `sitecustomize`."""
+    folders = [site_packages] if site_packages else _site_packages()
+    names = {f"{name}{suffix}" for name in CUSTOM for suffix in MODULES} | set(CUSTOM)
+    for folder in folders:
+        for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+            if path.name in names:
+                yield StandIn(shown(path), "runs at each start of Python", "delete it")
+            elif path.suffix == ".pth" and not _recorded(path):
+                yield StandIn(
+                    shown(path),
+                    "runs at each start of Python, and no installed package brought it",
+                    "delete it, and run `uv sync`",
+                )
+
+
+def _recorded(path: Path) -> bool:
+    """Return whether an installed distribution brought a `.pth` file, with this content."""
+    for one in installed().values():
+        if one.names(path.name):
+            for line in one.record():
+                if line.path == str(path) and line.digest and same(line.path, line.digest):
+                    return True
+    return False
+
+
+def _site_packages() -> list[Path]:
+    own = {Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")}
+    if site.ENABLE_USER_SITE:
+        own.add(Path(site.getusersitepackages()))
+    return sorted(own)
+
+
+def shown(path: Path) -> str:
+    """Return a path for people: from the environment or the current folder, where it is in one."""
+    for root in (Path.cwd(), Path(sys.prefix)):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return path.as_posix()

@@ -1,0 +1,78 @@
+"""Refuse to judge where something stands in for the engine, or an installed file was changed.
+
+What is looked at, measured on two busy cores with warm files:
+
+- always: variables, folders on the path, site hooks (0.1 s);
+- `judging`: the files of the engine and of the 20 distributions that it judges with, by RECORD
+  (0.05 s), and the bytecode of those that are loaded (0.1 s);
+- `computing`: also what computes evidence and predictions, numpy to shap (45 distributions, 0.9 s).
+  Bytecode of these is compared where a command measures (2 s): `register`.
+
+Left out is what only draws, stores or serves (plotly, matplotlib, MLflow): 1.1 s more, and no
+number of the evidence comes from it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import Literal
+
+from governed_ml.core.code import engine
+from governed_ml.core.installation import bytecode, records, surroundings
+from governed_ml.core.installation.distributions import computing, judging
+from governed_ml.core.installation.surroundings import StandIn
+from governed_ml.core.problem import Problem
+
+Depth = Literal["judging", "computing", "measuring"]
+SYNC = "make the environment again: `uv sync --reinstall --no-cache`"
+
+
+def require(depth: Depth, *, pinned: bool = False, exit_code: int = 1) -> None:
+    """Raise `Problem` about the first thing that stands in; else return.
+
+    `pinned`: the engine must be one that the lock file fixes (a commit, a release, a wheel).
+    """
+    first = next(found(depth), None)
+    if first is not None:
+        raise Problem(f"{first.where} {first.reason}: {first.fix}", exit_code)
+    who = engine.identity()
+    if pinned and not who.pinned:
+        raise Problem(
+            f"the engine runs from {who.address}, a folder that may change any time: pin a commit "
+            "or a release under [tool.uv.sources] in pyproject.toml, and run `uv sync`",
+            exit_code,
+        )
+
+
+def note_folder() -> None:
+    """Say so where the engine runs from a folder: what it measures and judges cannot register."""
+    who = engine.identity()
+    if not who.pinned:
+        print(
+            f"note: the engine runs from {who.address}: this project can neither register nor "
+            "promote",
+            file=sys.stderr,
+        )
+
+
+def found(depth: Depth) -> Iterator[StandIn]:
+    """Yield what stands in for the engine or a library, the cheapest to find first."""
+    yield from surroundings.variables(os.environ)
+    yield from surroundings.running()
+    yield from surroundings.hooks()
+    some = judging() if depth == "judging" else computing()
+    for path, reason in (*records.differing(some), *records.added(some)):
+        yield StandIn(surroundings.shown(path), reason, SYNC)
+    sources = {path for one in some for path, _ in one.record() if path.endswith(".py")}
+    sources |= {str(path) for path in engine.files() if path.suffix == ".py"}
+    chosen = sources if depth == "measuring" else sources & _loaded()
+    tests = f"{os.sep}tests{os.sep}"  # no library imports its own tests
+    for path, reason in bytecode.forged(sorted(path for path in chosen if tests not in path)):
+        yield StandIn(surroundings.shown(path), reason, SYNC)
+
+
+def _loaded() -> set[str]:
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {file for file in files if file}

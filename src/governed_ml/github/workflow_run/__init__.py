@@ -1,0 +1,1 @@
+"""A workflow run: the event that started it, and what its steps leave behind."""

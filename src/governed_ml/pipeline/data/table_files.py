@@ -1,0 +1,117 @@
+"""Files that hold a table: fetched, and read as far as their columns."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from governed_ml.core.config.data import Source
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.tables import literal
+
+DELIMITERS = ",;\t|"
+LONGEST = 100_000  # characters of a cell: more is no value of a column, but a quote never closed
+TYPES = [
+    "BIGINT",
+    "DOUBLE",
+    "DATE",
+    "TIMESTAMP",
+    "VARCHAR",
+]  # what a text column may turn out to be
+
+
+def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], str]:
+    """Return a CSV as a relation (SQL), the names in its header, and its delimiter."""
+    csv.field_size_limit(LONGEST)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            first = handle.readline(10 * LONGEST)
+            handle.seek(0)
+            delimiter = source.delimiter or max(DELIMITERS, key=first.count)
+            names = next(csv.reader(handle, delimiter=delimiter), [])
+    except UnicodeDecodeError as error:
+        raise Problem(f"data.source.path: {uri} is not UTF-8: save it as UTF-8") from error
+    except (csv.Error, TypeError, ValueError) as error:
+        raise Problem(
+            f"data.source.path: the header of {uri} cannot be read: {first_line(error)}"
+        ) from error
+    if "\0" in first:
+        raise Problem(f"data.source.path: {uri} is not UTF-8 but UTF-16: save it as UTF-8")
+    if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
+        raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
+    if not names:
+        raise Problem(f"data.source.path: {uri} has no header: name the columns in its first line")
+    if len(names) == 1:
+        raise Problem(
+            f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
+            "set data.source.delimiter"
+        )
+    nulls = ", ".join(literal(text) for text in ["", *source.missing])
+    types = ", ".join(literal(name) for name in TYPES)
+    relation = (
+        f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, "
+        f"quote='\"', escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, "
+        f"auto_type_candidates=[{types}])"
+    )
+    return relation, names, delimiter
+
+
+def parquet_names(path: Path, uri: str) -> list[str]:
+    """Return the columns of a Parquet file."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        names = list(parquet.read_schema(path).names)
+    except (ArrowException, OSError) as error:
+        raise Problem(
+            f"data.source.path: {uri} is a damaged Parquet file: fetch it again"
+        ) from error
+    if not names:
+        raise Problem(f"data.source.path: {uri} has no column")
+    return names
+
+
+def download(where: str, scratch: Path) -> Path:
+    """Fetch a file from an http or https address, whole."""
+    target = scratch / "download"
+    try:
+        parts = urlsplit(where)
+        if parts.scheme not in ("http", "https"):
+            raise Problem(
+                f"data.source.path: {public(where)} is no http or https address: fetch the "
+                "file some other way and name it under data/source"
+            )
+        if parts.password:
+            raise Problem(
+                "data.source.path holds a password and conf/ is in git: "
+                "fetch the file some other way"
+            )
+        request = urllib.request.urlopen(where, timeout=60)  # noqa: S310 - http or https, seen above
+        with request as answer, target.open("wb") as handle:
+            while block := answer.read(1 << 20):
+                handle.write(block)
+            lost = answer.length  # what was announced and did not come: `read(n)` does not say so
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None)
+        said = first_line(reason if isinstance(reason, OSError) else error)
+        raise Problem(
+            f"data.source.path: {public(where)} cannot be fetched: {said}; check the address "
+            "and the network"
+        ) from error
+    if lost:
+        raise Problem(
+            f"data.source.path: {public(where)} broke off, {lost:,} bytes are missing: try again"
+        )
+    return target
+
+
+def public(where: str) -> str:
+    """Take user, password and query (it may hold a signature) out of a URL."""
+    scheme, separator, rest = where.partition("://")
+    if not separator:
+        return where
+    place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}://{place.rpartition('@')[2]}{slash}{path}"

@@ -1,0 +1,40 @@
+"""The estimator that `conf/model` names: made by Hydra, of an allowed package, and of the task."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.config.closed_model import Task
+from governed_ml.core.config.model import Model
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline import mitigation
+from governed_ml.pipeline.named_classes import named_class
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+
+def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
+    """Instantiate `conf/model`: an estimator from an allowed package, and of the task."""
+    from hydra.utils import instantiate
+    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+
+    for name in model.targets():
+        named_class(name)
+    target = model.targets()[0]
+    try:
+        made: Any = instantiate(model.estimator, _convert_="all")
+    except Exception as error:  # an estimator's constructor may raise anything
+        cause = error.__cause__ or error  # Hydra wraps it
+        raise Problem(
+            f"conf/model: {target} cannot be made: {first_line(cause)}; correct its settings"
+        ) from error
+    fits = is_classifier if task == "classification" else is_regressor
+    plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
+    if not isinstance(plain, BaseEstimator) or not fits(plain):
+        raise Problem(
+            f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml"
+        )
+    if "random_state" in plain.get_params() and plain.get_params()["random_state"] is None:
+        plain.set_params(random_state=seed)
+    return made

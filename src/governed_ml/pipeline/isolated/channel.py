@@ -1,0 +1,51 @@
+"""How two processes talk: messages of byte strings, the first of them JSON. Never pickle."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any
+
+from governed_ml.core.problem import Problem
+
+PARTS = 8  # a message has no more,
+LARGEST = 1 << 36  # and a part no more bytes
+
+
+def send(stream: IO[bytes], head: dict[str, Any], *parts: bytes | memoryview) -> None:
+    """Write a message: the number of its parts, then each one's length and bytes."""
+    whole = (json.dumps(head).encode(), *parts)
+    stream.write(struct.pack(">I", len(whole)))
+    for part in whole:
+        stream.write(struct.pack(">Q", len(part)))
+        stream.write(part)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
+    """Read a message; None at the end of the stream, `Problem` where it is no message."""
+    first = stream.read(4)
+    if not first:
+        return None
+    count = struct.unpack(">I", _exactly(first, 4))[0]
+    if not 1 <= count <= PARTS:
+        raise Problem("a process of the team's code sent no message: it has written elsewhere")
+    parts: list[bytes] = []
+    for _ in range(count):
+        length = struct.unpack(">Q", _exactly(stream.read(8), 8))[0]
+        if length > LARGEST:
+            raise Problem(f"a process of the team's code announced {length:,} bytes")
+        parts.append(_exactly(stream.read(length), length))
+    try:
+        head = json.loads(parts[0])
+    except ValueError as error:
+        raise Problem("a process of the team's code sent no JSON") from error
+    if not isinstance(head, dict):
+        raise Problem("a process of the team's code sent no JSON object")
+    return head, parts[1:]
+
+
+def _exactly(found: bytes, length: int) -> bytes:
+    if len(found) != length:
+        raise Problem("a process of the team's code ended in the middle of a message")
+    return found

@@ -1,0 +1,178 @@
+"""What the team's functions have to return, checked where they run, in lines that name the file.
+
+Inside the team's process: a check here helps its author. What counts is measured by the parent.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.code import team
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.tables import ROW, TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+COMPARED = 500  # rows of which `columns` has to give the same alone as among all
+COLUMNS = "columns"
+
+
+def called(package: str, module: str, name: str) -> Callable[..., Any]:
+    """Return one of the team's functions."""
+    found = offered(package, module, name)
+    if found is None:
+        raise Problem(f"src/{package}/{module}.py has no function {name}: define it there")
+    return found
+
+
+def offered(package: str, module: str, name: str) -> Callable[..., Any] | None:
+    """Return one of the team's functions, or None where the module does not define it."""
+    from importlib import import_module
+
+    found = getattr(import_module(f"{package}.{module}"), name, None)
+    return found if callable(found) else None
+
+
+def encoding(
+    package: str, features: pd.DataFrame, numeric: list[str], categorical: list[str]
+) -> list[tuple[str, Any]]:
+    """Return the first steps of the pipeline, unfitted: the team's columns, if any; features."""
+    from sklearn.preprocessing import FunctionTransformer
+
+    where = f"src/{package}/{team.FEATURES}.py"
+    steps: list[tuple[str, Any]] = []
+    columns = offered(package, team.FEATURES, COLUMNS)
+    if columns is not None:
+        numeric, categorical = kinds(columns, features, where)
+        steps.append((COLUMNS, FunctionTransformer(columns)))
+    made = called(package, team.FEATURES, "preprocessing")(list(numeric), list(categorical))
+    if not (hasattr(made, "fit") and hasattr(made, "transform")):
+        raise Problem(
+            f"{where}: preprocessing returned {_kind(made)}: return an unfitted scikit-learn "
+            "transformer"
+        )
+    return [*steps, ("features", made)]
+
+
+def kinds(
+    columns: Callable[..., Any], features: pd.DataFrame, where: str
+) -> tuple[list[str], list[str]]:
+    """Call the team's `columns`; return the names of its numeric and of its categorical columns.
+
+    Refused: what is no table of the same rows, a column lost, a type that is neither number nor
+    text, and values that depend on which other rows are there.
+    """
+    import numpy as np
+    import pandas as pd
+    from pandas.api import types
+
+    def made(rows: pd.DataFrame) -> pd.DataFrame:
+        found = columns(rows.copy())
+        if not isinstance(found, pd.DataFrame):
+            raise Problem(f"{where}: columns returned {_kind(found)}: return a pandas table")
+        if len(found) != len(rows) or not found.index.equals(rows.index):
+            raise Problem(
+                f"{where}: columns returned {len(found):,} rows for {len(rows):,}: return the same "
+                "rows in the same order"
+            )
+        return found
+
+    whole = made(features)
+    _check_names(list(whole.columns), list(features.columns), where)
+    step = max(1, len(features) // COMPARED)
+    some = features.iloc[::-step]
+    for rows in (some, some.head(1)):
+        alone, among = made(rows), whole.loc[rows.index]
+        for name in whole:
+            if name not in alone or not _same(alone[name], among[name]):
+                raise Problem(
+                    f"{where}: column {name!r} of a row depends on the other rows: compute it from "
+                    "its own row only; what is learned from many belongs into preprocessing"
+                )
+    numeric, categorical = list[str](), list[str]()
+    for name in whole:
+        column = whole[name]
+        if types.is_numeric_dtype(column) and not types.is_bool_dtype(column):
+            numeric.append(str(name))
+            if np.isinf(column.to_numpy("float64", na_value=np.nan)).any():
+                raise Problem(f"{where}: column {name!r} holds infinite values: leave them null")
+        elif types.is_string_dtype(column):
+            categorical.append(str(name))
+        else:
+            raise Problem(
+                f"{where}: column {name!r} is of type {column.dtype}: make it numbers or texts"
+            )
+    return numeric, categorical
+
+
+def _same(one: pd.Series, other: pd.Series) -> bool:
+    import numpy as np
+    from pandas.api import types
+
+    if types.is_float_dtype(one) and types.is_float_dtype(other):
+        return np.allclose(one.to_numpy(), other.to_numpy(), rtol=1e-9, atol=0, equal_nan=True)
+    return one.equals(other)
+
+
+def _check_names(made: list[Any], given: list[str], where: str) -> None:
+    for name in made:
+        if not isinstance(name, str) or made.count(name) > 1:
+            raise Problem(f"{where}: column {name!r} is no text or there twice: give each a name")
+        if name in (ROW, TARGET):
+            raise Problem(f"{where}: column {name!r} has a name of the pipeline: choose another")
+    lost = [name for name in given if name not in made]
+    if lost:
+        raise Problem(
+            f"{where}: columns returned no {lost[0]!r}: add and replace columns here, and leave "
+            "one out under drop in conf/data"
+        )
+
+
+def trained(
+    package: str, model: str, pipeline: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str
+) -> Any:
+    """Call the team's `fit`; return the fitted estimator, of a search its best one.
+
+    A search keeps how long its fits took, so that no two trainings would give one digest.
+    """
+    where = f"src/{package}/{team.TRAINING}.py"
+    fit = called(package, team.TRAINING, "fit")
+    try:
+        found = fit(pipeline, rows.copy(), target.copy())
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames[-1].filename.startswith(f"src/{package}/") or isinstance(error, Problem):
+            raise
+        raise Problem(
+            f"conf/model: {model} cannot be fitted: {first_line(error)}; correct its settings, or "
+            "choose another model in conf/config.yaml"
+        ) from error
+    if not (hasattr(found, "predict") and hasattr(found, "get_params")):
+        raise Problem(
+            f"{where}: fit returned {_kind(found)}: return a fitted scikit-learn estimator"
+        )
+    found = getattr(found, "best_estimator_", found)
+    try:
+        sample = rows.head(3)
+        count = len(found.predict(sample))
+    except Exception as error:
+        if type(error).__name__ == "NotFittedError":
+            raise Problem(f"{where}: fit returned an estimator that is not fitted") from error
+        raise
+    if count != len(sample):
+        raise Problem(f"{where}: the model gives {count} answers for {len(sample)} rows")
+    if task == "classification" and sorted(getattr(found, "classes_", [])) != [0, 1]:
+        raise Problem(
+            f"{where}: the model has no classes_ [0, 1]: set it in its own fit, as scikit-learn's "
+            "classifiers do"
+        )
+    return found
+
+
+def _kind(found: object) -> str:
+    return "nothing" if found is None else f"a {type(found).__name__}"

@@ -1,0 +1,93 @@
+"""The process in which the team's features and training run: it gets the training rows, no others.
+
+Jobs: `fit` gives the fitted model; `encode` the fitted features and the encoded rows, for a
+mitigation that is the engine's; `assemble` puts such features and an estimator into one model.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.code import team
+from governed_ml.pipeline.isolated import contract, logged
+from governed_ml.pipeline.isolated.inside import Inside, run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def main(inside: Inside) -> None:
+    """Do the one job that the parent sent."""
+    inside.shut_in()
+    {"fit": fit, "encode": encode, "assemble": assemble}[inside.job["do"]](inside)
+
+
+def fit(inside: Inside) -> None:
+    """Answer with the fitted model, as skops dumps it, and what the team has logged."""
+    import skops.io
+    from sklearn.pipeline import Pipeline
+
+    from governed_ml.core.config.model import Model
+    from governed_ml.core.tables import TARGET
+    from governed_ml.pipeline import estimators
+
+    job = inside.job
+    model = Model.model_validate(job["model"])
+    estimator = estimators.estimator(model, job["task"], job["seed"])
+    frame, package = _rows(inside), inside.package()
+    run_of_engine = inside.receive()
+    scratch = Path(job["scratch"])
+    logged.open_store(scratch, run_of_engine)
+    team.install(package)
+    features = frame[job["numeric"] + job["categorical"]]
+    steps = contract.encoding(package.name, features, job["numeric"], job["categorical"])
+    pipeline = Pipeline([*steps, ("estimator", estimator)])
+    found = contract.trained(
+        package.name, model.name, pipeline, features, frame[TARGET], job["task"]
+    )
+    log = logged.packed(scratch, run_of_engine)
+    inside.answer({"columns": len(steps) > 1}, skops.io.dumps(found), log)
+
+
+def encode(inside: Inside) -> None:
+    """Answer with the fitted features, as skops dumps them, and the encoded rows."""
+    import numpy as np
+    import skops.io
+    from sklearn.pipeline import Pipeline
+
+    job = inside.job
+    frame, package = _rows(inside), inside.package()
+    team.install(package)
+    features = frame[job["numeric"] + job["categorical"]]
+    pipeline = Pipeline(
+        contract.encoding(package.name, features, job["numeric"], job["categorical"])
+    )
+    found: Any = pipeline.fit_transform(features)
+    matrix = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype="float64")
+    buffer = io.BytesIO()
+    np.save(buffer, matrix, allow_pickle=False)
+    inside.answer({}, skops.io.dumps(pipeline), buffer.getbuffer())
+
+
+def assemble(inside: Inside) -> None:
+    """Answer with one model of the two that were sent: fitted features, fitted estimator."""
+    import skops.io
+    from sklearn.pipeline import Pipeline
+
+    from governed_ml.core import model_file
+
+    encoder, estimator = (model_file.load_carrying(part) for part in inside.parts)
+    steps: list[tuple[str, Any]] = [*getattr(encoder, "steps"), ("estimator", estimator)]  # noqa: B009
+    inside.answer({}, skops.io.dumps(Pipeline(steps)))
+
+
+def _rows(inside: Inside) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(io.BytesIO(inside.parts[0]))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,99 @@
+"""A stand-in for a model that carries code: the same methods, answered by a process of its own.
+
+What comes back is checked: a row for each that was sent, finite numbers, labels, probabilities.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.isolated import score_process
+from governed_ml.pipeline.isolated.process import Process, isolation, plain
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float64]
+
+SLACK = 1e-6  # by which probabilities may miss 0, 1 and their sum
+CODE = "the model's own code"
+
+
+class IsolatedModel:
+    """`predict`, `predict_proba`, `decision_function` and `transform`, where the model has them."""
+
+    def __init__(self, content: bytes) -> None:
+        """Start the process and have it load a model's bytes; `Problem` if it cannot."""
+        self._process = Process(score_process, CODE, {"whose": CODE}, content)
+        found, _ = self._process.answer()
+        self.isolation = isolation(found)
+        self._methods = {str(name) for name in found.get("methods") or []}
+        self.kind = plain(found.get("type"))[:80]
+        classes, names = found.get("classes"), found.get("features")
+        if classes is not None:
+            if sorted(classes) != [0, 1]:
+                raise Problem(f"{CODE}: the model's classes are {classes}, not 0 and 1")
+            self.classes_ = [0, 1]
+            self._favourable = classes.index(1)
+        if names is not None:
+            self.feature_names_in_ = [plain(name) for name in names]
+
+    def __getattr__(self, name: str) -> Any:
+        """Offer a method only where the model has it: callers ask with `hasattr`."""
+        ask = {"predict_proba": self._probabilities, "decision_function": self._decisions}.get(name)
+        if ask is None or name not in self.__dict__.get("_methods", ()):
+            raise AttributeError(name)
+        return ask
+
+    def predict(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return a label (0 or 1) or a number for each row, shape (rows,)."""
+        found = self._asked("predict", rows, 1)
+        if hasattr(self, "classes_"):
+            if not ((found == 0) | (found == 1)).all():
+                raise Problem(f"{CODE}: predict gives labels other than 0 and 1")
+            return found.astype("int64")
+        return found
+
+    def transform(self, rows: pd.DataFrame) -> Floats:
+        """Return encoded rows, shape (rows, columns)."""
+        return self._asked("transform", rows, 2)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.close()
+
+    def _probabilities(self, rows: pd.DataFrame) -> Floats:
+        found = self._asked("predict_proba", rows, 2)
+        inside = (found >= -SLACK).all() and (found <= 1 + SLACK).all()
+        if found.shape[1] != 2 or not inside or (abs(found.sum(axis=1) - 1) > SLACK).any():
+            raise Problem(f"{CODE}: predict_proba gives no probabilities of two classes")
+        return found if self._favourable == 1 else found[:, ::-1]
+
+    def _decisions(self, rows: pd.DataFrame) -> Floats:
+        return self._asked("decision_function", rows, 1)
+
+    def _asked(self, method: str, rows: pd.DataFrame, dimensions: int) -> Floats:
+        import numpy as np
+        import pyarrow as pa
+
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        _, parts = self._process.ask({"method": method}, sink.getvalue().to_pybytes())
+        try:
+            found = np.load(io.BytesIO(parts[0]), allow_pickle=False).astype("float64")
+        except (ValueError, TypeError, IndexError, OSError, EOFError) as error:
+            raise Problem(f"{CODE}: {method} gives no numbers") from error
+        if dimensions == 1 and found.ndim == 2 and found.shape[1] == 1:
+            found = found[:, 0]
+        if found.ndim != dimensions or len(found) != len(rows):
+            given = " x ".join(map(str, found.shape)) or "one"
+            raise Problem(f"{CODE}: {method} gives {given} answers for {len(rows):,} rows")
+        if not np.isfinite(found).all():
+            raise Problem(f"{CODE}: {method} gives values that are not finite")
+        return found

@@ -1,0 +1,189 @@
+"""Start a process for the team's code, and ask it. Its answers are data; the caller checks them."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from governed_ml.core.code.team import TeamPackage
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.isolated.channel import receive, send
+
+PASSED_ON = (
+    *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_", "LD_LIBRARY_PATH", "DYLD_"),
+    *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "VIRTUAL_ENV"),
+    *("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "MPLBACKEND"),
+)
+"""How the names of variables begin that training and scoring get: no token, no address."""
+TEMPORARY = ("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "MPLCONFIGDIR")
+STRICT = "GOVERNED_ML_STRICT"
+"""Set where a version is measured again: processes of the team's code share no memory either."""
+PRINTED = 100  # lines of a process's own output that are passed on,
+OUTPUT = 64 << 20  # and bytes that it may print in all
+TRACE = 20_000  # characters of a traceback,
+KEPT = 300  # characters of a line that are passed on
+
+
+class Process:
+    """A child process that runs the team's code (or a model that carries it) in a sandbox."""
+
+    def __init__(self, module: ModuleType, whose: str, job: dict[str, Any], *parts: bytes) -> None:
+        """Start a module of this package as a process, and send its first message.
+
+        `whose` begins the line about a process that ended, as in `src/credit/training.py`.
+        """
+        self.whose = whose
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="governed-ml-", ignore_cleanup_errors=True
+        )
+        self.scratch = Path(self._folder.name).resolve()
+        job = job | {"scratch": str(self.scratch), "strict": bool(os.environ.get(STRICT))}
+        whole = module.__name__.endswith("source_process")
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-m", module.__name__],
+            cwd=None if whole else self.scratch,
+            env=environment(self.scratch, job.get("variables", {}), whole=whole),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self._printed = _Printed(self._child, whose)
+        self._end = weakref.finalize(self, _end, self._child, self._folder)
+        self._send(job, *parts)
+
+    def ask(self, head: dict[str, Any], *parts: bytes) -> tuple[dict[str, Any], list[bytes]]:
+        """Send a message and return the answer; what the process raised is a `Problem`."""
+        self._send(head, *parts)
+        return self.answer()
+
+    def answer(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Wait for the next answer."""
+        assert self._child.stdout is not None  # noqa: S101 - a pipe was asked for
+        try:
+            found = receive(self._child.stdout)
+        except Problem as problem:
+            self.close()
+            raise Problem(f"{self.whose}: {problem}") from problem
+        if found is None:
+            raise self._ended()
+        head, parts = found
+        if "problem" in head:
+            self.close()
+            problem = Problem(plain(head["problem"]))
+            problem.trace = _lines(head.get("trace", ""))
+            raise problem
+        return head, parts
+
+    def close(self) -> None:
+        """End the process, and wait for the last line that it printed."""
+        self._end()
+        self._printed.join()
+
+    def _send(self, head: dict[str, Any], *parts: bytes) -> None:
+        assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
+        try:
+            send(self._child.stdin, head, *parts)
+        except OSError as error:
+            raise self._ended() from error
+
+    def _ended(self) -> Problem:
+        try:
+            code = self._child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            code = "unknown"
+        self.close()
+        if self._printed.too_much:
+            return Problem(
+                f"{self.whose}: printed more than {OUTPUT >> 20} MiB, so it was stopped: print less"
+            )
+        last = f": {self._printed.last}" if self._printed.last else ""
+        return Problem(
+            f"{self.whose}: the process ended before it gave an answer (exit code {code}){last}; "
+            "let the function return what it made"
+        )
+
+
+def environment(scratch: Path, variables: Mapping[str, str], *, whole: bool) -> dict[str, str]:
+    """Return the variables of a child: with its own temporary folder, without Python's own."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if (whole or name.upper().startswith(PASSED_ON)) and not name.startswith("PYTHON")
+    }
+    places = dict.fromkeys(TEMPORARY, str(scratch))
+    if not whole:
+        places |= dict.fromkeys(("HOME", "USERPROFILE"), str(scratch))
+    return kept | places | {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"} | dict(variables)
+
+
+def sent(package: TeamPackage) -> dict[str, Any]:
+    """Return the source of the team's package as JSON."""
+    files = {name: base64.b64encode(source).decode() for name, source in package.files.items()}
+    return {"name": package.name, "files": files}
+
+
+def isolation(answer: Mapping[str, Any]) -> str:
+    """Say in a word or two what kept a process apart."""
+    found = str(answer.get("isolation", ""))[:40]
+    return found or f"by location only: {sys.platform} has no Landlock"
+
+
+def plain(text: object) -> str:
+    """Return foreign text without control characters, in one line of bounded length."""
+    line = "".join(sign if sign.isprintable() else " " for sign in str(text))
+    return " ".join(line.split())[:600]
+
+
+def _lines(text: object) -> str:
+    """Return foreign text of several lines without control characters."""
+    lines = str(text)[:TRACE].splitlines()
+    return "".join(
+        "".join(sign if sign.isprintable() else " " for sign in line) + "\n" for line in lines
+    )
+
+
+def _end(child: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        try:
+            if stream is not None:
+                stream.close()
+        except OSError:
+            continue  # what was not sent any more
+    folder.cleanup()
+
+
+class _Printed(threading.Thread):
+    """Pass on what a process prints, marked as its own and bounded; end one that never stops."""
+
+    def __init__(self, child: subprocess.Popen[bytes], whose: str) -> None:
+        super().__init__(daemon=True)
+        self.child, self.mark = child, whose.rpartition("/")[2]
+        self.last, self.too_much = "", False
+        self.start()
+
+    def run(self) -> None:
+        assert self.child.stderr is not None  # noqa: S101 - a pipe was asked for
+        stream: IO[bytes] = self.child.stderr
+        seen, lines = 0, 0
+        while line := stream.readline(1 << 16):
+            seen += len(line)
+            text = plain(line.decode("utf-8", "replace"))[:KEPT]
+            if text and lines < PRINTED:
+                self.last = text
+                print(f"{self.mark} | {text}", file=sys.stderr, flush=True)
+                lines += 1
+            if seen > OUTPUT:
+                self.too_much = True
+                self.child.kill()
+                return

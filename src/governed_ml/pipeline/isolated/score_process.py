@@ -1,0 +1,48 @@
+"""The process in which a model answers that carries code: it gets features, and nothing else."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+from governed_ml.core import model_file
+from governed_ml.pipeline.isolated.inside import Inside, Reply, run
+
+METHODS = ("predict", "predict_proba", "decision_function", "transform")
+
+
+def main(inside: Inside) -> None:
+    """Load the model that was sent, with its own source; answer until the parent is done."""
+    inside.shut_in()
+    import numpy as np
+    import pyarrow as pa
+
+    inside.named = model_file.code(io.BytesIO(inside.parts[0])).name
+    model: Any = model_file.load_carrying(inside.parts[0])
+    inside.answer(described(model))
+
+    def reply(head: dict[str, Any], parts: list[bytes]) -> Reply:
+        rows = pa.ipc.open_stream(parts[0]).read_all().to_pandas()
+        found = getattr(model, head["method"])(rows)
+        found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+        buffer = io.BytesIO()
+        np.save(buffer, found, allow_pickle=False)
+        return {}, [buffer.getvalue()]
+
+    inside.serve(reply)
+
+
+def described(model: Any) -> dict[str, Any]:
+    """Return what the parent's stand-in for the model has to know."""
+    classes = getattr(model, "classes_", None)
+    names = getattr(model, "feature_names_in_", None)
+    return {
+        "methods": [name for name in METHODS if hasattr(model, name)],
+        "classes": None if classes is None else [int(one) for one in classes],
+        "features": None if names is None else [str(name) for name in names],
+        "type": type(model).__name__,
+    }
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""A model to ask, wherever its code comes from.
+
+A model of library classes is loaded into this process. One that carries code answers from a process
+of its own, which loads the code from the model file, never from the working tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import model_file
+from governed_ml.core.problem import Problem, cause
+from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
+
+COMPARED = 200  # rows that a model with code is asked for again, in another order
+
+
+@contextmanager
+def opened(path: Path = model_file.PATH) -> Generator[Any]:
+    """Give a model with `predict` and what else it has; its process, if any, ends afterwards."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {cause(error)}") from error
+    with opened_bytes(content, str(path)) as model:
+        yield model
+
+
+@contextmanager
+def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
+    """Give the model of a file's bytes."""
+    if model_file.is_plain(content, what):
+        yield model_file.load(content, what)
+        return
+    model = IsolatedModel(content)
+    try:
+        yield model
+    finally:
+        model.close()
+
+
+def notes(model: Any) -> dict[str, str]:
+    """Return what evidence says about where a model ran; nothing for library classes."""
+    return {"isolation": model.isolation} if isinstance(model, IsolatedModel) else {}
+
+
+def require_rowwise(
+    model: Any,
+    features: pd.DataFrame,
+    scores: npt.NDArray[np.float64],
+    ask: Callable[[pd.DataFrame], npt.NDArray[np.float64]],
+) -> None:
+    """Refuse a model with code whose answer about a row depends on the rows asked with it.
+
+    `scores`, shape (rows,), are its answers about all rows at once; `ask` asks again about a few.
+    """
+    import numpy as np
+
+    if not isinstance(model, IsolatedModel):
+        return
+    places = np.arange(0, len(features), max(1, len(features) // COMPARED))[::-1]
+    for some in (places, places[:1]):
+        if not np.allclose(ask(features.iloc[some]), scores[some], rtol=1e-6, atol=1e-9):
+            raise Problem(
+                "the model's answer about a row depends on the rows that are asked with it: let "
+                "columns and the classes in src/ use a row's own values and what fit has learned"
+            )

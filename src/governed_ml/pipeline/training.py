@@ -1,0 +1,135 @@
+"""Train a model: the team's code fits it in a process of its own, the engine takes what comes back.
+
+With a mitigation the team's features are fitted there, and the search over them is the engine's: it
+needs the groups of the training rows, which the team's code never gets.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.code import team
+from governed_ml.core.config.params import Params
+from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import Mitigation, SplitBody
+from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.pipeline import estimators, mitigation, models
+from governed_ml.pipeline.isolated import fit_process
+from governed_ml.pipeline.isolated.process import Process, isolation, sent
+
+HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
+          tables.SENSITIVE_TEST)  # fmt: skip
+"""What the process must not be able to read; it tries, and stops if it can."""
+
+
+@dataclass
+class Trained:
+    """What training gave, besides the model file."""
+
+    isolation: str
+    logged: bytes = b""  # what the team logged to MLflow
+    mitigation: Mitigation | None = None
+    metrics: dict[str, Metric] | None = None
+
+
+class Training:
+    """One training; its process is started at once, so that it imports while others do."""
+
+    def __init__(self, params: Params, split: SplitBody) -> None:
+        """Start the process with the training rows and the source of the team's package."""
+        self.params, self.split = params, split
+        self.package = team.package()
+        self.names = mitigation.attributes(params.model, split.sensitive)
+        self.where = f"src/{self.package.name}/{team.FEATURES if self.names else team.TRAINING}.py"
+        try:
+            rows = tables.TRAIN.read_bytes()
+        except OSError as error:
+            raise Problem(
+                f"{tables.TRAIN.as_posix()} cannot be read: {cause(error)}; run `uv run dvc repro`"
+            ) from error
+        job = {
+            "do": "encode" if self.names else "fit",
+            "whose": self.where,
+            "package": sent(self.package),
+            "model": params.model.model_dump(mode="json"),
+            "task": params.data.task,
+            "seed": params.seed,
+            "numeric": split.numeric,
+            "categorical": split.categorical,
+            "hidden": [str(path.absolute()) for path in HIDDEN],
+        }
+        self.process = Process(fit_process, self.where, job, rows)
+
+    def finish(self, run: dict[str, str]) -> Trained:
+        """Fit, and write the model file; `run` names MLflow's run, which is open."""
+        try:
+            if self.names:
+                return self._mitigated()
+            answer, parts = self.process.ask(run)
+            model_file.save(_part(parts, 0), self.package)
+            return Trained(isolation(answer), logged=_part(parts, 1))
+        finally:
+            self.process.close()
+
+    def _mitigated(self) -> Trained:
+        from sklearn.pipeline import Pipeline
+
+        answer, parts = self.process.answer()
+        encoder = model_file.sealed(_part(parts, 0), self.package)
+        frame = tables.read(tables.TRAIN)
+        matrix = _matrix(_part(parts, 1), len(frame), self.where)
+        made = estimators.estimator(self.params.model, self.params.data.task, self.params.seed)
+        groups = mitigation.groups(self.names, frame)
+        try:
+            chosen, plain, done = mitigation.search(made, matrix, frame[tables.TARGET], groups)
+        except Exception as error:  # an estimator may raise anything
+            raise Problem(
+                f"conf/model: {self.params.model.name} cannot be fitted: {first_line(error)}; "
+                "correct its settings, or choose another model in conf/config.yaml"
+            ) from error
+        test = tables.read(tables.TEST)
+        with models.opened_bytes(encoder) as features:
+            encoded = features.transform(test[self.split.numeric + self.split.categorical])
+            if isinstance(features, Pipeline):
+                content = _dumped(Pipeline([*features.steps, ("estimator", chosen)]))
+            else:
+                content = self._assembled(encoder, _dumped(chosen))
+        model_file.save(content, self.package)
+        metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
+        return Trained(isolation(answer), mitigation=done, metrics=metrics)
+
+    def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
+        """Return one model of features that carry code and an estimator, put together apart."""
+        job = {"do": "assemble", "whose": self.where, "package": sent(self.package)}
+        process = Process(fit_process, self.where, job, encoder, estimator)
+        try:
+            return _part(process.answer()[1], 0)
+        finally:
+            process.close()
+
+
+def _part(parts: list[bytes], place: int) -> bytes:
+    if place >= len(parts):
+        raise Problem("the process of the team's code sent less than was asked for")
+    return parts[place]
+
+
+def _dumped(model: Any) -> bytes:
+    import skops.io
+
+    return skops.io.dumps(model)
+
+
+def _matrix(content: bytes, rows: int, where: str) -> Any:
+    import numpy as np
+
+    try:
+        found = np.load(io.BytesIO(content), allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise Problem(f"{where}: preprocessing gives no numbers") from error
+    if found.ndim != 2 or len(found) != rows or found.dtype != np.float64:
+        raise Problem(f"{where}: preprocessing gives {found.shape} values for {rows:,} rows")
+    return found

@@ -1,0 +1,1 @@
+"""Who said yes to a version, by which rules, and whether that still holds."""

@@ -1,0 +1,199 @@
+"""Approve: who said yes to exactly which digests, in which role, and whether that still counts."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from governed_ml.core.config import AsGiven
+from governed_ml.core.config.policy import Approvals
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.repository import git, names, precedes, written_by
+from governed_ml.ledger.approvers import Approvers, Person
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.ledger.storage import now
+
+NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a commit is none here
+AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
+
+
+class Approval(AsGiven):
+    """One yes."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: int
+    commit: str
+    model: str
+    data: str
+    policy: str
+    engine: str | None = Field(default=None, description="digest of the engine that measured")
+    approver: str
+    roles: list[str] = Field(min_length=1, description="in which the approver acts")
+    source: str = Field(description="`ssh`, `github:run:ID` or `github:pull:N`")
+    time: str
+    comment: str = ""
+    signature: str = Field(default="", description="SSH signature over the rest")
+
+    @property
+    def moment(self) -> datetime:
+        """Return when it was given."""
+        return _moment(self.time)
+
+    def signed_text(self) -> bytes:
+        """Return what is signed: all but the signature, in canonical form."""
+        values = self.model_dump(mode="json", exclude={"signature"})
+        return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
+
+
+def sign(approval: Approval, key: Path) -> Approval:
+    """Sign an approval with an SSH key (or its agent)."""
+    command = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key.expanduser())]
+    try:
+        done = subprocess.run(
+            command, input=approval.signed_text(), capture_output=True, check=False
+        )
+    except OSError as error:
+        raise Problem("ssh-keygen was not found: install OpenSSH") from error
+    if done.returncode:
+        said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
+        raise Problem(f"cannot sign with {key}: {said}")
+    return approval.model_copy(update={"signature": done.stdout.decode()})
+
+
+def _has_signed(
+    approval: Approval, person: Person, moment: datetime, stolen: frozenset[str]
+) -> bool:
+    """Return whether a key of that person, valid today and then, has signed."""
+    days = (moment.date(), _moment(approval.time).date())
+    keys = [one for one in person.keys if all(one.counts(day) for day in days)]
+    keys = [one for one in keys if one.bare not in stolen]
+    if not keys or not approval.signature:
+        return False
+    with tempfile.TemporaryDirectory() as scratch:
+        allowed, signature = Path(scratch) / "allowed", Path(scratch) / "signature"
+        allowed.write_text("".join(f"approver {one.bare}\n" for one in keys), encoding="utf-8")
+        signature.write_text(approval.signature, encoding="utf-8")
+        command = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", "approver"]
+        command += ["-n", NAMESPACE, "-s", str(signature)]
+        done = subprocess.run(
+            command, input=approval.signed_text(), capture_output=True, check=False
+        )
+    return done.returncode == 0
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def barred(base: Path, version: Version, since: str | None) -> set[str]:
+    """Return whose approval counts for nothing: who wrote what is new since the champion's commit.
+
+    Addresses in git and names at GitHub, in lower case; who registered the version is among them.
+    """
+    commit = version.subject["commit"]
+    if git(base, "rev-parse", "--is-shallow-repository") == "true":
+        raise Problem(
+            "this clone is shallow, so who wrote what is not known: `git fetch --unshallow` "
+            "(actions/checkout: fetch-depth: 0)"
+        )
+    new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
+    own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
+    return own | names(version.entries[0].event.actor)
+
+
+def refused(
+    approval: Approval,
+    version: Version,
+    policy: str,
+    approvers: Approvers,
+    wanted: Approvals,
+    own: set[str],
+    moment: datetime,
+    stolen: frozenset[str] = frozenset(),
+) -> str:
+    """Return why an approval does not count at a moment, or nothing.
+
+    `own`: who may not approve; `stolen`: keys that count for nothing.
+    """
+    bound = version.subject | {"policy": policy}
+    for name in ("name", "commit", "model", "data", "policy", "engine"):
+        if getattr(approval, name) != bound.get(name):
+            return f"it is for another {name} ({str(getattr(approval, name))[:20]})"
+    if approval.version != version.number:
+        return f"it is for version {approval.version}"
+    person = next((one for one in approvers.people if one.name == approval.approver), None)
+    if person is None:
+        return "governance/approvers.yaml on the protected branch does not list the approver"
+    strange = [role for role in approval.roles if role not in person.roles]
+    if strange:
+        return f"the approver has not the role {strange[0]} on the protected branch"
+    if not set(approval.roles) & set(wanted.roles):
+        return f"the policy wants {' and '.join(wanted.roles)}, not {', '.join(approval.roles)}"
+    if own & {*(mail.lower() for mail in person.emails), (person.github or "").lower()}:
+        return "the approver is an author of what is to be approved, or registered it"
+    moment, then = max(moment, version.entries[0].event.moment), _moment(approval.time)
+    if then > moment + timedelta(minutes=5):
+        return f"it is from the future ({approval.time})"
+    if approval.time < version.entries[0].event.time:
+        return "it is older than the registration"
+    if moment - then > timedelta(days=wanted.valid_days):
+        return f"it expired: given on {approval.time[:10]}, valid for {wanted.valid_days} days"
+    if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
+        return "no key that the approver has today signed it"
+    return ""
+
+
+def missing(wanted: Approvals, good: list[Approval]) -> list[str]:
+    """Return the roles for which a different person each has not yet said yes; the fewest."""
+    latest = {approval.approver: approval for approval in good}
+    people = list(latest.values()) + [None] * len(wanted.roles)
+    best = wanted.roles
+    for chosen in permutations(people, len(wanted.roles)):
+        lost = [
+            role
+            for role, approval in zip(wanted.roles, chosen, strict=True)
+            if approval is None or role not in approval.roles
+        ]
+        best = lost if len(lost) < len(best) else best
+    return list(best)
+
+
+def given(version: Version) -> list[Approval]:
+    """Return all approvals that the ledger has for a version."""
+    found: list[Approval] = []
+    for entry in version.entries:
+        for values in entry.event.approvals if entry.event.action == "approved" else []:
+            try:
+                found.append(Approval.model_validate(values))
+            except ValidationError as error:
+                raise Problem(
+                    f"event {entry.event.sequence} holds no approval: {first_line(error, 120)}", 1
+                ) from error
+    return found
+
+
+def of(version: Version, policy: str, person: Person, roles: list[str], comment: str) -> Approval:
+    """Return a person's approval as it is before anybody signed it."""
+    subject = version.subject
+    return Approval(
+        name=subject["name"],
+        commit=subject["commit"],
+        model=subject["model"],
+        data=subject["data"],
+        version=version.number,
+        policy=policy,
+        engine=subject.get("engine"),
+        approver=person.name,
+        roles=roles or person.roles,
+        source="ssh",
+        time=max(now(), version.entries[0].event.time),
+        comment=comment,
+    )

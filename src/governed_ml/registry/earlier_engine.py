@@ -1,0 +1,51 @@
+"""Whether a version that another engine measured still counts: for as long as the policy says.
+
+A measure that is fixed gives other numbers, so a version that was judged before could never be
+promoted again. Therefore its own engine measures it again (`rejudge`), today's policy judges the
+result, and `engine.accept_days` after its registration it has to be registered again with the
+current engine. Rolling back to an earlier champion has no such limit.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from governed_ml.core.code.engine import identity
+from governed_ml.core.problem import Problem
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.ledger.rules_in_force import Today
+
+BEFORE = "before 0.2"  # the measuring code was the project's own
+
+
+def refused(measured_by: str | None, running: str, registered: date, day: date, days: int) -> str:
+    """Return why a version's measurements do not count on a day, or nothing. Pure.
+
+    `measured_by` (None: no engine was named then) and `running` are digests of engines; `days`: how
+    long after the registration the measurements of another engine count.
+    """
+    age = (day - registered).days
+    if measured_by == running or (days > 0 and age <= days):
+        return ""
+    if days == 0:
+        return "the policy accepts no measurements of another engine (engine.accept_days)"
+    return (
+        f"the policy accepts them for {days} days (engine.accept_days), and it was registered "
+        f"{age} days ago"
+    )
+
+
+def require_accepted(version: Version, now: Today) -> None:
+    """Refuse to approve or promote a version whose measurements do not count any more."""
+    subject, registered = version.subject, version.entries[0].event.moment.date()
+    why = refused(
+        subject.get("engine"), identity().digest, registered, now.day, now.policy.accept_days
+    )
+    if why:
+        digest = subject.get("engine", "")
+        name = subject.get("engine_version", BEFORE) + (f" ({digest[:19]})" if digest else "")
+        raise Problem(
+            f"version {version.number} was registered with engine {name}; re-register with the "
+            f"current engine: {why}",
+            1,
+        )

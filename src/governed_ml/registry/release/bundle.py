@@ -1,0 +1,132 @@
+"""What a model version consists of: the model in MLflow's format, its evidence, and a statement.
+
+All of it is one folder, signed as a whole; the statement inside binds it to a name and a version.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from governed_ml.core import model_file
+from governed_ml.core.config import AsGiven
+from governed_ml.core.config.params import Params, parse, read_raw
+from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.files import digest_of, file_digest, read_json, write_json
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.ledger.approvers import Approvers
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.pipeline import mlflow_model
+from governed_ml.policy.decision import Decision
+from governed_ml.registry.release import signing
+from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
+
+RECORDS = "governance"  # the folder in a bundle with what was measured and said
+SEALED = ("params.yaml", "code.json", "dvc.lock", "reports/evidence", "reports/decision.json",
+          "reports/model_card.json", "reports/model_card.md", "reports/data_card.json",
+          "reports/data_card.md")  # fmt: skip
+STATEMENT = "statement.json"
+SIGNED = "model.sig"
+
+
+class Statement(AsGiven):
+    """What a signature vouches for: this content is this version of this model."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: int
+    commit: str
+    model: str
+    data: str
+    policy: str
+    decision: str
+    engine: str | None = Field(default=None, description="digest of the engine that measured")
+    engine_version: str | None = None
+
+    def subject(self) -> dict[str, str]:
+        """Return the digests, as ledger events and tags carry them.
+
+        A statement of an engine before 0.2 names none, and its event neither.
+        """
+        return self.model_dump(mode="json", exclude={"schema_version", "version"})
+
+
+def decision_digest(decision: Decision) -> str:
+    """Return the digest of a decision without its volatile part."""
+    return digest_of(decision.model_dump(mode="json", exclude={"volatile"}))
+
+
+def build(scratch: Path, folder: Path) -> None:
+    """Lay the model and its records, as measured in `scratch`, into a new folder."""
+    mlflow_model.write(scratch / model_file.PATH, folder)
+    for name in SEALED:
+        target = folder / RECORDS / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (scratch / name).is_dir() else shutil.copyfile
+        copy(scratch / name, target)
+
+
+def state(folder: Path, statement: Statement, signature: Path, key: Path) -> None:
+    """Add the statement, then sign everything."""
+    write_json(folder / RECORDS / STATEMENT, statement.model_dump(mode="json"))
+    signature.parent.mkdir(parents=True, exist_ok=True)
+    signing.sign(folder, signature, key)
+
+
+class Checked:
+    """A bundle whose every byte was checked; what is in it."""
+
+    def __init__(self, folder: Path, statement: Statement) -> None:
+        """Take a checked folder."""
+        self.folder, self.statement = folder, statement
+        self.records = folder / RECORDS
+
+    @property
+    def model(self) -> Path:
+        """Return where the model file lies."""
+        return self.folder / "model.skops"
+
+    def params(self) -> Params:
+        """Return the configuration that made the model."""
+        return parse(read_raw(self.records / "params.yaml"), "params.yaml")
+
+    def evidence(self) -> dict[str, AnyEvidence | str]:
+        """Return the evidence that was recomputed at registration."""
+        return collect(self.records)
+
+
+def fetch(registry: Registry, version: Version, approvers: Approvers, target: Path) -> Checked:
+    """Copy a version's files and refuse them unless signature, statement, ledger and model agree.
+
+    The version's own event in the ledger says which run holds them, the signature's digest, and the
+    day on which the key had to be valid: a key that was stolen is taken out of the list.
+    """
+    registered = version.entries[0].event
+    number, details, day = version.number, registered.details, registered.moment.date()
+    try:
+        folder = registry.download(version.run_id, BUNDLE, target)
+        signature = registry.download(version.run_id, SIGNATURE, target) / SIGNED
+        if not signature.is_file():
+            raise Problem("the model is not signed", 1)
+        if file_digest(signature) != details.get("signature"):
+            raise Problem("its signature is not the one that the ledger names", 1)
+        signing.verify(folder, signature, approvers, day)
+        statement = _statement(folder)
+        if statement.version != number or statement.subject() != version.subject:
+            raise Problem("it is signed as another model, version or digest than in the ledger", 1)
+        found = model_file.digest(folder / "model.skops")
+        if found != statement.model:
+            raise Problem(f"its model is {found}, the statement says {statement.model}", 1)
+    except Problem as problem:
+        raise Problem(f"version {number} is refused: {problem}", problem.exit_code) from problem
+    return Checked(folder, statement)
+
+
+def _statement(folder: Path) -> Statement:
+    try:
+        return Statement.model_validate(read_json(folder / RECORDS / STATEMENT))
+    except ValidationError as error:
+        raise Problem(f"its statement is not readable: {first_line(error, 120)}", 1) from error

@@ -1,0 +1,58 @@
+"""Load a model: by alias, never by path, and only after every check."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import last_protected
+from governed_ml.ledger import approvers, storage
+from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.ledger.remote import last_seen, pull
+from governed_ml.registry.approval.promotion_proof import unfounded
+from governed_ml.registry.record import require_signed, require_whole
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.bundle import Checked
+from governed_ml.registry.versions import CHALLENGER, CHAMPION, Registry
+
+
+@contextmanager
+def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Version, Checked]]:
+    """Give the version behind an alias with its checked files, which vanish afterwards.
+
+    The alias must be what the ledger says; the files must be those that were signed and recorded.
+    """
+    people = approvers.read(base, last_protected(base))
+    with storage.locked(base):
+        try:
+            pull(base)
+        except Problem as problem:
+            if problem.exit_code != 2:
+                raise
+            print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
+        entries = storage.read(base)
+        require_whole(base, [*registry.anchors(), *last_seen(base)])
+        shown = registry.aliases().get(alias)
+    life = trace(entries)
+    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    if alias not in wanted:
+        raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
+    version = wanted[alias]
+    if version is None and shown is None:
+        raise Problem(f"there is no {alias} yet: `uv run governance status` shows what there is", 1)
+    if version is None or shown != version.number:
+        says = f"version {version.number}" if version else "no version"
+        raise Problem(
+            f"alias {alias} names {f'version {shown}' if shown else 'no version'}, the ledger "
+            f"says {says}: run `uv run governance reconcile`",
+            1,
+        )
+    require_signed(base, version.entries + entries[-1:], people.signers())
+    if alias == CHAMPION and (why := unfounded(base, life, version)):
+        raise Problem(f"version {version.number} is no champion: {why}", 1)
+    with tempfile.TemporaryDirectory() as scratch:
+        yield version, bundle.fetch(registry, version, people, Path(scratch))

@@ -1,0 +1,122 @@
+"""Environments of older commits: made by uv from a commit's `uv.lock`, kept in the user's cache.
+
+An environment lies in a folder named by what it was made from. Its last file, `made.json`, is
+written when it is whole; a folder without it, or with files that were changed since, is made anew.
+The folder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import chain
+from pathlib import Path
+
+from governed_ml.core.code.engine import DISTRIBUTION
+from governed_ml.core.files import digest_of, file_digest, read_json, write_json
+from governed_ml.core.installation import bytecode, records
+from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical
+from governed_ml.core.problem import Problem, cause, first_line
+
+MADE = "made.json"
+PYTHON = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
+NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_LOCKED", "UV_FROZEN",
+              "UV_NO_SYNC", "UV_NO_DEFAULT_GROUPS", "UV_WORKING_DIRECTORY")  # fmt: skip
+CAUSE = re.compile(r"(?:cause|Caused by): (.*)")
+Say = Callable[[str], None]
+
+
+def python(tree: Path, group: str, engine: str, say: Say) -> Path:
+    """Return the Python of the environment that the lock in `tree` fixes; make it if need be.
+
+    `Problem` in one line where uv is missing, or cannot get what the lock names.
+    """
+    from filelock import FileLock
+
+    made_from = {
+        "lock": file_digest(tree / "uv.lock"),
+        "project": file_digest(tree / "pyproject.toml"),
+        "group": group,
+        "python": sys.version.split()[0],
+    }
+    target = folder() / digest_of(made_from).removeprefix("sha256:")[:32]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(target.with_suffix(".lock")):
+            if not _whole(target):
+                shutil.rmtree(target, ignore_errors=True)
+                say(f"making the environment of {engine}")
+                _sync(tree, group, engine, target)
+                write_json(target / MADE, made_from)
+    except OSError as error:
+        raise Problem(
+            f"cannot make the environment of {engine} in {target.parent}: {cause(error)}"
+        ) from error
+    return target / PYTHON
+
+
+def folder() -> Path:
+    """Return where the environments lie."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("governed-ml", appauthor=False) / "environments"
+
+
+def _whole(target: Path) -> bool:
+    """Return whether an environment is there, and runs what was installed: by each RECORD, and for
+    the engine and what computes evidence also by the bytecode beside the sources.
+    """
+    try:
+        read_json(target / MADE)
+    except Problem:
+        return False
+    infos = sorted(target.glob("[Ll]ib/**/site-packages/*.dist-info"))
+    some = [Installed(canonical(one.name.partition("-")[0]), str(one)) for one in infos]
+    if not some or not (target / PYTHON).exists():
+        return False
+    measuring = [one for one in some if one.name in (DISTRIBUTION, *COMPUTING)]
+    sources = [path for one in measuring for path, _ in one.record() if path.endswith(".py")]
+    changed = chain(records.differing(some), records.added(some), bytecode.forged(sources))
+    return next(changed, None) is None
+
+
+def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
+    """Have uv install exactly what the lock names; the project itself is not installed."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if not uv:
+        raise Problem(
+            f"this commit was measured by {engine}, and its environment is made with uv: install "
+            "uv (https://docs.astral.sh/uv/)"
+        )
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_UV}
+    words = ("sync", "--frozen", "--no-default-groups", "--group", group, "--no-install-project")
+    done = subprocess.run(
+        [uv, *words, "--no-progress", "--python", sys.executable],
+        cwd=tree,
+        env=kept | {"UV_PROJECT_ENVIRONMENT": str(target), "COLUMNS": "1000"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        shutil.rmtree(target, ignore_errors=True)
+        raise Problem(
+            f"cannot make the environment of {engine}: {_said(done.stderr)}; uv needs the "
+            "network, or a cache that holds what the commit's uv.lock names"
+        )
+
+
+def _said(stderr: str) -> str:
+    """Return uv's error and the innermost cause that it gives; git's own words where git failed."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    causes = [m[1] for line in lines if (m := CAUSE.match(line))]
+    fatal = [line for line in lines if line.startswith("fatal: ")]
+    said = errors[:1] + (fatal[:1] or causes[-1:]) or lines[-1:] or ["uv gave no reason"]
+    return first_line(ValueError(": ".join(said)), 300)

@@ -1,0 +1,81 @@
+"""For a project's own tests: the team's modules, and a small table in the shape of its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from governed_ml.core import evidence
+from governed_ml.core.code import team
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.evidence_bodies import SplitBody
+from governed_ml.core.files import root
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+UNKNOWN = (["number_1", "number_2"], ["text"])
+"""Numeric and categorical columns of a project that has not run yet."""
+
+
+@dataclass(frozen=True)
+class SmallTable:
+    """Features and target as `training.fit` gets them; every tenth value of a feature is missing.
+
+    `numeric` and `categorical` are the names of the columns of `features`.
+    """
+
+    features: pd.DataFrame
+    target: pd.Series
+    numeric: list[str]
+    categorical: list[str]
+
+    def pipeline(self) -> Pipeline:
+        """Return the team's features and a linear model, unfitted."""
+        from sklearn.linear_model import LogisticRegression, Ridge
+        from sklearn.pipeline import Pipeline
+
+        features = load(team.FEATURES).preprocessing(self.numeric, self.categorical)
+        model = LogisticRegression() if _task() == "classification" else Ridge()
+        return Pipeline([("features", features), ("estimator", model)])
+
+
+def load(module: str) -> ModuleType:
+    """Return a module of the team's package: `features`, `training`, `sources`, or one of yours."""
+    return team.load(module, root())
+
+
+def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
+    """Return made-up rows with the columns of the last run; the same ones for the same seed.
+
+    The target is 0 or 1 in a classification, and a number in a regression.
+    """
+    import numpy as np
+    import pandas as pd
+
+    numeric, categorical = _columns()
+    rng = np.random.default_rng(seed)
+    columns: dict[str, pd.Series] = {
+        name: pd.Series(rng.normal(size=rows)).mask(rng.random(rows) < 0.1) for name in numeric
+    }
+    for name in categorical:
+        texts = pd.Series(rng.choice(["a", "b", "c"], rows), dtype="str")
+        columns[name] = texts.mask(rng.random(rows) < 0.1)
+    values = rng.normal(size=rows)
+    target = (values > 0).astype("int64") if _task() == "classification" else values
+    return SmallTable(pd.DataFrame(columns), pd.Series(target), numeric, categorical)
+
+
+def _columns() -> tuple[list[str], list[str]]:
+    """Return the numeric and the categorical features, as the evidence of the split has them."""
+    found = evidence.collect(root())["split"]
+    if isinstance(found, str):  # why there is none
+        return UNKNOWN
+    body: SplitBody = found.body
+    return list(body.numeric), list(body.categorical)
+
+
+def _task() -> str:
+    return compose(root() / CONF).data.task

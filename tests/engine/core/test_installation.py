@@ -1,0 +1,216 @@
+"""Changed, added and forged files of an installation are found; an untouched one is clean."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib.util
+import marshal
+import os
+import py_compile
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from governed_ml.core.code import engine
+from governed_ml.core.code.engine import Identity
+from governed_ml.core.installation import bytecode, distributions, records, surroundings, trusted
+from governed_ml.core.installation.distributions import Installed
+from governed_ml.core.installation.surroundings import StandIn
+from governed_ml.core.problem import Problem
+
+SOURCE = "def measure():\n    return 0.31\n"
+NICER = "def measure():\n    return 0.01\n"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A site-packages with one distribution `lib`, as an installer lays it."""
+    folder = tmp_path / "site-packages"
+    files = {"lib/__init__.py": "", "lib/fairness.py": SOURCE}
+    lines: list[str] = []
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        lines.append(f"{name},sha256={digest.decode()},{len(text)}")
+    info = folder / "lib-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: lib\nVersion: 1.0\n\nRequires-Dist: no\n", "utf-8")
+    lines += ["lib-1.0.dist-info/METADATA,,", "lib-1.0.dist-info/RECORD,,"]
+    (info / "RECORD").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def lib(site: Path) -> Installed:
+    return Installed("lib", str(site / "lib-1.0.dist-info"))
+
+
+def said(found: object, site: Path) -> list[str]:
+    return [f"{path.relative_to(site).as_posix()} {why}" for path, why in found]  # pyright: ignore
+
+
+def test_an_untouched_installation_is_clean(site: Path) -> None:
+    assert said(records.differing([lib(site)]), site) == []
+    assert said(records.added([lib(site)]), site) == []
+
+
+def test_a_changed_file_is_named(site: Path) -> None:
+    (site / "lib/fairness.py").write_text(NICER, encoding="utf-8")
+    assert said(records.differing([lib(site)]), site) == [
+        "lib/fairness.py is not what was installed with lib"
+    ]
+
+
+def test_a_file_that_is_gone_is_named(site: Path) -> None:
+    (site / "lib/fairness.py").unlink()
+    assert said(records.differing([lib(site)]), site) == [
+        "lib/fairness.py of lib is gone, or cannot be read"
+    ]
+
+
+def test_a_distribution_without_a_record_is_named(site: Path) -> None:
+    (site / "lib-1.0.dist-info/RECORD").unlink()
+    assert said(records.differing([lib(site)]), site) == [". has no RECORD of lib"]
+
+
+@pytest.mark.parametrize("name", ["lib/extra.py", "lib/extra.pyc", "lib/inner/extra.so"])
+def test_an_added_module_is_named(site: Path, name: str) -> None:
+    (site / name).parent.mkdir(exist_ok=True)
+    (site / name).write_bytes(b"")
+    assert said(records.added([lib(site)]), site) == [
+        f"{name} was added to lib after its installation"
+    ]
+
+
+def test_bytecode_that_python_made_is_no_addition(site: Path) -> None:
+    py_compile.compile(str(site / "lib/fairness.py"))
+    assert said(records.added([lib(site)]), site) == []
+    assert said(bytecode.forged([str(site / "lib/fairness.py")]), site) == []
+
+
+def as_timestamp(source: Path, code: bytes) -> bytes:
+    """A `.pyc` whose header fits its source, as a plain import leaves it."""
+    status = source.stat()
+    header = (int(status.st_mtime) & 0xFFFFFFFF).to_bytes(4, "little")
+    header += (status.st_size & 0xFFFFFFFF).to_bytes(4, "little")
+    return importlib.util.MAGIC_NUMBER + (0).to_bytes(4, "little") + header + code
+
+
+def as_checked_hash(source: Path, code: bytes) -> bytes:
+    """A `.pyc` with the hash of its source."""
+    digest = importlib.util.source_hash(source.read_bytes())
+    return importlib.util.MAGIC_NUMBER + (3).to_bytes(4, "little") + digest + code
+
+
+def as_unchecked_hash(source: Path, code: bytes) -> bytes:
+    """A `.pyc` that Python runs without a look at the source."""
+    return importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + code
+
+
+FORGERIES: list[Callable[[Path, bytes], bytes]] = [as_timestamp, as_checked_hash, as_unchecked_hash]
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_bytecode_of_other_code_beside_an_untouched_source_is_named(
+    site: Path, forgery: Callable[[Path, bytes], bytes]
+) -> None:
+    source = site / "lib/fairness.py"
+    cached = Path(importlib.util.cache_from_source(str(source)))
+    cached.parent.mkdir()
+    honest = marshal.dumps(compile(SOURCE, str(source), "exec", dont_inherit=True))
+    cached.write_bytes(forgery(source, honest))
+    assert said(bytecode.forged([str(source)]), site) == []
+    cached.write_bytes(forgery(source, marshal.dumps(compile(NICER, str(source), "exec"))))
+    assert said(records.differing([lib(site)]), site) == []  # RECORD does not see it
+    assert said(bytecode.forged([str(source)]), site) == [
+        f"lib/__pycache__/{cached.name} is not what fairness.py compiles to"
+    ]
+
+
+def test_bytecode_that_is_out_of_date_is_not_run_and_not_named(site: Path) -> None:
+    source = site / "lib/fairness.py"
+    py_compile.compile(str(source))
+    source.write_text(NICER, encoding="utf-8")
+    os.utime(source, (1, 1))
+    assert said(bytecode.forged([str(source)]), site) == []
+
+
+def test_bytecode_that_is_no_code_is_named(site: Path) -> None:
+    source = site / "lib/fairness.py"
+    cached = Path(importlib.util.cache_from_source(str(source)))
+    cached.parent.mkdir()
+    cached.write_bytes(as_unchecked_hash(source, b"\x00garbage"))
+    assert len(said(bytecode.forged([str(source)]), site)) == 1
+
+
+@pytest.mark.parametrize("name", surroundings.VARIABLES)
+def test_a_variable_that_changes_which_code_runs_is_named(name: str) -> None:
+    assert [one.where for one in surroundings.variables({name: "x", "PATH": "/bin"})] == [name]
+    assert list(surroundings.variables({name: ""})) == []
+    assert surroundings.without({name: "x", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "sitecustomize"])
+def test_a_site_hook_is_named(site: Path, name: str) -> None:
+    assert list(surroundings.hooks(site)) == []
+    path = site / name
+    path.mkdir() if "." not in name else path.write_text("", encoding="utf-8")
+    assert [Path(one.where).name for one in surroundings.hooks(site)] == [name]
+
+
+def test_a_pth_file_that_nothing_installed_is_named(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "installed", lambda: {"lib": lib(site)})
+    path = site / "other.pth"
+    path.write_text("import evil\n", encoding="utf-8")
+    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
+    digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=")
+    record = site / "lib-1.0.dist-info/RECORD"
+    record.write_text(record.read_text() + f"other.pth,sha256={digest.decode()},12\n")
+    assert list(surroundings.hooks(site)) == []
+    path.write_text("import evil, worse\n", encoding="utf-8")
+    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
+
+
+def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = list(surroundings.running())
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    added = [one for one in surroundings.running() if one not in before]
+    assert [(one.where, one.reason) for one in added] == [
+        (tmp_path.as_posix(), "is searched for modules, and is not of this environment")
+    ]
+
+
+def test_the_closure_of_what_judges_is_in_that_of_what_computes() -> None:
+    judging = {one.name for one in distributions.judging()}
+    computing = {one.name for one in distributions.computing()}
+    assert {"governed-ml", "pydantic", "pydantic-core", "pyyaml", "typer"} <= judging
+    assert judging | {"numpy", "scikit-learn", "joblib", "fairlearn", "llvmlite"} <= computing
+    assert not {"plotly", "mlflow", "pytest"} & computing
+
+
+def test_only_a_pinned_engine_may_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trusted, "found", lambda _: iter(()))
+    folder = Identity("0.2.0", "sha256:0", "folder", "file:///w/engine")
+    monkeypatch.setattr(engine, "identity", lambda: folder)
+    trusted.require("judging")
+    with pytest.raises(Problem, match="runs from file:///w/engine, a folder that may change"):
+        trusted.require("measuring", pinned=True)
+    pinned = Identity("0.2.0", "sha256:0", "git", "https://example.org/t.git", "0" * 40)
+    monkeypatch.setattr(engine, "identity", lambda: pinned)
+    trusted.require("measuring", pinned=True)
+
+
+def test_the_refusal_is_one_line_with_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = StandIn("PYTHONPATH", "is set", "unset PYTHONPATH")
+    monkeypatch.setattr(trusted, "found", lambda _: iter([first]))
+    with pytest.raises(Problem, match=r"^PYTHONPATH is set: unset PYTHONPATH$") as caught:
+        trusted.require("judging")
+    assert caught.value.exit_code == 1

@@ -1,0 +1,62 @@
+"""`conf/model` names estimators, transformers and calibrators, and nothing that runs code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from governed_ml.core.config import Model
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.named_classes import named_class, require_named
+from governed_ml.pipeline.stages import train
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "sklearn.linear_model.LogisticRegression",
+        "sklearn.ensemble.HistGradientBoostingRegressor",
+        "sklearn.preprocessing.StandardScaler",
+        "sklearn.calibration.CalibratedClassifierCV",
+        "fairlearn.reductions.GridSearch",
+        "fairlearn.reductions.DemographicParity",
+    ],
+)
+def test_estimators_transformers_calibrators_and_mitigations_can_be_named(target: str) -> None:
+    assert isinstance(named_class(target), type)
+
+
+REFUSED = {
+    "numpy.testing.runstring": "is not from sklearn, fairlearn",
+    "numpy.f2py.compile": "is not from sklearn, fairlearn",
+    "os.system": "is not from sklearn, fairlearn",
+    "sklearnx.Evil": "is not from sklearn, fairlearn",
+    "sklearn.__builtins__.exec": "is not from sklearn, fairlearn",
+    "sklearn.model_selection.cross_val_score": "is no estimator, transformer or calibrator",
+    "sklearn.utils.Bunch": "is no estimator, transformer or calibrator",
+    "sklearn.base.warnings.warn": "is no estimator, transformer or calibrator",
+    "fairlearn.metrics.MetricFrame": "is no estimator, transformer or calibrator",
+    "sklearn.linear_model.Nothing": "there is no sklearn.linear_model.Nothing",
+}
+
+
+@pytest.mark.parametrize("target", REFUSED)
+def test_trap_55_what_is_no_estimators_class_is_refused(target: str) -> None:
+    with pytest.raises(Problem, match=REFUSED[target]):
+        named_class(target)
+
+
+@pytest.mark.parametrize("place", ["itself", "an argument"])
+def test_trap_55_an_expression_in_conf_model_runs_no_code(tmp_path: Path, place: str) -> None:
+    mark = tmp_path / "ran"
+    code = {"_target_": "numpy.testing.runstring", "astr": f"open({str(mark)!r}, 'w')", "dict": {}}
+    inside = {"_target_": "sklearn.linear_model.LogisticRegression", "class_weight": code}
+    model = Model(name="m", estimator=code if place == "itself" else inside)
+    with pytest.raises(Problem, match=r"'numpy\.testing\.runstring' is not from sklearn"):
+        train.estimator(model, "classification", 1)
+    assert not mark.exists()
+
+
+def test_the_check_of_a_name_imports_nothing() -> None:
+    require_named("sklearn.there_is_no_such_module.Estimator")

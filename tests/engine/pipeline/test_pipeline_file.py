@@ -1,0 +1,88 @@
+"""The generated `dvc.yaml` says what the engine's stages say: parameters, code, order."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+from baked import STAGES, BakedProject
+
+from governed_ml.core.code import stage_code
+
+
+@pytest.fixture(scope="module")
+def stages(project: BakedProject) -> dict[str, dict[str, Any]]:
+    """The stages of a generated pipeline."""
+    return yaml.safe_load(project.read("dvc.yaml"))["stages"]
+
+
+def sections(body: dict[str, Any]) -> set[str]:
+    """What a stage lists under `params: - params.yaml:`."""
+    files = {name: keys for entry in body.get("params", []) for name, keys in entry.items()}
+    assert set(files) <= {"code.json", "params.yaml"}
+    return set(files.get("params.yaml", []))
+
+
+def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(
+    stages: dict[str, dict[str, Any]],
+) -> None:
+    assert set(stages) == set(STAGES) == set(stage_code.runnable())
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_depends_on_what_its_module_reads(
+    stage: str, stages: dict[str, dict[str, Any]]
+) -> None:
+    # Given a stage, when dvc.yaml is held against the SECTIONS that its module reads
+    read = set(getattr(stage_module(stage), "SECTIONS", ()))
+    # Then it names just these, and the digest of its code
+    assert sections(stages[stage]) == read
+    if stage != "compose":
+        assert {"code.json": [stage]} in stages[stage]["params"]
+    # And it runs its own module, and nothing keeps DVC from running it
+    assert stages[stage]["cmd"] == f"governance stage {stage}"
+    assert "frozen" not in stages[stage]
+
+
+def stage_module(stage: str) -> Any:
+    """The engine's module of a stage."""
+    return import_module(f"governed_ml.pipeline.stages.{stage}")
+
+
+def test_what_digests_the_code_sees_all_of_it(
+    project: BakedProject, stages: dict[str, dict[str, Any]]
+) -> None:
+    # Given the stage that writes those digests, then it runs whenever the team's code or the lock
+    # of the engine changes
+    assert {f"src/{project.package}", "uv.lock"} <= set(stages["compose"]["deps"])
+    assert {"code.json": {"cache": False, "persist": True}} in stages["compose"]["outs"]
+
+
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "compose"])
+def test_a_stage_hangs_on_the_line(stage: str, stages: dict[str, dict[str, Any]]) -> None:
+    # Given a stage, when what it needs is compared with what all stages make
+    made = {
+        next(iter(out)) if isinstance(out, dict) else out
+        for body in stages.values()
+        for out in body.get("outs", [])
+    }
+    # Then it reads parameters or something that a stage before it made: DVC runs it after those
+    assert sections(stages[stage]) or set(stages[stage]["deps"]) & made
+
+
+def test_the_digest_of_a_stage_covers_what_it_imports(project: BakedProject) -> None:
+    # Given a stage that imports helpers, which import others, when its code is listed
+    names = set(stage_code.named("drift", project.path))
+    # Then all are in it, down to the base, and other stages are not
+    own = {"pipeline/stage.py", "pipeline/stages/drift.py", "measures/drift.py"}
+    base = {"measures/binning.py", "core/problem.py", "__init__.py", "pipeline/__init__.py"}
+    assert {f"governed_ml/{name}" for name in own | base} <= names
+    others = {"pipeline/stages/train.py", "policy/judge.py", "cli/app.py"}
+    assert not {f"governed_ml/{name}" for name in others} & names
+    assert not [name for name in names if name.startswith("src/")]
+    # And where the team's code is called, it is part of it
+    assert {f"src/{project.package}/{name}.py" for name in ("features", "training")} <= set(
+        stage_code.named("train", project.path)
+    )

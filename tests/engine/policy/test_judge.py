@@ -1,0 +1,237 @@
+"""The judge: evidence and a policy in, a verdict and a reason for every rule out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from governed_ml.core import config, evidence
+from governed_ml.policy import judge as judging
+
+TODAY = date(2026, 6, 15)
+COVERAGE = {"id": "explain.coverage", "metric": "explain.coverage", "owner": "me"}
+AT_MOST = COVERAGE | {"warn": 0.05, "block": 0.10}
+AT_LEAST = COVERAGE | {"bound": "at_least", "warn": 0.95, "block": 0.90}
+INTERVAL = AT_MOST | {"evidence": "interval"}
+WAIVER = {
+    "rule": "explain.coverage",
+    "reason": "the model is being replaced",
+    "approved_by": "@risk",
+    "expires": TODAY,
+}
+OTHER = {
+    "perturbation": {"size": 0.1, "tolerance": 0.1},
+    "risk": {"weights": {"explain": 60, "drift": 40}},
+}
+MEASURED = {
+    "gate": "explain",
+    "subject": {"inputs": {"a": "sha256:0"}, "code": "sha256:0", "config": "sha256:0"},
+    "tools": {},
+    "findings": [],
+    "volatile": {},
+}
+FLOOR = {"file": "floor.yaml", "sha256": "0" * 64, "confidence": 0.9}
+
+Judge = Callable[..., Any]
+
+
+@pytest.fixture
+def judge() -> Judge:
+    """Judge one metric, `explain.coverage` (or none), under rules, waivers and a floor."""
+
+    def run(rules: list[dict[str, Any]], metric: dict[str, Any] | None, **policy: Any) -> Any:
+        body = {"method": "shap", "output": "predict", "rows": 1000, "importance": {}}
+        found: dict[str, Any] = {}
+        if metric is not None:
+            values = {"metrics": {"coverage": metric}, "body": body}
+            found["explain"] = evidence.model_of("explain").model_validate(MEASURED | values)
+        return judging.judge(params(rules, policy), found, TODAY)
+
+    return run
+
+
+def params(rules: list[dict[str, Any]], policy: Any) -> Any:
+    """Return a small configuration around a policy, independent of `conf/`."""
+    project = {"organisation": "o", "risk_owner": "@r", "model_owner": "@m"}
+    data = {"name": "d", "task": "regression", "target": "y", "contract": "c.json"}
+    return config.parse(
+        {
+            "project": project | {"name": "p", "risk_tier": "high"},
+            "seed": 1,
+            "experiment": "e",
+            "deployment": {"region": "EU"},
+            "data": data | {"source": {"kind": "synthetic", "rows": 10}},
+            "split": {"kind": "random", "test_share": 0.3},
+            "model": {"name": "m", "estimator": {}},
+            "policy": {"name": "p", "confidence": 0.95, "rules": rules} | OTHER | policy,
+        }
+    )
+
+
+def bounds(value: float, lower: float, upper: float) -> dict[str, Any]:
+    """Return a metric with an interval."""
+    return {"value": value, "lower": lower, "upper": upper, "n": 1000}
+
+
+@pytest.mark.parametrize(
+    ("rule", "metric", "verdict"),
+    [
+        (AT_MOST, {"value": 0.05}, "pass"),
+        (AT_MOST, {"value": 0.051}, "warn"),
+        (AT_MOST, {"value": 0.10}, "warn"),
+        (AT_MOST, {"value": 0.101}, "fail"),
+        (AT_LEAST, {"value": 0.95}, "pass"),
+        (AT_LEAST, {"value": 0.90}, "warn"),
+        (AT_LEAST, {"value": 0.899}, "fail"),
+        (INTERVAL, bounds(0.04, 0.0, 0.09), "pass"),
+        (INTERVAL, bounds(0.08, 0.06, 0.10), "warn"),
+        (INTERVAL, bounds(0.04, 0.0, 0.11), "insufficient"),
+        (INTERVAL, bounds(0.12, 0.09, 0.15), "insufficient"),
+        (INTERVAL, bounds(0.15, 0.11, 0.19), "fail"),
+        (INTERVAL, {"value": 0.01}, "insufficient"),
+        (AT_MOST | {"minimum_n": 30}, {"value": 0.01, "n": 29}, "insufficient"),
+        (AT_MOST | {"minimum_n": 30}, {"value": 0.01}, "insufficient"),
+        (AT_MOST, {"value": None, "note": "one group only"}, "insufficient"),
+    ],
+)
+def test_a_metric_is_held_against_its_limits(
+    rule: dict[str, Any], metric: dict[str, Any], verdict: str, judge: Judge
+) -> None:
+    # Given one rule and one metric, when it is judged
+    decision = judge([rule], metric)
+    # Then the verdict is this, with a reason, and only a pass or a warning is let through
+    assert decision.rules[0].verdict == verdict
+    assert decision.rules[0].reason
+    assert decision.verdict == ("allow" if verdict in ("pass", "warn") else "deny")
+
+
+@pytest.mark.parametrize("rule", [AT_MOST, AT_MOST | {"metric": "explain.covrage"}])
+def test_missing_evidence_denies_and_no_waiver_covers_it(
+    rule: dict[str, Any], judge: Judge
+) -> None:
+    # Given no evidence, or none of the metric that the rule names, and a waiver, when it is judged
+    metric = {"value": 0.01} if rule["metric"] == "explain.covrage" else None
+    decision = judge([rule], metric, waivers=[WAIVER])
+    # Then it is insufficient, and denied
+    assert decision.rules[0].verdict == "insufficient"
+    assert "a waiver covers a number" in decision.rules[0].reason
+    assert decision.verdict == "deny"
+
+
+def test_a_waiver_lives_through_its_last_day(judge: Judge) -> None:
+    # Given a value beyond its limit and a waiver that expires today, when it is judged
+    decision = judge([AT_MOST], {"value": 0.5}, waivers=[WAIVER])
+    # Then the rule is waived, and the waiver's reason is told
+    assert (decision.verdict, decision.rules[0].verdict) == ("allow", "waived")
+    assert "the model is being replaced" in decision.rules[0].reason
+
+
+def test_an_expired_waiver_is_void(judge: Judge) -> None:
+    # Given a waiver that expired yesterday, when a value beyond its limit is judged
+    expired = WAIVER | {"expires": date(2026, 6, 14)}
+    decision = judge([AT_MOST], {"value": 0.5}, waivers=[expired])
+    # Then the rule fails, and says why the waiver does not count
+    assert (decision.verdict, decision.rules[0].verdict) == ("deny", "fail")
+    assert "the waiver is void: it expired on 2026-06-14" in decision.rules[0].reason
+
+
+@pytest.mark.parametrize(
+    ("expression", "verdict"),
+    [
+        ("evidence.explain.coverage >= 0.8", "pass"),
+        ("evidence.explain.coverage >= 0.95", "fail"),
+        ("evidence.explain.covrage >= 0.8", "fail"),
+        ("evidence.nothing.coverage >= 0.8", "fail"),
+        ("undefined_name", "fail"),
+        ("evidence.explain.coverage", "fail"),
+        ("evidence.explain.coverage >= ", "fail"),
+    ],
+)
+def test_an_expression_passes_only_when_it_is_true(
+    expression: str, verdict: str, judge: Judge
+) -> None:
+    # Given a rule in CEL, when it is judged on a coverage of 0.9
+    rule = {"id": "explain.rule", "require": expression, "owner": "me"}
+    decision = judge([rule], {"value": 0.9})
+    # Then false, undefined, not boolean and not CEL at all are failures
+    assert decision.rules[0].verdict == verdict, decision.rules[0].reason
+
+
+@pytest.mark.parametrize(
+    ("when", "verdict"),
+    [
+        ('params.deployment.region == "EU"', "fail"),
+        ('params.deployment.region == "US"', "pass"),
+        ('params.deployment.country == "US"', "fail"),
+    ],
+)
+def test_a_rule_is_skipped_only_when_its_condition_is_false(
+    when: str, verdict: str, judge: Judge
+) -> None:
+    # Given a rule that is broken, under a condition, when it is judged
+    decision = judge([AT_MOST | {"when": when}], {"value": 0.5})
+    # Then it counts unless the condition is known to be false
+    assert decision.rules[0].verdict == verdict
+
+
+def test_a_rule_for_each_feature_needs_to_know_the_features(judge: Judge) -> None:
+    # Given a rule for each feature and no evidence of the split, when it is judged
+    rule = {"id": "drift.data", "each": "feature", "metric": "drift.{each}.psi", "owner": "me"}
+    decision = judge([rule | {"block": 0.2}], {"value": 0.9})
+    # Then the rule does not vanish
+    assert decision.rules[0].id == "drift.data[*]"
+    assert decision.verdict == "deny"
+
+
+@pytest.mark.parametrize(
+    ("least", "expected"),
+    [
+        (AT_MOST | {"block": 0.09}, "block is 0.1, the floor has 0.09"),
+        (AT_MOST | {"bound": "at_least"}, "bound is 'at_most'"),
+        (INTERVAL, "evidence is point, the floor has interval"),
+        (AT_MOST | {"minimum_n": 30}, "minimum_n is None, the floor has 30"),
+        (AT_MOST | {"id": "explain.other"}, "the rule is missing"),
+    ],
+)
+def test_no_limit_undercuts_the_organisations_floor(
+    least: dict[str, Any], expected: str, judge: Judge
+) -> None:
+    # Given a floor that is stricter than the project's rule, when a value that passes is judged
+    decision = judge([AT_MOST], {"value": 0.01}, floor=FLOOR | {"rules": [least]})
+    # Then it is denied, by a rule that names the difference
+    assert decision.verdict == "deny"
+    assert expected in decision.rules[-1].reason
+    assert decision.rules[-1].id == f"floor.{least['id']}"
+
+
+@pytest.mark.parametrize(
+    ("least", "expected"),
+    [
+        ({"perturbation": {"size": 0.2, "tolerance": 0.1}}, "size: is 0.1, the floor has 0.2"),
+        ({"perturbation": {"size": 0.1, "tolerance": 0.05}}, "tolerance: is 0.1, the floor has"),
+        ({"perturbation": {"size": 0.05, "tolerance": 0.2}}, ""),
+        ({"risk": {"weights": {"explain": 61}}}, "risk.weights.explain: is 60, the floor has 61"),
+        ({"risk": {"weights": {"fairness": 1}}}, "risk.weights.fairness: is missing"),
+        ({"risk": {"weights": {"explain": 60}}}, ""),
+    ],
+)
+def test_the_floor_holds_what_is_asked_for_beside_the_rules(
+    least: dict[str, Any], expected: str, judge: Judge
+) -> None:
+    # Given a floor that asks for other noise than the project, when a value that passes is judged
+    decision = judge([AT_MOST], {"value": 0.01}, floor=FLOOR | {"rules": []} | least)
+    # Then it is denied where that is more, and the difference is named
+    assert decision.verdict == ("deny" if expected else "allow")
+    last = decision.rules[-1]
+    said = last.reason.removeprefix("below the organisation's floor: ")
+    assert expected in f"{last.id}: {said}"
+
+
+def test_a_stricter_project_stands_on_the_floor(judge: Judge) -> None:
+    # Given a floor that is looser than the project's rule, when a value that passes is judged
+    least = AT_MOST | {"warn": 0.2, "block": 0.3}
+    # Then it is allowed
+    assert judge([AT_MOST], {"value": 0.01}, floor=FLOOR | {"rules": [least]}).verdict == "allow"

@@ -1,0 +1,61 @@
+"""Commands of a generated project, started from a process that has imported everything already.
+
+Most of a command's time is the import of MLflow, pandas and scikit-learn, and the tests run
+thousands of commands. Here a server of the project's own environment imports them once; each
+command is a fork of it, with its own folder, variables, files and exit code, as in a process of its
+own. The stages that such a command starts are forks, too. What depends on how Python starts
+(`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the usual way.
+
+`GOVERNED_ML_TESTS_COLD=1` starts everything in the usual way.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+SERVER = Path(__file__).with_name("warm_server.py")
+COLD = "GOVERNED_ML_TESTS_COLD"
+COMMANDS = ("governance", "dvc")
+START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC", "OMP_", "OPENBLAS_")  # read when Python starts
+
+_servers: dict[Path, Path] = {}
+
+
+def client(environment: Path) -> Path | None:
+    """A program that runs `governance` and `dvc` in an environment; None where that is no fork.
+
+    Its first argument is the command; it passes on input, output, folder, variables and exit code.
+    """
+    if sys.platform != "linux" or os.environ.get(COLD):
+        return None
+    if environment not in _servers:
+        _servers[environment] = _start(environment)
+    return _servers[environment]
+
+
+def suits(command: list[str], given: Mapping[str, str]) -> bool:
+    """Whether a command may be a fork, given the variables that a test sets for it."""
+    return command[0] in COMMANDS and not any(name.startswith(START) for name in given)
+
+
+def _start(environment: Path) -> Path:
+    home = Path(tempfile.mkdtemp(prefix="warm-"))
+    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    server = subprocess.Popen(
+        [str(environment / "bin" / "python"), "-P", str(SERVER), str(home)],
+        stdin=subprocess.PIPE,  # closed when this process ends, and then the server ends
+        stdout=subprocess.PIPE,
+        env={**env, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
+        start_new_session=True,
+    )
+    assert server.stdout
+    assert server.stdout.readline() == b"ready\n", "the server of warm commands did not start"
+    atexit.register(server.wait, 10)
+    atexit.register(lambda: server.stdin and server.stdin.close())
+    return home / "client"
