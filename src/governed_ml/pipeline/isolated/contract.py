@@ -133,6 +133,13 @@ def _check_names(made: list[Any], given: list[str], where: str) -> None:
         )
 
 
+def _is_theirs(error: Exception, package: str) -> bool:
+    """Return whether the team's code is at fault, and not an estimator that it fits."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [n for n, one in enumerate(frames) if one.filename.startswith(f"src/{package}/")]
+    return bool(own) and not any(one.name.startswith("fit") for one in frames[own[-1] + 1 :])
+
+
 def trained(
     package: str, model: str, pipeline: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str
 ) -> Any:
@@ -145,8 +152,7 @@ def trained(
     try:
         found = fit(pipeline, rows.copy(), target.copy())
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        if frames[-1].filename.startswith(f"src/{package}/") or isinstance(error, Problem):
+        if isinstance(error, Problem) or _is_theirs(error, package):
             raise
         raise Problem(
             f"conf/model: {model} cannot be fitted: {first_line(error)}; correct its settings, or "
