@@ -541,7 +541,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     ],
     "foreign-code": [
         (
-            "core.stage_code",
+            "core.code.stage_code",
             "    for folder in (package.parent.parent, package.parent):\n",
             "    for folder in ():\n",
         ),
