@@ -14,12 +14,12 @@ import pytest
 import yaml
 from github_stand_in import GitHubStandIn
 
-TOKEN = "ghp_T0SECRET"  # noqa: S105 - of these tests alone
 from governed_ml.core.problem import Problem as PROBLEM
 from governed_ml.github import apply as APPLY
 from governed_ml.github import client as CLIENT
 from governed_ml.github import current_settings as STATE
 
+TOKEN = "ghp_T0SECRET"  # noqa: S105 - of these tests alone
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 PEOPLE = f"""\
 people:

@@ -6,7 +6,8 @@ command is a fork of it, with its own folder, variables, files and exit code, as
 own. The stages that such a command starts are forks, too. What depends on how Python starts
 (`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the usual way.
 
-`GOVERNED_ML_TESTS_COLD=1` starts everything in the usual way.
+`GOVERNED_ML_TESTS_COLD=1` starts everything in the usual way; `GOVERNED_ML_TESTS_WARM_LOG=FILE`
+has each command and its CPU seconds written to a file.
 """
 
 from __future__ import annotations
