@@ -35,7 +35,11 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("policy.gate", "if cache[path] != digest:", "if not digest:"),
     ],
     "nan-evidence": [
-        ("core.evidence", "value: FiniteFloat | None\n    lower", "value: float | None\n    lower"),
+        (
+            "core.evidence",
+            "model_validate_json(path.read_bytes())",
+            'model_validate_json(path.read_bytes().replace(b"NaN", b"0.0"))',
+        ),
     ],
     "expired-waiver": [
         ("policy.judge", "if today > waiver.expires:", "if today is None:"),
@@ -441,8 +445,8 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.identifiers.pii_features", ', ("proxies", proxies)):', ",):"),
         (
             "checks.identifiers.pii_features",
-            '(("sensitive", list(data.get("sensitive") or {})), ',
-            "(",
+            '(("sensitive", list(data.get("sensitive") or {})), ("proxies", proxies))',
+            '(("proxies", proxies),)',
         ),
     ],
     "loose-member": [

@@ -12,7 +12,7 @@ from governed_ml.core.problem import Problem
 if TYPE_CHECKING:
     from governed_ml.github.apply import SettingsReport
 
-github = group("Compare GitHub's settings with what they must be.")
+github = group("Compare GitHub's settings with what they must be.", alone=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

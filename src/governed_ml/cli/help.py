@@ -64,6 +64,9 @@ def sentence(text: str) -> str:
     return " ".join(text.strip().partition("\n\n")[0].split())
 
 
-def group(text: str) -> typer.Typer:
-    """Return a group of commands with this sentence as its help."""
-    return typer.Typer(help=text, cls=TopicGroup, no_args_is_help=True, rich_markup_mode=None)
+def group(text: str, *, alone: bool = False) -> typer.Typer:
+    """Return a group of commands with this sentence as its help.
+
+    `alone`: the group does something without a command, too; otherwise it shows its help.
+    """
+    return typer.Typer(help=text, cls=TopicGroup, no_args_is_help=not alone, rich_markup_mode=None)

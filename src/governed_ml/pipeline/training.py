@@ -59,6 +59,7 @@ class Training:
             "seed": params.seed,
             "numeric": split.numeric,
             "categorical": split.categorical,
+            "cores": cores(),
             "hidden": [str(path.absolute()) for path in HIDDEN],
         }
         self.process = Process(fit_process, self.where, job, rows)
@@ -109,6 +110,13 @@ class Training:
             return _part(process.answer()[1], 0)
         finally:
             process.close()
+
+
+def cores() -> int:
+    """Return how many cores scikit-learn counts for its threads."""
+    import joblib
+
+    return int(joblib.cpu_count(only_physical_cores=True))
 
 
 def _part(parts: list[bytes], place: int) -> bytes:

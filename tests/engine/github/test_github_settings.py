@@ -221,9 +221,9 @@ EXCLUDED = {"ref_name": {"include": ["refs/heads/main"], "exclude": ["refs/heads
             "strict",
         ),
         (parameter("required_status_checks", "required_status_checks", []), "is none, must be"),
-        (first_check(context="another"), "must be another, data-validation, decision"),
-        (first_check(integration_id=1), "data-validation (an app)"),
-        (any_app, "data-validation (any app's)"),
+        (first_check(context="another"), "must be another, decision"),
+        (first_check(integration_id=1), "decision (an app)"),
+        (any_app, "decision (any app's)"),
     ],
 )
 def test_a_ruleset_that_asks_for_less_is_told(

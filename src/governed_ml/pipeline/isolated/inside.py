@@ -47,6 +47,8 @@ class Inside:
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         self.isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
         _limit_files()
+        if "cores" in self.job:
+            _use_cores(int(self.job["cores"]))
         for name in self.job.get("hidden", []) if self.isolation else []:
             if _readable(Path(name)):
                 raise Problem(
@@ -126,6 +128,20 @@ def _readable(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _use_cores(count: int) -> None:
+    """Let scikit-learn use as many threads as it would outside: sums depend on their number.
+
+    In here joblib cannot count the physical cores, and without shared memory it counts one.
+    """
+    import joblib
+
+    def cpu_count(only_physical_cores: bool = False) -> int:
+        return count
+
+    for module in (joblib, joblib.parallel):
+        setattr(module, "cpu_count", cpu_count)  # noqa: B010 - modules have no such attribute to set
 
 
 def _limit_files() -> None:

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
@@ -61,8 +62,13 @@ class Process:
         self._send(job, *parts)
 
     def ask(self, head: dict[str, Any], *parts: bytes) -> tuple[dict[str, Any], list[bytes]]:
-        """Send a message and return the answer; what the process raised is a `Problem`."""
-        self._send(head, *parts)
+        """Send a message and return the answer; what the process raised is a `Problem`.
+
+        A process that has failed already reads no more, and its answer says why.
+        """
+        assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
+        with suppress(OSError):
+            send(self._child.stdin, head, *parts)
         return self.answer()
 
     def answer(self) -> tuple[dict[str, Any], list[bytes]]:
