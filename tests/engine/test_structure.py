@@ -206,7 +206,7 @@ def test_documents_name_files_that_are_there() -> None:
     named = {
         (document.name, name)
         for document in documents
-        if document.name != "CHANGELOG.md"
+        if document.name not in ("CHANGELOG.md", "migrate.md")  # of earlier layouts
         for name in re.findall(r"`((?:\w+/)+\w+\.py)`", document.read_text(encoding="utf-8"))
     }
     assert len(named) > 20
