@@ -58,7 +58,8 @@ class Bench:
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         """Copy the template, make the environment unless one is given, run the default line."""
         self.options, self.repeats, self.scratch = options, options.repeats, scratch
-        self.template = baked.copy_template(scratch / "template")
+        self.template = scratch / "template"
+        baked.copy_template(self.template)
         self.environment = (options.environment or self._environment()).resolve()
         self.watched: BakedProject | None = None
 
