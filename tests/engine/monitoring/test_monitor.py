@@ -258,7 +258,7 @@ def test_drift_asks_for_retraining_and_says_where(watch: Watch) -> None:
 
 def shifted(watch: Watch, part: int) -> pd.DataFrame:
     """A batch whose women are those with the highest scores, whose men those with the lowest."""
-    model = model_file.load(watch.origin.model)
+    model = model_file.load(watch.origin.model.read_bytes())
     rows = watch.rows(part)
     trained = watch.origin.evidence["train"].body
     inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
@@ -290,7 +290,7 @@ def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more:
     """Log rows as `predict` does."""
     trained = watch.origin.evidence["train"].body
     inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
-    model = model_file.load(watch.origin.model)
+    model = model_file.load(watch.origin.model.read_bytes())
     score, prediction = predict.scored(model, inputs)
     known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
     known |= {"score": score, "model_version": 1, "model_state": "champion"}
