@@ -79,6 +79,7 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
             "promote": "registry.promote",
             "rollback": "registry.rollback",
             "reconcile": "registry.reconcile",
+            "repair": "registry.repair",
             "ledger": "ledger.storage",
             "lifecycle": "ledger.lifecycle",
         }.items()
@@ -113,7 +114,7 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
     def mend() -> dict[str, Any]:
         found = module["reconcile"].compare(Path(), door())
         if found.differences:
-            module["reconcile"].mend(Path(), door(), found)
+            module["repair"].repair(Path(), door(), found)
         return look()
 
     def again() -> dict[str, Any]:

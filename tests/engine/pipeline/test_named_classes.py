@@ -8,8 +8,8 @@ import pytest
 
 from governed_ml.core.config import Model
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline import estimators
 from governed_ml.pipeline.named_classes import named_class, require_named
-from governed_ml.pipeline.stages import train
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_trap_55_an_expression_in_conf_model_runs_no_code(tmp_path: Path, place:
     inside = {"_target_": "sklearn.linear_model.LogisticRegression", "class_weight": code}
     model = Model(name="m", estimator=code if place == "itself" else inside)
     with pytest.raises(Problem, match=r"'numpy\.testing\.runstring' is not from sklearn"):
-        train.estimator(model, "classification", 1)
+        estimators.estimator(model, "classification", 1)
     assert not mark.exists()
 
 
