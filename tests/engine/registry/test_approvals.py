@@ -325,7 +325,8 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
 def _forged(project: BakedProject) -> dict[str, Any]:
     event = registry.ledger(project)[0]
     subject = event["subject"]
-    approval = {name: subject[name] for name in ("name", "commit", "model", "data", "policy")}
+    named = ("name", "commit", "model", "data", "policy", "engine")
+    approval = {name: subject[name] for name in named}
     approval |= {
         "version": 1,
         "approver": "owner",
