@@ -48,7 +48,7 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     event = registry.ledger(contested)[-1]
     assert (event["action"], event["reason"]) == ("rollback_failed", "And back again")
     assert "version 2 is quarantined" in event["details"]["why"]
-    assert "rollback_failed" in contested.governance("ledger", "show", COLUMNS="200").stdout
+    assert "rollback failed" in contested.governance("ledger", "show", COLUMNS="200").stdout
     # And a rollback from a version that is not champion any more does nothing
     words = ("rollback", "--from", "2", "--reason", "The smoke test failed")
     done = contested.governance(*words, code=None)
