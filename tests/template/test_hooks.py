@@ -81,7 +81,8 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
     said = commit(project, "Words")
     assert re.findall(r"(?m)^(.+?)\.{3,}.*Passed", said) == [
-        "hygiene, data in git, secrets, identifiers, what is taken away"
+        "hygiene, data in git, secrets, identifiers, what is taken away",
+        "the engine and every library are what is pinned",
     ]
     # When a commit has a blank at a line's end, a secret, a torn file, code that is not formatted,
     # and a waiver that expired
