@@ -88,7 +88,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     # and a waiver that expired
     key, policy = "AKIA" + "Z7Q2" * 4, "conf/policy/base.yaml"
     waiver = (
-        'waivers:\n  - {rule: explain.coverage, reason: "For a time only", approved_by: "@risk", '
+        'waivers:\n  - {rule: drift.target, reason: "For a time only", approved_by: "@risk", '
         "expires: 2026-01-31}\n"
     )
     project.write("README.md", project.read("README.md") + f"\nkey {key} \n")
@@ -101,7 +101,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
         "looks like a secret (AWS Access Key)",
         "conf/data/ours.json: Failed to json decode",
         "1 file would be reformatted",
-        f"{policy}: the waiver for explain.coverage expired on 2026-01-31",
+        f"{policy}: the waiver for drift.target expired on 2026-01-31",
     )
     # Then each is said, and not the secret
     assert key not in said

@@ -24,7 +24,7 @@ def composed(bake_runnable: Bake) -> BakedProject:
 def waived(project: BakedProject, name: str, **fields: str) -> Edit:
     """An edit that puts one waiver into a policy."""
     given = {
-        "rule": "explain.coverage",
+        "rule": "drift.target",
         "reason": '"Until the library is mended"',
         "approved_by": '"@risk"',
         "expires": "2999-01-01",
@@ -47,23 +47,23 @@ def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: Bak
         "a waiver that lives": (waived(composed, POLICY), [f"{POLICY}: {since}"]),
         "a waiver that expired": (
             waived(composed, POLICY, expires="2026-01-31"),
-            [f"{POLICY}: the waiver for explain.coverage expired on 2026-01-31", since],
+            [f"{POLICY}: the waiver for drift.target expired on 2026-01-31", since],
         ),
         "a waiver that expired, where it is not chosen": (
             waived(composed, OTHER, expires="2026-01-31"),
-            [f"{OTHER}: the waiver for explain.coverage expired on 2026-01-31: it is void"],
+            [f"{OTHER}: the waiver for drift.target expired on 2026-01-31: it is void"],
         ),
         "a waiver without an owner": (
             waived(composed, POLICY, approved_by=""),
-            [f"{POLICY}: policy.waivers[explain.coverage].approved_by: is missing"],
+            [f"{POLICY}: policy.waivers[drift.target].approved_by: is missing"],
         ),
         "a waiver with an empty owner": (
             waived(composed, OTHER, approved_by='" "'),
-            [f"{OTHER}: policy.waivers[explain.coverage].approved_by: "],
+            [f"{OTHER}: policy.waivers[drift.target].approved_by: "],
         ),
         "a waiver without an end": (
             waived(composed, POLICY, expires=""),
-            [f"{POLICY}: policy.waivers[explain.coverage].expires: is missing"],
+            [f"{POLICY}: policy.waivers[drift.target].expires: is missing"],
         ),
         "a waiver for no rule": (
             waived(composed, POLICY, rule="explain.nothing"),
@@ -111,7 +111,7 @@ def test_trap_29_a_loosened_limit_is_pointed_out_and_let_through(composed: Baked
     said = look(composed, "config", [*edits, waived(composed, POLICY), {}])
     # When the configuration is looked at, then the looser ones are noted
     assert said[0].notes.startswith("note: loosened: drift.data: block is 0.3, the base has 0.25")
-    assert said[2].notes.startswith("note: loosened: explain.coverage: waived until 2999-01-01")
+    assert said[2].notes.startswith("note: loosened: drift.target: waived until 2999-01-01")
     assert [said[1].notes, said[3].notes] == ["", ""]
     # And by itself that stops no commit: the owner says yes in the pull request
     composed.write(POLICY, str(edits[0][POLICY]))

@@ -229,5 +229,5 @@ def test_the_engines_pin_is_no_secret_and_everything_else_on_its_line_is(
     pin = re.search(r"^governed-ml = .*$", text, re.MULTILINE)
     assert pin
     own.write("pyproject.toml", text)
-    put(own, "conf/other.toml", f"[tool.uv.sources]\n{pin[0]}\n")
-    assert check(own, "secrets").keys() == {"conf/other.toml"}
+    put(own, "docs/other.md", f"{pin[0]}\n")
+    assert check(own, "secrets").keys() == {"docs/other.md"}

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,7 +33,11 @@ BY_NAME = ("is_non_text_file", "is_lock_file", "is_swagger_file")
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Name the lines that hold what looks like a secret; never the secret."""
-    _offline()
+    with _offline():
+        return _look(base, names)
+
+
+def _look(base: Path, names: list[str]) -> list[CheckFinding]:
     from detect_secrets.core.scan import scan_file
     from detect_secrets.settings import default_settings, get_plugins
 
@@ -60,15 +65,22 @@ def _is_pin(path: Path, number: int) -> bool:
     return bool(0 < number <= len(lines) and PIN.fullmatch(lines[number - 1]))
 
 
-def _offline() -> None:
+@contextmanager
+def _offline() -> Generator[None]:
     """Keep `requests` out: detect-secrets needs it to verify, which takes a network, and is slow.
 
-    Importing it takes longer than scanning a commit.
+    Importing it takes longer than scanning a commit. Afterwards the name is free for the library.
     """
-    if "requests" not in sys.modules:
-        stand_in: Any = ModuleType("requests")
-        stand_in.Response = object
-        sys.modules["requests"] = stand_in
+    if "requests" in sys.modules:
+        yield
+        return
+    stand_in: Any = ModuleType("requests")
+    stand_in.Response = object
+    sys.modules["requests"] = stand_in
+    try:
+        yield
+    finally:
+        del sys.modules["requests"]
 
 
 def _utf8(path: Path, scratch: Path) -> Path | None:
