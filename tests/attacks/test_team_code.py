@@ -123,8 +123,8 @@ def hostile(where):
     for name in ({evidence!r}, {engine!r}):
         tried(f"delete {{name}} from {{where}}", lambda: os.unlink(name))
     tried(f"kill from {{where}}", lambda: os.kill(os.getppid(), 9))
-    tried(f"environ from {{where}}", lambda: open(f"/proc/{{os.getppid()}}/environ").read())
-    if where != "sources":
+    if where != "sources":  # a source has the variables of its caller: it signs in to a database
+        tried(f"environ from {{where}}", lambda: open(f"/proc/{{os.getppid()}}/environ").read())
         tried(f"connect from {{where}}", connect)
         assert "SOME_TOKEN" not in os.environ
     for module in (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files):
@@ -180,7 +180,7 @@ def test_trap_42_hostile_code_reaches_nothing_from_wherever_it_runs(
     # Then each was kept out of everything, and said so
     said = capfd.readouterr().err
     assert "reached" not in said
-    for where, attempts in (("training", 8), ("features", 8), ("sources", 7)):
+    for where, attempts in (("training", 8), ("features", 8), ("sources", 6)):
         assert len({line for line in said.splitlines() if f"from {where}" in line}) == attempts
     # And nothing was written, this process's modules are what they were, and the answers are there
     assert written.read_text(encoding="utf-8") == "measured"
@@ -254,7 +254,7 @@ def test_trap_42_answers_that_are_none_are_refused(here: Path) -> None:
         # And an end without an answer
         assert "the process ended before it gave an answer (exit code 0)" in said(6)
     with models.opened() as model:
-        assert "KeyError: 'none' in src/credit/training.py, line 7" in said(7)
+        assert "KeyError: 'none' in src/credit/training.py, line 8" in said(7)
     with models.opened() as model:
         assert "Object arrays cannot be saved" in said(8)
 

@@ -70,7 +70,9 @@ class Inside:
         return message[0]
 
     def answer(self, head: dict[str, Any], *parts: bytes | memoryview) -> None:
-        """Send an answer."""
+        """Send an answer, after what was printed: the parent may end this process with it."""
+        sys.stdout.flush()
+        sys.stderr.flush()
         send(self._out, {"isolation": self.isolation} | head, *parts)
 
     def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Reply]) -> None:
