@@ -111,7 +111,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     # Then what would have looked at them does
     refused(project, f"{gate}: is missing")
     (project.path / policy).unlink()
-    refused(project, "conf/policy/base")
+    refused(project, "Could not load 'policy/base'")
     # And one that takes away nothing that matters goes through
     (project.path / "LICENSE").unlink()
     commit(project, "No license")

@@ -517,16 +517,16 @@ def test_a_batch_from_an_address_is_named_without_its_secrets(watch: Watch) -> N
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=".")) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         where = f"http://127.0.0.1:{server.server_port}"
-        feeds = [
+        served_at = [
             {"kind": "file", "path": f"{where}/{name}?signature=hush"}
             for name in ("batch.csv", "labels.csv", "lost.csv")
         ]
         # When it is measured, then it is as a file is, and no record has the signature
-        found = watch.look(feeds[0], labels=feeds[1])
+        found = watch.look(served_at[0], labels=served_at[1])
         assert (found.level, found.labelled, found.batch) == ("healthy", ROWS, "batch.csv")
         assert "hush" not in found.model_dump_json()
         with pytest.raises(Problem, match=r"/lost.csv cannot be fetched: .*404") as caught:
-            watch.look(feeds[2])
+            watch.look(served_at[2])
         assert "hush" not in str(caught.value)
         server.shutdown()
     secret = config.Feed(kind="file", path="https://ada:hush@example.org/day.csv?s=hush#hush")
