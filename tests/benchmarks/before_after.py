@@ -19,7 +19,7 @@ import baked
 import measure
 from baked import BakedProject
 
-BEFORE = "b14ddfc9"
+BEFORE = "b14ddfc7c713"
 """The last commit at which all code was copied into each generated project."""
 BARE = Path(__file__).with_name("bare.py")
 
