@@ -14,10 +14,11 @@ from pathlib import Path
 
 from governed_ml.checks import lock_sources, stand_ins
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.checks.lock_sources import LOCK, METADATA, Table
+from governed_ml.checks.lock_sources import Table
 from governed_ml.core.code import engine, team
 from governed_ml.core.code.engine import DISTRIBUTION, Identity
-from governed_ml.core.installation import trusted
+from governed_ml.core.installation import lockfile, trusted
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause
 
 SETTINGS = "uv.toml"
@@ -25,8 +26,8 @@ SETTINGS = "uv.toml"
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find what may run in place of the pinned engine or of a library, in the whole project."""
-    project = _toml(base, METADATA)
-    packages = _packages(base)
+    project = _toml(base)
+    packages = lockfile.parse(_text(base, LOCK)) if (base / LOCK).is_file() else []
     found = [CheckFinding(*one) for one in trusted.found("judging")]
     found += stand_ins.check(base, team.name(base), {str(one["name"]) for one in packages})
     if (base / SETTINGS).is_file():
@@ -58,20 +59,15 @@ def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
         yield CheckFinding(METADATA, what, "run `uv sync`")
 
 
-def _packages(base: Path) -> list[Table]:
-    if not (base / LOCK).is_file():
-        return []
+def _toml(base: Path) -> Table:
     try:
-        found: list[Table] = _toml(base, LOCK)["package"]
-        if all(isinstance(one["source"], dict) and "name" in one for one in found):
-            return found
-    except (KeyError, TypeError) as error:
-        raise Problem(f"{LOCK} cannot be read ({cause(error)}): run `uv lock`", 1) from error
-    raise Problem(f"{LOCK} has a package without a source: run `uv lock`", 1)
+        return tomllib.loads(_text(base, METADATA))
+    except ValueError as error:
+        raise Problem(f"{METADATA} cannot be read ({cause(error)}): restore it with git") from error
 
 
-def _toml(base: Path, name: str) -> Table:
+def _text(base: Path, name: str) -> str:
     try:
-        return tomllib.loads((base / name).read_text(encoding="utf-8"))
+        return (base / name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise Problem(f"{name} cannot be read ({cause(error)}): restore it with git") from error

@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.installation.distributions import canonical
+from governed_ml.core.installation.lockfile import LOCK, METADATA, is_project
 
-LOCK, METADATA = "uv.lock", "pyproject.toml"
 FILES_OF = {"https://pypi.org/simple": "files.pythonhosted.org"}
 """Index → the host of its files, where that is known; of others, the host of most of its files."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -76,8 +76,8 @@ def lock(project: Table, packages: list[Table]) -> Iterator[CheckFinding]:
     hosts = _hosts(packages)
     for one in packages:
         name, source = str(one["name"]), one["source"]
-        if "." in (source.get("virtual"), source.get("editable")):
-            continue  # the project itself
+        if is_project(one):
+            continue
         asked = named.get(name)
         if asked is None:
             right = set(source) == {"registry"} and _address(source["registry"]) == default

@@ -12,13 +12,13 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from governed_ml.core.installation.lockfile import LOCK
 from governed_ml.core.problem import Problem, first_line
 
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|\[::1\]|localhost")
 
 PROTECTED = "main"  # where changes go in by review
 REMOTE = "origin"
-LOCK = "uv.lock"  # `uv run` writes it before any command runs
 FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
 SETTINGS = {
     "core.quotePath": "false",

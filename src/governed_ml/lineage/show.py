@@ -14,6 +14,7 @@ from typing import Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.files import file_digest
+from governed_ml.core.installation.lockfile import LOCK as UV_LOCK
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
 from governed_ml.core.terminal import screen
@@ -26,7 +27,6 @@ from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
 
 Section = dict[str, Any]
 Account = dict[str, Section]
-LOCKFILE = "uv.lock"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
         },
         "parameters": {"params.yaml": _digest(folder / "params.yaml"), **_parameters(line)},
         "engine": _engines(line, version),
-        "environment": {LOCKFILE: _digest(folder / LOCKFILE), **_tools(line)},
+        "environment": {UV_LOCK: _digest(folder / UV_LOCK), **_tools(line)},
         "policy": _policy(line, version),
         "approved": {
             f"{one.sequence} {said.get('approver')}": _approval(said)

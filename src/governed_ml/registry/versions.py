@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem
 from governed_ml.core.shared_stores import unshared
 from governed_ml.ledger.chain import Anchor
@@ -180,7 +181,7 @@ def model_name(base: Path) -> str:
     import tomllib
 
     try:
-        return str(tomllib.loads((base / "pyproject.toml").read_text("utf-8"))["project"]["name"])
+        return str(tomllib.loads((base / METADATA).read_text("utf-8"))["project"]["name"])
     except (OSError, ValueError, KeyError) as error:
         raise Problem("pyproject.toml names no project: restore it with git") from error
 

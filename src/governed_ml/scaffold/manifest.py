@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from governed_ml.core.files import digest_of
+from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
 from governed_ml.scaffold.stages import changed_keys, written_by_the_engine
 
 STATE = ".cruft.json"
-METADATA = "pyproject.toml"
 PIPELINE = "dvc.yaml"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = ".github/workflows/"

@@ -7,8 +7,8 @@ import re
 import tomllib
 from typing import Any
 
+from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.scaffold.manifest import METADATA
 
 ENGINE = "governed-ml"
 COMMIT = re.compile(r"[0-9a-f]{40}")

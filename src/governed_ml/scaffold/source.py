@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from governed_ml.core.files import write_bytes, write_text
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import LOCK, attempt
+from governed_ml.core.repository import attempt
 from governed_ml.scaffold import pin
-from governed_ml.scaffold.manifest import METADATA
 from governed_ml.scaffold.update import lock
 
 

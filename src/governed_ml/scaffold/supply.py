@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import LOCK
+from governed_ml.core.installation import lockfile
+from governed_ml.core.installation.lockfile import LOCK, METADATA, Package
 from governed_ml.scaffold import pin
-from governed_ml.scaffold.manifest import METADATA, Read
+from governed_ml.scaffold.manifest import Read
 
 SETTINGS = "uv.toml"  # overrides indexes and versions, and `uv lock --check` accepts it
 HOSTS = {"https://pypi.org/simple": {"files.pythonhosted.org"}}
@@ -60,20 +60,13 @@ def supply(read: Read) -> Supply:
 
 def locked(text: str) -> dict[str, LockedPackage]:
     """Return the packages of a `uv.lock`."""
-    import tomllib
-
-    try:
-        entries: list[dict[str, Any]] = tomllib.loads(text).get("package", [])
-        found: dict[str, list[dict[str, Any]]] = {}
-        for entry in entries:
-            found.setdefault(str(entry["name"]), []).append(entry)
-    except (ValueError, KeyError, TypeError) as error:
-        said = first_line(error, 100)
-        raise Problem(f"{LOCK} cannot be read ({said}): run `uv lock`", 1) from error
+    found: dict[str, list[Package]] = {}
+    for entry in lockfile.parse(text):
+        found.setdefault(entry["name"], []).append(entry)
     return {name: _package(many) for name, many in found.items()}
 
 
-def _package(entries: list[dict[str, Any]]) -> LockedPackage:
+def _package(entries: list[Package]) -> LockedPackage:
     files: dict[str, str] = {}
     for entry in entries:
         for one in [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governed_ml.core.files import write_text
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import LOCK, content, git, require_clean
+from governed_ml.core.repository import content, git, require_clean
 from governed_ml.scaffold import pin
-from governed_ml.scaffold.manifest import METADATA, WORKFLOWS
+from governed_ml.scaffold.manifest import WORKFLOWS
 from governed_ml.scaffold.origin import cruft, fetched, origin, require_published
 
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)

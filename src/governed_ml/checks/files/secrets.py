@@ -16,14 +16,14 @@ from typing import Any
 
 from governed_ml.checks.files.texts import read, text
 from governed_ml.checks.finding import CheckFinding, written
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 
 MEND = (
     "take it out and change it where it counts; if it is none, end the line with "
     "`pragma: allowlist secret`"
 )
-LOCK = "uv.lock"  # digests of packages, thousands of lines
 # The engine's pin is a commit, which looks random: `governed-ml = { git = "…", rev = "<40 hex>" }`.
-METADATA, HEX = "pyproject.toml", "Hex High Entropy String"
+HEX = "Hex High Entropy String"
 PIN = re.compile(r'governed-ml = \{ git = "[^"]*", rev = "[0-9a-f]{40}" \}(?: *#.*)?')
 ENTROPY = (HEX, "Base64 High Entropy String")
 DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of what looks random
@@ -47,6 +47,7 @@ def _look(base: Path, names: list[str]) -> list[CheckFinding]:
         plugins = list(get_plugins())
         plain = [one for one in plugins if one.secret_type not in ENTROPY]
         for name in names:
+            # A lock is thousands of digests of packages.
             path = None if name == LOCK else _utf8(base / name, Path(scratch))
             digests = written(name) or name.endswith(DIGESTS)
             if path is None or not _suspected(path, plain if digests else plugins):

@@ -15,10 +15,11 @@ from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.evidence import AnyEvidence, path_of
 from governed_ml.core.installation import lockfile
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
 
-LOCK, PYTHON = "uv.lock", ".python-version"
+PYTHON = ".python-version"
 GROUP = "pipeline"  # the dependency group that the pipeline runs with
 ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
 LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
@@ -144,7 +145,7 @@ def _needed(text: str) -> set[str]:
 def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     """Hold what `pyproject.toml` asks for against what `uv.lock` was made for."""
     try:
-        whole = tomllib.loads(_text(base / "pyproject.toml"))
+        whole = tomllib.loads(_text(base / METADATA))
     except ValueError as error:
         raise Problem(f"pyproject.toml cannot be read ({cause(error)}): mend it") from error
     project = whole.get("project", {})

@@ -21,9 +21,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, cause, first_line
 
-SETTINGS = Path("pyproject.toml")
 SOURCES, FEATURES, TRAINING = "sources", "features", "training"
 USED = {"ingest": (SOURCES,), "train": (FEATURES, TRAINING)}
 """Stage → the team's modules that it calls."""
@@ -32,14 +32,14 @@ USED = {"ingest": (SOURCES,), "train": (FEATURES, TRAINING)}
 def name(base: Path = Path()) -> str:
     """Return the name of the team's package; `Problem` if `pyproject.toml` does not say."""
     try:
-        settings = tomllib.loads((base / SETTINGS).read_text(encoding="utf-8"))
+        settings = tomllib.loads((base / METADATA).read_text(encoding="utf-8"))
         found = settings["tool"]["governed-ml"]["package"]
     except (OSError, ValueError) as error:
-        raise Problem(f"{SETTINGS} cannot be read: {cause(error)}; restore it") from error
+        raise Problem(f"{METADATA} cannot be read: {cause(error)}; restore it") from error
     except (KeyError, TypeError) as error:
-        raise Problem(f'{SETTINGS} has no `package = "…"` under [tool.governed-ml]') from error
+        raise Problem(f'{METADATA} has no `package = "…"` under [tool.governed-ml]') from error
     if not (isinstance(found, str) and found.isidentifier()):
-        raise Problem(f"{SETTINGS}: [tool.governed-ml] package {found!r} is not a package name")
+        raise Problem(f"{METADATA}: [tool.governed-ml] package {found!r} is not a package name")
     return found
 
 

@@ -7,19 +7,19 @@ from typing import Any
 
 from governed_ml.core.problem import Problem, cause
 
-NAME = "uv.lock"
+METADATA, LOCK = "pyproject.toml", "uv.lock"
 Package = dict[str, Any]
 
 
-def parse(text: str, where: str = NAME) -> list[Package]:
+def parse(text: str, where: str = LOCK) -> list[Package]:
     """Return the packages of a lock, as its tables have them."""
     try:
         found: list[Package] = tomllib.loads(text)["package"]
         if all(isinstance(one["name"], str) and isinstance(one["source"], dict) for one in found):
             return found
     except (ValueError, KeyError, TypeError) as error:
-        raise Problem(f"{where} cannot be read ({cause(error)}): run `uv lock`") from error
-    raise Problem(f"{where} cannot be read: run `uv lock`")
+        raise Problem(f"{where} cannot be read ({cause(error)}): run `uv lock`", 1) from error
+    raise Problem(f"{where} cannot be read: run `uv lock`", 1)
 
 
 def versions(packages: list[Package]) -> dict[str, set[str]]:
@@ -38,7 +38,7 @@ def needed(packages: list[Package], groups: tuple[str, ...]) -> set[str]:
     by_name: dict[str, list[Package]] = {}
     for one in packages:
         by_name.setdefault(one["name"], []).append(one)
-    own = next((one for one in packages if _is_project(one)), Package())
+    own = next((one for one in packages if is_project(one)), Package())
     todo = [*own.get("dependencies", [])]
     todo += [one for group in groups for one in own.get("dev-dependencies", {}).get(group, [])]
     seen: set[tuple[str, str]] = set()
@@ -54,5 +54,6 @@ def needed(packages: list[Package], groups: tuple[str, ...]) -> set[str]:
     return {name for name, _ in seen}
 
 
-def _is_project(package: Package) -> bool:
+def is_project(package: Package) -> bool:
+    """Return whether an entry is the project itself."""
     return "." in (package["source"].get("virtual"), package["source"].get("editable"))

@@ -20,6 +20,7 @@ from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.installation import bytecode, records
 from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical
+from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause, first_line
 
 MADE = "made.json"
@@ -38,8 +39,8 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
     from filelock import FileLock
 
     made_from = {
-        "lock": file_digest(tree / "uv.lock"),
-        "project": file_digest(tree / "pyproject.toml"),
+        "lock": file_digest(tree / LOCK),
+        "project": file_digest(tree / METADATA),
         "group": group,
         "python": sys.version.split()[0],
     }

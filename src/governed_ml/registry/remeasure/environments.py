@@ -20,11 +20,10 @@ from typing import Any
 from governed_ml.core.code.engine import DISTRIBUTION, Identity, identity
 from governed_ml.core.installation import lockfile
 from governed_ml.core.installation.distributions import canonical
-from governed_ml.core.installation.lockfile import Package
+from governed_ml.core.installation.lockfile import LOCK, METADATA, Package
 from governed_ml.core.problem import Problem, cause
 from governed_ml.registry.remeasure import environment_cache
 
-PYPROJECT = "pyproject.toml"
 GROUP, GROUP_BEFORE = "pipeline", "line"  # the dependency group that the stages need
 Say = Callable[[str], None]
 
@@ -97,25 +96,25 @@ def require_running(tree: Path) -> StageEnvironment:
 def read(tree: Path) -> Pinned:
     """Read what a commit is measured with from its `pyproject.toml` and `uv.lock`."""
     try:
-        project: dict[str, Any] = tomllib.loads((tree / PYPROJECT).read_text("utf-8"))
-        text = (tree / lockfile.NAME).read_text("utf-8")
+        project: dict[str, Any] = tomllib.loads((tree / METADATA).read_text("utf-8"))
+        text = (tree / LOCK).read_text("utf-8")
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise Problem(
             f"the commit has no {name}, so what measured it is not known: commit {name}", 1
         ) from error
     except (OSError, ValueError) as error:
-        raise Problem(f"the commit's {PYPROJECT} cannot be read ({cause(error)})", 1) from error
-    packages = lockfile.parse(text, f"the commit's {lockfile.NAME}")
+        raise Problem(f"the commit's {METADATA} cannot be read ({cause(error)})", 1) from error
+    packages = lockfile.parse(text, f"the commit's {LOCK}")
     if "governed-ml" in project.get("tool", {}):
         pin = next((one for one in packages if one["name"] == DISTRIBUTION), None)
         if pin is None:
-            raise Problem(f"the commit's {lockfile.NAME} has no {DISTRIBUTION}: run `uv lock`", 1)
+            raise Problem(f"the commit's {LOCK} has no {DISTRIBUTION}: run `uv lock`", 1)
         return Pinned(_shown(pin), GROUP, packages)
     package = str(project.get("project", {}).get("scripts", {}).get("governance", "")).split(".")[0]
     if not (tree / "src" / package / "stage.py").is_file() or not package:
         raise Problem(
-            f"the commit's {PYPROJECT} names no engine ([tool.governed-ml]), and its src/ has no "
+            f"the commit's {METADATA} names no engine ([tool.governed-ml]), and its src/ has no "
             "stages: nothing can measure it",
             1,
         )
