@@ -87,7 +87,9 @@ def loosened(base: Path, params: Params) -> list[str]:
     if attempt(base, "diff", "--quiet", "HEAD", "--", *words).returncode != 1:
         return []  # nothing changed, or there is no commit yet
     try:
-        changes = policy_diff.compare(policy_diff.at(base, "HEAD"), policy_diff.here(base, params))
+        changes = policy_diff.compare(
+            policy_diff.before(base, "HEAD"), policy_diff.here(base, params)
+        )
     except Problem as problem:
         return [f"the last commit has nothing to compare limits with: {problem}"]
     return [

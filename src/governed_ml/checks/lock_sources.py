@@ -18,8 +18,6 @@ from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.installation.distributions import canonical
 from governed_ml.core.installation.lockfile import LOCK, METADATA, is_project
 
-FILES_OF = {"https://pypi.org/simple": "files.pythonhosted.org"}
-"""Index → the host of its files, where that is known; of others, the host of most of its files."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 OVERRIDES = (
     *("override-dependencies", "constraint-dependencies", "exclude-dependencies"),
@@ -144,14 +142,13 @@ def _is_named(file: str, package: Table) -> bool:
 
 
 def _hosts(packages: list[Table]) -> dict[str, str]:
-    """Return index → the host of its files."""
+    """Return index → the host of most of its files."""
     counted: dict[str, Counter[str]] = {}
     for one in packages:
         registry = _address(one["source"].get("registry", ""))
         for file in one.get("wheels", []) if registry else []:
             counted.setdefault(registry, Counter())[urlsplit(str(file.get("url", ""))).netloc] += 1
-    most = {registry: hosts.most_common(1)[0][0] for registry, hosts in counted.items()}
-    return most | FILES_OF
+    return {registry: hosts.most_common(1)[0][0] for registry, hosts in counted.items()}
 
 
 def _indexes(project: Table) -> dict[str, str]:

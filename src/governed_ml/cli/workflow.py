@@ -132,7 +132,7 @@ def diff(
     if since is None:
         tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
         return
-    old, new = diffs.at(folder, since), diffs.at(folder, head(folder))
+    old, new = diffs.before(folder, since), diffs.at(folder, head(folder))
     changes = diffs.compare(old, new)
     loosened = [one for one in changes if one.kind == "loosened"]
     _show(changes, since, loosened)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from governed_ml.policy.loosening import Change, Kind, between, contracts
 from governed_ml.scaffold.manifest import Outside, commit_tree, outside, working_tree
 from governed_ml.scaffold.origin import fetched
 from governed_ml.scaffold.origin import require_published as published
-from governed_ml.scaffold.supply import Supply, differences, supply
+from governed_ml.scaffold.supply import Supply, differences, resolved, supply
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
 
@@ -52,6 +52,18 @@ def at(base: Path, commit: str) -> State:
         return State(params, contract_of(params, raw, commit[:12]), found, packages)
     except Problem as problem:
         return State(None, [], found, packages, str(problem))
+
+
+def before(base: Path, commit: str) -> State:
+    """Read the commit that a change is compared with.
+
+    Without a lock of its own, its packages are those of the lock that the running environment was
+    made with.
+    """
+    found = at(base, commit)
+    if found.supply.packages is not None:
+        return found
+    return replace(found, supply=replace(found.supply, packages=resolved()))
 
 
 def here(base: Path, params: Params) -> State:
@@ -128,15 +140,15 @@ def approved_push(base: Path, since: str, until: str) -> str | None:
     from governed_ml.github.reviews import pulls_of
 
     found: list[str] = []
-    before = since
+    earlier = since
     for commit in git(base, "rev-list", "--first-parent", "--reverse", f"{since}..{until}").split():
-        changes = compare(at(base, before), at(base, commit))
+        changes = compare(before(base, earlier), at(base, commit))
         if any(one.kind == "loosened" for one in changes):
             merged = [one.number for one in pulls_of(base, commit) if one.merged_at is not None]
             if not merged:
                 return None
-            found.append(approved_by(base, merged[0], before, commit))
-        before = commit
+            found.append(approved_by(base, merged[0], earlier, commit))
+        earlier = commit
     return " and ".join(dict.fromkeys(found)) or None
 
 

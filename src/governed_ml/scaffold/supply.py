@@ -6,8 +6,10 @@ exits 0), so the lock is compared entry by entry.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,8 +19,6 @@ from governed_ml.scaffold import pin
 from governed_ml.scaffold.manifest import Read
 
 SETTINGS = "uv.toml"  # overrides indexes and versions, and `uv lock --check` accepts it
-HOSTS = {"https://pypi.org/simple": {"files.pythonhosted.org"}}
-"""Index → where its files lie, beside its own host."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def supply(read: Read) -> Supply:
     lock = read(LOCK)
     packages = None if lock is None else locked(lock.decode("utf-8", errors="replace"))
     return Supply(pin.source(text), own, uv, packages, read(SETTINGS) is not None)
+
+
+def resolved() -> dict[str, LockedPackage] | None:
+    """Return the packages of the lock that the running environment was made with, if it is there.
+
+    In the job `policy` that is the base branch's environment: where its commit has no lock yet, uv
+    has just made one, from the index that this machine uses.
+    """
+    path = Path(sys.prefix).parent / LOCK
+    return locked(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def locked(text: str) -> dict[str, LockedPackage]:
@@ -117,13 +127,13 @@ def _lock(
         if old is not None:
             yield LOCK, "is gone: nothing says which packages are installed"
         return
-    known = old or {}
+    if old is None:
+        yield LOCK, "is new, and there is no other to compare it with"
+        return
+    known = old
     registries = {one for package in known.values() for one in package.sources if _registry(one)}
-    registries |= set() if old else {f"registry {one}" for one in HOSTS}
     hosts = {_host(place) for package in known.values() for place in package.files}
-    for registry in registries:
-        address = registry.removeprefix("registry ")
-        hosts |= {_host(address), *HOSTS.get(address, ())}
+    hosts |= {_host(one.removeprefix("registry ")) for one in registries}
     for name in sorted(new.keys() - {pin.ENGINE}):
         before, now = known.get(name), new[name]
         if before is None and _is_project(now):

@@ -30,7 +30,7 @@ package = false
 [tool.uv.sources]
 {PIN}
 """
-PYPI, FILES = "https://pypi.org/simple", "https://files.pythonhosted.org/packages/aa/bb"
+PYPI, FILES = "https://index.example.com/simple", "https://files.example.com/packages/aa/bb"
 TYPER = f"{FILES}/typer-0.29.0-py3-none-any.whl"
 LOCK = f"""
 version = 1
@@ -124,7 +124,9 @@ def test_a_source_that_pyproject_names_is_as_it_says() -> None:
     found = lock(source, f'source = {{ registry = "{torch}" }}\nsdist', text)
     assert found == []
     assert settings(text) == []
-    assert lock(project=text)[0].startswith("typer comes from registry https://pypi.org/simple")
+    assert lock(project=text)[0].startswith(
+        "typer comes from registry https://index.example.com/simple"
+    )
 
 
 def test_a_companys_mirror_serves_everything_or_nothing() -> None:

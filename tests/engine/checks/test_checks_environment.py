@@ -23,23 +23,23 @@ pipeline = [{ name = "numpy" }]
 [[package]]
 name = "pydantic"
 version = "2.14.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 [[package]]
 name = "numpy"
 version = "2.4.6"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 [[package]]
 name = "fairlearn"
 version = "0.15.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 [[package]]
 name = "nbstripout"
 version = "0.9.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 [[package]]
 name = "ruff"
 version = "0.17.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 """
 
 
@@ -50,7 +50,7 @@ def test_the_pipelines_packages_are_needed_and_neither_tools_nor_the_engine() ->
 def test_another_commit_of_the_engine_moves_no_package() -> None:
     assert _exchanged(LOCK, LOCK.replace("rev=1#1", "rev=2#2"), _needed(LOCK)) == []
     moved = LOCK.replace(
-        'version = "2.4.6"\nsource = { registry = "https://pypi.org/simple" }',
+        'version = "2.4.6"\nsource = { registry = "https://index.example.com/simple" }',
         'version = "2.4.6"\nsource = { url = "https://evil.example/numpy.whl" }',
     )
     assert _exchanged(LOCK, moved, _needed(LOCK)) == ["numpy"]

@@ -20,13 +20,13 @@ dev = [{ name = "six" }]
 [[package]]
 name = "one"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 dependencies = [{ name = "two" }]
 
 [[package]]
 name = "two"
 version = "2.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 dependencies = [{ name = "three" }]
 
 [package.optional-dependencies]
@@ -36,12 +36,12 @@ slow = [{ name = "five" }]
 [[package]]
 name = "three"
 version = "3.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 
 [[package]]
 name = "three"
 version = "3.1"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example.com/simple" }
 """
 
 

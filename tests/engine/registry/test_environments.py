@@ -66,12 +66,12 @@ dev = [{{ name = "ruff" }}]
 [[package]]
 name = "pandas"
 version = "{pandas}"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 
 [[package]]
 name = "pydantic"
 version = "{pydantic}"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 dependencies = [{{ name = "typing-extensions" }}]
 
 [package.optional-dependencies]
@@ -81,22 +81,22 @@ timezone = [{{ name = "tzdata" }}]
 [[package]]
 name = "typing-extensions"
 version = "{typing}"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 
 [[package]]
 name = "email-validator"
 version = "0.0.1"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 
 [[package]]
 name = "tzdata"
 version = "0.0.1"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 
 [[package]]
 name = "ruff"
 version = "0.0.1"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example.com/simple" }}
 """
 EMPTY = """version = 1
 revision = 3
@@ -180,8 +180,8 @@ def test_the_running_environment_measures_a_commit_that_pins_it(
         (PIN, "index", {}, False),
         (PIN, "editable", {}, False),
         (PIN, "elsewhere", {}, False),
-        ('{ registry = "https://pypi.org/simple" }', "index", {}, True),
-        ('{ registry = "https://pypi.org/simple" }', "git", {}, False),
+        ('{ registry = "https://index.example.com/simple" }', "index", {}, True),
+        ('{ registry = "https://index.example.com/simple" }', "git", {}, False),
         ('{ path = "vendor/governed_ml.whl" }', "archive", {}, True),
         ('{ path = "vendor/governed_ml.whl" }', "index", {}, False),
         ('{ url = "https://example.org/governed_ml.whl" }', "archive", {}, True),
@@ -202,7 +202,7 @@ def test_an_engine_is_the_pinned_one_by_where_it_came_from(
 
 
 def test_an_index_has_the_pinned_engine_only_in_the_pinned_version(tree: Tree) -> None:
-    entry = environments.read(tree(pin='{ registry = "https://pypi.org/simple" }')).pin()
+    entry = environments.read(tree(pin='{ registry = "https://index.example.com/simple" }')).pin()
     why = environments.other_engine(entry, Identity("0.2.1", "sha256:0", "index"))
     assert "engine 0.2.1" in why
     assert "engine 0.2.0 is pinned" in why
@@ -364,7 +364,7 @@ def test_uv_gets_no_other_project_or_environment(
 UNREACHABLE = """
 import sys
 print("Using CPython 3.11", file=sys.stderr)
-print("error: Failed to fetch: `https://pypi.org/simple/pandas/`", file=sys.stderr)
+print("error: Failed to fetch: `https://index.example.com/simple/pandas/`", file=sys.stderr)
 print("  Caused by: Network connectivity is disabled", file=sys.stderr)
 sys.exit(2)
 """
@@ -381,7 +381,9 @@ def test_what_cannot_be_had_is_one_line(
     said = str(unreachable.value)
     assert unreachable.value.exit_code == 2
     assert "engine 0.2.0" in said
-    assert "Failed to fetch: `https://pypi.org/simple/pandas/`: Network connectivity" in said
+    assert (
+        "Failed to fetch: `https://index.example.com/simple/pandas/`: Network connectivity" in said
+    )
     assert "needs the network, or a cache" in said
     assert not list(cache.glob("*/"))
     # And without uv it says so

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from governed_ml.core.problem import Problem
@@ -9,8 +13,8 @@ from governed_ml.scaffold import supply as supplies
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 TEMPLATE = "https://example.org/template"
-PYPI = '{ registry = "https://pypi.org/simple" }'
-FILES = "https://files.pythonhosted.org/packages"
+PYPI = '{ registry = "https://index.example.com/simple" }'
+FILES = "https://files.example.com/packages"
 PYPROJECT = f"""
 [project]
 dependencies = ["governed-ml>=0.2,<0.3", "hydra-core"]
@@ -96,7 +100,7 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         (
             {"uv.lock": LOCK.replace(PYPI, '{ registry = "https://example.org/simple" }')},
             {
-                "uv.lock typer": "registry https://pypi.org/simple → registry https://example.org/simple"
+                "uv.lock typer": "registry https://index.example.com/simple → registry https://example.org/simple"
             },
         ),
         (
@@ -105,7 +109,7 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         ),
         (
             {"uv.lock": LOCK.replace(TYPER, entry("typer", "1", '{ path = "typer.whl" }'))},
-            {"uv.lock typer": "registry https://pypi.org/simple → path typer.whl"},
+            {"uv.lock typer": "registry https://index.example.com/simple → path typer.whl"},
         ),
         ({"uv.lock": "-"}, {"uv.lock": "is gone: nothing says which packages are installed"}),
         ({"uv.toml": ""}, {"uv.toml": "is new: it overrides where packages come from"}),
@@ -138,10 +142,9 @@ def test_trap_44_another_engine_or_another_source_is_named(
         ({}, {"uv.lock": LOCK.replace("0.29.0", "0.30.0").replace("sha256:1", "sha256:2")}),
         ({}, {"uv.lock": LOCK + entry("polars", "1", PYPI, f"{FILES}/3/polars-1.whl")}),
         ({}, {"uv.lock": LOCK.replace("some-model", "renamed")}),
-        ({"uv.lock": "-"}, {}),
         ({}, {"pyproject.toml": PYPROJECT.replace('"hydra-core"', '"hydra-core", "polars"')}),
     ],
-    ids=["nothing", "newer-library", "another-library", "renamed", "first-lock", "dependency"],
+    ids=["nothing", "newer-library", "another-library", "renamed", "dependency"],
 )
 def test_the_teams_own_dependencies_are_theirs(old: dict[str, str], new: dict[str, str]) -> None:
     # Given a newer or another library from the same index, when compared, then nothing is said
@@ -155,12 +158,26 @@ def test_trap_44_another_build_of_the_same_version_is_named() -> None:
     assert said == {"engine.lock": "version 0.2.0 has other files or hashes"}
 
 
-def test_trap_44_a_first_lock_comes_from_pypi_or_is_named() -> None:
-    # Given a first lock with a file of another host, when it is compared, then it is named
-    new = {"uv.lock": LOCK.replace(FILES, "https://files.example.org")}
-    assert compared({"uv.lock": "-"}, new) == {
+def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a base without a lock, and an environment that was made for it, with its lock
+    (tmp_path / "uv.lock").write_text(LOCK, encoding="utf-8")
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+
+    def first(lock: str) -> dict[str, str]:
+        old, new = (supplies.supply({"pyproject.toml": PYPROJECT.encode()}.get) for _ in "12")
+        old = replace(old, packages=supplies.resolved())
+        return dict(supplies.differences(old, replace(new, packages=supplies.locked(lock))))
+
+    # When a first lock has the same packages, then nothing is said; another host is named
+    assert first(LOCK) == {}
+    assert first(LOCK.replace(FILES, "https://files.example.org")) == {
         "uv.lock typer": "its files come from files.example.org"
     }
+    # And without one to compare it with, a first lock is named itself
+    (tmp_path / "uv.lock").unlink()
+    assert first(LOCK) == {"uv.lock": "is new, and there is no other to compare it with"}
 
 
 def test_trap_46_a_lock_that_cannot_be_read_is_refused() -> None:
