@@ -63,7 +63,7 @@ def before(base: Path, commit: str) -> State:
     found = at(base, commit)
     if found.supply.packages is not None:
         return found
-    return replace(found, supply=replace(found.supply, packages=resolved()))
+    return replace(found, supply=replace(found.supply, packages=resolved(found.supply.name)))
 
 
 def here(base: Path, params: Params) -> State:

@@ -35,6 +35,8 @@ class LockedPackage:
 class Supply:
     """What decides which code is installed."""
 
+    name: str
+    """The project's."""
     source: pin.Source
     requirements: tuple[str, ...]
     uv: dict[str, Any]
@@ -51,21 +53,25 @@ def supply(read: Read) -> Supply:
     uv = dict(project.get("tool", {}).get("uv", {}))
     uv["sources"] = {k: v for k, v in uv.get("sources", {}).items() if k != pin.ENGINE}
     uv["index"] = [one for one in uv.get("index", []) if one.get("name") != pin.ENGINE]
-    listed = project.get("project", {}).get("dependencies", [])
+    table = project.get("project", {})
+    listed = table.get("dependencies", [])
     own = tuple(sorted(str(one) for one in listed if str(one).startswith(pin.ENGINE)))
     lock = read(LOCK)
     packages = None if lock is None else locked(lock.decode("utf-8", errors="replace"))
-    return Supply(pin.source(text), own, uv, packages, read(SETTINGS) is not None)
+    name = str(table.get("name", ""))
+    return Supply(name, pin.source(text), own, uv, packages, read(SETTINGS) is not None)
 
 
-def resolved() -> dict[str, LockedPackage] | None:
-    """Return the packages of the lock that the running environment was made with, if it is there.
+def resolved(name: str) -> dict[str, LockedPackage] | None:
+    """Return the packages of the lock that the running environment of a project was made with.
 
+    None if there is none beside the environment, or it is of another project.
     In the job `policy` that is the base branch's environment: where its commit has no lock yet, uv
     has just made one, from the index that this machine uses.
     """
     path = Path(sys.prefix).parent / LOCK
-    return locked(path.read_text(encoding="utf-8")) if path.is_file() else None
+    found = locked(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found if name in found and _is_project(found[name]) else None
 
 
 def locked(text: str) -> dict[str, LockedPackage]:

@@ -371,7 +371,7 @@ def test_without_a_loosened_limit_nobody_is_asked(
 ) -> None:
     # Given a push that touches no limit, when its policy is compared, then GitHub is not asked
     project = bake_runnable()
-    base = baked.git(project.path, "rev-parse", "HEAD")
+    base = baked.commit_all(project.path, "The lock")
     project.write("README.md", "Another one\n")
     baked.commit_all(project.path, "Words")
     project.governance("policy", "diff", **in_actions(github_api, tmp_path, {"before": base}))

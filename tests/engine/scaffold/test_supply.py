@@ -167,7 +167,7 @@ def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_name
 
     def first(lock: str) -> dict[str, str]:
         old, new = (supplies.supply({"pyproject.toml": PYPROJECT.encode()}.get) for _ in "12")
-        old = replace(old, packages=supplies.resolved())
+        old = replace(old, packages=supplies.resolved("some-model"))
         return dict(supplies.differences(old, replace(new, packages=supplies.locked(lock))))
 
     # When a first lock has the same packages, then nothing is said; another host is named
