@@ -85,7 +85,7 @@ def default_line(
             command = [*offline.cut(), "dvc", "repro"]
             site = str(home / "site")
             made.run(command, DVC_SITE_CACHE_DIR=site, **offline.watch(made))
-            baked.commit_all(made.path, "The line ran")
+            baked.commit_all(made.path, "The pipeline ran")
             done.touch()
     return baked.BakedProject(home / "governed-model", environment)
 

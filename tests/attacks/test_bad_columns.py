@@ -67,7 +67,7 @@ def test_a_table_that_breaks_its_contract_stops(
     content, said = BROKEN[case]
     project.write(CSV, content)
     stage(project, "ingest")
-    # Then the line stops with exit code 1, and says columns, shares and what was agreed on
+    # Then the pipeline stops with exit code 1, and says columns, shares and what was agreed on
     line = refused(project, "validate", 1)
     assert [words for words in said if words not in line] == []
     assert not project.has_file("data/validated.json")

@@ -233,7 +233,7 @@ def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> Non
     # Given a finished line that is allowed, and a slip in its policy
     assert json.loads(finished.read("reports/decision.json"))["verdict"] == "allow"
     replace(finished, POLICY, "block: 1000", "blok: 1000")
-    # When the line runs
+    # When the pipeline runs
     done = finished.run(["dvc", "repro"], code=255)
     # Then it stops at once, names the key of the rule, and leaves a deny; so does the gate
     assert "compose: conf/: policy.rules[split.test_rows].blok: no such key" in done.stderr
@@ -253,7 +253,7 @@ def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> N
     replace(finished, POLICY, "block: 1000", "block: 1000000000")
     yesterday = str(date.today() - timedelta(days=1))  # noqa: DTZ011 - a day is enough
     replace(finished, POLICY, "waivers: []", waiver(rule="split.d", expires=yesterday))
-    # When the line runs, then both are named in the decision, and the gate denies
+    # When the pipeline runs, then both are named in the decision, and the gate denies
     finished.call("stage", "compose")
     finished.call("stage", "decide")
     rules = {r["id"]: r for r in json.loads(finished.read("reports/decision.json"))["rules"]}

@@ -152,7 +152,7 @@ def test_dvc_stops_at_a_bad_table_and_a_silent_server(finished: BakedProject) ->
     # When a model with another setting is trained
     replace(finished, "conf/model/hist_gradient_boosting_classifier.yaml", "0.1", "0.2")
     done = finished.run(["dvc", "repro"], code=255, MLFLOW_TRACKING_URI=address)
-    # Then the line stops there and the allow on disk has become a deny
+    # Then the pipeline stops there and the allow on disk has become a deny
     assert f"train: MLflow at {address} does not answer: Connection refused" in done.stderr
     decision = json.loads(finished.read("reports/decision.json"))
     assert [decision["verdict"], decision["rules"][0]["id"]] == ["deny", "train.stopped"]

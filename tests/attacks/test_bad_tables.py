@@ -82,7 +82,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     "a database": (b"SQLite format 3\0", "is a database (kind: sql reads it)"),
     "JSON lines torn": (
         people().to_json(orient="records", lines=True)[:-30],
-        "is no whole JSON (torn, or not JSON lines or a list of objects): mend it",
+        "is no whole JSON (torn, or not JSON lines or a list of objects): fix it",
     ),
     "JSON without rows": ("[]", "is JSON without rows: give JSON lines or a list of objects"),
     "JSON with a name twice": (

@@ -102,7 +102,7 @@ def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     # (which judges anew: with all evidence in place it may)
     untouched = stage in ("compose", "document", "decide")
     assert finished.call("gate", code=None).returncode in ((0,) if untouched else (1, 2))
-    # When the line runs again, then it finishes, and what it left is judged as before
+    # When the pipeline runs again, then it finishes, and what it left is judged as before
     ran = finished.run(["dvc", "repro"]).stdout
     assert f"Running stage '{stage}'" in ran
     assert verdict(finished) == "allow"

@@ -218,7 +218,7 @@ def test_trap_25_the_remote_is_an_anchor(repo: Repository, origin: Repository) -
         "cut off or made elsewhere: origin, as last seen from here,",
         "cut off or made elsewhere: origin",
     ]
-    # And the command that the message names mends it
+    # And the command that the message names fixes it
     assert "`git fetch origin governance-ledger:governance-ledger`" in cut[1]
     take(repo)
     assert repo.verify().ok
@@ -300,7 +300,7 @@ def test_a_fresh_clone_takes_the_ledger_before_it_writes(
     assert len(remote.pull(fresh.path)) == 1
     fresh.append()
     assert fresh.verify().events == 6
-    # But what parted is not mended
+    # But what parted is not fixed
     repo.append(reason="elsewhere")
     assert remote.push(repo.path)
     with pytest.raises(Problem, match="parted after event 5"):

@@ -164,7 +164,7 @@ def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
     for value in ("oops", f"9 {'a' * 40}", f"0 {'a' * 40}"):
         tag = f"client.set_model_version_tag(name, '1', 'ledger_head', '{value}')\n"
         registry.python(contested, tag)
-        # When anybody looks, then it is found, and put right on request
+        # When anybody looks, then it is found, and correct on request
         assert registry.status(contested, code=1)["differences"]
         contested.governance("reconcile", "--apply")
         assert registry.status(contested)["differences"] == []

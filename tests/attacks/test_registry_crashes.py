@@ -51,7 +51,7 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
     if stride == 1:
         assert {"before git push", "after anchor", "before point"} <= {one["step"] for one in kills}
     for one in kills:
-        after, mended, again = one["after"], one["mended"], one["again"]
+        after, fixed, again = one["after"], one["fixed"], one["again"]
         # Then ledger and registry each show the old champion or the new one
         assert after["ledger"] in (old, new), one
         assert after["registry"] in (old, new), one
@@ -62,8 +62,8 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
             assert after["ledger"] == new, one
         # And status tells when they differ, and reconcile brings both to what the ledger says
         assert (after["registry"] == after["ledger"]) or after["differences"], one
-        assert mended["differences"] == [], one
-        assert mended["registry"] == mended["ledger"] == after["ledger"], one
+        assert fixed["differences"] == [], one
+        assert fixed["registry"] == fixed["ledger"] == after["ledger"], one
         # And a second try ends in the new state, recorded once
         assert again["registry"] == again["ledger"] == new, one
         assert again["differences"] == [], one

@@ -19,7 +19,7 @@ TITLES = {
     "e": "Start-up of commands",
     "f": "The ledger against bare git",
     "g": "Promote and roll back against an alias moved by hand",
-    "h": "The workflow that judges against a job that only runs the line",
+    "h": "The workflow that judges against a job that only runs the pipeline",
     "i": "The hooks of a commit against pre-commit without hooks",
     "j": "`monitor` of 1,000 rows against one that measures nothing",
     "k": "`uv sync` with a warm cache",

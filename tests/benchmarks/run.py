@@ -9,7 +9,7 @@ d  generation, against a template of one file
 e  start-up of each command, against a bare interpreter
 f  the ledger: appending an event and verifying 10,000, against bare git
 g  promoting and rolling back a model, against an alias moved by hand
-h  each job of the workflow that judges, against a job that only runs the line
+h  each job of the workflow that judges, against a job that only runs the pipeline
 i  the hooks of a commit, each one's share, against pre-commit without hooks
 j  `monitor` of 1,000 rows, against a row, which measures nothing; and both once more in a process
 k  `uv sync` with a warm cache: what judges alone, then everything

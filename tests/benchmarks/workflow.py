@@ -1,4 +1,4 @@
-"""The workflow `governance`, job by job, against a job that only runs the line."""
+"""The workflow `governance`, job by job, against a job that only runs the pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIRST = {"before": "0" * 40}
 
 
 def bare(project: BakedProject) -> None:
-    """Add a workflow of one job: check out, make the environment, run the line."""
+    """Add a workflow of one job: check out, make the environment, run the pipeline."""
     path = project.path / ".github" / "workflows"
     whole = yaml.safe_load((path / "governance.yml").read_text(encoding="utf-8"))
     steps = whole["jobs"]["line"]["steps"]

@@ -1,4 +1,4 @@
-"""Spring faults of the drill in one copy, and break the check of each there, one part at a time.
+"""Plant faults of the drill in one copy, and break the check of each there, one part at a time.
 
 Runs in the environment and the folder of a project: `breaking.py FAULT …`. Prints what came of each
 part as JSON, a line each.
@@ -25,7 +25,7 @@ from governed_ml.drill.scratch import Scratch
 
 FIXED = "docs/drill"  # what `hygiene` has corrected is spoilt again
 
-ERROR = re.compile(r"^(governance\b[^:]*|Traceback|not sprung).*: \w*Error: ")
+ERROR = re.compile(r"^(governance\b[^:]*|Traceback|not planted).*: \w*Error: ")
 
 
 class Tried(NamedTuple):
@@ -85,7 +85,7 @@ def _again(scratch: BreakableScratch, fault: Fault) -> Iterator[Tried]:
             sign = fault.spring(scratch)
             said = scratch.run(*fault.command)
         except Problem as problem:
-            said = CommandResult(2, "", f"not sprung: SpringError: {problem}")
+            said = CommandResult(2, "", f"not planted: SpringError: {problem}")
             sign = Sign("")
         finally:
             scratch.edits = {}

@@ -232,7 +232,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.workflows", "|[^&>]&\\s*$", ""),
         (
             "checks.workflows",
-            '        yield f"is no YAML ({first_line(error, 120)})", "mend it"\n',
+            '        yield f"is no YAML ({first_line(error, 120)})", "fix it"\n',
             "",
         ),
         ("checks.workflows", '        yield "is empty", "write it, or take it out"\n', ""),
@@ -377,7 +377,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ),
     ],
     "secret": [
-        ("checks.files.secrets", "found.append(CheckFinding(name, reason, MEND))", "found += []"),
+        ("checks.files.secrets", "found.append(CheckFinding(name, reason, FIX))", "found += []"),
         ("checks.files.secrets", "    return copy\n", "    return path\n"),
         ("checks.files.secrets", "for eager in (False, True):", "for eager in ():"),
         ("checks.files.secrets", "(digests and one.type in ENTROPY)", "digests"),
@@ -614,8 +614,8 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.pushed", "for one in status.missing", "for one in ()"),
         (
             "checks.pushed",
-            "        for name, mend in sorted(lost.items())\n",
-            "        for name, mend in ()\n",
+            "        for name, fix in sorted(lost.items())\n",
+            "        for name, fix in ()\n",
         ),
         (
             "checks.pushed",

@@ -71,7 +71,7 @@ def forked(home: Path, work: Callable[[], Any]) -> int:
 
 
 def main(source: Path, scratch: Path, command: str, stride: int) -> None:
-    """Kill, look, mend, look, try again, look; until a run ends by itself."""
+    """Kill, look, fix, look, try again, look; until a run ends by itself."""
     module = {
         name: importlib.import_module(f"governed_ml.{path}")
         for name, path in {
@@ -111,7 +111,7 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
             "events": events,
         }
 
-    def mend() -> dict[str, Any]:
+    def fix() -> dict[str, Any]:
         found = module["reconcile"].compare(Path(), door())
         if found.differences:
             module["repair"].repair(Path(), door(), found)
@@ -135,7 +135,7 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
         seen: dict[str, Any] = {"exit": code}
         if not ended:
             seen["step"] = (scratch / "killed").read_text(encoding="utf-8")
-        for name, work in (("after", look), ("mended", mend), ("again", again)):
+        for name, work in (("after", look), ("fixed", fix), ("again", again)):
             assert forked(scratch, work) == 0, f"{name} failed at step {deadly}"
             seen[name] = json.loads((scratch / "result.json").read_text(encoding="utf-8"))
         print(json.dumps(seen), flush=True)

@@ -44,7 +44,7 @@ def _looked(project: BakedProject, name: str, case: Edit) -> Said:
     try:
         with redirect_stderr(notes):
             found = checks.run(base, name, list(case) or finding.tracked(base))
-        lines = {f"{one.file}: {one.reason}": one.mend for one in found}
+        lines = {f"{one.file}: {one.reason}": one.fix for one in found}
     except Problem as problem:
         lines = {f"Problem: {problem}": ""}
     for path in case:
@@ -62,7 +62,7 @@ def hold(project: BakedProject, name: str, corpus: dict[str, tuple[Edit, list[st
             assert any(words in line for line in said.lines), (case, words, said)
         others = [line for line in said.lines if not any(words in line for words in wanted)]
         assert not others, (case, others)
-        assert all(mend or line.startswith("Problem: ") for line, mend in said.lines.items()), case
+        assert all(fix or line.startswith("Problem: ") for line, fix in said.lines.items()), case
 
 
 def read(project: BakedProject, name: str) -> str:

@@ -50,7 +50,7 @@ def people(rows: int = 300) -> pd.DataFrame:
     )
 
 
-MADE = {  # whole, and why the line stopped; what was made before it did
+MADE = {  # whole, and why the pipeline stopped; what was made before it did
     "mlflow.db",
     "reports/contract.html",
     "reports/decision.json",

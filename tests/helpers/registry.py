@@ -248,7 +248,7 @@ def python(project: BakedProject, code: str, *arguments: str) -> str:
 
 
 def another_model(project: BakedProject, rate: str = "0.2", *remote: str) -> None:
-    """Train another model, as a team does: change a value, run the line, push, commit."""
+    """Train another model, as a team does: change a value, run the pipeline, push, commit."""
     lines: Sequence[str] = project.read(ESTIMATOR).splitlines()
     changed = [f"  learning_rate: {rate}" if "learning_rate" in line else line for line in lines]
     assert changed != lines

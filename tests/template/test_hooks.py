@@ -97,7 +97,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write(policy, project.read(policy).replace("waivers: []\n", waiver))
     said = refused(
         project,
-        "README.md: had blanks at the end of a line; mended: look at it and `git add` it",
+        "README.md: had blanks at the end of a line; fixed: look at it and `git add` it",
         "looks like a secret (AWS Access Key)",
         "conf/data/ours.json: Failed to json decode",
         "1 file would be reformatted",
@@ -175,7 +175,7 @@ def test_each_change_on_adult_is_named_before_the_commit_goes_through(bake_runna
     project.run(["dvc", "repro", "--quiet", "ingest"])
     project.governance("contract", "draft")
     project.run(["dvc", "repro", "--quiet"])
-    commit(project, "The line ran")
+    commit(project, "The pipeline ran")
     assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
     # When one value of the raw table changes, and DVC is told
     kept = (project.path / table).read_text(encoding="utf-8")

@@ -298,7 +298,7 @@ def test_trap_37_a_broken_contract_stops_the_line_and_leaves_a_deny(
     assert decision(finished)["verdict"] == "allow"
     replace(finished, "conf/data/synthetic.yaml", "rows: 170000", "rows: 20000")
     replace(finished, "conf/data/synthetic.yaml", "faults: []", f"faults: [{fault}]")
-    # When the line runs
+    # When the pipeline runs
     done = finished.run(["dvc", "repro"], code=None)
     # Then it stops at the contract, names the column, and the allow on disk has become a deny
     assert done.returncode != 0
@@ -324,10 +324,10 @@ def test_trap_37_after_the_repair_the_line_allows_again(finished: BakedProject) 
     replace(finished, suite, '"max_value": 1000000, "min_value": 1000', '"min_value": 900000')
     assert finished.run(["dvc", "repro"], code=None).returncode != 0
     assert decision(finished)["verdict"] == "deny"
-    # When the contract is put right and the line runs again
+    # When the contract is corrected and the pipeline runs again
     finished.write(suite, right)
     ran = repro(finished)
-    # Then it is judged anew and allowed, and no model was trained for it
+    # Then it is judged again and allowed, and no model was trained for it
     assert {"validate", "decide"} <= ran
     assert "train" not in ran
     assert decision(finished)["verdict"] == "allow"
@@ -348,7 +348,7 @@ def test_trap_37_a_stage_that_cannot_even_be_imported_leaves_a_deny(
     helper = f"src/{finished.package}/training.py"
     finished.write(helper, finished.read(helper) + line + "\n")
     message = message.replace("LAST", str(finished.read(helper).count("\n")))
-    # When the line runs
+    # When the pipeline runs
     done = finished.run(["dvc", "repro"], code=None)
     # Then it stops there in one line, and no earlier allow is left
     assert done.returncode != 0

@@ -122,7 +122,7 @@ def test_the_teams_own_steps_are_given_no_token_and_the_ledgers_key_is_gone(path
 def test_trap_33_a_rollback_that_is_not_deployed_is_recorded_whenever_a_promotions_would_be() -> (
     None
 ):
-    # Given the steps of a roll-back and of a promotion, when their conditions are read
+    # Given the steps of a rollback and of a promotion, when their conditions are read
     whole = {path.stem: rules.jobs(path)[path.stem]["steps"] for path in MOVING}
     found = {
         (job, one.get("name", "key")): one for job in whole for one in whole[job] if "if" in one

@@ -73,7 +73,7 @@ def test_a_first_push_is_judged_and_allowed(pushed: Bake, runner: acting.Runner)
     # Then every job ran, and all are green
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
-    assert "the line starts at ingest: the source is synthetic" in run.said["line"]
+    assert "the pipeline starts at ingest: the source is synthetic" in run.said["line"]
     # And what is kept is evidence and pages, never a row
     kept = artifacts(runner)
     assert {"reports/evidence/fairness.json", "reports/rehash.json", "reports/drift.html"} <= kept
@@ -118,7 +118,7 @@ def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
     project.write(name, project.read(name).replace("faults: []", "faults: [schema_break]"))
     # When it is pushed
     run = runner(project, WORKFLOW, payload=FIRST)
-    # Then the line stops, and every gate ran and is red: the contract's names the breach
+    # Then the pipeline stops, and every gate ran and is red: the contract's names the breach
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == ALL - {"policy"}, run.tail()
@@ -145,7 +145,7 @@ def test_trap_13_a_forged_lock_makes_the_push_red(
     baked.commit_all(finished.path, "Better numbers")
     # When it is pushed
     run = runner(finished, WORKFLOW, payload=FIRST)
-    # Then it was measured anew, and the line's job says what is not so
+    # Then it was measured again, and the line's job says what is not so
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == {"line", "decision"}, run.tail()

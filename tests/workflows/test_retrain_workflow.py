@@ -95,7 +95,10 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
 @pytest.mark.parametrize(
     ("new", "cause"),
     [
-        ("rows: 20000\n  faults: [income_nulls]", "the line stopped: validate: contract broken"),
+        (
+            "rows: 20000\n  faults: [income_nulls]",
+            "the pipeline stopped: validate: contract broken",
+        ),
         ("rows: 170000 # as before", "the source gives the table that the commit has"),
     ],
     ids=["contract", "nothing-new"],

@@ -18,7 +18,7 @@ from governed_ml.github import policy_diff
 from governed_ml.pipeline.stages.compose import check as require_sound
 
 PARAMS = "params.yaml"
-CHECK = "`uv run governance check config` says whether it is mended"
+CHECK = "`uv run governance check config` says whether it is fixed"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:

@@ -10,11 +10,11 @@ from governed_ml.core.repository import attempt, git
 
 
 class CheckFinding(NamedTuple):
-    """One thing that must not be committed: where, why, and the command that mends it."""
+    """One thing that must not be committed: where, why, and the command that fixes it."""
 
     file: str
     reason: str
-    mend: str
+    fix: str
 
 
 WRITTEN = ("code.json", "dvc.lock", "params.yaml", "uv.lock", ".cruft.json")
@@ -48,5 +48,5 @@ def is_text(path: Path) -> bool:
 
 
 def written(name: str) -> bool:
-    """Return whether a program writes a file: a stage of the line, DVC or uv."""
+    """Return whether a program writes a file: a stage of the pipeline, DVC or uv."""
     return name.startswith("reports/") or name in WRITTEN

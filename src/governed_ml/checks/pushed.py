@@ -32,7 +32,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 def _in(base: Path, commit: str) -> list[CheckFinding]:
     tracked = git(base, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
     if not any(name == LOCK or name.endswith(".dvc") for name in tracked):
-        return []  # the line has not run, and no data were added
+        return []  # the pipeline has not run, and no data were added
     try:
         lost = _lost(base, commit)
     except Exception as error:
@@ -41,8 +41,8 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
             f"DVC's remote cannot be asked: {said}; `uv run dvc push` says more"
         ) from error
     return [
-        CheckFinding(name, f"is not in DVC's remote, and {LOCK} of {commit[:12]} names it", mend)
-        for name, mend in sorted(lost.items())
+        CheckFinding(name, f"is not in DVC's remote, and {LOCK} of {commit[:12]} names it", fix)
+        for name, fix in sorted(lost.items())
         if not any(name.startswith(f"{folder}/") for folder in lost)
     ]
 

@@ -59,7 +59,7 @@ def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False)
         print(json.dumps({"check": names, "findings": listed}, indent=2))
     for name, many in found.items():
         for one in many:
-            print(f"{one.file}: {one.reason}; {one.mend} [{name}]", file=sys.stderr)
+            print(f"{one.file}: {one.reason}; {one.fix} [{name}]", file=sys.stderr)
     for problem in stopped[1:]:
         print(f"governance check: {problem}", file=sys.stderr)
     if stopped:

@@ -48,7 +48,7 @@ def _wrong(name: str, text: str) -> Found:
     try:
         whole: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        yield f"is no YAML ({first_line(error, 120)})", "mend it"
+        yield f"is no YAML ({first_line(error, 120)})", "fix it"
         return
     if not isinstance(whole, dict):
         yield "is empty", "write it, or take it out"
@@ -126,8 +126,8 @@ def _workflow(whole: dict[str, Any]) -> Found:
         if event in UNSAFE or event == "no event at all":
             yield f"{event}: runs with this repository's rights for anybody", "use `pull_request`"
     if whole.get("defaults", {}).get("run", {}).get("shell") != "bash":
-        mend = "`defaults: {run: {shell: bash}}` at the top"
-        yield "the default shell has no pipefail: a failure in a pipe is not seen", mend
+        fix = "`defaults: {run: {shell: bash}}` at the top"
+        yield "the default shell has no pipefail: a failure in a pipe is not seen", fix
     if whole.get("permissions") != {}:
         yield "permissions at the top are every job's", "`permissions: {}`, and each job its own"
     if SECRET.search(str(whole.get("env", ""))):
@@ -138,8 +138,8 @@ def _workflow(whole: dict[str, Any]) -> Found:
         if job.get("secrets") == "inherit":
             yield f"{name}: hands every secret on", "name those that it needs"
         if SECRET.search(str(job)) and "environment" not in job:
-            mend = "name an environment: it says who may use it, and from which branch"
-            yield f"{name}: a secret that no environment guards", mend
+            fix = "name an environment: it says who may use it, and from which branch"
+            yield f"{name}: a secret that no environment guards", fix
 
 
 def _action(whole: dict[str, Any]) -> Found:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from governed_ml.drill.fault import Fault, Tally
 
-COLOURS = {"caught": "green", "got through": "bold red", "not sprung": "red"}
+COLOURS = {"caught": "green", "got through": "bold red", "not planted": "red"}
 SHOWN = 200  # characters of a reason on the screen
 OTHER = "not applicable"
 

@@ -210,14 +210,14 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
 
     base, registry = door()
     report = reconciling.compare(base, registry)
-    mended: list[str] = []
+    fixed: list[str] = []
     if apply and report.differences:
-        mended = repair(base, registry, report)
+        fixed = repair(base, registry, report)
         report = reconciling.compare(base, registry)
     if as_json:
-        print(json.dumps(report.model_dump(mode="json") | {"mended": mended}, sort_keys=True))
+        print(json.dumps(report.model_dump(mode="json") | {"fixed": fixed}, sort_keys=True))
     else:
-        reconciling.show(report, mended, every=every)
+        reconciling.show(report, fixed, every=every)
     raise typer.Exit(1 if report.differences else 0)
 
 

@@ -43,7 +43,7 @@ def fetch(
     workflow_output.output("stage", start.stage)
     if start.mode == "committed":
         workflow_output.annotate("warning", f"not recomputed: {start.why}", title="line")
-    where = f"the line starts at {start.stage}" if start.stage else "not recomputed"
+    where = f"the pipeline starts at {start.stage}" if start.stage else "not recomputed"
     tell(as_json, f"{where}: {start.why}", **start._asdict())
 
 

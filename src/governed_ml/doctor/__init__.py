@@ -1,1 +1,1 @@
-"""What a repository rests on, and how to mend it."""
+"""What a repository rests on, and how to fix it."""

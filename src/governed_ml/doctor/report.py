@@ -1,4 +1,4 @@
-"""`governance doctor`: what this repository rests on, one row each, and how to mend what is wrong.
+"""`governance doctor`: what this repository rests on, one row each, and how to fix what is wrong.
 
 It looks and changes nothing. What a fresh repository does not have yet is a note, no error.
 """

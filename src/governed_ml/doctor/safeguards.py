@@ -50,8 +50,8 @@ def policy(base: Path) -> Iterator[Diagnosis]:
     for one in found.waivers:
         left = (one.expires - today).days
         if left < 0:
-            mend = "mend what it is about, or have its owner renew it"
-            yield Diagnosis("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {mend}")
+            fix = "fix what it is about, or have its owner renew it"
+            yield Diagnosis("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {fix}")
         elif left <= SOON:
             yield Diagnosis("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
 
@@ -167,8 +167,8 @@ def github(base: Path) -> Iterator[Diagnosis]:
     for one in found.settings:
         if one.lines:
             state = UNKNOWN if one.state == "unknown" else WRONG
-            mend = "`uv run governance github apply`"
-            yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {mend}")
+            fix = "`uv run governance github apply`"
+            yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {fix}")
     if not found.exit_code:
         yield Diagnosis("GitHub", OK, f"{len(found.settings)} settings as wanted")
 

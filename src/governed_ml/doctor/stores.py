@@ -102,8 +102,8 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
                 "DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`"
             )
             return
-        mend = "before others or a runner need the data, `uv run dvc remote modify`"
-        yield Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {mend}")
+        fix = "before others or a runner need the data, `uv run dvc remote modify`"
+        yield Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {fix}")
     else:
         code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
         bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"
@@ -140,8 +140,8 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
         return
     why = _database(uri or f"sqlite:///{own.as_posix()}")
     if why:
-        mend = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
-        yield Diagnosis("MLflow", WRONG, f"the store cannot be read ({why}): {mend}")
+        fix = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
+        yield Diagnosis("MLflow", WRONG, f"the store cannot be read ({why}): {fix}")
     elif uri and not uri.startswith("sqlite"):
         yield Diagnosis("MLflow", OK, "the database answers")
     else:

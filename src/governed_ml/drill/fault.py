@@ -45,7 +45,7 @@ class FaultOutcome(Closed):
     fault: str
     about: str
     traps: tuple[int, ...]
-    state: Literal["caught", "got through", "not sprung", "not applicable"]
+    state: Literal["caught", "got through", "not planted", "not applicable"]
     by: str = ""
     reason: str
     seconds: float = 0.0
@@ -101,6 +101,6 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """Return 0: all caught; 1: one got through; 2: one could not be sprung."""
+        """Return 0: all caught; 1: one got through; 2: one could not be planted."""
         states = {one.state for one in self.outcomes}
-        return 1 if "got through" in states else 2 if "not sprung" in states else 0
+        return 1 if "got through" in states else 2 if "not planted" in states else 0

@@ -1,4 +1,4 @@
-"""Spring faults one by one on a scratch copy, and judge what the commands say."""
+"""Plant faults one by one on a scratch copy, and judge what the commands say."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FAULTS = {
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return faults by name, in the order in which they are sprung; all without a name."""
+    """Return faults by name, in the order in which they are planted; all without a name."""
     for name in names:
         if name not in FAULTS:
             near = difflib.get_close_matches(name, FAULTS, n=1)
@@ -52,7 +52,7 @@ def chosen(names: list[str]) -> list[Fault]:
 
 
 def run(base: Path, faults: list[Fault]) -> Tally:
-    """Spring faults; refuse the result if the real repository has changed meanwhile.
+    """Plant faults; refuse the result if the real repository has changed meanwhile.
 
     What needs a registered model takes long to begin: it goes on beside the others, in a copy of
     its own.
@@ -97,7 +97,7 @@ def spring(scratch: Scratch, fault: Fault) -> FaultOutcome:
     except Nothing as problem:
         return FaultOutcome(**told, state="not applicable", reason=str(problem))
     except Problem as problem:
-        return FaultOutcome(**told, state="not sprung", reason=str(problem))
+        return FaultOutcome(**told, state="not planted", reason=str(problem))
     caught, reason = judged(sign, clean, scratch.run(*fault.command))
     return FaultOutcome(
         **told,

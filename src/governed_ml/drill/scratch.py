@@ -113,7 +113,7 @@ class Scratch:
         return self.start([self.python, "-P", "-m", "governed_ml", *words])
 
     def must(self, *words: str) -> str:
-        """Run what has to go well before a trap can be sprung; return what it printed."""
+        """Run what has to go well before a trap can be planted; return what it printed."""
         return self._well(self.run(*words), " ".join(words))
 
     def dvc(self, *words: str) -> str:

@@ -1,4 +1,4 @@
-"""The states that faults start from: the line ran; a model is registered; it is champion."""
+"""The states that faults start from: the pipeline ran; a model is registered; it is champion."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ ROWS = 50  # that the champion predicts
 
 
 def _measure(scratch: Scratch) -> None:
-    """Have the line run where it has to, and keep what it measured."""
+    """Have the pipeline run where it has to, and keep what it measured."""
     if scratch.params().notify.url is not None:  # a copy tells nobody
         scratch.edit_yaml("conf/config.yaml", lambda conf: conf["notify"].update(url=None))
-    scratch.say("running what has not run of the line")
+    scratch.say("running the rest of the pipeline")
     scratch.dvc("repro")
-    scratch.commit("The line ran")
+    scratch.commit("The pipeline ran")
 
 
 def enter(scratch: Scratch, state: State) -> None:
@@ -75,7 +75,7 @@ def _register(scratch: Scratch) -> None:
     (scratch.project / APPROVERS).write_text(json.dumps(listed, indent=1), encoding="utf-8")
     scratch.commit("Who may approve in the drill")
     scratch.dvc("push", "--quiet")
-    scratch.say("registering: everything is measured anew, outside DVC")
+    scratch.say("registering: everything is measured again, outside DVC")
     scratch.must("register")
 
 

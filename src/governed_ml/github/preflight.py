@@ -55,7 +55,7 @@ ALONE = {
 
 
 class Check(Closed):
-    """One condition: what does not hold, or could not be asked, and what mends it."""
+    """One condition: what does not hold, or could not be asked, and what fixes it."""
 
     name: str
     state: State
@@ -135,11 +135,11 @@ def _here(base: Path) -> list[Check]:
 
 def _sourceless(now: Today) -> list[str]:
     """Return why a runner has nothing to monitor."""
-    source, mend = now.monitor.source, f"set monitor.source in conf/config.yaml on {PROTECTED}"
+    source, fix = now.monitor.source, f"set monitor.source in conf/config.yaml on {PROTECTED}"
     if source is None:
-        return [f"there is none, so nothing would be measured: {mend}"]
+        return [f"there is none, so nothing would be measured: {fix}"]
     if source.kind == "log" and workflow_output.here():
-        return [f"predict's log is of the machine that predicts, no runner has it: {mend}"]
+        return [f"predict's log is of the machine that predicts, no runner has it: {fix}"]
     return []
 
 

@@ -81,19 +81,19 @@ def doubts(base: Path, environment: str) -> list[str]:
         return environment_doubts(environment, found, main.classic, reviewed=False)
 
 
-def applied(base: Path, patch: Path, mend: str) -> tuple[str, list[str]]:
+def applied(base: Path, patch: Path, fix: str) -> tuple[str, list[str]]:
     """Return the tree of HEAD with a patch, and what it changes; the working tree stays."""
     try:
         given = patch.read_bytes()
     except OSError as error:
-        raise Problem(f"{patch} cannot be read ({cause(error)}): {mend}") from error
+        raise Problem(f"{patch} cannot be read ({cause(error)}): {fix}") from error
     with tempfile.TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)
         words = ("apply", "--cached", "--whitespace=nowarn", "-")
         done = attempt(base, *words, stdin=given, GIT_INDEX_FILE=index)
         if done.returncode:
-            raise Problem(f"{patch.name} is no change of this commit: {mend}")
+            raise Problem(f"{patch.name} is no change of this commit: {fix}")
         tree = git(base, "write-tree", GIT_INDEX_FILE=index)
     names = git(base, "diff", "--name-only", "--no-renames", "-z", "HEAD", tree).split("\0")
     return tree, [name for name in names if name]

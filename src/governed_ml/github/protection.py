@@ -9,7 +9,7 @@ from governed_ml.core.repository import PROTECTED
 from governed_ml.github.responses import BranchRule
 from governed_ml.github.settings import ACTIONS, BRANCH, DECISION, EVERY, PROTECTED_ONLY, Values
 
-MEND = "an administrator runs `uv run governance github apply`"
+FIX = "an administrator runs `uv run governance github apply`"
 ENTERPRISE = (
     "a private repository needs GitHub Enterprise for required reviewers: else open a promotion "
     f"pull request from {BRANCH}… to {PROTECTED}, and give its number"
@@ -24,21 +24,21 @@ def environment_doubts(
     With rulesets alone, "protected branches" lets every branch deploy.
     """
     if found is None:
-        return [f"it is not there, and GitHub would make it, unprotected: {MEND}"]
+        return [f"it is not there, and GitHub would make it, unprotected: {FIX}"]
     lines: list[str] = []
     if reviewed and not found["reviewers"]:
-        lines.append(f"nobody has to review: {MEND}; {ENTERPRISE}")
+        lines.append(f"nobody has to review: {FIX}; {ENTERPRISE}")
     if (reviewed or found["reviewers"]) and not found["prevent_self_review"]:
-        lines.append(f"who starts a run may review it (prevent_self_review is off): {MEND}")
+        lines.append(f"who starts a run may review it (prevent_self_review is off): {FIX}")
     if found["can_admins_bypass"] is not False:
-        lines.append(f"administrators may get around it (can_admins_bypass): {MEND}")
+        lines.append(f"administrators may get around it (can_admins_bypass): {FIX}")
     branches = found["branches"]
     if branches == EVERY or (branches == PROTECTED_ONLY and not classic):
         why = "" if branches == EVERY else f": it takes protected branches, and {PROTECTED} is none"
-        lines.append(f"every branch may deploy{why}; limit it to {PROTECTED}: {MEND}")
+        lines.append(f"every branch may deploy{why}; limit it to {PROTECTED}: {FIX}")
     elif branches not in ([PROTECTED], PROTECTED_ONLY):
         shown = ", ".join(branches) or "no branch"
-        lines.append(f"{shown} may deploy, and {PROTECTED} alone must: {MEND}")
+        lines.append(f"{shown} may deploy, and {PROTECTED} alone must: {FIX}")
     return lines
 
 
@@ -48,7 +48,7 @@ def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
     twice = sorted({one for one in everybody if everybody.count(one) > 1})
     return [
         f"{one} reviews in two environments, and must in one: name different owners in "
-        f"conf/config.yaml, then {MEND}"
+        f"conf/config.yaml, then {FIX}"
         for one in twice
     ]
 
@@ -70,14 +70,14 @@ def main_doubts(rules: Sequence[BranchRule]) -> list[str]:
             for one in rule.parameters.get("required_status_checks") or []
         ),
     }
-    return [*lines, *(f"{why}: {MEND}" for why, good in asked.items() if not good)]
+    return [*lines, *(f"{why}: {FIX}" for why, good in asked.items() if not good)]
 
 
 def ledger_doubts(rules: Sequence[BranchRule]) -> list[str]:
     """Return whether a branch may be rewritten or deleted."""
     kinds = {one.type for one in rules}
     asked = {"non_fast_forward": "it may be rewritten", "deletion": "it may be deleted"}
-    return [f"{why} (no rule {kind}): {MEND}" for kind, why in asked.items() if kind not in kinds]
+    return [f"{why} (no rule {kind}): {FIX}" for kind, why in asked.items() if kind not in kinds]
 
 
 def _any(reviews: Sequence[Values], name: str) -> bool:

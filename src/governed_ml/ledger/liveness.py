@@ -42,7 +42,7 @@ def alarm(champion: Version) -> str:
     ]
     if failed:
         why = failed[-1].details.get("why") or "no reason is recorded"
-        return f"{last_window(champion)}, and the roll-back failed: {why}"
+        return f"{last_window(champion)}, and the rollback failed: {why}"
     calm = last.details.get("level") in ("healthy", "warn")
     return "" if calm else last_window(champion)
 

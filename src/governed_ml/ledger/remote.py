@@ -76,7 +76,7 @@ def fetch(base: Path, tip: str) -> list[str]:
 def pull(base: Path) -> list[Anchor]:
     """Go forward to the remote's ledger, as a fresh clone has to; return the remote's head.
 
-    A `Problem` where `remote` finds one: what parted is not mended here.
+    A `Problem` where `remote` finds one: what parted is not fixed here.
     """
     with locked(base):
         tip = head(base)

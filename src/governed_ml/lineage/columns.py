@@ -1,4 +1,4 @@
-"""Columns of the line's tables, and which column each was made from, as the evidence has it."""
+"""Columns of the pipeline's tables, and which column each was made from, as the evidence has it."""
 
 from __future__ import annotations
 

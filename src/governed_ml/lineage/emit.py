@@ -54,7 +54,9 @@ def emit(base: Path) -> Emitted:
 
     line = read(base, model_name(base))
     if line.decision is None:
-        raise Problem(f"{PATH.as_posix()} is missing, the line has not ended: `uv run dvc repro`")
+        raise Problem(
+            f"{PATH.as_posix()} is missing, the pipeline has not ended: `uv run dvc repro`"
+        )
     if not line.steps:
         raise Problem("the records prove no stage: run `uv run dvc repro`")
     if line.lost:
@@ -125,8 +127,8 @@ def _sent(path: Path) -> dict[str, Sent]:
     try:
         return TypeAdapter(dict[str, Sent]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        mend = "delete it, and everything is sent again"
-        raise Problem(f"{SENT.as_posix()} is not readable: {mend}") from error
+        fix = "delete it, and everything is sent again"
+        raise Problem(f"{SENT.as_posix()} is not readable: {fix}") from error
 
 
 def configured() -> Any:

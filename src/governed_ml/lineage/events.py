@@ -1,4 +1,4 @@
-"""OpenLineage events of a line: START, then COMPLETE or FAIL, a stage, under one parent run.
+"""OpenLineage events of a pipeline: START, then COMPLETE or FAIL, a stage, under one parent run.
 
 Pure: records in, events out, and the same events from the same records, run ids included.
 """
@@ -28,7 +28,7 @@ STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail"
 
 
 def events(line: Line, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
-    """Return the events as JSON; `moment`: when the line ended, which evidence cannot say."""
+    """Return the events as JSON; `moment`: when the pipeline ended, which evidence cannot say."""
     teller = Teller(line, origin)
     ol.set_producer(teller.producer)
     spans = _spans(line, moment)

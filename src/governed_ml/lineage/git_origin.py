@@ -1,4 +1,4 @@
-"""Where a line stands in git: the commit that holds its records, and which stages it reused."""
+"""Where a pipeline is in git: the commit that holds its records, and which stages it reused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A line as a graph, from its source to the alias: in Mermaid, and as a picture of our own."""
+"""A pipeline as a graph, from its source to the alias: in Mermaid, and as a picture of our own."""
 
 from __future__ import annotations
 

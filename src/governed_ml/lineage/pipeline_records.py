@@ -1,4 +1,4 @@
-"""The line as its records tell it: `dvc.yaml`, `dvc.lock`, evidence, decision. Nothing is invented.
+"""The pipeline by its records: `dvc.yaml`, `dvc.lock`, evidence, decision.
 
 A stage counts as done only if what the lock says it read is what the stages before it made.
 """
@@ -39,7 +39,7 @@ class Step:
     parameters: dict[str, Any] = field(default_factory=dict)
     evidence: AnyEvidence | None = None
     missing: str = ""  # why there is no evidence, where there should be
-    failed: str = ""  # why it stopped the line
+    failed: str = ""  # why it stopped the pipeline
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -52,7 +52,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Line:
-    """A whole line: its stages in order, those that the records prove."""
+    """A whole pipeline: its stages in order, those that the records prove."""
 
     project: str
     steps: dict[str, Step]
@@ -97,7 +97,7 @@ def read(folder: Path, project: str) -> Line:
 
 
 def honest(folder: Path, line: Line) -> Line:
-    """Return the line without an allow that the policy does not give for this evidence."""
+    """Return the pipeline without an allow that the policy does not give for this evidence."""
     standing = line.decision
     if standing is None or standing.verdict != "allow":
         return line
@@ -153,7 +153,7 @@ def _decision(folder: Path) -> Decision | None:
 
 
 def _failure(decision: Decision | None) -> dict[str, str]:
-    """Return the stage that stopped the line, and why."""
+    """Return the stage that stopped the pipeline, and why."""
     rules = decision.rules if decision else []
     found = [rule for rule in rules if rule.id.endswith(STOPPED)]
     return {rule.id.removesuffix(STOPPED): rule.reason for rule in found}
@@ -189,7 +189,7 @@ def _order(pipeline: dict[str, Any]) -> list[str]:
         graph = {stage: sorted(_before(stage, pipeline)) for stage in pipeline}
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        raise Problem("dvc.yaml: stages read from each other in a circle: mend it") from error
+        raise Problem("dvc.yaml: stages read from each other in a circle: fix it") from error
 
 
 def _current(stage: str, pipeline: dict[str, Any], lock: dict[str, Any],

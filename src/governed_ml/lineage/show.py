@@ -31,7 +31,7 @@ Account = dict[str, Section]
 
 @dataclass(frozen=True)
 class Told:
-    """One model: what its records say, and the line that made it."""
+    """One model: what its records say, and the pipeline that made it."""
 
     account: Account
     line: Line
@@ -61,7 +61,7 @@ def chosen(life: Lifecycle, name: str) -> Version:
 
 
 def registered(life: Lifecycle, line: Line) -> Version | None:
-    """Return the version that is of the line's model and table, the last if there are several."""
+    """Return the last version that has the pipeline's model and table."""
     train, raw = line.of("train"), line.digests.get(tables.RAW.as_posix())
     same = [
         one

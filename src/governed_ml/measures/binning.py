@@ -94,7 +94,7 @@ def require_same_columns(reference: Path, current: Path) -> None:
         here, there = (reference, current) if name in left else (current, reference)
         raise Problem(
             f"column {name!r} is in {here.as_posix()} but not in {there.as_posix()}: "
-            "drift needs the same columns in both; mend the source or the split",
+            "drift needs the same columns in both; fix the source or the split",
             exit_code=1,
         )
     for name, kind in left.items():

@@ -160,7 +160,7 @@ def relied_on(
     """Return the model's ROC AUC or R² (`whole`) with the features that it rests on as note.
 
     What a model loses when a feature is shuffled (Breiman 2001), on a sample of the test rows.
-    A leak that takes several columns to read shows here only: the model is all but never wrong.
+    A leak that takes several columns to read shows here only: the model is almost never wrong.
     """
     import numpy as np
     from sklearn import metrics as sk

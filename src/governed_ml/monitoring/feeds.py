@@ -79,7 +79,7 @@ def read(feed: Feed, types: dict[str, str], missing: list[str]) -> FeedRows:
             sql = " UNION ALL BY NAME ".join(part.sql for part in parts)
             db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
         except duckdb.Error as error:
-            raise Problem(f"{name_of(feed)} cannot be read as a table: mend it") from error
+            raise Problem(f"{name_of(feed)} cannot be read as a table: fix it") from error
         frame = tables.read(scratch / "rows")
     there = set[str].intersection(*(set(part.names) for part in parts))
     unfit: dict[str, int] = {}

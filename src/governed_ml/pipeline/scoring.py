@@ -132,8 +132,8 @@ def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) ->
             for name, count in found.unfit.items():
                 raise Problem(
                     f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
-                    f"{KINDS.get(types[name], 'text')}, as the model was trained on: mend them"
+                    f"{KINDS.get(types[name], 'text')}, as the model was trained on: fix them"
                 )
             return db.execute(found.sql).df()
         except duckdb.Error as error:
-            raise Problem(f"{source} cannot be read as a table: mend or convert it") from error
+            raise Problem(f"{source} cannot be read as a table: fix or convert it") from error

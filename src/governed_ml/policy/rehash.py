@@ -28,7 +28,7 @@ class Rehash(Closed):
     schema_version: Literal[1] = 1
     commit: str
     run: str | None = Field(description="of the workflow; None: on somebody's machine")
-    recomputed: bool = Field(description="whether the line ran, or the commit's word was taken")
+    recomputed: bool = Field(description="whether the pipeline ran, or the commit's word was taken")
     files: dict[str, str] = Field(description="path → sha256 of every table and model file")
     model: str = Field(description="canonical digest of the model, or why there is none")
     evidence: dict[str, str] = Field(description="gate → sha256 of its evidence's bytes")

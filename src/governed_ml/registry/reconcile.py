@@ -47,7 +47,7 @@ class VersionRow(Closed):
 
 
 class Reconciliation(Closed):
-    """Every version, and what differs; what is `broken` nobody can put right from here."""
+    """Every version, and what differs; what is `broken` nobody can correct from here."""
 
     name: str
     rows: list[VersionRow]
@@ -115,7 +115,7 @@ def _notes(base: Path, life: Lifecycle) -> list[str]:
 
 
 def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
-    """Return the ledger's entries, what is wrong with its anchors, and what nobody can mend."""
+    """Return the ledger's entries, what is wrong with its anchors, and what nobody can fix."""
     differences: list[str] = []
     remotes: list[Anchor] = []
     try:
@@ -197,8 +197,8 @@ def wanted_tags(version: Version) -> dict[str, str]:
     return tags | {ANCHOR: f"{last.event.sequence} {last.commit}"}
 
 
-def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
-    """Print the versions, what was mended, and what differs."""
+def show(report: Reconciliation, fixed: list[str], *, every: bool) -> None:
+    """Print the versions, what was fixed, and what differs."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -213,13 +213,13 @@ def show(report: Reconciliation, mended: list[str], *, every: bool) -> None:
         console.print(table if report.rows else f"{report.name}: no version in the ledger")
         if report.watched:
             console.print(escape(report.watched), soft_wrap=True)
-    for line in mended:
-        console.print(f"[green]mended[/] {escape(line)}")
+    for line in fixed:
+        console.print(f"[green]fixed[/] {escape(line)}")
     for line in report.notes:
         console.print(f"[yellow]today[/] {escape(line)}")
     for line in report.differences:
         console.print(f"[red]differs[/] {escape(line)}")
     if report.differences:
-        console.print("`uv run governance reconcile --apply` puts right what can be")
+        console.print("`uv run governance reconcile --apply` corrects what it can")
     else:
         console.print("registry and ledger agree")

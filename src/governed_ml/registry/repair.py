@@ -15,7 +15,7 @@ from governed_ml.registry.versions import STATUS, Registry
 
 
 def repair(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
-    """Put the ledger's word into effect, and record what was put right."""
+    """Put the ledger's word into effect, and record what was corrected."""
     if report.broken:
         raise Problem(report.broken[0], 1)
     changed = _take_remotes(base, registry)

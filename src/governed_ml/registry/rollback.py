@@ -74,7 +74,7 @@ def rollback(
 def undeployed(
     base: Path, registry: Registry, reason: str, number: int | None, why: str
 ) -> NoReturn:
-    """Record of a roll-back that what it made champion is not in production; always a `Problem`."""
+    """Record of a rollback that what it made champion is not in production; always a `Problem`."""
     seen = situation(base, registry)
     champion = seen.life.champion
     if champion is None or number != champion.number:
@@ -91,7 +91,7 @@ def _failed(
     reason: str,
     problem: Problem,
 ) -> Problem:
-    """Record what a roll-back failed by; return it, with what was lost in telling it."""
+    """Record what a rollback failed by; return it, with what was lost in telling it."""
     try:
         record(
             base,

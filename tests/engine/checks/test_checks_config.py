@@ -25,7 +25,7 @@ def waived(project: BakedProject, name: str, **fields: str) -> Edit:
     """An edit that puts one waiver into a policy."""
     given = {
         "rule": "drift.target",
-        "reason": '"Until the library is mended"',
+        "reason": '"Until the library is fixed"',
         "approved_by": '"@risk"',
         "expires": "2999-01-01",
     } | fields

@@ -1,4 +1,4 @@
-"""`governance check lineage`: what changed since the line ran is named before it is committed."""
+"""`governance check lineage`: what changed since the last run is named before the commit."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def test_a_denied_model_may_be_committed(ran: BakedProject, tmp_path: Path) -> N
     project.write(name, project.read(name).replace(registry.LIMIT, "block: 0.99"))
     done = project.call("check", "lineage", code=1)
     assert "policy.rules[evaluate.roc_auc].block 0.65 → 0.99 since decide ran" in done.stderr
-    # When the line ran with it
+    # When the pipeline ran with it
     project.run(["dvc", "repro", "--quiet"])
     assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
     # Then there is nothing to find, and that it denies is a result

@@ -61,7 +61,7 @@ def test_each_wrong_thing_is_found_by_name(fresh: BakedProject, tmp_path: Path) 
     # Given a project in which much is wrong at once
     day = datetime.now(UTC).date()
     waivers = ", ".join(
-        f"{{rule: {rule}, reason: it is being mended, approved_by: '@risk', expires: {expires}}}"
+        f"{{rule: {rule}, reason: it is being fixed, approved_by: '@risk', expires: {expires}}}"
         for rule, expires in (
             ("explain.coverage", day - timedelta(days=1)),
             ("evaluate.roc_auc", day + timedelta(days=3)),
@@ -83,7 +83,7 @@ def test_each_wrong_thing_is_found_by_name(fresh: BakedProject, tmp_path: Path) 
         MLFLOW_TRACKING_URI="http://me:geheim@127.0.0.1:9",
         GOVERNANCE_MODEL_KEY=str(tmp_path / "no.pem"),
     )
-    # Then each has its row: what is wrong, and how to mend it
+    # Then each has its row: what is wrong, and how to fix it
     wanted = {
         "DVC remote": ("wrong", "none is set", "dvc remote add"),
         "MLflow": ("wrong", "http://127.0.0.1:9 does not answer", "MLFLOW_TRACKING_URI"),

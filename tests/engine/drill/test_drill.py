@@ -43,7 +43,7 @@ ISSUE = {  # the words of the issue
 
 
 def drill(project: BakedProject, *faults: str, code: int | None = 0) -> dict[str, dict[str, str]]:
-    """Spring faults; return fault → what became of it."""
+    """Plant faults; return fault → what became of it."""
     done = project.governance("drill", "--json", *faults, code=code)
     assert "Traceback" not in done.stderr
     return {one["fault"]: one for one in json.loads(done.stdout)["faults"]}
@@ -174,8 +174,8 @@ def test_faults_in_the_evidence_are_caught_and_the_repository_is_left_alone(
     ("states", "code"),
     [
         (["caught", "not applicable"], 0),
-        (["caught", "got through", "not sprung"], 1),
-        (["caught", "not sprung"], 2),
+        (["caught", "got through", "not planted"], 1),
+        (["caught", "not planted"], 2),
     ],
 )
 def test_the_exit_code_says_whether_every_fault_was_caught(states: list[Any], code: int) -> None:
@@ -195,7 +195,7 @@ def small(
         conf = "conf/data/synthetic.yaml"
         made.write(conf, made.read(conf).replace("170000", "20000"))
         made.run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(folder / "site"))
-        baked.commit_all(made.path, "The line ran")
+        baked.commit_all(made.path, "The pipeline ran")
 
     folder = once(tmp_path_factory, "drill-small", make)
     return BakedProject(folder / "governed-model", environment)

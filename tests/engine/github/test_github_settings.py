@@ -68,7 +68,7 @@ def policy(name: str, allowed: Any, *patterns: str) -> Break:
 
 
 def spring(hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, *words: str) -> None:
-    """Break one setting; it alone is told, and `apply` mends it with no more than it needs."""
+    """Break one setting; it alone is told, and `apply` fixes it with no more than it needs."""
     settle(hub)
     whole = state_of(hub)
     break_it(hub)
@@ -159,7 +159,7 @@ def test_trap_03_branches_that_may_deploy_are_told(
 def test_trap_03_a_tag_named_main_is_no_branch(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
-    # Given an environment for tags named main, when it is compared, then that is told, and mended
+    # Given an environment for tags named main, when it is compared, then that is told, and fixed
     def break_it(hub: GitHubStandIn) -> None:
         hub.settings.patterns["production"][0]["type"] = "tag"
 
@@ -272,7 +272,7 @@ def test_trap_35_what_github_ignores_of_codeowners_is_told(
     settle(hub)
     fault = {"line": 2, "column": 3, "kind": "Unknown owner", "message": "x", "path": "x"}
     hub.settings.owners_errors = [fault]
-    # When the settings are applied, then it is named, for people to mend
+    # When the settings are applied, then it is named, for people to fix
     report = applied(loans)
     assert (report.exit_code, report.changed) == (1, [])
     assert ".github/CODEOWNERS: errors: is line 2: Unknown owner" in lines(report)
@@ -400,7 +400,7 @@ def test_what_is_stricter_stays(hub: GitHubStandIn, loans: baked.BakedProject) -
     hub.settings.environments["production"]["prevent_self_review"] = True
     # When the settings are compared, then nothing differs
     assert lines(compared(loans)) == ""
-    # And when something else is mended, then all of it stays
+    # And when something else is fixed, then all of it stays
     rule(hub, "pull_request")["require_code_owner_review"] = False
     hub.settings.environments["production"]["can_admins_bypass"] = True
     assert len(applied(loans).changed) == 2

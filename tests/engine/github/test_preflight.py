@@ -58,7 +58,7 @@ def failures(found: Any, state: str = "fails") -> list[str]:
 
 
 def only(found: Any, *words: str) -> None:
-    """One thing does not hold, and the words tell it; the line says what mends it."""
+    """One thing does not hold, and the words tell it; the line says what fixes it."""
     (line,) = failures(found)
     assert found.exit_code == 1
     for word in words:

@@ -288,10 +288,10 @@ def test_a_line_that_stopped_is_a_failed_run(line: BakedProject, validator: Vali
     assert done["split"]["eventType"] == "COMPLETE"
     for event in events:
         validator.validate(event)
-    # And without any decision the line has not ended, and nothing is told
+    # And without any decision the pipeline has not ended, and nothing is told
     (line.path / "reports/decision.json").unlink()
     said = line.governance("lineage", "emit", code=2).stderr
-    assert "the line has not ended" in said
+    assert "the pipeline has not ended" in said
 
 
 @contextmanager

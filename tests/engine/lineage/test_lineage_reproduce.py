@@ -48,7 +48,7 @@ def old(
     people.stage(project, "compose")
     people.draft(project)
     project.run(["dvc", "repro", "--quiet"])
-    baked.commit_all(project.path, "The line ran")
+    baked.commit_all(project.path, "The pipeline ran")
     one: dict[str, object] = {"version": 1, "subject": subject(project)}
     happened(
         project,

@@ -157,7 +157,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     )
     assert "secret" not in line
     assert registry.actions(project)[-2:] == ["monitored 1", "notification_lost"]
-    # When a roll-back is due and there is nothing to go back to, then both failures are said
+    # When a rollback is due and there is nothing to go back to, then both failures are said
     done = project.call("monitor", str(shifted(project, 2)), code=None, **hook)
     registry.refused(done, "was not told", "there is nothing to roll back to")
     assert registry.actions(project)[-4:] == [

@@ -118,7 +118,7 @@ def test_a_row_counts_what_was_measured_and_nothing_else(found: list[str]) -> No
     measured = [level for level in found if level != "not_measured"]
     runs = [(level, len(list(some))) for level, some in groupby(measured)]
     assert row == (runs[-1][1] if runs and runs[-1][0] == "rollback" else 0)
-    # And a roll-back is due from the third on, never for a window that was not measured
+    # And a rollback is due from the third on, never for a window that was not measured
     last = found[-1] if found else "not_measured"
     assert (due == "rollback") == (last == "rollback" and row >= 3)
     if last in ("healthy", "not_measured"):
@@ -197,7 +197,7 @@ def test_the_risk_of_a_window_is_the_policys_formula() -> None:
 
 
 def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
-    # Given two windows that ask for a roll-back by a rule that needs labels
+    # Given two windows that ask for a rollback by a rule that needs labels
     bad = [said(n, "rollback", asking=["performance.roc_auc"]) for n in (1, 2, 4)]
     late = said(3, "healthy", unknown=["performance.roc_auc"])
     # When labels of the next are late, then it counts for nothing, and the one after is the third

@@ -155,7 +155,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
 
 
 def champion(project: BakedProject, versions: int = 1) -> BakedProject:
-    """Run the line, register, approve and promote, so many times."""
+    """Run the pipeline, register, approve and promote, so many times."""
     project.run(["dvc", "repro", "ingest"])
     project.call("contract", "draft")
     project.run(["dvc", "repro"])

@@ -148,7 +148,7 @@ def test_a_rollback_is_started_once_in_a_run() -> None:
 
 @pytest.mark.parametrize("number", [6, 7], ids=["the-window-before", "the-same-window"])
 def test_trap_33_a_rollback_that_came_to_nothing_is_told_and_started_again(number: int) -> None:
-    # Given a roll-back that an earlier run started, of a feed that goes on, or that stands still
+    # Given a rollback that an earlier run started, of a feed that goes on, or that stands still
     asked = event("rollback_asked", window=number, run="99")
     # When the version is still champion, then that is told, and it is started again
     started, _, lost = due(window("rollback", in_a_row=3), asked)
@@ -359,7 +359,7 @@ def test_a_rollback_is_started_with_the_version_that_it_is_about(
     kept: Ledger,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # Given a window that asks for a roll-back, when it is told, then it is started and recorded
+    # Given a window that asks for a rollback, when it is told, then it is started and recorded
     done = dispatch(project, window("rollback", in_a_row=3))
     ((workflow, inputs),) = hub.started
     assert (workflow, inputs["from"], done.failed) == ("rollback.yml", "3", [])
@@ -386,7 +386,7 @@ def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
     lost = preflight.Check(name="environment retrain", state="fails", line=why)
     good = preflight.Check(name="rules of main", state="holds")
     dispatching.preflight.return_value = SimpleNamespace(checks=[good, lost])
-    # When a window asks for one, then nothing is started, and ledger and issue say what to mend
+    # When a window asks for one, then nothing is started, and ledger and issue say what to fix
     done = dispatch(project, window())
     assert hub.started == []
     assert kept.actions == ["dispatch_failed"]
@@ -415,7 +415,7 @@ def test_a_healthy_window_that_still_asks_for_something_closes_nothing(
 def test_trap_33_a_dispatch_that_fails_is_told_and_recorded(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
-    # Given a token that may start no workflow, when a window asks for a roll-back
+    # Given a token that may start no workflow, when a window asks for a rollback
     hub.failures.append(Failure(403, path="dispatches"))
     done = dispatch(project, window("rollback", in_a_row=3))
     # Then it is a failure with the right that is missing, in the ledger, and in the issue
@@ -429,7 +429,7 @@ def test_trap_33_a_dispatch_that_fails_is_told_and_recorded(
 def test_trap_33_an_issue_that_cannot_be_written_is_recorded_and_stops_no_rollback(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
-    # Given a repository without issues, when a window asks for a roll-back
+    # Given a repository without issues, when a window asks for a rollback
     hub.has_issues = False
     done = dispatch(project, window("rollback", in_a_row=3))
     # Then that is started all the same, and the failed alert is in the ledger
@@ -557,8 +557,8 @@ def test_trap_33_what_could_neither_be_measured_nor_told_is_recorded(
     # Given a batch that cannot be read, and a repository without issues
     hub.has_issues = False
     # When the command runs, then both are in its one line, and both in the ledger
-    said = monitored(project, monkeypatch, Problem("batch.csv cannot be read as a table: mend it"))
-    assert said.startswith("batch.csv cannot be read as a table: mend it; the issue could not be")
+    said = monitored(project, monkeypatch, Problem("batch.csv cannot be read as a table: fix it"))
+    assert said.startswith("batch.csv cannot be read as a table: fix it; the issue could not be")
     assert kept.actions == ["dispatch_failed", "alert_failed"]
 
 

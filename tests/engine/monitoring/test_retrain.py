@@ -150,7 +150,7 @@ def test_a_retraining_is_one_pull_request_that_the_next_one_updates(world: World
 )
 def test_a_line_that_left_more_than_a_line_leaves_is_refused(world: World, name: str) -> None:
     # Given a patch that changes what no line writes, when it is proposed, then nothing is pushed
-    with pytest.raises(Problem, match=f"changes {name}, which the line never writes"):
+    with pytest.raises(Problem, match=f"changes {name}, which the pipeline never writes"):
         world.left("x: 1\n", name).propose()
     assert world.git.branches().keys() == {"main"}
     assert not world.hub.pulls
@@ -225,14 +225,14 @@ def test_what_came_of_a_retraining_is_recorded_and_told(
         hub.token = TOKEN
         issues.add(hub, title="Monitoring", labels=[issue.LABEL])
         proposing.noted(project.path, None, jobs(verdict="deny"), "Window 7")
-        stopped = jobs("failure", "skipped", why="the line stopped: validate: 3 rows")
+        stopped = jobs("failure", "skipped", why="the pipeline stopped: validate: 3 rows")
         proposing.noted(project.path, None, stopped, "Window 8")
         # Then the ledger has both, with verdict, reason and which job
         (good, first), (bad, second) = kept.events
         assert (good, first["verdict"], first["reason"]) == ("retrained", "deny", "Window 7")
         assert first["url"] == "https://x/pull/4"
         assert (bad, second["jobs"]) == ("retraining_failed", "line: failure, propose: skipped")
-        assert second["why"] == "the line stopped: validate: 3 rows"
+        assert second["why"] == "the pipeline stopped: validate: 3 rows"
         assert "url" not in second
         # And who follows the issue is told
         assert ["deny" in text for text in hub.comments[1]] == [True, False]

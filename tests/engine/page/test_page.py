@@ -366,7 +366,7 @@ def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F8
     [
         ("healthy", False, '<p class="soft">In production: window 1 of champion 1'),
         ("rollback", False, '<p class="notice">In production: window 1 of champion 1'),
-        ("rollback", True, "and the roll-back failed: nothing to go back to"),
+        ("rollback", True, "and the rollback failed: nothing to go back to"),
     ],
 )
 def test_what_production_says_stands_beside_the_verdict(
@@ -376,7 +376,7 @@ def test_what_production_says_stands_beside_the_verdict(
     *,
     failed: bool,
 ) -> None:
-    # Given a champion with a window, and perhaps a roll-back that failed
+    # Given a champion with a window, and perhaps a rollback that failed
     append = storage.append
     for action in ("registered", "approved", "promoted"):
         append(records, action, version=1, subject={"model": "sha256:1"})

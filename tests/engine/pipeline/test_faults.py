@@ -94,7 +94,7 @@ def plant(project: BakedProject, faults: Iterable[str], rows: int = 170_000) -> 
 
 
 def assert_stopped(project: BakedProject, signs: Iterable[Sign]) -> None:
-    """Run the line: the contract stops it before training, and everyone is told all of it."""
+    """Run the pipeline: the contract stops it before training, and everyone is told all of it."""
     done = project.run(["dvc", "repro"], code=None)
     assert done.returncode != 0
     assert "Running stage 'train'" not in done.stdout
@@ -109,7 +109,7 @@ def assert_stopped(project: BakedProject, signs: Iterable[Sign]) -> None:
 
 
 def assert_denied(project: BakedProject, signs: Iterable[Sign]) -> None:
-    """Run the line: it is denied by each sign's rule, and no rule fails without a cause."""
+    """Run the pipeline: it is denied by each sign's rule, and no rule fails without a cause."""
     signs = list(signs)
     project.stages(*STAGES[:-1])
     done = project.call("stage", "decide", COLUMNS="500")  # so that a reason keeps to its line
@@ -162,7 +162,7 @@ def test_the_contract_names_every_fault_in_the_table(
 ) -> None:
     # Given a finished line, and one, two or three faults that the contract forbids
     plant(finished, faults, rows=20_000)
-    # When the line runs, then it stops there, and screen, decision and gate name each of them
+    # When the pipeline runs, then it stops there, and screen, decision and gate name each of them
     assert_stopped(finished, [CONTRACT[name] for name in faults])
 
 
@@ -172,7 +172,7 @@ def test_a_measured_fault_is_denied_by_its_own_rule(
 ) -> None:
     # Given one fault in the default table, which is allowed without, or two in a smaller one
     plant(finished, faults, rows=170_000 if len(faults) == 1 else 20_000)
-    # When the line runs, then the rule about each fault fails, and none that is about neither
+    # When the pipeline runs, then the rule about each fault fails, and none that is about neither
     assert_denied(finished, [CLASSIFICATION[name] for name in faults])
 
 
@@ -181,7 +181,7 @@ def test_all_measured_faults_at_once_are_all_named(finished: BakedProject) -> No
     # Given all of them in one table but the bias that a stronger one covers
     faults = [name for name in CLASSIFICATION if name != "subgroup"]
     plant(finished, faults, rows=40_000)
-    # When the line runs, then each has its rule
+    # When the pipeline runs, then each has its rule
     assert_denied(finished, [CLASSIFICATION[name] for name in faults])
 
 
@@ -192,7 +192,7 @@ def test_a_broken_contract_comes_before_anything_measured(
 ) -> None:
     # Given a fault that the contract forbids and one that only a later stage can see
     plant(finished, ["income_nulls", later], rows=20_000)
-    # When the line runs, then it stops at the contract, and says that nothing was measured
+    # When the pipeline runs, then it stops at the contract, and says that nothing was measured
     assert_stopped(finished, [CONTRACT["income_nulls"]])
     gate = json.loads(finished.call("gate", "--json", code=1).stdout)
     unknown = [rule for rule in gate["rules"] if rule["id"] == CLASSIFICATION[later].rule]
@@ -220,7 +220,7 @@ def test_a_fault_is_found_whatever_the_split(fault: str, kind: str, finished: Ba
     tables.choose(finished, split=kind)
     if kind == "group":
         finished.write(CONF, finished.read(CONF) + "group: credit_history_years\n")
-    # When the line runs, then its rule fails
+    # When the pipeline runs, then its rule fails
     assert_denied(finished, [CLASSIFICATION[fault]])
 
 
@@ -247,7 +247,7 @@ def test_the_contract_names_two_columns_of_each_kind(finished: BakedProject) -> 
         region=book["region"].mask(lines % 50 == 0, "someone@example.org"),
     ).rename(columns={"housing": "home"})
     plant_file(finished, book)
-    # When the line runs, then the deny names all of them
+    # When the pipeline runs, then the deny names all of them
     more = [
         r"income: 1[12]\.\d+ % null",
         r"income: .*type",
@@ -273,7 +273,7 @@ def test_two_drifts_two_proxies_and_two_leaks_are_all_named(finished: BakedProje
         credit_history_years=(np.where(book["repaid"] == "yes", 40, 10) + noise).clip(0, 80),
     )
     plant_file(finished, book)
-    # When the line runs, then each of the six has its rule
+    # When the pipeline runs, then each of the six has its rule
     signs = [CLASSIFICATION[name] for name in ("drifted", "proxy", "leak")] + [
         Sign("drift.data[debt_ratio]", rf"^{NUMBER};.*at most 0\.25"),
         Sign("fairness.proxy[age_group]", rf"carried by region \({NUMBER} alone\)"),

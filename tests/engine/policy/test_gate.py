@@ -253,7 +253,7 @@ HEADER = "amount,colour,sex,paid\n"
 
 
 def from_csv(project: BakedProject, rows: str, suite: str) -> str:
-    """Point the project at a small table and contract; run the line to the contract; its errors."""
+    """Use a small table and contract, run the pipeline up to the contract; return its errors."""
     project.write("data/source/rows.csv", HEADER + rows)
     project.write("governance/expectations/rows.json", suite)
     data = [
@@ -295,7 +295,7 @@ EMPTY_COLUMN = ROWS.replace("red", "").replace("blue", "")
 def test_trap_07_emptiness_is_no_contract(
     judged: BakedProject, rows: str, suite: str, cause: str
 ) -> None:
-    # Given an empty table, suite or column, when the line runs, then it stops and names it
+    # Given an empty table, suite or column, when the pipeline runs, then it stops and names it
     assert cause in from_csv(judged, rows, suite)
 
 

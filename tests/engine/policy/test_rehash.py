@@ -149,7 +149,7 @@ def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject
     pipeline["stages"]["fairness"]["deps"] = ["LICENSE"]
     finished.write("dvc.yaml", yaml.safe_dump(pipeline))
     baked.commit_all(finished.path, "Better numbers")
-    # When the line starts as the workflow starts it, then what was committed is gone
+    # When the pipeline starts as the workflow starts it, then what was committed is gone
     finished.call("fetch", "--fresh", **RUN)
     assert not list((finished.path / "reports" / "evidence").iterdir())
     done = finished.call("rehash", code=1, **RUN)

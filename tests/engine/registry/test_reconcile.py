@@ -1,4 +1,4 @@
-"""Registry against ledger: what somebody changed by hand is found and put right."""
+"""Registry against ledger: what somebody changed by hand is found and correct."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_trap_16_what_was_changed_by_hand_is_found_and_put_right(
     # Given a registry that agrees with the ledger, and then a hand that changes it
     assert registry.status(contested)["differences"] == []
     registry.python(contested, f"{by_hand}\n")
-    # When anybody looks, then it is found, by status and by reconcile alike, and nothing is mended
+    # When anybody looks, then it is found, by status and by reconcile alike, and nothing is fixed
     found = registry.status(contested, code=1)["differences"]
     assert any(finding in line for line in found), found
     before = registry.ledger(contested)
@@ -67,7 +67,7 @@ def test_trap_16_what_was_changed_by_hand_is_found_and_put_right(
         registry.refused(done, finding, "governance reconcile")
     else:
         assert done.returncode == 0, done.stderr
-    # When it is to be put right, then it is, and the ledger says that it was
+    # When it is to be correct, then it is, and the ledger says that it was
     contested.governance("reconcile", "--apply")
     assert registry.status(contested)["differences"] == []
     event = registry.ledger(contested)[-1]

@@ -321,7 +321,7 @@ def _say_yes(project: BakedProject, version: int, name: str) -> str:
 
 
 def _waive(project: BakedProject, rules: list[str]) -> None:
-    """Waive rules in the policy for high risk, as the risk owner, and run the line again."""
+    """Waive rules in the policy for high risk, as the risk owner, and run the pipeline again."""
     waivers = [
         {
             "rule": rule,
@@ -338,4 +338,4 @@ def _waive(project: BakedProject, rules: list[str]) -> None:
     registry.save(project, "Waivers", author="Risk <risk@example.org>")
     project.run(["dvc", "repro", "--quiet"])
     project.run(["dvc", "push", "--quiet"])
-    registry.save(project, "The line ran")
+    registry.save(project, "The pipeline ran")

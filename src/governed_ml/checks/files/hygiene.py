@@ -15,8 +15,8 @@ from typing import NamedTuple
 from governed_ml.checks.files.texts import read, text
 from governed_ml.checks.finding import CheckFinding, is_text, written
 
-FIXED = "mended: look at it and `git add` it"
-MEND = "mend it"
+FIXED = "fixed: look at it and `git add` it"
+FIX = "fix it"
 
 
 class Tool(NamedTuple):
@@ -24,7 +24,7 @@ class Tool(NamedTuple):
 
     module: str
     reason: str = ""
-    mend: str = FIXED
+    fix: str = FIXED
     arguments: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ("",)
 
@@ -33,17 +33,17 @@ TOOLS = (
     Tool("trailing_whitespace_fixer", "had blanks at the end of a line"),
     Tool("end_of_file_fixer", "did not end with one newline"),
     Tool("mixed_line_ending", "had line ends of several kinds"),
-    Tool("check_merge_conflict", "", MEND, ("--assume-in-merge",)),
+    Tool("check_merge_conflict", "", FIX, ("--assume-in-merge",)),
     Tool("detect_private_key", "has a private key", "take it out, and use another key"),
     Tool("check_case_conflict", "differs from another file only in case", "rename it"),
-    Tool("check_yaml", "", MEND, ("--allow-multiple-documents",), (".yaml", ".yml")),
-    Tool("check_json", "", MEND, (), (".json", ".ipynb")),
-    Tool("check_toml", "", MEND, (), (".toml",)),
+    Tool("check_yaml", "", FIX, ("--allow-multiple-documents",), (".yaml", ".yml")),
+    Tool("check_json", "", FIX, (), (".json", ".ipynb")),
+    Tool("check_toml", "", FIX, (), (".toml",)),
 )
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Run every tool over the text files; what is only blanks and line ends is mended at once."""
+    """Run every tool over the text files; what is only blanks and line ends is fixed at once."""
     texts, found = [], list[CheckFinding]()
     for name in names:
         data = read(base / name)
@@ -71,4 +71,4 @@ def _run(tool: Tool, names: list[str]) -> Iterator[CheckFinding]:
         about = [name for name in chosen if name in line]
         if about:
             name = max(about, key=len)
-            yield CheckFinding(name, tool.reason or line.replace(f"{name}:", "").strip(), tool.mend)
+            yield CheckFinding(name, tool.reason or line.replace(f"{name}:", "").strip(), tool.fix)

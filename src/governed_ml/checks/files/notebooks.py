@@ -22,7 +22,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _wrong(base: Path, name: str) -> tuple[str, str] | None:
-    """Return what is wrong with a notebook and how to mend it."""
+    """Return what is wrong with a notebook and how to fix it."""
     strip = f"`uv run nbstripout {quoted(name)}`"
     try:
         whole: Any = json.loads(read(base / name))

@@ -18,7 +18,7 @@ from governed_ml.checks.files.texts import read, text
 from governed_ml.checks.finding import CheckFinding, written
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 
-MEND = (
+FIX = (
     "take it out and change it where it counts; if it is none, end the line with "
     "`pragma: allowlist secret`"
 )
@@ -56,7 +56,7 @@ def _look(base: Path, names: list[str]) -> list[CheckFinding]:
                 pinned = name == METADATA and one.type == HEX and _is_pin(path, one.line_number)
                 if not (pinned or (digests and one.type in ENTROPY)):
                     reason = f"line {one.line_number} looks like a secret ({one.type})"
-                    found.append(CheckFinding(name, reason, MEND))
+                    found.append(CheckFinding(name, reason, FIX))
     return found
 
 

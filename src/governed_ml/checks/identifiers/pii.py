@@ -14,7 +14,7 @@ LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
 ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so
 DELIMITER = re.compile(r"[,;\t|]")
 DATA = ("dvc.lock", "params.yaml", "data/", "conf/data/", "conf/config.yaml", "reports/evidence/")
-MEND = "take it out, or write one that is nobody's (name@example.org)"
+FIX = "take it out, or write one that is nobody's (name@example.org)"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
@@ -40,7 +40,7 @@ def _in_file(base: Path, name: str) -> list[CheckFinding]:
     for hit in find(lines, about):
         if not allowed(base, name, hit.kind, hit.written):
             places.setdefault(hit.kind, []).append((hit.line + 1, masked(hit.written)))
-    return [CheckFinding(name, _told(kind, found), MEND) for kind, found in places.items()]
+    return [CheckFinding(name, _told(kind, found), FIX) for kind, found in places.items()]
 
 
 def _told(kind: str, places: list[tuple[int, str]]) -> str:

@@ -25,7 +25,7 @@ MEASURE = re.compile(
 BUILD = re.compile(
     r"\b(?:versions?|releases?|builds?|firmware|software|drivers?|revisions?|sdk)\b", re.IGNORECASE
 )
-MEND = "leave the column out where the data come from (conf/data: source), or replace it by a key"
+FIX = "leave the column out where the data come from (conf/data: source), or replace it by a key"
 
 
 def check(base: Path) -> list[CheckFinding]:
@@ -81,7 +81,7 @@ def _in_column(table: str, name: str, values: list[str]) -> list[CheckFinding]:
             found.setdefault(hit.kind, []).append(hit.written)
     return [
         CheckFinding(
-            table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", MEND
+            table, f"column {name!r}: {kind} in {len(hits):,} values: {masked(hits[0])}", FIX
         )
         for kind, hits in found.items()
         if len(hits) >= SHARE * _of_this_form(kind, lines)

@@ -24,9 +24,9 @@ def check(base: Path) -> list[CheckFinding]:
     data = _section(read_raw(base / PARAMS), "data", PARAMS)
     proxies: list[str] = data.get("proxies") or []
     roles = {data.get("target"), data.get("time"), data.get("group"), *(data.get("drop") or [])}
-    mend = "name it under data.drop in conf/data, then `uv run dvc repro`"
+    fix = "name it under data.drop in conf/data, then `uv run dvc repro`"
     found = [
-        CheckFinding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", mend)
+        CheckFinding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", fix)
         for name in proxies
         if name not in roles | set(data.get("sensitive") or {})
     ]
@@ -35,7 +35,7 @@ def check(base: Path) -> list[CheckFinding]:
         kept = sorted({name for name in names if name.casefold() in features})
         found += [
             CheckFinding(
-                SPLIT, f"{name!r} is named under data.{role} and is among the features", mend
+                SPLIT, f"{name!r} is named under data.{role} and is among the features", fix
             )
             for name in kept
         ]

@@ -1,6 +1,6 @@
 """Do `dvc.yaml`, `dvc.lock`, `params.yaml`, the code, the tables and the evidence agree?
 
-What is committed must be what the line makes of the rest of the commit. It works without the data,
+What is committed must be what the pipeline makes of the rest. It works without the data,
 too: then the digests in the lock and in the evidence have to make one chain.
 """
 
@@ -117,7 +117,7 @@ def _chain(state: ProjectState) -> Iterator[CheckFinding]:
         for path in [] if isinstance(found, str) else found.subject.inputs:
             if not any(path == one or path.startswith(f"{one}/") for one in touched):
                 what = f"is about {path}, which stage {name} neither reads nor writes"
-                yield CheckFinding(path_of(name).as_posix(), what, f"mend {PIPELINE}, then {AGAIN}")
+                yield CheckFinding(path_of(name).as_posix(), what, f"fix {PIPELINE}, then {AGAIN}")
 
 
 def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
@@ -174,8 +174,8 @@ def _written(state: ProjectState) -> Iterator[CheckFinding]:
             if md5 is None and not cached:
                 yield CheckFinding(path, f"is missing, and {name} wrote it", AGAIN)
             elif md5 not in (None, out.md5):
-                mend = f"run `uv run dvc checkout {path}`, or {AGAIN[4:]}" if cached else AGAIN
-                yield CheckFinding(path, f"is not what {name} wrote", mend)
+                fix = f"run `uv run dvc checkout {path}`, or {AGAIN[4:]}" if cached else AGAIN
+                yield CheckFinding(path, f"is not what {name} wrote", fix)
             elif not cached and LOCK in state.tracked and not state.has(path):
                 yield CheckFinding(path, f"is not in git, and {LOCK} is", f"`git add {path}`")
 
@@ -193,9 +193,9 @@ def _stale(state: ProjectState) -> Iterator[CheckFinding]:
     elsewhere = Elsewhere(state.evidence, files, model, recomputed=False)
     for gate, found in recheck(state.base, state.params, state.evidence, elsewhere).items():
         if isinstance(found, str):
-            reason, _, mend = found.partition("; run ")
-            mend = f"run {mend} and commit what it writes" if mend else AGAIN
-            yield CheckFinding(path_of(gate).as_posix(), reason, mend)
+            reason, _, fix = found.partition("; run ")
+            fix = f"run {fix} and commit what it writes" if fix else AGAIN
+            yield CheckFinding(path_of(gate).as_posix(), reason, fix)
 
 
 def _decided(state: ProjectState) -> Iterator[CheckFinding]:

@@ -1,4 +1,4 @@
-"""Did the line run with the versions that `uv.lock` fixes, and is that what `pyproject.toml` asks?
+"""Did the pipeline run with the versions of `uv.lock`, and are they what `pyproject.toml` asks for?
 
 Evidence names the versions of what measured it; what these rest on is compared with the `uv.lock`
 of the commit that brought the evidence.
@@ -93,7 +93,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8") if path.is_file() else ""
     except (OSError, ValueError) as error:
-        raise Problem(f"{path.name} cannot be read ({cause(error)}): mend it") from error
+        raise Problem(f"{path.name} cannot be read ({cause(error)}): fix it") from error
 
 
 def _exchanged(before: str, now: str, needed: set[str]) -> list[str]:
@@ -147,7 +147,7 @@ def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     try:
         whole = tomllib.loads(_text(base / METADATA))
     except ValueError as error:
-        raise Problem(f"pyproject.toml cannot be read ({cause(error)}): mend it") from error
+        raise Problem(f"pyproject.toml cannot be read ({cause(error)}): fix it") from error
     project = whole.get("project", {})
     lists = [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
     lists += whole.get("dependency-groups", {}).values()

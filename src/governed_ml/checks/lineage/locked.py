@@ -94,7 +94,7 @@ def pipeline(base: Path) -> Pipeline:
 
 
 def lock(base: Path) -> Lock | None:
-    """Read `dvc.lock`; None where the line has not run yet."""
+    """Read `dvc.lock`; None where the pipeline has not run yet."""
     if not (base / LOCK).is_file():
         return None
     try:

@@ -65,7 +65,7 @@ def _in_words(conf: Path, error: Exception) -> str:
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         name = mark.name.removeprefix(f"{conf.absolute().parent}/")
-        return f"{name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; mend it"
+        return f"{name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; fix it"
     if isinstance(error, UnicodeDecodeError):
         return f"{_undecodable(conf)} is not UTF-8: save it as UTF-8"
     text = " ".join(str(error).split()).replace(f"{conf.absolute().parent}/", "")

@@ -84,7 +84,7 @@ class Monitoring(Closed):
     minimum_rows: Count = Field(description="fewer are no window")
     maximum_age_days: Count = Field(description="of a window's newest row: an older one is stale")
     liveness_days: Count = Field(description="without a measured window nothing is promoted")
-    rollback_windows: Count = Field(description="in a row at the last level before a roll-back")
+    rollback_windows: Count = Field(description="in a row at the last level before a rollback")
     retrain_every_days: Count = Field(description="one retraining in so many days at most")
     rules: list[Watch] = Field(min_length=1)
 

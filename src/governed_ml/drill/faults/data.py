@@ -23,7 +23,7 @@ MOSTLY = 5  # of so many rows all but one are spoilt
 
 
 def thinned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return about `FEW` rows: what is measured anew takes so much less time."""
+    """Return about `FEW` rows: what is measured again takes so much less time."""
     return frame[frame[tables.ROW] % max(1, len(frame) // FEW) == 0].reset_index(drop=True)
 
 

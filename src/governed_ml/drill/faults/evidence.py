@@ -53,7 +53,7 @@ def waiver(scratch: Scratch) -> Sign:
 
 
 def forged_lock(scratch: Scratch) -> Sign:
-    """Write evidence by hand, have DVC lock it, commit it; then the line measures as CI does."""
+    """Write evidence by hand, lock it with DVC, commit it; then measure as CI does."""
 
     def better(found: dict[str, Any]) -> None:
         found["metrics"]["overlap_share"].update(value=0.5)

@@ -1,4 +1,4 @@
-"""What a window asks for, asked of GitHub: a roll-back, a retraining, and the issue people read.
+"""What a window asks for, asked of GitHub: a rollback, a retraining, and the issue people read.
 
 Nothing here fails in silence: what could not be told or started is an event of the ledger, and the
 command is red.

@@ -39,7 +39,7 @@ def due(
 ) -> tuple[Ask | None, str, str]:
     """Return what to start, what to say about it, and what went wrong with an earlier asking.
 
-    A job of `run` that runs again asks for no second roll-back. The same window in a later run
+    A job of `run` that runs again asks for no second rollback. The same window in a later run
     does: the version is still champion.
     """
     number, version = window["window"], window["version"]

@@ -34,16 +34,16 @@ NEED = "give it `issues: write`"
 
 def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
     """Push what a retraining left to its branch, open or bring up to date its pull request."""
-    mend = "make it anew with `governance retrain run`"
+    fix = "make it anew with `governance retrain run`"
     try:
         found = Challenge.model_validate(read_json(folder / CHALLENGE))
     except ValidationError as error:
-        raise Problem(f"{CHALLENGE} is not readable ({first_line(error, 120)}): {mend}") from error
-    tree, names = proposal.applied(base, folder / PATCH, mend)
+        raise Problem(f"{CHALLENGE} is not readable ({first_line(error, 120)}): {fix}") from error
+    tree, names = proposal.applied(base, folder / PATCH, fix)
     strange = [name for name in names if not name.startswith(ALLOWED)]
     if strange or not names:
-        what = f"{strange[0]}, which the line never writes" if strange else "nothing"
-        raise Problem(f"{PATCH} changes {what}: nothing was pushed; {mend}", 1)
+        what = f"{strange[0]}, which the pipeline never writes" if strange else "nothing"
+        raise Problem(f"{PATCH} changes {what}: nothing was pushed; {fix}", 1)
     digest = found.data.get("challenger", "").removeprefix("sha256:")[:12]
     commit = proposal.committed(base, tree, f"{SUBJECT} ({digest})")
     wanted = Proposal(

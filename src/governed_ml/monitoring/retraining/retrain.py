@@ -1,4 +1,4 @@
-"""The line on new data, and what came of it beside the champion. It registers nothing."""
+"""The pipeline on new data, and what came of it beside the champion. It registers nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Say = Callable[[str], None]
 
 
 def retrain(base: Path, registry: Registry, output: Path, say: Say) -> Challenge:
-    """Run the line on what its source has now, compare, push to DVC's remote, write two files.
+    """Run the pipeline on what its source has now, compare, push to DVC's remote, write two files.
 
     Refused where the source has nothing new: the same line would give the same model.
     """
@@ -67,7 +67,7 @@ def _table(base: Path) -> str:
 
 
 def _line(base: Path, say: Say) -> None:
-    """Run the line without the stores and tokens of this command: its code is the team's.
+    """Run the pipeline without the stores and tokens of this command: its code is the team's.
 
     It is kept from accidents, not shut in: it is the same user's, and reads that user's files.
     """
@@ -77,7 +77,7 @@ def _line(base: Path, say: Say) -> None:
         say(f"running {words[1]}{' and what follows' if words[1] == start.stage else ''}")
         command = [sys.executable, "-P", "-m", "dvc", "repro", "--force", *words]
         if subprocess.run(command, cwd=base, env=env, stdout=sys.stderr, check=False).returncode:
-            raise Problem(f"the line stopped: {_why(base)}", 1)
+            raise Problem(f"the pipeline stopped: {_why(base)}", 1)
 
 
 def _why(base: Path) -> str:

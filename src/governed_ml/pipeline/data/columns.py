@@ -27,7 +27,7 @@ def check_names(names: list[str]) -> None:
         if not name.strip():
             raise Problem(f"column {number} of the table has no name: name it in its header")
         if name in (ROW, TARGET):
-            raise Problem(f"column {name!r}: this name is taken by the line; rename it")
+            raise Problem(f"column {name!r}: this name is taken by the pipeline; rename it")
         if name.casefold() in LOGGED:
             raise Problem(f"column {name!r}: this name is taken by what `predict` logs; rename it")
         other = seen.setdefault(name.casefold(), name)
@@ -108,7 +108,7 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
     if not types.is_numeric_dtype(column):
         raise Problem(
             f"target {data.target!r} is {column.dtype}, regression needs a number: name another "
-            "target or task in conf/data, or mend the column's texts"
+            "target or task in conf/data, or fix the column's texts"
         )
     return column.astype("float64").rename(TARGET)
 

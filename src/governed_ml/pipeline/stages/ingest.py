@@ -37,8 +37,8 @@ CAST = {  # DuckDB's types → the four that every later stage knows
 UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
-    "Malformed JSON": "is no whole JSON (torn, or not JSON lines or a list of objects): mend it",
-    "duplicate key": "has a row with one name twice: mend it",
+    "Malformed JSON": "is no whole JSON (torn, or not JSON lines or a list of objects): fix it",
+    "duplicate key": "has a row with one name twice: fix it",
     "Failed to read": "is a damaged Parquet file: fetch it again",
 }
 
@@ -94,7 +94,7 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
         if kind not in CAST or str(row[1]).endswith("]"):
             raise Problem(
                 f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
-                "a column has numbers, texts or times, all of one kind; flatten or mend it first"
+                "a column has numbers, texts or times, all of one kind; flatten or fix it first"
             )
     return types
 
@@ -153,7 +153,7 @@ def _faults(name: str, kind: str, codes: set[str]) -> list[tuple[str, str]]:
     column, final = quoted(name), CAST[kind]
     if final in ("DOUBLE", "TIMESTAMP"):  # DuckDB takes a column of nothing but `inf` for dates
         beyond = f"abs({column}) > {LARGEST}" if final == "DOUBLE" else f"isinf({column})"
-        words = "values that are infinite or beyond 1e150: mend them at the source, or name "
+        words = "values that are infinite or beyond 1e150: fix them at the source, or name "
         return [(f"count(*) FILTER ({beyond})", words + "their text in data.source.missing")]
     if final != "VARCHAR":
         return []
@@ -177,7 +177,7 @@ def torn(path: Path, delimiter: str, width: int) -> str:
                 if row and len(row) != width:
                     return (
                         f"has {len(row)} cells in line {line + 1} and {width} in its header: "
-                        "mend the line, or set data.source.delimiter"
+                        "fix the line, or set data.source.delimiter"
                     )
                 line = rows.line_num
         except UnicodeDecodeError:
@@ -185,7 +185,7 @@ def torn(path: Path, delimiter: str, width: int) -> str:
         except csv.Error as error:
             if "limit" in str(error) and rows.line_num == line + 1:
                 return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
-            return f"has a quote in line {line + 1} that is never closed, or stands alone: mend it"
+            return f"has a quote in line {line + 1} that is never closed, or stands alone: fix it"
         several = isinstance(handle.newlines, tuple)
     return "has line ends of several kinds: save it with one" if several else ""
 

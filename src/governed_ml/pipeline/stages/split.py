@@ -122,7 +122,7 @@ def _complete(column: pd.Series, role: str) -> pd.Series:
     if nulls:
         raise Problem(
             f"data.{role}: column {column.name!r} is null in {nulls:,} of {len(column):,} rows, "
-            f"so they cannot be split by {role}: mend or remove them"
+            f"so they cannot be split by {role}: fix or remove them"
         )
     return column
 

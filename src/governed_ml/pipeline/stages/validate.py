@@ -1,4 +1,4 @@
-"""The data contract: a breach stops the line before anything is trained."""
+"""The data contract: a breach stops the pipeline before anything is trained."""
 
 from __future__ import annotations
 

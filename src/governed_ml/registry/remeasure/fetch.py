@@ -1,4 +1,4 @@
-"""Bring what the line starts from: data come from DVC's remote, where others reach it."""
+"""Bring what the pipeline starts from: data come from DVC's remote, where others reach it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from governed_ml.core.shared_stores import shared_remote
 
 
 class Start(NamedTuple):
-    """Where the line starts: `mode` is `committed` where it cannot run at all."""
+    """Where the pipeline starts: `mode` is `committed` where it cannot run at all."""
 
     mode: Literal["recompute", "committed"]
     stage: str
@@ -26,7 +26,7 @@ class Start(NamedTuple):
 
 
 def fetch(base: Path, *, fork: bool) -> Start:
-    """Bring the data; say where the line starts.
+    """Bring the data; say where the pipeline starts.
 
     A pull request from a fork gets no secret. Where it cannot read the data, the evidence that was
     committed is judged, and whoever reads the result is told.

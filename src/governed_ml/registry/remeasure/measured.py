@@ -1,4 +1,4 @@
-"""Hold what was committed against what the line has just measured: a forged lock goes red here."""
+"""Compare committed evidence with what the pipeline has just measured: finds a forged lock."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def require_plain(base: Path) -> None:
         wanted = f"governance stage {stage}"
         command, frozen = found.get(stage, ("nothing", False))
         if frozen:
-            raise Problem(f"stage {stage} is frozen, so it measures nothing: mend dvc.yaml", 1)
+            raise Problem(f"stage {stage} is frozen, so it measures nothing: fix dvc.yaml", 1)
         if command != wanted:
             raise Problem(
                 f"stage {stage} does not run its own module but {command[:80]!r}: let it be "
@@ -54,7 +54,9 @@ def require_committed(base: Path) -> list[str]:
         if raw is None:
             continue
         if isinstance(found, str):
-            raise Problem(f"evidence of {gate} is committed, and the line gives none: {found}", 1)
+            raise Problem(
+                f"evidence of {gate} is committed, and the pipeline gives none: {found}", 1
+            )
         claimed = _parsed(gate, raw)
         try:
             require_same(gate, claimed, found)
@@ -88,5 +90,5 @@ def _require_same_subject(gate: str, claimed: AnyEvidence, found: AnyEvidence) -
         if said != here:
             raise Problem(
                 f"the committed evidence of {gate} is about another file: {what} was "
-                f"{str(said)[:18]}, the line gives {str(here)[:18]}"
+                f"{str(said)[:18]}, the pipeline gives {str(here)[:18]}"
             )

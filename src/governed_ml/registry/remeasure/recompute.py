@@ -119,7 +119,7 @@ def locked(scratch: Path) -> dict[str, str]:
     if frozen or set(pipeline) - set(stages):
         lost = frozen or sorted(set(pipeline) - set(stages))[0]
         why = "is frozen" if frozen else "never ran"
-        raise Problem(f"lineage is missing: stage {lost} {why}; mend dvc.yaml, `dvc repro`", 1)
+        raise Problem(f"lineage is missing: stage {lost} {why}; fix dvc.yaml, `dvc repro`", 1)
     return locked
 
 
