@@ -230,7 +230,7 @@ def test_a_missing_conf_is_refused(project: BakedProject) -> None:  # noqa: F811
 
 
 def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> None:
-    # Given a finished line that is allowed, and a slip in its policy
+    # Given a finished pipeline that is allowed, and a slip in its policy
     assert json.loads(finished.read("reports/decision.json"))["verdict"] == "allow"
     replace(finished, POLICY, "block: 1000", "blok: 1000")
     # When the pipeline runs

@@ -147,7 +147,7 @@ def test_how_long_mlflow_is_asked_is_the_users_to_set(
 
 
 def test_dvc_stops_at_a_bad_table_and_a_silent_server(finished: BakedProject) -> None:
-    # Given a finished line, and MLflow's address with nobody there
+    # Given a finished pipeline, and MLflow's address with nobody there
     address = f"http://127.0.0.1:{closed_port()}"
     # When a model with another setting is trained
     replace(finished, "conf/model/hist_gradient_boosting_classifier.yaml", "0.1", "0.2")

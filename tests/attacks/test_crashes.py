@@ -91,7 +91,7 @@ def hit(project: BakedProject, stage: str, signal_name: str) -> subprocess.Compl
 def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     finished: BakedProject, stage: str
 ) -> None:
-    # Given a finished line whose configuration changed in a comment, and kill -9 amid a stage
+    # Given a finished pipeline whose configuration changed in a comment, and kill -9 amid a stage
     policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))
     done = hit(finished, stage, "SIGKILL")
@@ -112,7 +112,7 @@ def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
 
 @pytest.mark.parametrize("stage", nightly_but("ingest"))
 def test_an_interrupted_stage_says_so_and_leaves_a_deny(finished: BakedProject, stage: str) -> None:
-    # Given a finished line, when Ctrl-C reaches a stage
+    # Given a finished pipeline, when Ctrl-C reaches a stage
     done = hit(finished, stage, "SIGINT")
     # Then it ends in one line, without a traceback or a temporary file, and leaves a deny
     assert done.returncode != 0
@@ -179,7 +179,7 @@ FIRST_FILE = {
     ],
 )
 def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> None:
-    # Given a finished line whose policy changed, and no room for more than a kilobyte
+    # Given a finished pipeline whose policy changed, and no room for more than a kilobyte
     policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))
     before = {path: path.read_bytes() for path in finished.path.glob("data/*.parquet")}
@@ -232,7 +232,7 @@ def as_nobody(command: list[str]) -> list[str]:
 def test_a_folder_that_may_not_be_written_is_named(
     finished: BakedProject, folder: str, stage: str, message: str
 ) -> None:
-    # Given a finished line with a folder that nobody may write to
+    # Given a finished pipeline with a folder that nobody may write to
     place = finished.path / folder
     place.chmod(0o555)
     try:

@@ -99,7 +99,7 @@ class Bench:
         return (done if done.code == 1 and "gate" in command else must(done)).seconds
 
     def finished(self) -> BakedProject:
-        """A default project after its line, for this part alone."""
+        """A default project after its pipeline ran, for this part alone."""
         if not (self.scratch / "finished").exists():
             if self.options.project:
                 shutil.copytree(self.options.project, self.scratch / "finished", symlinks=True)

@@ -20,10 +20,10 @@ def bare(project: BakedProject) -> None:
     """Add a workflow of one job: check out, make the environment, run the pipeline."""
     path = project.path / ".github" / "workflows"
     whole = yaml.safe_load((path / "governance.yml").read_text(encoding="utf-8"))
-    steps = whole["jobs"]["line"]["steps"]
+    steps = whole["jobs"]["pipeline"]["steps"]
     kept = [step for step in steps if step.get("name", SYNC) == SYNC]
     kept.append({"run": "uv run dvc repro --force"})
-    job = whole["jobs"]["line"] | {"steps": kept}
+    job = whole["jobs"]["pipeline"] | {"steps": kept}
     on = whole.pop(True)  # the key `on`, which YAML 1.1 takes for a boolean
     text = yaml.safe_dump({**whole, "on": on, "jobs": {BARE.replace(" ", "-"): job}})
     (path / "bare.yml").write_text(text, encoding="utf-8")
@@ -47,7 +47,7 @@ def compare(
                 times.setdefault(job.replace("-alone", " alone"), []).append(seconds)
     medians = {job: statistics.median(found) for job, found in times.items()}
     alone = medians.pop(BARE)
-    gates = {job: medians[job] for job in medians if job not in ("line", "decision", "policy")}
-    last = medians["line"] + max(gates.values()) + medians["decision"]
+    gates = {job: medians[job] for job in medians if job not in ("pipeline", "decision", "policy")}
+    last = medians["pipeline"] + max(gates.values()) + medians["decision"]
     rows = {BARE: alone, **medians, "line, slowest gate, decision": last}
     return ratios(rows, BARE)

@@ -38,7 +38,7 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "template/test.yml": {"test": READ, "demo": READ},
     "project/ci.yml": {"check": READ, "template": READ},
     "project/governance.yml": {
-        "line": READ | {"id-token": "write"},  # for data that a cloud gives to this repository
+        "pipeline": READ | {"id-token": "write"},  # for data that a cloud gives to this repository
         "gate": READ,
         "policy": READ | {"pull-requests": "read"},  # who approved a loosened limit
         "decision": READ,
@@ -69,7 +69,7 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     },
     "project/retrain.yml": {
         "preflight": READ | {"actions": "read"},
-        "line": READ | {"id-token": "write"},
+        "pipeline": READ | {"id-token": "write"},
         "propose": READ,
         "record": {"contents": "write", "issues": "write"},
     },

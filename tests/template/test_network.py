@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 def test_the_default_line_runs_with_the_network_cut_and_calls_nobody(
     default_line: BakedProject,
 ) -> None:
-    # Given the default line, which ran without a network and with nothing set against telemetry
+    # Given the default pipeline, which ran without a network and with nothing set against telemetry
     assert (default_line.path / "reports" / "decision.json").is_file()
     # Then no process of it, DVC's included, wanted to reach anybody
     log = offline.log_of(default_line)

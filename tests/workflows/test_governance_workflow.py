@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="act runs these jobs for ubuntu on Linux"),
 ]
 GATES = {"data-validation", "drift", "fairness", "performance", "explainability"}
-ALL = GATES | {"line", "policy", "decision"}
+ALL = GATES | {"pipeline", "policy", "decision"}
 FIRST = {"before": "0" * 40}
 WORKFLOW = "governance.yml"
 BOOK = """\
@@ -73,7 +73,7 @@ def test_a_first_push_is_judged_and_allowed(pushed: Bake, runner: acting.Runner)
     # Then every job ran, and all are green
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
-    assert "the pipeline starts at ingest: the source is synthetic" in run.said["line"]
+    assert "the pipeline starts at ingest: the source is synthetic" in run.said["pipeline"]
     # And what is kept is evidence and pages, never a row
     kept = artifacts(runner)
     assert {"reports/evidence/fairness.json", "reports/rehash.json", "reports/drift.html"} <= kept
@@ -81,7 +81,7 @@ def test_a_first_push_is_judged_and_allowed(pushed: Bake, runner: acting.Runner)
     assert decision(runner)["verdict"] == "allow"
     # And people see a table for each
     assert all("| rule |" in run.summaries[job] for job in GATES | {"decision"})
-    assert "no evidence was committed" in run.summaries["line"]
+    assert "no evidence was committed" in run.summaries["pipeline"]
 
 
 @pytest.mark.nightly  # on every push: test_faults.py, without act
@@ -122,7 +122,7 @@ def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == ALL - {"policy"}, run.tail()
-    assert "validate: contract broken" in run.said["line"]
+    assert "validate: contract broken" in run.said["pipeline"]
     assert "fail: validate.contract: " in errors(run, "data-validation")
     assert "reports/evidence/fairness.json is missing" in errors(run, "fairness")
     # And what there is was kept, with a deny
@@ -148,8 +148,8 @@ def test_trap_13_a_forged_lock_makes_the_push_red(
     # Then it was measured again, and the line's job says what is not so
     assert run.code == 1
     assert run.jobs.keys() == ALL
-    assert run.red == {"line", "decision"}, run.tail()
-    said = errors(run, "line")
+    assert run.red == {"pipeline", "decision"}, run.tail()
+    said = errors(run, "pipeline")
     assert "evidence of fairness was not measured on this commit" in said
     assert "sex.demographic_parity_difference" in said
     # And the gates judged the honest numbers
@@ -224,13 +224,13 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     # Then every gate ran on the committed evidence, without a secret
     assert run.code == 0, run.tail()
     assert run.jobs == dict.fromkeys(ALL, "success")
-    assert ("line", "Run the pipeline") not in run.steps
+    assert ("pipeline", "Run the pipeline") not in run.steps
     # And it says everywhere that nothing was measured
-    assert "not recomputed: a fork cannot read the data" in run.said["line"]
+    assert "not recomputed: a fork cannot read the data" in run.said["pipeline"]
     assert all("**not recomputed**" in run.summaries[job] for job in GATES | {"decision"})
     assert decision(runner)["volatile"]["recomputed"] == "false"
     warned = {one.job for one in run.annotations if "not recomputed" in one.message}
-    assert warned == GATES | {"line", "decision"}
+    assert warned == GATES | {"pipeline", "decision"}
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py, without act
@@ -243,7 +243,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == ALL - {"policy"}, run.tail()
-    said = errors(run, "line")
+    said = errors(run, "pipeline")
     assert "cannot bring the data from DVC's remote" in said
     assert "dvc push" in said
     assert "the line's job has not ended well" in errors(run, "fairness")

@@ -57,7 +57,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
     new_data(champion, "rows: 170000", "rows: 20000")
     done = run(champion)
     # Then every job is green
-    jobs = {"preflight", "line", "propose", "record"}
+    jobs = {"preflight", "pipeline", "propose", "record"}
     assert (done.code, done.green, done.red) == (0, jobs, set()), done.tail()
     # And a pull request has what the line left, and sets champion against challenger
     ((number, pull),) = champion.hub.pulls.items()
@@ -112,7 +112,7 @@ def test_trap_33_a_retraining_that_fails_is_red_recorded_and_told(
     new_data(champion, "rows: 170000", new)
     # When the workflow runs, then it is red
     done = run(champion)
-    assert (done.green, "line" in done.red) == ({"preflight", "record"}, True), done.tail()
+    assert (done.green, "pipeline" in done.red) == ({"preflight", "record"}, True), done.tail()
     # And nothing was proposed, the ledger has the reason, and so has the issue
     assert branches(champion) == {"main", "governance-ledger"}
     assert not champion.hub.pulls

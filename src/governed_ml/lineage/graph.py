@@ -39,7 +39,7 @@ class Graph(NamedTuple):
 
 
 def graph(line: Line, version: Version | None) -> Graph:
-    """Return the graph of a line: data and stages, then what the ledger says of the version."""
+    """Return the graph of a pipeline: data and stages, then what the ledger says of the version."""
     nodes: dict[str, Node] = {}
     edges: dict[tuple[str, str], None] = {}
     digests, ingest = line.digests, line.of("ingest")

@@ -22,7 +22,7 @@ from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.recompute import is_locked
 
 LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
-STOPPED = ".stopped"  # how the one rule of a line that failed ends: `validate.stopped`
+STOPPED = ".stopped"  # how the one rule of a pipeline that failed ends: `validate.stopped`
 INSIDE = {  # what lies in a folder that a stage writes
     "data/split": (tables.TRAIN, tables.TEST),
     "data/sensitive": (tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST),

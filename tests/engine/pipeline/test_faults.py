@@ -160,7 +160,7 @@ def test_the_names_are_those_of_the_generator() -> None:
 def test_the_contract_names_every_fault_in_the_table(
     faults: tuple[str, ...], finished: BakedProject
 ) -> None:
-    # Given a finished line, and one, two or three faults that the contract forbids
+    # Given a finished pipeline, and one, two or three faults that the contract forbids
     plant(finished, faults, rows=20_000)
     # When the pipeline runs, then it stops there, and screen, decision and gate name each of them
     assert_stopped(finished, [CONTRACT[name] for name in faults])

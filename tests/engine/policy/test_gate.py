@@ -32,7 +32,7 @@ GATES = "ingest validate split train evaluate drift fairness explain"
 
 
 def test_the_finished_default_is_allowed(judged: BakedProject) -> None:
-    # Given a finished line, when the gate judges it, then it allows, on a screen without colours
+    # Given a finished pipeline, when the gate judges it, then it allows, on a screen without colours
     before = judged.read("reports/decision.json")
     done = judged.governance("gate", code=0)
     assert "allow" in done.stdout
@@ -59,7 +59,7 @@ def test_a_denial_is_told_without_colours(judged: BakedProject) -> None:
 
 @pytest.mark.parametrize("gate", GATES.split())
 def test_trap_04_missing_evidence_denies(judged: BakedProject, gate: str) -> None:
-    # Given a finished line, when any one gate's evidence is gone
+    # Given a finished pipeline, when any one gate's evidence is gone
     (judged.path / "reports" / "evidence" / f"{gate}.json").unlink()
     # Then the gate denies and says which file
     weak = denied(judged)
@@ -103,7 +103,7 @@ def test_trap_04_evidence_of_another_gate_denies(judged: BakedProject) -> None:
 def test_trap_04_a_changed_table_makes_evidence_stale(
     judged: BakedProject, table: str, gate: str
 ) -> None:
-    # Given a finished line, when one byte is added to a table that was measured
+    # Given a finished pipeline, when one byte is added to a table that was measured
     with (judged.path / table).open("ab") as file:
         file.write(b"\n")
     # Then the evidence about it no longer counts
@@ -121,7 +121,7 @@ def test_trap_04_a_missing_table_makes_evidence_stale(judged: BakedProject) -> N
 def test_trap_04_another_engine_makes_evidence_stale(
     judged: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a finished line, when the engine that judges has another helper of one measurement
+    # Given a finished pipeline, when the engine that judges has another helper of one measurement
     other_engine.edit("measures/fairness.py", tmp_path, monkeypatch)
     # Then the evidence that it made is stale, and no other
     weak = denied(judged)
@@ -130,7 +130,7 @@ def test_trap_04_another_engine_makes_evidence_stale(
 
 
 def test_trap_04_changed_code_of_the_team_makes_evidence_stale(judged: BakedProject) -> None:
-    # Given a finished line, when the team's features change and nothing is run
+    # Given a finished pipeline, when the team's features change and nothing is run
     name = f"src/{judged.package}/features.py"
     judged.write(name, judged.read(name) + "# changed\n")
     # Then the evidence of the training is stale, and so is what was measured on its model
@@ -139,7 +139,7 @@ def test_trap_04_changed_code_of_the_team_makes_evidence_stale(judged: BakedProj
 
 
 def test_trap_04_changed_configuration_makes_evidence_stale(judged: BakedProject) -> None:
-    # Given a finished line, when the model's configuration changes and nothing is run
+    # Given a finished pipeline, when the model's configuration changes and nothing is run
     model = "conf/model/hist_gradient_boosting_classifier.yaml"
     replace(judged, model, "max_iter: 100", "max_iter: 101")
     # Then training's evidence is stale, and so is what was measured on its model
@@ -181,7 +181,7 @@ skops.io.dump(Pipeline([("estimator", LogisticRegression())]), "models/model.sko
 
 
 def test_trap_28_evidence_of_another_model_denies(judged: BakedProject) -> None:
-    # Given a finished line, when the model on disk is replaced
+    # Given a finished pipeline, when the model on disk is replaced
     judged.run(["python", "-c", OTHER_MODEL])
     # Then evidence about the model is refused, and what was measured on its predictions
     weak = denied(judged)

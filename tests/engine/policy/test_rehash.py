@@ -244,7 +244,7 @@ def test_trap_20_the_decision_needs_every_other_job() -> None:
     assert "if" not in said
     # And no gate is skipped after a line that failed
     for name, job in jobs.items():
-        assert name in ("line", "policy", "decision") or job["if"] == "${{ !cancelled() }}"
+        assert name in ("pipeline", "policy", "decision") or job["if"] == "${{ !cancelled() }}"
         assert not any("continue-on-error" in step for step in job["steps"])
 
 

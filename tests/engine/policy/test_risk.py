@@ -119,7 +119,7 @@ def test_a_gate_without_weight_is_an_error(weights: Any) -> None:
 
 
 def test_the_decision_says_it(default_line: BakedProject) -> None:
-    # Given the default project after its line, when its decision is scored again
+    # Given the default project after its pipeline ran, when its decision is scored again
     decision = json.loads(default_line.read("reports/decision.json"))
     rules = [RuleResult(**rule) for rule in decision["rules"]]
     weights = {"validate": 10, "split": 5, "evaluate": 25, "drift": 15, "fairness": 30}

@@ -1,4 +1,4 @@
-"""Faults around the line: the packages that it runs with, the data that the remote keeps."""
+"""Faults around the pipeline: the packages that it runs with, the data that the remote keeps."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from typing import Any
 from governed_ml.core import model_file, tables
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
+from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import extract
 from governed_ml.pipeline.isolated.process import STRICT
@@ -31,7 +32,7 @@ TOLERANCE = 1e-9
 KEPT_BACK = (
     *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
     *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
-    *("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "UV_PROJECT"),
+    *("VIRTUAL_ENV", "UV_PROJECT"),
     *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
 )
 """How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
@@ -88,7 +89,7 @@ def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None
         raise Problem(
             f"the model was not trained on this commit: {str(trained.subject.model)[:18]} is "
             f"committed, training gives {found[:18]} here; where machines differ that much, run "
-            "the line and register on the same one",
+            "the pipeline and register on the same one",
             1,
         )
     shutil.copyfile(base / model_file.PATH, scratch / model_file.PATH)
@@ -169,7 +170,8 @@ def surroundings() -> dict[str, str]:
     """Return the variables of a stage: without stores, tokens, a cloud's credentials, or paths
     that another Python would import from.
     """
-    return {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+    return without(kept)
 
 
 def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING) -> None:

@@ -108,7 +108,7 @@ def test_after_a_run_git_sees_results_and_no_data(default_line: BakedProject) ->
 
 
 def test_a_comment_in_conf_reruns_only_compose(finished: BakedProject) -> None:
-    # Given a finished line, when a comment is added to the policy in force
+    # Given a finished pipeline, when a comment is added to the policy in force
     policy = "conf/policy/limited.yaml"
     finished.write(policy, finished.read(policy) + "# read by the board on Monday\n")
     # Then only `compose` runs, whose result is the same; and the gate still allows
@@ -117,7 +117,7 @@ def test_a_comment_in_conf_reruns_only_compose(finished: BakedProject) -> None:
 
 
 def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -> None:
-    # Given a finished line, when a limit changes
+    # Given a finished pipeline, when a limit changes
     replace(finished, "conf/policy/base.yaml", "block: 0.65", "block: 0.99")
     # Then compose and decide run, the model is denied, and the difference can be seen
     assert repro(finished) == {"compose", "decide"}
@@ -133,7 +133,7 @@ def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -
 def test_an_edit_of_the_model_reruns_training_and_later(
     finished: BakedProject, default_line: BakedProject
 ) -> None:
-    # Given a finished line that was moved to another folder with its MLflow store
+    # Given a finished pipeline that was moved to another folder with its MLflow store
     shutil.copy(default_line.path / "mlflow.db", finished.path)
     # When the model's configuration changes
     replace(finished, CLASSIFIER, "max_iter: 100", "max_iter: 5")
@@ -173,7 +173,7 @@ main()
 def test_trap_12_another_engine_reruns_just_what_its_code_concerns(
     finished: BakedProject, changed: str, reruns: set[str]
 ) -> None:
-    # Given a finished line, and an engine in which one module is another
+    # Given a finished pipeline, and an engine in which one module is another
     finished.run(["python", "-c", ANOTHER_ENGINE, changed])
     # Then what imports it would run again, and the judge: nothing is trained
     said = finished.run(["dvc", "repro", "--dry"]).stdout
@@ -181,7 +181,7 @@ def test_trap_12_another_engine_reruns_just_what_its_code_concerns(
 
 
 def test_plots_show_a_roc_curve_and_calibration(finished: BakedProject) -> None:
-    # Given a finished line, when its plots are drawn
+    # Given a finished pipeline, when its plots are drawn
     finished.run(["dvc", "plots", "show", "--out", "plots"])
     # Then the page holds a ROC curve and the calibration, with their axes
     page = finished.read("plots/index.html")
@@ -190,7 +190,7 @@ def test_plots_show_a_roc_curve_and_calibration(finished: BakedProject) -> None:
 
 
 def test_a_sweep_logs_all_runs_in_the_one_store(finished: BakedProject) -> None:
-    # Given a finished line and a queue of two learning rates of a small model
+    # Given a finished pipeline and a queue of two learning rates of a small model
     replace(finished, CLASSIFIER, "max_iter: 100", "max_iter: 5")
     sweep = f"{CLASSIFIER}:estimator.learning_rate=0.05,0.2"
     for name, value in (("user.name", "Test"), ("user.email", "test@example.org")):
@@ -294,7 +294,7 @@ FAULTS = {"income_nulls": "income", "schema_break": "income", "pii": "purpose"}
 def test_trap_37_a_broken_contract_stops_the_line_and_leaves_a_deny(
     finished: BakedProject, fault: str
 ) -> None:
-    # Given a finished line that was allowed, and a fault in its data
+    # Given a finished pipeline that was allowed, and a fault in its data
     assert decision(finished)["verdict"] == "allow"
     replace(finished, "conf/data/synthetic.yaml", "rows: 170000", "rows: 20000")
     replace(finished, "conf/data/synthetic.yaml", "faults: []", f"faults: [{fault}]")
@@ -344,7 +344,7 @@ def test_trap_37_after_the_repair_the_line_allows_again(finished: BakedProject) 
 def test_trap_37_a_stage_that_cannot_even_be_imported_leaves_a_deny(
     finished: BakedProject, line: str, stage: str, message: str
 ) -> None:
-    # Given a finished line, and code of the team's that cannot be parsed or imported
+    # Given a finished pipeline, and code of the team's that cannot be parsed or imported
     helper = f"src/{finished.package}/training.py"
     finished.write(helper, finished.read(helper) + line + "\n")
     message = message.replace("LAST", str(finished.read(helper).count("\n")))
