@@ -11,7 +11,7 @@ import yaml
 from baked import BakedProject
 from results import ratios
 
-BARE = "line alone"
+BARE = "pipeline alone"
 SYNC = "Make the environment"
 FIRST = {"before": "0" * 40}
 
@@ -49,5 +49,5 @@ def compare(
     alone = medians.pop(BARE)
     gates = {job: medians[job] for job in medians if job not in ("pipeline", "decision", "policy")}
     last = medians["pipeline"] + max(gates.values()) + medians["decision"]
-    rows = {BARE: alone, **medians, "line, slowest gate, decision": last}
+    rows = {BARE: alone, **medians, "pipeline, slowest gate, decision": last}
     return ratios(rows, BARE)

@@ -145,7 +145,7 @@ def test_trap_13_a_forged_lock_makes_the_push_red(
     baked.commit_all(finished.path, "Better numbers")
     # When it is pushed
     run = runner(finished, WORKFLOW, payload=FIRST)
-    # Then it was measured again, and the line's job says what is not so
+    # Then it was measured again, and the job `pipeline` says what is not so
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == {"pipeline", "decision"}, run.tail()
@@ -246,7 +246,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     said = errors(run, "pipeline")
     assert "cannot bring the data from DVC's remote" in said
     assert "dvc push" in said
-    assert "the line's job has not ended well" in errors(run, "fairness")
+    assert "the job `pipeline` has not ended well" in errors(run, "fairness")
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py and test_gate.py, without act

@@ -148,7 +148,7 @@ def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
 
 
 def _line(base: Path, project: str, running: str) -> Line:
-    """Return the pipeline; DVC locks a stage only after it has ended, so the running one is added."""
+    """Return the pipeline; DVC locks a stage once it has ended, so the running one is added."""
     line = pipeline_records.read(base, project)
     declared = pipeline_records.pipeline(base).get(running, {})
     if not running or running in line.steps or line.decision is None:

@@ -81,7 +81,7 @@ def other_dependency(project: BakedProject) -> Edit:
 
 @pytest.fixture(scope="module")
 def ran(default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
-    """The default project after its pipeline ran ran, with the lock of the environment it ran in."""
+    """The default project after its pipeline ran, with the lock of the environment it ran in."""
     project = baked.copy_project(default_line, tmp_path_factory.mktemp("lineage"), ".dvc/cache")
     assert default_line.environment
     shutil.copy(default_line.environment / "uv.lock", project.path / "uv.lock")

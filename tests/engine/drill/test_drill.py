@@ -188,7 +188,7 @@ def test_the_exit_code_says_whether_every_fault_was_caught(states: list[Any], co
 def small(
     template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> BakedProject:
-    """The default project with fewer rows, after its pipeline ran ran; not to be changed."""
+    """The default project with fewer rows, after its pipeline ran; not to be changed."""
 
     def make(folder: Path) -> None:
         made = baked.bake(template, folder, environment)

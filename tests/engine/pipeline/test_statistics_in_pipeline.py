@@ -117,7 +117,7 @@ def everything() -> pd.DataFrame:
 def told(
     template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, dict[str, Any]]:
-    """The rules about that table, after its pipeline ran ran."""
+    """The rules about that table, after its pipeline ran."""
     project = baked.bake(template, tmp_path_factory.mktemp("everything"), environment)
     sensitive = {name: {} for name in ("plan", "a", "b")}
     measured(project, everything(), TEST, positive=1, sensitive=sensitive)

@@ -70,7 +70,7 @@ def test_trap_04_what_was_hashed_counts_for_its_own_commit_and_run(finished: Bak
     finished.write("reports/rehash.json", '{"commit": 1}')
     refused(finished, "reports/rehash.json is not readable", code=2)
     (finished.path / "reports/rehash.json").unlink()
-    refused(finished, "the line's job has not ended well", code=2)
+    refused(finished, "the job `pipeline` has not ended well", code=2)
 
 
 def tampered(project: BakedProject, gate: str, change: Callable[[Any], None]) -> None:
@@ -95,7 +95,7 @@ def test_trap_04_evidence_that_was_changed_on_its_way_is_refused(finished: Baked
     tampered(finished, "fairness", fairer)
     # When a gate judges it, then it is refused, and the others are not touched
     done = finished.call("gate", "fairness", "--rehashed", code=1, **RUN)
-    assert "evidence of fairness is not what the line's job left" in done.stdout
+    assert "evidence of fairness is not what the job `pipeline` left" in done.stdout
     finished.call("gate", "drift", "--rehashed", **RUN)
     (finished.path / "reports/evidence/explain.json").unlink()
     done = finished.call("gate", "explain", "--rehashed", code=1, **RUN)
