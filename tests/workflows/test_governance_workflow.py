@@ -246,7 +246,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     said = errors(run, "pipeline")
     assert "cannot bring the data from DVC's remote" in said
     assert "dvc push" in said
-    assert "the job `pipeline` has not ended well" in errors(run, "fairness")
+    assert "the job `pipeline` did not succeed" in errors(run, "fairness")
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py and test_gate.py, without act

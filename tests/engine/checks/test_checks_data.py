@@ -154,7 +154,7 @@ def test_data_are_found_under_an_innocent_name(own: baked.BakedProject, tmp_path
 
 
 def test_what_a_project_holds_is_no_data(default_line: baked.BakedProject, tmp_path: Path) -> None:
-    # Given a project after its pipeline ran, with evidence, cards and plots, and what people add to one
+    # Given a project after its pipeline ran, and what people add to one
     own = baked.copy_project(default_line, tmp_path, "mlruns")
     put(own, "uv.lock", "version = 1\n" + '    { url = "https://a", hash = "b" },\n' * 20_000)
     put(own, "docs/picture.png", PNG)

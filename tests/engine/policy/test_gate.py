@@ -32,7 +32,7 @@ GATES = "ingest validate split train evaluate drift fairness explain"
 
 
 def test_the_finished_default_is_allowed(judged: BakedProject) -> None:
-    # Given a finished pipeline, when the gate judges it, then it allows, on a screen without colours
+    # Given a finished pipeline, when the gate judges it, then it allows, without colours
     before = judged.read("reports/decision.json")
     done = judged.governance("gate", code=0)
     assert "allow" in done.stdout

@@ -70,7 +70,7 @@ def test_trap_04_what_was_hashed_counts_for_its_own_commit_and_run(finished: Bak
     finished.write("reports/rehash.json", '{"commit": 1}')
     refused(finished, "reports/rehash.json is not readable", code=2)
     (finished.path / "reports/rehash.json").unlink()
-    refused(finished, "the job `pipeline` has not ended well", code=2)
+    refused(finished, "the job `pipeline` did not succeed", code=2)
 
 
 def tampered(project: BakedProject, gate: str, change: Callable[[Any], None]) -> None:
