@@ -24,7 +24,7 @@ PAGES = [
 PLAIN = [path for path in PAGES if path.name not in WRITTEN]
 COMMAND = re.compile(r"\bgovernance ((?:[^\s`#|;()]+[ \t]*)+)")
 BANNED = (
-    r"\b(fix(s|ed|ing)?|spr(ing|ung)s?|rollback|whatever|puts? right"
+    r"\b(mend(s|ed|ing)?|spr(ing|ung)s?|roll-back|whatever|puts? right"
     r"|runs? the line|the line (runs|stops|starts))\b"
 )
 

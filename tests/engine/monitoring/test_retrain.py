@@ -208,11 +208,11 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     return found
 
 
-def jobs(line: str = "success", propose: str = "success", **outputs: str) -> dict[str, Any]:
+def jobs(pipeline: str = "success", propose: str = "success", **outputs: str) -> dict[str, Any]:
     """What GitHub says about the jobs before."""
     return {
         "preflight": {"result": "success", "outputs": {}},
-        "line": {"result": line, "outputs": outputs},
+        "pipeline": {"result": pipeline, "outputs": outputs},
         "propose": {"result": propose, "outputs": {"url": "https://x/pull/4", "pull": "4"}},
     }
 
@@ -220,7 +220,7 @@ def jobs(line: str = "success", propose: str = "success", **outputs: str) -> dic
 def test_what_came_of_a_retraining_is_recorded_and_told(
     project: baked.BakedProject, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given an open issue, and a retraining that has a pull request, then one whose line stopped
+    # Given an open issue, and a retraining that has a pull request, then one whose pipeline stopped
     with github(monkeypatch) as hub:
         hub.token = TOKEN
         issues.add(hub, title="Monitoring", labels=[issue.LABEL])
@@ -231,7 +231,7 @@ def test_what_came_of_a_retraining_is_recorded_and_told(
         (good, first), (bad, second) = kept.events
         assert (good, first["verdict"], first["reason"]) == ("retrained", "deny", "Window 7")
         assert first["url"] == "https://x/pull/4"
-        assert (bad, second["jobs"]) == ("retraining_failed", "line: failure, propose: skipped")
+        assert (bad, second["jobs"]) == ("retraining_failed", "pipeline: failure, propose: skipped")
         assert second["why"] == "the pipeline stopped: validate: 3 rows"
         assert "url" not in second
         # And who follows the issue is told
@@ -256,7 +256,7 @@ def test_trap_33_a_retraining_that_nobody_hears_of_is_red_and_recorded(
     assert [action for action, _ in kept.events] == ["retrained", "alert_failed"]
 
 
-@pytest.mark.parametrize("needs", ["", "[]", "{}", '{"line": {}}', '{"line": 1}'])
+@pytest.mark.parametrize("needs", ["", "[]", "{}", '{"pipeline": {}}', '{"pipeline": 1}'])
 def test_without_results_nothing_is_recorded(needs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given no results of jobs, when they are read, then it is refused
     monkeypatch.setenv("NEEDS", needs)
@@ -327,7 +327,7 @@ def test_the_truth_table_of_the_record() -> None:
     # Given every result of every job before it, in a run that goes on or is cancelled
     path = baked.TEMPLATE / ".github" / "workflows" / "retrain.yml"
     job = rules.jobs(path)["record"]
-    assert job["needs"] == ["preflight", "line", "propose"]
+    assert job["needs"] == ["preflight", "pipeline", "propose"]
     text = job["if"].removeprefix("${{ ").removesuffix(" }}").replace("&&", "and")
     table: dict[tuple[Any, ...], bool] = {}
     for *results, cancelled in product(*[RESULTS] * 3, (False, True)):
@@ -336,10 +336,10 @@ def test_the_truth_table_of_the_record() -> None:
         for name, result in zip(job["needs"], results, strict=True):
             said = said.replace(f"needs.{name}.result", repr(result))
         table[*results, cancelled] = eval(said, {"__builtins__": {}})  # noqa: S307
-    # Then it runs whatever became of line and pull request, unless the environment is not looked at
+    # Then it runs in every case of pipeline and pull request, unless the environment is not looked at
     assert {key for key, runs in table.items() if runs} == {
-        ("success", line, propose, False) for line, propose in product(RESULTS, repeat=2)
+        ("success", pipeline, propose, False) for pipeline, propose in product(RESULTS, repeat=2)
     }
-    # And neither the line nor the pull request has a condition of its own
+    # And neither the pipeline nor the pull request has a condition of its own
     whole = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
     assert ["if" in whole[name] for name in job["needs"]] == [False] * 3
