@@ -13,6 +13,8 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
+import warm
+
 from governed_ml.core.installation import trusted
 
 
@@ -54,6 +56,7 @@ def inside(folder: Path, package: str, environment: Mapping[str, str]) -> Genera
         with (
             chdir(folder),
             mock.patch.dict(os.environ, environment, clear=True),
+            mock.patch.object(subprocess, "Popen", warm.popen()),
             warnings.catch_warnings(),
         ):
             yield

@@ -3,8 +3,10 @@
 Most of a command's time is the import of MLflow, pandas and scikit-learn, and the tests run
 thousands of commands. Here a server of the project's own environment imports them once; each
 command is a fork of it, with its own folder, variables, files and exit code, as in a process of its
-own. The stages that such a command starts are forks, too. What depends on how Python starts
-(`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the usual way.
+own. The stages that such a command starts are forks, too, and so are the processes of the team's
+code; `test_team_code.py` and `test_stand_ins.py` start those in the usual way. What depends on how
+Python starts (`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the usual
+way.
 
 `GOVERNED_ML_TESTS_COLD=1` starts everything in the usual way; `GOVERNED_ML_TESTS_WARM_LOG=FILE`
 has each command and its CPU seconds written to a file.
@@ -19,9 +21,11 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from warm_server import COLD, PYTHON, isolated
 
 SERVER = Path(__file__).with_name("warm_server.py")
-COLD = "GOVERNED_ML_TESTS_COLD"
 COMMANDS = ("governance", "dvc")
 START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC", "OMP_", "OPENBLAS_")  # read when Python starts
 
@@ -52,7 +56,7 @@ def _start(environment: Path) -> Path:
         [str(environment / "bin" / "python"), "-P", str(SERVER), str(home)],
         stdin=subprocess.PIPE,  # closed when this process ends, and then the server ends
         stdout=subprocess.PIPE,
-        env={**env, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
+        env={**env, **PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
         start_new_session=True,
     )
     assert server.stdout
@@ -60,3 +64,16 @@ def _start(environment: Path) -> Path:
     atexit.register(server.wait, 10)
     atexit.register(lambda: server.stdin and server.stdin.close())
     return home / "client"
+
+
+def popen() -> type[subprocess.Popen]:
+    """A `Popen` for this process, which starts the processes of the team's code as forks."""
+    home = client(Path(sys.prefix))
+
+    class Popen(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
+            if home and isolated(args, options.get("env")):
+                args = [str(home), "-m", *args[3:]]
+            super().__init__(args, *rest, **options)
+
+    return Popen

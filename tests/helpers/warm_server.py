@@ -45,9 +45,12 @@ IMPORTED = (  # what the engine's functions and DVC import when they need it
     *("model_signing.signing", "model_signing.verifying", "openlineage.client", "githubkit"),
     *("omegaconf", "ruamel.yaml", "rich.table", "rich.console", "typer"),
 )
+COLD = "GOVERNED_ML_TESTS_COLD"
 LOG = "GOVERNED_ML_TESTS_WARM_LOG"  # a file that gets each command with its CPU seconds
 NEVER = ("__main__",)
 MODULES = ("governed_ml", "dvc", "governed_ml.pipeline.tracking")  # what a command starts by `-m`
+ISOLATED = tuple(f"governed_ml.pipeline.isolated.{one}_process" for one in ("fit", "score"))
+PYTHON = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}  # how those start, and therefore this server
 CLIENT = """\
 #!{python} -IS
 import os, socket, sys
@@ -186,6 +189,7 @@ def run(words: list[str]) -> int:
     name, *arguments = words
     if name == "-m":
         sys.argv = arguments
+        sys.modules.pop(arguments[0], None)
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
         return 0
     sys.argv = [str(Path(sys.prefix, "bin", name)), *arguments]
@@ -204,18 +208,33 @@ def exit_code(code: Any) -> int:
     return 1
 
 
+def python(variables: Any) -> dict[str, str]:
+    """The variables that Python reads when it starts."""
+    return {name: variables[name] for name in variables if name.startswith("PYTHON")}
+
+
+def isolated(args: Any, env: Any) -> bool:
+    """Whether this starts a process of the team's code in the way in which the server started."""
+    by_module = [sys.executable, "-P", "-m"]
+    return (
+        isinstance(args, list)
+        and args[:3] == by_module
+        and args[3] in ISOLATED
+        and python(env) == PYTHON
+        and not os.environ.get(COLD)
+    )
+
+
 def starting(home: Path) -> type[subprocess.Popen]:
     """A `Popen` that lets what a command starts be a fork, too."""
-
-    def python(variables: Any) -> dict[str, str]:
-        return {name: variables[name] for name in variables if name.startswith("PYTHON")}
-
     usual, by_module = python(os.environ), [sys.executable, "-P", "-m"]
 
     class Popen(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
             env = options.get("env")
-            if env is not None and python(env) != usual:
+            if isolated(args, env):
+                args = [str(home / "client"), "-m", *args[3:]]
+            elif env is not None and python(env) != usual:
                 pass  # Python is to start in another way
             elif options.get("shell") or (isinstance(args, list) and args[-2:-1] == ["-c"]):
                 env = dict(os.environ if env is None else env)
