@@ -1,6 +1,6 @@
 """What people and CI run here. Needs Python 3.11 or newer and git, and nothing else.
 
-python tasks.py demo [DIR]        generate a default project, run its line to a decision
+python tasks.py demo [DIR]        generate a default project, run its pipeline to a decision
 python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
 python tasks.py manifest [ARG...]  write which generated files the engine accepts
@@ -77,9 +77,9 @@ def uv_run(*groups: str) -> list[str]:
 
 
 def demo(folder: str = "governed-model") -> int:
-    """Generate a project into a new folder, run its line, and say what the decision was.
+    """Generate a project into a new folder, run its pipeline, and say what the decision was.
 
-    Returns 0 if the default model is allowed, the line's exit code if it stops, 1 for a deny.
+    Returns 0 if the default model is allowed, 1 for a deny, the exit code of a pipeline that stops.
     """
     project = Path(folder).resolve()
     if project.exists():
@@ -94,10 +94,10 @@ def demo(folder: str = "governed-model") -> int:
     code = run([*generate, *options, *answers], ROOT)
     if code:
         return code
-    say("2/2 Running its line; the first time uv fetches what it needs ...")
+    say("2/2 Running its pipeline; the first time uv fetches what it needs ...")
     code = run([find_uv(), "run", "dvc", "repro"], project, **interpreter)
     if code:
-        say(f"error: the line stopped in {project}: its last lines above say where (exit {code})")
+        say(f"error: the pipeline stopped in {project}: the lines above say where (exit {code})")
         return code
     return report(project)
 
@@ -108,7 +108,7 @@ def report(project: Path) -> int:
     try:
         verdict = json.loads(decision.read_text(encoding="utf-8"))["verdict"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        say(f"error: the line ended without a readable {decision} ({error}): run it again")
+        say(f"error: the pipeline ended without a readable {decision} ({error}): run it again")
         return 1
     say(f"\nThe decision is: {verdict}\n")
     say(f"    {project / 'reports' / 'index.html'}    the page for people, verdict first")
@@ -128,7 +128,7 @@ def nightly(*arguments: str) -> int:
 
 
 def bench(*arguments: str) -> int:
-    """Measure the line against what it replaces; `--help` says which parts there are."""
+    """Measure the pipeline against what it replaces; `--help` says which parts there are."""
     script = str(ROOT / "tests" / "benchmarks" / "run.py")
     return run([*uv_run(*TEST), "python", script, *arguments], ROOT, UV=find_uv())
 

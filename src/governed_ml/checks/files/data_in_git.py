@@ -11,7 +11,7 @@ from governed_ml.checks.finding import CheckFinding
 
 LARGEST = 500 * 1024  # bytes of a file in git
 ROWS = 100  # lines of one form that make a table,
-MEASURED = 1000  # and in what the line itself writes: a line a column, a bin, a rule, a point
+MEASURED = 1000  # and in what the pipeline writes: a line for each column, bin, rule or point
 WRITTEN = (
     *("reports/evidence/", "reports/plots/", "reports/metrics.json", "reports/decision.json"),
     *("reports/model_card.", "reports/data_card."),
