@@ -189,7 +189,8 @@ def run(words: list[str]) -> int:
     name, *arguments = words
     if name == "-m":
         sys.argv = arguments
-        sys.modules.pop(arguments[0], None)
+        if arguments[0] in ISOLATED:  # imported, and now it is the program
+            sys.modules.pop(arguments[0], None)
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
         return 0
     sys.argv = [str(Path(sys.prefix, "bin", name)), *arguments]
