@@ -21,8 +21,12 @@ UV = "uv>=0.13,<1"
 UV_MINIMUM = (0, 13)
 TEST = ("--all-extras", "--group", "test")
 PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 13)  # what the generated project runs on
-# Variables that would lead uv or Python into another environment than the one made here.
-FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT")
+# Variables that would lead uv or Python into another environment than the one made here, and the
+# one that keeps no bytecode: without it every process compiles anew what it imports.
+FOREIGN = (
+    *("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PROJECT_ENVIRONMENT"),
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 def say(line: str) -> None:

@@ -157,14 +157,16 @@ class Runner:
     def _uv(self, uv: str) -> Path:
         """Have uv bring a kept environment up to date, one for each job, where it would make one.
 
-        Its bytecode is there already: compiling that anew takes most of a job's time.
+        Without the project's settings for uv it compiles no bytecode, which takes most of a job's
+        time; Python compiles what it imports.
         """
         if self.environments is None:
             return Path(uv)
         script = self.home / "bin" / "uv"
         script.parent.mkdir(exist_ok=True)
         name = f"{self.environments}/$GITHUB_WORKFLOW-$GITHUB_JOB"
-        text = f'#!/bin/sh\nexport UV_PROJECT_ENVIRONMENT="{name}"\nexec "{uv}" "$@"\n'
+        given = f'UV_NO_CONFIG=1 UV_PROJECT_ENVIRONMENT="{name}"'
+        text = f'#!/bin/sh\nexport {given}\nexec "{uv}" "$@"\n'
         script.write_text(text, encoding="utf-8")
         script.chmod(0o755)
         return script

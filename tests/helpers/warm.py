@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from warm_server import COLD, PYTHON, isolated
+from warm_server import COLD, PYTHON, TEAM, isolated
 
 SERVER = Path(__file__).with_name("warm_server.py")
 COMMANDS = ("governance", "dvc")
@@ -32,15 +32,16 @@ START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC", "OMP_", "OPENBLAS_")  # read 
 _servers: dict[Path, Path] = {}
 
 
-def client(environment: Path) -> Path | None:
+def client(environment: Path, *purpose: str) -> Path | None:
     """A program that runs `governance` and `dvc` in an environment; None where that is no fork.
 
     Its first argument is the command; it passes on input, output, folder, variables and exit code.
+    A server whose purpose is `TEAM` prepares for no command that looks at what is installed.
     """
     if sys.platform != "linux" or os.environ.get(COLD):
         return None
     if environment not in _servers:
-        _servers[environment] = _start(environment)
+        _servers[environment] = _start(environment, *purpose)
     return _servers[environment]
 
 
@@ -49,11 +50,12 @@ def suits(command: list[str], given: Mapping[str, str]) -> bool:
     return command[0] in COMMANDS and not any(name.startswith(START) for name in given)
 
 
-def _start(environment: Path) -> Path:
+def _start(environment: Path, *purpose: str) -> Path:
     home = Path(tempfile.mkdtemp(prefix="warm-"))
-    env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    dropped = ("GIT_", "PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     server = subprocess.Popen(
-        [str(environment / "bin" / "python"), "-P", str(SERVER), str(home)],
+        [str(environment / "bin" / "python"), "-P", str(SERVER), str(home), *purpose],
         stdin=subprocess.PIPE,  # closed when this process ends, and then the server ends
         stdout=subprocess.PIPE,
         env={**env, **PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
@@ -68,7 +70,7 @@ def _start(environment: Path) -> Path:
 
 def popen() -> type[subprocess.Popen]:
     """A `Popen` for this process, which starts the processes of the team's code as forks."""
-    home = client(Path(sys.prefix))
+    home = client(Path(sys.prefix), TEAM)
 
     class Popen(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, args: Any, *rest: Any, **options: Any) -> None:

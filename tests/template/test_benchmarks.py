@@ -13,7 +13,7 @@ from baked import BakedProject
 SCRIPT = baked.ROOT / "tests" / "benchmarks" / "run.py"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # what it runs is no part of a project
 def test_the_quick_parts_give_ratios(default_line: BakedProject, tmp_path: Path) -> None:
     # Given a finished default project and its environment
     results = tmp_path / "results.md"

@@ -164,7 +164,7 @@ def test_trap_15_data_that_were_not_pushed_stop_the_push(
 ADULT = next(table for table in REAL if table.name == "adult")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # on every push: test_checks_lineage.py, without git's hooks
 @pytest.mark.skipif(not ADULT.path.is_file(), reason=f"no {ADULT.path}: see GOVERNED_ML_DATA")
 def test_each_change_on_adult_is_named_before_the_commit_goes_through(bake_runnable: Bake) -> None:
     # Given a project whose line ran on a real table that DVC keeps, committed through the hooks

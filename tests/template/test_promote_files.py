@@ -89,13 +89,15 @@ def test_a_pipeline_on_new_data_sees_no_token_that_writes() -> None:
     # Given the jobs of a retraining, when their secrets are read
     jobs = rules.jobs(baked.TEMPLATE / ".github" / "workflows" / "retrain.yml")
     secrets = {job: set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(jobs[job]))) for job in jobs}
-    # Then the pipeline has what it reads and what its remote wants, and the token is the other job's
+    # Then the pipeline has what it reads and what its remote wants; another job has the token
     read = {f"MLFLOW_TRACKING_{one}" for one in ("USERNAME", "PASSWORD", "TOKEN")}
     assert secrets["pipeline"] == read | {"DVC_SSH_KEY", "DATA_URL"}
     assert secrets["propose"] == {"RETRAIN_TOKEN"}
     assert secrets["record"] == read | {"LEDGER_SSH_KEY", "GOVERNANCE_WEBHOOK"}
     # And what goes between them is kept as an artifact or missed
-    (upload,) = [one for one in jobs["pipeline"]["steps"] if "upload-artifact" in one.get("uses", "")]
+    (upload,) = [
+        one for one in jobs["pipeline"]["steps"] if "upload-artifact" in one.get("uses", "")
+    ]
     assert upload["with"]["if-no-files-found"] == "error"
 
 

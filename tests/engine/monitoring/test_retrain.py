@@ -336,7 +336,7 @@ def test_the_truth_table_of_the_record() -> None:
         for name, result in zip(job["needs"], results, strict=True):
             said = said.replace(f"needs.{name}.result", repr(result))
         table[*results, cancelled] = eval(said, {"__builtins__": {}})  # noqa: S307
-    # Then it runs in every case of pipeline and pull request, unless the environment is not looked at
+    # Then it runs in every case of pipeline and pull request, if preflight has passed
     assert {key for key, runs in table.items() if runs} == {
         ("success", pipeline, propose, False) for pipeline, propose in product(RESULTS, repeat=2)
     }

@@ -129,7 +129,7 @@ def test_the_groups_follow_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert mitigation.attributes(plain, []) == []
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # on every push: the search itself, above
 def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: BakedProject) -> None:
     # Given the book in which women stand worse, and a fairer model, when the pipeline runs
     book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")

@@ -162,13 +162,14 @@ def test_what_is_not_whole_is_not_registered(
     ("change", "causes"),
     [
         (forged_number, ["evidence of evaluate was not measured", "roc_auc", "0.99"]),
-        (
+        pytest.param(
             forged_group,
             [
                 "evidence of fairness was not measured",
                 "body.attributes[0].groups[0].rates",
                 "says 0.5, recomputed 0.",
             ],
+            marks=pytest.mark.nightly,
         ),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",

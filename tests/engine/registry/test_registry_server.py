@@ -26,6 +26,7 @@ def start(project: BakedProject, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=project.path, env=env, stdout=pipe, stderr=pipe, text=True)
 
 
+@pytest.mark.nightly  # on every push: test_registry_crashes.py, on SQLite
 def test_several_clients_share_a_server(default_line: BakedProject, tmp_path: Path) -> None:
     # Given a project whose registry is a server, and a colleague's clone that uses the same one
     first = registry.equip(baked.copy_project(default_line, tmp_path / "first"))
