@@ -76,16 +76,17 @@ def test_the_default_is_allowed_under_every_tier_for_classification(finished: Ba
         assert_allowed(finished, tier)
 
 
-def test_the_default_is_allowed_under_every_tier_for_regression(bake_runnable: Bake) -> None:
-    # Given a regression project
-    project = bake_runnable(task="regression", risk_tier="minimal")
-    # When its pipeline runs, then it is allowed under the tier it was generated for and the others
+@pytest.mark.parametrize(
+    "tier",
+    [*(pytest.param(one, marks=pytest.mark.nightly) for one in ("minimal", "limited")), "high"],
+)
+def test_the_default_is_allowed_under_every_tier_for_regression(
+    tier: str, bake_runnable: Bake
+) -> None:
+    # Given a regression project, when its pipeline runs, then it is allowed
+    project = bake_runnable(task="regression", risk_tier=tier)
     project.stages()
-    assert_allowed(project, "minimal")
-    for tier in ("limited", "high"):
-        choose_tier(project, tier)
-        project.stages("compose", *STAGES.split()[STAGES.split().index("evaluate") :])
-        assert_allowed(project, tier)
+    assert_allowed(project, tier)
 
 
 def test_a_second_repro_runs_nothing(finished: BakedProject) -> None:
