@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from governed_ml.core.code import engine
+from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.installation.distributions import installed
 from governed_ml.core.installation.records import MODULES, same
 
@@ -33,6 +34,9 @@ VARIABLES = (
 )
 """Variables by which other code is imported, or code (an `assert`) left out."""
 CUSTOM = ("sitecustomize", "usercustomize")
+STARTING = (DISTRIBUTION, "coverage", "pywin32", "setuptools")
+"""Distributions whose `.pth` file is known, and may run at each start of Python."""
+KNOWN = ", ".join(STARTING)
 
 
 def without(variables: Mapping[str, str]) -> dict[str, str]:
@@ -143,15 +147,15 @@ def hooks(site_packages: Path | None = None) -> Iterator[StandIn]:
             elif path.suffix == ".pth" and not _recorded(path):
                 yield StandIn(
                     shown(path),
-                    "runs at each start of Python, and no installed package brought it",
-                    "delete it, and run `uv sync`",
+                    f"runs at each start of Python, and no installed package of {KNOWN} brought it",
+                    "remove it, or the package that brought it, and run `uv sync`",
                 )
 
 
 def _recorded(path: Path) -> bool:
-    """Return whether an installed distribution brought a `.pth` file, with this content."""
+    """Return whether a distribution that may brought a `.pth` file, with this content."""
     for one in installed().values():
-        if one.names(path.name):
+        if one.name in STARTING and one.names(path.name):
             for line in one.record():
                 if line.path == str(path) and line.digest and same(line.path, line.digest):
                     return True
