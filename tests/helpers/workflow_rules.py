@@ -287,7 +287,8 @@ def fork_safe(path: Path) -> Found:
 def judges_alone(path: Path) -> Found:
     """What judges, measures or moves has a locked environment of its own: no package, no cache.
 
-    A cache is written by every job of the branch, those that run the team's code among them.
+    A cache is written by every job of the branch, those that run the team's code among them. And
+    no stage of the team's own runs there: it could leave a process behind.
     """
     for job, values in jobs(path).items():
         if job in RUNS_THE_TEAMS_CODE.get(name(path), ()):
@@ -300,6 +301,8 @@ def judges_alone(path: Path) -> Found:
                 missing = {"--no-default-groups", "--no-install-project"} - set(line.split())
                 if missing or not re.search(r"--locked|locked\[@\]", line):
                     yield f"{job}: `{line}` is not locked, or installs the team's package"
+            if re.search(r"\bdvc (repro|exp)\b", step.get("run", "")):
+                yield f"{job}: DVC runs stages of the team's own"
 
 
 def shellchecked(path: Path) -> Found:

@@ -154,8 +154,6 @@ def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject
     assert not list((finished.path / "reports" / "evidence").iterdir())
     done = finished.call("rehash", code=1, **RUN)
     assert "there is no evidence, so nothing was measured" in done.stderr
-    dry = finished.run(["dvc", "repro", "--force", "--dry", "--downstream", "ingest"]).stdout
-    assert "stage fairness" not in dry
     # And the gate that nobody measured for is red
     finished.call("rehash", **RUN, code=1)
     done = finished.call("gate", "fairness", "--rehashed", code=1, **RUN)

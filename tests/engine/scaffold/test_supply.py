@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import workflow_rules as rules
 
 from governed_ml.core.problem import Problem
 from governed_ml.scaffold import supply as supplies
@@ -204,6 +206,21 @@ def test_trap_44_a_package_that_moves_to_where_models_are_judged_is_named() -> N
     assert compared({"uv.lock": old}, {"uv.lock": judged("hook") + HOOK}) == {
         "uv.lock hook": "is new where models are judged, by [project] dependencies"
     }
+
+
+def test_trap_44_what_a_judging_job_installs_is_compared() -> None:
+    # Given the jobs that measure, judge, move or record, when what they install is read
+    found: set[str] = set()
+    for path in rules.files():
+        own = rules.RUNS_THE_TEAMS_CODE.get(rules.name(path), set())
+        for job, values in rules.jobs(path).items():
+            texts = [step.get("run", "") for step in values.get("steps", []) if job not in own]
+            kept = [number for number, text in enumerate(texts) if "governance rehash" in text]
+            # (what comes in after all was hashed and kept is the team's own)
+            texts = texts[: kept[-1]] if kept else texts
+            found |= {name for text in texts for name in re.findall(r"--group (\S+)", text)}
+    # Then a package that is new in one of these groups is named
+    assert found == set(supplies.JUDGING_GROUPS)
 
 
 def test_trap_44_another_build_of_the_same_version_is_named() -> None:
