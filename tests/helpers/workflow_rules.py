@@ -32,6 +32,9 @@ PINS = {
     "google-github-actions/auth": ("v3.0.0", "7c6bc770dae815cd3e89ee6cdf493a5fab2cc093"),
 }
 READ = {"contents": "read"}
+# The team's own code: no token that writes. `id-token`: the remote's rows, a cloud's deployment.
+DEPLOYS = {"deploy": READ | {"id-token": "write"}}
+REDEPLOYS = {"redeploy": DEPLOYS["deploy"]}
 # Workflow → job → its permissions: all of them, and no more than these.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "template/nightly.yml": {"nightly": READ},
@@ -56,6 +59,8 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "attestations": "write",
             "artifact-metadata": "write",
         },
+        **DEPLOYS | REDEPLOYS,
+        "rollback": {"contents": "write", "id-token": "write"},
     },
     "project/monitor.yml": {
         "preflight": READ | {"actions": "read"},
@@ -76,6 +81,8 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "project/rollback.yml": {
         "preflight": READ | {"actions": "read"},
         "rollback": {"contents": "write", "id-token": "write"},
+        **DEPLOYS,
+        "record": {"contents": "write"},
     },
     "project/template-update.yml": {
         "update": READ | {"actions": "read"},  # to see whether the environment is guarded
