@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core import config
+from governed_ml.core.problem import Problem
 from governed_ml.ledger import approvers
 from governed_ml.registry.approval import approvals
 
@@ -123,6 +124,19 @@ def test_an_approval_lasts_as_long_as_the_policy_says(keys: Path) -> None:
     # Given approvals of 29 and 31 days ago under a policy of 30 days, for an older registration
     assert refused(yes(keys, time=ago(29)), people(keys), time=ago(60)) == ""
     assert "it expired" in refused(yes(keys, time=ago(31)), people(keys), time=ago(60))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "", "2026-13-45T00:00:00Z", "2026-1-2T3:4:5Z", "2026-01-02T03:04:05+00:00"],
+)
+def test_trap_50_an_approval_at_no_moment_is_none(keys: Path, text: str) -> None:
+    # Given an approval that is recorded with a time that is none, or that sorts as another one
+    values = yes(keys).model_dump(mode="json") | {"time": text}
+    known = version(action="approved", approvals=[values], sequence=2)
+    # When the version's approvals are read, then the event is named
+    with pytest.raises(Problem, match="event 2 holds no approval"):
+        approvals.given(known)
 
 
 @pytest.mark.parametrize("own", ["olga@example.org", "OLGA@example.org".lower()])

@@ -8,9 +8,9 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.policy import Approvals
@@ -20,8 +20,20 @@ from governed_ml.ledger.approvers import Approvers, Person
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.storage import now
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a commit is none here
 AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, TIME).replace(tzinfo=UTC)
+
+
+def _time(text: str) -> str:
+    """Refuse any other form: texts of this one can be compared as they are."""
+    if f"{_moment(text):{TIME}}" != text:
+        raise ValueError("give a time as 2026-01-31T12:00:00Z")
+    return text
 
 
 class Approval(AsGiven):
@@ -38,7 +50,7 @@ class Approval(AsGiven):
     approver: str
     roles: list[str] = Field(min_length=1, description="in which the approver acts")
     source: str = Field(description="`ssh`, `github:run:ID` or `github:pull:N`")
-    time: str
+    time: Annotated[str, AfterValidator(_time)]
     comment: str = ""
     signature: str = Field(default="", description="SSH signature over the rest")
 
@@ -87,10 +99,6 @@ def _has_signed(
             command, input=approval.signed_text(), capture_output=True, check=False
         )
     return done.returncode == 0
-
-
-def _moment(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
 
 
 def barred(base: Path, version: Version, since: str | None) -> set[str]:
