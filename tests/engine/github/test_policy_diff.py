@@ -160,6 +160,9 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
             {"approvals": APPROVALS | {"valid_days": 31}},
             [("loosened", "approvals")],
         ),
+        ({}, {"forks": {"accept_committed": True}}, [("loosened", "forks.accept_committed")]),
+        ({"forks": {"accept_committed": True}}, {}, [("tightened", "forks.accept_committed")]),
+        ({}, {"forks": {"accept_committed": False}}, []),
         ({}, {"engine": {"accept_days": 1}}, [("loosened", "engine.accept_days")]),
         ({"engine": {"accept_days": 2}}, {}, [("tightened", "engine.accept_days")]),
         (
