@@ -584,7 +584,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("core.installation.surroundings", "if path.name in names:", "if not names:"),
     ],
     "pth-file": [
-        ("core.installation.surroundings", "and not _recorded(path)", "and not path"),
+        ("core.installation.surroundings", "and not _recorded(path, some)", "and not path"),
     ],
     "patched-engine": [
         ("core.installation.records", "if not unchanged:", "if not path:"),

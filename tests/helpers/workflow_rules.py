@@ -32,6 +32,9 @@ PINS = {
     "google-github-actions/auth": ("v3.0.0", "7c6bc770dae815cd3e89ee6cdf493a5fab2cc093"),
 }
 READ = {"contents": "read"}
+# The team's own code: no token that writes. `id-token`: the remote's rows, a cloud's deployment.
+DEPLOYS = {"deploy": READ | {"id-token": "write"}}
+REDEPLOYS = {"redeploy": DEPLOYS["deploy"]}
 # Workflow → job → its permissions: all of them, and no more than these.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "template/nightly.yml": {"nightly": READ},
@@ -56,6 +59,8 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
             "attestations": "write",
             "artifact-metadata": "write",
         },
+        **DEPLOYS | REDEPLOYS,
+        "rollback": {"contents": "write", "id-token": "write"},
     },
     "project/monitor.yml": {
         "preflight": READ | {"actions": "read"},
@@ -76,6 +81,8 @@ PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "project/rollback.yml": {
         "preflight": READ | {"actions": "read"},
         "rollback": {"contents": "write", "id-token": "write"},
+        **DEPLOYS,
+        "record": {"contents": "write"},
     },
     "project/template-update.yml": {
         "update": READ | {"actions": "read"},  # to see whether the environment is guarded
@@ -287,7 +294,8 @@ def fork_safe(path: Path) -> Found:
 def judges_alone(path: Path) -> Found:
     """What judges, measures or moves has a locked environment of its own: no package, no cache.
 
-    A cache is written by every job of the branch, those that run the team's code among them.
+    A cache is written by every job of the branch, those that run the team's code among them. And
+    no stage of the team's own runs there: it could leave a process behind.
     """
     for job, values in jobs(path).items():
         if job in RUNS_THE_TEAMS_CODE.get(name(path), ()):
@@ -300,6 +308,8 @@ def judges_alone(path: Path) -> Found:
                 missing = {"--no-default-groups", "--no-install-project"} - set(line.split())
                 if missing or not re.search(r"--locked|locked\[@\]", line):
                     yield f"{job}: `{line}` is not locked, or installs the team's package"
+            if re.search(r"\bdvc (repro|exp)\b", step.get("run", "")):
+                yield f"{job}: DVC runs stages of the team's own"
 
 
 def shellchecked(path: Path) -> Found:

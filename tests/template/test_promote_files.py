@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 
 WORKFLOWS = [path for path in rules.files() if rules.name(path).startswith("project/")]
 MOVING = [path for path in WORKFLOWS if path.name in ("promote.yml", "rollback.yml")]
+OWN = ("Deploy", "Smoke test")
+RESULTS = ("success", "failure", "cancelled", "skipped")
 ASKS = ("preflight", "update")  # jobs that look at environments and name none
 
 
@@ -29,6 +32,24 @@ def before(path: Path, job: str) -> set[str]:
     needs = rules.jobs(path)[job].get("needs", [])
     direct = {needs} if isinstance(needs, str) else set(needs)
     return direct | {one for name in direct for one in before(path, name)}
+
+
+def deploying(path: Path) -> dict[str, dict[str, Any]]:
+    """The jobs of a workflow that call the team's own actions."""
+    found = rules.jobs(path)
+    return {job: found[job] for job in found if set(OWN) & set(names(found[job]))}
+
+
+def names(job: dict[str, Any]) -> list[str]:
+    """The names of a job's steps."""
+    return [step.get("name", "") for step in job.get("steps", [])]
+
+
+def evaluated(text: str, words: dict[str, str]) -> bool:
+    """Evaluate a job's `if:` as GitHub does, as far as it goes."""
+    for old, new in words.items():
+        text = text.replace(old, new)
+    return bool(eval(" ".join(text.split()), {"__builtins__": {}}))  # noqa: S307
 
 
 def named() -> Iterator[tuple[Path, str, str]]:
@@ -53,9 +74,9 @@ def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
     known = {*today.ENVIRONMENTS, settings.PRODUCTION, settings.REGISTRY}
     assert {name for path, _, name in found if path in MOVING} == known
     # And so it is with those of every other workflow
-    names = import_module("governed_ml.github.preflight").NAMED
+    expected = import_module("governed_ml.github.preflight").NAMED
     for purpose in ("monitor", "retrain"):
-        assert {name for path, _, name in found if path.stem == purpose} == set(names[purpose])
+        assert {name for path, _, name in found if path.stem == purpose} == set(expected[purpose])
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)
@@ -79,77 +100,108 @@ def test_trap_23_whoever_writes_the_ledger_waits_in_the_same_queue() -> None:
     }
     # Then all are in one group, whose queue drops nobody
     assert writing.keys() == {
-        "monitor/monitor", "promote/promote", "retrain/record", "rollback/rollback",
-    }  # fmt: skip
+        *("monitor/monitor", "promote/promote", "promote/rollback", "retrain/record"),
+        *("rollback/rollback", "rollback/record"),
+    }
     group = {"group": "registry", "cancel-in-progress": False, "queue": "max"}
     assert all(found == group for found in writing.values())
+    # And so is whoever deploys, who looks first whether somebody had the turn between
+    for path in MOVING:
+        for job in deploying(path).values():
+            assert job["concurrency"] == group
+            looked, first = (names(job).index(one) for one in ("It is still the champion", OWN[0]))
+            assert looked < first
 
 
 def test_a_pipeline_on_new_data_sees_no_token_that_writes() -> None:
     # Given the jobs of a retraining, when their secrets are read
     jobs = rules.jobs(baked.TEMPLATE / ".github" / "workflows" / "retrain.yml")
     secrets = {job: set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(jobs[job]))) for job in jobs}
-    # Then the pipeline has what it reads and what its remote wants; another job has the token
+    # Then the pipeline has what it reads and its remote wants, and the token is the other job's
     read = {f"MLFLOW_TRACKING_{one}" for one in ("USERNAME", "PASSWORD", "TOKEN")}
     assert secrets["pipeline"] == read | {"DVC_SSH_KEY", "DATA_URL"}
     assert secrets["propose"] == {"RETRAIN_TOKEN"}
     assert secrets["record"] == read | {"LEDGER_SSH_KEY", "GOVERNANCE_WEBHOOK"}
     # And what goes between them is kept as an artifact or missed
-    (upload,) = [
-        one for one in jobs["pipeline"]["steps"] if "upload-artifact" in one.get("uses", "")
-    ]
+    steps = jobs["pipeline"]["steps"]
+    (upload,) = [one for one in steps if "upload-artifact" in one.get("uses", "")]
     assert upload["with"]["if-no-files-found"] == "error"
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)
-def test_the_teams_own_steps_are_given_no_token_and_the_ledgers_key_is_gone(path: Path) -> None:
-    # Given the steps that call the team's own actions, when what they are given is read
-    jobs = rules.jobs(path).values()
-    steps = [step for job in jobs for step in job["steps"]]
-    own = [one for one in steps if one.get("uses", "").endswith(("/deploy", "/smoke"))]
-    assert len(own) >= 2
-    # Then it is the version and its digest
-    assert all(set(step) <= {"name", "id", "if", "uses", "with"} for step in own)
-    assert all(set(step["with"]) == {"version", "model"} for step in own)
-    # And the key that signs events was deleted before the first of them
-    for job in jobs:
-        names = [step.get("name") or step.get("uses", "") for step in job["steps"]]
-        if "Deploy" in names:
-            assert names.index("Deploy") == names.index("Take the ledger's key away") + 1
+def test_the_teams_own_steps_run_apart_from_the_ledgers_key_and_from_tokens_that_write(
+    path: Path,
+) -> None:
+    # Given the jobs that call the team's own actions, when what they are given is read
+    jobs, own = rules.jobs(path), deploying(path)
+    assert own.keys() == {"promote": {"deploy", "redeploy"}, "rollback": {"deploy"}}[path.stem]
+    for job in own.values():
+        # Then no step has the ledger's key or the webhook, and nothing there may write
+        assert {k: v for k, v in job["permissions"].items() if v == "write"} == {
+            "id-token": "write"
+        }
+        secrets = set(re.findall(r"secrets\.(\w+)", yaml.safe_dump(job)))
+        assert all(name.startswith(("MLFLOW_TRACKING_", "DVC_")) for name in secrets)
+        # And the actions get the version and its digest, and are the last that runs there
+        steps = [step for step in job["steps"] if step.get("name") in OWN]
+        assert steps == job["steps"][-2:]
+        assert all(set(step) <= {"name", "id", "uses", "with"} for step in steps)
+        assert all(set(step["with"]) == {"version", "model"} for step in steps)
+    # And where the key is, no code of the team's runs
+    signing = [name for name, job in jobs.items() if "LEDGER_SSH_KEY" in yaml.safe_dump(job)]
+    assert len(signing) == 2
+    assert not set(signing) & own.keys()
     # And no job hands out a token that may write, or the key that signs events
-    held = [name for job in jobs for name in job.get("env", {})]
+    held = [name for job in jobs.values() for name in job.get("env", {})]
     assert {name for name in held if not name.startswith("MLFLOW_TRACKING_")} <= {"VERSION"}
 
 
-def test_trap_33_a_rollback_that_is_not_deployed_is_recorded_whenever_a_promotions_would_be() -> (
-    None
-):
-    # Given the steps of a rollback and of a promotion, when their conditions are read
-    whole = {path.stem: rules.jobs(path)[path.stem]["steps"] for path in MOVING}
-    found = {
-        (job, one.get("name", "key")): one for job in whole for one in whole[job] if "if" in one
-    }
-    # Then what failed after the champion has moved is recorded by both, with the key, and by one
-    # condition
-    undo = found["promote", "Roll back"]["if"].replace("promote", "rollback")
-    assert undo.startswith("(failure() || cancelled())")
-    for name in ("Record that it is not in production", "key"):
-        assert found["rollback", name]["if"] == undo
-    assert found["rollback", "Smoke test"]["id"] == "smoke"
+@pytest.mark.parametrize(
+    ("path", "first", "undo"),
+    [(MOVING[0], "promote", "rollback"), (MOVING[1], "rollback", "record")],
+    ids=["promote", "rollback"],
+)
+def test_trap_33_what_moved_and_is_not_deployed_is_undone_or_recorded(
+    path: Path, first: str, undo: str
+) -> None:
+    # Given every result of the job that moves and of the one that deploys
+    jobs = rules.jobs(path)
+    assert undo in rules.jobs(path)
+    assert {first, "deploy"} <= set(jobs[undo]["needs"])
+    cases = list(product(RESULTS, RESULTS, ("true", ""), (False, True)))
+    for moving, deploying_, moved, stopped in cases:
+        words = {
+            "${{": "", "}}": "", "&&": "and", "||": "or",
+            "!cancelled()": str(not stopped), "cancelled()": str(stopped),
+            "failure()": str("failure" in (moving, deploying_)),
+            f"needs.{first}.outputs.moved": repr(moved),
+            "needs.deploy.result": repr(deploying_),
+        }  # fmt: skip
+        deploys, undoes = (evaluated(jobs[name]["if"], words) for name in ("deploy", undo))
+        # Then it is deployed whenever it moved, and nobody stopped the run
+        assert deploys == (moved == "true" and not stopped)
+        # And nothing but a deployment that succeeded is left as it is: not one that was skipped
+        wanted = moved == "true" and deploying_ != "success"
+        possible = stopped or "failure" in (moving, deploying_)
+        assert undoes == (wanted and possible)
+        if deploys and deploying_ == "failure":
+            assert undoes
     # And the webhook hears of it
-    assert "GOVERNANCE_WEBHOOK" in found["rollback", "Record that it is not in production"]["env"]
+    (last,) = [step for step in jobs[undo]["steps"] if "GOVERNANCE_WEBHOOK" in str(step)]
+    assert "governance rollback" in last["run"]
 
 
 def test_trap_26_what_was_attested_is_verified_before_anything_moves() -> None:
     # Given the steps of a promotion, when their order is read
     path = baked.TEMPLATE / ".github" / "workflows" / "promote.yml"
-    names = [step.get("name", "") for step in rules.jobs(path)["promote"]["steps"]]
+    found = names(rules.jobs(path)["promote"])
     order = [
         *("Record who approved", "Attest the model and what it consists of"),
-        *("Verify that this workflow attested it", "Promote", "Deploy", "Smoke test", "Roll back"),
+        *("Verify that this workflow attested it", "Promote"),
     ]
     # Then it is verified before the promotion, with the workflow's own name, and deployed after it
-    assert [name for name in names if name in order] == order
-    verify = rules.jobs(path)["promote"]["steps"][names.index(order[2])]["run"]
+    assert [name for name in found if name in order] == order
+    assert rules.jobs(path)["deploy"]["needs"] == ["rejudge", "promote"]
+    verify = rules.jobs(path)["promote"]["steps"][found.index(order[2])]["run"]
     assert '--signer-workflow "$GITHUB_REPOSITORY/.github/workflows/promote.yml"' in verify
     assert '--repo "$GITHUB_REPOSITORY"' in verify

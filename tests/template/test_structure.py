@@ -120,7 +120,7 @@ def test_trap_35_every_line_of_codeowners_has_an_owner_and_the_policy_the_risk_o
     # And the last that matches is the risk owner's for what judges, the model owner's elsewhere
     assert rules[0] == ["*", "@first"]
     risk = {pattern for pattern, *owners in rules if owners == ["@org/risk", "@second"]}
-    judged = {"/conf/config.yaml", "/conf/data/", "/dvc.yaml"}
+    judged = {"/conf/config.yaml", "/conf/data/", "/conf/split/", "/dvc.yaml"}
     assert risk == {"/.cruft.json", "/conf/policy/", "/governance/", "/.github/"} | judged
     # And the actions of the team are the model owner's: these lines come later
     own = ("/.github/actions/deploy/", "/.github/actions/smoke/")

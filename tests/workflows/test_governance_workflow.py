@@ -24,6 +24,7 @@ GATES = {"data-validation", "drift", "fairness", "performance", "explainability"
 ALL = GATES | {"pipeline", "policy", "decision"}
 FIRST = {"before": "0" * 40}
 WORKFLOW = "governance.yml"
+TIER, FORKS = "conf/policy/limited.yaml", "\nforks: {accept_committed: true}\n"
 BOOK = """\
 name: book
 task: classification
@@ -162,7 +163,7 @@ def test_trap_13_a_forged_lock_makes_the_push_red(
 def private_once(
     default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> BakedProject:
-    """A project on data that are in a remote which cannot be reached from here."""
+    """A project on data in a remote which cannot be reached from here; it trusts its forks."""
 
     def make(folder: Path) -> None:
         project = baked.copy_project(default_line, folder)
@@ -172,6 +173,7 @@ def private_once(
         text = project.read("conf/config.yaml")
         project.write("conf/config.yaml", text.replace("data: synthetic", "data: book"))
         project.write("governance/approvers.yaml", json.dumps(registry.POLICY_OWNER))
+        project.write(TIER, project.read(TIER) + FORKS)
         project.run(["dvc", "add", "--quiet", "data/source/book.parquet"])
         project.run(["dvc", "repro", "--quiet"])
         address = "https://data.invalid/loans"
@@ -219,7 +221,7 @@ def pull_request(
 def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
-    # Given a pull request from a fork, which cannot read the data, when it is judged
+    # Given a pull request from a fork, which cannot read the data, and a policy that accepts that
     run = pull_request(runner, private, github_api)
     # Then every gate ran on the committed evidence, without a secret
     assert run.code == 0, run.tail()
@@ -231,6 +233,15 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     assert decision(runner)["volatile"]["recomputed"] == "false"
     warned = {one.job for one in run.annotations if "not recomputed" in one.message}
     assert warned == GATES | {"pipeline", "decision"}
+    # When the policy does not accept it, then no gate says yes on the word of the commit
+    for branch in ("main", "feature"):
+        baked.git(private.path, "checkout", "--quiet", branch)
+        private.write(TIER, private.read(TIER).replace(FORKS, ""))
+        baked.commit_all(private.path, "Forks are measured elsewhere")
+    run = pull_request(runner, private, github_api)
+    assert run.jobs.keys() == ALL
+    assert run.red == GATES | {"decision"}, run.tail()
+    assert "nothing was measured here" in errors(run, "decision")
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py, without act

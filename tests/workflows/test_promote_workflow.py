@@ -28,6 +28,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="act runs these jobs for ubuntu on Linux"),
 ]
 NEEDS = ("preflight", "rejudge", "approve-model", "approve-risk")
+MOVED = ("promote", "deploy")
 
 
 @pytest.mark.nightly
@@ -37,7 +38,7 @@ def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
     # When the workflow runs
     run = hosted.run()
     # Then every job ran and is green
-    assert (run.code, run.green, run.red) == (0, {*NEEDS, "promote"}, set()), run.tail()
+    assert (run.code, run.green, run.red) == (0, {*NEEDS, *MOVED}, set()), run.tail()
     # And the version is champion, on the word of two people about just this run
     assert registry.states(hosted.project) == {1: "champion"}
     assert registry.actions(hosted.pulled()) == ["registered 1", "approved 1", "promoted 1"]
@@ -55,10 +56,10 @@ def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
     assert [one["subject-path"] for one in attested] == ["reports/sbom/model.skops"]
     steps = [step for job, step in run.steps if job == "promote"]
     order = ["Record who approved", "Attest the model and what it consists of"]
-    order += ["Verify that this workflow attested it", "Promote", "Deploy", "Smoke test"]
+    order += ["Verify that this workflow attested it", "Promote"]
     assert [step for step in steps if step in order] == order
-    assert "Roll back" not in steps or run.steps["promote", "Roll back"] == "skipped"
-    assert "Nothing is deployed yet" in run.summaries["promote"]
+    assert run.steps["deploy", "Smoke test"] == "success"
+    assert "Nothing is deployed yet" in run.summaries["deploy"]
     page = f"{hosted.settings['MLFLOW_TRACKING_URI']}/#/models/governed-model/versions/1"
     assert run.outputs["promote", "url"] == page
     # And the list is whole, valid, an artifact, and beside the version
@@ -100,12 +101,12 @@ def test_trap_33_a_first_version_that_fails_its_smoke_test_is_red_and_recorded(
     hosted.payload["repository"]["visibility"] = "private"
     # When the workflow runs
     run = hosted.run()
-    # Then the job is red after the rollback was tried, and there is nothing to roll back to
-    assert (run.code, run.green, run.red) == (1, {*NEEDS}, {"promote"}), run.tail()
-    results = {step: result for (job, step), result in run.steps.items() if job == "promote"}
-    assert (results["Promote"], results["Smoke test"]) == ("success", "failure")
-    assert results["Roll back"] == "failure"
-    assert "nothing to roll back to" in run.said["promote"]
+    # Then the run is red after the rollback was tried, and there is nothing to roll back to
+    green, red = {*NEEDS, "promote"}, {"deploy", "rollback"}
+    assert (run.code, run.green, run.red) == (1, green, red), run.tail()
+    assert run.steps["deploy", "Smoke test"] == "failure"
+    assert run.steps["rollback", "Roll back"] == "failure"
+    assert "nothing to roll back to" in run.said["rollback"]
     # And the ledger has the failure, with the reason
     assert registry.actions(hosted.pulled())[-2:] == ["promoted 1", "rollback_failed 1"]
     event = registry.ledger(hosted.project)[-1]
@@ -239,7 +240,7 @@ def test_trap_26_an_attestation_by_another_workflow_stops_the_promotion(hosted: 
     # And when the job runs again with the right one, then what was recorded counts
     del hosted.runner.variables["ATTESTED_BY"]
     run = hosted.run()
-    assert (run.green, run.red) == ({*NEEDS, "promote"}, set()), run.tail()
+    assert (run.green, run.red) == ({*NEEDS, *MOVED}, set()), run.tail()
     assert "is recorded, and it is approved" in run.said["promote"]
 
 
@@ -268,7 +269,7 @@ def test_by_a_pull_request_where_environments_have_no_reviewers(hosted: Hosted) 
     registry.save(hosted.project, "As it was", author="Risk <risk@example.org>")
     github_projects.meet(hosted.project, hosted.hub)
     run = hosted.run(inputs={"pull": "5"})
-    assert (run.green, run.red) == ({"preflight", "rejudge", "promote"}, set()), run.tail()
+    assert (run.green, run.red) == ({"preflight", "rejudge", *MOVED}, set()), run.tail()
     assert registry.ledger(hosted.pulled())[-1]["approvals"][0]["source"] == "github:pull:5"
 
 
@@ -279,7 +280,8 @@ def test_rollback_makes_the_champion_before_champion_again_and_once_only(hosted:
     given = {"reason": "Complaints from customers"}
     # When the workflow runs, then the first is champion, deployed and tested
     run = hosted.run("rollback.yml", given)
-    assert (run.code, run.green, run.red) == (0, {"preflight", "rollback"}, set()), run.tail()
+    jobs = {"preflight", "rollback", "deploy"}
+    assert (run.code, run.green, run.red) == (0, jobs, set()), run.tail()
     assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
     event = registry.ledger(hosted.pulled())[-1]
     assert (event["action"], event["version"], event["reason"]) == (
@@ -287,11 +289,11 @@ def test_rollback_makes_the_champion_before_champion_again_and_once_only(hosted:
         1,
         *given.values(),
     )
-    assert run.steps["rollback", "Smoke test"] == "success"
-    assert "Nothing is deployed yet" in run.summaries["rollback"]
+    assert run.steps["deploy", "Smoke test"] == "success"
+    assert "Nothing is deployed yet" in run.summaries["deploy"]
     # And when the same run's job runs again, then no second version goes
     run = hosted.run("rollback.yml", given)
-    assert (run.code, run.green) == (0, {"preflight", "rollback"}), run.tail()
+    assert (run.code, run.green) == (0, jobs), run.tail()
     assert registry.ledger(hosted.pulled())[-1] == event
     assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
 
@@ -306,7 +308,8 @@ def test_trap_33_a_rollback_that_does_not_get_into_production_is_red_and_recorde
     # When the workflow runs, then it is red, and the ledger has both: who is champion, and that it
     # is not in production
     run = hosted.run("rollback.yml", {"reason": "Complaints from customers"})
-    assert (run.green, run.red) == ({"preflight"}, {"rollback"}), run.tail()
+    green = {"preflight", "rollback"}
+    assert (run.green, run.red) == (green, {"deploy", "record"}), run.tail()
     assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
     assert registry.actions(hosted.pulled())[-2:] == ["rolled_back 1", "rollback_failed 1"]
     event = registry.ledger(hosted.project)[-1]
@@ -328,11 +331,12 @@ def test_a_version_that_fails_is_rolled_back_and_the_champion_before_is_deployed
     )
     # When the workflow runs, then it is red, and the champion before is champion, deployed, tested
     run = hosted.run()
-    assert (run.green, run.red) == ({*NEEDS}, {"promote"}), run.tail()
+    green = {*NEEDS, "promote", "rollback", "redeploy"}
+    assert (run.green, run.red) == (green, {"deploy"}), run.tail()
     assert registry.states(hosted.project) == {1: "champion", 2: "quarantined"}
     assert registry.actions(hosted.pulled())[-2:] == ["promoted 2", "rolled_back 1"]
-    assert run.steps["promote", "Deploy the champion before"] == "success"
-    assert run.steps["promote", "Smoke test of the champion before"] == "success"
+    assert run.steps["redeploy", "Deploy"] == "success"
+    assert run.steps["redeploy", "Smoke test"] == "success"
     # And another run has nothing left to go back to, which is red and recorded
     hosted.runner.variables["GITHUB_RUN_ID"] = "8"
     run = hosted.run("rollback.yml", {"reason": "Complaints from customers"})

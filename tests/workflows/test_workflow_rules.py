@@ -258,6 +258,12 @@ BAD = [
     (rules.judges_alone, " --locked", "", "is not locked"),
     (rules.judges_alone, " --no-default-groups", "", "or installs the team's package"),
     (rules.judges_alone, " --no-install-project", "", "or installs the team's package"),
+    (
+        rules.judges_alone,
+        RUN,
+        "run: uv run dvc repro --force --downstream ingest",
+        "the team's own",
+    ),
     (rules.shellchecked, '"$WHO"', "$WHO", "Double quote to prevent globbing"),
     (rules.fits_its_schema, "timeout-minutes: 10", "timeout-minutes: soon", "is not valid"),
     (rules.actionlinted, "github.actor", "github.nobody", 'property "nobody" is not defined'),

@@ -183,12 +183,21 @@ def _moved(registry: Any) -> Callable[[Entry], None]:
     return moved
 
 
-def status(as_json: Json = False) -> None:
+def status(
+    champion: Annotated[int | None, typer.Option(help="Only: is this version champion?")] = None,
+    as_json: Json = False,
+) -> None:
     """Show every version and where the registry differs.
 
-    Exit codes: 0 the registry agrees with the ledger, 1 it differs.
+    Exit codes: 0 the registry agrees with the ledger (--champion: yes), 1 it differs (no).
     """
-    _reconcile(as_json, apply=False, every=True)
+    if champion is None:
+        _reconcile(as_json, apply=False, every=True)
+    else:
+        from governed_ml.registry.rollback import require_champion
+
+        require_champion(*door(), champion)
+        tell(as_json, f"version {champion} is champion", champion=champion)
 
 
 def reconcile(

@@ -40,7 +40,7 @@ def fetch(
     if fresh and start.mode == "recompute":
         take_away(base, start)
     workflow_output.output("mode", start.mode)
-    workflow_output.output("stage", start.stage)
+    workflow_output.output("stages", " ".join(start.stages))
     if start.mode == "committed":
         workflow_output.annotate("warning", f"not recomputed: {start.why}", title="line")
     where = f"the pipeline starts at {start.stage}" if start.stage else "not recomputed"

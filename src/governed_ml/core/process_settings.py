@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 
 
 def quiet() -> None:
@@ -18,3 +19,12 @@ def quiet() -> None:
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
     os.environ.setdefault("MPLBACKEND", "Agg")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def without_plugins() -> None:
+    """Let no installed package join in where models are judged, only because it is installed.
+
+    Pydantic looks for plugins when the first model is made, Hydra at every composition.
+    """
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    sys.modules["hydra_plugins"] = None  # pyright: ignore[reportArgumentType] - it is not found

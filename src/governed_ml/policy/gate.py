@@ -181,9 +181,28 @@ def gate(
     if known is not None:
         volatile = decision.volatile | {"recomputed": str(known.recomputed).lower()}
         decision = decision.model_copy(update={"volatile": volatile})
+        if not known.recomputed and not params.policy.accept_committed:
+            decision = _unmeasured(decision)
     if not names:
         save(decision, base)
     return decision
+
+
+def _unmeasured(decision: Decision) -> Decision:
+    """Deny what rests on the word of a commit alone: its author may have written the numbers."""
+    rule = _stopped(
+        "gate.recomputed",
+        "nothing was measured here, only committed evidence was judged: let somebody who may read "
+        "the data push the branch to this repository; or the risk owner accepts it with "
+        "forks.accept_committed in conf/policy/",
+    )
+    return decision.model_copy(update={"verdict": "deny", "rules": [rule, *decision.rules]})
+
+
+def _stopped(name: str, reason: str) -> RuleResult:
+    return RuleResult(
+        id=name, verdict="insufficient", value=None, interval=None, limit=None, reason=reason
+    )
 
 
 def refuse(reason: str) -> None:
@@ -194,15 +213,5 @@ def refuse(reason: str) -> None:
         base = Path.cwd()
         if not (base / PATH).is_file():
             return  # not in a project: there is no decision to withdraw
-    rule = RuleResult(
-        id="gate.judged",
-        verdict="insufficient",
-        value=None,
-        interval=None,
-        limit=None,
-        reason=reason,
-    )
-    save(
-        Decision(verdict="deny", rules=[rule], subject=DecisionSubject(), policy_digest=None),
-        base,
-    )
+    rules = [_stopped("gate.judged", reason)]
+    save(Decision(verdict="deny", rules=rules, subject=DecisionSubject(), policy_digest=None), base)

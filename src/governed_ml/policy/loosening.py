@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from pydantic import BaseModel
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
 from governed_ml.policy.rules import fewer_approvals, gentler, laxer, weaker_than
 
+COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task"}
+WORDS = {"name", "no_sensitive_reason"}  # of `data`; they change no number
 Kind = Literal["loosened", "tightened", "changed"]
 
 
@@ -89,7 +94,7 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
 
 
 def _measured(before: Params, after: Params) -> Iterable[Change]:
-    """What no rule says, and what decides all the same which rules there are."""
+    """What no rule says, and what decides all the same which rules there are and what they see."""
     old, new = before.data, after.data
     for name, one in old.sensitive.items():
         now = new.sensitive.get(name)
@@ -102,8 +107,36 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
     for name in ("target", "positive", "task"):
         if getattr(old, name) != getattr(new, name):
             yield Change(f"data.{name}", "loosened", "is another one")
+    for name in sorted(type(old).model_fields.keys() - COMPARED_APART):
+        kind: Kind = "changed" if name in WORDS else "loosened"
+        yield from _other(f"data.{name}", getattr(old, name), getattr(new, name), kind)
+    for name in type(before.split).model_fields:
+        yield from _other(f"split.{name}", getattr(before.split, name), getattr(after.split, name))
+    yield from _other("seed", before.seed, after.seed)
     if before.deployment != after.deployment:
         yield Change("deployment", "loosened", "is another one, and rules ask for it")
+    for section in ("monitor", "notify"):
+        one, two = getattr(before, section), getattr(after, section)
+        for name in type(one).model_fields:
+            was = getattr(one, name)
+            kind = "tightened" if was is None else "loosened"
+            yield from _other(f"{section}.{name}", was, getattr(two, name), kind)
+
+
+def _other(name: str, old: Any, new: Any, kind: Kind = "loosened") -> Iterable[Change]:
+    """Yield a value that has no stricter and no laxer side: whoever owns the rules looks at it."""
+    if old != new:
+        yield Change(name, kind, f"{_short(old)} → {_short(new)}")
+
+
+def _short(value: Any) -> str:
+    plain = (
+        value.model_dump(mode="json", exclude_defaults=True)
+        if isinstance(value, BaseModel)
+        else value
+    )
+    text = json.dumps(plain, ensure_ascii=False, default=str)
+    return text if len(text) <= 80 else f"{text[:79]}…"
 
 
 def contracts(old: list[Any], new: list[Any]) -> Iterable[Change]:

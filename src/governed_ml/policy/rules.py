@@ -107,8 +107,12 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
         found |= {"perturbation.size": noise.size, "perturbation.tolerance": -noise.tolerance}
     if isinstance(policy, Policy):
         found["engine.accept_days"] = -policy.accept_days
-    elif policy.engine is not None:
+        found["forks.accept_committed"] = -policy.accept_committed
+        return found
+    if policy.engine is not None:
         found["engine.accept_days"] = -policy.engine.accept_days
+    if policy.forks is not None:
+        found["forks.accept_committed"] = -policy.forks.accept_committed
     return found
 
 

@@ -71,6 +71,14 @@ def rollback(
     )
 
 
+def require_champion(base: Path, registry: Registry, number: int) -> None:
+    """Refuse a version that is not champion, by the ledger as it is now."""
+    champion = situation(base, registry).life.champion
+    if champion is None or champion.number != number:
+        found = "no version is" if champion is None else f"version {champion.number} is"
+        raise Problem(f"version {number} is not champion, {found}: nothing of it is deployed", 1)
+
+
 def undeployed(
     base: Path, registry: Registry, reason: str, number: int | None, why: str
 ) -> NoReturn:

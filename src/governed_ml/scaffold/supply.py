@@ -18,6 +18,8 @@ from governed_ml.core.installation.lockfile import LOCK, METADATA, Package
 from governed_ml.scaffold import pin
 from governed_ml.scaffold.manifest import Read
 
+JUDGING_GROUPS = ("pipeline", "github", "tools")
+"""Dependency groups that a job installs which measures, judges, moves or records something."""
 SETTINGS = "uv.toml"  # overrides indexes and versions, and `uv lock --check` accepts it
 
 
@@ -29,6 +31,8 @@ class LockedPackage:
     sources: tuple[str, ...]
     files: dict[str, str] = field(default_factory=dict)
     """URL or path of each file → its hash."""
+    judging: frozenset[str] = frozenset()
+    """The dependency groups of judging jobs that need it; empty text: `[project]` itself."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +81,18 @@ def resolved(name: str) -> dict[str, LockedPackage] | None:
 def locked(text: str) -> dict[str, LockedPackage]:
     """Return the packages of a `uv.lock`."""
     found: dict[str, list[Package]] = {}
-    for entry in lockfile.parse(text):
+    parsed = lockfile.parse(text)
+    for entry in parsed:
         found.setdefault(entry["name"], []).append(entry)
-    return {name: _package(many) for name, many in found.items()}
+    needed = {"": lockfile.needed(parsed, ())}
+    needed |= {group: lockfile.needed(parsed, (group,)) - needed[""] for group in JUDGING_GROUPS}
+    return {
+        name: _package(many, frozenset(group for group, all_ in needed.items() if name in all_))
+        for name, many in found.items()
+    }
 
 
-def _package(entries: list[Package]) -> LockedPackage:
+def _package(entries: list[Package], judging: frozenset[str]) -> LockedPackage:
     files: dict[str, str] = {}
     for entry in entries:
         for one in [*entry.get("wheels", []), *([entry["sdist"]] if "sdist" in entry else [])]:
@@ -90,7 +100,7 @@ def _package(entries: list[Package]) -> LockedPackage:
             files[place] = str(one.get("hash", ""))
     sources = {f"{kind} {at}" for one in entries for kind, at in one.get("source", {}).items()}
     versions = {str(one.get("version", "")) for one in entries}
-    return LockedPackage(tuple(sorted(versions)), tuple(sorted(sources)), files)
+    return LockedPackage(tuple(sorted(versions)), tuple(sorted(sources)), files, judging)
 
 
 def differences(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
@@ -128,7 +138,9 @@ def _entry(one: Supply) -> LockedPackage | None:
 def _lock(
     old: dict[str, LockedPackage] | None, new: dict[str, LockedPackage] | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield packages that come from elsewhere than the base's lock gets its packages from."""
+    """Yield packages that come from elsewhere than the base's lock gets its packages from, and
+    those that are new where models are judged: what is installed there runs there.
+    """
     if new is None:
         if old is not None:
             yield LOCK, "is gone: nothing says which packages are installed"
@@ -151,6 +163,8 @@ def _lock(
             yield f"{LOCK} {name}", f"its files come from {_listed(sorted(moved))}"
         elif before and (other := _rehashed(before, now)):
             yield f"{LOCK} {name}", f"{other} has another hash"
+        elif added := now.judging - (before.judging if before else frozenset()):
+            yield f"{LOCK} {name}", f"is new where models are judged, by {_asking(added)}"
 
 
 def _rehashed(before: LockedPackage, now: LockedPackage) -> str:
@@ -159,8 +173,14 @@ def _rehashed(before: LockedPackage, now: LockedPackage) -> str:
     return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), "")
 
 
+def _asking(groups: frozenset[str]) -> str:
+    named = ["[project] dependencies"] if "" in groups else []
+    named += [f"the group {group}" for group in JUDGING_GROUPS if group in groups]
+    return " and ".join(named)
+
+
 def _is_project(package: LockedPackage) -> bool:
-    return all(one.startswith(("virtual .", "editable .")) for one in package.sources)
+    return set(package.sources) <= {"virtual .", "editable ."}
 
 
 def _registry(source: str) -> bool:

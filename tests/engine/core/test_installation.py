@@ -162,7 +162,7 @@ def test_a_site_hook_is_named(site: Path, name: str) -> None:
     assert [Path(one.where).name for one in surroundings.hooks(site)] == [name]
 
 
-def test_a_pth_file_that_nothing_installed_is_named(
+def test_a_pth_file_that_no_known_package_installed_is_named(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(surroundings, "installed", lambda: {"lib": lib(site)})
@@ -172,6 +172,9 @@ def test_a_pth_file_that_nothing_installed_is_named(
     digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=")
     record = site / "lib-1.0.dist-info/RECORD"
     record.write_text(record.read_text() + f"other.pth,sha256={digest.decode()},12\n")
+    # Any package can bring one, and a change of uv.lock can bring any package
+    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
+    monkeypatch.setattr(surroundings, "STARTING", ("lib",))
     assert list(surroundings.hooks(site)) == []
     path.write_text("import evil, worse\n", encoding="utf-8")
     assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]

@@ -126,6 +126,38 @@ def test_trap_30_only_conf_policy_has_a_say_in_the_policy(base: Path) -> None:
         compose(base / "conf")
 
 
+@pytest.mark.parametrize(
+    ("group", "head", "named"),
+    [
+        ("model", "# @package _global_\nseed: 7\nmodel:\n", "_global_"),
+        ("model", "\n #  @package   data\nmodel:\n", "data"),
+        ("split", "defaults:\n  - override /data: other\nsplit:\n", "override /data"),
+        ("model", "defaults:\n  - /data@_global_.data: other\nmodel:\n", "/data@_global_.data"),
+        ("model", '"d\\x65faults":\n  - "/data@\\x5fglobal_.data": other\nmodel:\n', "/data@_glob"),
+    ],
+)
+def test_trap_29_a_file_of_a_group_sets_nothing_of_another_group(
+    base: Path, group: str, head: str, named: str
+) -> None:
+    # Given a file that the model owner may change, and that reaches into what another one owns
+    path = base / "conf" / group / "more.yaml"
+    path.write_text(f"{head}  name: more\n", encoding="utf-8")
+    # When the configuration is composed, whether it is chosen or not, then that is refused
+    said = rf"conf/{group}/more\.yaml reaches out of its group with `{re.escape(named)}"
+    with pytest.raises(Problem, match=said):
+        compose(base / "conf")
+
+
+def test_a_file_of_a_group_may_be_made_from_another_of_its_group(base: Path) -> None:
+    # Given a model that differs from another one in one value
+    conf = base / "conf"
+    (conf / "model/more.yaml").write_text(
+        "defaults:\n  - logistic_regression\n  - _self_\nname: more\n", "utf-8"
+    )
+    # When it is chosen, then it is composed
+    assert compose(conf, ["model=more"]).model.name == "more"
+
+
 def test_the_base_is_no_tier(base: Path) -> None:
     # Given the base, when it is chosen as a policy, then it is refused; nobody is told to choose it
     with pytest.raises(Problem, match=r"Interpolation key 'policy\.name' not found"):

@@ -29,6 +29,8 @@ RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1
 GATE = ".github/workflows/governance.yml"
 EDITED = Outside(GATE, "", "is not as this engine's template has it", "restore it", "0" * 64)
 WEIGHTS = {"weights": {"evaluate": 60, "drift": 40}}
+SPLIT = {"kind": "group", "test_share": 0.3}
+LOG = {"source": {"kind": "log"}}
 MOVED = {"size": 0.1, "tolerance": 0.1}
 PACKAGE = "pyproject.toml [tool.uv] package"
 numbers = st.floats(-2, 2).map(lambda value: round(value, 2))
@@ -40,18 +42,32 @@ def state(**changes: Any) -> Any:
     values |= {"risk": WEIGHTS} | changes
     sensitive = values.pop("sensitive", {"sex": {}})
     contract = values.pop("contract", [])
-    data = config.Data.model_construct(
-        target="paid",
-        positive=values.pop("positive", "yes"),
-        task="classification",
-        sensitive={name: config.Sensitive(**one) for name, one in sensitive.items()},
-        proxies=values.pop("proxies", []),
+    data = config.Data.model_validate(
+        {
+            "name": "loans",
+            "source": {"kind": "file", "path": "data/source/loans.csv"},
+            "target": "paid",
+            "positive": values.pop("positive", "yes"),
+            "task": "classification",
+            "sensitive": sensitive,
+            "proxies": values.pop("proxies", []),
+            "contract": "governance/expectations/loans.json",
+        }
+        | values.pop("data", {})
     )
+    split = config.Split.model_validate(SPLIT | values.pop("split", {}))
+    production = {
+        "monitor": config.Monitor.model_validate(values.pop("monitor", {})),
+        "notify": config.Notify.model_validate(values.pop("notify", {})),
+    }
+    seed = values.pop("seed", 2026)
     outside = {one.place: one for one in values.pop("outside", [])}
     packages = supply({"pyproject.toml": values.pop("pyproject", "").encode()}.get)
     deployment = values.pop("deployment", {"region": "EU"})
     own = config.Policy.model_validate(values)
-    params = config.Params.model_construct(policy=own, data=data, deployment=deployment)
+    params = config.Params.model_construct(
+        policy=own, data=data, deployment=deployment, split=split, seed=seed, **production
+    )
     return diffs.State(params, contract, outside, packages)
 
 
@@ -144,6 +160,9 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
             {"approvals": APPROVALS | {"valid_days": 31}},
             [("loosened", "approvals")],
         ),
+        ({}, {"forks": {"accept_committed": True}}, [("loosened", "forks.accept_committed")]),
+        ({"forks": {"accept_committed": True}}, {}, [("tightened", "forks.accept_committed")]),
+        ({}, {"forks": {"accept_committed": False}}, []),
         ({}, {"engine": {"accept_days": 1}}, [("loosened", "engine.accept_days")]),
         ({"engine": {"accept_days": 2}}, {}, [("tightened", "engine.accept_days")]),
         (
@@ -162,6 +181,24 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"positive": "no"}, [("loosened", "data.positive")]),
         ({"proxies": ["zip"]}, {}, [("loosened", "data.proxies.zip")]),
         ({}, {"proxies": ["zip"]}, []),
+        (
+            {},
+            {"data": {"source": {"kind": "team", "function": "curated"}}},
+            [("loosened", "data.source")],
+        ),
+        ({"data": {"group": "person"}}, {}, [("loosened", "data.group")]),
+        ({"data": {"time": "day"}}, {}, [("loosened", "data.time")]),
+        ({}, {"data": {"drop": ["hard"]}}, [("loosened", "data.drop")]),
+        ({}, {"data": {"categorical": ["zip"]}}, [("loosened", "data.categorical")]),
+        ({}, {"data": {"contract": "other.json"}}, [("loosened", "data.contract")]),
+        ({}, {"data": {"name": "credit"}}, [("changed", "data.name")]),
+        ({}, {"split": {"kind": "random"}}, [("loosened", "split.kind")]),
+        ({}, {"split": {"test_share": 0.02}}, [("loosened", "split.test_share")]),
+        ({}, {"seed": 7}, [("loosened", "seed")]),
+        ({}, {"monitor": LOG}, [("tightened", "monitor.source")]),
+        ({"monitor": LOG}, {}, [("loosened", "monitor.source")]),
+        ({}, {"monitor": {"label_delay_days": 90}}, [("loosened", "monitor.label_delay_days")]),
+        ({"notify": {"url": "env:HOOK"}}, {}, [("loosened", "notify.url")]),
         ({}, {"outside": [EDITED]}, [("loosened", GATE)]),
         ({"outside": [EDITED]}, {"outside": [EDITED._replace(digest="1")]}, [("loosened", GATE)]),
         ({"outside": [EDITED]}, {"outside": [EDITED]}, []),

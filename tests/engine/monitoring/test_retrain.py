@@ -14,6 +14,7 @@ import github_issues_stand_in as issues
 import pytest
 import workflow_rules as rules
 import yaml
+from baked import STAGES
 from git_stand_in import GitStandIn
 from github_projects import TOKEN, github
 from github_stand_in import GitHubStandIn
@@ -26,6 +27,7 @@ from governed_ml.monitoring.retraining import propose as proposing
 from governed_ml.monitoring.retraining import retrain as retraining
 from governed_ml.policy import decision as decisions
 from governed_ml.registry.remeasure import recompute
+from governed_ml.registry.remeasure.fetch import Start
 
 BRANCH, DIGEST = "retrain", "sha256:" + "5" * 64
 RIGHT = "ghp_RETRAIN"
@@ -294,13 +296,26 @@ def test_a_stage_sees_nothing_that_opens_a_door(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv(name, "x")
     # When a stage is run, of the line or again beside the champion, then it sees what it needs
     seen: list[dict[str, str]] = []
+    called: list[list[str]] = []
     done = SimpleNamespace(returncode=0)
-    monkeypatch.setattr("subprocess.run", lambda *_, env, **__: seen.append(env) or done)
-    monkeypatch.setattr(retraining, "fetch", lambda *_, **__: SimpleNamespace(stage="ingest"))
+
+    def run(command: list[str], *, env: dict[str, str], **_: Any) -> Any:
+        called.append(command)
+        seen.append(env)
+        return done
+
+    monkeypatch.setattr("subprocess.run", run)
+    start = Start("recompute", "ingest", "")
+    monkeypatch.setattr(retraining, "fetch", lambda *_, **__: start)
+    monkeypatch.setattr(retraining, "require_plain", lambda _: None)
     monkeypatch.setattr(retraining, "take_away", lambda *_: [])
     retraining._line(Path(), lambda _: None)
     recompute.run_stage(Path(), "evaluate")
     assert len(seen) == 3
+    # And DVC runs just the engine's stages: no process of the team's own can outlive one of them
+    stages = ["repro", "--force", "--single-item"]
+    assert called[0][-4:] == [*stages, "compose"]
+    assert called[1][called[1].index("repro") :] == [*stages, *STAGES[1:]]
     for env in seen:
         assert not env.keys() & set(doors)
         assert env.keys() >= set(needed)
@@ -336,7 +351,7 @@ def test_the_truth_table_of_the_record() -> None:
         for name, result in zip(job["needs"], results, strict=True):
             said = said.replace(f"needs.{name}.result", repr(result))
         table[*results, cancelled] = eval(said, {"__builtins__": {}})  # noqa: S307
-    # Then it runs in every case of pipeline and pull request, if preflight has passed
+    # Then it runs in every case of pipeline and pull request, if the environment was looked at
     assert {key for key, runs in table.items() if runs} == {
         ("success", pipeline, propose, False) for pipeline, propose in product(RESULTS, repeat=2)
     }

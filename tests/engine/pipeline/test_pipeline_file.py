@@ -10,6 +10,7 @@ import yaml
 from baked import STAGES, BakedProject
 
 from governed_ml.core.code import stage_code
+from governed_ml.registry.remeasure.fetch import Start
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +30,15 @@ def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(
     stages: dict[str, dict[str, Any]],
 ) -> None:
     assert set(stages) == set(STAGES) == set(stage_code.runnable())
+
+
+def test_trap_42_the_workflow_measures_with_the_engines_stages_alone_and_in_their_order(
+    stages: dict[str, dict[str, Any]],
+) -> None:
+    # Given where a pipeline may start, when what runs is read, then it is the engine's stages
+    runs = {name: Start("recompute", name, "").stages for name in ("ingest", "validate")}
+    assert runs == {"ingest": tuple(stages)[1:], "validate": tuple(stages)[2:]}
+    assert Start("committed", "", "").stages == ()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -21,7 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core import config
+from governed_ml.core.problem import Problem
 from governed_ml.ledger import approvers
+from governed_ml.ledger.signatures import Signature, Signer
 from governed_ml.registry.approval import approvals
 
 SUBJECT = {
@@ -39,7 +41,7 @@ def version(**event: Any) -> Any:
     """A version that was registered yesterday by somebody who approves nothing."""
     values = {"time": ago(1), "actor": "robot@example.org"} | event
     values["moment"] = datetime.fromisoformat(values["time"])
-    entry = SimpleNamespace(event=SimpleNamespace(**values))
+    entry = SimpleNamespace(event=SimpleNamespace(**values), commit="e" * 40)
     return SimpleNamespace(number=3, subject=SUBJECT, entries=[entry])
 
 
@@ -123,6 +125,57 @@ def test_an_approval_lasts_as_long_as_the_policy_says(keys: Path) -> None:
     # Given approvals of 29 and 31 days ago under a policy of 30 days, for an older registration
     assert refused(yes(keys, time=ago(29)), people(keys), time=ago(60)) == ""
     assert "it expired" in refused(yes(keys, time=ago(31)), people(keys), time=ago(60))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["yesterday", "", "2026-13-45T00:00:00Z", "2026-1-2T3:4:5Z", "2026-01-02T03:04:05+00:00"],
+)
+def test_trap_50_an_approval_at_no_moment_is_none(keys: Path, text: str) -> None:
+    # Given an approval that is recorded with a time that is none, or that sorts as another one
+    values = yes(keys).model_dump(mode="json") | {"time": text}
+    known = version(action="approved", approvals=[values], sequence=2)
+    # When the version's approvals are read, then the event is named
+    with pytest.raises(Problem, match="event 2 holds no approval"):
+        approvals.given(known)
+
+
+@pytest.mark.parametrize(
+    ("listed", "said", "expected"),
+    [
+        ([{"name": "rita", "key": "olga"}], Signature("good", "rita"), {"olga", "rita"}),
+        ([{"name": "ci", "key": "olga"}], Signature("good", "ci"), {"olga"}),
+        ([{"name": "ci", "key": "robot"}], Signature("good", "ci"), set()),
+        ([], "olga", {"olga"}),
+        ([], Signature("unsigned"), set()),
+    ],
+    ids=["name", "key", "robot", "unlisted", "unsigned"],
+)
+def test_trap_02_who_signed_the_registration_is_barred_whatever_name_it_gives(
+    keys: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: list[dict[str, str]],
+    said: Any,
+    expected: set[str],
+) -> None:
+    # Given a registration in the name of a robot, as a variable said, and whose key signed it
+    public = {name: (keys / f"{name}.pub").read_text("utf-8") for name in ("olga", "rita")}
+    public["robot"] = f"ssh-ed25519 {'A' * 68}"
+    found = people(keys)
+    recorders = [{"name": one["name"], "key": public[one["key"]]} for one in listed]
+    values = found.model_dump() | {"ledger": recorders}
+    found = approvers.Approvers.model_validate(values)
+    if isinstance(said, str):
+        said = Signature("unlisted", Signer("", public[said]).fingerprint)
+    monkeypatch.setattr(approvals, "git", lambda *_: "false")
+    monkeypatch.setattr(approvals, "written_by", lambda *_: set())
+    monkeypatch.setattr(approvals, "signatures", lambda *_: {"e" * 40: said})
+    # When it is asked whose approval counts for nothing, then the key's owner is among them
+    own = approvals.barred(Path(), version(), None, found)
+    assert own & {"olga@example.org", "rita@example.org"} == {
+        f"{one}@example.org" for one in expected
+    }
+    assert "robot@example.org" in own
 
 
 @pytest.mark.parametrize("own", ["olga@example.org", "OLGA@example.org".lower()])

@@ -325,12 +325,12 @@ def test_an_environment_is_made_once_for_a_lock(
     assert asked(tmp_path) == 2
 
 
-@pytest.mark.parametrize("what", ["edited", "unfinished", "gone"])
+@pytest.mark.parametrize("what", ["edited", "unfinished", "gone", "sitecustomize.py", "x.pth"])
 def test_an_environment_that_is_not_whole_is_made_again(
     tree: Tree, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    # Given an environment in which a file was edited, whose making was interrupted, or that was
-    # emptied
+    # Given an environment in which a file was edited, whose making was interrupted, that was
+    # emptied, or in which something runs at each start of Python
     stub(tmp_path, monkeypatch, _MAKES)
     folder = tree()
     python = environment_cache.python(folder, "pipeline", "engine 0.2.0", silent)
@@ -340,12 +340,15 @@ def test_an_environment_that_is_not_whole_is_made_again(
         module.write_text("two = 2\n", encoding="utf-8")
     elif what == "unfinished":
         (home / environment_cache.MADE).unlink()
+    elif "." in what:
+        (module.parent / what).write_text("import os\n", encoding="utf-8")
     else:
         shutil.rmtree(module.parent)
     # When it is asked for again, then it is made again
     assert environment_cache.python(folder, "pipeline", "engine 0.2.0", silent) == python
     assert asked(tmp_path) == 2
     assert module.read_text(encoding="utf-8") == "one = 1\n"
+    assert not (module.parent / what).is_file()
 
 
 def test_uv_gets_no_other_project_or_environment(

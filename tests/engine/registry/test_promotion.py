@@ -33,6 +33,10 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     assert event["approvals"][0]["model"] == event["subject"]["model"]
     assert event["decision"]["verdict"] == "allow"
     assert event["subject"]["release"].startswith("sha256:")
+    # And who deploys is told whether it is champion still
+    assert "is champion" in contested.governance("status", "--champion", "2").stdout
+    done = contested.governance("status", "--champion", "1", code=1)
+    assert "version 1 is not champion, version 2 is" in done.stderr
     # And a second time changes nothing
     done = contested.governance("promote", "2")
     assert "champion already" in done.stdout

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import workflow_rules as rules
 
 from governed_ml.core.problem import Problem
 from governed_ml.scaffold import supply as supplies
@@ -149,6 +151,76 @@ def test_trap_44_another_engine_or_another_source_is_named(
 def test_the_teams_own_dependencies_are_theirs(old: dict[str, str], new: dict[str, str]) -> None:
     # Given a newer or another library from the same index, when compared, then nothing is said
     assert compared(old, new) == {}
+
+
+HOOK = entry("hook", "1", PYPI, f"{FILES}/4/hook-1-py3-none-any.whl")
+BELOW = HOOK.replace("hook", "below")
+
+
+def judged(asked: str = "", **groups: str) -> str:
+    """A lock whose project asks for the engine and one package more, itself or in a group."""
+    listed = ", ".join(f'{{ name = "{name}" }}' for name in ("governed-ml", asked) if name)
+    own = f"{PROJECT.rstrip()}\ndependencies = [{listed}]\n\n"
+    if groups:
+        own += "[package.dev-dependencies]\n"
+        own += "".join(f'{group} = [{{ name = "{one}" }}]\n' for group, one in groups.items())
+    return own + ENGINE + TYPER
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [
+        (
+            judged("hook") + HOOK,
+            {"uv.lock hook": "is new where models are judged, by [project] dependencies"},
+        ),
+        (
+            f'{judged(pipeline="hook")}{HOOK.rstrip()}\ndependencies = [{{ name = "below" }}]\n'
+            + BELOW,
+            dict.fromkeys(
+                ("uv.lock hook", "uv.lock below"),
+                "is new where models are judged, by the group pipeline",
+            ),
+        ),
+        (f'{judged().rstrip()}\ndependencies = [{{ name = "hook" }}]\n{HOOK}', {}),
+        (judged(dev="hook") + HOOK, {}),
+        (
+            judged("hook") + HOOK.replace(PYPI, '{ editable = "./libs" }'),
+            {"uv.lock hook": "nothing → editable ./libs"},
+        ),
+    ],
+    ids=["project", "group-and-below", "of-what-nobody-needs", "dev", "member"],
+)
+def test_trap_44_a_package_that_is_new_where_models_are_judged_is_named(
+    new: str, expected: dict[str, str]
+) -> None:
+    # Given a package from the known index, which runs at the start of every Python it is part of
+    # When a judging job would install it, then the risk owner is asked; the team's tools are theirs
+    assert compared({"uv.lock": judged()}, {"uv.lock": new}) == expected
+
+
+def test_trap_44_a_package_that_moves_to_where_models_are_judged_is_named() -> None:
+    # Given a package that the lock has already, for the team's own tools
+    old = judged(dev="hook") + HOOK
+    # When what judges comes to need it, then it is named
+    assert compared({"uv.lock": old}, {"uv.lock": judged("hook") + HOOK}) == {
+        "uv.lock hook": "is new where models are judged, by [project] dependencies"
+    }
+
+
+def test_trap_44_what_a_judging_job_installs_is_compared() -> None:
+    # Given the jobs that measure, judge, move or record, when what they install is read
+    found: set[str] = set()
+    for path in rules.files():
+        own = rules.RUNS_THE_TEAMS_CODE.get(rules.name(path), set())
+        for job, values in rules.jobs(path).items():
+            texts = [step.get("run", "") for step in values.get("steps", []) if job not in own]
+            kept = [number for number, text in enumerate(texts) if "governance rehash" in text]
+            # (what comes in after all was hashed and kept is the team's own)
+            texts = texts[: kept[-1]] if kept else texts
+            found |= {name for text in texts for name in re.findall(r"--group (\S+)", text)}
+    # Then a package that is new in one of these groups is named
+    assert found == set(supplies.JUDGING_GROUPS)
 
 
 def test_trap_44_another_build_of_the_same_version_is_named() -> None:

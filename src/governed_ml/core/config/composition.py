@@ -15,6 +15,7 @@ from governed_ml.core.problem import Problem, explain_invalid, first_line
 
 CONF = Path("conf")
 GROUPS = ("data", "model", "split", "policy")
+PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)  # Hydra: where a file's values go
 
 
 def compose(conf: Path, overrides: list[str] | None = None) -> Params:
@@ -24,6 +25,7 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
         values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
     params = parse(values)
     _require_whole_policy(conf, params)
+    _require_own_groups(conf)
     floor = params.policy.floor
     if floor is None:
         return params
@@ -109,6 +111,44 @@ def _require_whole_policy(conf: Path, params: Params) -> None:
         )
 
 
+def _require_own_groups(conf: Path) -> None:
+    """Refuse a file of a group that sets what is outside of its group.
+
+    Each group has its own owner, who would not see it.
+    """
+    for group in GROUPS:
+        for path in sorted((conf / group).rglob("*.yaml")):
+            text = path.read_bytes().decode("utf-8", errors="replace")
+            inner = ".".join(path.parent.relative_to(conf).parts)
+            outside = [one for one in PACKAGE.findall(text) if one != inner]
+            outside += [one for one in _defaults(text) if "@" in one or one.startswith("override")]
+            if outside:
+                raise Problem(
+                    f"conf/{path.relative_to(conf).as_posix()} reaches out of its group with "
+                    f"`{outside[0]}`: it may set values of `{group}` only; set the others in "
+                    "conf/config.yaml or in a file of their group"
+                )
+
+
+def _defaults(text: str) -> list[str]:
+    """Return what a file of a group is made from; nothing of one that Hydra cannot read either."""
+    import yaml
+
+    if not re.search("defaults|\\\\", text):
+        return []  # reading YAML takes longer than all the rest
+    try:
+        values: Any = yaml.safe_load(text)
+    except (ValueError, yaml.YAMLError):
+        return []
+    listed = values.get("defaults") if isinstance(values, dict) else None
+    return [
+        str(one)
+        for entry in (listed if isinstance(listed, list) else [])
+        for one in (entry if isinstance(entry, dict) else [entry])
+        if str(one) not in ("_self_",)
+    ]
+
+
 def _read_floor(floor: Floor, conf: Path) -> Floor:
     import yaml
     from omegaconf import OmegaConf
@@ -138,4 +178,5 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
     taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk", "engine")
+    taken += ("forks",)
     return floor.model_copy(update={name: getattr(policy, name) for name in taken})

@@ -124,6 +124,16 @@ class EngineTerms(Closed):
     )
 
 
+class ForkTerms(Closed):
+    """What holds for a pull request from a fork, which gets no secret."""
+
+    accept_committed: bool = Field(
+        strict=True,
+        description="whether evidence that it commits is judged as it is, where its jobs cannot "
+        "read the data and measure nothing",
+    )
+
+
 class Perturbation(Closed):
     """How far numeric features are moved, and what counts as another answer."""
 
@@ -137,7 +147,7 @@ class Risk(Closed):
     weights: dict[str, Annotated[Number, Field(gt=0)]]
 
 
-LATER = ("engine",)
+LATER = ("engine", "forks")
 """Sections that policies of earlier engines did not have: where one is not set, it is left out of
 the dump, so that such a policy keeps its digest.
 """
@@ -160,6 +170,7 @@ class Floor(Closed):
     risk: Risk | None = Field(default=None, description="likewise")
     monitoring: Monitoring | None = Field(default=None, description="likewise")
     engine: EngineTerms | None = Field(default=None, description="likewise")
+    forks: ForkTerms | None = Field(default=None, description="likewise")
 
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -178,12 +189,18 @@ class Policy(Closed):
     risk: Risk | None = None
     monitoring: Monitoring | None = None
     engine: EngineTerms | None = None
+    forks: ForkTerms | None = None
     floor: Floor | None = None
 
     @property
     def accept_days(self) -> int:
         """Return for how many days measurements of an earlier engine count."""
         return self.engine.accept_days if self.engine else 0
+
+    @property
+    def accept_committed(self) -> bool:
+        """Return whether a fork's committed evidence may be judged where nothing was measured."""
+        return self.forks is not None and self.forks.accept_committed
 
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

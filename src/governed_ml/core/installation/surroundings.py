@@ -9,12 +9,13 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from governed_ml.core.code import engine
-from governed_ml.core.installation.distributions import installed
+from governed_ml.core.code.engine import DISTRIBUTION
+from governed_ml.core.installation.distributions import Installed, installed
 from governed_ml.core.installation.records import MODULES, same
 
 
@@ -33,6 +34,9 @@ VARIABLES = (
 )
 """Variables by which other code is imported, or code (an `assert`) left out."""
 CUSTOM = ("sitecustomize", "usercustomize")
+STARTING = (DISTRIBUTION, "coverage", "pywin32", "setuptools")
+"""Distributions whose `.pth` file is known, and may run at each start of Python."""
+KNOWN = ", ".join(STARTING)
 
 
 def without(variables: Mapping[str, str]) -> dict[str, str]:
@@ -132,25 +136,33 @@ def _roots() -> list[Path]:
     return sorted(roots)
 
 
-def hooks(site_packages: Path | None = None) -> Iterator[StandIn]:
-    """Name what runs at each start of Python and was not installed: `.pth`, `sitecustomize`."""
+def hooks(
+    site_packages: Path | None = None, bringing: Iterable[Installed] | None = None
+) -> Iterator[StandIn]:
+    """Name what runs at each start of Python and was not installed: `.pth`, `sitecustomize`.
+
+    `bringing`: the distributions whose `.pth` files count; by default those of `STARTING` here.
+    """
+    if bringing is None:
+        bringing = [one for one in installed().values() if one.name in STARTING]
+    some = list(bringing)
     folders = [site_packages] if site_packages else _site_packages()
     names = {f"{name}{suffix}" for name in CUSTOM for suffix in MODULES} | set(CUSTOM)
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if path.name in names:
                 yield StandIn(shown(path), "runs at each start of Python", "delete it")
-            elif path.suffix == ".pth" and not _recorded(path):
+            elif path.suffix == ".pth" and not _recorded(path, some):
                 yield StandIn(
                     shown(path),
-                    "runs at each start of Python, and no installed package brought it",
-                    "delete it, and run `uv sync`",
+                    f"runs at each start of Python, and no installed package of {KNOWN} brought it",
+                    "remove it, or the package that brought it, and run `uv sync`",
                 )
 
 
-def _recorded(path: Path) -> bool:
-    """Return whether an installed distribution brought a `.pth` file, with this content."""
-    for one in installed().values():
+def _recorded(path: Path, some: list[Installed]) -> bool:
+    """Return whether one of some distributions brought a `.pth` file, with this content."""
+    for one in some:
         if one.names(path.name):
             for line in one.record():
                 if line.path == str(path) and line.digest and same(line.path, line.digest):

@@ -24,6 +24,7 @@ from governed_ml.registry.record import Situation, situation
 from governed_ml.registry.register import require_in_remote
 from governed_ml.registry.release import bundle
 from governed_ml.registry.remeasure.fetch import dvc, fetch, take_away
+from governed_ml.registry.remeasure.measured import require_plain
 from governed_ml.registry.remeasure.recompute import run_stage, surroundings
 from governed_ml.registry.versions import Registry
 
@@ -67,15 +68,17 @@ def _table(base: Path) -> str:
 
 
 def _line(base: Path, say: Say) -> None:
-    """Run the pipeline without the stores and tokens of this command: its code is the team's.
+    """Run the engine's stages, without the stores and tokens of this command.
 
-    It is kept from accidents, not shut in: it is the same user's, and reads that user's files.
+    The code that they call is the team's. It is kept from accidents, not shut in: it is the same
+    user's, and reads that user's files.
     """
+    require_plain(base)
     start, env = fetch(base, fork=False), surroundings()
     take_away(base, start)
-    for words in (("--single-item", "compose"), ("--downstream", start.stage)):
-        say(f"running {words[1]}{' and what follows' if words[1] == start.stage else ''}")
-        command = [sys.executable, "-P", "-m", "dvc", "repro", "--force", *words]
+    for stages in (("compose",), start.stages):
+        say(f"running {stages[0]}{' and what follows' if stages[1:] else ''}")
+        command = [sys.executable, "-P", "-m", "dvc", "repro", "--force", "--single-item", *stages]
         if subprocess.run(command, cwd=base, env=env, stdout=sys.stderr, check=False).returncode:
             raise Problem(f"the pipeline stopped: {_why(base)}", 1)
 

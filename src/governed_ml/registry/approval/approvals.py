@@ -8,9 +8,9 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.policy import Approvals
@@ -18,10 +18,23 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person
 from governed_ml.ledger.lifecycle import Version
+from governed_ml.ledger.signatures import Signature, Signer, signatures
 from governed_ml.ledger.storage import now
 
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a commit is none here
 AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, TIME).replace(tzinfo=UTC)
+
+
+def _time(text: str) -> str:
+    """Refuse any other form: texts of this one can be compared as they are."""
+    if f"{_moment(text):{TIME}}" != text:
+        raise ValueError("give a time as 2026-01-31T12:00:00Z")
+    return text
 
 
 class Approval(AsGiven):
@@ -38,7 +51,7 @@ class Approval(AsGiven):
     approver: str
     roles: list[str] = Field(min_length=1, description="in which the approver acts")
     source: str = Field(description="`ssh`, `github:run:ID` or `github:pull:N`")
-    time: str
+    time: Annotated[str, AfterValidator(_time)]
     comment: str = ""
     signature: str = Field(default="", description="SSH signature over the rest")
 
@@ -89,14 +102,11 @@ def _has_signed(
     return done.returncode == 0
 
 
-def _moment(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-
-
-def barred(base: Path, version: Version, since: str | None) -> set[str]:
+def barred(base: Path, version: Version, since: str | None, approvers: Approvers) -> set[str]:
     """Return whose approval counts for nothing: who wrote what is new since the champion's commit.
 
-    Addresses in git and names at GitHub, in lower case; who registered the version is among them.
+    Addresses in git and names at GitHub, in lower case; who registered the version is among them,
+    by name and by the key that signed: the name comes from a variable or git's configuration.
     """
     commit = version.subject["commit"]
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
@@ -106,7 +116,26 @@ def barred(base: Path, version: Version, since: str | None) -> set[str]:
         )
     new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
     own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
-    return own | names(version.entries[0].event.actor)
+    first = version.entries[0]
+    signed = signatures(base, [first.commit], approvers.signers())[first.commit]
+    for person in approvers.people:
+        if _is_by(signed, person, approvers):
+            own |= _known_as(person)
+    return own | names(first.event.actor)
+
+
+def _is_by(signed: Signature, person: Person, approvers: Approvers) -> bool:
+    """Return whether a signature is a person's, by the name of its key or by the key itself."""
+    if signed.state == "good":
+        keys = {one.bare for one in approvers.ledger if one.name == signed.by}
+        return signed.by == person.name or any(one.bare in keys for one in person.keys)
+    known = [Signer(person.name, one.bare).fingerprint for one in person.keys]
+    return signed.state == "unlisted" and signed.by in known
+
+
+def _known_as(person: Person) -> set[str]:
+    github = {person.github.lower()} if person.github else set[str]()
+    return github | {mail.lower() for mail in person.emails}
 
 
 def refused(
@@ -137,7 +166,7 @@ def refused(
         return f"the approver has not the role {strange[0]} on the protected branch"
     if not set(approval.roles) & set(wanted.roles):
         return f"the policy wants {' and '.join(wanted.roles)}, not {', '.join(approval.roles)}"
-    if own & {*(mail.lower() for mail in person.emails), (person.github or "").lower()}:
+    if own & _known_as(person):
         return "the approver is an author of what is to be approved, or registered it"
     moment, then = max(moment, version.entries[0].event.moment), _moment(approval.time)
     if then > moment + timedelta(minutes=5):

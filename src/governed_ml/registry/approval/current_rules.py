@@ -77,7 +77,8 @@ def sort_approvals(
     if wanted is None:
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
     champion = life.champion
-    own = barred(base, version, champion.subject["commit"] if champion else None)
+    since = champion.subject["commit"] if champion else None
+    own = barred(base, version, since, now.approvers)
     good: list[Approval] = []
     why: list[str] = []
     for approval in given(version):

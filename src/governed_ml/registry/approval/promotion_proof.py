@@ -51,7 +51,8 @@ def unfounded(base: Path, life: Lifecycle, version: Version) -> str:
     if wanted is None or entry.event.subject.get("policy") != rules.policy_digest:
         return f"its promotion went by another policy than {PROTECTED}'s at {commit[:12]}"
     before = life.versions.get(entry.event.details.get("from") or 0)
-    barring = barred(base, version, before.subject["commit"] if before else None)
+    since = before.subject["commit"] if before else None
+    barring = barred(base, version, since, rules.approvers)
     good: list[Approval] = []
     why: list[str] = []
     for values in entry.event.approvals:

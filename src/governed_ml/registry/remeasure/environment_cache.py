@@ -18,7 +18,7 @@ from pathlib import Path
 
 from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
-from governed_ml.core.installation import bytecode, records
+from governed_ml.core.installation import bytecode, records, surroundings
 from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause, first_line
@@ -69,7 +69,8 @@ def folder() -> Path:
 
 def _whole(target: Path) -> bool:
     """Return whether an environment is there, and runs what was installed: by each RECORD, and for
-    the engine and what computes evidence also by the bytecode beside the sources.
+    the engine and what computes evidence also by the bytecode beside the sources. Nothing else
+    runs at its start.
     """
     try:
         read_json(target / MADE)
@@ -81,8 +82,13 @@ def _whole(target: Path) -> bool:
         return False
     measuring = [one for one in some if one.name in (DISTRIBUTION, *COMPUTING)]
     sources = [path for one in measuring for path, _ in one.record() if path.endswith(".py")]
+    site_hooks = chain.from_iterable(surroundings.hooks(one, some) for one in _sites(infos))
     changed = chain(records.differing(some), records.added(some), bytecode.forged(sources))
-    return next(changed, None) is None
+    return next(chain(site_hooks, changed), None) is None
+
+
+def _sites(infos: list[Path]) -> list[Path]:
+    return sorted({one.parent for one in infos})
 
 
 def _sync(tree: Path, group: str, engine: str, target: Path) -> None:

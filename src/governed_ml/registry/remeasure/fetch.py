@@ -15,6 +15,9 @@ from governed_ml.core.evidence import path_of
 from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.shared_stores import shared_remote
+from governed_ml.registry.remeasure.recompute import AGAIN
+
+STAGES = ("ingest", *AGAIN, "decide")
 
 
 class Start(NamedTuple):
@@ -23,6 +26,15 @@ class Start(NamedTuple):
     mode: Literal["recompute", "committed"]
     stage: str
     why: str
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the engine's stages from there to the decision.
+
+        A stage of the team's own is not among them: its processes may outlive it, and rewrite what
+        is measured after it.
+        """
+        return STAGES[STAGES.index(self.stage) :] if self.stage else ()
 
 
 def fetch(base: Path, *, fork: bool) -> Start:

@@ -23,7 +23,7 @@ from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import extract
 from governed_ml.pipeline.isolated.process import STRICT
-from governed_ml.registry.remeasure import environments
+from governed_ml.registry.remeasure import environments, source
 from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
 AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
@@ -32,6 +32,7 @@ TOLERANCE = 1e-9
 KEPT_BACK = (
     *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
     *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
+    *("GOVERNANCE_MODEL_KEY", "GOVERNANCE_WEBHOOK"),
     *("VIRTUAL_ENV", "UV_PROJECT"),
     *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
 )
@@ -66,10 +67,11 @@ def measure(
     wanted = committed["split"].subject.inputs[tables.RAW.as_posix()]
     if file_digest(scratch / tables.RAW) != wanted:
         raise Problem(f"{tables.RAW.as_posix()} is not the table that was measured", 1)
-    stages = ("compose", *_ingest(base, scratch, committed["ingest"]), *AGAIN)
     if champion is not None:
         shutil.copyfile(champion, scratch / model_file.CHAMPION)
-    for stage in stages:
+    say("recomputing compose")
+    run_stage(scratch, "compose", environment)
+    for stage in (*source.bring(base, scratch, committed["ingest"]), *AGAIN):
         say(f"recomputing {stage}")
         run_stage(scratch, stage, environment)
         if stage == "train":
@@ -151,19 +153,6 @@ def folder_md5(folder: Path) -> str:
     listed.sort(key=lambda one: one["relpath"])
     text = json.dumps(listed, sort_keys=True).encode()
     return f"{hashlib.md5(text, usedforsecurity=False).hexdigest()}.dir"
-
-
-def _ingest(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
-    """Return `ingest` where its source can be read again without a network, else nothing."""
-    if ingested.body.source == "synthetic":
-        return ("ingest",)
-    source = base / ingested.body.uri
-    if ingested.body.source == "file" and source.is_file() and source.is_relative_to(base):
-        target = scratch / source.relative_to(base)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        return ("ingest",)
-    return ()
 
 
 def surroundings() -> dict[str, str]:

@@ -1,0 +1,48 @@
+"""Bring what a commit's `ingest` reads into the copy where it is measured again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from governed_ml.core.config.params import read_raw
+from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.problem import Problem
+
+
+def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
+    """Return `ingest` where its source can be read again without a network, else nothing.
+
+    Which source that is, the commit's configuration says, as it was composed in `scratch`.
+    """
+    source = _configured(scratch)
+    if source["kind"] != ingested.body.source:
+        raise Problem(
+            f"evidence of ingest was not measured on this commit: it names the source "
+            f"{ingested.body.source}, conf/ names {source['kind']}",
+            1,
+        )
+    if source["kind"] == "synthetic":
+        return ("ingest",)
+    if source["kind"] != "file" or "://" in str(source["path"]):
+        return ()
+    inside = Path(os.path.normpath(str(source["path"])))
+    if not (base / inside).is_file() or inside.is_absolute() or inside.parts[0] == "..":
+        return ()
+    target = scratch / inside
+    if not target.resolve().is_relative_to(scratch.resolve()):
+        raise Problem(f"{inside.as_posix()} leads out of the project: name a file in it", 1)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(base / inside, target)
+    return ("ingest",)
+
+
+def _configured(scratch: Path) -> dict[str, Any]:
+    """Return `data.source` of a composed configuration, of whichever engine composed it."""
+    try:
+        found: dict[str, Any] = read_raw(scratch / "params.yaml")["data"]["source"]
+        return {"kind": str(found["kind"]), "path": found.get("path")}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Problem("params.yaml names no data.source: run `uv run dvc repro`", 1) from error
