@@ -1,9 +1,9 @@
 """The model on disk: skops, not pickle, with a canonical digest.
 
-A model of library classes runs no code of anybody else's when it is loaded. A model that holds
-classes or functions of the team's package carries their source (`code/<package>/…` in the archive):
-the source is part of the digest, so of what is signed and released, and is what such a model is
-loaded with, in a process of its own (`pipeline/isolated/`).
+A model of the classes of `plain_model` runs no code of anybody else's when it is loaded. Any other
+is loaded in a process of its own (`pipeline/isolated/`). A model that holds classes or functions of
+the team's package carries their source (`code/<package>/…` in the archive): the source is part of
+the digest, so of what is signed and released, and is what such a model is loaded with.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from governed_ml.core import plain_model
 from governed_ml.core.code import team
 from governed_ml.core.files import digest_of, write_bytes
 from governed_ml.core.problem import Problem, first_line
@@ -28,16 +29,7 @@ PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
 CODE = "code/"
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
-"""Packages that an estimator may come from; what a model file may hold beyond skops' own list."""
-MADE_EMPTY = ("ObjectNode", "TreeNode", "DTypeNode", "CachedNode")
-"""Nodes of skops' schema that make an object of a class without calling it, beyond its own list."""
-HARMLESS = (
-    *("ObjectNode", "TreeNode", "DTypeNode", "LossNode", "TypeNode", "JsonNode", "CachedNode"),
-    *("DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "SliceNode"),
-    *("BytesNode", "BytearrayNode", "NdArrayNode", "MaskedArrayNode", "SparseMatrixNode"),
-    *("RandomStateNode", "RandomGeneratorNode"),
-)
-"""Nodes that may hold what skops trusts by itself; functions, methods and partials are not here."""
+"""Packages that an estimator may come from; what any model file may hold beyond skops' own list."""
 
 
 def allowed(name: str) -> bool:
@@ -76,7 +68,7 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
 
 
 def load(content: bytes, what: str = "the model") -> BaseEstimator:
-    """Load a model of library classes; any other is a `Problem`: see `pipeline.models`."""
+    """Load a model of harmless classes; any other is a `Problem`: see `pipeline.models`."""
     import skops.io
 
     with _readable(what):
@@ -98,45 +90,15 @@ def load_carrying(content: bytes) -> BaseEstimator:
 
 
 def is_plain(content: bytes, what: str = "the model") -> bool:
-    """Return whether loading and using a model runs no code but that of library classes.
-
-    A function of a library is no class: `numpy.load` in a `FunctionTransformer` is code, too.
-    """
+    """Return whether loading and using a model runs no code but that of harmless classes."""
     import skops.io
 
     with _readable(what):
         unknown = set(skops.io.get_untrusted_types(data=content))
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             schema = json.loads(archive.read("schema.json"))
-            if any(name.startswith(CODE) for name in archive.namelist()):
-                return False
-    nodes = list(_nodes(schema))
-    named = {_name(node) for node in nodes}
-    return unknown <= named and all(_is_harmless(node, unknown) for node in nodes)
-
-
-def _nodes(node: Any) -> Generator[dict[str, Any]]:
-    todo = [node]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, dict):
-            if "__loader__" in one:
-                yield one
-            todo += one.values()
-        elif isinstance(one, list):
-            todo += one
-
-
-def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
-    """Return whether a node of skops' schema makes an object without calling what it names."""
-    loader, name = node["__loader__"], _name(node)
-    if name in unknown:
-        return loader in MADE_EMPTY and allowed(name)
-    return loader in HARMLESS
-
-
-def _name(node: dict[str, Any]) -> str:
-    return f"{node.get('__module__')}.{node.get('__class__')}"
+            carries = any(name.startswith(CODE) for name in archive.namelist())
+        return not carries and plain_model.is_plain(schema, unknown)
 
 
 def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:

@@ -8,7 +8,7 @@ from governed_ml.core.config.closed_model import Task
 from governed_ml.core.config.model import Model
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline import mitigation
-from governed_ml.pipeline.named_classes import named_class
+from governed_ml.pipeline.named_classes import named_class, require_settings
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
@@ -21,6 +21,7 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
 
     for name in model.targets():
         named_class(name)
+    require_settings(model.estimator)
     target = model.targets()[0]
     try:
         made: Any = instantiate(model.estimator, _convert_="all")

@@ -11,6 +11,7 @@ from typing import Any
 from governed_ml.core.problem import Problem
 
 PACKAGES = ("sklearn", "fairlearn")
+MEMORY = "memory"
 
 
 def require_named(target: str) -> None:
@@ -52,6 +53,29 @@ def named_class(target: str) -> type:
             f"of {' or '.join(PACKAGES)} in _target_"
         )
     return found
+
+
+def require_settings(node: object) -> None:
+    """Refuse settings by which an estimator would run code from a file, or from a text.
+
+    scikit-learn unpickles what lies in the folder that `memory` names, and a search sets it by
+    another name (`clf__memory`). Hydra resolves `${…}` once more: into settings that no check saw.
+    """
+    if isinstance(node, str) and "${" in node:
+        raise Problem(f"conf/model: {node!r} is an escaped interpolation: write the value itself")
+    if isinstance(node, list):
+        for item in node:
+            require_settings(item)
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        require_settings(key)
+        require_settings(value)
+        if str(key).rpartition("__")[2] == MEMORY and value is not None:
+            raise Problem(
+                f"conf/model: {key} names a folder from which scikit-learn loads code (pickle): "
+                "leave it out"
+            )
 
 
 def _allowed(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,3 +61,46 @@ def test_trap_55_an_expression_in_conf_model_runs_no_code(tmp_path: Path, place:
 
 def test_the_check_of_a_name_imports_nothing() -> None:
     require_named("sklearn.there_is_no_such_module.Estimator")
+
+
+TARGETS = {
+    "pipeline": "sklearn.pipeline.Pipeline",
+    "logistic": "sklearn.linear_model.LogisticRegression",
+    "clusters": "sklearn.cluster.FeatureAgglomeration",
+    "bagging": "sklearn.ensemble.BaggingClassifier",
+    "search": "sklearn.model_selection.GridSearchCV",
+}
+LOGISTIC = {"_target_": TARGETS["logistic"]}
+STEPS = [["model", LOGISTIC]]
+CACHED = {"_target_": TARGETS["pipeline"], "steps": STEPS, "memory": "cache_dir"}
+PIPELINE = {"_target_": TARGETS["pipeline"], "steps": STEPS}
+SEARCH = {"_target_": TARGETS["search"], "estimator": PIPELINE}
+FOLDERS: dict[str, dict[str, Any]] = {
+    "of a pipeline": CACHED,
+    "of an estimator within": {"_target_": TARGETS["bagging"], "estimator": CACHED},
+    "of a step": PIPELINE
+    | {"steps": [["x", {"_target_": TARGETS["clusters"], "memory": "cache_dir"}], *STEPS]},
+    "that a search sets": SEARCH | {"param_grid": {"memory": ["cache_dir"]}},
+    "that a search sets within": SEARCH | {"param_grid": [{"model__memory": ["cache_dir"]}]},
+    "of a pipeline that a search sets": SEARCH | {"param_grid": {"model": [CACHED]}},
+}
+
+
+@pytest.mark.parametrize("estimator", FOLDERS.values(), ids=FOLDERS)
+def test_trap_55_a_folder_to_unpickle_from_is_refused(estimator: dict[str, Any]) -> None:
+    # Given a configuration with a folder of scikit-learn's cache, when it is made
+    # Then it is refused: whatever lies in that folder would run as code
+    with pytest.raises(Problem, match=r"memory names a folder from which scikit-learn loads code"):
+        estimators.estimator(Model(name="m", estimator=estimator), "classification", 1)
+    # And without one it is taken
+    plain = PIPELINE | {"memory": None}
+    assert estimators.estimator(Model(name="m", estimator=plain), "classification", 1)
+
+
+def test_trap_55_a_text_that_becomes_a_setting_is_refused() -> None:
+    # Given a folder in a text that the composition leaves, and that Hydra resolves
+    text = "${oc.decode:'{memory: [cache_dir]}'}"
+    model = Model(name="m", estimator=SEARCH | {"param_grid": text})
+    # When the estimator is made, then it is refused
+    with pytest.raises(Problem, match="is an escaped interpolation: write the value itself"):
+        estimators.estimator(model, "classification", 1)

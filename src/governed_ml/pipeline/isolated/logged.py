@@ -12,15 +12,28 @@ import os
 import tempfile
 import time
 import zipfile
+import zlib
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
 
 STORE = "mlruns"
 PARTS = ("params", "metrics", "tags", "artifacts")
 OWN_TAGS, OWN_ARTIFACTS = ("mlflow.", "model_digest", "data"), ("model", "params.yaml")
 """How names begin that only the engine writes."""
+RESERVED = {
+    *("CON", "PRN", "AUX", "NUL"),
+    *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
+}
+"""Names that Windows gives to devices."""
+BAD_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error)
 LARGEST = 1 << 30  # bytes of all that is handed over
-BATCH = 500  # metrics or parameters that MLflow takes at once
+BATCH = {"params": 100, "metrics": 500, "tags": 100}  # how many MLflow takes at once
+REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+LARGEST_NUMBER = (1 << 63) - 1  # a time or a step
 
 
 def open_store(scratch: Path, run: dict[str, str]) -> None:
@@ -76,15 +89,18 @@ def packed(scratch: Path, run: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def hand_over(content: bytes, run_id: str) -> str:
+def hand_over(content: bytes, run_id: str, own: Collection[str] = ()) -> str:
     """Log to a run of the engine's what the team has logged; return a note on what was left out.
 
-    The content is the team's: what does not read as MLflow writes it is left out.
+    The content is the team's: what does not read as MLflow writes it is left out, and so are the
+    parameters in `own`, which the engine logs itself: MLflow takes no second value.
     """
-    from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    client, found, left_out = MlflowClient(), _read(content), 0
+    client, (found, left_out) = MlflowClient(), _read(content)
+    for name in [name for name in found["params"] if name in own]:
+        del found["params"][name]
+        left_out += 1
     for kind, make in (("params", _params), ("metrics", _metrics), ("tags", _tags)):
         made: list[Any] = []
         for name, text in found[kind].items():
@@ -92,38 +108,77 @@ def hand_over(content: bytes, run_id: str) -> str:
                 made += make(name, text.decode())
             except ValueError:
                 left_out += 1
-        for start in range(0, len(made), BATCH):
-            entries: dict[str, Any] = {kind: made[start : start + BATCH]}
-            try:
-                client.log_batch(run_id, **entries)
-            except MlflowException:  # a name or value that MLflow does not take
-                left_out += len(entries[kind])
+        for start in range(0, len(made), BATCH[kind]):
+            left_out += _log(client, run_id, kind, made[start : start + BATCH[kind]])
     with tempfile.TemporaryDirectory() as scratch:
         for name, data in found["artifacts"].items():
-            path = Path(scratch, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            left_out += not _written(Path(scratch, name), data)
         if found["artifacts"]:
             client.log_artifacts(run_id, scratch)
     return f"{left_out} entries of what fit logged were not taken" if left_out else ""
 
 
-def _read(content: bytes) -> dict[str, dict[str, bytes]]:
+def _log(client: MlflowClient, run_id: str, kind: str, entries: list[Any]) -> int:
+    """Log a batch, or each entry by itself where MLflow refuses one; return how many are left out.
+
+    Whether the store answers at all is found out by what the engine logs next.
+    """
+    from mlflow.exceptions import MlflowException
+
+    batch: dict[str, Any] = {kind: entries}
+    try:
+        client.log_batch(run_id, **batch)
+    except MlflowException as error:
+        if len(entries) == 1 or error.error_code not in REFUSALS:
+            return len(entries)
+        return sum(_log(client, run_id, kind, [entry]) for entry in entries)
+    return 0
+
+
+def _written(path: Path, data: bytes) -> bool:
+    """Write a file; a name that is a folder's already, or is none here, cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _read(content: bytes) -> tuple[dict[str, dict[str, bytes]], int]:
+    """Return part → name → bytes, and how many entries are left out."""
     found: dict[str, dict[str, bytes]] = {part: {} for part in PARTS}
+    left_out = 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if sum(one.file_size for one in archive.infolist()) > LARGEST:
-                return found
-            for one in archive.infolist():
+            entries = archive.infolist()
+            if sum(one.file_size for one in entries) > LARGEST:
+                return found, len(entries)
+            for one in entries:
                 part, _, name = one.filename.partition("/")
-                pure = PurePosixPath(name)
-                good = name and not pure.is_absolute() and ".." not in pure.parts
-                own = part == "artifacts" and pure.parts[:1] and pure.parts[0] in OWN_ARTIFACTS
-                if part in found and good and "\\" not in name and ":" not in name and not own:
+                if part not in PARTS or not _is_name(name, part):
+                    left_out += 1
+                    continue
+                try:
                     found[part][name] = archive.read(one)
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return {part: {} for part in PARTS}
-    return found
+                except (*BAD_ARCHIVE, NotImplementedError, RuntimeError):
+                    left_out += 1
+    except BAD_ARCHIVE:
+        return {part: {} for part in PARTS}, left_out + 1
+    return found, left_out
+
+
+def _is_name(name: str, part: str) -> bool:
+    """Return whether a name stays in its folder on every system, and is not the engine's own."""
+    pure = PurePosixPath(name)
+    if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
+        return False
+    if part != "artifacts":
+        return True
+    of_windows = any(
+        one.endswith((".", " ")) or one.partition(".")[0].upper() in RESERVED for one in pure.parts
+    )
+    return not of_windows and pure.parts[0].casefold() not in OWN_ARTIFACTS
 
 
 def _params(name: str, text: str) -> list[Any]:
@@ -138,7 +193,10 @@ def _metrics(name: str, text: str) -> list[Any]:
     made: list[Any] = []
     for line in text.splitlines():
         moment, value, *step = line.split(" ")
-        made.append(Metric(name, float(value), int(moment), int(step[0]) if step else 0))
+        whole = int(moment), int(step[0]) if step else 0
+        if max(map(abs, whole)) > LARGEST_NUMBER:
+            raise ValueError(line)
+        made.append(Metric(name, float(value), *whole))
     return made
 
 

@@ -40,8 +40,8 @@ def main() -> str:
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
         notes = log(params, features, digest, run["id"], found.logged)
-    except Problem:
-        failed(run["id"])
+    except BaseException as error:
+        _fail(run["id"], error)
         raise
     done = found.mitigation
     settings = {
@@ -85,12 +85,15 @@ def opened(params: Params) -> dict[str, str]:
     return {"id": run_id, "name": params.model.name, "experiment": params.experiment}
 
 
-def failed(run_id: str) -> None:
-    """Mark the run of a training that stopped."""
+def _fail(run_id: str, error: BaseException) -> None:
+    """Mark the run of a training that stopped; what stopped it is what the user is told."""
     from mlflow.tracking import MlflowClient
 
-    with answering():
-        MlflowClient().set_terminated(run_id, "FAILED")
+    try:
+        with answering():
+            MlflowClient().set_terminated(run_id, "FAILED")
+    except Problem as problem:
+        error.add_note(f"the run in MLflow was not marked as failed: {problem}")
 
 
 def log(
@@ -105,17 +108,10 @@ def log(
     from mlflow.sklearn import log_model
 
     sample, left_out = features.head(100), ""
+    settings = flat({"seed": params.seed, "model": params.model.model_dump(mode="json")})
     with answering(), models.opened() as model, mlflow.start_run(run_id=run_id):
         if logged:
-            left_out = hand_over(logged, run_id)
-        settings = flat(
-            {
-                name: getattr(params, name).model_dump(mode="json")
-                if hasattr(getattr(params, name), "model_dump")
-                else getattr(params, name)
-                for name in ("seed", "model")
-            }
-        )
+            left_out = hand_over(logged, run_id, own=settings)
         mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
         mlflow.log_input(dataset(tables.TRAIN), context="training")
