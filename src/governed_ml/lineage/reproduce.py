@@ -127,7 +127,7 @@ def _records(tree: Path) -> dict[str, dict[str, Any]]:
 def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[str]:
     """Bring the source, or else the ingested table by its digest; return what has to be said."""
     body = recorded["ingest"]["body"]
-    added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/*.dvc"))
+    added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/**/*.dvc"))
     lost = dvc(tree, "pull", "--quiet", *added) if added else ""
     if body["source"] == "synthetic":
         return []
