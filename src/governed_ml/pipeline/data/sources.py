@@ -118,7 +118,8 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
 
 def _lost(database: str) -> bool:
     """Return whether a file of SQLite is not there; memory and `file:` addresses are no file."""
-    return not database.startswith((":", "file:")) and not Path(database).is_file()
+    named = bool(database) and not database.startswith((":", "file:"))
+    return named and not Path(database).is_file()
 
 
 def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
