@@ -97,7 +97,6 @@ def worktree(base: Path, commit: str) -> Generator[Path]:
             yield tree
         finally:
             attempt(base, "worktree", "remove", "--force", str(tree))
-            attempt(base, "worktree", "prune")
 
 
 def _settings(base: Path, tree: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from governed_ml.core.files import write_text
+from governed_ml.core.files import write_bytes, write_text
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, git, require_clean
@@ -45,8 +45,19 @@ def update(base: Path, say: Say) -> Update:
     The working tree then holds the update, in no commit. After conflicts it holds what could be
     applied; after any other failure it is as it was.
     """
-    if content(base, "HEAD", LOCK) is None:
-        (base / LOCK).unlink(missing_ok=True)  # `uv run` made it; an untracked file stops cruft
+    path = base / LOCK
+    if content(base, "HEAD", LOCK) is not None or not path.is_file():
+        return _updated(base, say)
+    kept = path.read_bytes()
+    path.unlink()  # `uv run` made it; a file that is in no commit stops cruft
+    try:
+        return _updated(base, say)
+    finally:
+        if not path.exists():
+            write_bytes(path, kept)
+
+
+def _updated(base: Path, say: Say) -> Update:
     require_clean(base)
     known, before = origin(base), _leftovers(base)
     with fetched(base, known.template) as copy:
