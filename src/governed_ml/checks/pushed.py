@@ -8,11 +8,17 @@ from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import LOCK
+from governed_ml.checks.lineage.unseen import unseen
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
 
 FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a hook is told
 POINTERS = (LOCK, ":(glob)**/*.dvc")
+FIX = {
+    "push": "run `uv run dvc push`",
+    "push all": "run `uv run dvc push --all-commits`",  # the plain one sends the working tree's
+    "gone": "run `uv run dvc repro`, then `uv run dvc push`",
+}
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
@@ -31,7 +37,8 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 def _in(base: Path, commit: str) -> list[CheckFinding]:
     tracked = git(base, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
-    if not any(name == LOCK or name.endswith(".dvc") for name in tracked):
+    added = [name for name in tracked if name.endswith(".dvc")]
+    if LOCK not in tracked and not added:
         return []  # the pipeline has not run, and no data were added
     try:
         lost = _lost(base, commit)
@@ -40,24 +47,33 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
         raise Problem(
             f"DVC's remote cannot be asked: {said}; `uv run dvc push` says more"
         ) from error
-    return [
-        CheckFinding(name, f"is not in DVC's remote, and {LOCK} of {commit[:12]} names it", fix)
-        for name, fix in sorted(lost.items())
-        if not any(name.startswith(f"{folder}/") for folder in lost)
-    ]
+    hidden = {one.file: one.fix for one in unseen(base, added)}
+    found: list[CheckFinding] = []
+    for name, state in sorted(lost.items()):
+        if any(name.startswith(f"{folder}/") for folder in lost):
+            continue
+        data = next((one for one in added if f"{name}/".startswith(f"{one[:-4]}/")), "")
+        reason = f"is not in DVC's remote, and {data or LOCK} of {commit[:12]} names it"
+        fix = f"{hidden[data]}, then {FIX['push']}" if data in hidden else FIX[state]
+        if state == "gone" and data:
+            fix = f"it is not here either: put it back, run `uv run dvc add {data[:-4]}`, then push"
+        found.append(CheckFinding(name, reason, fix))
+    return found
 
 
 def _lost(base: Path, commit: str) -> dict[str, str]:
-    """Return path → how it gets into the remote."""
+    """Return path → what gets it into the remote, as `FIX` has it."""
     from dvc.repo import Repo
 
     with Repo(str(base)) as repo:
-        objects: set[Any] = set()
-        for _ in repo.brancher(revs=[commit], workspace=False):
-            for used in repo.index.used_objs(push=True).values():
-                objects |= used
-        status = repo.cloud.status(objects)
-    return {str(one.obj_name): "run `uv run dvc push`" for one in status.new} | {
-        str(one.obj_name): "run `uv run dvc repro`, then `uv run dvc push`"
-        for one in status.missing
-    }
+        status = repo.cloud.status(
+            {one for _ in repo.brancher(revs=[commit], workspace=False) for one in _used(repo)}
+        )
+        ours = repo.cloud.status(_used(repo)).new if status.new else set[Any]()
+    found = {str(one.obj_name): "push" if one in ours else "push all" for one in status.new}
+    return found | {str(one.obj_name): "gone" for one in status.missing}
+
+
+def _used(repo: Any) -> set[Any]:
+    """Return the objects that DVC would push."""
+    return {one for used in repo.index.used_objs(push=True).values() for one in used}

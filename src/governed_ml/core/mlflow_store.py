@@ -27,6 +27,15 @@ def home() -> Path:
     return here
 
 
+def sqlite_url(path: Path) -> str:
+    """Return the address of a database file: in one, `?` ends a path, and `%` begins a code."""
+    plain = path.as_posix()
+    if not {"%", "?"} & {*plain}:
+        return f"sqlite:///{plain}"
+    # MLflow makes the folder of `sqlite:///…` as it is spelled there, and of no other spelling.
+    return f"sqlite+pysqlite:///{plain.replace('%', '%25').replace('?', '%3F')}"
+
+
 def connect(experiment: str) -> str:
     """Choose the tracking store and make the experiment; return its id.
 
@@ -42,14 +51,14 @@ def connect(experiment: str) -> str:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     store = home()
     given = os.environ.get("MLFLOW_TRACKING_URI")
-    uri = given or f"sqlite:///{(store / 'mlflow.db').as_posix()}"
+    uri = given or sqlite_url(store / "mlflow.db")
     if "://" in uri and not uri.startswith("http"):
         from mlflow.store.db import utils
 
         utils.MAX_RETRY_COUNT = DATABASE_RETRIES
     with answering():
         mlflow.set_tracking_uri(uri)
-        place = (store / "mlruns").as_uri() if uri.startswith("sqlite:") else None
+        place = (store / "mlruns").as_uri() if uri.startswith("sqlite") else None
         found = mlflow.get_experiment_by_name(experiment)
         if found is not None and not given and found.artifact_location != place:
             # The folder was moved: artifacts of that experiment would go to where it was.

@@ -26,13 +26,10 @@ def unshared(base: Path) -> list[str]:
 def shared_remote(base: Path) -> bool:
     """Return whether DVC's remote is an address that others reach, no folder of this machine.
 
-    A `file://` address is one on a machine of one's own, where a share may be mounted.
+    Nobody reaches a `file://` address: DVC cannot read one.
     """
     url = remote_url(base)
-    hosted = (
-        os.environ.get("GITHUB_ACTIONS") and os.environ.get("RUNNER_ENVIRONMENT") != "self-hosted"
-    )
-    return "://" in url and not (hosted and url.startswith("file:"))
+    return "://" in url and not url.lower().startswith("file:")
 
 
 def remote_url(base: Path) -> str:

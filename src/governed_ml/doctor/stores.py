@@ -95,6 +95,9 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`"
         )
+    elif url.lower().startswith("file:"):
+        fix = "write the folder's path in place of it: `uv run dvc remote modify`"
+        yield Diagnosis("DVC remote", WRONG, f"DVC cannot read {url}: {fix}")
     elif not shared_remote(base):
         folder = (base / ".dvc" / url).resolve()
         if folder.is_file() or not (folder.exists() or folder.parent.is_dir()):

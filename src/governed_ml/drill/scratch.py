@@ -19,6 +19,7 @@ from governed_ml.core import evidence
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Rule
+from governed_ml.core.mlflow_store import sqlite_url
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, git, head
 from governed_ml.drill.clone import clone, own_stores
@@ -126,7 +127,7 @@ class Scratch:
         """Call MLflow's client on the copy's store, as somebody does who goes around the gates."""
         call = "import sys; from mlflow.tracking import MlflowClient as Client; "
         call += "getattr(Client(sys.argv[1]), sys.argv[2])(*sys.argv[3:])"
-        store = f"sqlite:///{(self.project / 'mlflow.db').as_posix()}"
+        store = sqlite_url(self.project / "mlflow.db")
         self._well(
             self.start([sys.executable, "-P", "-c", call, store, method, *arguments]), method
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from governed_ml.core import tables
 from governed_ml.lineage.pipeline_records import Line
@@ -55,11 +54,14 @@ def schema(line: Line, path: str) -> Table | None:
 
 
 def place(line: Line, uri: str) -> tuple[str, str]:
-    """Return namespace and name of a source: a server's, or the project's own."""
-    if "://" not in uri:
+    """Return namespace and name of a source: a server's, a file database's, the project's own."""
+    scheme, mark, rest = uri.partition("://")
+    if not mark:
         return line.project, uri
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}", uri.partition(parts.netloc)[2] or "/"
+    server, _, path = rest.partition("/")
+    if not server:  # `sqlite:///data/source/loans.db`
+        return scheme, path or "/"
+    return f"{scheme}://{server}", f"/{path}"
 
 
 def mapped(line: Line, path: str) -> dict[str, list[SourceColumn]]:

@@ -97,7 +97,6 @@ def worktree(base: Path, commit: str) -> Generator[Path]:
             yield tree
         finally:
             attempt(base, "worktree", "remove", "--force", str(tree))
-            attempt(base, "worktree", "prune")
 
 
 def _settings(base: Path, tree: Path) -> None:
@@ -127,7 +126,7 @@ def _records(tree: Path) -> dict[str, dict[str, Any]]:
 def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[str]:
     """Bring the source, or else the ingested table by its digest; return what has to be said."""
     body = recorded["ingest"]["body"]
-    added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/*.dvc"))
+    added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/**/*.dvc"))
     lost = dvc(tree, "pull", "--quiet", *added) if added else ""
     if body["source"] == "synthetic":
         return []

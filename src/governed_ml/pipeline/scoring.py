@@ -16,6 +16,7 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
+from governed_ml.pipeline.data.columns import LOGGED
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.predicting import predicted
 
@@ -56,10 +57,27 @@ def checked_request(source: Path, output: Path, request: str | None) -> str:
         raise Problem(f"{output}: name a file that ends in .csv or .parquet")
     if output.resolve() == source.resolve():
         raise Problem(f"{output} is the input, too: name another file for the predictions")
+    if output.exists() and not _holds_predictions(output):
+        raise Problem(f"{output} is there already and holds no predictions: name another file")
     answered = next(LOG.glob(f"*/{request}.parquet"), None)
     if answered is not None:
         raise Problem(f"request {request} was answered already: {answered.as_posix()}", 1)
     return request
+
+
+def _holds_predictions(path: Path) -> bool:
+    """Return whether `predict` wrote a file: it may write it again, and no other."""
+    from pyarrow import ArrowException, parquet
+
+    try:
+        if path.suffix == ".parquet":
+            names = list(parquet.read_schema(path).names)
+        else:
+            with path.open(encoding="utf-8") as file:
+                names = file.readline(1000).rstrip("\n").split(",")
+    except (OSError, ValueError, ArrowException):
+        return False
+    return names == list(LOGGED)
 
 
 def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> Predictions:

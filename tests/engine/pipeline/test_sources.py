@@ -107,7 +107,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(case: str, ingest: Ingest) -> 
         ({"kind": "file", "path": "none.csv"}, "none.csv does not exist"),
         ({"kind": "file", "path": "."}, "is a folder"),
         ({"kind": "file", "path": "http://127.0.0.1:9/t.csv"}, "cannot be fetched"),
-        ({"kind": "sql", "url": "sqlite:///no.db", "query": "SELECT * FROM t"}, "no such table"),
+        (
+            {"kind": "sql", "url": "sqlite:///no.db", "query": "SELECT * FROM t"},
+            "no.db does not exist",
+        ),
+        ({"kind": "sql", "url": "sqlite://", "query": "SELECT * FROM t"}, "no such table"),
         ({"kind": "sql", "url": "env:NO_SUCH_NAME", "query": "x"}, "NO_SUCH_NAME is not set"),
         # pragma: allowlist nextline secret
         ({"kind": "sql", "url": "sqlite://u:secret@h/t", "query": "x"}, "write env:NAME"),
@@ -119,6 +123,7 @@ def test_a_source_that_does_not_answer(source: dict[str, Any], said: str, ingest
     with pytest.raises(Problem, match=said) as caught:
         ingest(**source)
     assert "secret" not in str(caught.value)
+    assert not Path("no.db").exists()
 
 
 def test_the_credit_book_is_what_it_says_it_is() -> None:

@@ -17,6 +17,7 @@ from governed_ml.checks.lineage import environment, sources
 from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
 from governed_ml.checks.lineage.project_state import ProjectState
+from governed_ml.checks.lineage.unseen import unseen
 from governed_ml.core import model_file
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
@@ -42,9 +43,9 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     again, only where nothing else is wrong.
     """
     asked = pipeline(base)
-    plain = list(_plain(base, asked))
-    ran = lock(base)
     known = set(tracked(base))
+    plain = [*_plain(base, asked), *unseen(base, known)]
+    ran = lock(base)
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]
         made = [one for one in made if one in known or one.startswith(EVIDENCE)]

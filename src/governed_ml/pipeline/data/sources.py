@@ -12,8 +12,14 @@ from governed_ml.core.code import team
 from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.table_files import csv_relation, download, parquet_names, public
+from governed_ml.core.tables import named
+from governed_ml.pipeline.data.table_files import (
+    copied,
+    csv_relation,
+    download,
+    parquet_names,
+    public,
+)
 from governed_ml.pipeline.isolated import source_process
 from governed_ml.pipeline.isolated.process import Process, sent
 
@@ -52,19 +58,10 @@ def engine() -> duckdb.DuckDBPyConnection:
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
     """CSV, Parquet or JSON, told apart by content; a path (from the project's root) or a URL."""
     where = source.path or ""
-    path = download(where, scratch) if "://" in where else Path(where)
     uri = public(where)
-    try:
-        with path.open("rb") as handle:
-            head = handle.read(8)
-    except IsADirectoryError as error:
-        raise Problem(f"data.source.path: {uri} is a folder: name one file in it") from error
-    except FileNotFoundError as error:
-        raise Problem(
-            f"data.source.path: {uri} does not exist (paths count from the project's root)"
-        ) from error
-    except OSError as error:
-        raise Problem(f"data.source.path: {uri} cannot be read: {error.strerror}") from error
+    path = download(where, scratch) if "://" in where else copied(Path(where), uri, scratch)
+    with path.open("rb") as handle:
+        head = handle.read(8)
     if not head.removeprefix(b"\xef\xbb\xbf"):
         raise Problem(f"data.source.path: {uri} is empty")
     for sign, what in NO_TABLES.items():
@@ -72,9 +69,9 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
             raise Problem(f"data.source.path: {uri} is {what}: give CSV, Parquet or JSON")
     dialect: tuple[Path, str, int] | None = None
     if head[:4] == b"PAR1":
-        relation, names = f"read_parquet({literal(str(path))})", parquet_names(path, uri)
+        relation, names = f"read_parquet({named(path)})", parquet_names(path, uri)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
-        relation, names = f"read_json({literal(str(path))}, sample_size=-1)", []
+        relation, names = f"read_json({named(path)}, sample_size=-1)", []
     else:
         relation, names, delimiter = csv_relation(path, source, uri)
         dialect = (path, delimiter, len(names))
@@ -99,6 +96,12 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
                 "data.source.url holds a password and conf/ is in git: put the URL into an "
                 "environment variable and write env:NAME"
             )
+        lost = address.get_backend_name() == "sqlite" and _lost(address.database or "")
+        if lost:  # SQLite would make an empty one
+            raise Problem(
+                f"data.source.url: {address.database} does not exist "
+                "(paths count from the project's root)"
+            )
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
             frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
@@ -111,6 +114,12 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
         ) from error
     db.register("found", frame)
     return Found("found", [str(column) for column in frame.columns], public(where))
+
+
+def _lost(database: str) -> bool:
+    """Return whether a file of SQLite is not there; memory and `file:` addresses are no file."""
+    named = bool(database) and not database.startswith((":", "file:"))
+    return named and not Path(database).is_file()
 
 
 def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -160,7 +169,7 @@ def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: P
     path = scratch / "table.parquet"
     path.write_bytes(parts[0])
     names = parquet_names(path, f"{where}: {function}")
-    return Found(f"read_parquet({literal(str(path))})", names, f"team:{function}")
+    return Found(f"read_parquet({named(path)})", names, f"team:{function}")
 
 
 SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Found]] = {

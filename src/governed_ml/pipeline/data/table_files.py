@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
 import http.client
+import os
+import shutil
+import tempfile
 import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from governed_ml.core.config.data import Source
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.tables import literal
+from governed_ml.core.tables import literal, named
 
 DELIMITERS = ",;\t|"
 LONGEST = 100_000  # characters of a cell: more is no value of a column, but a quote never closed
@@ -52,7 +56,7 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
     nulls = ", ".join(literal(text) for text in ["", *source.missing])
     types = ", ".join(literal(name) for name in TYPES)
     relation = (
-        f"read_csv({literal(str(path))}, header=true, skip=0, delim={literal(delimiter)}, "
+        f"read_csv({named(path)}, header=true, skip=0, delim={literal(delimiter)}, "
         f"quote='\"', escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, "
         f"auto_type_candidates=[{types}])"
     )
@@ -72,6 +76,31 @@ def parquet_names(path: Path, uri: str) -> list[str]:
     if not names:
         raise Problem(f"data.source.path: {uri} has no column")
     return names
+
+
+def copied(path: Path, uri: str, scratch: Path) -> Path:
+    """Copy a file: what is read is then what the digest is of, whoever writes to the file.
+
+    The copy has no name that means something to DuckDB, such as `.gz` or a pattern.
+    """
+    handle, name = tempfile.mkstemp(prefix="table-", dir=scratch)
+    target = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as copy, path.open("rb") as file:
+            shutil.copyfileobj(file, copy, 1 << 20)
+    except IsADirectoryError as error:
+        raise Problem(f"data.source.path: {uri} is a folder: name one file in it") from error
+    except FileNotFoundError as error:
+        raise Problem(
+            f"data.source.path: {uri} does not exist (paths count from the project's root)"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Problem(
+                f"no room for a copy of {uri} in {scratch.parent}: make room, or set TMPDIR"
+            ) from error
+        raise Problem(f"data.source.path: {uri} cannot be read: {error.strerror}") from error
+    return target
 
 
 def download(where: str, scratch: Path) -> Path:

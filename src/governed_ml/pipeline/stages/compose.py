@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from governed_ml.core import files
+from governed_ml.core import files, tables
 from governed_ml.core.code.stage_code import digests
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.data import Source
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import as_json, root, write_text
@@ -18,6 +19,10 @@ from governed_ml.core.problem import Problem
 from governed_ml.pipeline.named_classes import require_named
 from governed_ml.policy.rules import syntax_error
 
+WRITTEN = (
+    *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS),
+    *(tables.TRAIN.parent, tables.SENSITIVE_TRAIN.parent),
+)
 HEADER = (
     "# Written by the stage `compose` from conf/. "
     "Do not edit: edit conf/ and run `uv run dvc repro`.\n"
@@ -50,6 +55,7 @@ def held(path: Path) -> str | None:
 
 def check(params: Params) -> None:
     """Refuse what only a later stage would stumble over."""
+    check_source(params.data.source)
     for target in params.model.targets():
         require_named(target)
     for rule in params.policy.rules:
@@ -58,6 +64,19 @@ def check(params: Params) -> None:
             if error:
                 raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
     _check_policy(params.policy)
+
+
+def check_source(source: Source) -> None:
+    """Refuse a table in the place of an output: DVC deletes outputs before a stage runs."""
+    if source.kind != "file" or source.path is None or "://" in source.path:
+        return
+    place = (root() / source.path).resolve()
+    for out in WRITTEN:
+        if place.is_relative_to((root() / out).resolve()):
+            raise Problem(
+                f"data.source.path: the pipeline writes {out.as_posix()}, and DVC would delete "
+                f"{source.path} first: move it into data/source"
+            )
 
 
 def _check_policy(policy: Policy) -> None:

@@ -95,7 +95,8 @@ def _readable(base: Path, source: Source) -> bool:
 
 def _pull(base: Path) -> str:
     """Pull all that the lock names (before the first run: only added data); return why not."""
-    added = [path.relative_to(base).as_posix() for path in sorted(base.glob("data/source/*.dvc"))]
+    pointers = sorted(base.glob("data/source/**/*.dvc"))
+    added = [path.relative_to(base).as_posix() for path in pointers]
     locked = (base / "dvc.lock").is_file()
     if not locked and not added:
         return ""

@@ -1,0 +1,51 @@
+"""`*.dvc` files that DVC does not see: it looks into no folder that git ignores.
+
+DVC then pushes nothing of what they name, and `dvc checkout` deletes it as unused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.repository import attempt
+
+REASON = "DVC does not see it, so `dvc push` skips the data and `dvc checkout` deletes them"
+
+
+def unseen(base: Path, names: Iterable[str]) -> list[CheckFinding]:
+    """Name the `*.dvc` files that are ignored themselves, or that lie in an ignored folder."""
+    places = {name: [*_folders(name), name] for name in names if name.endswith(".dvc")}
+    ignored = _ignored(base, {one for many in places.values() for one in many})
+    return [
+        CheckFinding(name, REASON, ignored[place])
+        for name, many in sorted(places.items())
+        if (place := next((one for one in many if one in ignored), None))
+    ]
+
+
+def _folders(name: str) -> list[str]:
+    above = [one.as_posix() for one in PurePosixPath(name).parents]
+    return [f"{one}/" for one in reversed(above) if one != "."]
+
+
+def _ignored(base: Path, places: set[str]) -> dict[str, str]:
+    """Return path → what to change, of those that git ignores."""
+    if not places:
+        return {}
+    asked = "".join(f"{one}\0" for one in sorted(places)).encode()
+    words = ("check-ignore", "--verbose", "--no-index", "-z", "--stdin")
+    said = attempt(base, *words, stdin=asked).stdout.decode(errors="replace").split("\0")
+    return {
+        place: _fix(file, line, pattern)
+        for file, line, pattern, place in zip(*[iter(said[:-1])] * 4, strict=True)
+        if not pattern.startswith("!")  # git also tells of the line that takes a path back in
+    }
+
+
+def _fix(file: str, line: str, pattern: str) -> str:
+    if pattern.endswith("/*"):  # covers the folder, too, for DVC
+        folder = pattern.removesuffix("*")
+        return f"replace line {line} of {file} with two lines: `{folder}**/?*` and `!{folder}**/`"
+    return f"take line {line} out of {file}: `{pattern}`"
