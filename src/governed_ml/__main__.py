@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from governed_ml.core import failure
+from governed_ml.core import failure, terminal
 
 
 def main() -> None:
     """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
+    terminal.prepare_streams()
     sys.argv[1:] = failure.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Mapping
 
 
 def quiet() -> None:
@@ -18,3 +19,8 @@ def quiet() -> None:
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
     os.environ.setdefault("MPLBACKEND", "Agg")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def readable(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables of a Python process whose output is read here, as UTF-8."""
+    return {**variables, "PYTHONIOENCODING": "utf-8:backslashreplace"}

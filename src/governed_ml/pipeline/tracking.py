@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.process_settings import quiet
+from governed_ml.core.process_settings import quiet, readable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -43,8 +43,10 @@ def begin(experiment: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=readable(),
         text=True,
         encoding="utf-8",
+        errors="replace",
     )
 
 

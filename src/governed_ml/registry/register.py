@@ -16,6 +16,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import collect, load
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import head, require_clean
 from governed_ml.ledger.approvers import read as read_approvers
 from governed_ml.ledger.chain import Entry
@@ -82,7 +83,16 @@ def _rival(
 def require_in_remote(base: Path) -> None:
     """Refuse data or a model that only this machine has."""
     command = [sys.executable, "-P", "-m", "dvc", "status", "--cloud", "--json"]
-    done = subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=base,
+        env=readable(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     try:
         lost = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:
