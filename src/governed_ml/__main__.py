@@ -5,11 +5,17 @@ from __future__ import annotations
 import sys
 
 from governed_ml.core import failure, terminal
+from governed_ml.core.process_settings import ended_in_order
 
 
 def main() -> None:
     """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
     terminal.prepare_streams()
+    with ended_in_order():
+        _run()
+
+
+def _run() -> None:
     sys.argv[1:] = failure.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):
