@@ -18,7 +18,7 @@ from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.logged import hand_over
 from governed_ml.pipeline.stage import record
-from governed_ml.pipeline.tracking import begin, finish, flat
+from governed_ml.pipeline.tracking import begin, finish, flat, names
 from governed_ml.pipeline.training import Training
 
 if TYPE_CHECKING:
@@ -116,7 +116,8 @@ def log(
                 for name in ("seed", "model")
             }
         )
-        mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
+        known_as = names(settings)
+        mlflow.log_params({known_as[key]: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
