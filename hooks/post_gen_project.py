@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+sys.stdout.reconfigure(errors="backslashreplace")  # a name that a console lacks loses no project
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
 ENGINE = "governed-ml"
 ORDER = json.loads(r'''{{ cookiecutter | list | tojson }}''')  # fmt: skip

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from governed_ml.core import failure
-from governed_ml.core.process_settings import without_plugins
+from governed_ml.core import failure, terminal
+from governed_ml.core.process_settings import ended_in_order, without_plugins
 
 
 def main() -> None:
     """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
     without_plugins()
+    terminal.prepare_streams()
+    with ended_in_order():
+        _run()
+
+
+def _run() -> None:
     sys.argv[1:] = failure.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):

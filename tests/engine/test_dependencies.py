@@ -135,8 +135,9 @@ def test_what_needs_an_extra_is_stopped_there(project: BakedProject) -> None:
     # Given that environment, when something is asked that needs an extra
     command = [sys.executable, str(CORE_ONLY), "check", "hygiene"]
     done = baked.run_plain(command, project.path, 2)
-    # Then a module is missing (else the test above could not fail)
+    # Then a module is missing (else the test above could not fail), and the line names the extra
     assert "No module named 'pre_commit_hooks" in done.stderr
+    assert "the engine's extra 'hooks' brings: run `uv sync --group dev`" in done.stderr
 
 
 @pytest.mark.slow

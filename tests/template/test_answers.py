@@ -229,6 +229,17 @@ def test_a_project_is_born_without_a_git_identity(template: Path, tmp_path: Path
     assert [line.split("#")[0].strip() for line in said] == steps
 
 
+def test_a_name_that_the_console_cannot_show_makes_a_project(
+    template: Path, tmp_path: Path
+) -> None:
+    # Given a name that a console in cp1252 has no letters for, when a project is generated there
+    answers = {"project_name": "信用 model", "project_slug": "loans", "package": "loans"}
+    done = baked.cookiecutter(template, tmp_path, answers, PYTHONIOENCODING="cp1252")
+    # Then it is there, with its first commit
+    assert done.returncode == 0, done.stderr
+    assert baked.git(tmp_path / "loans", "log", "--format=%s")
+
+
 def test_a_project_in_a_repository_has_its_own(template: Path, tmp_path: Path) -> None:
     # Given a repository, and its variables set as they are inside a git hook
     baked.git(tmp_path, "init", "--quiet")

@@ -7,9 +7,11 @@ traceback. `--traceback` (or GOVERNANCE_TRACEBACK=1) prints the traceback as wel
 from __future__ import annotations
 
 import os
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from importlib.metadata import requires
 from pathlib import Path
 
 from governed_ml.core.files import root, write_text
@@ -19,6 +21,16 @@ OPTION, VARIABLE = "--traceback", "GOVERNANCE_TRACEBACK"
 FOLDER = Path(".governance/logs")
 KEPT = 20  # log files; older ones are deleted
 IGNORED = "# Written by `governance`. Nothing in this folder belongs into git.\n*\n"
+
+GROUPS = {"pipeline": "pipeline", "hooks": "dev", "github": "github", "tools": "tools"}
+"""Extra of the engine → dependency group of a generated project that asks for it."""
+DISTRIBUTIONS = {
+    "sklearn": "scikit-learn",
+    "openlineage": "openlineage-python",
+    "OpenSSL": "pyopenssl",
+    "stdnum": "python-stdnum",
+}
+"""Module → distribution, where the names differ."""
 
 
 def take_option(words: list[str]) -> list[str]:
@@ -39,7 +51,27 @@ def show(error: BaseException) -> None:
 def one_line(error: BaseException) -> str:
     """Return `KeyError: 'incom' in src/credit/features.py, line 12`."""
     where = place(error)
+    extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
+    if extra and not where:
+        return (
+            f"{first_line(error)}, which the engine's extra {extra!r} brings: run "
+            f"`uv sync --group {GROUPS[extra]}`, or install `governed-ml[{extra}]`"
+        )
     return f"{type(error).__name__}: {first_line(error)}" + (f" in {where}" if where else "")
+
+
+def extra_of(module: str) -> str:
+    """Return the engine's extra that brings a module, as its installed metadata says, or nothing.
+
+    A module that several extras bring is the first one's; what another package brings is nobody's.
+    """
+    top = module.partition(".")[0]
+    name = DISTRIBUTIONS.get(top, top.replace("_", "-"))
+    for line in requires("governed-ml") or []:
+        asked = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line)
+        if asked and asked[1].lower() == name.lower() and asked[2] in GROUPS:
+            return asked[2]
+    return ""
 
 
 def place(error: BaseException) -> str:

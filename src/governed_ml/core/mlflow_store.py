@@ -7,6 +7,7 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from governed_ml.core.problem import Problem, first_line
 
@@ -16,6 +17,21 @@ PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 DATABASE_RETRIES = 3  # and a silent database for two, for which it has no setting
+LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "sqlite3")
+UNREACHABLE = ("Connection refused", "timed out", "Name or service not known")
+SIGNS = (
+    (
+        "database is locked",
+        "is in use by another process",
+        "wait until that run or `mlflow ui` has ended, or end it, then try again",
+    ),
+    ("readonly database", "is read-only", "make the file and its folder writable"),
+    ("unable to open database", "cannot be opened", "see that its folder exists and is writable"),
+    ("disk is full", "has no room", "make room on its disk, then try again"),
+    ("file is not a database", "is damaged", "put a whole copy of the file back"),
+    ("disk image is malformed", "is damaged", "put a whole copy of the file back"),
+)
+"""What a database says, what it means, what to do."""
 
 
 def home() -> Path:
@@ -72,21 +88,70 @@ def connect(experiment: str) -> str:
 @contextmanager
 def answering() -> Generator[None]:
     """Turn whatever MLflow's client raises into one line that names the store."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+    except Exception as error:
+        library = type(error).__module__.partition(".")[0]
+        if library not in LIBRARIES and not isinstance(error, OSError | ImportError):
+            raise
         import mlflow
 
-        said = f"MLflow at {mlflow.get_tracking_uri()} does not answer: {_reason(error)}"
-        raise Problem(
-            f"{re.sub(r'//[^/@ ]*@', '//', said)}; is it running? Check MLFLOW_TRACKING_URI"
-        ) from error  # without user and password
+        raise Problem(told(mlflow.get_tracking_uri(), error)) from error
 
 
-def _reason(error: BaseException) -> str:
-    """Return what went wrong at the bottom: refused, unknown host, timed out."""
-    signs = ("Connection refused", "timed out", "Name or service not known", "unable to open")
-    return next((sign for sign in signs if sign in str(error)), first_line(error, 160))
+def told(uri: str, error: BaseException) -> str:
+    """Say in one line what is wrong with a store, and what to do; without user and password."""
+    store, text = re.sub(r"//[^/@ ]*@", "//", uri), str(error)
+    other = re.search(r"found version (\w+)|Can't locate revision identified by '(\w+)'", text)
+    if other:
+        return f"MLflow at {store} {_other_version(other[1] or other[2], store)}"
+    for sign, meaning, todo in SIGNS:
+        if sign in text:
+            return f"MLflow at {store} {meaning} ({sign}): {todo}"
+    reason = next((sign for sign in UNREACHABLE if sign in text), first_line(error, 160))
+    todo = "is it running? Check MLFLOW_TRACKING_URI"
+    return f"MLflow at {store} does not answer: {reason}; {todo}"
+
+
+def _other_version(revision: str, store: str) -> str:
+    """Say what to do with a database that another MLflow has written."""
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    found = find_spec("mlflow")
+    package = Path(found.origin).parent if found and found.origin else Path()
+    here = f"MLflow {version('mlflow')}"
+    if any(package.glob(f"store/db_migrations/versions/{revision}*.py")):
+        return (
+            f"was written by an older MLflow than {here}: keep a copy of it, then run "
+            f"`uv run mlflow db upgrade {store}`"
+        )
+    return (
+        f"was written by a newer MLflow than {here}, which cannot read it: take the uv.lock with "
+        "which it was written and run `uv sync`, or name another store in MLFLOW_TRACKING_URI"
+    )
+
+
+def moved(artifacts: str, run_id: str) -> Path | None:
+    """Return where the files of a run lie now, if their folder is not where they were written.
+
+    The database keeps absolute paths, so a project that was moved or renamed has its files under
+    `mlruns/` and not where the database says. None where they were written to a server, or are
+    where they should be; `Problem` where they are nowhere.
+    """
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    scheme = urlsplit(artifacts).scheme
+    if len(scheme) > 1 and scheme != "file":  # one letter is a drive
+        return None
+    before = Path(local_file_uri_to_path(artifacts))
+    now = home() / "mlruns" / run_id / "artifacts"
+    if before.is_dir():
+        return None
+    if now.is_dir():
+        return now
+    raise Problem(
+        f"the files of run {run_id} are not in {before}, where they were written, nor in {now}: "
+        "if the project was moved, bring its folder mlruns along; if it is a clone, set "
+        "MLFLOW_TRACKING_URI to the store that has them"
+    )

@@ -57,6 +57,8 @@ def explain_invalid(
         message = first["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
         if given is None or isinstance(given, str | int | float):
             message += f"; it is {_shown(given)}"
+        if first["type"] == "string_type" and isinstance(given, bool | int | float):
+            message += ": put it in quotes"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return Problem(f"{where}: {key}: {message}{more}")
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 
 def quiet() -> None:
@@ -28,3 +32,26 @@ def without_plugins() -> None:
     """
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     sys.modules["hydra_plugins"] = None  # pyright: ignore[reportArgumentType] - it is not found
+
+
+def readable(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables of a Python process whose output is read here, as UTF-8."""
+    return {**variables, "PYTHONIOENCODING": "utf-8:backslashreplace"}
+
+
+@contextmanager
+def ended_in_order() -> Generator[None]:
+    """Have SIGTERM end this process as Ctrl-C does: what it made for a while is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)  # a second one does not stop the removal
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,15 +2,88 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
+import io
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 LOG_WIDTH = 160  # columns in a log file, where a name is better not broken
+ESCAPED = "governed-ml-escaped"
+
+
+def prepare_streams() -> None:
+    """See that no reader of standard output or error changes what a command answers.
+
+    A character that the encoding lacks is written as `\\uXXXX`, which is also right inside JSON.
+    What is written to a pipe that nobody reads any more is dropped. A stream that the caller has
+    closed is opened again on nothing, else the next file to be opened would take its place.
+    """
+    codecs.register_error(ESCAPED, _escaped)
+    for descriptor in (0, 1, 2):
+        _occupy(descriptor)
+    sys.stdout, sys.stderr = _prepared(sys.stdout, 1), _prepared(sys.stderr, 2)
+
+
+def _occupy(descriptor: int) -> None:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        if nothing != descriptor:
+            os.dup2(nothing, descriptor)
+            os.close(nothing)
+        else:
+            os.set_inheritable(descriptor, True)
+
+
+def _prepared(stream: TextIO | None, descriptor: int) -> TextIO:
+    if stream is None:
+        return open(descriptor, "w", encoding="utf-8", errors=ESCAPED, closefd=False)
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream  # a test listens
+    stream.reconfigure(errors=ESCAPED)
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if type(stream) is not io.TextIOWrapper or type(raw) is not io.FileIO or stream.isatty():
+        return stream
+    pipe = _Pipe(raw.fileno(), "wb", closefd=False)
+    unbuffered = raw is stream.buffer
+    return io.TextIOWrapper(
+        pipe if unbuffered else io.BufferedWriter(pipe),
+        encoding=stream.encoding,
+        errors=ESCAPED,
+        line_buffering=stream.line_buffering,
+        write_through=unbuffered,
+    )
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    text = "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    return text, error.end
+
+
+class _Pipe(io.FileIO):
+    """A stream whose reader may leave."""
+
+    def write(self, content: Any, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            gone = isinstance(error, ConnectionError)  # a broken pipe is one
+            if not gone and not (os.name == "nt" and error.errno == errno.EINVAL):
+                raise
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self.fileno())
+        os.close(nothing)
+        return super().write(content)
 
 
 def screen() -> Console:

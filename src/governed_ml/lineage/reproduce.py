@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from governed_ml.core import evidence, model_file, tables
 from governed_ml.core.files import file_digest, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
+from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.lineage.show import chosen, known
@@ -89,8 +89,8 @@ def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Repro
 @contextmanager
 def worktree(base: Path, commit: str) -> Generator[Path]:
     """Give a commit in a worktree elsewhere, with this repository's DVC cache and remote."""
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
+    with work_folder() as work:
+        tree = work / "tree"
         git(base, "worktree", "add", "--quiet", "--detach", str(tree), commit)
         try:
             _settings(base, tree)

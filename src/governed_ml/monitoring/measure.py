@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field
 from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +13,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
+from governed_ml.core.work_folder import work_folder
 from governed_ml.measures import fairness, group_error, performance
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.levels import expected
@@ -46,8 +45,8 @@ def drifted(
 ) -> Measured:
     """Hold features, scores and labels (maybe of earlier rows) against the frozen reference."""
     labels = target.dropna().astype("float64" if task == "regression" else "int64")
-    with tempfile.TemporaryDirectory() as folder:
-        rows, labelled = Path(folder) / "rows.parquet", Path(folder) / "labelled.parquet"
+    with work_folder() as folder:
+        rows, labelled = folder / "rows.parquet", folder / "labelled.parquet"
         tables.write(features.assign(**{PREDICTION: score}), rows)
         tables.write(labels.to_frame(TARGET), labelled)
         relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
@@ -79,9 +78,9 @@ def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[s
     if frame.size <= CELLS:
         found = at_once(frame, mine) if mine else []
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            tables.write(frame, Path(folder) / "batch.parquet")
-            found = judged(Path(folder) / "batch.parquet", mine)
+        with work_folder() as folder:
+            tables.write(frame, folder / "batch.parquet")
+            found = judged(folder / "batch.parquet", mine)
     broken = [one for one in found if not one.success]
     said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
     said += [f"{name}: {n} values are not of its type, or infinite" for name, n in unfit.items()]

@@ -19,7 +19,7 @@ from governed_ml.core.config.params import read_raw, select
 from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.process_settings import quiet
 
 _started = time.perf_counter()
@@ -33,12 +33,12 @@ def run(stage: str) -> None:
     `decide` writes the new one.
     """
     quiet()
-    code = 0
+    code, said = 0, ""
     try:
         if stage != "compose":
             files.withdraw_decision()
         main: Callable[[], str] = import_module(f"governed_ml.pipeline.stages.{stage}").main
-        print(f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)", flush=True)
+        said = f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)"
     except Problem as problem:
         failure.show(problem)
         log = failure.logged(problem, stage) if problem.trace else ""
@@ -48,9 +48,19 @@ def run(stage: str) -> None:
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
         failure.show(error)
         code = _stopped(stage, failure.one_line(error), 2, failure.logged(error, stage))
-    sys.stdout.flush()
+    if said:
+        tell(stage, lambda: print(said))
     sys.stderr.flush()
     os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
+
+
+def tell(stage: str, show: Callable[[], object]) -> None:
+    """Show what a stage has done; what cannot be shown (a full disk) was done all the same."""
+    try:
+        show()
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"{stage}: cannot write to standard output: {cause(error)}", file=sys.stderr)
 
 
 def draw(stage: str) -> str:
@@ -139,10 +149,10 @@ def record(
 def _commit() -> tuple[str | None, bool | None]:
     def git(*words: str) -> str | None:
         try:
-            done = subprocess.run(["git", *words], capture_output=True, text=True, check=False)
+            done = subprocess.run(["git", *words], capture_output=True, check=False)
         except OSError:
             return None
-        return done.stdout.strip() if done.returncode == 0 else None
+        return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else None
 
     commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain", "-uno")
     return commit, None if status is None else bool(status)

@@ -6,20 +6,24 @@ the stage works: that takes as long as the training of a small model.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import posixpath
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.process_settings import quiet
+from governed_ml.core.process_settings import quiet, readable
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
+
+LONGEST = 250  # characters of a name that MLflow takes
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -31,9 +35,28 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def metric_name(name: str) -> str:
-    """Return a metric's name in the letters that MLflow allows."""
-    return re.sub(r"[^\w\-. :/]", "_", name)
+def names(wanted: Iterable[str]) -> dict[str, str]:
+    """Return name → the name under which MLflow takes it: its letters, its length, no two alike.
+
+    A name that is shortened, or would be another one's, ends with a part of its digest.
+    """
+    found: dict[str, str] = {}
+    taken = set[str]()
+    for name in sorted(set(wanted), key=lambda name: (_allowed(name) != name, name)):
+        one = _allowed(name)
+        if len(one) > LONGEST or one in taken:
+            digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+            one = f"{one[: LONGEST - 9]}_{digest}"
+        taken.add(one)
+        found[name] = one
+    return found
+
+
+def _allowed(name: str) -> str:
+    """Return a name in the letters that MLflow allows; one that is no path keeps no slash."""
+    one = re.sub(r"[^\w\-. /]" if os.name == "nt" else r"[^\w\-. :/]", "_", name)
+    plain = posixpath.normpath(one) == one and not one.startswith(("/", ".."))
+    return one if plain and one != "." else re.sub(r"[/.]", "_", one) or "_"
 
 
 def begin(experiment: str) -> subprocess.Popen[str]:
@@ -43,8 +66,10 @@ def begin(experiment: str) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=readable(),
         text=True,
         encoding="utf-8",
+        errors="replace",
     )
 
 
@@ -97,7 +122,8 @@ def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str,
     if not isinstance(run_id, str):
         return {"mlflow": "training has logged no run"}
     client, now = MlflowClient(), int(time.time() * 1000)
-    measured = {metric_name(name): value for name, value in values.items() if value is not None}
+    known_as = names(values)
+    measured = {known_as[name]: value for name, value in values.items() if value is not None}
     with answering():
         try:
             known = client.get_run(run_id).data.metrics

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +15,9 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import collect, load
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import head, require_clean
+from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger.approvers import read as read_approvers
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version
@@ -49,10 +50,10 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
     life = seen.life
     require_in_remote(base)
     day = datetime.now(UTC).date()
-    with tempfile.TemporaryDirectory() as name:
-        scratch, folder = Path(name) / "copy", Path(name) / "bundle"
+    with work_folder() as work:
+        scratch, folder = work / "copy", work / "bundle"
         scratch.mkdir()
-        rival = _rival(registry, seen, Path(name) / "champion", say)
+        rival = _rival(registry, seen, work / "champion", say)
         recompute(base, commit, rival, scratch, say)
         params = compose(scratch / CONF)
         decision = judge(params, recheck(scratch, params, collect(scratch)), day)
@@ -61,7 +62,7 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
         _require_new(life.versions.values(), statement)
         say("signing and uploading")
         bundle.build(scratch, folder)
-        parts = (folder, Path(name) / SIGNATURE, key)
+        parts = (folder, work / SIGNATURE, key)
         return _enter(base, registry, seen, statement, decision, parts)
 
 
@@ -82,7 +83,16 @@ def _rival(
 def require_in_remote(base: Path) -> None:
     """Refuse data or a model that only this machine has."""
     command = [sys.executable, "-P", "-m", "dvc", "status", "--cloud", "--json"]
-    done = subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=base,
+        env=readable(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
     try:
         lost = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:

@@ -6,12 +6,12 @@ commit's own engine, and has to be what was sealed; today's policy judges it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
+from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
@@ -58,16 +58,16 @@ def rejudge(
             f"{commit[:12]}: start this on a branch or tag at {own[:12]}, or register anew",
             1,
         )
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name) / "copy"
+    with work_folder() as work:
+        scratch = work / "copy"
         scratch.mkdir()
         say("fetching and verifying")
-        checked = bundle.fetch(registry, version, now.approvers, Path(name) / "bundle")
+        checked = bundle.fetch(registry, version, now.approvers, work / "bundle")
         if version.state != "champion":
             require_same_rival(registry, checked, life, now)
-        rival = _rival(registry, checked, life, now, Path(name) / "rival")
+        rival = _rival(registry, checked, life, now, work / "rival")
         extract(base, own, scratch)
-        files = _files(base, own, scratch, Path(name) / "files", say)
+        files = _files(base, own, scratch, work / "files", say)
         measure(files, rival, scratch, say, environments.of(scratch, say))
         require_sealed(scratch, checked.evidence())
         return version, judge_again(checked, now)

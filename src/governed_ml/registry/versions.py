@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,9 +93,14 @@ class Registry:
         """Copy a folder of a run's artifacts; the copy is what is checked and used."""
         from mlflow.exceptions import MlflowException
 
+        from governed_ml.core.mlflow_store import moved
+
         target.mkdir(parents=True, exist_ok=True)
         with self._client() as client:
             try:
+                run = client.get_run(run_id).info
+                if now := moved(str(run.artifact_uri), run_id):
+                    return _copied(now / where, target / where)
                 there = {str(one.path) for one in client.list_artifacts(run_id)}
             except MlflowException as error:
                 if error.error_code != "RESOURCE_DOES_NOT_EXIST":
@@ -174,6 +180,12 @@ class Registry:
             if text:  # what is no anchor is one of an event that nobody has
                 found.append(Anchor(where, int(sequence) if whole else NEVER, commit or text))
         return found
+
+
+def _copied(folder: Path, target: Path) -> Path:
+    if not folder.is_dir():
+        raise Problem(f"the registry has no {folder.name} (it is not in {folder.parent})", 1)
+    return Path(shutil.copytree(folder, target, dirs_exist_ok=True))
 
 
 def model_name(base: Path) -> str:

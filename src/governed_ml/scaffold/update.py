@@ -86,9 +86,10 @@ def lock(base: Path) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem("uv was not found: install it (https://docs.astral.sh/uv)")
-    done = subprocess.run([uv, "lock"], cwd=base, capture_output=True, text=True, check=False)
+    done = subprocess.run([uv, "lock"], cwd=base, capture_output=True, check=False)
     if done.returncode:
-        lines = [line.strip(" ×╰─▶│├╭╮╯") for line in done.stderr.splitlines()]
+        stderr = done.stderr.decode(errors="replace")
+        lines = [line.strip(" ×╰─▶│├╭╮╯") for line in stderr.splitlines()]
         last = next((line for line in reversed(lines) if line), "it said nothing")
         said = first_line(ValueError(last), 200)
         raise Problem(f"`uv lock` failed ({said}): nothing was changed")

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 import yaml
 from baked import TEMPLATE, BakedProject
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from governed_ml.core.config import yaml_scalars
 from governed_ml.core.config.composition import compose
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.approvers import Approvers
@@ -85,3 +94,96 @@ def test_a_tier_says_who_has_to_approve(tier: str, project: BakedProject) -> Non
 def test_the_generated_list_of_approvers_can_be_read(project: BakedProject) -> None:
     # Given the file as it was generated, when it is read, then it breaks no rule
     assert Approvers.model_validate(yaml.safe_load(project.read("governance/approvers.yaml")))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template's `conf/` without Jinja, for tests that add a member to it."""
+    conf = tmp_path_factory.mktemp("written") / "conf"
+    shutil.copytree(TEMPLATE / "conf", conf)
+    text = (conf / "config.yaml").read_text(encoding="utf-8")
+    for name, value in (("__data", "own"), ("__model", "logistic_regression")):
+        text = text.replace("{{ cookiecutter." + name + " }}", value)
+    text = re.sub(r"policy: \{\{.*?\}\}", "policy: limited", text)
+    (conf / "config.yaml").write_text(re.sub(r"\{\{.*?\}\}", "a name", text), encoding="utf-8")
+    return conf
+
+
+OWN = """defaults:
+  - synthetic
+  - _self_
+name: own
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "said"),
+    [
+        ("positive: NO\n", 5, 'YAML reads NO as false: write "NO" in quotes if it is a text'),
+        ("target: on\n", 5, 'YAML reads on as true: write "on" in quotes if it is a text'),
+        ("drop: [application_id, Off]\n", 5, 'YAML reads Off as false: write "Off" in quotes'),
+        ("sensitive:\n  sex:\n    labels: {NO: Norway}\n", 7, "YAML reads NO as false"),
+        ("sensitive:\n  NO: {}\n", 6, "YAML reads NO as false"),
+        ("positive: 010\n", 5, 'YAML reads 010 as 8: write "010" in quotes if it is a text'),
+        ("sensitive:\n  sex:\n    labels:\n      01: male\n", 8, "YAML reads 01 as 1"),
+        ("positive: 1:30\n", 5, "YAML reads 1:30 as 90"),
+    ],
+)
+def test_a_value_that_yaml_reads_as_another_is_refused(
+    lines: str, line: int, said: str, written: Path
+) -> None:
+    # Given a category, a group or a column with a name that YAML 1.1 takes for something else
+    (written / "data" / "own.yaml").write_text(OWN + lines, encoding="utf-8")
+    # When it is composed, then the line says where it is, what YAML reads and what to write
+    with pytest.raises(Problem) as refused:
+        compose(written)
+    assert str(refused.value).startswith(f"conf/data/own.yaml, line {line}: {said}")
+
+
+def test_the_same_values_in_quotes_are_taken(written: Path) -> None:
+    # Given those names in quotes, or in a comment, and numbers that are what they look like
+    (written / "data" / "own.yaml").write_text(
+        OWN + 'positive: "NO"  # no, on\nsensitive:\n  "on":\n    labels: {"01": "no", 10: yes!}\n'
+        "source: {rows: 1_000}\n",
+        encoding="utf-8",
+    )
+    (written / "split" / "own.yaml").write_text("kind: random\ntest_share: 0.25\n", "utf-8")
+    # When they are composed, then they are what was written
+    data = compose(written, ["split=own"]).data
+    assert data.positive == "NO"
+    assert data.sensitive["on"].labels == {"01": "no", "10": "yes!"}
+    assert data.source.rows == 1000
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("drop: [1e3]\n", "data.drop[0]: Input should be a valid string; it is 1000.0: put it in"),
+        ("target: true\n", "data.target: Input should be a valid string; it is True: put it in"),
+    ],
+)
+def test_a_number_in_the_place_of_a_text_is_to_be_quoted(
+    lines: str, said: str, written: Path
+) -> None:
+    # Given a column whose name YAML rightly reads as a number, when it is composed
+    (written / "data" / "own.yaml").write_text(OWN + lines, encoding="utf-8")
+    # Then the line says what to do
+    with pytest.raises(Problem) as refused:
+        compose(written)
+    assert said in str(refused.value)
+
+
+@given(st.text(alphabet="nNoOyYeEsSfF01289:+-._ tTrRuU", min_size=1, max_size=6))
+def test_no_text_silently_becomes_another_value(text: str) -> None:
+    # Given any short text without quotes, when YAML reads it
+    document = f"key: {text}\n"
+    try:
+        value = OmegaConf.to_container(OmegaConf.create(document))["key"]  # type: ignore[call-overload,index]
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, KeyError):
+        return
+    # Then it is that text, or a number or boolean that looks like it, or it is refused
+    same = isinstance(value, str) or value is None or text.strip().lower() == str(value).lower()
+    if isinstance(value, int | float) and not same:
+        sign = re.fullmatch(r"[-+]?([1-9][\d_]*|0|[\d_]*\.[\d_]*)([eE][-+]?\d+)?", text.strip())
+        same = sign is not None
+    assert same or list(yaml_scalars.misread(document)), (text, value)

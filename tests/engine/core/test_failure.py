@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from baked import ROOT, TEMPLATE
 
 from governed_ml.core import failure
 
@@ -69,6 +72,48 @@ def test_an_error_of_the_engine_has_no_place_in_the_project(base: Path) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
     assert failure.one_line(caught.value) == "ZeroDivisionError: division by zero"
+
+
+def test_a_missing_module_names_the_extra_that_brings_it() -> None:
+    # Given what the extras of the engine bring, by the names under which it is imported
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    renamed = {distribution: module for module, distribution in failure.DISTRIBUTIONS.items()}
+    for extra, asked in extras.items():
+        for one in asked:
+            name = re.split(r"[<>=]", one)[0].partition(",")[0]
+            if name == "ruamel.yaml.clib":
+                continue  # ruamel.yaml does without it
+            module = renamed.get(name, name.replace("-", "_"))
+            # When one of them is missing, then the line names the extra and the command
+            said = failure.one_line(ModuleNotFoundError(f"No module named {module!r}", name=module))
+            assert f"the engine's extra {extra!r}" in said, said
+            assert f"`uv sync --group {failure.GROUPS[extra]}`" in said
+
+
+def test_the_groups_of_the_advice_are_those_of_a_project() -> None:
+    # Given the dependency groups of the template, when those of the advice are looked up
+    text = (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
+    groups = text.partition("[dependency-groups]")[2].partition("[build-system]")[0]
+    # Then each asks for its extra
+    for extra, group in failure.GROUPS.items():
+        lines = groups.partition(f"\n{group} = ")[2].partition(
+            "\n]" if extra == "pipeline" else "\n"
+        )
+        assert f'"governed-ml[{extra}]"' in lines[0]
+
+
+def test_a_module_that_no_extra_brings_is_told_as_it_is(base: Path) -> None:
+    # Given a module that nobody declares, and one that the team's own file lacks
+    error = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
+    assert failure.one_line(error) == "ModuleNotFoundError: No module named 'nowhere'"
+    module = base / "src" / "credit" / "features.py"
+    module.write_text("import xgboost_of_ours\n", encoding="utf-8")
+    with pytest.raises(ModuleNotFoundError) as caught:
+        runpy.run_path(str(module))
+    # Then the line says no more, or where
+    assert failure.one_line(caught.value).endswith("in src/credit/features.py, line 1")
 
 
 def test_the_traceback_is_in_the_log_that_the_line_names(base: Path) -> None:

@@ -30,11 +30,18 @@ def elsewhere(project: BakedProject) -> BakedProject:
     return project
 
 
+def test_git_ignores_what_was_hashed(project: BakedProject) -> None:
+    # Given a fresh project, when the file of `rehash` is looked up, then git ignores it
+    assert baked.git_code(project.path, "check-ignore", "--quiet", "reports/rehash.json") == 0
+
+
 def test_the_gates_judge_without_the_data_what_was_hashed_with_them(finished: BakedProject) -> None:
     # Given a project whose line ran, and what was hashed there
     done = finished.call("rehash", **RUN)
     assert "as committed: ingest, validate, split, train, evaluate" in done.stdout
     before = json.loads(finished.call("gate", "--json", **RUN).stdout)
+    # And what was hashed is no change of the tree, which has to be clean for `register`
+    assert not baked.git(finished.path, "status", "--porcelain", "--", "reports/rehash.json")
     # When the data are not there any more
     elsewhere(finished)
     # Then each gate, and all together, say the same as with them

@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from governed_ml.core.code import engine
 from governed_ml.core.code.engine import Identity
@@ -349,6 +351,34 @@ def test_an_environment_that_is_not_whole_is_made_again(
     assert asked(tmp_path) == 2
     assert module.read_text(encoding="utf-8") == "one = 1\n"
     assert not (module.parent / what).is_file()
+
+
+def test_an_environment_that_nobody_used_for_long_is_removed(
+    tree: Tree, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given environments: used now, used long ago, never made whole, and one in use however old
+    stub(tmp_path, monkeypatch, _MAKES)
+    project = tree()
+    now = environment_cache.python(project, "pipeline", "engine 0.2.0", silent).parents[1]
+    unused, torn, busy, new = (cache / name for name in ("unused", "torn", "busy", "new"))
+    for folder in (unused, torn, busy, new):
+        (folder / "lib").mkdir(parents=True)
+        (folder / environment_cache.MADE).touch()
+    (torn / environment_cache.MADE).unlink()
+    long_ago = time.time() - (environment_cache.UNUSED_DAYS + 1) * 86_400
+    for path in (unused / environment_cache.MADE, torn, busy / environment_cache.MADE):
+        os.utime(path, (long_ago, long_ago))
+    os.utime(unused / "lib")
+    with FileLock(busy.with_suffix(".lock")):
+        # When an environment is asked for again
+        environment_cache.python(project, "pipeline", "engine 0.2.0", silent)
+    # Then those that nobody needs are gone
+    assert {path for path in cache.iterdir() if path.is_dir()} == {now, busy, new}
+    # And what is used stays: each use counts
+    os.utime(now / environment_cache.MADE, (long_ago, long_ago))
+    environment_cache.python(project, "pipeline", "engine 0.2.0", silent)
+    assert now.is_dir()
+    assert time.time() - (now / environment_cache.MADE).stat().st_mtime < 600
 
 
 def test_uv_gets_no_other_project_or_environment(

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.config import policy_files
+from governed_ml.core.config import policy_files, yaml_scalars
 from governed_ml.core.config.params import Params, parse
 from governed_ml.core.config.policy import Floor, Policy
 from governed_ml.core.problem import Problem, explain_invalid, first_line
@@ -21,6 +21,7 @@ PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)  # Hydra: where 
 def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
     values = _composed(conf, "config", overrides or [])
+    yaml_scalars.require_plain(conf)
     if isinstance(values["policy"], dict):
         values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
     params = parse(values)

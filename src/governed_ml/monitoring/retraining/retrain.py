@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from governed_ml.core.evidence import AnyEvidence, collect, load, path_of
 from governed_ml.core.files import read_json, write_bytes, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract, head, patch, require_clean
+from governed_ml.core.work_folder import work_folder
 from governed_ml.monitoring.retraining.challenge import Challenge, compared
 from governed_ml.policy.decision import PATH as DECISION
 from governed_ml.policy.gate import recheck
@@ -101,8 +101,8 @@ def _compared(
     champion, day = seen.life.champion, datetime.now(UTC).date()
     sealed: dict[str, AnyEvidence | str] = {}
     why = ""
-    with tempfile.TemporaryDirectory() as name:
-        scratch = Path(name) / "copy"
+    with work_folder() as work:
+        scratch = work / "copy"
         scratch.mkdir()
         extract(base, head(base), scratch)
         for made in MADE:
@@ -114,7 +114,7 @@ def _compared(
         if champion is not None:
             say(f"comparing with version {champion.number}")
             try:
-                checked = bundle.fetch(registry, champion, seen.now.approvers, Path(name) / "was")
+                checked = bundle.fetch(registry, champion, seen.now.approvers, work / "was")
                 sealed = checked.evidence()
                 shutil.copyfile(checked.model, scratch / model_file.CHAMPION)
                 run_stage(scratch, "evaluate")

@@ -98,7 +98,7 @@ def hand_over(content: bytes, run_id: str, own: Collection[str] = ()) -> str:
     from mlflow.tracking import MlflowClient
 
     client, (found, left_out) = MlflowClient(), _read(content)
-    for name in [name for name in found["params"] if name in own]:
+    for name in found["params"].keys() & set(own):
         del found["params"][name]
         left_out += 1
     for kind, make in (("params", _params), ("metrics", _metrics), ("tags", _tags)):

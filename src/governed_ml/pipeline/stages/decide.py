@@ -13,7 +13,7 @@ from pathlib import Path
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import write_json
-from governed_ml.pipeline.stage import draw
+from governed_ml.pipeline.stage import draw, tell
 from governed_ml.policy.decision import save, show
 from governed_ml.policy.judge import judge
 
@@ -29,7 +29,7 @@ def main() -> str:
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
     undrawn = draw("decide")
-    show(decision)
+    tell("decide", lambda: show(decision))
     if undrawn:
         print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
     return f"{decision.verdict}: {decision.tally()}"

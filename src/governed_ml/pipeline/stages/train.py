@@ -18,7 +18,7 @@ from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.logged import hand_over
 from governed_ml.pipeline.stage import record
-from governed_ml.pipeline.tracking import begin, finish, flat
+from governed_ml.pipeline.tracking import begin, finish, flat, names
 from governed_ml.pipeline.training import Training
 
 if TYPE_CHECKING:
@@ -109,10 +109,11 @@ def log(
 
     sample, left_out = features.head(100), ""
     settings = flat({"seed": params.seed, "model": params.model.model_dump(mode="json")})
+    known_as = names(settings)
     with answering(), models.opened() as model, mlflow.start_run(run_id=run_id):
         if logged:
-            left_out = hand_over(logged, run_id, own=settings)
-        mlflow.log_params({key: str(value)[:500] for key, value in settings.items()})
+            left_out = hand_over(logged, run_id, own=known_as.values())
+        mlflow.log_params({known_as[key]: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")

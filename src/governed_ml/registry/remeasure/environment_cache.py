@@ -2,7 +2,8 @@
 
 An environment lies in a folder named by what it was made from. Its last file, `made.json`, is
 written when it is whole; a folder without it, or with files that were changed since, is made anew.
-The folder may be deleted at any time.
+The folder may be deleted at any time. An environment that was not used for `UNUSED_DAYS` is removed
+when another one is asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause, first_line
 
 MADE = "made.json"
+UNUSED_DAYS = 30
 PYTHON = Path("Scripts/python.exe") if os.name == "nt" else Path("bin/python")
 NOT_FOR_UV = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_LOCKED", "UV_FROZEN",
               "UV_NO_SYNC", "UV_NO_DEFAULT_GROUPS", "UV_WORKING_DIRECTORY")  # fmt: skip
@@ -53,6 +57,8 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
                 say(f"making the environment of {engine}")
                 _sync(tree, group, engine, target)
                 write_json(target / MADE, made_from)
+            os.utime(target / MADE)  # when it was last used
+        prune(target.parent)
     except OSError as error:
         raise Problem(
             f"cannot make the environment of {engine} in {target.parent}: {cause(error)}"
@@ -65,6 +71,25 @@ def folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("governed-ml", appauthor=False) / "environments"
+
+
+def prune(home: Path) -> list[Path]:
+    """Remove environments that were not used for `UNUSED_DAYS`, or never made whole; return them.
+
+    One that somebody is making or checking now is left alone.
+    """
+    from filelock import FileLock, Timeout
+
+    removed: list[Path] = []
+    for one in sorted(path for path in home.iterdir() if path.is_dir()):
+        made = one / MADE
+        used = made.stat().st_mtime if made.is_file() else one.stat().st_mtime
+        if time.time() - used < UNUSED_DAYS * 86_400:
+            continue
+        with suppress(Timeout), FileLock(one.with_suffix(".lock"), timeout=0):
+            shutil.rmtree(one, ignore_errors=True)  # what is left is tried again next time
+            removed.append(one)
+    return removed
 
 
 def _whole(target: Path) -> bool:

@@ -61,9 +61,16 @@ class StageEnvironment:
         return [str(self.python), "-P", "-m", "governed_ml", "stage", name]
 
     def variables(self, tree: Path) -> dict[str, str]:
-        """Return what a process in the copy gets beside its surroundings."""
+        """Return what a process in the copy gets beside its surroundings.
+
+        Its temporary folder lies beside the copy: what a killed process leaves is removed with it.
+        """
         path = os.pathsep.join([str(self.python.parent), os.environ.get("PATH", "")])
-        return {"PATH": path} | ({"PYTHONPATH": str(tree / "src")} if self.package else {})
+        temporary = tree.with_name("tmp")
+        temporary.mkdir(exist_ok=True)
+        places = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(temporary))
+        own = {"PYTHONPATH": str(tree / "src")} if self.package else {}
+        return {"PATH": path} | places | own
 
 
 RUNNING = StageEnvironment(Path(sys.executable), "the running engine")

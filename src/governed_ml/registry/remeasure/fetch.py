@@ -14,6 +14,7 @@ from governed_ml.core.config.data import Source
 from governed_ml.core.evidence import path_of
 from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.process_settings import readable
 from governed_ml.core.shared_stores import shared_remote
 from governed_ml.registry.remeasure.recompute import AGAIN
 
@@ -108,6 +109,7 @@ def dvc(base: Path, *words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-P", "-m", "dvc", *words],
         cwd=base,
+        env=readable(),
         capture_output=True,
         text=True,
         encoding="utf-8",

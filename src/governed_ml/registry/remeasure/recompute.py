@@ -21,6 +21,7 @@ from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
 from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import extract
 from governed_ml.pipeline.isolated.process import STRICT
 from governed_ml.registry.remeasure import environments, source
@@ -160,7 +161,7 @@ def surroundings() -> dict[str, str]:
     that another Python would import from.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
-    return without(kept)
+    return readable(without(kept))
 
 
 def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING) -> None:

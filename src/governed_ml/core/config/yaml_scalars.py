@@ -1,0 +1,77 @@
+"""Words and numbers that YAML 1.1 reads as something else than they look like.
+
+`NO` is false, `on` is true, `010` is 8 and `1:30` is 90. A category, group or column of that name
+would silently be another one, so such a value has to be quoted, or written as what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from governed_ml.core.problem import Problem
+
+MAY_BE = re.compile(r"(?i)(?<![\w.])(yes|no|on|off|[-+]?0\d+|\d+:[0-5]?\d)(?!\w)")
+TAG = "tag:yaml.org,2002:"
+
+
+class Misread(NamedTuple):
+    """An unquoted value, and what YAML takes it for."""
+
+    line: int
+    text: str
+    value: object
+
+
+def require_plain(conf: Path) -> None:
+    """Raise `Problem` about the first value in `conf/` that YAML reads as something else."""
+    for path in sorted(conf.rglob("*.yaml")):
+        first = next(misread(path.read_text(encoding="utf-8", errors="replace")), None)
+        if first is not None:
+            name = path.relative_to(conf.parent).as_posix()
+            value = str(first.value).lower()
+            raise Problem(
+                f"{name}, line {first.line}: YAML reads {first.text} as {value}: write "
+                f'"{first.text}" in quotes if it is a text, else {value}'
+            )
+
+
+def misread(text: str) -> Iterator[Misread]:
+    """Yield each such value of a document. A document that is no YAML has none."""
+    import yaml
+
+    if not any(MAY_BE.search(line.partition(" #")[0]) for line in text.splitlines()):
+        return  # most files, in no time
+    loader = yaml.SafeLoader(text)
+    try:
+        document = loader.get_single_node()
+        for node in _scalars(document, set()):
+            if _is_misread(node):
+                value: Any = loader.construct_object(node)
+                yield Misread(node.start_mark.line + 1, node.value, value)
+    except (yaml.YAMLError, ValueError):
+        return  # composing says so, with the place
+    finally:
+        loader.dispose()
+
+
+def _scalars(node: Any, seen: set[int]) -> Iterator[Any]:
+    if node is None or id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node.value, str):
+        if node.style is None:
+            yield node
+        return
+    for one in node.value:
+        for inner in one if isinstance(one, tuple) else (one,):
+            yield from _scalars(inner, seen)
+
+
+def _is_misread(node: Any) -> bool:
+    if node.tag == f"{TAG}bool":
+        return node.value.lower() not in ("true", "false")
+    number = node.tag in (f"{TAG}int", f"{TAG}float")
+    return number and (":" in node.value or re.match(r"[-+]?0\d", node.value) is not None)
