@@ -415,6 +415,43 @@ def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
     assert alone["sex.proxy_auc"].value is None
 
 
+def test_the_group_that_is_told_apart_best_counts_and_no_group_is_too_many() -> None:
+    # Given twelve groups, of which only the smallest (100 rows) is given away, by one feature
+    rng = np.random.default_rng(12)
+    rows = 2_300
+    region = np.array([f"r{number:02}" for number in np.arange(rows) % 11], dtype=object)
+    region[:100] = "small"
+    order = rng.permutation(rows)
+    features = pd.DataFrame(
+        {"calm": rng.normal(size=rows), "telling": rng.normal(size=rows) + 5 * (region == "small")}
+    )
+    sensitive = pd.DataFrame({"region": region})
+    # When proxies are looked for
+    metrics, found, _ = proxies.measure(features.iloc[order], sensitive.iloc[order])
+    # Then its number counts, not the mean over groups (0.54), and it is named
+    proxy = metrics["region.proxy_auc"]
+    assert proxy.value > 0.95
+    assert proxy.note.startswith("small against all others: carried by telling (")
+    assert "calm" not in proxy.note
+    assert found[0].carriers["telling"] > 0.95
+
+
+def test_a_group_that_the_sample_has_few_rows_of_gets_more(
+    parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a sample of 200 rows, in which a group of 90 train rows has a few only
+    train = tables.read(tables.SENSITIVE_TRAIN)
+    train.loc[train.index[:90], "sex"] = "x"
+    tables.write(train, tables.SENSITIVE_TRAIN)
+    features = train[[tables.ROW]].assign(size=1.0, **{tables.TARGET: 0})
+    tables.write(features, tables.TRAIN)
+    monkeypatch.setattr(stage, "SAMPLE", 200)
+    # When the sample is drawn, then all rows of the group are in it, and each row once
+    _, sensitive, _ = stage.proxy_sample(("sex",), None)
+    assert (sensitive["sex"] == "x").sum() == 90
+    assert 200 < len(sensitive) < 400
+
+
 def test_a_proxy_needs_two_groups_that_are_large_enough() -> None:
     features = pd.DataFrame({"x": np.arange(200.0)})
     sensitive = pd.DataFrame({"sex": ["f"] * 190 + ["m"] * 10, "race": ["one"] * 200})

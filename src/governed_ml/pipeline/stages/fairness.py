@@ -16,7 +16,8 @@ from governed_ml.measures.groups import Key, intersections
 from governed_ml.pipeline.stage import record
 
 SECTIONS = ("data", "policy.confidence")
-SAMPLE = 20_000  # rows of the training part on which proxies are looked for
+SAMPLE = 20_000  # rows of the training part on which proxies are looked for,
+LEAST = 100  # and so many of each group, where it has them
 
 
 def main() -> str:
@@ -159,15 +160,24 @@ def cell_columns(names: Key, prefix: str = "") -> list[str]:
 
 
 def proxy_sample(names: Key, group: str | None) -> tuple[Any, Any, Any]:
-    """Return features, sensitive attributes and persons of at most `SAMPLE` train rows, shuffled.
+    """Return features, sensitive attributes and persons of `SAMPLE` train rows, shuffled.
 
-    A person is a value of the raw column `group`, and keeps its rows together; none without one.
+    A group that has fewer than `LEAST` rows in the sample gets so many. A person is a value of the
+    raw column `group`, and keeps its rows together; none without one.
     """
     row = tables.quoted(tables.ROW)
     others = (tables.ROW, tables.TARGET)
     features = [name for name in tables.columns(tables.TRAIN) if name not in others]
     sensitive = tables.table(tables.SENSITIVE_TRAIN)
-    chosen = f"(SELECT {row} FROM {sensitive} ORDER BY hash({row}), {row} LIMIT {SAMPLE})"
+    order = f"ORDER BY hash({row}), {row}"
+    ranks = [
+        f"row_number() OVER ({part}{order}) <= {most}"
+        for part, most in [
+            ("", SAMPLE),
+            *((f"PARTITION BY {k} ", LEAST) for k in cell_columns(names)),
+        ]
+    ]
+    chosen = f"(SELECT {row} FROM {sensitive} QUALIFY {' OR '.join(ranks)})"
     keys = [f"{sql} AS s{place}" for place, sql in enumerate(cell_columns(names, "s."))]
     values = [f"t.{tables.quoted(name)} AS f{place}" for place, name in enumerate(features)]
     joined, order = "", f"hash(t.{row}), t.{row}"
