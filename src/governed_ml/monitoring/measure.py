@@ -17,6 +17,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.measures import fairness, group_error, performance
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
+from governed_ml.measures.spread import robust_spread
 from governed_ml.monitoring.levels import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given
@@ -34,11 +35,12 @@ PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls the
 
 @dataclass
 class Measured:
-    """Metrics by name, and what reports draw from."""
+    """Metrics by name, what reports draw from, and why the window cannot be healthy."""
 
     metrics: dict[str, Metric] = field(default_factory=dict)
     columns: list[ColumnDrift] = field(default_factory=list)
     groups: list[Attribute] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
 
 
 def drifted(
@@ -173,10 +175,10 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     else:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
-        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, np.zeros_like(four))
-        spread = group_error.target_spread(cells) if len(four) else 0.0
+        none = np.zeros_like(four)
+        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
         merged = cells.merged(rows.place[known], len(rows.names))
-        metrics = group_error.measured(rows.names, merged, spread, confidence)
+        metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one
         if known.any() or "demographic_parity" in name

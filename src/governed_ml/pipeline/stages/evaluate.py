@@ -13,6 +13,7 @@ from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.measures import leaks, performance, robustness
+from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.predicting import predict_parts, predicted
 from governed_ml.pipeline.stage import record
@@ -165,7 +166,7 @@ def flips(
 ) -> dict[str, Metric]:
     """Return the share of test rows whose answer noise changes, and how many features it moves.
 
-    Standard deviations are those of the training rows.
+    Standard deviations are those of the training rows; the target's is a robust one.
     """
     import numpy as np
 
@@ -174,12 +175,13 @@ def flips(
         raise Problem("the policy has no section perturbation: the risk owner sets it")
     spread = {name: float(train[name].std()) for name in numeric}
     spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
+    targets = train[tables.TARGET].to_numpy("float64")
     share = robustness.flip_share(
         lambda rows: predicted(model, rows, task)[1].astype("float64"),
         parts["test"][features],
         spread,
         wanted.size,
-        wanted.tolerance * float(train[tables.TARGET].std()) if task == "regression" else 0.0,
+        wanted.tolerance * robust_spread(targets) if task == "regression" else 0.0,
         params.policy.confidence,
         params.seed,
     )

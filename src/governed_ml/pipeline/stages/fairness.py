@@ -13,9 +13,12 @@ from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.problem import Problem
 from governed_ml.measures import fairness, group_error, proxies
 from governed_ml.measures.groups import Key, intersections
+from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline.stage import record
 
 SECTIONS = ("data", "policy.confidence")
+ANSWER = (tables.quoted(tables.TARGET), "prediction")
+ERRORS = (*ANSWER, f"abs({ANSWER[1]} - {ANSWER[0]})", f"{ANSWER[1]} - {ANSWER[0]}")
 SAMPLE = 20_000  # rows of the training part on which proxies are looked for,
 LEAST = 100  # and so many of each group, where it has them
 
@@ -59,10 +62,11 @@ def gaps(
     findings: list[Finding] = []
     metrics: dict[str, Metric] = {}
     cells, numbers = contingency(names) if task == "classification" else moments(names)
+    spread = robust_spread(test_targets()) if task == "regression" else 0.0
     for columns in intersections(names):
         places = tuple(names.index(name) for name in columns)
         if isinstance(numbers, group_error.Moments):
-            part = group_error.regression(columns, places, cells, numbers, confidence)
+            part = group_error.regression(columns, places, cells, numbers, spread, confidence)
         else:
             part = fairness.classification(columns, places, cells, numbers, confidence)
         attributes.append(part[0])
@@ -90,54 +94,80 @@ def require_joined() -> None:
 
 def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
     """Return the cells and their counts, shape (cells, label 0/1, prediction 0/1)."""
-    found = aggregate(names, f"{tables.quoted(tables.TARGET)}, prediction, count(*)", grouped_by=2)
+    keys = ", ".join(f"k{place}" for place in range(len(names)))
+    found = tables.rows(
+        f"SELECT {keys}, x0, x1, count(*) FROM ({test_rows(names, ANSWER)}) GROUP BY ALL"
+    )
     cells = known_cells(names)
     place = {cell: index for index, cell in enumerate(cells)}
     counts = np.zeros((len(cells), 2, 2), dtype=np.int64)
     for *cell, target, prediction, n in found:
-        if target not in (0, 1) or prediction not in (0, 1):
-            raise Problem(
-                f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
-                f"{prediction!r}, not 0 or 1: run `uv run dvc repro`"
-            )
+        require_answer(target, prediction)
         counts[place[tuple(cell)], int(target), int(prediction)] += n
     return cells, counts
 
 
+def require_answer(target: float, prediction: float) -> None:
+    """Refuse an answer that is not one of two."""
+    if target not in (0, 1) or prediction not in (0, 1):
+        raise Problem(
+            f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
+            f"{prediction!r}, not 0 or 1: run `uv run dvc repro`"
+        )
+
+
 def moments(names: Key) -> tuple[list[Key], group_error.Moments]:
-    """Return the cells and their `group_error.Moments`, from one aggregate."""
-    target = tables.quoted(tables.TARGET)
-    columns = (target, "prediction", f"abs(prediction - {target})", f"prediction - {target}")
-    numbers = ", ".join(f"favg({column}), var_pop({column}) * count(*)" for column in columns)
-    found = aggregate(names, f"count(*), {numbers}")
+    """Return the cells and their `group_error.Moments`: means, then deviations from them.
+
+    Sums of floats depend on their order: only one thread gives the same last bit every time.
+    """
+    keys = ", ".join(f"k{place}" for place in range(len(names)))
+    four = range(len(ERRORS))
+    means = ", ".join(f"favg(x{k}) AS m{k}" for k in four)
+    deviations = [f"fsum(power(x{k} - m{k}, {exponent}))" for exponent in (2, 3) for k in four]
+    numbers = ", ".join(["any_value(n)", *(f"any_value(m{k})" for k in four), *deviations])
+    found = tables.rows(
+        f"SET threads = 1; WITH v AS ({test_rows(names, ERRORS)}), "
+        f"m AS (SELECT {keys}, count(*) AS n, {means} FROM v GROUP BY {keys}) "
+        f"SELECT {keys}, {numbers} FROM v JOIN m USING ({keys}) GROUP BY {keys} ORDER BY {keys}"
+    )
     cells = known_cells(names)
     place = {cell: index for index, cell in enumerate(cells)}
-    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 8))
+    n, values = np.zeros(len(cells), dtype=np.int64), np.zeros((len(cells), 3, len(ERRORS)))
     for row in found:
         index = place[tuple(row[: len(names)])]
-        n[index], values[index] = row[len(names)], row[len(names) + 1 :]
+        n[index] = row[len(names)]
+        values[index] = np.reshape(row[len(names) + 1 :], (3, len(ERRORS)))
+    require_finite(values)
+    return cells, group_error.Moments(n, values[:, 0], values[:, 1], values[:, 2])
+
+
+def require_finite(values: np.ndarray) -> None:
+    """Refuse sums that are no finite number."""
     if not np.isfinite(values).all():
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} holds a prediction or target that is no "
             "finite number: change the model or the table"
         )
-    return cells, group_error.Moments(n, values[:, 0::2], values[:, 1::2])
 
 
-def aggregate(names: Key, numbers: str, grouped_by: int = 0) -> list[tuple[Any, ...]]:
-    """Group the test predictions by cell (and the first `grouped_by` numbers), in a fixed order.
+def test_targets() -> np.ndarray:
+    """Return the target of every test row."""
+    target = tables.quoted(tables.TARGET)
+    found = tables.query(
+        f"SELECT {target} FROM {tables.table(tables.PREDICTIONS)} WHERE part = 'test'"
+    )
+    return found[tables.TARGET].to_numpy("float64")
 
-    Sums of floats depend on their order: only one thread gives the same last bit every time.
-    Counts do not, and use all.
-    """
-    row, keys = tables.quoted(tables.ROW), ", ".join(cell_columns(names, "s."))
-    count = len(names) + grouped_by
-    order = ", ".join(str(place + 1) for place in range(count))
-    once = "" if grouped_by else "SET threads = 1; "
-    return tables.rows(
-        f"{once}SELECT {keys}, {numbers} FROM {tables.table(tables.PREDICTIONS)} p "
-        f"JOIN {tables.table(tables.SENSITIVE_TEST)} s ON p.{row} = s.{row} "
-        f"WHERE p.part = 'test' GROUP BY {order} ORDER BY {order}"
+
+def test_rows(names: Key, numbers: Key) -> str:
+    """Return the SQL of the test rows: a cell's names as k0, k1, …, numbers as x0, x1, …"""
+    row = tables.quoted(tables.ROW)
+    chosen = [f"{sql} AS k{place}" for place, sql in enumerate(cell_columns(names, "s."))]
+    chosen += [f"{sql} AS x{place}" for place, sql in enumerate(numbers)]
+    return (
+        f"SELECT {', '.join(chosen)} FROM {tables.table(tables.PREDICTIONS)} p "
+        f"JOIN {tables.table(tables.SENSITIVE_TEST)} s ON p.{row} = s.{row} WHERE p.part = 'test'"
     )
 
 
