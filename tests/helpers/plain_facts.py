@@ -8,7 +8,7 @@ are taken from the evidence: `proxy_auc` (a fit on a hashed sample), `coverage` 
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,10 @@ class Facts:
             y = (self.target[self.train.index], self.target[self.test.index])
             found[f"evaluate.leak.{name}"] = Number(plain.leak(sides, y, self.task))
         measure = fairness if self.task == "classification" else group_error
+        if self.data.get("group"):
+            assert self.task == "regression", "no classification by person is worked out here"
+            person = self.raw[self.data["group"]][self.test.index]
+            measure = partial(group_error, person=person)
         for columns in self.intersections:
             groups = self.groups[list(columns)]
             rows = self.test.index

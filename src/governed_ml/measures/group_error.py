@@ -15,6 +15,7 @@ import numpy as np
 
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
+from governed_ml.measures.clusters import Persons
 from governed_ml.measures.groups import (
     Floats,
     Integers,
@@ -53,13 +54,20 @@ class Moments:
     """Rows of each group, shape (groups,); means, sums of squares and of cubes, (groups, 4).
 
     The four are target, prediction, absolute error, and error: prediction minus target. Squares
-    and cubes are of deviations from the group's mean.
+    and cubes are of deviations from the group's mean; with `persons`, the number of persons in each
+    group, of the sums of each person's deviations.
     """
 
     n: Integers
     mean: Floats
     squares: Floats
     cubes: Floats
+    persons: Integers | None = None
+
+    @property
+    def units(self) -> Integers:
+        """Return how many independent units each group has: rows, or persons."""
+        return self.n if self.persons is None else self.persons
 
     def merged(self, position: Integers, groups: int) -> Moments:
         """Add cells up to groups (Pébay 2008, SAND2008-6212); an empty group has mean 0."""
@@ -73,15 +81,29 @@ class Moments:
         np.add.at(cubes, position, self.cubes + 3 * away * self.squares + rows * away**3)
         return Moments(n, mean, squares, cubes)
 
+    def by_person(self, persons: Persons) -> Moments:
+        """Return the same with deviations by person; `persons` has rows and sums of the four.
+
+        The variance of a mean is then the cluster-robust one (Liang & Zeger 1986, Biometrika 73:13)
+        with persons / (persons − 1), and Student's T has persons − 1 degrees of freedom.
+        """
+        rows, sums = persons.values[:, :1], persons.values[:, 1:]
+        away = sums - rows * self.mean[persons.cell]
+        squares, cubes = np.zeros((2, *self.mean.shape))
+        np.add.at(squares, persons.cell, away**2)
+        np.add.at(cubes, persons.cell, away**3)
+        many = np.bincount(persons.cell, minlength=len(self.n))
+        return Moments(self.n, self.mean, squares, cubes, many)
+
     def means(self, place: int, spread: float) -> Means:
         """Return the means of one of the four, in units of `spread`."""
-        n = self.n.astype(np.float64)
-        variance = self.squares[:, place] / (n - 1) / n / spread**2
+        n, units = self.n.astype(np.float64), self.units.astype(np.float64)
+        variance = units / (units - 1) * self.squares[:, place] / n**2 / spread**2
         third = self.cubes[:, place] / n**3 / spread**3
-        return Means(self.mean[:, place] / spread, variance, third, n - 1)
+        return Means(self.mean[:, place] / spread, variance, third, units - 1)
 
     def skewness(self, place: int) -> Floats:
-        """Return each group's skewness over the root of its rows: what skews Student's T.
+        """Return each group's skewness over the root of its rows (persons): what skews Student's T.
 
         A small sample of skewed values may look symmetric, so the larger counts of the group's
         own skewness and that of all groups' deviations together.
@@ -92,9 +114,9 @@ class Moments:
             own = np.where(squares > rounding, cubes / squares**1.5, 0.0)
         if not (squares > rounding).any():
             return own
-        rows = self.n.sum()
-        shared = abs(self.cubes[:, place].sum()) / rows / (squares.sum() / rows) ** 1.5
-        return np.maximum(own, shared / np.sqrt(self.n))
+        every = self.units.sum()
+        shared = abs(self.cubes[:, place].sum()) / every / (squares.sum() / every) ** 1.5
+        return np.maximum(own, shared / np.sqrt(self.units))
 
 
 def regression(
@@ -104,14 +126,17 @@ def regression(
     moments: Moments,
     spread: float,
     confidence: float,
+    persons: Persons | None = None,
 ) -> tuple[Attribute, dict[str, Metric], list[Finding]]:
     """Measure one attribute or intersection; arguments as in `fairness.classification`.
 
-    `spread` is the target's over all test rows.
+    `spread` is the target's over all test rows; `persons` has rows and sums of the four.
     """
     keys, position = collapse(cells, places)
     names = [label(key) for key in keys]
     grouped = moments.merged(position, len(keys))
+    if persons is not None:
+        grouped = grouped.by_person(persons.merged(position))
     metrics = measured(names, grouped, spread, confidence)
     findings = remarks(
         "largest gap in mean prediction", metrics["mean_prediction_difference"], columns, keys
@@ -124,14 +149,16 @@ def measured(
 ) -> dict[str, Metric]:
     """Return the four metrics of groups, each with simultaneous bounds or a reason."""
     reason = incomparable(names, grouped.n)
-    single = [name for name, n in zip(names, grouped.n, strict=True) if n < 2]
+    single = [name for name, n in zip(names, grouped.units, strict=True) if n < 2]
     if not reason and single:
-        reason = f"one row only in group {listed(single)}"
+        unit = "row" if grouped.persons is None else "person"
+        reason = f"one {unit} only in group {listed(single)}"
     if not reason and not spread > 0:
         reason = ONE_VALUE
     if reason:
         return {name: undefined(reason) for name in (*GAPS, RATIO)}
-    size, weakest = smallest(names, grouped.n)
+    unit = "" if grouped.persons is None else "persons"
+    size, weakest = smallest(names, grouped.units, unit)
     result: dict[str, Metric] = {}
     for name, place in GAPS.items():
         if why := too_skewed(names, grouped, place):
@@ -162,11 +189,13 @@ def too_skewed(names: list[str], grouped: Moments, place: int) -> str:
     worst = int(skewness.argmax())
     if skewness[worst] <= SKEWED:
         return ""
-    rows = int(np.ceil(grouped.n[worst] * (skewness[worst] / SKEWED) ** 2))
+    many = grouped.units[worst]
+    wanted = int(np.ceil(many * (skewness[worst] / SKEWED) ** 2))
+    unit = "rows" if grouped.persons is None else "persons"
     return (
-        f"a few extreme values decide the mean of group {names[worst]} "
-        f"(n={grouped.n[worst]:,}): bounds would need about {rows:,} rows; take more rows, or a "
-        "target on another scale, such as its logarithm"
+        f"a few extreme values decide the mean of group {names[worst]} (n={many:,}): bounds would "
+        f"need about {wanted:,} {unit}; take more, or a target on another scale, such as its "
+        "logarithm"
     )
 
 

@@ -62,7 +62,7 @@ def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Fl
     return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
 
 
-def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float) -> Estimates:
+def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:
     """Return rates `hits / n` with score limits (Wilson 1927, JASA 22:209). `n` is at least 1."""
     x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
     rate = x / rows

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
+from governed_ml.measures import clusters, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,12 +120,17 @@ def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]
 
 
 def champion_difference(
-    target: Floats, champion: Floats, challenger: Floats, confidence: float
+    target: Floats,
+    champion: Floats,
+    challenger: Floats,
+    confidence: float,
+    person: npt.NDArray[np.int64] | None = None,
 ) -> Metric:
     """Return champion's minus challenger's mean squared error, in variances of the target.
 
     Positive means that the challenger is better. For a classifier's score this is the difference
-    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences.
+    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences, or
+    with `person` (whose a row is) Student's interval by person (Liang & Zeger 1986).
     """
     import numpy as np
     from scipy.special import ndtri
@@ -134,6 +140,14 @@ def champion_difference(
         return Metric(value=None, note="the target is constant on the test rows")
     gains = ((champion - target) ** 2 - (challenger - target) ** 2) / variance
     mean, n = float(gains.mean()), len(gains)
+    if person is not None:
+        by_person, many = clusters.mean_variance(person, gains)
+        if many < 2:
+            return Metric(value=None, note="the rows are of one person only")
+        quantile = intervals.student_quantile(confidence, 1, np.array([many - 1.0]))
+        half = float(quantile[0] * np.sqrt(by_person))
+        note = "positive: better than the champion; bounds by person"
+        return Metric(value=mean, lower=mean - half, upper=mean + half, n=n, note=note)
     half = (
         float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n))
         if n > 1

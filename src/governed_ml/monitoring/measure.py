@@ -16,6 +16,7 @@ from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.measures import fairness, group_error, performance
+from governed_ml.measures.clusters import Persons
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.measures.spread import robust_spread
 from governed_ml.monitoring.levels import expected
@@ -133,6 +134,7 @@ def treated(
             rows.target[place.index].to_numpy("float64"),
             rows.prediction[place.index].to_numpy("float64"),
             kept,
+            None if rows.person is None else rows.person[place.index].to_numpy("int64"),
         )
         metrics = _gaps(chosen, task, confidence)
         if kept and task == "classification":
@@ -147,12 +149,24 @@ def treated(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of every row: its group's place in `names`, its label (NaN: none), the prediction."""
+    """Of every row: its group's place in `names`, its label (NaN: none), prediction, person."""
 
     place: Integers
     target: Floats
     prediction: Floats
     names: list[str]
+    person: Integers | None = None
+
+    def persons(self, *, every: bool = False) -> Persons | None:
+        """Return the same by person, where rows belong to persons."""
+        if self.person is None:
+            return None
+        known = ~np.isnan(self.target) | every
+        target = np.nan_to_num(self.target[known]).astype("int64")
+        each = np.zeros((len(target), 2, 2), dtype=np.int64)
+        each[np.arange(len(target)), target, self.prediction[known].astype("int64")] = 1
+        whole = Persons(self.place[known], self.person[known], each)
+        return whole.merged(np.arange(len(self.names)))
 
     def counts(self, *, every: bool = False) -> Integers:
         """Return counts (group, label, prediction); with `every`, no label counts as 0."""
@@ -167,10 +181,12 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     known = ~np.isnan(rows.target)
     if task == "classification":
         every = rows.counts(every=True)
-        metrics = fairness.measured(rows.names, every, confidence, fairness.plain_points)
+        quick, each = fairness.plain_points, rows.persons(every=True)
+        metrics = fairness.measured(rows.names, every, confidence, quick, each)
         if known.any() and not known.all():
             parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
-            told = fairness.measured(rows.names, rows.counts(), confidence, fairness.plain_points)
+            counts, each = rows.counts(), rows.persons()
+            told = fairness.measured(rows.names, counts, confidence, quick, each)
             metrics = told | parity
     else:
         truth, guess = rows.target[known], rows.prediction[known]
@@ -178,6 +194,10 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         none = np.zeros_like(four)
         cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
         merged = cells.merged(rows.place[known], len(rows.names))
+        if rows.person is not None:
+            values = np.column_stack([np.ones(len(four)), four])
+            each = Persons(rows.place[known], rows.person[known], values)
+            merged = merged.by_person(each.merged(np.arange(len(rows.names))))
         metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one

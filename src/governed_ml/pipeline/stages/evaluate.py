@@ -20,6 +20,8 @@ from governed_ml.pipeline.stage import record
 from governed_ml.pipeline.tracking import begin, finish
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -75,9 +77,8 @@ def main() -> str:
         {name: metric.value for name, metric in metrics.items()},
     )
     # The model goes by its canonical digest, below: its bytes differ from run to run.
-    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")] + (
-        [CHAMPION] if CHAMPION.is_file() else []
-    )
+    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
+    inputs += [path for path in (CHAMPION, tables.PERSONS) if path.is_file()]
     record(
         "evaluate",
         SECTIONS,
@@ -153,8 +154,17 @@ def against_champion(
         score,
         test["score"].to_numpy("float64"),
         params.policy.confidence,
+        persons_of(frame),
     )
     return model_file.digest(CHAMPION), difference
+
+
+def persons_of(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
+    """Return whose each row is, or nothing where rows belong to nobody."""
+    if not tables.PERSONS.is_file():
+        return None
+    known = tables.read(tables.PERSONS).set_index(tables.ROW)[tables.PERSON]
+    return known.reindex(frame[tables.ROW]).to_numpy("int64")
 
 
 def flips(
@@ -184,6 +194,7 @@ def flips(
         wanted.tolerance * robust_spread(targets) if task == "regression" else 0.0,
         params.policy.confidence,
         params.seed,
+        persons_of(parts["test"]),
     )
     return {"flip_share": share, "perturbed_features": Metric(value=float(len(spread)))}
 
