@@ -99,7 +99,7 @@ class Facts:
     def numbers(self, level: float) -> dict[str, Number]:
         """Return every metric that a policy names."""
         found = {"split.rows_test": Number(len(self.test)), "fairness.attributes": Number(0)}
-        found |= self.performance() | self.drift()
+        found |= self.performance(level) | self.drift()
         found["validate.failed_expectations"] = Number(self.broken_expectations())
         found["split.overlap_share"] = Number(self.overlap())
         for name in self.features:
@@ -120,7 +120,7 @@ class Facts:
             found |= {f"fairness.{'*'.join(columns)}.{name}": n for name, n in part.items()}
         return found | self.believed()
 
-    def performance(self) -> dict[str, Number]:
+    def performance(self, level: float) -> dict[str, Number]:
         """ROC AUC and calibration, or R²."""
         y, score = self.target[self.test.index].to_numpy(), self.test["score"].to_numpy()
         if self.task == "regression":
@@ -128,7 +128,9 @@ class Facts:
         n = int(min(y.sum(), len(y) - y.sum()))
         return {
             "evaluate.roc_auc": Number(float(roc_auc_score(y, score)), n=n),
-            "evaluate.expected_calibration_error": Number(plain.calibration_error(y, score), n=n),
+            "evaluate.expected_calibration_error": Number(
+                plain.calibration_error(y, score), *plain.calibration_bounds(y, score, level), n
+            ),
         }
 
     def drift(self) -> dict[str, Number]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
-from governed_ml.measures import clusters, intervals
+from governed_ml.measures import certainty, clusters, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,16 +22,24 @@ SHUFFLED = 2_000  # rows on which features are shuffled
 NAMED = 3  # features without which the model loses most
 
 
-def classification(target: Floats, score: Floats, prediction: Floats) -> dict[str, Metric]:
+def classification(
+    target: Floats,
+    score: Floats,
+    prediction: Floats,
+    confidence: float | None = None,
+    effect: float = 1.0,
+) -> dict[str, Metric]:
     """Return the metrics of a binary classifier.
 
-    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,).
+    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,). With
+    `confidence` the calibration error has bounds; there `effect` rows count as one.
     """
     from sklearn import metrics as sk
 
     n = len(target)
     positives = int(target.sum())
     weakest = min(positives, n - positives)
+    bins = reliability(target, score)
     values = {
         "roc_auc": sk.roc_auc_score(target, score),
         "average_precision": sk.average_precision_score(target, score),
@@ -41,12 +49,16 @@ def classification(target: Floats, score: Floats, prediction: Floats) -> dict[st
         "recall": sk.recall_score(target, prediction),
         "brier_score": sk.brier_score_loss(target, score),
         "log_loss": sk.log_loss(target, score, labels=[0, 1]),
-        "expected_calibration_error": calibration_error(reliability(target, score)),
+        "expected_calibration_error": calibration_error(bins),
     }
     rarer = f"{weakest:,} of {n:,} rows are of the rarer class"
     found = {
         name: Metric(value=float(value), n=weakest, note=rarer) for name, value in values.items()
     }
+    if confidence is not None:
+        name = "expected_calibration_error"
+        low, high = certainty.calibration_error(bins, confidence, effect)
+        found[name] = found[name].model_copy(update={"lower": low, "upper": high})
     found["precision"] = (
         Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
         if prediction.sum()

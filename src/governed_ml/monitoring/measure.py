@@ -15,8 +15,8 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
-from governed_ml.measures import fairness, group_error, performance
-from governed_ml.measures.clusters import Persons
+from governed_ml.measures import certainty, fairness, group_error, performance
+from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.measures.spread import robust_spread
 from governed_ml.monitoring.levels import expected
@@ -91,8 +91,18 @@ def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[s
     return Metric(value=float(len(said)), note="; ".join(said)[:1000])
 
 
-def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: str) -> Measured:
-    """Measure performance on the labelled rows."""
+def performed(
+    target: pd.Series,
+    score: pd.Series,
+    prediction: pd.Series,
+    task: str,
+    confidence: float,
+    person: pd.Series | None = None,
+) -> Measured:
+    """Measure performance on the labelled rows, with bounds on what the shipped rules judge.
+
+    `person`: whose each row is, where rows belong to somebody.
+    """
     known = target.notna().to_numpy()
     n = int(known.sum())
     truth = target.to_numpy("float64")[known]
@@ -105,11 +115,19 @@ def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: 
             {f"performance.{name}": Metric(value=None, n=n, note=why) for name in names}
         )
     scores = score.to_numpy("float64")[known]
-    found = (
-        performance.classification(truth, scores, prediction.to_numpy("float64")[known])
-        if task == "classification"
-        else performance.regression(truth, scores)
-    )
+    whose = None if person is None else person.to_numpy("int64")[known]
+    if task == "classification":
+        answers = prediction.to_numpy("float64")[known]
+        effect = mean_effect(whose, truth - scores)
+        found = performance.classification(truth, scores, answers, confidence, effect)
+        head, bounds = "roc_auc", certainty.roc_auc
+    else:
+        found = performance.regression(truth, scores)
+        head, bounds = "r2", certainty.r2
+    whole = found[head].value
+    if whole is not None:
+        low, high = bounds(truth, scores, whole, confidence, whose)
+        found[head] = found[head].model_copy(update={"lower": low, "upper": high})
     return Measured({f"performance.{name}": metric for name, metric in found.items()})
 
 

@@ -184,9 +184,11 @@ def _measured(
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
-    parts = [measure.performed(due.target, due.score, due.prediction, data.task)]
+    sure = asked.confidence
+    answers = (due.target, due.score, due.prediction)
+    parts = [measure.performed(*answers, data.task, sure, due.person)]
     parts += [
-        measure.treated(one, data.task, asked.confidence, min(sizes, default=1), late=one is due)
+        measure.treated(one, data.task, sure, min(sizes, default=1), late=one is due)
         for one in ([part] if due is part else [due, part])
     ]
     known = body(origin, "fairness").attributes

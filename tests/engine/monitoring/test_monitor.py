@@ -443,7 +443,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     part = WindowRows(groups, prediction, prediction, target.where(target.index > 99), groups)
     # When both are measured on the labelled rows
     found = measure.treated(part, "regression", 0.95, 30, late=True)
-    done = measure.performed(part.target, part.score, part.prediction, "regression")
+    done = measure.performed(part.target, part.score, part.prediction, "regression", 0.95)
     # Then who is promised too much shows, in standard deviations of the target
     gap = found.metrics["fairness.sex.mean_signed_error_difference"]
     assert gap.value == pytest.approx(10 / part.target.std(ddof=0))

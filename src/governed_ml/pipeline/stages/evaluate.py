@@ -12,7 +12,7 @@ from governed_ml.core.evidence import Metric, load, path_of
 from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
-from governed_ml.measures import leaks, performance, robustness
+from governed_ml.measures import clusters, leaks, performance, robustness
 from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.predicting import predict_parts, predicted
@@ -42,7 +42,7 @@ def main() -> str:
         notes |= models.notes(model)
         tables.write(predictions, tables.PREDICTIONS)
         test = predictions[predictions["part"] == "test"]
-        metrics, calibration = measure(test, params.data.task)
+        metrics, calibration = measure(test, params)
         champion, metrics["champion_difference"] = against_champion(
             test, parts["test"], features, params
         )
@@ -96,12 +96,15 @@ def main() -> str:
     )
 
 
-def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]]:
+def measure(test: pd.DataFrame, params: Params) -> tuple[dict[str, Metric], list[Bin]]:
     """Return the metrics and the calibration table, and write the curves."""
     target, score = test[tables.TARGET].to_numpy("float64"), test["score"].to_numpy("float64")
     calibration = performance.reliability(target, score)
-    if task == "classification":
-        metrics = performance.classification(target, score, test["prediction"].to_numpy("float64"))
+    if params.data.task == "classification":
+        prediction = test["prediction"].to_numpy("float64")
+        effect = clusters.mean_effect(persons_of(test), target - score)
+        sure = params.policy.confidence
+        metrics = performance.classification(target, score, prediction, sure, effect)
         _csv(
             "roc.csv",
             "false_positive_rate,true_positive_rate",
