@@ -64,13 +64,21 @@ def verdict(rule: dict[str, Any], number: Number) -> str:
         return "insufficient"
     sign = -1 if rule.get("bound") == "at_least" else 1
     if "block" in rule:
-        reach = [number.value, number.value]
+        reach = [number.value, surely(rule, number)]
         if rule.get("evidence") == "interval":
             reach = [number.lower, number.upper]
         outside = [sign * x > sign * rule["block"] for x in reach if x is not None]
         if any(outside):
             return "fail" if all(outside) else "insufficient"
-    return "warn" if "warn" in rule and sign * number.value > sign * rule["warn"] else "pass"
+    found = surely(rule, number)
+    return "warn" if "warn" in rule and sign * found > sign * rule["warn"] else "pass"
+
+
+def surely(rule: dict[str, Any], number: Number) -> float:
+    """The number that a limit has to be passed by: the nearer bound where chance must not do it."""
+    near = number.upper if rule.get("bound") == "at_least" else number.lower
+    chance = rule.get("evidence") == "beyond_chance" and near is not None
+    return near if chance and near is not None else number.value or 0.0
 
 
 def differences(judged: list[dict[str, Any]], right: dict[str, Right]) -> list[str]:

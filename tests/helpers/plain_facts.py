@@ -8,7 +8,7 @@ are taken from the evidence: `proxy_auc` (a fit on a hashed sample), `coverage` 
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ class Facts:
     def numbers(self, level: float) -> dict[str, Number]:
         """Return every metric that a policy names."""
         found = {"split.rows_test": Number(len(self.test)), "fairness.attributes": Number(0)}
-        found |= self.performance() | self.drift()
+        found |= self.performance(level) | self.drift()
         found["validate.failed_expectations"] = Number(self.broken_expectations())
         found["split.overlap_share"] = Number(self.overlap())
         for name in self.features:
@@ -108,6 +108,10 @@ class Facts:
             y = (self.target[self.train.index], self.target[self.test.index])
             found[f"evaluate.leak.{name}"] = Number(plain.leak(sides, y, self.task))
         measure = fairness if self.task == "classification" else group_error
+        if self.data.get("group"):
+            assert self.task == "regression", "no classification by person is worked out here"
+            person = self.raw[self.data["group"]][self.test.index]
+            measure = partial(group_error, person=person)
         for columns in self.intersections:
             groups = self.groups[list(columns)]
             rows = self.test.index
@@ -116,7 +120,7 @@ class Facts:
             found |= {f"fairness.{'*'.join(columns)}.{name}": n for name, n in part.items()}
         return found | self.believed()
 
-    def performance(self) -> dict[str, Number]:
+    def performance(self, level: float) -> dict[str, Number]:
         """ROC AUC and calibration, or R²."""
         y, score = self.target[self.test.index].to_numpy(), self.test["score"].to_numpy()
         if self.task == "regression":
@@ -124,7 +128,9 @@ class Facts:
         n = int(min(y.sum(), len(y) - y.sum()))
         return {
             "evaluate.roc_auc": Number(float(roc_auc_score(y, score)), n=n),
-            "evaluate.expected_calibration_error": Number(plain.calibration_error(y, score), n=n),
+            "evaluate.expected_calibration_error": Number(
+                plain.calibration_error(y, score), *plain.calibration_bounds(y, score, level), n
+            ),
         }
 
     def drift(self) -> dict[str, Number]:

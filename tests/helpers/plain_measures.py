@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import halfnorm, norm
 from sklearn.metrics import roc_auc_score
 
 
@@ -104,3 +105,22 @@ def calibration_error(target: np.ndarray, score: np.ndarray) -> float:
         total += abs(score[part].sum() - target[part].sum())
         start += len(part)
     return total / len(order)
+
+
+def calibration_bounds(target: np.ndarray, score: np.ndarray, level: float) -> tuple[float, float]:
+    """Bounds of the error: half-normal noise taken off (Cornish & Fisher 1938), or added."""
+    seen = calibration_error(target, score)
+    parts = np.array_split(target[np.argsort(score, kind="stable")], 10)
+    rates = [(part.sum() + 1) / (len(part) + 2) for part in parts]
+    errors = np.array(
+        [
+            len(part) / len(target) * np.sqrt(rate * (1 - rate) / len(part))
+            for part, rate in zip(parts, rates, strict=True)
+        ]
+    )
+    z = norm.isf((1 - level) / 2)
+    moments = [float(halfnorm.stats(moments=kind)) for kind in "mvs"]
+    mean, spread = moments[0] * errors.sum(), np.sqrt(moments[1] * (errors**2).sum())
+    skewness = moments[2] * moments[1] ** 1.5 * (errors**3).sum() / spread**3
+    noise = mean + spread * (z + (z * z - 1) / 6 * skewness)
+    return max(0.0, seen - noise), min(1.0, seen + z * float(np.sqrt((errors**2).sum())))

@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import numpy as np
 import policies
@@ -98,12 +98,12 @@ def of_means(mean: float, spread: float, which: str, confidence: float) -> Any:
         true[0] += gap
         means = rng.normal(true, spread / np.sqrt(n), (simulations, len(n)))
         variances = spread**2 * rng.chisquare(n - 1, (simulations, len(n))) / (n - 1)
+        freedom = np.broadcast_to(n - 1.0, means.shape)
+        groups = intervals.Means(means, variances / n, np.zeros_like(means), freedom)
         if which == "difference":
             value = means.max(axis=1) - means.min(axis=1)
-            bounds = intervals.largest_mean_difference(means, variances, n, confidence)
-            return value, bounds
-        pairs = intervals.pairs(len(n))
-        part = intervals.student(means, variances, n.astype(float), confidence, pairs)
+            return value, intervals.largest_mean_difference(groups, confidence)
+        part = intervals.student(groups, confidence, intervals.pairs(len(n)))
         return means.min(axis=1) / means.max(axis=1), intervals.smallest_ratio([part])
 
     return draw

@@ -14,7 +14,7 @@ from governed_ml.checks.run import CHECKS
 from governed_ml.cli.app import app
 
 GENERATED = TEMPLATE / "README.md"
-WRITTEN = {"power.md", "drift.md", "pii.md"}  # by programs, in words of their own
+WRITTEN = {"power.md", "drift.md", "bounds.md", "pii.md"}  # by programs, in words of their own
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",

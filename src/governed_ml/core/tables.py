@@ -20,8 +20,10 @@ TRAIN = Path("data/split/train.parquet")
 TEST = Path("data/split/test.parquet")
 SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
 SENSITIVE_TEST = Path("data/sensitive/test.parquet")
+PERSONS = Path("data/split/persons.parquet")  # ROW and PERSON; only where rows belong to persons
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
+PERSON = "__person"  # a number for each person
 TARGET = "__target"  # classification: 1 for the favourable value, else 0; regression: the number
 # `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`
 

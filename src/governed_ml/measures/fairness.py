@@ -1,19 +1,21 @@
 """Fairness of a classifier, all of it from one contingency table: cell × label × prediction.
 
 Point values are Fairlearn's, with the counts as sample weights: the same as on the rows, at any
-size. Bounds are simultaneous over all pairs of groups (see `intervals`). What Fairlearn gives as 0
+size. Bounds are simultaneous over all pairs of groups (see `intervals`), and by person where it is
+known whose a row is (see `clusters`). What Fairlearn gives as 0
 because it is undefined (a rate without a denominator) is null here, with the reason.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
+from governed_ml.measures.clusters import Persons, design_effect
 from governed_ml.measures.groups import (
     Floats,
     Integers,
@@ -29,10 +31,12 @@ from governed_ml.measures.groups import (
     undefined,
 )
 from governed_ml.measures.intervals import (
+    Estimates,
     largest_difference,
     normal_quantile,
     pairs,
     smallest_ratio,
+    student_quantile,
     wilson,
 )
 
@@ -47,11 +51,40 @@ OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive"
 
 @dataclass(frozen=True)
 class Rate:
-    """`hits` of `n` in each group, both of shape (groups,); `unit` is what `n` counts."""
+    """`hits` of `n` in each group, both of shape (groups,); `unit` is what `n` counts.
+
+    By person: `effect` rows count as one, and `persons` have such rows; (groups,) each.
+    """
 
     hits: Integers
     n: Integers
     unit: str
+    effect: Floats | None = None
+    persons: Integers | None = None
+
+    @property
+    def units(self) -> Integers:
+        """Return how many independent units each group has: rows, or persons."""
+        return self.n if self.persons is None else self.persons
+
+    @property
+    def counted(self) -> str:
+        """Return what the units are."""
+        if self.persons is None:
+            return self.unit
+        return f"persons with {self.unit}" if self.unit else "persons"
+
+    def limits(self, confidence: float, comparisons: int) -> Estimates:
+        """Return the rates with Wilson's limits; by person on the effective number of rows.
+
+        There Student's quantile with persons − 1 degrees of freedom takes the normal one's place
+        (Korn & Graubard 1998, Survey Methodology 24:193).
+        """
+        if self.persons is None or self.effect is None:
+            return wilson(self.hits, self.n, normal_quantile(confidence, comparisons))
+        freedom = self.persons - 1.0
+        quantile = student_quantile(confidence, comparisons, freedom)
+        return wilson(self.hits / self.effect, self.n / self.effect, quantile)
 
     @property
     def value(self) -> Floats:
@@ -71,18 +104,25 @@ def rates(counts: Integers) -> dict[str, Rate]:
 
 
 def classification(
-    columns: Key, places: tuple[int, ...], cells: list[Key], counts: Integers, confidence: float
+    columns: Key,
+    places: tuple[int, ...],
+    cells: list[Key],
+    counts: Integers,
+    confidence: float,
+    persons: Persons | None = None,
 ) -> tuple[Attribute, dict[str, Metric], list[Finding]]:
     """Measure one attribute or intersection.
 
     `cells` are all groups of the finest intersection, `counts` of shape (cells, label, prediction);
-    `columns` are the attributes to look at and `places` their positions in a cell.
+    `columns` are the attributes to look at and `places` their positions in a cell. `persons` has
+    the counts of each person, where rows belong to persons.
     """
     keys, position = collapse(cells, places)
     table = np.zeros((len(keys), 2, 2), dtype=np.int64)
     np.add.at(table, position, counts)
     names = [label(key) for key in keys]
-    metrics = measured(names, table, confidence)
+    by_person = None if persons is None else persons.merged(position)
+    metrics = measured(names, table, confidence, persons=by_person)
     gap = metrics["demographic_parity_difference"]
     findings = remarks("largest gap in selection rate", gap, columns, keys)
     return described(columns, names, table), metrics, findings
@@ -96,10 +136,12 @@ def measured(
     counts: Integers,
     confidence: float,
     points_of: Callable[[Integers], Points] | None = None,
+    persons: Persons | None = None,
 ) -> dict[str, Metric]:
     """Return each measure's `_difference` and `_ratio`, with bounds or a reason.
 
-    `points_of` gives the values from the counts; by default Fairlearn does.
+    `points_of` gives the values from the counts; by default Fairlearn does. `persons`, whose cells
+    are the groups, make the bounds go by person.
     """
     reason = incomparable(names, counts.sum(axis=(1, 2)))
     if not reason and not counts[:, :, 1].any():
@@ -107,15 +149,23 @@ def measured(
     kinds = ("difference", "ratio")
     if reason:
         return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}
-    found = rates(counts)
+    found, each = rates(counts), rates(persons.values) if persons else {}
     points = (points_of or fairlearn_points)(counts)
     result: dict[str, Metric] = {}
     for measure, parts in MEASURES.items():
         chosen = {name: found[name] for name in parts}
+        if persons is not None:
+            chosen = {name: by_person(found[name], each[name], persons) for name in parts}
         for kind in kinds:
             values = {name: points[kind][name] for name in parts}
             result[f"{measure}_{kind}"] = _metric(kind, names, chosen, values, confidence)
     return result
+
+
+def by_person(whole: Rate, each: Rate, persons: Persons) -> Rate:
+    """Return a rate of groups with what it is worth by person; `each` has an entry of `persons`."""
+    worth = design_effect(persons.cell, each.hits, each.n, len(whole.n))
+    return replace(whole, effect=worth.effect, persons=worth.persons)
 
 
 def _metric(
@@ -125,12 +175,15 @@ def _metric(
         lost = [name for name, n in zip(names, part.n, strict=True) if not n]
         if lost:
             return undefined(f"no {part.unit} in group {listed(lost)}")
-    n, weakest = min(smallest(names, part.n, part.unit) for part in parts.values())
+        alone = [name for name, n in zip(names, part.units, strict=True) if n < 2]
+        if part.persons is not None and alone:
+            return undefined(f"one person only in group {listed(alone)}")
+    n, weakest = min(smallest(names, part.units, part.counted) for part in parts.values())
     never = [name for name, part in parts.items() if not part.hits.any()]
     if kind == "ratio" and never:
         return undefined(f"the {never[0].replace('_', ' ')} is 0 in every group: no ratio", n)
-    z = normal_quantile(confidence, pairs(len(names)) * len(parts))
-    estimates = [wilson(part.hits, part.n, z) for part in parts.values()]
+    comparisons = pairs(len(names)) * len(parts)
+    estimates = [part.limits(confidence, comparisons) for part in parts.values()]
     pick, bounds = (max, largest_difference) if kind == "difference" else (min, smallest_ratio)
     worst = pick(values, key=lambda name: values[name])
     which = f"{worst.replace('_', ' ')}, " if len(parts) > 1 else ""

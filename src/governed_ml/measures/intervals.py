@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
+FLAT = 1e-6  # a skewness that is nearer to 0 corrects nothing
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -25,6 +27,19 @@ class Estimates:
     value: Floats
     lower: Floats
     upper: Floats
+
+
+@dataclass(frozen=True)
+class Means:
+    """A mean of each group with its variance, third cumulant and degrees of freedom.
+
+    All are of the mean, not of single rows; each of shape (..., groups).
+    """
+
+    value: Floats
+    variance: Floats
+    third: Floats
+    freedom: Floats
 
 
 def pairs(groups: int) -> int:
@@ -47,7 +62,7 @@ def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Fl
     return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
 
 
-def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float) -> Estimates:
+def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:
     """Return rates `hits / n` with score limits (Wilson 1927, JASA 22:209). `n` is at least 1."""
     x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
     rate = x / rows
@@ -58,12 +73,11 @@ def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float) -> Estimates:
     return Estimates(rate, np.minimum(lower, rate), np.maximum(upper, rate))
 
 
-def student(
-    mean: Floats, variance: Floats, n: Floats, confidence: float, comparisons: int
-) -> Estimates:
-    """Return means of non-negative numbers with Student's limits, the lower one at least 0."""
-    half = student_quantile(confidence, comparisons, n - 1) * np.sqrt(variance / n)
-    return Estimates(mean, np.maximum(mean - half, 0.0), mean + half)
+def student(means: Means, confidence: float, comparisons: int) -> Estimates:
+    """Return means of non-negative numbers with limits for skewed values, the lower at least 0."""
+    quantile = student_quantile(confidence, comparisons, means.freedom)
+    low, high = _limits(means.value, means.variance, means.third, quantile)
+    return Estimates(means.value, np.maximum(low, 0.0), high)
 
 
 def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
@@ -119,23 +133,44 @@ def ratio(above: Estimates, below: Estimates) -> tuple[Floats, Floats]:
     return low, high
 
 
-def largest_mean_difference(
-    mean: Floats, variance: Floats, n: Floats, confidence: float
-) -> tuple[Floats, Floats]:
-    """Bound the largest |difference| of means between two groups; `variance` is of single rows.
+def largest_mean_difference(means: Means, confidence: float) -> tuple[Floats, Floats]:
+    """Bound the largest |difference| of means between two groups.
 
-    Each pair: Welch 1947, Biometrika 34:28, with Satterthwaite's degrees of freedom. `n` >= 2.
+    Each pair: Welch 1947, Biometrika 34:28, with Satterthwaite's degrees of freedom, corrected for
+    skewness (Zhou & Dinh 2005, Biostatistics 6:187, interval of Hall's transformation).
     """
-    i, j = np.triu_indices(mean.shape[-1], k=1)
-    error = variance / n
-    both = error[..., i] + error[..., j]
+    i, j = np.triu_indices(means.value.shape[-1], k=1)
+    both = means.variance[..., i] + means.variance[..., j]
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = error * error / (n - 1)
+        shares = means.variance * means.variance / means.freedom
         freedom = both * both / (shares[..., i] + shares[..., j])
     freedom = np.where(both > 0, freedom, 1.0)
-    half = student_quantile(confidence, len(i), freedom) * np.sqrt(both)
-    gap = np.abs(mean[..., i] - mean[..., j])
-    return np.maximum(gap - half, 0.0).max(axis=-1), (gap + half).max(axis=-1)
+    quantile = student_quantile(confidence, len(i), freedom)
+    third = means.third[..., i] - means.third[..., j]
+    low, high = _limits(means.value[..., i] - means.value[..., j], both, third, quantile)
+    lower = np.maximum(np.maximum(low, -high), 0.0).max(axis=-1)
+    return lower, np.maximum(np.abs(low), np.abs(high)).max(axis=-1)
+
+
+def _limits(
+    value: Floats, variance: Floats, third: Floats, quantile: Floats
+) -> tuple[Floats, Floats]:
+    """Return the limits of an estimate by Hall's transformation (Hall 1992, JRSS B 54:221).
+
+    g(T) = T + aT²/3 + a²T³/27 + a/6 of Student's T is nearer to normal than T, where a is the
+    estimate's skewness: its third cumulant over the cube of its standard error. Inverted here;
+    without skewness the limits are Student's.
+    """
+    error = np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.where(variance > 0, third / (variance * error), 0.0)
+    flat = np.abs(skewness) < FLAT
+    a = np.where(flat, 1.0, skewness)
+
+    def back(x: Floats) -> Floats:
+        return np.where(flat, x, 3 / a * (np.cbrt(1 + a * (x - a / 6)) - 1))
+
+    return value - error * back(quantile), value - error * back(-quantile)
 
 
 def _pairs(part: Estimates) -> tuple[Estimates, Estimates]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
+from governed_ml.measures import certainty, clusters, intervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,16 +22,24 @@ SHUFFLED = 2_000  # rows on which features are shuffled
 NAMED = 3  # features without which the model loses most
 
 
-def classification(target: Floats, score: Floats, prediction: Floats) -> dict[str, Metric]:
+def classification(
+    target: Floats,
+    score: Floats,
+    prediction: Floats,
+    confidence: float | None = None,
+    effect: float = 1.0,
+) -> dict[str, Metric]:
     """Return the metrics of a binary classifier.
 
-    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,).
+    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,). With
+    `confidence` the calibration error has bounds; there `effect` rows count as one.
     """
     from sklearn import metrics as sk
 
     n = len(target)
     positives = int(target.sum())
     weakest = min(positives, n - positives)
+    bins = reliability(target, score)
     values = {
         "roc_auc": sk.roc_auc_score(target, score),
         "average_precision": sk.average_precision_score(target, score),
@@ -40,12 +49,16 @@ def classification(target: Floats, score: Floats, prediction: Floats) -> dict[st
         "recall": sk.recall_score(target, prediction),
         "brier_score": sk.brier_score_loss(target, score),
         "log_loss": sk.log_loss(target, score, labels=[0, 1]),
-        "expected_calibration_error": calibration_error(reliability(target, score)),
+        "expected_calibration_error": calibration_error(bins),
     }
     rarer = f"{weakest:,} of {n:,} rows are of the rarer class"
     found = {
         name: Metric(value=float(value), n=weakest, note=rarer) for name, value in values.items()
     }
+    if confidence is not None:
+        name = "expected_calibration_error"
+        low, high = certainty.calibration_error(bins, confidence, effect)
+        found[name] = found[name].model_copy(update={"lower": low, "upper": high})
     found["precision"] = (
         Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
         if prediction.sum()
@@ -119,12 +132,17 @@ def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]
 
 
 def champion_difference(
-    target: Floats, champion: Floats, challenger: Floats, confidence: float
+    target: Floats,
+    champion: Floats,
+    challenger: Floats,
+    confidence: float,
+    person: npt.NDArray[np.int64] | None = None,
 ) -> Metric:
     """Return champion's minus challenger's mean squared error, in variances of the target.
 
     Positive means that the challenger is better. For a classifier's score this is the difference
-    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences.
+    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences, or
+    with `person` (whose a row is) Student's interval by person (Liang & Zeger 1986).
     """
     import numpy as np
     from scipy.special import ndtri
@@ -134,6 +152,14 @@ def champion_difference(
         return Metric(value=None, note="the target is constant on the test rows")
     gains = ((champion - target) ** 2 - (challenger - target) ** 2) / variance
     mean, n = float(gains.mean()), len(gains)
+    if person is not None:
+        by_person, many = clusters.mean_variance(person, gains)
+        if many < 2:
+            return Metric(value=None, note="the rows are of one person only")
+        quantile = intervals.student_quantile(confidence, 1, np.array([many - 1.0]))
+        half = float(quantile[0] * np.sqrt(by_person))
+        note = "positive: better than the champion; bounds by person"
+        return Metric(value=mean, lower=mean - half, upper=mean + half, n=n, note=note)
     half = (
         float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n))
         if n > 1

@@ -1,5 +1,9 @@
 """Proxies: how well the features predict a sensitive attribute, and which of them carry it.
 
+A number is the ROC AUC of one group against all others, for the group that is told apart best: a
+mean over groups hides the one that the features give away (one-vs-rest: Fawcett 2006, Pattern
+Recognition Letters 27:861, section 9).
+
 Pure: frames in, numbers out. On one sample, whose first rows are learnt from and whose other rows
 are judged; so a number is never flattered by the rows that it was learnt on, nor by other rows of
 the same person where it is known whose a row is.
@@ -7,7 +11,6 @@ the same person where it is known whose a row is.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
 
 LEARNT = 0.6  # share of the sample that is learnt from
 FEWEST = 30  # rows that a group needs among the learnt and among the judged rows
-GROUPS = 10  # at most so many groups, the largest ones
+TREES = 400  # at most so many trees for all groups together,
+ROUNDS = (8, 40)  # and for one group at least and at most so many
 BINS = 64  # of one feature alone, by quantiles
 NAMED = 5  # at most so many carriers in the note,
 STRONG = 0.55  # each with at least this ROC AUC alone,
@@ -33,13 +37,22 @@ FOUND = "features predict a sensitive attribute (ROC AUC; 0.5: not at all)"
 
 @dataclass(frozen=True)
 class Sample:
-    """Encoded features and group codes of one attribute, learnt part and judged part."""
+    """Encoded features and group codes of one attribute, learnt part and judged part.
+
+    A code is a place in `names`; `small` are groups that are left out.
+    """
 
     learnt: Floats
     judged: Floats
     learnt_group: Integers
     judged_group: Integers
-    groups: int
+    names: tuple[str, ...]
+    small: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> int:
+        """Return how many groups there are."""
+        return len(self.names)
 
 
 def measure(
@@ -62,13 +75,16 @@ def measure(
             metrics[f"{attribute}.proxy_auc"] = undefined(reason)
             proxies.append(Proxy(attribute=attribute, score=None, carriers={}))
             continue
-        model, score = joint_auc(found)
-        alone = [(str(name), feature_auc(found, i)) for i, name in enumerate(features.columns)]
+        model, score, place = joint_auc(found)
+        alone = [
+            (str(name), feature_auc(found, i, place)) for i, name in enumerate(features.columns)
+        ]
         ranked = sorted(alone, key=lambda item: (-item[1], item[0]))
         carriers = carried(ranked)
         if score - ranked[0][1] >= MISSED:
-            carriers += together(missed(model, found, score, [name for name, _ in alone]))
+            carriers += together(missed(model, found, place, [name for name, _ in alone]))
         smallest = int(np.bincount(found.judged_group, minlength=found.groups).min())
+        carriers = f"{of_many(found, place)}{carriers}{left_out(found)}"
         metrics[f"{attribute}.proxy_auc"] = Metric(value=score, n=smallest, note=carriers)
         proxies.append(Proxy(attribute=attribute, score=score, carriers=dict(ranked[:10])))
         findings.append(Finding(what=FOUND, where=f"{attribute}: {carriers}", value=score))
@@ -87,6 +103,18 @@ def together(losses: list[tuple[str, float]]) -> str:
     """Name the features that all of them together cannot do without; the largest loss first."""
     needed = [f"{name} (−{loss:.2f} without it)" for name, loss in losses[:NAMED] if loss >= MISSED]
     return f"; together with others: {', '.join(needed)}" if needed else ""
+
+
+def of_many(found: Sample, place: int) -> str:
+    """Say whose number it is, where there are more than two groups."""
+    return f"{found.names[place]} against all others: " if found.groups > 2 else ""
+
+
+def left_out(found: Sample) -> str:
+    """Name the groups that are too small to judge."""
+    return f"; not judged, fewer than {FEWEST} rows: {listed(list(found.small))}" * bool(
+        found.small
+    )
 
 
 def boundary(rows: int, person: np.ndarray | None) -> int:
@@ -124,7 +152,7 @@ def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, 
         mine = group == name
         sizes[name] = min(int(mine[:cut].sum()), int(mine[cut:].sum()))
     ranked = sorted(sizes, key=lambda name: (-sizes[name], name))
-    kept = [name for name in ranked[:GROUPS] if sizes[name] >= FEWEST]
+    kept = [name for name in ranked if sizes[name] >= FEWEST]
     if len(kept) < 2:
         few = listed([f"{name} ({sizes[name]:,})" for name in ranked])
         return None, f"fewer than two groups with {FEWEST} rows to learn from and to judge: {few}"
@@ -133,57 +161,62 @@ def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, 
         code[group == name] = place
     first = np.arange(len(group)) < cut
     learnt, judged = first & (code >= 0), ~first & (code >= 0)
-    return Sample(matrix[learnt], matrix[judged], code[learnt], code[judged], len(kept)), ""
+    small = tuple(f"{name} ({sizes[name]:,})" for name in ranked[len(kept) :])
+    sides = matrix[learnt], matrix[judged], code[learnt], code[judged]
+    return Sample(*sides, tuple(kept), small), ""
 
 
-def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float]:
-    """Return a model of the groups and the ROC AUC with which it tells them apart."""
+def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float, int]:
+    """Return a model of the groups, the best ROC AUC of one against the others, and its place."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
+    rounds = int(np.clip(TREES // found.groups, *ROUNDS))
     model = HistGradientBoostingClassifier(
-        max_iter=40, learning_rate=0.15, max_leaf_nodes=15, early_stopping=False, random_state=0
+        max_iter=rounds, learning_rate=0.15, max_leaf_nodes=15, early_stopping=False, random_state=0
     )
     model.fit(found.learnt, found.learnt_group)
-    return model, _auc(model.predict_proba(found.judged), found)
+    probability = model.predict_proba(found.judged)
+    places = range(found.groups) if found.groups > 2 else (1,)
+    scores = {place: _auc(probability, found, place) for place in places}
+    best = max(scores, key=lambda place: scores[place])
+    return model, scores[best], best
 
 
 def missed(
-    model: HistGradientBoostingClassifier, found: Sample, score: float, names: list[str]
+    model: HistGradientBoostingClassifier, found: Sample, place: int, names: list[str]
 ) -> list[tuple[str, float]]:
     """Return what the ROC AUC loses when a feature is shuffled (Breiman 2001), most missed first.
 
     It names a combination of features, none of which says anything alone.
     """
     order = np.random.default_rng(0).permutation(len(found.judged))
+    score = _auc(model.predict_proba(found.judged), found, place)
     losses: list[tuple[str, float]] = []
-    for place, name in enumerate(names):
+    for column, name in enumerate(names):
         shuffled = found.judged.copy()
-        shuffled[:, place] = shuffled[order, place]
-        losses.append((name, score - _auc(model.predict_proba(shuffled), found)))
+        shuffled[:, column] = shuffled[order, column]
+        losses.append((name, score - _auc(model.predict_proba(shuffled), found, place)))
     return sorted(losses, key=lambda item: (-item[1], item[0]))
 
 
-def feature_auc(found: Sample, place: int) -> float:
+def feature_auc(found: Sample, column: int, place: int) -> float:
     """Return the ROC AUC of one feature alone: a group's share in each of at most `BINS` bins."""
     steps = np.arange(1, BINS) / BINS
-    edges = np.unique(np.quantile(found.learnt[:, place], steps, method="inverted_cdf"))
+    edges = np.unique(np.quantile(found.learnt[:, column], steps, method="inverted_cdf"))
     counts = [np.zeros((len(edges) + 1, found.groups)) for _ in range(2)]
     sides = ((found.learnt, found.learnt_group), (found.judged, found.judged_group))
     for table, (rows, group) in zip(counts, sides, strict=True):
-        np.add.at(table, (np.searchsorted(edges, rows[:, place]), group), 1)
+        np.add.at(table, (np.searchsorted(edges, rows[:, column]), group), 1)
     prior = counts[0].sum(axis=0) / counts[0].sum()
     share = (counts[0] + prior) / (counts[0].sum(axis=1, keepdims=True) + 1)
-    return _auc(share[np.searchsorted(edges, found.judged[:, place])], found)
+    return _auc(share[np.searchsorted(edges, found.judged[:, column])], found, place)
 
 
-def _auc(probability: Floats, found: Sample) -> float:
-    """Average one-vs-rest ROC AUC over groups; `probability` of shape (judged rows, groups)."""
+def _auc(probability: Floats, found: Sample, place: int) -> float:
+    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups)."""
     from scipy.stats import rankdata
 
-    scores: list[float] = []
-    for place in range(found.groups) if found.groups > 2 else (1,):
-        mine = found.judged_group == place
-        n = int(mine.sum())
-        ranks = rankdata(probability[:, place])[mine].sum()
-        scores.append(float((ranks - n * (n + 1) / 2) / (n * (len(mine) - n))))
-    return math.fsum(scores) / len(scores)
+    mine = found.judged_group == place
+    n = int(mine.sum())
+    ranks = rankdata(probability[:, place])[mine].sum()
+    return float((ranks - n * (n + 1) / 2) / (n * (len(mine) - n)))

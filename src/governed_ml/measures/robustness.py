@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
-from governed_ml.measures.intervals import normal_quantile, wilson
+from governed_ml.measures.clusters import rate_worth
+from governed_ml.measures.intervals import normal_quantile, student_quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,11 +28,13 @@ def flip_share(
     tolerance: float,
     confidence: float,
     seed: int,
+    person: npt.NDArray[np.int64] | None = None,
 ) -> Metric:
     """Return the flip probability (Hendrycks & Dietterich 2019, ICLR) under normal noise.
 
     The share of rows x with |f(x + size · spread · z) − f(x)| > `tolerance`, z ~ N(0, 1) drawn anew
-    for each row and feature; Wilson's bounds. `predict` returns f, shape (rows,): a class (then
+    for each row and feature; Wilson's bounds, by `person` (whose a row is) on the effective number
+    of rows (see `clusters`). `predict` returns f, shape (rows,): a class (then
     `tolerance` is 0), or a number, in whose unit `tolerance` is. `spread` is feature → standard
     deviation, in the feature's unit; other columns and nulls stay as they are.
     """
@@ -41,7 +44,8 @@ def flip_share(
     if not moved:
         return Metric(value=None, note="the model has no numeric feature that varies")
     rng = np.random.default_rng(seed)
-    rows = rows.iloc[rng.permutation(len(rows))[:ROWS]].reset_index(drop=True)
+    chosen = rng.permutation(len(rows))[:ROWS]
+    rows = rows.iloc[chosen].reset_index(drop=True)
     scale = size * np.array([spread[name] for name in moved])
     noise = rng.standard_normal((len(rows), len(moved))) * scale
 
@@ -51,9 +55,16 @@ def flip_share(
         shifted = part.assign(**{name: values[:, k] for k, name in enumerate(names)})
         return np.abs(predict(shifted) - predict(part)) > tolerance
 
-    flipped = rows[flips(rows, moved)]
-    hits, n = len(flipped), len(rows)
-    bound = wilson(hits, n, normal_quantile(confidence, 1))
+    changed = flips(rows, moved)
+    flipped = rows[changed]
+    hits, n, effect, z = len(flipped), len(rows), 1.0, normal_quantile(confidence, 1)
+    if person is not None:
+        worth = rate_worth(person[chosen], changed)
+        if worth.persons[0] < 2:
+            return Metric(value=None, note="the rows are of one person only")
+        effect = float(worth.effect[0])
+        z = float(student_quantile(confidence, 1, worth.persons - 1.0)[0])
+    bound = wilson(hits / effect, n / effect, z)
     alone = {name: int(flips(flipped, [name]).sum()) for name in moved} if hits else {}
     worst = max(alone, key=lambda name: alone[name], default="")
     note = f"{hits:,} of {n:,} rows change their answer"

@@ -14,8 +14,10 @@ from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
-from governed_ml.measures import fairness, group_error, performance
+from governed_ml.measures import certainty, fairness, group_error, performance
+from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
+from governed_ml.measures.spread import robust_spread
 from governed_ml.monitoring.levels import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given
@@ -33,11 +35,12 @@ PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls the
 
 @dataclass
 class Measured:
-    """Metrics by name, and what reports draw from."""
+    """Metrics by name, what reports draw from, and why the window cannot be healthy."""
 
     metrics: dict[str, Metric] = field(default_factory=dict)
     columns: list[ColumnDrift] = field(default_factory=list)
     groups: list[Attribute] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
 
 
 def drifted(
@@ -87,8 +90,18 @@ def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[s
     return Metric(value=float(len(said)), note="; ".join(said)[:1000])
 
 
-def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: str) -> Measured:
-    """Measure performance on the labelled rows."""
+def performed(
+    target: pd.Series,
+    score: pd.Series,
+    prediction: pd.Series,
+    task: str,
+    confidence: float,
+    person: pd.Series | None = None,
+) -> Measured:
+    """Measure performance on the labelled rows, with bounds on what the shipped rules judge.
+
+    `person`: whose each row is, where rows belong to somebody.
+    """
     known = target.notna().to_numpy()
     n = int(known.sum())
     truth = target.to_numpy("float64")[known]
@@ -101,11 +114,19 @@ def performed(target: pd.Series, score: pd.Series, prediction: pd.Series, task: 
             {f"performance.{name}": Metric(value=None, n=n, note=why) for name in names}
         )
     scores = score.to_numpy("float64")[known]
-    found = (
-        performance.classification(truth, scores, prediction.to_numpy("float64")[known])
-        if task == "classification"
-        else performance.regression(truth, scores)
-    )
+    whose = None if person is None else person.to_numpy("int64")[known]
+    if task == "classification":
+        answers = prediction.to_numpy("float64")[known]
+        effect = mean_effect(whose, truth - scores)
+        found = performance.classification(truth, scores, answers, confidence, effect)
+        head, bounds = "roc_auc", certainty.roc_auc
+    else:
+        found = performance.regression(truth, scores)
+        head, bounds = "r2", certainty.r2
+    whole = found[head].value
+    if whole is not None:
+        low, high = bounds(truth, scores, whole, confidence, whose)
+        found[head] = found[head].model_copy(update={"lower": low, "upper": high})
     return Measured({f"performance.{name}": metric for name, metric in found.items()})
 
 
@@ -130,6 +151,7 @@ def treated(
             rows.target[place.index].to_numpy("float64"),
             rows.prediction[place.index].to_numpy("float64"),
             kept,
+            None if rows.person is None else rows.person[place.index].to_numpy("int64"),
         )
         metrics = _gaps(chosen, task, confidence)
         if kept and task == "classification":
@@ -144,12 +166,24 @@ def treated(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of every row: its group's place in `names`, its label (NaN: none), the prediction."""
+    """Of every row: its group's place in `names`, its label (NaN: none), prediction, person."""
 
     place: Integers
     target: Floats
     prediction: Floats
     names: list[str]
+    person: Integers | None = None
+
+    def persons(self, *, every: bool = False) -> Persons | None:
+        """Return the same by person, where rows belong to persons."""
+        if self.person is None:
+            return None
+        known = ~np.isnan(self.target) | every
+        target = np.nan_to_num(self.target[known]).astype("int64")
+        each = np.zeros((len(target), 2, 2), dtype=np.int64)
+        each[np.arange(len(target)), target, self.prediction[known].astype("int64")] = 1
+        whole = Persons(self.place[known], self.person[known], each)
+        return whole.merged(np.arange(len(self.names)))
 
     def counts(self, *, every: bool = False) -> Integers:
         """Return counts (group, label, prediction); with `every`, no label counts as 0."""
@@ -164,18 +198,24 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
     known = ~np.isnan(rows.target)
     if task == "classification":
         every = rows.counts(every=True)
-        metrics = fairness.measured(rows.names, every, confidence, fairness.plain_points)
+        quick, each = fairness.plain_points, rows.persons(every=True)
+        metrics = fairness.measured(rows.names, every, confidence, quick, each)
         if known.any() and not known.all():
             parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
-            told = fairness.measured(rows.names, rows.counts(), confidence, fairness.plain_points)
+            counts, each = rows.counts(), rows.persons()
+            told = fairness.measured(rows.names, counts, confidence, quick, each)
             metrics = told | parity
     else:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
-        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, np.zeros_like(four))
-        spread = group_error.target_spread(cells) if len(four) else 0.0
+        none = np.zeros_like(four)
+        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
         merged = cells.merged(rows.place[known], len(rows.names))
-        metrics = group_error.measured(rows.names, merged, spread, confidence)
+        if rows.person is not None:
+            values = np.column_stack([np.ones(len(four)), four])
+            each = Persons(rows.place[known], rows.person[known], values)
+            merged = merged.by_person(each.merged(np.arange(len(rows.names))))
+        metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one
         if known.any() or "demographic_parity" in name

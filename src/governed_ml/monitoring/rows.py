@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem
+from governed_ml.core.tables import PERSON
 from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
 from governed_ml.pipeline import models
+from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
 from governed_ml.pipeline.data.columns import groups_of
 from governed_ml.pipeline.scoring import LOG, ServedVersion, scored
@@ -94,7 +96,8 @@ def _nothing(names: list[str]) -> FeedRows:
 class WindowRows:
     """Rows, aligned: features, scores, predictions, target (null: no label), groups of people.
 
-    `unfit` says why nothing can be measured on what was served.
+    `person` is a number for whoever a row belongs to, if anybody. `unfit` says why nothing can be
+    measured on what was served.
     """
 
     features: pd.DataFrame
@@ -104,6 +107,7 @@ class WindowRows:
     groups: pd.DataFrame
     notes: list[str] = field(default_factory=list)
     unfit: str = ""
+    person: pd.Series | None = None
 
 
 def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowRows:
@@ -122,7 +126,20 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
     target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
     unfit = _unfit(score, prediction, origin.data.task)
-    return WindowRows(features, score, prediction, target, groups, notes + more, unfit)
+    person, said = _persons(rows, origin.data)
+    notes = [*notes, *more, *said]
+    return WindowRows(features, score, prediction, target, groups, notes, unfit, person)
+
+
+def _persons(rows: FeedRows, data: Data) -> tuple[pd.Series | None, list[str]]:
+    """Return whose each row is, where the batch says so."""
+    there = rows.frame.drop(columns=list(rows.lost), errors="ignore")
+    name = persons.column_of(there, data)
+    if name is None or there.empty:
+        return None, []
+    if name not in there:
+        return None, [f"the batch has no {name!r}: bounds take each row for somebody else's"]
+    return persons.coded(there[name]).set_index(there.index)[PERSON], []
 
 
 def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:

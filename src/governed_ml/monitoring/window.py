@@ -14,6 +14,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.monitoring import measure
 from governed_ml.monitoring.feeds import SERVED, name_of
+from governed_ml.monitoring.lacking import UNDATED, alike, gone, unmeasured
 from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
 from governed_ml.monitoring.rows import Given, body, complete, gather
@@ -73,14 +74,18 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
     why, stale = _why_not(given, features, until, asked), _stale(given, until, asked)
     if stale and digest not in asked.known:
         why.append(stale)
-    found, labelled, notes = Measured(), 0, [*given.notes, *_undated(given)]
+    found, labelled, notes = Measured(), 0, given.notes
+    scope = Scope(origin.data.task, tuple(features), tuple(origin.data.sensitive))
+    lacks = [UNDATED] if given.time is None else []
     if not why:
         found, labelled, more = _measured(given, origin, asked, features)
         notes = notes + more
-    scope = Scope(origin.data.task, tuple(features), tuple(origin.data.sensitive))
+        lacks += found.lacks
+        lacks += unmeasured(asked.monitoring, scope, found.metrics, due=_due(given))
     rules, anything = judge(asked.monitoring, scope, found.metrics)
     if not why and not anything:
         why = ["no rule about the model's behaviour could be judged", *reasons(rules)]
+    level = "not_measured" if why else worst(rules)
     return Window(
         batch=name_of(feed),
         digest=digest,
@@ -88,8 +93,8 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         labelled=labelled,
         since=since,
         until=until,
-        level="not_measured" if why else worst(rules),
-        reasons=(why or reasons(rules)) + notes,
+        level="warn" if lacks and level == "healthy" else level,
+        reasons=[*why, *lacks, *([] if why else reasons(rules)), *notes],
         stale="" if why else stale,
         rules=rules,
         columns=found.columns,
@@ -144,11 +149,9 @@ def _stale(given: Given, until: str | None, asked: Asked) -> str:
     return ""
 
 
-def _undated(given: Given) -> list[str]:
-    if given.time is not None:
-        return []
-    why = "nothing dates the rows, nobody knows whether they are stale"
-    return [f"{why}: name a column in monitor.time"]
+def _due(given: Given) -> bool:
+    """Return whether labels could be there: not where none of the rows is old enough by now."""
+    return given.due is given.new or len(given.due.frame) > 0
 
 
 def _digest(rows: pd.DataFrame) -> str:
@@ -181,11 +184,15 @@ def _measured(
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
-    parts = [measure.performed(due.target, due.score, due.prediction, data.task)]
+    sure = asked.confidence
+    answers = (due.target, due.score, due.prediction)
+    parts = [measure.performed(*answers, data.task, sure, due.person)]
     parts += [
-        measure.treated(one, data.task, asked.confidence, min(sizes, default=1), late=one is due)
+        measure.treated(one, data.task, sure, min(sizes, default=1), late=one is due)
         for one in ([part] if due is part else [due, part])
     ]
+    known = body(origin, "fairness").attributes
+    found.lacks = [*alike(part.prediction), *gone(known, part.groups, min(sizes, default=1))]
     for one in parts:
         found.metrics |= one.metrics
         found.groups = one.groups or found.groups

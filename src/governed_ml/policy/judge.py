@@ -158,9 +158,12 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
             f"rests on {metric.n} rows, at least {rule.minimum_n} wanted; {metric.note}",
         )
     shown = number(metric.value) + (f"; {metric.note}" if metric.note else "")
-    words = rule.bound.replace("_", " ")
+    words, sure = rule.bound.replace("_", " "), metric.value
+    if rule.evidence == "beyond_chance" and metric.lower is not None and metric.upper is not None:
+        sure = metric.lower if rule.bound == "at_most" else metric.upper
+        shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
     if rule.block is not None:
-        best, worst = metric.value, metric.value
+        best, worst = sure, metric.value
         if rule.evidence == "interval":
             if metric.lower is None or metric.upper is None:
                 return "insufficient", f"{shown}; the rule wants an interval, the evidence has none"
@@ -177,7 +180,7 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
                 "insufficient",
                 f"{shown}; the interval reaches beyond {words} {rule.block:g}: more rows needed",
             )
-    if rule.warn is not None and beyond(metric.value, rule.warn, rule.bound):
+    if rule.warn is not None and beyond(sure, rule.warn, rule.bound):
         return "warn", f"{shown}; {words} {rule.warn:g} wanted"
     return "pass", shown
 

@@ -161,8 +161,12 @@ def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor
         )
         if looser:
             return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
-    if getattr(least, "evidence", "") == "interval" and getattr(rule, "evidence", "") == "point":
-        return f"evidence is point, {whose} has interval"
+    mine, theirs = getattr(rule, "evidence", ""), getattr(least, "evidence", "")
+    milder = (
+        mine == "beyond_chance" and theirs == "point" and getattr(least, "warn", None) is not None
+    )
+    if mine != theirs and (theirs == "interval" or milder):  # it denies no less, and warns of less
+        return f"evidence is {mine}, {whose} has {theirs}"
     other = isinstance(rule, Watch) and rule.minimum_n != least.minimum_n  # a higher one is silent
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"

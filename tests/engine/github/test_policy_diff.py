@@ -230,7 +230,7 @@ def limits(draw: st.DrawFn) -> Any:
         "bound": draw(st.sampled_from(["at_most", "at_least"])),
         "block": draw(st.none() | numbers),
         "warn": draw(numbers),
-        "evidence": draw(st.sampled_from(["point", "interval"])),
+        "evidence": draw(st.sampled_from(["point", "beyond_chance", "interval"])),
         "minimum_n": draw(st.none() | st.integers(1, 50)),
     }
     return config.Rule.model_validate({k: v for k, v in values.items() if v is not None})

@@ -310,8 +310,9 @@ def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
     served(watch, bare.iloc[500:].reset_index(drop=True), "two", NOW - timedelta(hours=2))
     log = {"kind": "log"}
     before = watch.look(log)
-    assert (before.rows, before.labelled, before.level) == (ROWS, 0, "healthy")
-    assert any("no labels yet" in one for one in before.reasons)
+    assert (before.rows, before.labelled, before.level) == (ROWS, 0, "warn")
+    assert before.reasons[0] == "performance was not measured: no labels yet"
+    assert "fairness by sex was not measured: no row has what it takes" in before.reasons
     assert verdicts(before)["performance.roc_auc"] == "not_measured"
     assert verdicts(before)["fairness.demographic_parity[sex]"] == "not_measured"
     # When labels come for the first request only, in another order, one twice, one contradicted,
@@ -442,7 +443,7 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     part = WindowRows(groups, prediction, prediction, target.where(target.index > 99), groups)
     # When both are measured on the labelled rows
     found = measure.treated(part, "regression", 0.95, 30, late=True)
-    done = measure.performed(part.target, part.score, part.prediction, "regression")
+    done = measure.performed(part.target, part.score, part.prediction, "regression", 0.95)
     # Then who is promised too much shows, in standard deviations of the target
     gap = found.metrics["fairness.sex.mean_signed_error_difference"]
     assert gap.value == pytest.approx(10 / part.target.std(ddof=0))

@@ -90,7 +90,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     with sqlite3.connect(registry.home(project) / "labels.db") as db:
         empty = pd.DataFrame({"request_id": ["?"], "row": [0], "label": ["yes"]})
         empty.to_sql("labels", db, index=False)
-    first = monitor(project, LABELS=url)
+    first = monitor(project, code=1, LABELS=url)
     assert (first["window"], first["rows"], first["labelled"]) == (1, ROWS, 0)
     # When labels come, and the log's folder of that day is monitored
     with sqlite3.connect(registry.home(project) / "labels.db") as db:

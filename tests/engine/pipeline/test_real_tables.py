@@ -131,7 +131,7 @@ def check_believed(facts: Facts, project: BakedProject) -> None:
 
 
 def proxy_auc(facts: Facts, attribute: str) -> float:
-    """How well all features tell the groups apart that have 0.8 % of the rows or more."""
+    """How well all features tell a group from the others, of groups with 0.8 % of the rows."""
     numbers = facts.features.apply(
         lambda x: x if pd.api.types.is_numeric_dtype(x) else pd.factorize(x, sort=True)[0]
     )
@@ -142,4 +142,7 @@ def proxy_auc(facts: Facts, attribute: str) -> float:
     model = RandomForestClassifier(60, min_samples_leaf=10, random_state=1)
     score = model.fit(numbers.loc[train], group[train]).predict_proba(numbers.loc[test])
     score = score[:, 1] if score.shape[1] == 2 else score
-    return float(roc_auc_score(group[test], score, multi_class="ovr"))
+    if score.ndim == 1:
+        return float(roc_auc_score(group[test], score))
+    each = enumerate(model.classes_)
+    return max(float(roc_auc_score(group[test] == name, score[:, k])) for k, name in each)

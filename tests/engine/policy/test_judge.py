@@ -10,6 +10,7 @@ import pytest
 
 from governed_ml.core import config, evidence
 from governed_ml.policy import judge as judging
+from governed_ml.policy import rules
 
 TODAY = date(2026, 6, 15)
 COVERAGE = {"id": "explain.coverage", "metric": "explain.coverage", "owner": "me"}
@@ -235,3 +236,44 @@ def test_a_stricter_project_stands_on_the_floor(judge: Judge) -> None:
     least = AT_MOST | {"warn": 0.2, "block": 0.3}
     # Then it is allowed
     assert judge([AT_MOST], {"value": 0.01}, floor=FLOOR | {"rules": [least]}).verdict == "allow"
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "verdict"),
+    [
+        (0.12, (0.02, 0.2), "insufficient"),  # beyond, which chance may have done: still denied
+        (0.12, (0.11, 0.2), "fail"),
+        (0.07, (0.02, 0.2), "pass"),  # inside `block`, and chance may have put it beyond `warn`
+        (0.07, (0.06, 0.2), "warn"),
+        (0.12, None, "fail"),  # an earlier engine measured no bounds: the value counts
+        (0.07, None, "warn"),
+    ],
+)
+def test_what_chance_may_have_done_neither_fails_nor_warns(
+    judge: Judge, value: float, ends: tuple[float, float] | None, verdict: str
+) -> None:
+    # Given a rule that wants to be sure beyond chance, when a metric is judged
+    metric = bounds(value, *ends) if ends else {"value": value, "n": 1000}
+    found = judge([AT_MOST | {"evidence": "beyond_chance"}], metric).rules[0]
+    # Then the nearer bound has to be beyond for a fail or a warning, and nothing that failed passes
+    assert found.verdict == verdict, found.reason
+    plain = judge([AT_MOST], metric).rules[0].verdict
+    assert (plain == "fail") == (verdict in ("fail", "insufficient"))
+
+
+@pytest.mark.parametrize(
+    ("own", "least", "weaker"),
+    [
+        ("point", "interval", True),
+        ("beyond_chance", "interval", True),
+        ("beyond_chance", "point", True),  # it warns of less
+        ("point", "beyond_chance", False),
+        ("interval", "beyond_chance", False),
+    ],
+)
+def test_evidence_that_asks_for_less_is_weaker(own: str, least: str, weaker: bool) -> None:
+    mine, theirs = (config.Rule.model_validate(AT_MOST | {"evidence": x}) for x in (own, least))
+    assert bool(rules.weaker_than(mine, theirs)) is weaker
+    # And without a warning to lose, it denies the same
+    silent = [one.model_copy(update={"warn": None}) for one in (mine, theirs)]
+    assert bool(rules.weaker_than(*silent)) is (least == "interval")

@@ -27,7 +27,7 @@ class Rule(AsGiven):
     bound: Literal["at_most", "at_least"] = "at_most"
     warn: Number | None = None
     block: Number | None = None
-    evidence: Literal["point", "interval"] = "point"
+    evidence: Literal["point", "beyond_chance", "interval"] = "point"
     minimum_n: Count | None = None
     when: str | None = None
     require: str | None = None

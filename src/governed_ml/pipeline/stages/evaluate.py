@@ -12,13 +12,16 @@ from governed_ml.core.evidence import Metric, load, path_of
 from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
-from governed_ml.measures import leaks, performance, robustness
+from governed_ml.measures import clusters, leaks, performance, robustness
+from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.predicting import predict_parts, predicted
 from governed_ml.pipeline.stage import record
 from governed_ml.pipeline.tracking import begin, finish
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
@@ -39,7 +42,7 @@ def main() -> str:
         notes |= models.notes(model)
         tables.write(predictions, tables.PREDICTIONS)
         test = predictions[predictions["part"] == "test"]
-        metrics, calibration = measure(test, params.data.task)
+        metrics, calibration = measure(test, params)
         champion, metrics["champion_difference"] = against_champion(
             test, parts["test"], features, params
         )
@@ -74,9 +77,8 @@ def main() -> str:
         {name: metric.value for name, metric in metrics.items()},
     )
     # The model goes by its canonical digest, below: its bytes differ from run to run.
-    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")] + (
-        [CHAMPION] if CHAMPION.is_file() else []
-    )
+    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
+    inputs += [path for path in (CHAMPION, tables.PERSONS) if path.is_file()]
     record(
         "evaluate",
         SECTIONS,
@@ -94,12 +96,15 @@ def main() -> str:
     )
 
 
-def measure(test: pd.DataFrame, task: str) -> tuple[dict[str, Metric], list[Bin]]:
+def measure(test: pd.DataFrame, params: Params) -> tuple[dict[str, Metric], list[Bin]]:
     """Return the metrics and the calibration table, and write the curves."""
     target, score = test[tables.TARGET].to_numpy("float64"), test["score"].to_numpy("float64")
     calibration = performance.reliability(target, score)
-    if task == "classification":
-        metrics = performance.classification(target, score, test["prediction"].to_numpy("float64"))
+    if params.data.task == "classification":
+        prediction = test["prediction"].to_numpy("float64")
+        effect = clusters.mean_effect(persons_of(test), target - score)
+        sure = params.policy.confidence
+        metrics = performance.classification(target, score, prediction, sure, effect)
         _csv(
             "roc.csv",
             "false_positive_rate,true_positive_rate",
@@ -152,8 +157,17 @@ def against_champion(
         score,
         test["score"].to_numpy("float64"),
         params.policy.confidence,
+        persons_of(frame),
     )
     return model_file.digest(CHAMPION), difference
+
+
+def persons_of(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
+    """Return whose each row is, or nothing where rows belong to nobody."""
+    if not tables.PERSONS.is_file():
+        return None
+    known = tables.read(tables.PERSONS).set_index(tables.ROW)[tables.PERSON]
+    return known.reindex(frame[tables.ROW]).to_numpy("int64")
 
 
 def flips(
@@ -165,7 +179,7 @@ def flips(
 ) -> dict[str, Metric]:
     """Return the share of test rows whose answer noise changes, and how many features it moves.
 
-    Standard deviations are those of the training rows.
+    Standard deviations are those of the training rows; the target's is a robust one.
     """
     import numpy as np
 
@@ -174,14 +188,16 @@ def flips(
         raise Problem("the policy has no section perturbation: the risk owner sets it")
     spread = {name: float(train[name].std()) for name in numeric}
     spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
+    targets = train[tables.TARGET].to_numpy("float64")
     share = robustness.flip_share(
         lambda rows: predicted(model, rows, task)[1].astype("float64"),
         parts["test"][features],
         spread,
         wanted.size,
-        wanted.tolerance * float(train[tables.TARGET].std()) if task == "regression" else 0.0,
+        wanted.tolerance * robust_spread(targets) if task == "regression" else 0.0,
         params.policy.confidence,
         params.seed,
+        persons_of(parts["test"]),
     )
     return {"flip_share": share, "perturbed_features": Metric(value=float(len(spread)))}
 

@@ -13,6 +13,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures.leaks import overlapping_rows
+from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import features_of, groups_of, target_of
 from governed_ml.pipeline.stage import record
 
@@ -35,6 +36,7 @@ def main() -> str:
     number = pd.Series(range(len(raw)), name=tables.ROW)
     whole = pd.concat([number, features, target], axis=1)
     sensitive = pd.concat([number, groups_of(raw, params.data)], axis=1)
+    person = persons.column_of(raw, params.data)
     is_test, cut = divide(raw, target, params)
     for part, mine in (("train", ~is_test), ("test", is_test)):
         if not mine.any():
@@ -48,7 +50,13 @@ def main() -> str:
     tables.write(whole[is_test], tables.TEST)
     tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
     tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
-    _record(params, sensitive, is_test, numeric, categorical, cut)
+    tables.PERSONS.unlink(missing_ok=True)
+    metrics = dict[str, Metric]()
+    if person is not None:
+        codes = persons.coded(raw[person])
+        tables.write(codes, tables.PERSONS)
+        metrics["persons"] = _persons(codes[tables.PERSON][is_test], person, params.data)
+    _record(params, sensitive, is_test, numeric, categorical, cut, metrics)
     return (
         f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
         f"{len(numeric) + len(categorical)} features"
@@ -62,6 +70,11 @@ def divide(
     import numpy as np
 
     split, data = params.split, params.data
+    if split.kind == "random" and data.group is not None:
+        raise Problem(
+            f"data.group says that rows with the same {data.group!r} belong together, and "
+            "conf/split divides them at random: choose `split: group` (or time) in conf/config.yaml"
+        )
     is_test = np.zeros(len(raw), dtype=bool)
     if split.kind == "time":
         times = _times(raw[_needed(data, data.time, "time")])
@@ -135,6 +148,14 @@ def _needed(data: Data, column: str | None, role: str) -> str:
     return column
 
 
+def _persons(test: pd.Series, name: str, data: Data) -> Metric:
+    """Return how many persons the test rows are of, and say how they are known."""
+    note = f"test rows are of so many values of {name!r}: bounds go by them"
+    if data.group is None:
+        note += "; by its name it is an id: set data.group and `split: group` if it is a person's"
+    return Metric(value=float(test.nunique()), n=len(test), note=note)
+
+
 def _record(
     params: Params,
     sensitive: pd.DataFrame,
@@ -142,6 +163,7 @@ def _record(
     numeric: list[str],
     categorical: list[str],
     cut: str | None,
+    more: dict[str, Metric],
 ) -> None:
     rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
     overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
@@ -174,5 +196,6 @@ def _record(
                 n=rows["test"],
                 note=f"{overlap} test rows stand in train too",
             ),
-        },
+        }
+        | more,
     )

@@ -1,0 +1,94 @@
+"""Bounds on numbers of a model's performance: calibration error, ROC AUC, R²."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from governed_ml.core.evidence_bodies import Bin
+from governed_ml.measures.clusters import mean_variance
+from governed_ml.measures.intervals import normal_quantile, student_quantile, wilson
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bounds = tuple[float, float]
+
+
+def calibration_error(table: list[Bin], confidence: float, effect: float = 1.0) -> Bounds:
+    """Bound the calibration error over a table's bins; `effect` rows count as one.
+
+    Observed rates miss the true ones by chance, by e in each bin, so the error that is seen is too
+    large: even a perfect model shows Σ w|e|. The lower bound takes off what that sum is seldom
+    beyond (a sum of half-normals, Cornish & Fisher 1938). The error is Σ w|d| of true gaps d, and
+    |d + e| is at least sign(d)(d + e), so the upper bound adds what Σ w sign(d) e is seldom below.
+    """
+    n = np.array([row.n for row in table], dtype=np.float64)
+    observed = np.array([row.observed or 0.0 for row in table])
+    predicted = np.array([row.predicted or 0.0 for row in table])
+    weight = n / n.sum()
+    rate = (observed * n + 1) / (n + 2)  # Laplace: a rate of 0 or 1 is not known exactly
+    error = weight * np.sqrt(rate * (1 - rate) / n * effect)
+    z, seen = normal_quantile(confidence, 1), float((weight * np.abs(predicted - observed)).sum())
+    spread = np.sqrt((error**2).sum() * (1 - 2 / np.pi))
+    third = (error**3).sum() * np.sqrt(2 / np.pi) * (4 / np.pi - 1)
+    noise = np.sqrt(2 / np.pi) * error.sum() + spread * (z + (z * z - 1) / 6 * third / spread**3)
+    return max(0.0, seen - float(noise)), min(1.0, seen + z * float(np.sqrt((error**2).sum())))
+
+
+def roc_auc(
+    target: Floats, score: Floats, value: float, confidence: float, person: Integers | None = None
+) -> Bounds:
+    """Bound the ROC AUC (DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837) on its logit.
+
+    By `person`, whose a row is, its components are summed (Obuchowski 1997, Biometrics 53:567).
+    Where no pair is in the wrong order (or none in the right one) it is Wilson's bound of so many
+    rows as the rarer class has.
+    """
+    from scipy.stats import rankdata
+
+    one = target == 1
+    above, below = score[one], score[~one]
+    z = normal_quantile(confidence, 1)
+    weakest = min(len(above), len(below))
+    if not 0 < value < 1 or weakest < 2:
+        found = wilson(value * weakest, weakest, z)
+        return float(found.lower), float(found.upper)
+    ranks = rankdata(score)
+    beats = (ranks[one] - rankdata(above)) / len(below)
+    beaten = (ranks[~one] - rankdata(below)) / len(above)
+    variance = beats.var(ddof=1) / len(above) + beaten.var(ddof=1) / len(below)
+    if person is not None:
+        influence = np.empty(len(target))
+        influence[one] = (beats - value) / len(above) * len(target)
+        influence[~one] = (1 - beaten - value) / len(below) * len(target)
+        variance, z = _by_person(person, influence, confidence)
+    reach = z * np.sqrt(variance) / (value * (1 - value))
+    logit = np.log(value / (1 - value))
+    low, high = (float(1 / (1 + np.exp(-(logit + side * reach)))) for side in (-1, 1))
+    return low, high
+
+
+def _by_person(person: Integers, influence: Floats, confidence: float) -> tuple[float, float]:
+    """Return the variance of a mean by person, and Student's quantile."""
+    variance, many = mean_variance(person, influence)
+    return variance, float(student_quantile(confidence, 1, np.array([max(many - 1.0, 1.0)]))[0])
+
+
+def r2(
+    target: Floats,
+    prediction: Floats,
+    value: float,
+    confidence: float,
+    person: Integers | None = None,
+) -> Bounds:
+    """Bound R² = 1 − mean squared error / variance, by the nonparametric delta method.
+
+    Its standard error is that of the mean of the influence values (Davison & Hinkley 1997,
+    Bootstrap Methods and their Application, section 2.7.2), with Student's quantile.
+    """
+    error, away = (target - prediction) ** 2, (target - target.mean()) ** 2
+    influence = (error - (1 - value) * away) / away.mean()
+    each = np.arange(len(target)) if person is None else person
+    variance, quantile = _by_person(each, influence, confidence)
+    half = quantile * float(np.sqrt(variance))
+    return value - half, min(1.0, value + half)

@@ -1,0 +1,93 @@
+"""Rows of one person are not independent: bounds go by what each person adds to a group.
+
+A person is whoever or whatever several rows belong to: a value of `data.group`. Point values are
+those of the rows; only what they are worth is counted by person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Persons:
+    """What each person adds to each cell: an entry for each (cell, person) that has rows.
+
+    `cell` and `person` are codes from 0, of shape (entries,); `values` is of shape (entries, …).
+    """
+
+    cell: Integers
+    person: Integers
+    values: npt.NDArray[np.float64 | np.int64]
+
+    def merged(self, position: Integers) -> Persons:
+        """Add cells up to groups: `position` has the group of each cell."""
+        group = position[self.cell]
+        most = int(self.person.max(initial=0)) + 1
+        both, place = np.unique(group * most + self.person, return_inverse=True)
+        values = np.zeros((len(both), *self.values.shape[1:]), dtype=self.values.dtype)
+        np.add.at(values, place.reshape(-1), self.values)
+        return Persons(both // most, both % most, values)
+
+
+@dataclass(frozen=True)
+class Worth:
+    """How many rows of a group count as one, and of how many persons they are; (groups,) each."""
+
+    effect: Floats
+    persons: Integers
+
+
+def design_effect(group: Integers, hits: Integers, n: Integers, groups: int) -> Worth:
+    """Return the design effect on the rate hits / n of each group, at least 1.
+
+    `group`, `hits` and `n` have an entry for each person in a group. The variance of a ratio over
+    that of independent rows: Rao & Scott 1992, Biometrics 48:577, whose method it is to divide hits
+    and rows by it. Where a rate is 0 or 1 no variance can be seen: then all answers of a person
+    are taken to be the same (Kish 1965, Survey Sampling, section 5.4, with a correlation of 1).
+    """
+    there = n > 0
+    group, hits, n = group[there], hits[there], n[there]
+    persons = np.bincount(group, minlength=groups)
+    total = np.bincount(group, n, groups)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.bincount(group, hits, groups) / total
+        most = np.bincount(group, n.astype(np.float64) ** 2, groups) / total
+        away = np.bincount(group, (hits - rate[group] * n) ** 2, groups)
+        variance = persons / (persons - 1) * away / total**2
+        effect = variance / (rate * (1 - rate) / total)
+    seen = (rate > 0) & (rate < 1) & (persons > 1)
+    return Worth(np.maximum(np.where(seen, effect, most), 1.0), persons)
+
+
+def rate_worth(person: Integers, hits: npt.NDArray[np.bool_]) -> Worth:
+    """Return the design effect on a single rate; `person` and `hits` of shape (rows,)."""
+    _, code = np.unique(person, return_inverse=True)
+    code = code.reshape(-1)
+    n, mine = np.bincount(code), np.bincount(code, hits).astype(np.int64)
+    return design_effect(np.zeros(len(n), dtype=np.int64), mine, n, 1)
+
+
+def mean_variance(person: Integers, values: Floats) -> tuple[float, int]:
+    """Return the variance of the mean of `values` by person, and how many persons there are.
+
+    Cluster-robust (Liang & Zeger 1986, Biometrika 73:13), with persons / (persons − 1).
+    """
+    _, code = np.unique(person, return_inverse=True)
+    away = np.bincount(code.reshape(-1), values - values.mean())
+    many = len(away)
+    return float(many / max(many - 1, 1) * (away**2).sum() / len(values) ** 2), many
+
+
+def mean_effect(person: Integers | None, values: Floats) -> float:
+    """Return the design effect on the mean of `values`, at least 1; 1 where rows are nobody's."""
+    plain = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
+    if person is None or plain == 0:
+        return 1.0
+    return max(1.0, mean_variance(person, values)[0] / plain)

@@ -1,0 +1,116 @@
+"""Bounds on performance: they hold, and chance alone neither denies a model nor alarms anybody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import policies
+import pytest
+from scipy.special import expit, ndtr
+from sklearn.metrics import r2_score, roc_auc_score
+
+from governed_ml.core.evidence import Metric
+from governed_ml.measures import certainty, performance
+from governed_ml.monitoring import levels
+from governed_ml.policy.judge import compare
+
+CONFIDENCE, WRONG = 0.95, 0.05
+
+
+def answers(rows: int, rng: Any, bias: float = 0.0) -> tuple[Any, Any]:
+    """Labels and scores; with a bias the scores' logits are too high by so much."""
+    logit = 1.3 * rng.normal(size=rows)
+    return (rng.random(rows) < expit(logit)).astype(float), expit(logit + bias)
+
+
+def calibration(label: Any, score: Any) -> Metric:
+    """The metric as the stage measures it."""
+    metrics = performance.classification(label, score, (score > 0.5).astype(float), CONFIDENCE)
+    return metrics["expected_calibration_error"]
+
+
+@pytest.mark.parametrize(("rows", "bias"), [(200, 0.0), (200, 0.5), (2_000, 0.5)])
+def test_bounds_of_the_calibration_error_hold(rows: int, bias: float) -> None:
+    # Given the true error of a model over the bins, from very many rows
+    rng = np.random.default_rng(31)
+    label, score = answers(400_000, rng, bias)
+    true = performance.calibration_error(performance.reliability(label, score)) if bias else 0.0
+    found = [performance.reliability(*answers(rows, rng, bias)) for _ in range(300)]
+    low, high = np.array([certainty.calibration_error(bins, CONFIDENCE) for bins in found]).T
+    # Then each bound is wrong at most one time in twenty
+    assert (low > true).mean() <= WRONG
+    assert (high < true).mean() <= WRONG
+    assert all(
+        one <= performance.calibration_error(bins) <= other
+        for one, other, bins in zip(low, high, found, strict=True)
+    )
+
+
+def test_what_a_person_answers_alike_counts_for_less() -> None:
+    bins = performance.reliability(*answers(1_000, np.random.default_rng(32)))
+    once, twice = (certainty.calibration_error(bins, CONFIDENCE, effect) for effect in (1.0, 4.0))
+    assert twice[0] <= once[0] < once[1] < twice[1]
+
+
+@pytest.mark.parametrize("tier", ["minimal", "limited", "high"])
+def test_chance_denies_no_perfectly_calibrated_model(tier: str) -> None:
+    # Given the rule of a tier, and a thousand test rows of a perfectly calibrated model
+    rule = next(one for one in policies.of_template(tier).rules if one.id == "evaluate.calibration")
+    rng = np.random.default_rng(33)
+    verdicts = [compare(rule, calibration(*answers(1_000, rng)))[0] for _ in range(100)]
+    # Then it is denied in at most 5 tables of a hundred, and warned in at most 10
+    assert sum(one in ("fail", "insufficient") for one in verdicts) <= 5
+    assert verdicts.count("warn") <= 10
+    # And on fewer rows, where chance could, nobody says that the model is bad
+    few = [compare(rule, calibration(*answers(300, rng)))[0] for _ in range(50)]
+    assert set(few) <= {"pass", "insufficient"}
+    # And a model that is off is denied, as before
+    assert compare(rule, calibration(*answers(1_000, rng, 0.9)))[0] == "fail"
+
+
+def test_bounds_of_the_roc_auc_hold_with_110_labels() -> None:
+    # Given scores of two normal classes one standard deviation apart
+    rng, found = np.random.default_rng(34), []
+    for _ in range(400):
+        label = (np.arange(110) < 40).astype(float)
+        score = rng.normal(size=110) + label
+        found.append(certainty.roc_auc(label, score, float(roc_auc_score(label, score)), 0.95))
+    low, high = np.array(found).T
+    true = ndtr(1 / np.sqrt(2))
+    assert (low > true).mean() <= WRONG
+    assert (high < true).mean() <= WRONG
+
+
+def test_a_perfect_order_is_not_known_to_be_perfect() -> None:
+    label = (np.arange(60) < 10).astype(float)
+    low, high = certainty.roc_auc(label, label, 1.0, CONFIDENCE)
+    assert (round(low, 3), high) == (0.722, 1.0)
+
+
+def test_bounds_of_r2_hold_with_110_labels() -> None:
+    rng, found = np.random.default_rng(35), []
+    for _ in range(400):
+        guess = rng.normal(size=110)
+        target = guess + rng.normal(size=110)  # R² is a half
+        found.append(certainty.r2(target, guess, float(r2_score(target, guess)), CONFIDENCE))
+    low, high = np.array(found).T
+    assert (low > 0.5).mean() <= WRONG
+    assert (high < 0.5).mean() <= WRONG
+
+
+def test_chance_alarms_nobody_with_110_labels() -> None:
+    # Given windows with 110 labels of a model that is perfectly calibrated
+    rules = {one.id: one for one in policies.of_template("limited").monitoring.rules}  # pyright: ignore[reportOptionalMemberAccess]
+    rng = np.random.default_rng(36)
+    found = [
+        levels.judged(rules["performance.calibration"], calibration(*answers(110, rng)))[0]
+        for _ in range(100)
+    ]
+    # Then nobody is alarmed, and a model that is off by 0.3 is found
+    assert set(found) <= {"healthy", "not_measured"}
+    far = [
+        levels.judged(rules["performance.calibration"], calibration(*answers(110, rng, 2.0)))[0]
+        for _ in range(20)
+    ]
+    assert sum(one in ("warn", "retrain") for one in far) >= 18
