@@ -16,6 +16,7 @@ from governed_ml.core.config.policy import Policy, Rule, Waiver
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
+from governed_ml.policy.counts import contradictions
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
@@ -55,8 +56,9 @@ def judge(
         rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates
     ]
     values = {"evidence": _values(evidence), "params": params.model_dump(mode="json")}
+    wrong = {} if gates is not None else {**(unanswered or {}), **contradictions(evidence)}
     results = [
-        *(_plain(name, "insufficient", why) for name, why in (unanswered or {}).items()),
+        *(_plain(name, "insufficient", why) for name, why in wrong.items()),
         *(_result(rule, policy, evidence, values, today) for rule in rules),
     ]
     results += [

@@ -13,6 +13,7 @@ from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.problem import Problem
 from governed_ml.measures import fairness, group_error, proxies
 from governed_ml.measures.groups import Key, intersections
+from governed_ml.pipeline.recount import require_recounted
 from governed_ml.pipeline.stage import record
 
 SECTIONS = ("data", "policy.confidence")
@@ -29,14 +30,15 @@ def main() -> str:
     attributes: list[Attribute] = []
     found: list[Proxy] = []
     findings: list[Finding] = []
+    require_recounted(data)
     if names:
         attributes, measured, findings = gaps(data.task, names, confidence)
         scores, found, hints = proxies.measure(*proxy_sample(names, data.group))
         metrics |= measured | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
-    inputs = [tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN, tables.TRAIN]
-    inputs += [tables.RAW] if names and data.group else []
+    inputs = [tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN]
+    inputs += [tables.TRAIN]
     record(
         "fairness",
         SECTIONS,
