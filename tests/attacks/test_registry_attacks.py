@@ -147,14 +147,97 @@ def test_a_champion_whose_files_are_gone_shows_in_status(contested: BakedProject
     [found] = registry.status(contested, code=1)["differences"]
     assert "the champion's files: version 1 is refused" in found
     assert "model.skops missing" in found
-    # And a new version can be registered all the same, and replace it
+    # And a new version cannot be compared with it, so it is no challenger
     registry.another_model(contested, "0.3")
+    done = contested.governance("register", code=1)
+    assert "evaluate.champion" in done.stdout
+    event = registry.ledger(contested)[-1]
+    assert (event["action"], event["version"]) == ("quarantined", 3)
+    why = event["decision"]["rules"]["evaluate.champion"]
+    assert why.startswith("insufficient: not compared with the champion: version 1 is refused")
+    assert "version 3 is quarantined" in registry.approve(contested, 3, code=1)
+
+
+@pytest.mark.nightly
+def test_a_champion_that_is_lost_for_good_is_replaced_by_a_waiver(contested: BakedProject) -> None:
+    # Given a champion whose files are gone for good, and a risk owner who decides to go on
+    (registry.artifacts(contested, 1) / "bundle" / "model.skops").unlink()
+    policy = contested.read("conf/policy/base.yaml")
+    why = "reason: the files of version 1 are lost, approved_by: '@risk', expires: 2099-01-01"
+    waiver = f"waivers: [{{rule: evaluate.champion, {why}}}]"
+    contested.write("conf/policy/base.yaml", policy.replace("waivers: []", waiver))
+    registry.another_model(contested, "0.3")
+    # When a version is registered and approved, then it can replace the champion
     contested.governance("register")
     registry.approve(contested, 3)
     contested.governance("promote", "3")
-    assert registry.states(contested)[3] == "champion"
-    told = registry.ledger(contested)[-1]["details"]["not_compared"]
-    assert "version 1 is refused" in told
+    assert registry.states(contested, code=0)[3] == "champion"
+    # And the ledger says that nobody compared them
+    event = registry.ledger(contested)[-1]
+    assert "version 1 is refused" in event["details"]["not_compared"]
+    assert event["decision"]["rules"]["evaluate.champion"].startswith("waived: not compared")
+
+
+UNDER = {  # file, what it has, what it gets, what the refusal says
+    "confidence": (
+        *("conf/policy/base.yaml", "confidence: 0.95", "confidence: 0.999"),
+        "measured_under.policy.confidence: it was measured under 0.95, and 0.999 is asked today",
+    ),
+    "noise": (
+        *("conf/policy/base.yaml", "  size: 0.05", "  size: 0.5"),
+        "measured_under.policy.perturbation.size: it was measured under 0.05, and 0.5 is asked",
+    ),
+    "region": (
+        *("conf/config.yaml", "region: EU", "region: US"),
+        "measured_under.deployment.region: it was measured under EU, and US is asked today",
+    ),
+    "sensitive": (
+        *("conf/data/synthetic.yaml", "  age_group: {}", "  age_group: {}\n  housing: {}"),
+        "measured_under.data.sensitive.housing: it was measured without it",
+    ),
+}
+
+
+def ask(project: BakedProject, what: str) -> str:
+    """Have the protected branch ask for something else; return how a refusal begins."""
+    file, old, new, words = UNDER[what]
+    text = project.read(file)
+    assert old in text
+    project.write(file, text.replace(old, new, 1))
+    registry.save(project, f"Another {what}", author="Risk <risk@example.org>")
+    return words
+
+
+def test_numbers_that_were_measured_under_other_terms_are_not_promoted(
+    contested: BakedProject,
+) -> None:
+    # Given an approved challenger, when main asks for one thing after another
+    for what in UNDER:
+        words = ask(contested, what)
+        # Then it is neither approved nor promoted: by what it was measured under, and what is asked
+        registry.refused(contested.governance("promote", code=None), "denied under", words)
+        assert words in registry.approve(contested, 2, code=1)
+        baked.git(contested.path, "revert", "--no-edit", "HEAD")
+        baked.git(contested.path, "push", "--quiet", "origin", "main")
+    # And when main asks again for what it was measured under, then it is promoted
+    contested.governance("promote")
+    assert registry.states(contested)[2] == "champion"
+    # And going back works all the same, and the ledger says what was measured otherwise
+    ask(contested, "confidence")
+    done = contested.governance("rollback", "--reason", "Complaints from customers")
+    assert "note: measured_under.policy.confidence" in done.stderr
+    event = registry.ledger(contested)[-1]
+    assert list(event["details"]["measured_otherwise"]) == ["measured_under.policy.confidence"]
+
+
+@pytest.mark.nightly
+def test_numbers_that_were_measured_under_other_terms_are_denied_when_judged_again(
+    contested: BakedProject,
+) -> None:
+    words = ask(contested, "confidence")
+    done = contested.governance("rejudge", code=1, COLUMNS="400")
+    assert words.partition(":")[0] in done.stdout
+    assert "deny" in done.stdout
 
 
 def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(

@@ -167,6 +167,8 @@ def rollback(
     )
     for why in event.details["skipped"]:
         print(f"passed over: {why}", file=sys.stderr)
+    for name, why in event.details["measured_otherwise"].items():
+        print(f"note: {name}: {why}", file=sys.stderr)
     tell(as_json, line, version=event.version, event=event.sequence)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,14 +14,14 @@ from governed_ml.core.config.params import Params, Project
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.config.production import Monitor, Notify
 from governed_ml.core.files import digest_of
-from governed_ml.core.repository import extract, protected
+from governed_ml.core.repository import content, extract, protected
 from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
 
 
 @dataclass(frozen=True)
 class Today:
-    """The protected branch as it is now."""
+    """The protected branch as it is now; `contract` is the digest of its data contract."""
 
     commit: str
     day: date
@@ -29,6 +30,8 @@ class Today:
     notify: Notify
     approvers: Approvers
     monitor: Monitor
+    params: Params
+    contract: str | None
 
     @property
     def policy_digest(self) -> str:
@@ -55,4 +58,6 @@ def rules_of(base: Path, commit: str) -> Today:
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
     told = (params.project, params.policy, params.notify)
-    return Today(commit, day, *told, approvers, params.monitor)
+    contract = content(base, commit, params.data.contract)
+    digest = None if contract is None else f"sha256:{hashlib.sha256(contract).hexdigest()}"
+    return Today(commit, day, *told, approvers, params.monitor, params, digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from governed_ml.monitoring.earlier_windows import (
 )
 from governed_ml.monitoring.history import LatestWindow, keep
 from governed_ml.monitoring.levels import Judged, Level, WindowRecord, due, windows_of
+from governed_ml.monitoring.release_contract import with_contract
 from governed_ml.monitoring.window import Asked, Window, look
 from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.decision import RuleResult
@@ -93,7 +95,10 @@ def monitor(
             "there is no batch: name one, or set monitor.source in conf/config.yaml "
             "({kind: log} is what `predict` has logged)"
         )
-    with loaded(base, registry, CHAMPION) as (version, checked):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        loaded(base, registry, CHAMPION) as (version, checked),
+    ):
         if version.number != champion.number:
             raise Problem("another champion came meanwhile: run it again", 1)
         asked = Asked(
@@ -104,18 +109,19 @@ def monitor(
             since=logged_until(feed, champion),
             known=measured(windows(base), champion.number),
         )
-        window = look(feed, _origin(version, checked), asked)
+        window = look(feed, _origin(base, version, checked, Path(folder)), asked)
     return _recorded(base, registry, (seen, champion, limits), window, act=act)
 
 
-def _origin(version: Version, checked: Checked) -> ServedVersion:
+def _origin(base: Path, version: Version, checked: Checked, folder: Path) -> ServedVersion:
+    evidence, data = checked.evidence(), checked.params().data
     return ServedVersion(
         version=version.number,
         state=version.state,
         digest=version.subject["model"],
         model=checked.model,
-        evidence=checked.evidence(),
-        data=checked.params().data,
+        evidence=evidence,
+        data=with_contract(base, version, data, evidence, folder),
     )
 
 

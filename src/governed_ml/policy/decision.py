@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from governed_ml.core.code import engine
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.evidence import ByEngine
-from governed_ml.core.files import PAGE, read_json, root, withdraw, write_json
+from governed_ml.core.evidence import AnyEvidence, ByEngine, EngineRef
+from governed_ml.core.files import PAGE, digest_of, read_json, root, withdraw, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import screen
 
@@ -68,6 +70,28 @@ class Decision(Closed):
         """Return e.g. `2 fail, 1 warn, 40 pass`."""
         counts = Counter(rule.verdict for rule in self.by_weight())
         return ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no rule judged"
+
+
+def subject_of(evidence: Mapping[str, AnyEvidence | str]) -> DecisionSubject:
+    """Return what evidence is about, and the engine that judges it: this one."""
+    trusted = {gate: found for gate, found in evidence.items() if not isinstance(found, str)}
+    inputs = {
+        path: digest
+        for found in trusted.values()
+        for path, digest in found.subject.inputs.items()
+        if not path.startswith("reports/")
+    }
+    model = next((found.subject.model for found in trusted.values() if found.subject.model), None)
+    digests = {
+        gate: digest_of(found.model_dump(mode="json", exclude={"volatile"}))
+        for gate, found in trusted.items()
+    }
+    return DecisionSubject(
+        model=model,
+        inputs=dict(sorted(inputs.items())),
+        evidence=digests,
+        engine=EngineRef(**engine.identity().stated()),
+    )
 
 
 def save(decision: Decision, base: Path = Path()) -> None:

@@ -30,7 +30,7 @@ MEASURED: dict[str, tuple[Path, ...]] = {
     "train": (tables.TRAIN,),
     "evaluate": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
     "drift": (tables.TRAIN, tables.TEST, tables.PREDICTIONS),
-    "fairness": (tables.TRAIN, tables.SENSITIVE_TEST, tables.PREDICTIONS),
+    "fairness": (tables.RAW, tables.TRAIN, tables.SENSITIVE_TEST, tables.PREDICTIONS),
     "explain": (tables.TEST,),
 }
 """Gate → tables that its evidence has to name, whatever else it names."""

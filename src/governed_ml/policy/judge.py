@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from governed_ml.core.code import engine
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy, Rule, Waiver
-from governed_ml.core.evidence import AnyEvidence, EngineRef, Metric
+from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
-from governed_ml.policy.decision import LETS_THROUGH, Decision, DecisionSubject, RuleResult, Verdict
+from governed_ml.policy.counts import contradictions
+from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
+from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
 from governed_ml.policy.rules import BoundRule, Scope, expected, holds, undercuts
 
@@ -36,15 +37,30 @@ class RuleJudgement:
 
 
 def judge(
-    params: Params, evidence: Collected, today: date, gates: list[str] | None = None
+    params: Params,
+    evidence: Collected,
+    today: date,
+    gates: list[str] | None = None,
+    unanswered: Mapping[str, str] | None = None,
+    unread: str = "",
 ) -> Decision:
-    """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so."""
+    """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so.
+
+    `unanswered`: id → why the evidence does not answer what is asked. `unread`: why the model was
+    not compared with the champion that there is.
+    """
+    subject = subject_of(evidence)
+    evidence = uncompared(evidence, unread) if unread else evidence
     policy, scope = params.policy, scope_of(params, evidence)
     rules = [
         rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates
     ]
     values = {"evidence": _values(evidence), "params": params.model_dump(mode="json")}
-    results = [_result(rule, policy, evidence, values, today) for rule in rules]
+    wrong = {} if gates is not None else {**(unanswered or {}), **contradictions(evidence)}
+    results = [
+        *(_plain(name, "insufficient", why) for name, why in wrong.items()),
+        *(_result(rule, policy, evidence, values, today) for rule in rules),
+    ]
     results += [
         _plain(f"evidence.{gate}", "insufficient", why)
         for gate, why in _unread(rules, evidence).items()
@@ -68,7 +84,7 @@ def judge(
         verdict="allow" if allowed else "deny",
         rules=results,
         risk=risk,
-        subject=_subject(evidence),
+        subject=subject,
         policy_digest=digest_of(policy.model_dump(mode="json")),
         volatile={"judged_on": today.isoformat()},
     )
@@ -228,27 +244,6 @@ def _values(evidence: Collected) -> dict[str, dict[str, float | None]]:
         for gate, found in evidence.items()
         if not isinstance(found, str)
     }
-
-
-def _subject(evidence: Collected) -> DecisionSubject:
-    trusted = {gate: found for gate, found in evidence.items() if not isinstance(found, str)}
-    inputs = {
-        path: digest
-        for found in trusted.values()
-        for path, digest in found.subject.inputs.items()
-        if not path.startswith("reports/")
-    }
-    model = next((found.subject.model for found in trusted.values() if found.subject.model), None)
-    digests = {
-        gate: digest_of(found.model_dump(mode="json", exclude={"volatile"}))
-        for gate, found in trusted.items()
-    }
-    return DecisionSubject(
-        model=model,
-        inputs=dict(sorted(inputs.items())),
-        evidence=digests,
-        engine=EngineRef(**engine.identity().stated()),
-    )
 
 
 def _plain(name: str, verdict: Verdict, reason: str) -> RuleResult:

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import RuleResult
 
-BEYOND = ("evidence", "floor", "policy")  # no gate: the judging itself went wrong
+BEYOND = ("evidence", "floor", "policy", "measured_under", "counts")
+"""No gates: the judging itself went wrong."""
 SAME = {"schema": "validate", "contract": "validate", "performance": "evaluate"}
 """What monitoring measures → the gate that measures the same before production."""
 

@@ -19,10 +19,10 @@ from governed_ml.policy.decision import Decision
 from governed_ml.registry.approval.approvals import Approval
 from governed_ml.registry.approval.current_rules import (
     judge_again,
+    require_allow,
     require_reviewed,
     sort_approvals,
     summary,
-    why_denied,
 )
 from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.record import record, settle, situation
@@ -60,14 +60,15 @@ def promote(
         return None
     require_legal("promoted", version.number, version.state)
     why = unwatched(life, now.policy, now.day)
-    if why and not _unreadable(registry, life, now):  # who cannot be read cannot be watched either
+    if why:
         raise Problem(why, 1)
     require_reviewed(base, version, life, now)
     require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         unread = require_same_rival(registry, checked, life, now)
-        decision = require_allowed(checked, now)
+        decision = judge_again(checked, now, unread)
+        require_allow(version.number, decision)
         good = _require_approved(base, version, life, now)
         release = Release(
             statement=checked.statement,
@@ -111,14 +112,14 @@ def chosen(life: Lifecycle, number: int | None) -> Version:
 def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
     """Refuse a challenger that was compared with another champion than today's.
 
-    Returns nothing, or why it was compared with none: today's cannot be read.
+    Returns nothing, or why it cannot be compared: today's cannot be read. That is for the judge.
     """
     evaluated = checked.evidence()["evaluate"]
     rival = None if isinstance(evaluated, str) else evaluated.body.champion
     champion = life.champion
     if rival == (champion.subject["model"] if champion else None):
         return ""
-    if rival is None and (why := _unreadable(registry, life, now)):
+    if why := _unreadable(registry, life, now):
         return why
     today = champion.subject["model"] if champion else "none"
     raise Problem(
@@ -136,20 +137,8 @@ def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str:
         with tempfile.TemporaryDirectory() as scratch:
             bundle.fetch(registry, life.champion, now.approvers, Path(scratch))
     except Problem as problem:
-        return str(problem)
+        return f"not compared with the champion: {problem}"
     return ""
-
-
-def require_allowed(checked: Checked, now: Today) -> Decision:
-    """Return today's verdict on a version; a deny is a `Problem` with the reasons."""
-    decision = judge_again(checked, now)
-    if decision.verdict != "allow":
-        raise Problem(
-            f"version {checked.statement.version} is denied under today's policy: "
-            f"{why_denied(decision)}",
-            1,
-        )
-    return decision
 
 
 def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today) -> list[Approval]:

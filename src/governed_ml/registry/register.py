@@ -53,10 +53,11 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
     with work_folder() as work:
         scratch, folder = work / "copy", work / "bundle"
         scratch.mkdir()
-        rival = _rival(registry, seen, work / "champion", say)
+        rival, unread = _rival(registry, seen, work / "champion", say)
         recompute(base, commit, rival, scratch, say)
         params = compose(scratch / CONF)
-        decision = judge(params, recheck(scratch, params, collect(scratch)), day)
+        checked = recheck(scratch, params, collect(scratch))
+        decision = judge(params, checked, day, unread=unread)
         save(decision, scratch)
         statement = _statement(registry.name, commit, decision)
         _require_new(life.versions.values(), statement)
@@ -68,16 +69,16 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
 
 def _rival(
     registry: Registry, seen: Situation, folder: Path, say: Callable[[str], None]
-) -> Path | None:
-    """Return the champion's model, to compare with; None if there is none that is whole."""
+) -> tuple[Path | None, str]:
+    """Return the champion's model, to compare with, and why there is none if it cannot be read."""
     champion = seen.life.champion
     if champion is None:
-        return None
+        return None, ""
     try:
-        return bundle.fetch(registry, champion, seen.now.approvers, folder).model
+        return bundle.fetch(registry, champion, seen.now.approvers, folder).model, ""
     except Problem as problem:
-        say(f"comparing with no champion, as {problem}")
-        return None
+        say(f"not compared with the champion: {problem}")
+        return None, f"not compared with the champion: {problem}"
 
 
 def require_in_remote(base: Path) -> None:

@@ -63,14 +63,15 @@ def rejudge(
         scratch.mkdir()
         say("fetching and verifying")
         checked = bundle.fetch(registry, version, now.approvers, work / "bundle")
+        unread = ""
         if version.state != "champion":
-            require_same_rival(registry, checked, life, now)
+            unread = require_same_rival(registry, checked, life, now)
         rival = _rival(registry, checked, life, now, work / "rival")
         extract(base, own, scratch)
         files = _files(base, own, scratch, work / "files", say)
         measure(files, rival, scratch, say, environments.of(scratch, say))
         require_sealed(scratch, checked.evidence())
-        return version, judge_again(checked, now)
+        return version, judge_again(checked, now, unread)
 
 
 def _rival(

@@ -13,9 +13,13 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.rehash import current_run
+from governed_ml.registry.approval.current_rules import (
+    judge_earlier_champion,
+    measured_otherwise,
+    require_allow,
+)
 from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.notify import Lost
-from governed_ml.registry.promote import require_allowed
 from governed_ml.registry.record import Situation, record, settle, situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import Registry
@@ -54,7 +58,7 @@ def rollback(
     if to is not None:
         require_legal("rolled_back", to, life.version(to).state)
     try:
-        target, skipped = _compliant(base, registry, life, now, to)
+        target, otherwise, skipped = _compliant(base, registry, life, now, to)
     except Problem as problem:
         raise _failed(base, registry, seen, champion, reason, problem) from problem
     return record(
@@ -67,7 +71,8 @@ def rollback(
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,
-        details={"from": champion.number, "skipped": skipped} | ({"run": run} if run else {}),
+        details={"from": champion.number, "skipped": skipped, "measured_otherwise": otherwise}
+        | ({"run": run} if run else {}),
     )
 
 
@@ -119,8 +124,8 @@ def _failed(
 
 def _compliant(
     base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
-) -> tuple[Version, list[str]]:
-    """Return the version to go back to, and why later ones were passed over."""
+) -> tuple[Version, dict[str, str], list[str]]:
+    """Return the version to go back to, what it was not measured under, and who was passed over."""
     champion = life.champion.number if life.champion else None
     earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
     if to is not None:
@@ -134,10 +139,11 @@ def _compliant(
                 raise Problem(f"version {number} was no champion: {why}", 1)
             with tempfile.TemporaryDirectory() as scratch:
                 checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
-                require_allowed(checked, now)
+                require_allow(number, judge_earlier_champion(checked, now))
+                otherwise = measured_otherwise(checked, now)
         except Problem as problem:
             skipped.append(str(problem))
             continue
-        return version, skipped
+        return version, otherwise, skipped
     why = "; ".join(skipped) or "no version was champion before"
     raise Problem(f"there is nothing to roll back to: {why}", 1)

@@ -17,10 +17,17 @@ from governed_ml.core.config.composition import compose
 
 pytestmark = pytest.mark.slow
 
+CONTRACT = "governance/expectations/synthetic.json"
+
 
 def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None:
     project = contested
-    # Given a champion, when a good batch, one with a moved column, and too few rows are monitored
+    # Given a champion, and a working tree whose contract no row would keep
+    contract = project.read(CONTRACT)
+    spoilt = re.sub(r'("max_value": )[0-9.]+', r"\1-1", contract)
+    assert spoilt != contract
+    project.write(CONTRACT, spoilt)
+    # When a good batch, one with a moved column, and too few rows are monitored
     good = batch(project, name="good.csv")
     first = monitor(project, good)
     moved = pd.read_csv(batch(project, 1))

@@ -78,7 +78,7 @@ def test_a_version_whose_days_are_over_has_to_be_registered_again(
 
     def at(days: int, terms: Policy = terms) -> None:
         none = cast("Any", None)
-        now = Today("c", DAY + timedelta(days), none, terms, none, none, none)
+        now = Today("c", DAY + timedelta(days), none, terms, none, none, none, none, none)
         earlier_engine.require_accepted(version(**subject), now)
 
     # Then it counts for 7 days, then it is refused, and with no such section at once

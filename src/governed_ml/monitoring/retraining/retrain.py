@@ -119,10 +119,10 @@ def _compared(
                 shutil.copyfile(checked.model, scratch / model_file.CHAMPION)
                 run_stage(scratch, "evaluate")
             except Problem as problem:
-                why = f"compared with no champion, as {problem}"
+                why = f"not compared with the champion: {problem}"
         params = compose(scratch / CONF)
         own = collect(scratch)
-        decision = judge(params, recheck(scratch, params, own), day)
+        decision = judge(params, recheck(scratch, params, own), day, unread=why)
     model = {"challenger": decision.subject.model or "none"}
     if champion is not None:
         data = {"champion": champion.subject["data"], **data}

@@ -20,6 +20,7 @@ from governed_ml.pipeline.group_rows import (
     require_joined,
     targets,
 )
+from governed_ml.pipeline.recount import require_recounted
 from governed_ml.pipeline.stage import record
 
 SECTIONS = ("data", "policy.confidence")
@@ -37,14 +38,15 @@ def main() -> str:
     attributes: list[Attribute] = []
     found: list[Proxy] = []
     findings: list[Finding] = []
+    require_recounted(data)
     if names:
         attributes, measured, findings = gaps(data.task, names, confidence)
         scores, found, hints = proxies.measure(*proxy_sample(names, data.group))
         metrics |= measured | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
-    inputs = [tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN, tables.TRAIN]
-    inputs += [tables.RAW] if names and data.group else []
+    inputs = [tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN]
+    inputs += [tables.TRAIN]
     inputs += [tables.PERSONS] if names and tables.PERSONS.is_file() else []
     record(
         "fairness",

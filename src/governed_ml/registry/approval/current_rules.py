@@ -16,18 +16,37 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import LETS_THROUGH, Decision
 from governed_ml.policy.judge import judge
+from governed_ml.policy.measured_under import TERM, as_asked, differences
 from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
 from governed_ml.registry.release.bundle import Checked
 
 
-def judge_again(bundle: Checked, now: Today) -> Decision:
+def judge_again(bundle: Checked, now: Today, unread: str = "") -> Decision:
     """Judge the sealed evidence under today's policy, at today's date, with the running engine.
 
     The engine that judges is the one that runs, whichever measured: the decision names it. For how
-    long another engine's measurements count, the policy says (`earlier_engine`).
+    long another engine's measurements count, the policy says (`earlier_engine`). What was measured
+    under other parameters than today's is no answer to what is asked today. `unread`: why the
+    version was not compared with today's champion.
+    """
+    asked = as_asked(bundle.params(), now.params)
+    otherwise = measured_otherwise(bundle, now)
+    return judge(asked, bundle.evidence(), now.day, unanswered=otherwise, unread=unread)
+
+
+def judge_earlier_champion(bundle: Checked, now: Today) -> Decision:
+    """Judge what was champion before under today's limits, whatever it was measured under.
+
+    Going back has to work on the day on which it is needed; `measured_otherwise` is recorded.
     """
     params = bundle.params().model_copy(update={"policy": now.policy})
     return judge(params, bundle.evidence(), now.day)
+
+
+def measured_otherwise(bundle: Checked, now: Today) -> dict[str, str]:
+    """Return what the evidence was measured under and is not asked today: id → how it differs."""
+    found = differences(bundle.params(), bundle.evidence(), now.params, now.contract)
+    return {f"{TERM}.{name}": why for name, why in found.items()}
 
 
 def why_denied(decision: Decision, most: int = 3) -> str:
@@ -35,6 +54,12 @@ def why_denied(decision: Decision, most: int = 3) -> str:
     bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
     words = "; ".join(f"{rule.id}: {rule.reason}" for rule in bad[:most])
     return words + (f"; and {len(bad) - most} more" if len(bad) > most else "")
+
+
+def require_allow(number: int, decision: Decision) -> None:
+    """Refuse a version that today's policy denies, with the reasons."""
+    if decision.verdict != "allow":
+        raise Problem(f"version {number} is denied under today's policy: {why_denied(decision)}", 1)
 
 
 def summary(decision: Decision) -> dict[str, object]:

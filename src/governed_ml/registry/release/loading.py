@@ -17,6 +17,7 @@ from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.record import require_signed, require_whole
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
+from governed_ml.registry.release.scored_alike import require_scored_alike
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, Registry
 
 
@@ -55,4 +56,6 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
     if alias == CHAMPION and (why := unfounded(base, life, version)):
         raise Problem(f"version {version.number} is no champion: {why}", 1)
     with tempfile.TemporaryDirectory() as scratch:
-        yield version, bundle.fetch(registry, version, people, Path(scratch))
+        checked = bundle.fetch(registry, version, people, Path(scratch))
+        require_scored_alike(checked.statement)
+        yield version, checked

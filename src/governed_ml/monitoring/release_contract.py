@@ -1,0 +1,46 @@
+"""The data contract of a release: that of its own commit, whatever lies in the working tree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from governed_ml.core.config.data import Data
+from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.files import write_bytes
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import content
+from governed_ml.ledger.lifecycle import Version
+
+
+def with_contract(
+    base: Path,
+    version: Version,
+    data: Data,
+    evidence: Mapping[str, AnyEvidence | str],
+    folder: Path,
+) -> Data:
+    """Return a version's `data` whose contract is a file in `folder`, with the digest that
+    the version's evidence names.
+
+    It is read from the version's commit; where that is not here, the file of the working tree
+    counts if it is the same.
+    """
+    validated = evidence["validate"]
+    if isinstance(validated, str):
+        raise Problem(f"the version's own evidence is not readable: {validated}", 1)
+    wanted, commit = str(validated.body.contract_digest), version.subject["commit"]
+    here = base / data.contract
+    for found in (
+        content(base, commit, data.contract),
+        here.read_bytes() if here.is_file() else None,
+    ):
+        if found is not None and f"sha256:{hashlib.sha256(found).hexdigest()}" == wanted:
+            path = folder / "contract.json"
+            write_bytes(path, found)
+            return data.model_copy(update={"contract": path.as_posix()})
+    raise Problem(
+        f"{data.contract} with the digest that version {version.number} was measured under "
+        f"({wanted[:19]}) is neither in commit {commit[:12]} nor here: fetch it with `git fetch`"
+    )

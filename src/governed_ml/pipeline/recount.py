@@ -1,0 +1,61 @@
+"""Labels and sensitive attributes, taken anew from the raw table by row number.
+
+The tables between `split` and `fairness` can be written by anybody who runs the pipeline. What
+people are judged by must be what the raw table says of the same row.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from governed_ml.core import tables
+from governed_ml.core.config.data import Data
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data.columns import groups_of, target_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AGAIN = "run `uv run dvc repro --force split`"
+
+
+def require_recounted(data: Data) -> None:
+    """Refuse predictions and sensitive tables that do not say what `data/raw.parquet` says."""
+    import pandas as pd
+
+    names = list(data.sensitive)
+    raw = tables.read(tables.RAW, list(dict.fromkeys([data.target, *names])))
+    said = pd.concat([target_of(raw, data), groups_of(raw, data)], axis=1)
+    predictions = tables.read(tables.PREDICTIONS, [tables.ROW, "part", tables.TARGET])
+    if sorted(predictions[tables.ROW]) != list(range(len(raw))):
+        raise Problem(
+            f"{tables.PREDICTIONS.as_posix()} does not hold each of the {len(raw):,} rows of "
+            f"{tables.RAW.as_posix()} once: {AGAIN}",
+            1,
+        )
+    _require_same(tables.PREDICTIONS, predictions, said[[tables.TARGET]], data)
+    for part, path in (("train", tables.SENSITIVE_TRAIN), ("test", tables.SENSITIVE_TEST)):
+        found = tables.read(path, [tables.ROW, *names])
+        mine = predictions.loc[predictions["part"] == part, tables.ROW]
+        if sorted(found[tables.ROW]) != sorted(mine):
+            raise Problem(
+                f"{path.as_posix()} is not about the {part} rows of "
+                f"{tables.PREDICTIONS.as_posix()}: {AGAIN}",
+                1,
+            )
+        _require_same(path, found, said[names], data)
+
+
+def _require_same(path: Path, found: pd.DataFrame, said: pd.DataFrame, data: Data) -> None:
+    """Compare columns with the raw table's, row by row."""
+    wanted = said.iloc[found[tables.ROW].to_numpy()]
+    for name in said.columns:
+        differs = int((found[name].to_numpy() != wanted[name].to_numpy()).sum())
+        if differs:
+            column = data.target if name == tables.TARGET else name
+            raise Problem(
+                f"{path.as_posix()}: {column} of {differs:,} rows is not what "
+                f"{tables.RAW.as_posix()} says of them: {AGAIN}",
+                1,
+            )

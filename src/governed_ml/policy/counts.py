@@ -1,0 +1,130 @@
+"""Counts that stages must agree on. Pure.
+
+Every stage counts the rows that it works on. Evidence that was edited, or that was measured on
+other rows than its neighbours', contradicts theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from governed_ml.core.evidence import AnyEvidence
+
+BOTH_PARTS = ("ingest", "validate")  # what they count is divided by `split`
+OF_TEST_ROWS = ("evaluate", "explain")  # what they measure rests on test rows alone
+
+
+class Count(NamedTuple):
+    """Two counts of the same rows, and who counted; `at_most`: the first may be smaller."""
+
+    name: str
+    who: str
+    found: int
+    whose: str
+    wanted: int
+    at_most: bool = False
+
+
+def contradictions(evidence: Mapping[str, AnyEvidence | str]) -> dict[str, str]:
+    """Return `counts.…` → which two counts differ. Evidence that is missing is told elsewhere."""
+    found = {gate: one for gate, one in evidence.items() if not isinstance(one, str)}
+    counts = [*_rows(found), *_groups(found), *_behind(found)]
+    return {
+        f"counts.{one.name}": f"{one.who} {one.found:,} rows, {one.whose} {one.wanted:,}: "
+        "run `uv run dvc repro`"
+        for one in counts
+        if (one.found > one.wanted if one.at_most else one.found != one.wanted)
+    }
+
+
+def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
+    """Rows in, rows divided, rows trained on, rows measured."""
+    if "split" not in found:
+        return
+    split = found["split"]
+    train, test = (int(split.body.rows.get(part, 0)) for part in ("train", "test"))
+    for gate in BOTH_PARTS:
+        if gate in found:
+            yield Count(
+                f"{gate}_rows",
+                f"{gate} counts",
+                found[gate].body.rows,
+                "split divides",
+                train + test,
+            )
+    for part, n in (("train", train), ("test", test)):
+        metric = split.metrics.get(f"rows_{part}")
+        if metric is not None and metric.value is not None:
+            yield Count(
+                f"rows_{part}", "the metric of split has", round(metric.value), "its table", n
+            )
+    for name, groups in split.body.sensitive.items():
+        yield Count(
+            f"split_{name}",
+            f"the groups of {name} have",
+            sum(groups.values()),
+            "split divides",
+            train + test,
+        )
+    for gate, rows, what, n in (
+        ("train", "rows", "split leaves for training", train),
+        ("evaluate", "rows", "split leaves for the test", test),
+        ("drift", "reference_rows", "split leaves for training", train),
+        ("drift", "current_rows", "split leaves for the test", test),
+    ):
+        if gate in found:
+            counted: Any = getattr(found[gate].body, rows)
+            yield Count(f"{gate}_{rows}", f"{gate} counts", counted, what, n)
+
+
+def _groups(found: dict[str, AnyEvidence]) -> Iterator[Count]:
+    """The groups of each attribute and intersection, and the outcomes, add up to the test rows."""
+    if "evaluate" not in found:
+        return
+    evaluated = found["evaluate"].body
+    if evaluated.confusion:
+        yield Count(
+            "confusion",
+            "the confusion matrix has",
+            sum(evaluated.confusion.values()),
+            "evaluate counts",
+            evaluated.rows,
+        )
+    for attribute in found["fairness"].body.attributes if "fairness" in found else ():
+        name, groups = attribute.name, attribute.groups
+        yield Count(
+            f"groups_{name}",
+            f"the groups of {name} have",
+            sum(one.n for one in groups),
+            "evaluate counts",
+            evaluated.rows,
+        )
+        for outcome, n in evaluated.confusion.items():
+            counted = sum(one.counts.get(outcome, 0) for one in groups)
+            words = outcome.replace("_", " ")
+            yield Count(
+                f"{outcome}_{name}",
+                f"{words}: the groups of {name} have",
+                counted,
+                "evaluate counts",
+                n,
+            )
+
+
+def _behind(found: dict[str, AnyEvidence]) -> Iterator[Count]:
+    """No number about test rows rests on more of them than there are."""
+    if "split" not in found:
+        return
+    test = int(found["split"].body.rows.get("test", 0))
+    for gate in OF_TEST_ROWS:
+        for name, metric in found[gate].metrics.items() if gate in found else ():
+            if metric.n is not None:
+                yield Count(
+                    f"{gate}_{name}",
+                    f"{gate}.{name} rests on",
+                    metric.n,
+                    "split leaves for the test",
+                    test,
+                    at_most=True,
+                )

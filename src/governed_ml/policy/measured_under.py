@@ -1,0 +1,104 @@
+"""What evidence was measured under, held against what is asked today. Pure.
+
+A limit can be put on a number that is there. What made the number cannot be changed afterwards: the
+confidence of its bounds, the noise, the groups of people, the split, the region it was meant for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from governed_ml.core.config.params import Params
+from governed_ml.core.evidence import AnyEvidence, Metric
+
+TERM = "measured_under"  # how the ids of these results begin
+OF_DATA = ("task", "target", "positive", "time", "group")
+AGAIN = "bring the commit up to date with it, run the pipeline and register again"
+
+
+def differences(
+    measured: Params, evidence: Mapping[str, AnyEvidence | str], asked: Params, contract: str | None
+) -> dict[str, str]:
+    """Return parameter → what the evidence was measured under, and what is asked today.
+
+    `measured` is the sealed configuration, `asked` the protected branch's, and `contract` the
+    digest of its data contract.
+    """
+    before = _terms(measured) | _contract(measured, _digest(evidence))
+    today = _terms(asked) | _contract(asked, contract)
+    found = {
+        name: _said(before.get(name), today.get(name))
+        for name in sorted(before.keys() | today.keys())
+        if before.get(name) != today.get(name)
+    }
+    return found | {
+        f"data.proxies.{name}": f"it is a feature of the model, and no feature today: {AGAIN}"
+        for name in asked.data.proxies
+        if name in _features(evidence)
+    }
+
+
+def as_asked(measured: Params, asked: Params) -> Params:
+    """Return the sealed configuration with what rules ask for as it is today."""
+    told = {name: getattr(asked.data, name) for name in ("sensitive", "no_sensitive_reason")}
+    return measured.model_copy(
+        update={
+            "policy": asked.policy,
+            "project": asked.project,
+            "deployment": asked.deployment,
+            "data": measured.data.model_copy(update=told),
+        }
+    )
+
+
+def uncompared(evidence: Mapping[str, AnyEvidence | str], why: str) -> dict[str, AnyEvidence | str]:
+    """Return the evidence with a champion that it was not compared with, and why.
+
+    A rule about the comparison applies then, and has no number to go by.
+    """
+    found = evidence.get("evaluate", "")
+    if isinstance(found, str):
+        return dict(evidence)
+    metrics = found.metrics | {
+        "champions": Metric(value=1.0),
+        "champion_difference": Metric(value=None, note=why),
+    }
+    return {**evidence, "evaluate": found.model_copy(update={"metrics": metrics})}
+
+
+def _terms(params: Params) -> dict[str, Any]:
+    data, policy, split = params.data, params.policy, params.split
+    found: dict[str, Any] = {"policy.confidence": policy.confidence}
+    if policy.perturbation is not None:
+        found |= {
+            f"policy.perturbation.{name}": value
+            for name, value in policy.perturbation.model_dump().items()
+        }
+    found |= {f"data.{name}": getattr(data, name) for name in OF_DATA}
+    found |= {
+        f"data.sensitive.{name}": how.model_dump(exclude_none=True) or "as it is"
+        for name, how in data.sensitive.items()
+    }
+    found |= {f"split.{name}": value for name, value in split.model_dump().items()}
+    return found | {f"deployment.{name}": value for name, value in params.deployment.items()}
+
+
+def _contract(params: Params, digest: str | None) -> dict[str, Any]:
+    return {"data.contract": f"{params.data.contract} ({(digest or 'no file')[:19]})"}
+
+
+def _digest(evidence: Mapping[str, AnyEvidence | str]) -> str | None:
+    found = evidence.get("validate", "")
+    return None if isinstance(found, str) else str(found.body.contract_digest)
+
+
+def _features(evidence: Mapping[str, AnyEvidence | str]) -> list[str]:
+    found = evidence.get("split", "")
+    return [] if isinstance(found, str) else [*found.body.numeric, *found.body.categorical]
+
+
+def _said(before: object, today: object) -> str:
+    was = f"it was measured under {before}" if before is not None else "it was measured without it"
+    now = f"{today} is asked today" if today is not None else "it is not asked today"
+    return f"{was}, and {now}: {AGAIN}"

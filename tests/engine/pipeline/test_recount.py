@@ -1,0 +1,103 @@
+"""Labels and groups are taken anew from the raw table: a table that was written over is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from governed_ml.core import tables
+from governed_ml.core.config.data import Data
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data.columns import groups_of, target_of
+from governed_ml.pipeline.recount import require_recounted
+
+ROWS = 400
+COMMON = {"name": "d", "contract": "c.json", "sensitive": {"sex": {}, "age": {"bins": [30, 50]}}}
+YES_OR_NO = {"task": "classification", "target": "repaid", "positive": "yes"}
+NUMBER = {"task": "regression", "target": "income"}
+
+
+def data(**task: str) -> Data:
+    return Data.model_validate(COMMON | {"source": {"kind": "synthetic", "rows": ROWS}} | task)
+
+
+@pytest.fixture(params=[YES_OR_NO, NUMBER], ids=["classification", "regression"])
+def divided(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Data:
+    """A raw table and what `split` and `evaluate` make of it, with gaps in an attribute."""
+    monkeypatch.chdir(tmp_path)
+    own, random = data(**request.param), np.random.default_rng(16)
+    raw = pd.DataFrame(
+        {
+            "sex": random.choice(["female", "male", None], ROWS),
+            "age": random.integers(18, 90, ROWS).astype("float64"),
+            "repaid": random.choice(["yes", "no"], ROWS),
+            "income": random.normal(3000, 800, ROWS),
+        }
+    )
+    raw.loc[::17, "age"] = np.nan
+    tables.write(raw, tables.RAW)
+    raw = tables.read(tables.RAW)
+    number = pd.Series(range(ROWS), name=tables.ROW)
+    is_test = random.random(ROWS) < 0.3
+    groups = pd.concat([number, groups_of(raw, own)], axis=1)
+    tables.write(groups[~is_test], tables.SENSITIVE_TRAIN)
+    tables.write(groups[is_test], tables.SENSITIVE_TEST)
+    whole = pd.concat([number, target_of(raw, own)], axis=1)
+    whole["part"] = np.where(is_test, "test", "train")
+    tables.write(pd.concat([whole[~is_test], whole[is_test]]), tables.PREDICTIONS)
+    return own
+
+
+def other_label(frame: pd.DataFrame) -> pd.DataFrame:
+    last = frame[tables.TARGET].iloc[-1]
+    frame.loc[frame.index[-1], tables.TARGET] = 1 - last
+    return frame
+
+
+def swapped(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(sex=frame["sex"].sample(frac=1, random_state=1).to_numpy())
+
+
+def regrouped(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(age=frame["age"].replace("<30", "30-50"))
+
+
+EDITS: dict[str, tuple[Path, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
+    "one label": (tables.PREDICTIONS, other_label, "of 1 rows is not what data/raw.parquet says"),
+    "a row less": (tables.PREDICTIONS, lambda one: one[1:], "each of the 400 rows"),
+    "a row twice": (
+        tables.PREDICTIONS,
+        lambda one: pd.concat([one[1:], one[-1:]]),
+        "each of the 400 rows of data/raw.parquet once",
+    ),
+    "another part": (
+        tables.PREDICTIONS,
+        lambda one: one.assign(part=["test", *one["part"][1:]]),
+        "is not about the train rows of data/predictions.parquet",
+    ),
+    "groups that changed places": (tables.SENSITIVE_TEST, swapped, "test.parquet: sex of"),
+    "groups that were merged": (tables.SENSITIVE_TRAIN, regrouped, "train.parquet: age of"),
+    "a person less": (tables.SENSITIVE_TEST, lambda one: one[1:], "not about the test rows"),
+}
+
+
+def test_what_was_divided_from_the_raw_table_is_what_it_says(divided: Data) -> None:
+    require_recounted(divided)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_a_table_that_was_written_over_is_refused(divided: Data, edit: str) -> None:
+    path, change, words = EDITS[edit]
+    # Given a table between split and fairness that somebody wrote over
+    tables.write(change(tables.read(path)), path)
+    # When groups are measured, then it is refused, by the table and the column
+    with pytest.raises(Problem, match=words) as one:
+        require_recounted(divided)
+    assert path.as_posix() in str(one.value)
+    assert one.value.exit_code == 1
