@@ -13,7 +13,6 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.rehash import current_run
-from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.promote import require_allowed
 from governed_ml.registry.record import Situation, record, settle, situation
@@ -54,7 +53,7 @@ def rollback(
     if to is not None:
         require_legal("rolled_back", to, life.version(to).state)
     try:
-        target, skipped = _compliant(base, registry, life, now, to)
+        target, skipped = _compliant(registry, life, now, to)
     except Problem as problem:
         raise _failed(base, registry, seen, champion, reason, problem) from problem
     return record(
@@ -67,7 +66,8 @@ def rollback(
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,
-        details={"from": champion.number, "skipped": skipped} | ({"run": run} if run else {}),
+        details={"from": champion.number, "skipped": skipped, "protected": now.commit}
+        | ({"run": run} if run else {}),
     )
 
 
@@ -110,7 +110,7 @@ def _failed(
 
 
 def _compliant(
-    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
+    registry: Registry, life: Lifecycle, now: Today, to: int | None
 ) -> tuple[Version, list[str]]:
     """Return the version to go back to, and why later ones were passed over."""
     champion = life.champion.number if life.champion else None
@@ -122,8 +122,6 @@ def _compliant(
         version = life.version(number)
         try:
             require_legal("rolled_back", number, version.state)
-            if why := unfounded(base, life, version):
-                raise Problem(f"version {number} was no champion: {why}", 1)
             with tempfile.TemporaryDirectory() as scratch:
                 checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
                 require_allowed(checked, now)
