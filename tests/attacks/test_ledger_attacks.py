@@ -119,10 +119,6 @@ ATTACKS = {
         on_top(lambda text, above: body(text, [above]).replace(b" +0000", b"0 +0000")),
         r"event 5 .*another time than its event",
     ),
-    "back-in-time": (
-        on_top(lambda text, above: body(text.replace("2027-", "2020-"), [above])),
-        r"event 5 .*it is older than the one before",
-    ),
 }
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import baked
 import pytest
@@ -111,7 +113,26 @@ def monitored(base: Path, number: int, **details: Any) -> None:
         "risk": 10.0 * number,
     }
     append = import_module("governed_ml.ledger.storage").append
+    crowned(base)
     append(base, "monitored", version=1, subject={"model": "sha256:1"}, details=known | details)
+
+
+def crowned(base: Path) -> None:
+    """Make version 1 champion, if the ledger is empty; without the proof that a real one needs."""
+    storage = import_module("governed_ml.ledger.storage")
+    if not storage.read(base):
+        yes = {"approver": "owner", "roles": ["model-owner"], "source": "ssh", "time": "-"}
+        for action in ("registered", "approved", "promoted"):
+            given = [yes] if action == "approved" else []
+            storage.append(base, action, version=1, subject={"model": "sha256:1"}, approvals=given)
+
+
+@contextmanager
+def without_proof() -> Generator[None]:
+    """Let every legal event count: here is tested what a page shows of it."""
+    proof = import_module("governed_ml.registry.approval.promotion_proof").Proof
+    with mock.patch.object(proof, "doubt", return_value=""):
+        yield
 
 
 def denied(base: Path) -> None:

@@ -40,7 +40,9 @@ def show(
     elif not chosen:
         print("the ledger is empty: `uv run governance register` writes its first event")
     elif version is None:
-        display.table([one.event for one in chosen])
+        void = _void(base, chosen)
+        lines = [void[one.commit] for one in chosen if one.commit in void]
+        display.table([one.event for one in chosen], lines)
     else:
         display.in_full(_records(base, chosen))
 
@@ -103,11 +105,27 @@ def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
     from governed_ml.registry.audit import signers_of
 
     found = signatures(base, [one.commit for one in entries], signers_of(base)[0])
+    void = _void(base, entries)
     return [
         {
             "commit": one.commit,
             "signature": str(found[one.commit]),
+            "void": void.get(one.commit, ""),
             "event": one.event.model_dump(mode="json"),
         }
         for one in entries
     ]
+
+
+def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
+    """Return the lines that name the void events, by commit."""
+    import sys
+
+    from governed_ml.core.problem import Problem
+    from governed_ml.registry.counted import follow
+
+    try:
+        return {one.entry.commit: str(one) for one in follow(base).void} if entries else {}
+    except Problem as problem:
+        print(f"note: which events are void is not known: {problem}", file=sys.stderr)
+        return {}

@@ -151,6 +151,15 @@ def last_protected(base: Path) -> str:
         return done.stdout.decode().strip()
 
 
+def known_protected(base: Path) -> str:
+    """Return the protected branch's commit as this clone has it, without asking anybody."""
+    for ref in (FETCHED, f"refs/remotes/{REMOTE}/{PROTECTED}", f"refs/heads/{PROTECTED}"):
+        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
+        if done.returncode == 0:
+            return done.stdout.decode().strip()
+    raise Problem(f"this clone has no {PROTECTED}: `git fetch {REMOTE} {PROTECTED}`")
+
+
 def content(base: Path, commit: str, path: str) -> bytes | None:
     """Return a file as a commit has it, or None if it has none."""
     done = attempt(base, "cat-file", "blob", f"{commit}:{path}")

@@ -175,23 +175,17 @@ def github(base: Path) -> Iterator[Diagnosis]:
 
 def ledger(base: Path) -> Iterator[Diagnosis]:
     """Is the ledger whole, and does somebody else remember its end?"""
-    from governed_ml.ledger.storage import read
-    from governed_ml.ledger.verification import verify
-    from governed_ml.registry.approval.promotion_proof import doubts
-    from governed_ml.registry.audit import anchors_of, signers_of
+    from governed_ml.registry.audit import inspect
 
     if has_remote(base) and answer(base)[0]:
         yield Diagnosis("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
         return
-    anchors, lost = anchors_of(base)
-    signers, unknown = signers_of(base)
-    found = verify(base, anchors, signers, [why for why in (lost, unknown) if why])
-    wrong = found.problems or (doubts(base, read(base)) if found.events and not unknown else [])
-    for line in wrong:
+    found = inspect(base)
+    for line in found.problems:
         yield Diagnosis("ledger", WRONG, f"{line}; see `uv run governance ledger verify`")
     for line in found.unchecked:
         yield Diagnosis("ledger", UNKNOWN, line)
-    if wrong or found.unchecked:
+    if found.problems or found.unchecked:
         return
     if not found.events:
         yield Diagnosis(
@@ -206,11 +200,10 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
 
 def monitoring(base: Path) -> Iterator[Diagnosis]:
     """Is the champion watched, as the policy asks?"""
-    from governed_ml.ledger.lifecycle import trace
     from governed_ml.ledger.liveness import alarm, last_window, unwatched
-    from governed_ml.ledger.storage import read
+    from governed_ml.registry.counted import follow
 
-    life, params = trace(read(base)), _params(base)
+    life, params = follow(base), _params(base)
     if life.champion is None:
         yield Diagnosis("monitoring", NOTE, "there is no champion to watch yet")
         return

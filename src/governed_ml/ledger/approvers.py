@@ -12,7 +12,6 @@ from pydantic import Field, ValidationError, model_validator
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 from governed_ml.core.repository import PROTECTED, content, protected
-from governed_ml.ledger.signatures import Signer
 
 PATH = "governance/approvers.yaml"
 
@@ -104,10 +103,6 @@ class Approvers(Closed):
                 raise ValueError(f"the {what} {twice[:40]} is there twice")
         return self
 
-    def signers(self) -> list[Signer]:
-        """Return the keys that may sign ledger events."""
-        return [Signer(one.name, one.bare, one.since, one.until) for one in self.ledger]
-
     def person(self, name: str) -> Person:
         """Return a person by name."""
         found = next((one for one in self.people if one.name == name), None)
@@ -118,11 +113,16 @@ class Approvers(Closed):
 
 def read(base: Path, commit: str | None = None) -> Approvers:
     """Read the file from the protected branch (fetched now), or from the given commit of it."""
-    from ruamel.yaml import YAML, YAMLError
-
     raw = content(base, commit or protected(base), PATH)
     if raw is None:
         raise Problem(f"{PATH} is missing on {PROTECTED}: restore it there")
+    return parsed(raw)
+
+
+def parsed(raw: bytes) -> Approvers:
+    """Read the content of the file."""
+    from ruamel.yaml import YAML, YAMLError
+
     try:
         values: object = YAML(typ="safe", pure=True).load(raw) or {}
     except (YAMLError, ValueError) as error:  # also a key that is there twice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.terminal import plain, screen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from governed_ml.ledger.chain import Event
 
@@ -27,8 +27,8 @@ SIGNED = {
 }
 
 
-def table(events: list[Event]) -> None:
-    """Print one row per event, with digests shortened."""
+def table(events: list[Event], void: Sequence[str] = ()) -> None:
+    """Print one row per event, with digests shortened, then which of them are void."""
     from rich.table import Table
 
     found = Table(box=None, pad_edge=False)
@@ -51,6 +51,8 @@ def table(events: list[Event]) -> None:
         found.add_row(*map(plain, cells))
     console = screen()
     console.print(found)
+    for line in void:
+        console.print(f"[red]{plain(line)}[/]", soft_wrap=True)
     console.print("digests are shortened: `--version N` shows a version in full", style="dim")
 
 
@@ -65,6 +67,8 @@ def in_full(records: list[dict[str, Any]]) -> None:
         for name, value in _rows(event):
             if value not in (None, "", [], {}):
                 console.print(f"  {plain(name):<18} {plain(str(value))}", soft_wrap=True)
+        if record.get("void"):
+            console.print(f"  [red]{'void':<18}[/] {plain(str(record['void']))}", soft_wrap=True)
         state, _, by = str(record["signature"]).partition(" ")
         console.print(f"  {'signed':<18} {plain(f'{SIGNED[state]} {by}'.strip())}", soft_wrap=True)
         console.print(f"  {'event in git':<18} {plain(record['commit'])}", soft_wrap=True)

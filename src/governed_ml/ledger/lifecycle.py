@@ -1,13 +1,18 @@
-"""States of a model version, as the ledger tells them. Pure: entries in, states out."""
+"""States of a model version, as the ledger tells them. Pure: entries in, states out.
+
+Whoever may push to the ledger's branch can append an event that nobody was allowed to make. Such an
+event is void: it has no effect, and the events after it are followed as if it were not there.
+Whether an event is void depends on the events before it and never on those after it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from governed_ml.core.problem import Problem
-from governed_ml.ledger.chain import Action, Entry
+from governed_ml.ledger.chain import Action, Entry, Void
 
 State = Literal["pending_review", "approved", "champion", "retired", "quarantined", "rejected"]
 
@@ -56,12 +61,20 @@ class Lifecycle:
 
     versions: dict[int, Version] = field(default_factory=dict)
     champions: list[int] = field(default_factory=list)
+    counted: list[Entry] = field(default_factory=list)
+    void: list[Void] = field(default_factory=list)
 
     @property
     def champion(self) -> Version | None:
         """Return the version that the ledger calls champion."""
         found = [one for one in self.versions.values() if one.state == "champion"]
         return found[0] if found else None
+
+    @property
+    def taken(self) -> set[int]:
+        """Return every number that an event names, void or not: none is given twice."""
+        entries = [*self.counted, *(one.entry for one in self.void)]
+        return {one.event.version for one in entries if one.event.version is not None}
 
     def version(self, number: int) -> Version:
         """Return one version."""
@@ -70,10 +83,13 @@ class Lifecycle:
             raise Problem(f"the ledger has no version {number}; it has {known}", 1)
         return self.versions[number]
 
-    def challenger(self) -> Version | None:
-        """Return the newest version that waits for approval or promotion."""
+    def challenger(self, listed: Container[int] | None = None) -> Version | None:
+        """Return the newest version that waits for approval or promotion, of those listed."""
         waiting = [
-            one for one in self.versions.values() if one.state in ("pending_review", "approved")
+            one
+            for one in self.versions.values()
+            if one.state in ("pending_review", "approved")
+            and (listed is None or one.number in listed)
         ]
         return waiting[-1] if waiting else None
 
@@ -88,20 +104,36 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
     raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 
-def trace(entries: Iterable[Entry]) -> Lifecycle:
-    """Follow every version through the ledger; an illegal move in it is a `Problem`."""
+Doubt = Callable[[Lifecycle, Entry], str]
+"""Why an event is void after those that count so far, or nothing."""
+
+
+def trace(entries: Iterable[Entry], doubt: Doubt | None = None) -> Lifecycle:
+    """Follow every version through the ledger; what is illegal or doubted is void."""
     life = Lifecycle()
     for entry in entries:
-        event = entry.event
-        if event.action not in LEGAL or event.version is None:
+        why = _illegal(life, entry) or (doubt(life, entry) if doubt else "")
+        if why:
+            life.void.append(Void(entry, why))
             continue
-        known = life.versions.get(event.version)
-        try:
-            require_legal(event.action, event.version, known.state if known else None)
-        except Problem as problem:
-            raise Problem(f"the ledger's event {event.sequence} is illegal: {problem}", 1) from None
-        _apply(life, entry, event.version)
+        life.counted.append(entry)
+        if entry.event.action in LEGAL and entry.event.version is not None:
+            _apply(life, entry, entry.event.version)
     return life
+
+
+def _illegal(life: Lifecycle, entry: Entry) -> str:
+    event = entry.event
+    if event.action not in LEGAL:
+        return ""
+    if event.version is None:
+        return "it is illegal: it names no version"
+    known = life.versions.get(event.version)
+    try:
+        require_legal(event.action, event.version, known.state if known else None)
+    except Problem as problem:
+        return f"it is illegal: {str(problem).partition('; look at')[0]}"
+    return ""
 
 
 def _apply(life: Lifecycle, entry: Entry, number: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import REMOTE, attempt, git, has_remote
+from governed_ml.core.repository import REMOTE, attempt, git, has_remote, precedes
 from governed_ml.ledger.chain import Anchor, Raw, breaks
 from governed_ml.ledger.storage import BRANCH, REF, SEEN, Moved, commits, head, locked
 
@@ -15,6 +15,18 @@ REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"
 
 class Vanished(Problem):
     """The remote no longer has what it had."""
+
+
+class Broken(Problem):
+    """The remote's ledger goes on with what is no event; `whole` is its last commit before that."""
+
+    def __init__(self, broken: str, whole: str | None) -> None:
+        super().__init__(
+            f"{REMOTE}'s ledger is broken at {broken}: find out who pushed it, then run "
+            "`uv run governance reconcile --apply`",
+            1,
+        )
+        self.whole = whole
 
 
 def last_seen(base: Path) -> list[Anchor]:
@@ -67,27 +79,48 @@ def fetch(base: Path, tip: str) -> list[str]:
     """Fetch the remote's ledger and check its chain; return its commits, oldest first."""
     git(base, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, REF)
     raws = commits(base, tip)
-    _, broken = breaks(raws)
+    entries, broken = breaks(raws)
     if broken:
-        raise Problem(f"{REMOTE}'s ledger is broken at {broken}: find out who pushed it", 1)
+        raise Broken(broken, entries[-1].commit if entries else None)
     return [raw.commit for raw in raws]
 
 
 def pull(base: Path) -> list[Anchor]:
     """Go forward to the remote's ledger, as a fresh clone has to; return the remote's head.
 
-    A `Problem` where `remote` finds one: what parted is not fixed here.
+    A `Problem` where `remote` finds one: what parted is not fixed here. Of a ledger that is broken
+    further on, the whole part is taken first.
     """
     with locked(base):
         tip = head(base)
         raws = commits(base, tip) if tip else []
-        found = remote(base, raws)
+        try:
+            found = remote(base, raws)
+        except Broken as broken:
+            if broken.whole and (tip is None or precedes(base, tip, broken.whole)):
+                git(base, "update-ref", "--no-deref", REF, broken.whole, tip or "")
+            raise
         for anchor in found:
             if anchor.sequence > len(raws):
                 words = ("update-ref", "--no-deref", REF, anchor.commit, tip or "")
                 if attempt(base, *words).returncode:
                     raise Moved
     return found
+
+
+def cut_off(base: Path, theirs: str, whole: str) -> None:
+    """Set the remote's ledger back from `theirs`, which is broken, to a whole commit of ours."""
+    options = ("--quiet", "--no-follow-tags", "--recurse-submodules=no")
+    lease = f"--force-with-lease={REF}:{theirs}"
+    done = attempt(base, "push", *options, lease, REMOTE, f"{whole}:{REF}")
+    if done.returncode:
+        said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
+        raise Problem(
+            f"{REMOTE} does not let its ledger be set back to {whole[:12]}: whoever administers it "
+            f"allows it once ({said})",
+            1,
+        )
+    git(base, "update-ref", SEEN, whole)
 
 
 def push(base: Path) -> bool:

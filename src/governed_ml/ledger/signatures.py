@@ -18,16 +18,21 @@ from typing import Literal, NamedTuple
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
-from governed_ml.ledger.chain import Entry, Event
+from governed_ml.ledger.chain import Event
 
 
 class Signer(NamedTuple):
-    """A key that may sign events: from the day `since` on, and no longer on the day `until`."""
+    """A key that may sign events: from the day `since` on, and no longer on the day `until`.
+
+    `listed`: the day on which the protected branch began to list it. Events before that day did not
+    have to be signed.
+    """
 
     principal: str
     key: str
     since: date | None = None
     until: date | None = None
+    listed: date | None = None
 
     def counts(self, event: Event) -> bool:
         """Return whether the key is valid on the event's day (UTC)."""
@@ -37,7 +42,8 @@ class Signer(NamedTuple):
 
     def expects(self, event: Event) -> bool:
         """Return whether an event has to be signed: the key was listed on an earlier day."""
-        return self.counts(event) and (self.since is None or self.since < event.moment.date())
+        first = self.since or self.listed
+        return self.counts(event) and (first is None or first < event.moment.date())
 
     @property
     def fingerprint(self) -> str:
@@ -115,31 +121,3 @@ def _signature(words: list[str], signers: Sequence[Signer]) -> Signature:
     if verdict == "U" and more:
         return Signature("unlisted", more[0])
     return Signature("bad")
-
-
-def missing_signatures(
-    entries: Sequence[Entry], found: dict[str, Signature], signers: Sequence[Signer]
-) -> list[str]:
-    """Return what is wrong with signatures, due from the day after one on which a key was listed.
-
-    They are due after a signed event, too; that is of the chain.
-    """
-    problems: list[str] = []
-    for entry in entries:
-        due = any(signer.expects(entry.event) for signer in signers)
-        signature = found[entry.commit]
-        known = [one for one in signers if one.fingerprint == signature.by]
-        wrong = {
-            "good": "",
-            "unsigned": "is unsigned, and signatures are due (a key that was listed later needs "
-            "its first day, `since`)"
-            if due
-            else "",
-            "bad": "has a bad signature: it is not of this event",
-            "unlisted": f"is signed by a key that is not listed ({signature.by})" if due else "",
-        }[signature.state]
-        if known:
-            wrong = f"is signed by {known[0].principal} with a key that was not valid on that day"
-        if wrong:
-            problems.append(f"event {entry.event.sequence} ({entry.commit[:12]}) {wrong}")
-    return problems

@@ -18,6 +18,7 @@ from typing import Any
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, actor, attempt, git, signs
 from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Action, Entry, Event, Raw, breaks
+from governed_ml.ledger.void import future
 
 __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
 
@@ -148,22 +149,18 @@ def append(base: Path, action: Action, *, after: str | None = "", **fields: Any)
             raise Moved
         if tip is None:
             _none_yet(base)
-        last = None if tip is None else _last(base, tip)
-        before = None if last is None else last.event
+        before = None if tip is None else _last(base, tip).event
         event = Event(
             sequence=1 if before is None else before.sequence + 1,
-            time=now() if before is None else max(now(), before.time),
+            time=max(now(), _floor(base, tip)),
             actor=actor(base),
             action=action,
             previous=GENESIS if before is None else before.digest(),
             **fields,
         )
+        if why := future(event):
+            raise Problem(f"no event was written: {why}: correct this machine's clock")
         signed = signs(base)
-        if last is not None and last.signed and not signed:
-            raise Problem(
-                "the ledger's events are signed and git has no SSH key here: run `git config "
-                "gpg.format ssh` and `git config user.signingkey PATH`"
-            )
         commit = _commit(base, event, tip, signed)
         moved = attempt(base, "update-ref", "--no-deref", REF, commit, tip or "")
         if moved.returncode:
@@ -179,11 +176,23 @@ def _last(base: Path, tip: str) -> Entry:
     raw = _load(base, [tip])[0]
     headers, _, message = raw.body.partition(b"\n\n")
     try:
-        return Entry(tip, Event.model_validate_json(message), b"\ngpgsig" in headers)
+        event = Event.model_validate_json(message)
+        _ = event.moment
+        return Entry(tip, event, b"\ngpgsig" in headers)
     except ValueError as error:
         raise Problem(
             f"the ledger's last commit {tip[:12]} is no event: `uv run governance ledger verify`", 1
         ) from error
+
+
+def _floor(base: Path, tip: str | None) -> str:
+    """Return the time of the last event that is not of the future, or nothing."""
+    while tip is not None:
+        event = _last(base, tip).event
+        if not future(event):
+            return event.time
+        tip = git(base, "rev-list", "--max-count=1", "--skip=1", "--first-parent", tip) or None
+    return ""
 
 
 def _commit(base: Path, event: Event, parent: str | None, signed: bool) -> str:

@@ -6,7 +6,8 @@ shows only against an *anchor*, a commit that somebody outside this clone rememb
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from pydantic import Field
@@ -14,10 +15,14 @@ from pydantic import Field
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, has_remote
-from governed_ml.ledger.chain import Anchor, Entry, Raw, breaks
+from governed_ml.ledger.chain import Anchor, Entry, Raw, Void, breaks
 from governed_ml.ledger.remote import last_seen, remote
-from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
+from governed_ml.ledger.signatures import Signer, signatures
 from governed_ml.ledger.storage import TAKE, commits, head
+from governed_ml.ledger.void import dubious, future
+
+FindVoid = Callable[[Sequence[Entry]], tuple[list[str], list[str]]]
+"""What finds void events: those that nobody has reconciled yet, and those that somebody has."""
 
 
 class Verification(Closed):
@@ -44,10 +49,12 @@ def verify(
     anchors: Sequence[Anchor],
     signers: Sequence[Signer],
     unasked: Sequence[str] = (),
+    look: FindVoid | None = None,
 ) -> Verification:
-    """Check chain, anchors (the remote's branch is one of them) and signatures.
+    """Check chain, anchors (the remote's branch is one of them) and which events are void.
 
-    `unasked`: why some anchors could not be had.
+    `unasked`: why some anchors could not be had. Without `look`, only times and signatures make an
+    event void.
     """
     tip = head(base)
     raws = [] if tip is None else commits(base, tip)
@@ -65,9 +72,9 @@ def verify(
     notes = [] if unchecked or has_remote(base) else [f"there is no {REMOTE} to push the ledger to"]
     notes += _extent(last, len(raws))
     try:
-        found = signatures(base, [raw.commit for raw in raws], signers)
-        problems += missing_signatures(entries, found, signers)
-        notes += _unproven(entries, signers)
+        new, old = look(entries) if look else (_void(base, entries, signers), [])
+        problems, notes = problems + new, [*notes, *old, *_unproven(entries, signers)]
+        notes += _disordered(entries)
     except Problem as problem:
         unchecked.append(str(problem))
     anchored = 0 if last is None else last.sequence
@@ -79,7 +86,7 @@ def verify(
         anchored_to=anchored,
         unanchored=len(raws) - anchored,
         problems=list(dict.fromkeys(problems)),
-        unchecked=unchecked,
+        unchecked=list(dict.fromkeys(unchecked)),
         notes=notes,
     )
 
@@ -106,6 +113,21 @@ def _extent(last: Anchor | None, events: int) -> list[str]:
     )
     tail = events - last.sequence
     return [known, *([f"the last {tail} of {events} events are not anchored yet"] if tail else [])]
+
+
+def _void(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> list[str]:
+    found = signatures(base, [entry.commit for entry in entries], signers)
+    wrong = dubious(entries, found, signers)
+    return [str(Void(one, wrong[one.commit])) for one in entries if one.commit in wrong]
+
+
+def _disordered(entries: Sequence[Entry]) -> list[str]:
+    pairs = pairwise(entries)
+    return [
+        f"event {two.event.sequence} is dated before the one before it, and counts as of that time"
+        for one, two in pairs
+        if two.event.time < one.event.time and not future(one.event)
+    ]
 
 
 def _unproven(entries: Sequence[Entry], signers: Sequence[Signer]) -> list[str]:

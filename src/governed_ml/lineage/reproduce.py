@@ -18,8 +18,9 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
 from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger import storage
-from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.show import chosen, known
+from governed_ml.registry.counted import follow
 from governed_ml.registry.remeasure import environments
 from governed_ml.registry.remeasure.environments import StageEnvironment
 from governed_ml.registry.remeasure.fetch import dvc
@@ -61,7 +62,7 @@ def named(base: Path, name: str | None, day: date | None) -> Version:
     if name is not None:
         return chosen(known(base), name)
     entries = [one for one in storage.read(base) if day and one.event.moment.date() <= day]
-    champion = trace(entries).champion
+    champion = follow(base, entries).champion
     if champion is None:
         raise Problem(f"the ledger has no champion on {day}: `uv run governance ledger show`", 1)
     return champion

@@ -18,11 +18,11 @@ from governed_ml.core.installation.lockfile import LOCK as UV_LOCK
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
 from governed_ml.core.terminal import screen
-from governed_ml.ledger import storage
-from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
+from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.lineage.git_origin import origin
 from governed_ml.lineage.pipeline_records import Line, honest, read
 from governed_ml.policy.decision import LETS_THROUGH
+from governed_ml.registry.counted import follow
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
 
 Section = dict[str, Any]
@@ -40,7 +40,7 @@ class Told:
 
 def known(base: Path) -> Lifecycle:
     """Return every version that the ledger of this clone has."""
-    return trace(storage.read(base))
+    return follow(base)
 
 
 def chosen(life: Lifecycle, name: str) -> Version:

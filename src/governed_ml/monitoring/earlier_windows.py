@@ -10,15 +10,15 @@ from pathlib import Path
 from governed_ml.core.config.production import Feed
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
-from governed_ml.ledger.storage import read
 from governed_ml.monitoring.feeds import name_of
 from governed_ml.monitoring.levels import WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
+from governed_ml.registry.counted import follow
 
 
 def windows(base: Path) -> list[tuple[int, WindowRecord]]:
     """Return every window that the ledger tells of with its version, in order, as it is now."""
-    events = [one.event for one in read(base) if one.event.action == "monitored"]
+    events = [one.event for one in follow(base).counted if one.event.action == "monitored"]
     version = {event.details["window"]: event.version or 0 for event in events}
     return [(version[one.window], one) for one in windows_of([one.details for one in events])]
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import Field
-
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.policy import Monitoring, Watch
 from governed_ml.core.evidence import Metric
+from governed_ml.ledger.liveness import Level, WindowRecord
 from governed_ml.policy.judge import beyond, number
 from governed_ml.policy.rules import Scope
 
-Level = Literal["healthy", "warn", "retrain", "rollback", "not_measured"]
 WORSE: tuple[Level, ...] = ("healthy", "warn", "retrain", "rollback")
 BEHAVIOUR = ("drift.", "fairness.", "performance.")  # without one of these nothing was measured
 
@@ -122,24 +120,6 @@ def reasons(rules: Sequence[Judged]) -> list[str]:
         f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: not measured: {why}"
         for why, names in unknown.items()
     ]
-
-
-class WindowRecord(Closed):
-    """What the ledger has of one window: the `details` of its event."""
-
-    window: int = Field(ge=1)
-    batch: str
-    digest: str
-    rows: int
-    labelled: int
-    since: str | None = Field(alias="from")
-    to: str | None
-    level: Level
-    reasons: list[str]
-    values: dict[str, float | None]
-    risk: float | None
-    asking: list[str] = Field(default=[], description="the rules that made the level")
-    unknown: list[str] = Field(default=[], description="the rules that were not measured")
 
 
 def in_a_row(windows: Sequence[WindowRecord], level: Level = "rollback") -> int:

@@ -12,9 +12,9 @@ from governed_ml.core.config.policy import Monitoring, Policy
 from governed_ml.core.config.production import Feed, Notify
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.chain import Entry
-from governed_ml.ledger.lifecycle import Version, trace
+from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
-from governed_ml.ledger.storage import now, read
+from governed_ml.ledger.storage import now
 from governed_ml.monitoring.earlier_windows import (
     lapse,
     logged_until,
@@ -30,6 +30,7 @@ from governed_ml.monitoring.window import Asked, Window, look
 from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.decision import RuleResult
 from governed_ml.policy.risk import score
+from governed_ml.registry.counted import follow
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.release.bundle import Checked
@@ -169,7 +170,7 @@ def _recorded(
         said = said.model_copy(update={"level": "not_measured", "reasons": [lapsed, *more]})
     elif same is not None:
         said = same
-    life = trace(read(base))
+    life = follow(base)
     row = windows_of([one.event.details for one in reign(life.version(champion.number))[1]])
     asked, in_a_row = ("none", 0) if lapsed else due(row, limits)
     outcome = WindowOutcome(champion.number, window, said, new, asked, in_a_row, failure=failure)
@@ -186,7 +187,7 @@ def _recorded(
     )
     try:
         newest = said.window >= max((one.window for one in row), default=said.window)
-        keep(base, latest if newest else None, read(base))
+        keep(base, latest if newest else None, follow(base).counted)
     except Exception as error:  # noqa: BLE001 - the window is recorded, what is due has to be done
         lost = f"reports/monitoring/ was not written: {first_line(error, 160)}"
         said_before = [str(outcome.failure)] if outcome.failure else []

@@ -34,6 +34,8 @@ def html(records: Records) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
     entries = [] if isinstance(records.ledger, str) else records.ledger
+    counted = entries if isinstance(records.life, str) else records.life.counted
+    void = [] if isinstance(records.life, str) else records.life.void
     style = (HERE / "page.css").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
@@ -55,9 +57,10 @@ def html(records: Records) -> str:
             view(records),
             style=svg.Markup(style),
             style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            monitoring=history.monitoring(entries),
-            production=history.columns(records.latest, entries),
-            approvals=history.approvals(entries),
+            monitoring=history.monitoring(counted),
+            production=history.columns(records.latest, counted),
+            approvals=history.approvals(counted),
+            void=[str(one) for one in void],
             events=history.events(entries),
             watch=history.watch(records),
         )

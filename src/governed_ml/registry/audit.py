@@ -13,29 +13,27 @@ if TYPE_CHECKING:
 
 def inspect(base: Path) -> Verification:
     """Return what is wrong with the ledger of this clone, held against all that is known of it."""
-    from governed_ml.ledger.storage import read
     from governed_ml.ledger.verification import verify as verified
-    from governed_ml.registry.approval.promotion_proof import doubts
+    from governed_ml.registry.counted import follow, void_lines
 
     anchors, lost = anchors_of(base)
     signers, unknown = signers_of(base)
-    found = verified(base, anchors, signers, [why for why in (lost, unknown) if why])
-    if not found.problems and not unknown:
-        problems = doubts(base, read(base))
-        found = found.model_copy(update={"problems": problems, "ok": found.ok and not problems})
-    return found
+    unasked = [why for why in (lost, unknown) if why]
+    return verified(
+        base, anchors, signers, unasked, lambda entries: void_lines(follow(base, entries))
+    )
 
 
-def signers_of(base: Path) -> tuple[list[Signer], str]:
+def signers_of(base: Path) -> tuple[tuple[Signer, ...], str]:
     """Return the keys that may sign events, and why they are not known, if so."""
     from governed_ml.core.problem import Problem
     from governed_ml.core.repository import last_protected
-    from governed_ml.ledger import approvers
+    from governed_ml.ledger.protected_history import signers
 
     try:
-        return approvers.read(base, last_protected(base)).signers(), ""
+        return signers(base, last_protected(base)), ""
     except Problem as problem:
-        return [], str(problem)
+        return (), str(problem)
 
 
 def anchors_of(base: Path) -> tuple[list[Anchor], str]:
@@ -55,9 +53,20 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str]:
 
     os.chdir(base)
     try:
-        return Registry(model_name(base)).anchors(), ""
+        return Registry(model_name(base)).anchors(_known(base)), ""
     except Problem as problem:
         return [], str(problem)
+
+
+def _known(base: Path) -> set[int] | None:
+    """Return the versions that the ledger knows; None where nobody can say."""
+    from governed_ml.core.problem import Problem
+    from governed_ml.registry.counted import follow
+
+    try:
+        return set(follow(base).versions)
+    except Problem:
+        return None
 
 
 def _never_registered(store: Path) -> bool:

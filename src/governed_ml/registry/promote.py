@@ -54,7 +54,7 @@ def promote(
     """
     seen = situation(base, registry)
     now, life = seen.now, seen.life
-    version = chosen(life, number)
+    version = chosen(life, number, registry)
     if version.state == "champion":
         settle(base, registry, life)
         return None
@@ -99,11 +99,11 @@ def promote(
     )
 
 
-def chosen(life: Lifecycle, number: int | None) -> Version:
+def chosen(life: Lifecycle, number: int | None, registry: Registry) -> Version:
     """Return the given version, else the challenger, else the champion."""
     if number is not None:
         return life.version(number)
-    found = life.challenger() or life.champion
+    found = life.challenger(registry.versions()) or life.champion
     if found is None:
         raise Problem("there is no challenger: run `uv run governance register` first", 1)
     return found

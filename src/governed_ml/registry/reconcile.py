@@ -14,17 +14,13 @@ from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.chain import Anchor, Entry
-from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
+from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, pull
 from governed_ml.ledger.rules_in_force import today
 from governed_ml.registry.approval.current_rules import sort_approvals
-from governed_ml.registry.approval.promotion_proof import doubts
-from governed_ml.registry.record import (
-    Unanchored,
-    require_anchored,
-    require_signed,
-)
+from governed_ml.registry.counted import follow, gone, judged, void_lines
+from governed_ml.registry.record import Unanchored, require_anchored
 from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
 
@@ -54,6 +50,11 @@ class Reconciliation(Closed):
     differences: list[str] = Field(default_factory=list)
     broken: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list, description="what would stop a promotion today")
+    known: list[str] = Field(
+        default_factory=list, description="what `reconcile --apply` has recorded and cannot change"
+    )
+    void: list[str] = Field(default_factory=list, description="void events, new since then")
+    gone: list[int] = Field(default_factory=list, description="versions that the registry lost")
     watched: str = Field(default="", description="the champion's last window")
 
 
@@ -61,11 +62,13 @@ def compare(base: Path, registry: Registry) -> Reconciliation:
     """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
     with storage.locked(base):
         entries, differences, broken = _chain(base, registry)
-        life = trace(entries)
         aliases, listed = registry.aliases(), registry.versions()
-    broken += doubts(base, entries)
-    lost = [f"version {n} is gone from the registry" for n in life.versions if n not in listed]
-    differences += broken + _aliases(life, aliases) + _tags(life, listed) + lost
+    life = judged(base, registry, entries, approvers.read(base, last_protected(base)))
+    new, old = void_lines(life)
+    lost = {n: f"version {n} is gone from the registry" for n in life.versions if n not in listed}
+    before = gone(life)
+    differences += broken + new + _aliases(life, aliases, listed) + _tags(life, listed)
+    differences += [line for n, line in lost.items() if n not in before]
     differences += [
         f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
         for n, one in listed.items()
@@ -80,6 +83,9 @@ def compare(base: Path, registry: Registry) -> Reconciliation:
         differences=differences,
         broken=broken,
         notes=_notes(base, life),
+        known=[*old, *(line for n, line in lost.items() if n in before)],
+        void=[one.entry.commit for one in life.void if str(one) in new],
+        gone=[n for n in lost if n not in before],
         watched=last_window(life.champion) if life.champion else "",
     )
 
@@ -127,13 +133,9 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
             raise
         differences.append(str(problem))
     entries = storage.read(base)
-    signers = approvers.read(base, last_protected(base)).signers()
     try:
-        require_signed(base, entries, signers)
-    except Problem as problem:
-        return entries, differences, [str(problem)]
-    try:
-        require_anchored(base, remotes, registry.anchors())
+        life = follow(base, entries)
+        require_anchored(base, remotes, registry.anchors(life.versions), life)
     except Unanchored as problem:
         differences.append(str(problem))
     except Problem as problem:
@@ -156,11 +158,12 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
     )
 
 
-def _aliases(life: Lifecycle, aliases: dict[str, int]) -> list[str]:
+def _aliases(life: Lifecycle, aliases: dict[str, int], listed: dict[int, Listed]) -> list[str]:
     found: list[str] = []
-    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger(listed)}
     for alias, version in wanted.items():
-        ledgers, registrys = version.number if version else None, aliases.get(alias)
+        ledgers = version.number if version and version.number in listed else None
+        registrys = aliases.get(alias)
         if ledgers != registrys:
             found.append(
                 f"alias {alias} names {_named(registrys)}, the ledger says {_named(ledgers)}"
@@ -215,6 +218,8 @@ def show(report: Reconciliation, fixed: list[str], *, every: bool) -> None:
             console.print(escape(report.watched), soft_wrap=True)
     for line in fixed:
         console.print(f"[green]fixed[/] {escape(line)}")
+    for line in report.known:
+        console.print(f"known {escape(line)}", soft_wrap=True)
     for line in report.notes:
         console.print(f"[yellow]today[/] {escape(line)}")
     for line in report.differences:

@@ -7,19 +7,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from governed_ml.core.config.composition import CONF
 from governed_ml.core.config.production import Notify
 from governed_ml.core.problem import Problem
-from governed_ml.core.repository import REMOTE, git, has_remote
-from governed_ml.ledger import storage
-from governed_ml.ledger.chain import Action, Anchor, Entry, Raw
-from governed_ml.ledger.lifecycle import Lifecycle, trace
+from governed_ml.core.repository import (
+    PROTECTED,
+    REMOTE,
+    attempt,
+    git,
+    has_remote,
+    protected,
+    signs,
+)
+from governed_ml.ledger import approvers, storage
+from governed_ml.ledger.chain import Action, Anchor, Entry, Raw, Void
+from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.ledger.remote import last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import Today, today
-from governed_ml.ledger.signatures import Signer, missing_signatures, signatures
 from governed_ml.ledger.verification import lost
-from governed_ml.registry.approval.promotion_proof import unfounded
+from governed_ml.registry.counted import follow, judged
 from governed_ml.registry.notify import Lost, Message, ready, send
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
+
+BY_RULES = ("approved", "promoted", "rolled_back")
+"""Events that count only by the rules of their day."""
+RULES = (CONF.as_posix(), approvers.PATH)
 
 
 def raws(base: Path) -> list[Raw]:
@@ -42,25 +54,17 @@ class Situation:
 
 
 def situation(base: Path, registry: Registry) -> Situation:
-    """Look at the protected branch and at the ledger, whose chain, anchors and signatures hold.
+    """Look at the protected branch and at the ledger, whose chain and anchors hold.
 
-    Nobody on this machine writes to it meanwhile.
+    Nobody on this machine writes to it meanwhile. Void events stop nobody.
     """
     now = today(base)
     with storage.locked(base):
         known = pull(base)
         entries, after = storage.read(base), storage.head(base)
-        require_anchored(base, known, registry.anchors())
-    require_signed(base, entries, now.approvers.signers())
-    return Situation(now, trace(entries), after)
-
-
-def require_signed(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> None:
-    """Refuse events without a signature that is due, or with a wrong one."""
-    found = signatures(base, [entry.commit for entry in entries], signers)
-    wrong = missing_signatures(entries, found, signers)
-    if wrong:
-        raise Problem(f"the ledger's {wrong[0]}: `uv run governance ledger verify`", 1)
+        life = follow(base, entries)
+        require_anchored(base, known, registry.anchors(life.versions), life)
+    return Situation(now, judged(base, registry, entries, now.approvers), after)
 
 
 def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
@@ -71,16 +75,19 @@ def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
         raise Problem(f"the ledger is not what others remember: {wrong[0]}", 1)
 
 
-def require_anchored(base: Path, remotes: Sequence[Anchor], registrys: Sequence[Anchor]) -> None:
+def require_anchored(
+    base: Path, remotes: Sequence[Anchor], registrys: Sequence[Anchor], life: Lifecycle
+) -> None:
     """Refuse a ledger that lacks what is named outside, or goes on where nobody else has seen it.
 
-    Anchored is what the remote has (where there is one) and the registry names.
+    Anchored is what the remote has (where there is one) and the registry names. Void events at the
+    end need no anchor.
     """
     require_whole(base, [*remotes, *registrys, *last_seen(base)])
     kinds = [remotes, registrys] if has_remote(base) else [registrys]
     reached = min(max((one.sequence for one in kind), default=0) for kind in kinds)
     events = len(raws(base))
-    if reached < events:
+    if reached < max((one.event.sequence for one in life.counted), default=0):
         raise Unanchored(
             f"the ledger is anchored up to event {reached} of {events}: look at what follows, "
             "then run `uv run governance reconcile --apply`",
@@ -100,18 +107,21 @@ def record(
 ) -> Entry:
     """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
 
-    An event that is illegal, that lacks a signature which is due, or that the remote does not take
-    is taken back: it never happened. A message that is lost is an event of its own, and then a
-    `Problem`: what it was about has happened. `happened` is called as soon as it has.
+    An event that would be void, or that the remote does not take, is taken back: it never happened.
+    A message that is lost is an event of its own, and then a `Problem`: what it was about has
+    happened. `happened` is called as soon as it has.
     """
     address = ready(seen.now.notify)
+    if action in BY_RULES:
+        _require_same_rules(base, seen.now)
     with storage.locked(base):
         before = storage.head(base)
         entry = storage.append(base, action, after=after, **fields)
         try:
-            entries = storage.read(base)
-            life = trace(entries)
-            require_signed(base, entries[-2:], seen.now.approvers.signers())
+            life = follow(base, also={one.entry.commit: one.why for one in seen.life.void})
+            void = next((one for one in life.void if one.entry.commit == entry.commit), None)
+            if void is not None:
+                raise Problem(f"nothing is recorded, as {void}{_how_to_sign(base, void)}", 1)
             _send(base, entry)
         except Problem:
             back = [storage.REF, before] if before else ["-d", storage.REF]
@@ -124,6 +134,20 @@ def record(
     if address is not None:
         _tell(base, registry, (address, seen), entry)
     return entry
+
+
+def _require_same_rules(base: Path, now: Today) -> None:
+    """Refuse to record what went by rules that the protected branch no longer has."""
+    tip = protected(base)
+    words = ("diff", "--quiet", now.commit, tip, "--", *RULES)
+    if tip != now.commit and attempt(base, *words).returncode:
+        raise Problem(f"{PROTECTED} has other rules since this command started: run it again", 1)
+
+
+def _how_to_sign(base: Path, void: Void) -> str:
+    if signs(base) or "unsigned" not in void.why:
+        return ""
+    return ": run `git config gpg.format ssh` and `git config user.signingkey PATH`"
 
 
 def _send(base: Path, entry: Entry) -> None:
@@ -161,18 +185,13 @@ def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: E
 
 
 def settle(base: Path, registry: Registry, life: Lifecycle) -> list[str]:
-    """Bring aliases and status tags to what the ledger says; return what was changed.
-
-    No alias moves to a champion whose promotion was none.
-    """
+    """Bring aliases and status tags to what the ledger says; return what was changed."""
     changed: list[str] = []
     aliases, listed = registry.aliases(), registry.versions()
-    champion, challenger = life.champion, life.challenger()
+    champion, challenger = life.champion, life.challenger(listed)
     for alias, version in ((CHAMPION, champion), (CHALLENGER, challenger)):
         wanted = version.number if version is not None and version.number in listed else None
         if aliases.get(alias) == wanted:
-            continue
-        if alias == CHAMPION and version is not None and unfounded(base, life, version):
             continue
         registry.point(alias, wanted)
         changed.append(f"alias {alias}: {aliases.get(alias)} → {wanted}")

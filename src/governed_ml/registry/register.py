@@ -158,9 +158,7 @@ def _enter(
     tags = {f"{name}_digest": subject[name] for name in named if name in subject}
     tags |= {"commit": statement.commit, STATUS: status}
     number, run_id = registry.create(tags)
-    while (
-        number in seen.life.versions
-    ):  # of a registered model that was deleted: its number is used
+    while number in seen.life.taken:  # by a registered model that was deleted, or a void event
         registry.tag(number, **{STATUS: "quarantined"})
         number, run_id = registry.create(tags)
     statement = statement.model_copy(update={"version": number})

@@ -46,7 +46,7 @@ def rejudge(
     """
     seen = situation(base, registry)
     now, life = seen.now, seen.life
-    version = chosen(life, number)
+    version = chosen(life, number, registry)
     if version.state != "champion":
         require_legal("approved", version.number, version.state)
         require_reviewed(base, version, life, now)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from governed_ml.core.problem import Problem
-from governed_ml.core.repository import attempt, git, has_remote
+from governed_ml.core.repository import attempt, git, has_remote, last_protected, precedes
 from governed_ml.ledger import storage
-from governed_ml.ledger.lifecycle import trace
-from governed_ml.ledger.remote import fetch, last_seen, push, remote_head
+from governed_ml.ledger.approvers import read
+from governed_ml.ledger.remote import Broken, cut_off, fetch, last_seen, push, remote_head
+from governed_ml.registry.counted import follow, judged
 from governed_ml.registry.reconcile import Reconciliation, wanted_tags
 from governed_ml.registry.record import record, require_whole, settle, situation
 from governed_ml.registry.versions import STATUS, Registry
@@ -20,7 +22,7 @@ def repair(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
         raise Problem(report.broken[0], 1)
     changed = _take_remotes(base, registry)
     entries = storage.read(base)
-    life = trace(entries)
+    life = judged(base, registry, entries, read(base, last_protected(base)))
     if entries:
         push(base)
         registry.anchor(entries[-1].event.sequence, entries[-1].commit, None)
@@ -38,7 +40,9 @@ def repair(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
             }
             registry.tag(number, **wrong)
             changed += [f"version {number}: {tag} = {value}" for tag, value in wrong.items()]
-    details = {"found": report.differences, "changed": changed}
+    details: dict[str, Any] = {"found": report.differences, "changed": changed}
+    details |= {"void": report.void} if report.void else {}
+    details |= {"gone": report.gone} if report.gone else {}
     record(base, registry, "reconciled", situation(base, registry), details=details)
     return changed
 
@@ -48,13 +52,31 @@ def _take_remotes(base: Path, registry: Registry) -> list[str]:
     theirs, ours = remote_head(base) if has_remote(base) else None, storage.head(base)
     if theirs is None or ours is None:
         return []
-    fetch(base, theirs)
+    try:
+        fetch(base, theirs)
+    except Broken as broken:
+        return _cut_off(base, registry, (theirs, ours), broken)
     if attempt(base, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
         return []
     git(base, "update-ref", storage.REF, theirs, ours)
     try:
-        require_whole(base, [*registry.anchors(), *last_seen(base)])
+        known = follow(base).versions
+        require_whole(base, [*registry.anchors(known), *last_seen(base)])
     except Problem:
         git(base, "update-ref", storage.REF, ours, theirs)
         raise
     return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
+
+
+def _cut_off(base: Path, registry: Registry, heads: tuple[str, str], broken: Broken) -> list[str]:
+    """Take off the remote's ledger what no engine could have written or gone on from.
+
+    Refused where the registry remembers more than what would be left: a newer engine wrote it, say.
+    """
+    theirs, ours = heads
+    whole = broken.whole
+    if whole is None or not precedes(base, whole, ours):  # what is whole was pulled before
+        raise broken
+    require_whole(base, [*registry.anchors(follow(base).versions), *last_seen(base)])
+    cut_off(base, theirs, ours)
+    return [f"ledger: {theirs[:12]} at the remote is no event, it is back at {ours[:12]}"]

@@ -18,7 +18,6 @@ from governed_ml.registry.approval.current_rules import (
     measured_otherwise,
     require_allow,
 )
-from governed_ml.registry.approval.promotion_proof import unfounded
 from governed_ml.registry.notify import Lost
 from governed_ml.registry.record import Situation, record, settle, situation
 from governed_ml.registry.release import bundle
@@ -58,7 +57,7 @@ def rollback(
     if to is not None:
         require_legal("rolled_back", to, life.version(to).state)
     try:
-        target, otherwise, skipped = _compliant(base, registry, life, now, to)
+        target, otherwise, skipped = _compliant(registry, life, now, to)
     except Problem as problem:
         raise _failed(base, registry, seen, champion, reason, problem) from problem
     return record(
@@ -71,7 +70,12 @@ def rollback(
         version=target.number,
         subject=target.subject | {"policy": now.policy_digest},
         reason=reason,
-        details={"from": champion.number, "skipped": skipped, "measured_otherwise": otherwise}
+        details={
+            "from": champion.number,
+            "skipped": skipped,
+            "measured_otherwise": otherwise,
+            "protected": now.commit,
+        }
         | ({"run": run} if run else {}),
     )
 
@@ -123,7 +127,7 @@ def _failed(
 
 
 def _compliant(
-    base: Path, registry: Registry, life: Lifecycle, now: Today, to: int | None
+    registry: Registry, life: Lifecycle, now: Today, to: int | None
 ) -> tuple[Version, dict[str, str], list[str]]:
     """Return the version to go back to, what it was not measured under, and who was passed over."""
     champion = life.champion.number if life.champion else None
@@ -135,8 +139,6 @@ def _compliant(
         version = life.version(number)
         try:
             require_legal("rolled_back", number, version.state)
-            if why := unfounded(base, life, version):
-                raise Problem(f"version {number} was no champion: {why}", 1)
             with tempfile.TemporaryDirectory() as scratch:
                 checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
                 require_allow(number, judge_earlier_champion(checked, now))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,8 +160,12 @@ class Registry:
         if number is not None and number in self.versions():
             self.tag(number, **{ANCHOR: f"{sequence} {commit}"})
 
-    def anchors(self) -> list[Anchor]:
-        """Return every head of the ledger that the registry names."""
+    def anchors(self, known: Container[int] | None = None) -> list[Anchor]:
+        """Return every head of the ledger that the registry names.
+
+        On a version that the ledger does not know (`known`) nobody named any: a tag there says
+        nothing.
+        """
         from mlflow.exceptions import MlflowException
 
         with self._client() as client:
@@ -172,7 +176,11 @@ class Registry:
                     raise
                 return []
         tags = {f"the registered model {self.name}": dict(model.tags).get(ANCHOR, "")}
-        tags |= {f"version {n}": one.tags.get(ANCHOR, "") for n, one in self.versions().items()}
+        tags |= {
+            f"version {n}": one.tags.get(ANCHOR, "")
+            for n, one in self.versions().items()
+            if known is None or n in known
+        }
         found: list[Anchor] = []
         for where, text in tags.items():
             sequence, _, commit = text.partition(" ")

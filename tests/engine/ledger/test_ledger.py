@@ -402,6 +402,16 @@ def seen(project: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
     return baked.BakedProject(target)
 
 
+@pytest.fixture
+def whole(project: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A project whose ledger has three events that count."""
+    target = shutil.copytree(project.path, tmp_path / "whole")
+    chains.configured(target)
+    for _ in range(3):
+        ledger.append(target, "reconciled", reason="see for yourself")
+    return baked.BakedProject(target)
+
+
 def say(project: baked.BakedProject, *words: str, code: int = 0) -> str:
     """Run `governance ledger` and return all that it printed."""
     words = (sys.executable, "-m", "governed_ml", "ledger", *words)
@@ -415,13 +425,16 @@ def test_show_answers_who_approved_what_on_which_data(seen: baked.BakedProject) 
     # Given a ledger, when it is shown
     lines = say(seen, "show").splitlines()
     # Then each event is a line, without what a terminal would obey
-    assert len(lines) == 5
+    assert len(lines) == 5 + 3
     assert lines[0].split()[:6] == ["#", "time", "(UTC)", "actor", "action", "version"]
     assert re.search(
         r"1 +\d{4}.* ann@example.org +registered +1 +a{12} +b{12} +see \[red\]x", lines[1]
     )
     assert "\x1b" not in lines[1]
     assert re.search(r"approved +1 +a{12} +b{12} +Bo, Cy", lines[2])
+    # And those that are void are named below, with the reason
+    assert re.search(r"event 1 \(\w+\) is void: it registers a version and names no name", lines[4])
+    assert "it is illegal: version 1 is not in the ledger" in lines[5]
     # And of one version everything, in full
     text = say(seen, "show", "--version", "1")
     assert re.search(r"approved by +Bo as risk-owner\n", text)
@@ -433,19 +446,19 @@ def test_show_answers_who_approved_what_on_which_data(seen: baked.BakedProject) 
     assert "the ledger has no event of version 9" in say(seen, "show", "--version", "9", code=1)
 
 
-def test_verify_has_an_exit_code_for_each_answer(seen: baked.BakedProject) -> None:
+def test_verify_has_an_exit_code_for_each_answer(whole: baked.BakedProject) -> None:
     # Given a whole ledger, when it is verified, then it exits 0
-    assert say(seen, "verify").startswith("whole · 3 events · ")
-    assert json.loads(say(seen, "verify", "--json"))["ok"] is True
+    assert say(whole, "verify").startswith("whole · 3 events · ")
+    assert json.loads(say(whole, "verify", "--json"))["ok"] is True
     # When its remote does not answer, then 2
-    baked.git(seen.path, "remote", "add", "origin", str(seen.path / "nowhere"))
-    assert "not checked: origin cannot be asked" in say(seen, "verify", code=2)
+    baked.git(whole.path, "remote", "add", "origin", str(whole.path / "nowhere"))
+    assert "not checked: origin cannot be asked" in say(whole, "verify", code=2)
     # When it is forged, then 1
-    repo = Repository(seen.path)
+    repo = Repository(whole.path)
     reordered_tip = repo.rewrite(repo.messages()[::-1])
-    assert "wrong: the chain is broken at event 1" in say(seen, "verify", code=1)
-    assert json.loads(say(seen, "verify", "--json", code=1))["head"] == reordered_tip
-    assert "governance: the ledger is broken at event 1" in say(seen, "show", code=1)
+    assert "wrong: the chain is broken at event 1" in say(whole, "verify", code=1)
+    assert json.loads(say(whole, "verify", "--json", code=1))["head"] == reordered_tip
+    assert "governance: the ledger is broken at event 1" in say(whole, "show", code=1)
 
 
 def test_export_is_a_line_for_each_event(seen: baked.BakedProject) -> None:

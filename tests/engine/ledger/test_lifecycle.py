@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core import config
-from governed_ml.core.problem import Problem
 from governed_ml.ledger import lifecycle
 from governed_ml.policy import rules
 from governed_ml.registry.remeasure import recompute
@@ -34,11 +33,12 @@ def entry(number: int, action: str, version: int | None, **details: Any) -> Any:
         max_size=25,
     )
 )
-def test_whatever_is_written_there_is_one_champion_at_most(
+def test_whatever_is_written_illegal_events_are_void_and_one_champion_is_left_at_most(
     moves: list[tuple[str, int, bool]],
 ) -> None:
-    # Given any events, when those that are legal are followed
+    # Given any events, legal or not
     entries: list[Any] = []
+    legal: list[Any] = []
     states: dict[int, str] = {}  # by hand
     for action, version, missing in moves:
         now = states.get(version)
@@ -54,25 +54,32 @@ def test_whatever_is_written_there_is_one_champion_at_most(
         }.get((action, now))
         details = {"missing": ["risk-owner"] if missing else []}
         one = entry(len(entries) + 1, action, version, **details)
+        entries.append(one)
         if action == "reconciled":
-            entries.append(one)
+            legal.append(one)
             continue
         if new is None:
-            # Then an illegal one is refused, wherever it stands
-            with pytest.raises(Problem, match=f"event {len(entries) + 1} is illegal"):
-                lifecycle.trace([*entries, one])
             continue
         if new == "champion":
             left = "retired" if action == "promoted" else "quarantined"
             states = {n: left if state == "champion" else state for n, state in states.items()}
         states[version] = new
-        entries.append(one)
+        legal.append(one)
+    # When they are followed, then just the illegal ones are void, each for its reason
     found = lifecycle.trace(entries)
-    # Then each version has the state that it has by hand, and one is champion or none
+    assert found.counted == legal
+    assert [one.entry for one in found.void] == [one for one in entries if one not in legal]
+    assert all("it is illegal: version" in one.why for one in found.void)
+    # And each version has the state that it has by hand, and one is champion or none
     assert {n: one.state for n, one in found.versions.items()} == states
     champions = [n for n, state in states.items() if state == "champion"]
     assert len(champions) <= 1
     assert (found.champion.number if found.champion else None) == next(iter(champions), None)
+    # And what follows makes no event void or valid that came before
+    for length in range(len(entries)):
+        assert lifecycle.trace(entries[:length]).counted == [
+            one for one in entries[:length] if one in legal
+        ]
 
 
 VALUES = st.recursive(

@@ -9,7 +9,12 @@ from pathlib import Path
 import baked
 import people
 import pytest
+import registry
 from baked import BakedProject
+
+from governed_ml.ledger import storage
+from governed_ml.ledger.rules_in_force import rules_of
+from governed_ml.registry.approval.approvals import Approval, sign
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +37,8 @@ def subject(project: BakedProject) -> dict[str, str]:
     train = json.loads(project.read("reports/evidence/train.json"))["subject"]
     raw = json.loads(project.read("reports/evidence/split.json"))["subject"]["inputs"][people.RAW]
     commit = baked.git(project.path, "rev-parse", "HEAD")
-    return {"commit": commit, "model": train["model"], "data": raw, "policy": "sha256:0"}
+    bound = {"commit": commit, "model": train["model"], "data": raw, "policy": "sha256:0"}
+    return bound | {"name": "people"}
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +54,25 @@ def old(
     people.stage(project, "compose")
     people.draft(project)
     project.run(["dvc", "repro", "--quiet"])
+    owner = {"name": "owner", "roles": ["model-owner"], "emails": ["owner@example.org"]}
+    key = project.path.parent / "owner"
+    owner["keys"] = [{"key": registry.ssh_key(key)}]
+    registry.approvers(project, people=[owner])
     baked.commit_all(project.path, "The pipeline ran")
-    one: dict[str, object] = {"version": 1, "subject": subject(project)}
+    commit = baked.git(project.path, "rev-parse", "HEAD")
+    policy = rules_of(project.path, commit).policy_digest
+    bound = subject(project) | {"policy": policy}
+    one: dict[str, object] = {"version": 1, "subject": bound}
+    happened(project, {"action": "registered", **one, "decision": {"verdict": "deny"}})
+    yes = Approval(
+        **bound, version=1, approver="owner", roles=["model-owner"], source="ssh",
+        time=storage.now(),
+    )  # fmt: skip
+    given = {"approvals": [sign(yes, key).model_dump(mode="json")]}
     happened(
         project,
-        {"action": "registered", **one, "decision": {"verdict": "deny"}},
-        {"action": "approved", **one, "approvals": [{"approver": "owner", "roles": []}]},
-        {"action": "promoted", **one},
+        {"action": "approved", **one, **given},
+        {"action": "promoted", **one, **given, "details": {"protected": commit, "from": None}},
     )
     people.replace(project, "conf/model/logistic_regression.yaml", "C: 1.0", "C: 0.1")
     module = f"src/{project.package}/features.py"

@@ -401,9 +401,11 @@ def test_trap_22_who_is_not_watched_is_told_from_the_ledger(
 
 
 def test_a_version_that_is_no_champion_has_no_windows() -> None:
-    # Given a window of a version that nobody promoted, when it is followed, then it is illegal
-    with pytest.raises(Problem, match="event 1 is illegal"):
-        lifecycle.trace([*CHAMPION, entry("monitored", 1, level="healthy")])
+    # Given a window of a version that nobody promoted, when it is followed, then it is void
+    life = lifecycle.trace([*CHAMPION, entry("monitored", 1, level="healthy")])
+    assert [one.why for one in life.void] == [
+        "it is illegal: version 1 is approved: only what is champion can be monitored"
+    ]
 
 
 def test_the_windows_of_a_champion_begin_with_its_reign() -> None:

@@ -7,7 +7,7 @@ import json
 import re
 import shutil
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ from pages import records  # noqa: F401 - a fixture
 from governed_ml.core.config import composition
 from governed_ml.core.files import digest_of
 from governed_ml.ledger import storage
+from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.page import draw
 from governed_ml.page.records import gather
 from governed_ml.policy import judge
@@ -45,6 +46,13 @@ ATTACKS = (
     "{{ 7*7 }}",
     "a\u202eb\x07",
 )
+
+
+@pytest.fixture(autouse=True)
+def unproven() -> Generator[None]:
+    """Every legal event counts here."""
+    with pages.without_proof():
+        yield
 
 
 def decision_of(base: Path) -> dict[str, Any]:
@@ -184,8 +192,9 @@ def attack(base: Path, text: str) -> None:
     policy.write_text(yaml.safe_dump(values), encoding="utf-8")
     append, event = storage.append, {"model": text}
     yes = {"approver": text, "roles": [text], "source": text, "time": text, "comment": text}
-    append(base, "quarantined", version=1, subject=event | {"data": text}, reason=text)
-    append(base, "approved", approvals=[yes], reason=text)
+    append(base, "registered", version=1, subject=event | {"data": text}, reason=text)
+    append(base, "approved", version=1, approvals=[yes], reason=text)
+    append(base, "promoted", version=1, subject=event, reason=text)
     pages.monitored(base, 1, batch=text, reasons=[text], values={text: 1.0})
 
 
@@ -246,15 +255,11 @@ def other_policy(base: Path) -> None:
 
 
 def torn_ledger(base: Path) -> None:
-    pages.monitored(base, 1)
+    storage.append(base, "reconciled")
     tree = baked.git(base, "hash-object", "-t", "tree", "-w", "--stdin")
     last = baked.git(base, "rev-parse", "governance-ledger")
     forged = baked.git(base, "commit-tree", tree, "-p", last, "-m", "promoted")
     baked.git(base, "update-ref", "refs/heads/governance-ledger", forged)
-
-
-def illegal_ledger(base: Path) -> None:
-    storage.append(base, "promoted", version=7, subject={"model": "sha256:7"})
 
 
 def no_git(base: Path) -> None:
@@ -292,7 +297,6 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "other policy": (other_policy, "under another policy than conf/ has now"),
     "no policy": (gone("conf/policy/limited.yaml"), "conf/ cannot be read"),
     "torn ledger": (torn_ledger, "the ledger is broken at event 2"),
-    "illegal ledger": (illegal_ledger, "event 1 is illegal"),
     "no git": (no_git, "the ledger cannot be read"),
     "lapsed waiver": (lapsed, "waiver for evaluate.roc_auc has expired on 2020-01-02"),
 }
@@ -314,6 +318,16 @@ def test_what_cannot_be_answered_is_said_and_no_allow_is_shown(
     assert said in re.sub(r"<[^>]+>", "", top)
     assert re.search(r"<title>cannot be judged: ", page.source)
     assert "lets this model through" not in page.text
+
+
+def test_a_void_event_is_named_and_changes_nothing_else(records: Path) -> None:  # noqa: F811
+    # Given a ledger to which somebody appended what nobody was allowed to do
+    before = pages.draw(records).verdict
+    storage.append(records, "promoted", version=7, subject={"model": "sha256:7"})
+    # When the page is drawn, then it names the event, and the verdict is as before
+    page = pages.draw(records)
+    assert page.verdict == before
+    assert "is void: it is illegal: version 7 is not in the ledger" in page.text
 
 
 def test_a_deny_stays_a_deny_whatever_else_is_lost(records: Path) -> None:  # noqa: F811
@@ -353,7 +367,7 @@ def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F8
     for level in levels:
         assert f"because of {level}" in page.text
     assert "not measured week-5.csv 1,005 800" in page.text
-    assert "event 6 cannot be read" in page.text
+    assert "event 9 cannot be read" in page.text
     assert "The last window cannot be read." in page.text
     # And each number has a picture that says how it went, with a gap where there was none
     said = "drift.data[income] over 5 windows: first 0.01, last 0.04, lowest 0.01, highest 0.04"
@@ -377,13 +391,10 @@ def test_what_production_says_stands_beside_the_verdict(
     failed: bool,
 ) -> None:
     # Given a champion with a window, and perhaps a rollback that failed
-    append = storage.append
-    for action in ("registered", "approved", "promoted"):
-        append(records, action, version=1, subject={"model": "sha256:1"})
     pages.monitored(records, 1, level=level)
     if failed:
         details = {"why": "nothing to go back to"}
-        append(
+        storage.append(
             records, "rollback_failed", version=1, subject={"model": "sha256:1"}, details=details
         )
     # When the page is drawn, then its first section says so
@@ -457,14 +468,15 @@ def test_a_table_of_two_thousand_columns_gives_a_page_of_less_than_three_megabyt
     body = validate.body.model_copy(update={"expectations": validate.body.expectations * 200})
     evidence["validate"] = validate.model_copy(update={"body": body})
     pages.monitored(records, 1, values=dict.fromkeys(names, 0.5))
-    entry = storage.read(records)[0]
+    entries = storage.read(records)[-1:] * 3000
     # When the page is drawn
     whole = draw.html(
         replace(
             gathered,
             decision=decision.model_copy(update={"rules": rules}),
             evidence=evidence,
-            ledger=[entry] * 3000,
+            ledger=entries,
+            life=Lifecycle(counted=entries),
         )
     )
     # Then it is small, and counts what it leaves out

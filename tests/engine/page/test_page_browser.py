@@ -12,8 +12,6 @@ import pages
 import pytest
 from baked import once
 
-from governed_ml.ledger import storage
-
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 pytestmark = [
@@ -45,15 +43,15 @@ def drawn(
             base = pages.lean(default_line, folder / name)
             if name == "deny":
                 pages.denied(base)
-                yes = {"approver": "owner", "roles": ["model-owner"], "source": "ssh", "time": "-"}
-                storage.append(base, "approved", approvals=[yes])
+                pages.crowned(base)
                 levels = ("healthy", "warn", "not_measured", "retrain", "rollback")
                 for number, level in enumerate(levels, start=1):
                     pages.monitored(base, number, level=level, reasons=["a" * 300])
             if name == "broken":
                 (base / "reports/evidence/drift.json").unlink()
                 (base / "reports/evidence/explain.json").write_text("{", encoding="utf-8")
-            pages.draw(base)
+            with pages.without_proof():
+                pages.draw(base)
 
     home = once(tmp_path_factory, "pages", make)
     names = ("allow", "deny", "broken")

@@ -367,12 +367,20 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
         "seen = record.situation(Path(), registry)\n"
         "record.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
     )
+    # Then it is not recorded, as nobody would believe it
+    with pytest.raises(AssertionError, match="no key that the approver has today signed it"):
+        registry.python(registered, script, text)
+    assert registry.actions(registered) == ["registered 1"]
+    # And written past the engine and pushed, it is void
+    script = (
+        "import json; from governed_ml.ledger import storage\n"
+        "storage.append(Path(), 'approved', **json.loads(sys.argv[1]))\n"
+    )
     registry.python(registered, script, text)
-    # Then the ledger's chain holds, and all the same it is not promoted
-    [note] = registry.status(registered)["notes"]
-    assert "version 1 lacks an approval by model-owner" in note
+    found = registry.status(registered, code=1)
+    assert any("owner did not approve: no key" in line for line in found["differences"])
     done = registered.governance("promote", "1", code=None)
-    registry.refused(done, "lacks an approval by model-owner", "no key that the approver has today")
+    registry.refused(done, "only what is approved can be promoted")
 
 
 def _forged(project: BakedProject) -> dict[str, Any]:

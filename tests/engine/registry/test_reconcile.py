@@ -75,23 +75,6 @@ def test_trap_16_what_was_changed_by_hand_is_found_and_put_right(
     assert any(finding in line for line in event["details"]["found"])
 
 
-def test_a_deleted_version_is_found_and_cannot_be_put_right(
-    contested: BakedProject, tmp_path: Path
-) -> None:
-    # Given a champion that somebody deletes
-    registry.python(contested, "client.delete_model_version(name, '1')\n")
-    # When anybody looks, then it is gone, also after reconcile, and gives no prediction
-    found = registry.status(contested, code=1)["differences"]
-    assert any("version 1 is gone from the registry" in line for line in found)
-    assert contested.governance("reconcile", "--apply", code=1).stdout
-    rows, out = contested.path / "data" / "raw.parquet", tmp_path / "out.csv"
-    done = contested.governance("predict", str(rows), "--output", str(out), code=None)
-    registry.refused(done, "alias champion names no version, the ledger says version 1")
-    # And the challenger can be promoted, which ends it
-    contested.governance("promote")
-    assert registry.ledger(contested)[-1]["action"] == "promoted"
-
-
 def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
     contested: BakedProject, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from governed_ml.drill.faults.ledger import rewrite
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import storage
 from governed_ml.ledger.chain import GENESIS, Event
+from governed_ml.registry.approval.approvals import Approval, sign
 from governed_ml.registry.versions import ANCHOR, model_name
 
 if TYPE_CHECKING:
@@ -148,8 +149,9 @@ def unwatched(scratch: Scratch) -> Sign:
     """Let everything have happened long ago, and a challenger come that was approved today."""
     age = timedelta(days=_limits(scratch).liveness_days + 1)
     events = [entry.event for entry in storage.read(scratch.project)]
-    told = [(one, {"time": _later(one.time, -age)}) for one in events]
-    told += [(one, {"version": 2}) for one in events if one.action in ("registered", "approved")]
+    told = [(one, {"time": _later(one.time, -age)} | _signed(scratch, one, -age)) for one in events]
+    again = [one for one in events if one.action in ("registered", "approved")]
+    told += [(one, {"version": 2} | _signed(scratch, one, timedelta(), 2)) for one in again]
     made: list[Event] = []
     for event, update in told:
         previous = made[-1].digest() if made else GENESIS
@@ -162,6 +164,15 @@ def unwatched(scratch: Scratch) -> Sign:
     scratch.mlflow("set_registered_model_tag", name, ANCHOR, f"{len(made)} {tip}")
     scratch.mlflow("set_model_version_tag", name, "1", ANCHOR, f"{len(made)} {tip}")
     return Sign("champion 1 is not watched: it was promoted, and never measured")
+
+
+def _signed(scratch: Scratch, event: Event, by: timedelta, version: int = 1) -> dict[str, Any]:
+    """Return an event's approvals as the drill's people would have signed them at another time."""
+    given = [Approval.model_validate(values | {"version": version}) for values in event.approvals]
+    made = [one.model_copy(update={"time": _later(one.time, by), "signature": ""}) for one in given]
+    keys = [scratch.home / "keys" / one.approver.removeprefix("drill-") for one in made]
+    signed = [sign(one, key) for one, key in zip(made, keys, strict=True)]
+    return {"approvals": [one.model_dump(mode="json") for one in signed]}
 
 
 def _later(time: str, by: timedelta) -> str:

@@ -21,7 +21,6 @@ from governed_ml.github.current_settings import Hub, opened
 from governed_ml.github.preflight import preflight
 from governed_ml.github.proposal import pull_of
 from governed_ml.github.settings import RETRAINING as BRANCH
-from governed_ml.ledger import storage
 from governed_ml.ledger.chain import Action, Event
 from governed_ml.monitoring.actions import issue
 from governed_ml.monitoring.actions.issue import Window
@@ -70,7 +69,7 @@ def dispatch(
     try:
         if registry is not None:
             seen = situation(base, registry)
-            events = [one.event for one in storage.read(base)]
+            events = [one.event for one in seen.life.counted]
             days = _days(seen)
     except Problem as problem:
         done.failed.append(f"nothing could be started or recorded: {problem}")

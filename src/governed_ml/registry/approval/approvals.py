@@ -17,6 +17,7 @@ from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person
+from governed_ml.ledger.chain import TOLERANCE
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.signatures import Signature, Signer, signatures
 from governed_ml.ledger.storage import now
@@ -169,7 +170,7 @@ def refused(
     if own & _known_as(person):
         return "the approver is an author of what is to be approved, or registered it"
     moment, then = max(moment, version.entries[0].event.moment), _moment(approval.time)
-    if then > moment + timedelta(minutes=5):
+    if then > moment + TOLERANCE:
         return f"it is from the future ({approval.time})"
     if approval.time < version.entries[0].event.time:
         return "it is older than the registration"

@@ -132,6 +132,6 @@ def _enter(
         version=version.number,
         subject=version.subject | {"policy": seen.now.policy_digest},
         approvals=values,
-        details={"missing": missing},
+        details={"missing": missing, "protected": seen.now.commit},
     )
     return Approved(entry, missing)

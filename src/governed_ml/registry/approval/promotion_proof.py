@@ -1,86 +1,213 @@
-"""Whether a promotion that the ledger tells of was one: approved, under the rules of its day.
+"""Whether an event that the ledger tells of could be made: approved, under the rules of its day.
 
-Who may write to the ledger's branch may write "promoted" into it. An approval carries its own
-proof, so it is looked at again, here, whenever a champion is shown or loaded.
+Who may write to the ledger's branch may write "promoted" into it. What an event says of itself is
+not believed: approvals carry their own proof, and the rules are those that the protected branch had
+at the event's time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem
-from governed_ml.core.repository import PROTECTED, last_protected, precedes
+from governed_ml.core.repository import PROTECTED, precedes
 from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.chain import Entry
-from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
-from governed_ml.ledger.rules_in_force import rules_of
-from governed_ml.ledger.signatures import signatures
-from governed_ml.registry.approval.approvals import Approval, barred, missing, refused
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.liveness import WindowRecord
+from governed_ml.ledger.protected_history import in_force, steps
+from governed_ml.ledger.rules_in_force import Today, rules_of
+from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
+
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+NAMED = ("name", "commit", "model", "data")  # what a version has to say of itself
+FOREVER = 10**6  # days: whether an approval had expired counts when a version is promoted
 
 
-def doubts(base: Path, entries: Sequence[Entry]) -> list[str]:
-    """Return what is illegal in a whole chain, and why its champion is none."""
-    try:
-        life = trace(entries)
-        champion = life.champion
-        why = unfounded(base, life, champion) if champion else ""
-    except Problem as problem:
-        return [str(problem)]
-    return [f"version {champion.number} is no champion: {why}"] if champion and why else []
+class Unproven(Exception):
+    """Why an event is void."""
 
 
-def unfounded(base: Path, life: Lifecycle, version: Version) -> str:
-    """Return why the last promotion of a version is not to be believed, or nothing.
+@dataclass(frozen=True)
+class Proof:
+    """What events are held against: the protected branch up to `tip`, and who signed for what."""
 
-    Its event names the commit of the protected branch by whose policy and approvers it went.
-    """
-    told = [one for one in version.entries if one.event.action == "promoted"]
-    own = [one for one in told if one.event.version == version.number]
-    if not own:
-        return "the ledger tells of no promotion"
-    entry, now = own[-1], last_protected(base)
-    commit = str(entry.event.details.get("protected"))
-    if not precedes(base, commit, now):
-        return f"its promotion names no commit of {PROTECTED} by whose rules it went"
-    rules = rules_of(base, commit)
-    wanted = rules.policy.approvals
-    if wanted is None or entry.event.subject.get("policy") != rules.policy_digest:
-        return f"its promotion went by another policy than {PROTECTED}'s at {commit[:12]}"
-    before = life.versions.get(entry.event.details.get("from") or 0)
-    since = before.subject["commit"] if before else None
-    barring = barred(base, version, since, rules.approvers)
-    good: list[Approval] = []
-    why: list[str] = []
-    for values in entry.event.approvals:
+    base: Path
+    tip: str
+    signed: Collection[str]  # commits of the events that a listed key signed
+    went_by: dict[str, Today]  # event's commit → the rules of its day, where it moved the champion
+
+    def doubt(self, life: Lifecycle, entry: Entry) -> str:
+        """Return why an event is void, or nothing."""
         try:
-            approval = Approval.model_validate(values)
-        except ValidationError:
-            return "what its promotion has for an approval is none"
-        reason = refused(
-            *(approval, version, rules.policy_digest, rules.approvers, wanted, barring),
-            moment=entry.event.moment,
-            stolen=_stolen(people.read(base, now), approval),
-        )
-        if approval.source != "ssh" and not reason:
-            reason = _unsigned(base, entry, people.read(base, now))
-        good += [] if reason else [approval]
-        why += [f"{approval.approver}: {reason}"] if reason else []
-    lost = missing(wanted, good)
-    because = f" ({'; '.join(why)})" if why else ""
-    return f"nobody approved it as {' and '.join(lost)}{because}" if lost else ""
+            match entry.event.action:
+                case "registered" | "quarantined":
+                    _require_named(entry)
+                case "approved":
+                    self._approved(life, entry)
+                case "promoted":
+                    self._promoted(life, entry)
+                case "rolled_back":
+                    self._rolled_back(life, entry)
+                case "monitored":
+                    _require_window(entry)
+                case _:
+                    pass
+        except Unproven as why:
+            return str(why)
+        return ""
+
+    def _day(self, life: Lifecycle, entry: Entry) -> tuple[str, datetime]:
+        """Return the protected branch's commit by which an event went, and when it happened.
+
+        The commit that an event names counts if a listed key signed the event. Otherwise the dates
+        of the protected branch say which commit was in force, and an event may only name that one
+        or a newer one (clocks differ). No event happened before one that stands before it.
+        """
+        moment = max([entry.event.moment, *(one.event.moment for one in life.counted)])
+        named = entry.event.details.get("protected")
+        then = in_force(self.base, self.tip, moment)
+        if named is None:
+            return then or self.tip, moment
+        if not COMMIT.fullmatch(str(named)) or not precedes(self.base, str(named), self.tip):
+            raise Unproven(f"it names no commit of {PROTECTED} by whose rules it went")
+        line = [one.commit for one in steps(self.base, self.tip)]
+        own = named in line and (then is None or line.index(str(named)) >= line.index(then))
+        if own or entry.commit in self.signed:
+            return str(named), moment
+        return then or self.tip, moment
+
+    def _approved(self, life: Lifecycle, entry: Entry) -> None:
+        """Require approvals that are new and were signed by people whom the file listed then."""
+        event, version = entry.event, life.version(entry.event.version or 0)
+        self._require_reviewed(version, self.tip)
+        commit, moment = self._day(life, entry)
+        listed = self._people(commit)
+        known = [one.model_dump() for one in given(version)]
+        for approval in _approvals(entry):
+            if approval.model_dump() in known:
+                raise Unproven("it repeats an approval")
+            why = refused(
+                *(approval, version, event.subject.get("policy", ""), listed),
+                Approvals(roles=approval.roles, valid_days=FOREVER),
+                set(),
+                moment,
+            )
+            if why:
+                raise Unproven(f"{approval.approver} did not approve: {why}")
+
+    def _promoted(self, life: Lifecycle, entry: Entry) -> None:
+        number = entry.event.version or 0
+        try:
+            self._require_approved(life, entry, life.version(number))
+        except Unproven as why:
+            raise Unproven(f"version {number} is no champion: {why}") from why
+
+    def _require_approved(self, life: Lifecycle, entry: Entry, version: Version) -> None:
+        """Require an approval in every role that the policy of the day asks for."""
+        rules = self._policy(life, entry)
+        self._require_reviewed(version, str(entry.event.details.get("protected")))
+        wanted = rules.policy.approvals
+        if wanted is None:
+            raise Unproven(f"the policy of {rules.commit[:12]} asks for no approvals")
+        told = entry.event.details.get("from")
+        before = life.versions[told] if told in life.champions else life.champion
+        since = before.subject["commit"] if before else None
+        barring = barred(self.base, version, since, rules.approvers)
+        _, moment = self._day(life, entry)
+        today = people.read(self.base, self.tip)
+        good: list[Approval] = []
+        why: list[str] = []
+        for approval in _approvals(entry):
+            reason = refused(
+                *(approval, version, rules.policy_digest, rules.approvers, wanted, barring),
+                moment=moment,
+                stolen=_stolen(today, approval),
+            )
+            if approval.source != "ssh" and entry.commit not in self.signed:
+                reason = reason or "given on GitHub, and no listed key signed the event"
+            good += [] if reason else [approval]
+            why += [f"{approval.approver}: {reason}"] if reason else []
+        lost = missing(wanted, good)
+        because = f" ({'; '.join(why)})" if why else ""
+        if lost:
+            raise Unproven(f"nobody approved it as {' and '.join(lost)}{because}")
+
+    def _rolled_back(self, life: Lifecycle, entry: Entry) -> None:
+        """Require a reason, today's champion and the policy of the day."""
+        event, champion = entry.event, life.champion
+        if len(event.reason.split()) < 2:
+            raise Unproven("a rollback without a reason")
+        if champion is None or event.details.get("from") != champion.number:
+            raise Unproven("it rolls back from another version than the champion")
+        rules = self._policy(life, entry)
+        version = life.version(event.version or 0)
+        if event.subject != version.subject | {"policy": rules.policy_digest}:
+            raise Unproven(f"it is of another content than version {version.number}")
+
+    def _policy(self, life: Lifecycle, entry: Entry) -> Today:
+        """Return the rules of an event's day, which have to be those that it names."""
+        named = str(entry.event.details.get("protected"))
+        if entry.event.action == "promoted" and not COMMIT.fullmatch(named):
+            raise Unproven(f"it names no commit of {PROTECTED} by whose rules it went")
+        commit, moment = self._day(life, entry)
+        try:
+            rules = replace(rules_of(self.base, commit), day=moment.date())
+        except Problem as problem:
+            raise Unproven(f"the rules of {commit[:12]} cannot be read: {problem}") from problem
+        self.went_by[entry.commit] = rules
+        if entry.event.subject.get("policy") != rules.policy_digest:
+            raise Unproven(f"it went by another policy than {PROTECTED}'s at {rules.commit[:12]}")
+        return rules
+
+    def _require_reviewed(self, version: Version, commit: str) -> None:
+        own = version.subject["commit"]
+        if not precedes(self.base, own, commit):
+            raise Unproven(f"commit {own[:12]} of version {version.number} was not on {PROTECTED}")
+
+    def _people(self, commit: str) -> Approvers:
+        try:
+            return people.read(self.base, commit)
+        except Problem as problem:
+            raise Unproven(str(problem)) from problem
+
+
+def _require_named(entry: Entry) -> None:
+    subject, number = entry.event.subject, entry.event.version or 0
+    lost = [name for name in NAMED if not subject.get(name)]
+    if lost or number < 1 or not COMMIT.fullmatch(subject["commit"]):
+        what = lost[0] if lost else "commit" if number > 0 else "version"
+        raise Unproven(f"it registers a version and names no {what}")
+
+
+def _require_window(entry: Entry) -> None:
+    try:
+        WindowRecord.model_validate(entry.event.details)
+    except ValidationError as error:
+        raise Unproven("what it has for a window is none") from error
+
+
+def _approvals(entry: Entry) -> list[Approval]:
+    try:
+        found = [Approval.model_validate(values) for values in entry.event.approvals]
+        for one in found:
+            _ = one.moment
+    except ValueError as error:  # also a ValidationError
+        raise Unproven("what it has for an approval is none") from error
+    if not found and entry.event.action == "approved":
+        raise Unproven("nobody approved it")
+    return found
 
 
 def _stolen(now: Approvers, approval: Approval) -> frozenset[str]:
     """Return the keys of which it is known today that they did not count when it was given."""
     keys = [key for person in now.people for key in person.keys]
     return frozenset(key.bare for key in keys if not key.counts(approval.moment.date()))
-
-
-def _unsigned(base: Path, entry: Entry, now: Approvers) -> str:
-    """Return why an approval on GitHub is not proven: only who recorded it can vouch for it."""
-    found = signatures(base, [entry.commit], now.signers())[entry.commit]
-    return "" if found.state == "good" else "given on GitHub, and no listed key signed the event"

@@ -11,10 +11,10 @@ from pathlib import Path
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import last_protected
 from governed_ml.ledger import approvers, storage
-from governed_ml.ledger.lifecycle import Version, trace
-from governed_ml.ledger.remote import last_seen, pull
-from governed_ml.registry.approval.promotion_proof import unfounded
-from governed_ml.registry.record import require_signed, require_whole
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.remote import Broken, last_seen, pull
+from governed_ml.registry.counted import follow, judged, void_lines
+from governed_ml.registry.record import require_whole
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.release.scored_alike import require_scored_alike
@@ -32,30 +32,36 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
         try:
             pull(base)
         except Problem as problem:
-            if problem.exit_code != 2:
+            if problem.exit_code != 2 and not isinstance(problem, Broken):
                 raise
             print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
         entries = storage.read(base)
-        require_whole(base, [*registry.anchors(), *last_seen(base)])
-        shown = registry.aliases().get(alias)
-    life = trace(entries)
-    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
+        known = follow(base, entries).versions
+        require_whole(base, [*registry.anchors(known), *last_seen(base)])
+        shown, listed = registry.aliases().get(alias), registry.versions()
+    life = judged(base, registry, entries, people)
+    wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger(listed)}
     if alias not in wanted:
         raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
     version = wanted[alias]
     if version is None and shown is None:
         raise Problem(f"there is no {alias} yet: `uv run governance status` shows what there is", 1)
-    if version is None or shown != version.number:
+    if version is not None and shown is None and version.number not in listed:
+        print(f"note: version {version.number} is gone from the registry", file=sys.stderr)
+    elif version is None or shown != version.number:
         says = f"version {version.number}" if version else "no version"
         raise Problem(
             f"alias {alias} names {f'version {shown}' if shown else 'no version'}, the ledger "
-            f"says {says}: run `uv run governance reconcile`",
+            f"says {says}: run `uv run governance reconcile`{_why(life)}",
             1,
         )
-    require_signed(base, version.entries + entries[-1:], people.signers())
-    if alias == CHAMPION and (why := unfounded(base, life, version)):
-        raise Problem(f"version {version.number} is no champion: {why}", 1)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, people, Path(scratch))
         require_scored_alike(checked.statement)
         yield version, checked
+
+
+def _why(life: Lifecycle) -> str:
+    """Return the last void event that nobody has looked at, in brackets, or nothing."""
+    new, _ = void_lines(life)
+    return f" ({new[-1]})" if new else ""

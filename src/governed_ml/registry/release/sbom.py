@@ -33,7 +33,7 @@ def sbom(
     the commit's own `uv.lock` fixes.
     """
     seen = situation(base, registry)
-    version = chosen(seen.life, number)
+    version = chosen(seen.life, number, registry)
     with tempfile.TemporaryDirectory() as name:
         scratch, alone = Path(name) / "copy", Path(name) / "alone"
         checked = bundle.fetch(registry, version, seen.now.approvers, Path(name) / "bundle")

@@ -1,0 +1,58 @@
+"""Which events are void by their time or their signature, whatever they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from governed_ml.ledger.chain import TOLERANCE, Entry, Event
+from governed_ml.ledger.signatures import Signature, Signer
+
+
+def future(event: Event, now: datetime | None = None) -> str:
+    """Return why an event is of the future, or nothing."""
+    if event.moment <= (now or datetime.now(UTC)) + TOLERANCE:
+        return ""
+    return f"it is dated {event.time}, in the future: the clock of whoever wrote it is ahead"
+
+
+def dubious(
+    entries: Sequence[Entry],
+    found: Mapping[str, Signature],
+    signers: Sequence[Signer],
+    now: datetime | None = None,
+) -> dict[str, str]:
+    """Return why events are void by their time or signature, by commit.
+
+    A signature is due from the day after one on which a key was listed, and after an event that a
+    listed key signed, for as long as any key counts.
+    """
+    wrong: dict[str, str] = {}
+    signed = False
+    for entry in entries:
+        signature = found[entry.commit]
+        why = future(entry.event, now) or _signed_wrongly(entry.event, signature, signers, signed)
+        if why:
+            wrong[entry.commit] = why
+        signed = signed or (signature.state == "good" and not why)
+    return wrong
+
+
+def _signed_wrongly(
+    event: Event, signature: Signature, signers: Sequence[Signer], signed: bool
+) -> str:
+    due = any(signer.expects(event) for signer in signers)
+    known = [one for one in signers if one.fingerprint == signature.by]
+    if signature.state == "good":
+        return ""
+    if signature.state == "bad":
+        return "it has a bad signature: it is not of this event"
+    if known:
+        return f"it is signed by {known[0].principal} with a key that was not valid on that day"
+    if signature.state == "unlisted":
+        return f"it is signed by a key that is not listed ({signature.by})" if due else ""
+    if due:
+        return "it is unsigned, and signatures are due"
+    if signed and any(signer.counts(event) for signer in signers):
+        return "it is unsigned, and one before it is signed"
+    return ""
