@@ -51,7 +51,9 @@ def predict(
     line = (
         f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
     )
+    line += "".join(f"; {note}" for note in done.notes)
     values = {"request": done.request, "version": done.version, "rows": done.rows}
+    values |= {"notes": done.notes}
     tell(as_json, line, log=done.log.as_posix(), **values)
 
 

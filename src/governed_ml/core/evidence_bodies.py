@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+from typing import Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 Number = FiniteFloat | None
 
@@ -14,10 +23,25 @@ class Body(BaseModel):
 
 
 class Column(Body):
-    """A column and its type in the Parquet table."""
+    """A column as it was decided at `ingest`, and as every later table is read.
+
+    Engine 0.2 wrote name and type only, and its evidence keeps its digest.
+    """
 
     name: str
-    type: str
+    type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
+    kind: str | None = Field(
+        default=None, description="integer, decimal, boolean, category, code or date"
+    )
+    format: str | None = Field(default=None, description="how dates are written")
+    values: list[str] | None = Field(
+        default=None,
+        description="a category's values as written; of fewer than 10 rows, the start of a SHA-256",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class IngestBody(Body):

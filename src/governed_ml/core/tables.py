@@ -88,9 +88,32 @@ def read(path: Path, names: list[str] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_parquet(path, columns=names)
+        frame = pd.read_parquet(path, columns=names)
+        for name in _beyond_decimals(path, list(frame.columns)):
+            whole = pd.read_parquet(path, columns=[name], dtype_backend="numpy_nullable")
+            frame[name] = whole[name]
+        return frame
     except (OSError, ValueError) as error:
         raise Problem(f"cannot read {path}: {first_line(error)}; run `uv run dvc repro`") from error
+
+
+def _beyond_decimals(path: Path, names: list[str]) -> list[str]:
+    """Return the columns of whole numbers with gaps which pandas would round to decimals."""
+    from pyarrow import parquet
+
+    found: list[str] = []
+    with parquet.ParquetFile(path) as file:
+        for number, name in enumerate(file.schema_arrow.names):
+            if name not in names or str(file.schema_arrow.types[number]) != "int64":
+                continue
+            groups = range(file.metadata.num_row_groups)
+            parts = [file.metadata.row_group(group).column(number) for group in groups]
+            known = [part.statistics for part in parts if part.statistics is not None]
+            sizes = [max(abs(one.min), abs(one.max)) for one in known if one.has_min_max]
+            gaps = any(one.null_count for one in known)
+            if gaps and max(sizes, default=0) >= 2**53:
+                found.append(name)
+    return found
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +14,18 @@ from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of
-from governed_ml.pipeline.data.batch import relation, typed
+from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
+from governed_ml.pipeline.data.cells import Marks
 from governed_ml.pipeline.data.columns import as_text
+from governed_ml.pipeline.data.frozen import FrozenColumn, plain
 from governed_ml.pipeline.data.sources import engine
+from governed_ml.pipeline.data.spelled import OFTEN
 from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.scoring import LOG
 
 if TYPE_CHECKING:
     import pandas as pd
 
-OFTEN = 10  # a value of fewer rows may be somebody's own, and records hold none of these
 FILES = (".csv", ".parquet", ".json", ".jsonl", ".ndjson")
 KEYS = {"request_id": "VARCHAR", "row": "BIGINT"}
 SERVED = {
@@ -61,8 +64,8 @@ def name_of(feed: Feed) -> str:
     )
 
 
-def read(feed: Feed, types: dict[str, str], missing: list[str]) -> FeedRows:
-    """Read the columns of `types` (name → DuckDB type) from every file of a feed."""
+def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = None) -> FeedRows:
+    """Read columns from every file of a feed; texts are read as those of training were."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, engine() as db:
@@ -70,37 +73,40 @@ def read(feed: Feed, types: dict[str, str], missing: list[str]) -> FeedRows:
         try:
             if feed.kind == "log":
                 files = tables.literal(f"{LOG.as_posix()}/*/*.parquet")
-                rows = [f"read_parquet({files}, union_by_name = true)"]
+                rows = [Incoming(f"read_parquet({files}, union_by_name = true)", Marks())]
             else:
-                rows = [relation(one, db, scratch) for one in _sources(feed, missing)]
+                rows = [relation(one, db, scratch) for one in _sources(feed, trained)]
             for number, one in enumerate(rows):  # a cast must not reach DuckDB's reader of CSV
-                db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one}")
-            parts = [typed(db, f"part{number}", types) for number in range(len(rows))]
+                db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one.sql}")
+            parts = [
+                typed(db, f"part{number}", one.marks, columns) for number, one in enumerate(rows)
+            ]
             sql = " UNION ALL BY NAME ".join(part.sql for part in parts)
             db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
         except duckdb.Error as error:
             raise Problem(f"{name_of(feed)} cannot be read as a table: fix it") from error
         frame = tables.read(scratch / "rows")
     there = set[str].intersection(*(set(part.names) for part in parts))
-    unfit: dict[str, int] = {}
+    unfit = Counter[str]()
     for part in parts:
-        unfit |= {name: unfit.get(name, 0) + n for name, n in part.unfit.items()}
+        unfit.update(part.unfit)
     strange = dict.fromkeys(name for part in parts for name in part.strange)
-    lost = tuple(name for name in types if name not in there)
-    return FeedRows(frame, lost, tuple(strange), unfit)
+    lost = tuple(name for name in columns if name not in there)
+    return FeedRows(frame, lost, tuple(strange), dict(unfit))
 
 
-def _sources(feed: Feed, missing: list[str]) -> list[Source]:
+def _sources(feed: Feed, trained: Source | None) -> list[Source]:
     if feed.kind == "sql":
         return [Source(kind="sql", url=feed.url, query=feed.query)]
+    like = trained or Source(kind="file", path=feed.path)
     if feed.kind == "file":  # a path would make one slash of the two in an address
-        return [Source(kind="file", path=feed.path, missing=missing)]
+        return [file_source(feed.path or "", like)]
     path = Path(feed.path or "")
     found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
     files = sorted(one for one in found if not one.name.startswith("."))
     if not files:
         raise Problem(f"{path} holds no CSV, Parquet or JSON file: name another folder")
-    return [Source(kind="file", path=str(one), missing=missing) for one in files]
+    return [file_source(str(one), like) for one in files]
 
 
 @dataclass(frozen=True)
@@ -111,16 +117,16 @@ class Joined:
     notes: list[str]
 
 
-def joined(rows: pd.DataFrame, feed: Feed, types: dict[str, str], what: str) -> Joined:
+def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], what: str) -> Joined:
     """Join columns to rows by request id and row; a key with two different answers has none."""
     if set(KEYS) - set(rows.columns):
         raise Problem(f"{what} are joined by request_id and row, which the batch does not have")
-    found = read(feed, KEYS | types, [""])
+    found = read(feed, plain(KEYS) | columns)
     if found.lost:
         raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}: it needs "
-                      f"{', '.join(KEYS | types)}")  # fmt: skip
+                      f"{', '.join([*KEYS, *columns])}")  # fmt: skip
     keys = list(KEYS)
-    given = found.frame.dropna(subset=[*keys, *types])
+    given = found.frame.dropna(subset=[*keys, *columns])
     distinct = given.drop_duplicates()
     torn = distinct.duplicated(subset=keys, keep=False)
     twice, answers = len(given) - len(distinct), distinct[~torn]
@@ -134,7 +140,9 @@ def joined(rows: pd.DataFrame, feed: Feed, types: dict[str, str], what: str) -> 
         f"{what}: {strangers} are of a request or row that is not in this window": strangers,
     }
     merged = rows[keys].merge(answers, on=keys, how="left")
-    return Joined(merged[list(types)].set_axis(rows.index), [say for say, n in counts.items() if n])
+    return Joined(
+        merged[list(columns)].set_axis(rows.index), [say for say, n in counts.items() if n]
+    )
 
 
 def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:

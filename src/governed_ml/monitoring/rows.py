@@ -15,6 +15,7 @@ from governed_ml.pipeline import models
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
 from governed_ml.pipeline.data.columns import groups_of
+from governed_ml.pipeline.data.frozen import frozen, plain
 from governed_ml.pipeline.scoring import LOG, ServedVersion, scored
 
 if TYPE_CHECKING:
@@ -56,8 +57,11 @@ def gather(
         dated = None  # a count of months, say: no day
     if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
         return Given(_nothing([*types, *KEYS, *SERVED]), _nothing([]), dated, [])
-    more = {dated: "TIMESTAMP"} if dated else {}
-    found = read(feed, {**more, **KEYS, **SERVED, **types}, origin.data.source.missing)
+    own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **SERVED})
+    spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has them as meant
+    data = origin.data.model_copy(update={"spellings": spelled})
+    known = frozen(body(origin, "ingest").columns, data)
+    found = read(feed, own | known, origin.data.source)
     notes: list[str] = []
     if "model_digest" not in found.lost:
         mine = found.frame["model_digest"] == origin.digest
@@ -163,14 +167,14 @@ def _labels(
     import pandas as pd
 
     frame, notes = rows.frame, list[str]()
-    kind = next(column.type for column in columns if column.name == data.target)
+    like = frozen(columns, data)[data.target].named("label")
     found = pd.Series(None, index=frame.index, dtype="object")
     if data.target not in rows.lost:
         found = frame[data.target]
     elif feed is not None and set(KEYS) & set(rows.lost):
         notes.append("labels: the batch has no request_id and row to join them by")
     elif feed is not None:
-        labels = joined(frame, feed, {"label": kind}, "labels")
+        labels = joined(frame, feed, {"label": like}, "labels")
         found, notes = labels.frame["label"], labels.notes
     without = int(found.isna().sum())
     notes += [f"labels: {without:,} of {len(frame):,} rows have none"] if without else []
@@ -191,8 +195,9 @@ def _groups(
     if absent and feed is not None and set(KEYS) & set(rows.lost):
         notes.append("sensitive attributes: the batch has no request_id and row to join them by")
     elif absent and feed is not None:
-        types = {column.name: column.type for column in columns if column.name in absent}
-        found = joined(frame, feed, types, "sensitive attributes")
+        known_as = frozen(columns, data)
+        wanted = {name: known_as[name] for name in known_as if name in absent}
+        found = joined(frame, feed, wanted, "sensitive attributes")
         raw, known = pd.concat([raw, found.frame], axis=1), found.frame.notna().all(axis=1)
         lost = int((~known).sum())
         notes += found.notes

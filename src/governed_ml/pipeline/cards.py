@@ -157,7 +157,7 @@ def data_card(data: Data, found: Evidences) -> DataCard:
         uri=ingest.body.uri,
         source_sha256=ingest.body.sha256,
         rows=ingest.body.rows,
-        columns=ingest.body.columns,
+        columns=[one.model_copy(update={"values": None}) for one in ingest.body.columns],
         target=data.target,
         sensitive=split.body.sensitive,
         no_sensitive_reason=data.no_sensitive_reason,
@@ -193,7 +193,8 @@ def _section(key: str, value: Any) -> list[str]:
         return [line for attribute in value for line in _groups(attribute)]
     if isinstance(value, list):
         if isinstance(value[0], dict):
-            return _table(list(value[0]), [list(row.values()) for row in value])
+            header = list(dict.fromkeys(name for row in value for name in row))
+            return _table(header, [[row.get(name) for name in header] for row in value])
         return [f"- {_cell(item)}" for item in value]
     first = next(iter(value.values()))
     if isinstance(first, dict) and "note" in first:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config.data import Data, Source
+from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline import models
-from governed_ml.pipeline.data.batch import KINDS, as_trained, relation, typed
+from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, relation, typed
 from governed_ml.pipeline.data.columns import LOGGED
+from governed_ml.pipeline.data.frozen import FrozenColumn, frozen
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.predicting import predicted
 
@@ -28,12 +29,13 @@ LOG = Path("data/prediction_log")  # one Parquet file a request: what came in, w
 
 @dataclass(frozen=True)
 class Predictions:
-    """Where predictions went, and from which version they are."""
+    """Where predictions went, from which version they are, and what is to be said of the rows."""
 
     request: str
     version: int
     rows: int
     log: Path
+    notes: list[str]
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
     """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
     import pandas as pd
 
-    features, kept = _features(source, origin)
+    features, kept, notes = _features(source, origin)
     with models.opened(origin.model) as model:
         score, prediction = scored(model, features)
     moment = datetime.now(UTC)  # the log has it right after: `monitor` counts on that
@@ -106,7 +108,7 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
         tables.write(given, output)
     else:
         write_text(output, given.to_csv(index=False, lineterminator="\n"))
-    return Predictions(request, origin.version, len(given), log)
+    return Predictions(request, origin.version, len(given), log, notes)
 
 
 def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
@@ -118,40 +120,58 @@ def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
         raise Problem(f"the model cannot answer these rows: {first_line(error)}") from error
 
 
-def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the features as the model was trained on them, and all known columns for the log."""
+def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the features as the model was trained on them, all known columns for the log, notes.
+
+    A note is about a value that training never had and the model answers all the same.
+    """
     import pandas as pd
 
     ingested, trained = origin.evidence["ingest"], origin.evidence["train"]
     if isinstance(ingested, str) or isinstance(trained, str):
         raise Problem("the version's own evidence is not readable: register the model again", 1)
-    types = {column.name: column.type for column in ingested.body.columns}
+    columns = frozen(ingested.body.columns, origin.data)
     numeric, categorical = trained.body.numeric, trained.body.categorical
-    frame = _read(source, origin.data, types, [*numeric, *categorical])
+    frame, notes = _read(source, origin.data, columns, [*numeric, *categorical])
     features = as_trained(frame, numeric, categorical)
     others = [name for name in frame.columns if name not in features]
-    return features, pd.concat([features, frame[others]], axis=1)
+    return features, pd.concat([features, frame[others]], axis=1), notes
 
 
-def _read(source: Path, data: Data, types: dict[str, str], wanted: list[str]) -> pd.DataFrame:
-    """Read a file with the column types of the training table; what does not fit is refused."""
+def _read(
+    source: Path, data: Data, columns: dict[str, FrozenColumn], wanted: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Read a file with the columns of the training table; what does not fit is refused."""
     import duckdb
 
-    with tempfile.TemporaryDirectory() as scratch, engine() as db:
-        described = Source(kind="file", path=str(source), missing=data.source.missing)
-        rows = relation(described, db, Path(scratch))
+    with tempfile.TemporaryDirectory() as folder, engine() as db:
+        scratch = Path(folder)
+        rows = relation(file_source(str(source), data.source), db, scratch)
         try:
-            found = typed(db, rows, types)
-            lost = [name for name in wanted if name not in found.names]
-            if lost:
-                raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs")
-            if found.rows == 0:
-                raise Problem(f"{source} has no row")
-            for name, count in found.unfit.items():
-                raise Problem(
-                    f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
-                    f"{KINDS.get(types[name], 'text')}, as the model was trained on: fix them"
-                )
-            return db.execute(found.sql).df()
+            db.execute(f"CREATE TEMP TABLE rows AS FROM {rows.sql}")
+            found = typed(db, "rows", rows.marks, columns)
+            _require_fit(source, found, columns, wanted)
+            target = tables.literal(str(scratch / "rows"))
+            db.execute(f"COPY ({found.sql}) TO {target} (FORMAT parquet)")
         except duckdb.Error as error:
             raise Problem(f"{source} cannot be read as a table: fix or convert it") from error
+        new = [f"{n:,} values of {name!r} are none that training had"
+               for name, n in found.new.items() if name in wanted]  # fmt: skip
+        return tables.read(scratch / "rows"), new
+
+
+def _require_fit(
+    source: Path, found: Batch, columns: dict[str, FrozenColumn], wanted: list[str]
+) -> None:
+    lost = [name for name in wanted if name not in found.names]
+    if lost:
+        raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs")
+    if found.rows == 0:
+        raise Problem(f"{source} has no row")
+    for name, count in found.unfit.items():
+        places = ", ".join(f"{place:,}" for place in found.places[name])
+        raise Problem(
+            f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
+            f"{columns[name].words}, as the model was trained on (row {places}"
+            f"{', …' if count > len(found.places[name]) else ''}): fix them"
+        )

@@ -29,6 +29,7 @@ from governed_ml.monitoring.rows import WindowRows
 from governed_ml.pipeline import scoring as predict
 from governed_ml.pipeline.data import columns
 from governed_ml.pipeline.data.batch import as_trained
+from governed_ml.pipeline.data.frozen import frozen
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 ROWS = 900
@@ -543,8 +544,9 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
     code = (
         "from governed_ml.monitoring import feeds\n"
         "from governed_ml.core import config\n"
+        "from governed_ml.pipeline.data.frozen import plain\n"
         "feed = config.Feed(kind='file', path='batch.parquet')\n"
-        "print(*feeds.read(feed, {'at': 'TIMESTAMP'}, []).frame['at'].dt.hour)"
+        "print(*feeds.read(feed, plain({'at': 'TIMESTAMP'})).frame['at'].dt.hour)"
     )
     variables = os.environ | {"TZ": "Asia/Tokyo", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
@@ -694,8 +696,8 @@ def test_a_query_is_a_batch_as_a_file_is(watch: Watch, monkeypatch: pytest.Monke
     query = config.Feed(kind="sql", url="env:OWN", query="SELECT * FROM applications")
     file = config.Feed(kind="file", path=str(saved(rows)))
     # When both are read as the columns that training had
-    types = {one.name: one.type for one in watch.origin.evidence["ingest"].body.columns}
-    one, other = (feeds.read(feed, types, []) for feed in (query, file))
+    known = frozen(watch.origin.evidence["ingest"].body.columns, watch.origin.data)
+    one, other = (feeds.read(feed, known) for feed in (query, file))
     # Then they are the same rows; what is lost and what is new is seen
     assert (feeds.name_of(query), len(one.frame)) == ("query", 900)
     assert (one.lost, one.strange, one.unfit) == (("income",), ("shoe_size",), {})

@@ -65,8 +65,10 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         "1 of 50 values of 'income' are not a number": raw.assign(
             income=["a lot", *raw["income"].astype(str)[1:]]
         ),
-        "50 of 50 values of 'late_payments' are not a whole number": raw.assign(
-            late_payments="none"
+        "50 of 50 values of 'late_payments' are not a number, as the model was trained on "
+        "(row 1, 2, 3, …)": raw.assign(late_payments="none"),
+        "1 of 50 values of 'purpose' are not a text that training had": raw.assign(
+            purpose=[f" {raw['purpose'].iloc[0].title()}", *raw["purpose"].iloc[1:]]
         ),
         "has no row": raw.head(0),
     }
@@ -106,8 +108,9 @@ def test_a_request_is_answered_once_and_unknown_values_are_no_error(
     raw.to_csv(tmp_path / "in.csv", index=False)
     words = ["predict", str(tmp_path / "in.csv"), "--output", str(tmp_path / "out.csv")]
     # When they are predicted with a request's id, then all have a score
-    contested.governance(*words, "--request", "claim-17")
+    done = contested.governance(*words, "--request", "claim-17")
     assert pd.read_csv(tmp_path / "out.csv")["score"].between(0, 1).all()
+    assert "1 values of 'purpose' are none that training had" in done.stdout
     # And the same request is not answered again, nor one that is no name
     done = contested.call(*words, "--request", "claim-17", code=None)
     registry.refused(done, "request claim-17 was answered already")

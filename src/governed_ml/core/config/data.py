@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, Task
 
 
-class Source(Closed):
+class Answered(Closed):
+    """What has its default is left out of `params.yaml` for the fields that `ANSWERS` names."""
+
+    @model_serializer(mode="wrap")
+    def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if name not in ANSWERS or getattr(self, name) != fields[name].default
+        }
+
+
+ANSWERS = ("decimal", "thousands", "numeric", "dates", "spellings", "distinct")
+"""Answers to what `ingest` asks about a table; most tables need none."""
+
+
+class Source(Answered):
     """Where the table comes from: a file or URL, a database, OpenML, the team's code, the book."""
 
     kind: Literal["file", "sql", "openml", "synthetic", "team"]
@@ -20,6 +44,12 @@ class Source(Closed):
         default=None, description="file: CSV delimiter; by default detected"
     )
     missing: list[str] = Field(default=[""], description="file: texts that mean a missing value")
+    decimal: Literal[".", ","] = Field(
+        default=".", description="the decimal mark of numbers that are written as text"
+    )
+    thousands: Literal["", ",", ".", " ", "'"] = Field(
+        default="", description="what separates thousands in numbers that are written as text"
+    )
     url: str | None = Field(
         default=None,
         description="sql: a SQLAlchemy URL, or the NAME of an environment variable as env:NAME",
@@ -47,6 +77,8 @@ class Source(Closed):
         lost = [name for name in needs[self.kind] if getattr(self, name) in (None, "")]
         if lost:
             raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
+        if self.decimal == self.thousands:
+            raise ValueError("source.decimal and source.thousands are the same")
         if self.kind != "team" and (self.function or self.options):
             raise ValueError(f"source.kind {self.kind} takes no function or options")
         return self
@@ -79,7 +111,7 @@ class Sensitive(Closed):
         return self
 
 
-class Data(Closed):
+class Data(Answered):
     """One table and what its columns mean."""
 
     name: str
@@ -98,6 +130,18 @@ class Data(Closed):
         default=[], description="columns that stand in for a sensitive attribute: no features"
     )
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
+    numeric: list[str] = Field(
+        default=[], description="columns of numbers, whatever their texts look like"
+    )
+    dates: dict[str, str] = Field(
+        default={}, description="column → how its dates are written, as %d/%m/%Y"
+    )
+    spellings: dict[str, dict[Code, Code]] = Field(
+        default={}, description="column → value as written → value as meant"
+    )
+    distinct: list[str] = Field(
+        default=[], description="columns in which case, blanks and punctuation tell values apart"
+    )
     time: str | None = None
     group: str | None = None
     contract: str = Field(description="the Great Expectations suite")
@@ -110,7 +154,17 @@ class Data(Closed):
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:
             raise ValueError(f"column {twice[0]!r} has two roles among target, sensitive and drop")
+        both = sorted({*self.numeric} & {*self.categorical})
+        if both:
+            raise ValueError(f"column {both[0]!r} is under numeric and under categorical")
         return self
+
+    @property
+    def codes(self) -> set[str]:
+        """The columns whose values are names of things, even where they look like numbers."""
+        groups = [name for name, how in self.sensitive.items() if not how.bins]
+        target = [self.target] if self.task == "classification" else []
+        return {*self.categorical, *groups, *target, *([self.group] if self.group else [])}
 
 
 class Split(Closed):

@@ -1,8 +1,8 @@
-"""Rows from production, each column in the type that training had; what does not fit is told."""
+"""Rows from production, each column as training has read it; what does not fit is told."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,62 +10,93 @@ from governed_ml.core.config.data import Source
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data import sources
+from governed_ml.pipeline.data.cells import Marks, marks
 from governed_ml.pipeline.data.columns import as_text
+from governed_ml.pipeline.data.frozen import FrozenColumn, cell, given, is_new
 
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-FINITE = {  # what ingest refuses in a table that a model learns from
-    "DOUBLE": f"isnan({{0}}) OR abs({{0}}) <= {sources.LARGEST}",
-    "TIMESTAMP": "isfinite({0})",
-}
-KINDS = {"DOUBLE": "a number", "BIGINT": "a whole number", "TIMESTAMP": "a date"}
+SHOWN = 3  # rows that a refusal names
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A file's or query's rows (SQL), and how its texts write numbers."""
+
+    sql: str
+    marks: Marks
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`sql` selects the known columns in their types; `unfit` counts values that are none of it."""
+    """`sql` selects the known columns in their types; `unfit` counts values that are none of it.
+
+    `places` has the first rows of these, from 1 on; `new` counts categories that training had not.
+    """
 
     sql: str
     names: tuple[str, ...]
     strange: tuple[str, ...]
     rows: int
     unfit: dict[str, int]
+    places: dict[str, list[int]] = field(default_factory=dict)
+    new: dict[str, int] = field(default_factory=dict)
 
 
-def relation(source: Source, db: duckdb.DuckDBPyConnection, scratch: Path) -> str:
-    """Return a file's or query's rows as SQL; the cells of a CSV are texts still."""
+def file_source(path: str, trained: Source) -> Source:
+    """Return a file as a source whose texts are read as those of training were."""
+    kept = {name: getattr(trained, name) for name in ("missing", "decimal", "thousands")}
+    return Source(kind="file", path=path, **kept)
+
+
+def relation(source: Source, db: duckdb.DuckDBPyConnection, scratch: Path) -> Incoming:
+    """Return a file's or query's rows; the cells of CSV and JSON are texts still."""
     try:
         found = sources.SOURCES[source.kind](source, 0, db, scratch)
     except Problem as problem:
         text = str(problem).removeprefix("data.source.path: ").removeprefix("data.source: ")
         text = text.replace("(paths count from the project's root)", "")
         raise Problem(text.replace("data.source.", "")) from problem
-    before, csv, after = found.relation.rpartition("header=true, ")  # the path comes before
-    return f"{before}{csv}{'all_varchar=true, ' if csv else ''}{after}"
+    written = marks(source) if found.csv or found.texts is None else Marks()
+    return Incoming(found.texts or found.relation, written)
 
 
-def typed(db: duckdb.DuckDBPyConnection, rows: str, types: dict[str, str]) -> Batch:
-    """Look at a relation's columns, of which `types` (name → DuckDB type) are known."""
-    there = [str(row[0]) for row in db.execute(f"DESCRIBE FROM {rows}").fetchall()]
-    names = [name for name in types if name in there]
-    casts = {name: _cast(quoted(name), types[name]) for name in names}
-    bad = [
-        f"count(*) FILTER ({quoted(name)} IS NOT NULL AND {cast} IS NULL)"
-        for name, cast in casts.items()
-    ]
-    counts = db.execute(f"SELECT {', '.join([*bad, 'count(*)'])} FROM {rows}").fetchall()[0]
-    unfit = {name: int(n) for name, n in zip(names, counts, strict=False) if n}
-    listed = ", ".join(f"{cast} AS {quoted(name)}" for name, cast in casts.items())
-    strange = tuple(name for name in there if name not in types)
-    sql = f"SELECT {listed or 'NULL AS nothing'} FROM {rows}"
-    return Batch(sql, tuple(names), strange, int(counts[-1]), unfit)
-
-
-def _cast(column: str, kind: str) -> str:
-    cast = f"TRY_CAST({column} AS {kind})"
-    return f"CASE WHEN {FINITE[kind].format(cast)} THEN {cast} END" if kind in FINITE else cast
+def typed(
+    db: duckdb.DuckDBPyConnection, table: str, how: Marks, columns: dict[str, FrozenColumn]
+) -> Batch:
+    """Look at the columns of a table in memory, of which training had `columns`."""
+    there = {
+        str(row[0]): str(row[1]).partition("(")[0].strip('"')
+        for row in db.execute(f"DESCRIBE FROM {table}").fetchall()
+        if not str(row[1]).endswith("]")
+    }
+    known = {name: one for name, one in columns.items() if name in there}
+    values = {name: cell(one, quoted(name), there[name], how) for name, one in known.items()}
+    bad = {
+        name: f"{given(one, quoted(name), there[name])} AND ({values[name]}) IS NULL"
+        for name, one in known.items()
+    }
+    fresh = {name: sql for name, one in known.items() if (sql := is_new(one, f"({values[name]})"))}
+    asked = ", ".join(f"count(*) FILTER ({sql})" for sql in [*bad.values(), *fresh.values()])
+    counts = db.execute(f"SELECT count(*), {asked or 0} FROM {table}").fetchall()[0]
+    found = [int(n) for n in counts[1:]]
+    unfit = {name: n for name, n in zip(bad, found, strict=False) if n}
+    new = {name: n for name, n in zip(fresh, found[len(bad) :], strict=False) if n}
+    places = {
+        name: [
+            int(row[0]) + 1
+            for row in db.execute(
+                f"SELECT rowid FROM {table} WHERE {bad[name]} ORDER BY rowid LIMIT {SHOWN}"
+            ).fetchall()
+        ]
+        for name in unfit
+    }
+    listed = ", ".join(f"{value} AS {quoted(name)}" for name, value in values.items())
+    strange = tuple(name for name in there if name not in columns)
+    sql = f"SELECT {listed or 'NULL AS nothing'} FROM {table}"
+    return Batch(sql, tuple(known), strange, int(counts[0]), unfit, places, new)
 
 
 def as_trained(frame: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:

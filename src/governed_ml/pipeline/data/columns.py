@@ -44,6 +44,10 @@ def check_roles(data: Data, names: list[str]) -> None:
         "sensitive": list(data.sensitive),
         "drop": data.drop,
         "categorical": data.categorical,
+        "numeric": data.numeric,
+        "dates": list(data.dates),
+        "spellings": list(data.spellings),
+        "distinct": data.distinct,
         "time": [data.time] if data.time else [],
         "group": [data.group] if data.group else [],
     }
@@ -160,6 +164,8 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
 
 def as_text(column: pd.Series) -> pd.Series:
     """Return a column as text, nulls kept; whole numbers lose their `.0`."""
+    if column.dtype == "Int64":  # `map` would hand out decimals
+        column = column.astype("object")
     return column.map(_code, na_action="ignore").astype("str").where(column.notna())
 
 

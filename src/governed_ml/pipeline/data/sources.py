@@ -12,8 +12,9 @@ from governed_ml.core.code import team
 from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.tables import named
+from governed_ml.core.tables import named, quoted
 from governed_ml.pipeline.data.table_files import (
+    as_texts,
     copied,
     csv_relation,
     download,
@@ -44,6 +45,7 @@ class Found:
     names: list[str]
     uri: str
     sha256: str | None = None
+    texts: str | None = None  # the same rows, each cell as the text that the file has
     csv: tuple[Path, str, int] | None = None  # a CSV, its delimiter and number of columns
 
 
@@ -68,14 +70,30 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         if head.startswith(sign):
             raise Problem(f"data.source.path: {uri} is {what}: give CSV, Parquet or JSON")
     dialect: tuple[Path, str, int] | None = None
+    texts: str | None = None
     if head[:4] == b"PAR1":
         relation, names = f"read_parquet({named(path)})", parquet_names(path, uri)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
         relation, names = f"read_json({named(path)}, sample_size=-1)", []
+        texts = _json_texts(db, path, relation)
     else:
         relation, names, delimiter = csv_relation(path, source, uri)
+        texts = as_texts(relation)
         dialect = (path, delimiter, len(names))
-    return Found(relation, names, uri, file_digest(path), dialect)
+    return Found(relation, names, uri, file_digest(path), texts, dialect)
+
+
+def _json_texts(db: duckdb.DuckDBPyConnection, path: Path, relation: str) -> str | None:
+    """Return a JSON file's rows as texts; nothing where they have no columns."""
+    import duckdb
+
+    try:
+        described = db.execute(f"DESCRIBE FROM {relation}").fetchall()
+    except duckdb.Error:
+        return None  # whoever reads it is told why
+    names = [str(row[0]) for row in described]
+    listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
+    return None if names == ["json"] else f"read_json({named(path)}, columns={{{listed}}})"
 
 
 def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -104,7 +122,12 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
             )
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
-            frame = pd.read_sql(sqlalchemy.text(source.query or ""), connection)
+            frame = pd.read_sql(  # no code of 18 digits through a decimal number
+                sqlalchemy.text(source.query or ""),
+                connection,
+                coerce_float=False,
+                dtype_backend="numpy_nullable",
+            )
     except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
         cause = error.__cause__ or error  # pandas wraps what SQLAlchemy wraps what the driver says
         reason = first_line(getattr(cause, "orig", None) or cause).partition(" (Background on")[0]
@@ -112,6 +135,7 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
         raise Problem(
             f"data.source: the database does not answer the query: {reason}{driver}"
         ) from error
+    db.execute("SET pandas_analyze_sample = 1000000000")  # a decimal's width is that of the widest
     db.register("found", frame)
     return Found("found", [str(column) for column in frame.columns], public(where))
 

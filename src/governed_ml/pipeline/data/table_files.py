@@ -63,6 +63,12 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
     return relation, names, delimiter
 
 
+def as_texts(relation: str) -> str:
+    """Return a CSV's relation with each cell as its text."""
+    before, csv, after = relation.rpartition("header=true, ")  # the path comes before
+    return f"{before}{csv}all_varchar=true, {after}"
+
+
 def parquet_names(path: Path, uri: str) -> list[str]:
     """Return the columns of a Parquet file."""
     from pyarrow import ArrowException, parquet

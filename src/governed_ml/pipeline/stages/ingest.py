@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import re
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.config import read
+from governed_ml.core.config.data import Source
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
+from governed_ml.pipeline.data.cells import Marks, marks
 from governed_ml.pipeline.data.columns import check_names, check_roles
+from governed_ml.pipeline.data.deciding import KINDS, Decided, SourceCells, decide
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
 from governed_ml.pipeline.stage import record
@@ -23,17 +27,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SECTIONS = ("data", "seed")
-CAST = {  # DuckDB's types → the four that every later stage knows
-    "BIGINT": "BIGINT", "TINYINT": "BIGINT", "SMALLINT": "BIGINT", "INTEGER": "BIGINT",
-    "UTINYINT": "BIGINT", "USMALLINT": "BIGINT", "UINTEGER": "BIGINT",
-    "DOUBLE": "DOUBLE", "FLOAT": "DOUBLE", "DECIMAL": "DOUBLE", "HUGEINT": "DOUBLE",
-    "UBIGINT": "DOUBLE",
-    "VARCHAR": "VARCHAR", "BOOLEAN": "VARCHAR", "ENUM": "VARCHAR", "UUID": "VARCHAR",
-    "TIME": "VARCHAR", "NULL": "VARCHAR",
-    "TIMESTAMP": "TIMESTAMP", "DATE": "TIMESTAMP", "TIMESTAMP_S": "TIMESTAMP",
-    "TIMESTAMP_MS": "TIMESTAMP", "TIMESTAMP_NS": "TIMESTAMP",
-    "TIMESTAMP WITH TIME ZONE": "TIMESTAMP",
-}  # fmt: skip
 UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
@@ -45,6 +38,8 @@ UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words woul
 
 def main() -> str:
     """Run the stage."""
+    import duckdb
+
     params = read(*SECTIONS)
     data = params.data
     _remove_earlier()
@@ -53,19 +48,26 @@ def main() -> str:
         types = _types(db, found)
         check_names(found.names or list(types))
         check_roles(data, list(types))
-        rows = _copy(db, found, types, {*data.categorical, *data.drop})
-    columns = tables.columns(tables.RAW)
+        try:
+            origin = _origin(db, found, data.source, Path(scratch))
+            made = decide(db, origin, types, data)
+        except duckdb.Error as error:
+            raise unreadable(found, error) from error
+        rows = _copy(db, found, origin, made)
+    columns = [one.column for one in made]
     body = IngestBody(
         source=data.source.kind,
         uri=found.uri,
         sha256=found.sha256,
         rows=rows,
-        columns=[Column(name=name, type=kind) for name, kind in columns.items()],
+        columns=columns,
         faults=data.source.faults,
     )
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
     record("ingest", SECTIONS, [tables.RAW], body, metrics, tools=("duckdb", "pandas"))
-    return f"{rows:,} rows x {len(columns)} columns from {found.uri}"
+    kinds = Counter(column.kind for column in columns)
+    listed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
+    return f"{rows:,} rows x {len(columns)} columns ({listed}) from {found.uri}"
 
 
 def _remove_earlier() -> None:
@@ -91,7 +93,7 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
             f"data.source: {found.uri} is JSON without rows: give JSON lines or a list of objects"
         )
     for (name, kind), row in zip(types.items(), described, strict=True):
-        if kind not in CAST or str(row[1]).endswith("]"):
+        if kind not in KINDS or str(row[1]).endswith("]"):
             raise Problem(
                 f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
                 "a column has numbers, texts or times, all of one kind; flatten or fix it first"
@@ -99,8 +101,22 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
     return types
 
 
+def _origin(
+    db: duckdb.DuckDBPyConnection, found: Found, source: Source, scratch: Path
+) -> SourceCells:
+    """Return where cells are read from; a file of texts is read once, into columns."""
+    if found.texts is None:
+        return SourceCells(found.relation, texts=False, csv=False, marks=marks(source))
+    path = scratch / "texts.parquet"
+    db.execute(f"COPY (FROM {found.texts}) TO {tables.literal(str(path))} (FORMAT parquet)")
+    csv = found.csv is not None
+    return SourceCells(
+        tables.table(path), texts=True, csv=csv, marks=marks(source) if csv else Marks()
+    )
+
+
 def _copy(
-    db: duckdb.DuckDBPyConnection, found: Found, types: dict[str, str], codes: set[str]
+    db: duckdb.DuckDBPyConnection, found: Found, origin: SourceCells, made: list[Decided]
 ) -> int:
     """Write `data/raw.parquet`, whole or not at all; returns the number of rows."""
     import duckdb
@@ -108,12 +124,12 @@ def _copy(
     part = tables.RAW.with_suffix(".part")
     try:
         tables.RAW.parent.mkdir(parents=True, exist_ok=True)
-        cells = ", ".join(_cell(name, kind) for name, kind in types.items())
+        listed = ", ".join(f"{one.cell} AS {quoted(one.column.name)}" for one in made)
         db.execute(
-            f"COPY (SELECT {cells} FROM {found.relation}) TO {tables.literal(str(part))} "
+            f"COPY (SELECT {listed} FROM {origin.rows}) TO {tables.literal(str(part))} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
-        rows = _checked(db, part, types, found.uri, codes)
+        rows = _checked(db, part, [one.column for one in made], found.uri)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, OSError | duckdb.IOException):
@@ -127,15 +143,13 @@ def _copy(
     return rows
 
 
-def _checked(
-    db: duckdb.DuckDBPyConnection, part: Path, types: dict[str, str], uri: str, codes: set[str]
-) -> int:
+def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], uri: str) -> int:
     """Return the number of rows; raise `Problem` on none, or on cells nobody can compute with."""
     checks = [
-        (name, *check) for name, kind in types.items() for check in _faults(name, kind, codes)
+        (one.name, *check) for one in columns if (check := _fault(quoted(one.name), one.type))
     ]
     counts = db.execute(
-        f"SELECT {', '.join(['count(*)', *(sql for _, sql, _ in checks)])} "
+        f"SELECT {', '.join(['count(*)', *(f'count(*) FILTER ({sql})' for _, sql, _ in checks)])} "
         f"FROM {tables.table(part)}"
     ).fetchall()[0]
     if counts[0] == 0:
@@ -148,23 +162,16 @@ def _checked(
     return int(counts[0])
 
 
-def _faults(name: str, kind: str, codes: set[str]) -> list[tuple[str, str]]:
-    """Return what may be wrong with a column: SQL that counts such cells, and words for them."""
-    column, final = quoted(name), CAST[kind]
-    if final in ("DOUBLE", "TIMESTAMP"):  # DuckDB takes a column of nothing but `inf` for dates
+def _fault(column: str, final: str) -> tuple[str, str] | None:
+    """Return what may be wrong with a column: SQL that finds such cells, and words for them."""
+    if final in ("DOUBLE", "TIMESTAMP"):
         beyond = f"abs({column}) > {LARGEST}" if final == "DOUBLE" else f"isinf({column})"
         words = "values that are infinite or beyond 1e150: fix them at the source, or name "
-        return [(f"count(*) FILTER ({beyond})", words + "their text in data.source.missing")]
+        return beyond, words + "their text in data.source.missing"
     if final != "VARCHAR":
-        return []
+        return None
     long = f"texts of more than {LONGEST:,} bytes: shorten them, or leave the column out"
-    found = [(f"count(*) FILTER (strlen({column}) > {LONGEST})", long)]
-    if kind == "VARCHAR" and name not in codes:
-        is_number = rf"regexp_full_match({column}, '\s*[-+]?[0-9][0-9.,]*\s*')"
-        count = f"count(*) FILTER ({column} LIKE '%,%')"
-        commas = "numbers with a comma: write 1234.5, or name a column of codes in data.categorical"
-        found.append((f"CASE WHEN bool_and({is_number}) THEN {count} ELSE 0 END", commas))
-    return found
+    return f"strlen({column}) > {LONGEST}", long
 
 
 def torn(path: Path, delimiter: str, width: int) -> str:
@@ -201,11 +208,3 @@ def unreadable(found: Found, error: Exception) -> Problem:
     line = re.search(r"(?:on line:|in line|in record/value) (\d+)", message, re.IGNORECASE)
     where = f" (line {line[1]})" if line and not re.search(r"line \d", words) else ""
     return Problem(f"data.source: {found.uri} {words}{where}")
-
-
-def _cell(name: str, kind: str) -> str:
-    """Return the SQL of one column in its final type; not-a-number becomes null."""
-    column, final = quoted(name), CAST[kind]
-    if kind in ("DOUBLE", "FLOAT"):
-        return f"CAST(CASE WHEN isnan({column}) THEN NULL ELSE {column} END AS DOUBLE) AS {column}"
-    return column if kind == final else f"CAST({column} AS {final}) AS {column}"

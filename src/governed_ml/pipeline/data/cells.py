@@ -1,0 +1,128 @@
+"""SQL that reads one cell: a number, a whole number, a date or a truth value; or null.
+
+DuckDB's own casts are too kind: they round `1.5` to a whole number, take `0x1F` and `1_000` for
+numbers, and drop the offset of a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from governed_ml.core.tables import literal
+
+if TYPE_CHECKING:
+    from governed_ml.core.config.data import Source
+
+EXACT = 2**53  # beyond it a decimal number cannot tell every whole number from the next
+FLOATS = ("DOUBLE", "FLOAT")
+ISO = "ISO 8601"
+ISO_OFFSET = "ISO 8601 with an offset, kept as UTC"
+NO_NUMBER = r"\s*(nan|[-+]?inf(inity)?)\s*"
+_EXPONENT = "([eE][-+]?[0-9]+)?"
+_DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
+_TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
+_OFFSET = r"([zZ]|[-+][0-9]{2}(:?[0-9]{2})?)"
+_SLASHED = r"[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
+TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S")
+"""What may follow a day in a format that was not stated."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The decimal mark and what separates thousands."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+
+def marks(source: Source) -> Marks:
+    """Return how a source writes numbers as text."""
+    return Marks(source.decimal, source.thousands)
+
+
+def matches(text: str, pattern: str) -> str:
+    """Return whether a text is matched as a whole."""
+    return f"regexp_full_match({text}, {literal(pattern)})"
+
+
+def is_number(text: str, how: Marks) -> str:
+    """Return whether a text is written as a number."""
+    mark, group = f"[{how.decimal}]", f"[{how.thousands}]"
+    whole = f"([0-9]{{1,3}}({group}[0-9]{{3}})+|[0-9]+)" if how.thousands else "[0-9]+"
+    return matches(text, rf"\s*[-+]?({whole}({mark}[0-9]*)?|{mark}[0-9]+){_EXPONENT}\s*")
+
+
+def number(text: str, how: Marks) -> str:
+    """Return the number that a text is; `nan` and `inf` are numbers that nobody computes with."""
+    plain = f"replace({text}, {literal(how.thousands)}, '')" if how.thousands else text
+    plain = f"replace({plain}, {literal(how.decimal)}, '.')" if how.decimal != "." else plain
+    return (
+        f"CASE WHEN {is_number(text, how)} THEN TRY_CAST({plain} AS DOUBLE) "
+        f"WHEN {matches(f'lower({text})', NO_NUMBER)} THEN TRY_CAST({text} AS DOUBLE) END"
+    )
+
+
+def is_whole(text: str) -> str:
+    """Return whether a text is a whole number, maybe with zeros behind the point."""
+    return matches(text, r"\s*[-+]?[0-9]+([.]0*)?\s*")
+
+
+def whole(text: str) -> str:
+    """Return the whole number that a text is, exactly."""
+    digits = f"regexp_extract({text}, '[-+]?[0-9]+')"
+    return f"CASE WHEN {is_whole(text)} THEN TRY_CAST({digits} AS BIGINT) END"
+
+
+def date(text: str, written: str) -> str:
+    """Return the time that a text is, written as was decided."""
+    if written == ISO:
+        iso = matches(text, rf"({_DAY}([ T]{_TIME})?|{_SLASHED}( {_TIME})?)")
+        return f"CASE WHEN {iso} THEN TRY_CAST({text} AS TIMESTAMP) END"
+    if written == ISO_OFFSET:
+        iso = matches(text, f"{_DAY}[ T]{_TIME}{_OFFSET}")
+        instant = f"TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE)"
+        return f"CASE WHEN {iso} THEN CAST({instant} AS TIMESTAMP) END"
+    listed = ", ".join(literal(written + time) for time in TIMES if not time or ":" not in written)
+    # `%Y` takes `24` for the year 24, and `%y` the first half of `2024`
+    full = f"regexp_matches({text}, '[0-9]{{4}}')"
+    fits = f"{full} AND" if "%Y" in written else f"NOT {full} AND" if "%y" in written else ""
+    read = f"try_strptime({text}, [{listed}])"
+    return f"CASE WHEN {fits} {read} IS NOT NULL THEN CAST({read} AS TIMESTAMP) END"
+
+
+def truth(text: str, values: list[str]) -> str:
+    """Return a truth value in the spelling that training had; 1 and 0 are true and false, too."""
+    spelled = {value.lower(): value for value in values}
+    cases = [
+        f"WHEN lower(trim({text})) IN ({literal(word)}, {literal(digit)}) THEN {literal(value)}"
+        for word, digit in (("true", "1"), ("false", "0"))
+        if (value := spelled.get(word)) is not None
+    ]
+    return f"CASE {' '.join(cases)} END"
+
+
+def meant(column: str, spellings: dict[str, str], missing: list[str]) -> str:
+    """Return a text in the spelling that is meant, or null where it means a missing value."""
+    listed = ", ".join(literal(text) for text in dict.fromkeys(["", *missing]))
+    if spellings:
+        cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in spellings.items())
+        column = f"CASE {column} {cases} ELSE {column} END"
+    return f"CASE WHEN {column} NOT IN ({listed}) THEN {column} END"
+
+
+def digits(column: str, kind: str) -> str:
+    """Return a cell of any type as text; 7.0 is how a column with gaps holds a 7."""
+    if kind not in FLOATS:
+        return f"CAST({column} AS VARCHAR)"
+    short = f"{column} = trunc({column}) AND abs({column}) < {EXACT}"
+    plain = f"CAST(CAST({column} AS BIGINT) AS VARCHAR)"
+    return f"CASE WHEN {short} THEN {plain} ELSE CAST({column} AS VARCHAR) END"
+
+
+def known(column: str, missing: list[str]) -> str:
+    """Return a cell of numbers, or null where it is one that means a missing value."""
+    listed = [text for text in missing if text.strip().lstrip("-+").replace(".", "", 1).isdigit()]
+    return (
+        f"CASE WHEN {column} NOT IN ({', '.join(listed)}) THEN {column} END" if listed else column
+    )

@@ -1,0 +1,224 @@
+"""What each column is, decided once, at `ingest`: from all its cells, never from most of them.
+
+What cannot be known is asked, with counts; `conf/data` answers, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from governed_ml.core.config.data import Data
+from governed_ml.core.evidence_bodies import Column
+from governed_ml.core.problem import Problem
+from governed_ml.core.tables import quoted
+from governed_ml.pipeline.data import cells
+from governed_ml.pipeline.data.asking import Ambiguous, Cells, dates, numbers, spellings
+from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
+from governed_ml.pipeline.data.spelled import recorded
+
+if TYPE_CHECKING:
+    import duckdb
+
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+WIDE = ("HUGEINT", "UBIGINT", "UHUGEINT")
+DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+ZONED = "TIMESTAMP WITH TIME ZONE"
+NUMBERS = (*WHOLE, *WIDE, *FLOATS, "DECIMAL")
+TEXTS = ("VARCHAR", "ENUM", "UUID", "TIME", "NULL")
+KINDS = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
+"""DuckDB's types that a column may have at its source."""
+INDEX = r"(Unnamed: ?[0-9]+|__index_level_[0-9]+__)"
+NAMED_INDEX = ("index", "level_0")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A column as it stays, and the SQL that makes it from the source."""
+
+    column: Column
+    cell: str
+
+
+@dataclass(frozen=True)
+class SourceCells:
+    """Where cells come from: a relation (SQL), whether all of it is text, how numbers look."""
+
+    rows: str
+    texts: bool
+    csv: bool
+    marks: Marks
+
+
+def decide(
+    db: duckdb.DuckDBPyConnection, origin: SourceCells, types: dict[str, str], data: Data
+) -> list[Decided]:
+    """Decide every column of a relation whose types DuckDB has told; raise what has to be asked."""
+    maker = Decider(db, origin, data)
+    found: list[Decided] = []
+    asked: dict[str, str] = {}
+    for name, kind in types.items():
+        try:
+            found.append(maker.column(name, kind))
+        except Ambiguous as question:
+            asked[name] = question.words
+    if asked:
+        name, words = next(iter(asked.items()))
+        others = ", ".join(map(repr, list(asked)[1:4]))
+        more = f"; to be answered, too: {others}" if others else ""
+        more += f" and {len(asked) - 4} more" if len(asked) > 4 else ""
+        raise Problem(f"column {name!r} {words}{more}")
+    return found
+
+
+class Decider:
+    """Decides the columns of one table."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, origin: SourceCells, data: Data) -> None:
+        """Look at nothing yet."""
+        self.db, self.origin, self.data = db, origin, data
+        self.unused = {*data.drop} - {data.time, data.group}
+        self.codes = data.codes
+
+    def column(self, name: str, kind: str) -> Decided:
+        """Decide one column; raise `Ambiguous`."""
+        self._refuse_index(name)
+        times = (*DATES, ZONED)
+        written = self.origin.texts and kind in (*times, "BOOLEAN")
+        stated = name in self.data.dates and kind not in times  # 20260131, say
+        spelled = name in self.data.spellings and kind not in times
+        marked = self.origin.texts and self.origin.marks != Marks() and kind in NUMBERS
+        if kind in TEXTS or written or stated or spelled or marked:
+            return self._text(name, kind)
+        if kind in times:
+            form = ISO_OFFSET if kind == ZONED else ISO
+            return _made(name, "TIMESTAMP", "date", f"CAST({quoted(name)} AS TIMESTAMP)", form)
+        if kind == "BOOLEAN":
+            column = Column(name=name, type="VARCHAR", kind="boolean", values=["false", "true"])
+            return Decided(column, f"CAST({quoted(name)} AS VARCHAR)")
+        return self._code(name, kind) if name in self.codes else self._number(name, kind)
+
+    def _refuse_index(self, name: str) -> None:
+        import re
+
+        features = {*self.data.numeric, *self.codes, *self.unused, self.data.time}
+        if name in features or not (re.fullmatch(INDEX, name) or name in NAMED_INDEX):
+            return
+        if name in NAMED_INDEX:
+            column = f"TRY_CAST({quoted(name)} AS BIGINT)"
+            low, high, some = self._ask(f"min({column}), max({column}), count(DISTINCT {column})")
+            if low not in (0, 1) or some != high - low + 1 or some != self._ask("count(*)")[0]:
+                return
+        raise Ambiguous(
+            "is an index that pandas wrote, not a value: name it under drop in conf/data"
+        )
+
+    def _ask(self, sql: str) -> tuple[int, ...]:
+        return self.db.execute(f"SELECT {sql} FROM {self.origin.rows}").fetchall()[0]
+
+    def _text(self, name: str, kind: str) -> Decided:
+        """Decide a column of texts: dates, numbers, truth values or categories."""
+        spelled = self.data.spellings.get(name, {})
+        text = cells.meant(digits(quoted(name), kind), spelled, self.data.source.missing)
+        seen = Cells(self.db, self.origin.rows, text)
+        if name in self.unused:
+            return self._unused(name, kind, seen)
+        if name not in self.codes:
+            if written := dates(seen, self.data.dates.get(name)):
+                return _made(name, "TIMESTAMP", "date", cells.date(text, written), written)
+            only = self.origin.csv
+            if numbers(seen, self.origin.marks, wanted=name in self.data.numeric, only_texts=only):
+                return self._numeric(name, seen)
+        return self._category(name, seen)
+
+    def _unused(self, name: str, kind: str, seen: Cells) -> Decided:
+        """Keep a column that nobody computes with as it is, without a question."""
+        try:
+            written = dates(seen, self.data.dates.get(name))
+        except Ambiguous:
+            written = None
+        if written and kind in (*DATES, ZONED):
+            return _made(name, "TIMESTAMP", "date", cells.date(seen.text, written), written)
+        return _made(name, "VARCHAR", "category", seen.text)
+
+    def _numeric(self, name: str, seen: Cells) -> Decided:
+        exact = whole(seen.text) if self.origin.marks == Marks() else "NULL"
+        if not seen.count(f"{whole('v')} IS NULL") and exact != "NULL":
+            return _made(name, "BIGINT", "integer", exact)
+        value = cells.number(seen.text, self.origin.marks)
+        return _made(name, "DOUBLE", "decimal", _no_nan(value))
+
+    def _category(self, name: str, seen: Cells) -> Decided:
+        private = name in (self.data.group, self.data.time)
+        if not private and name not in self.data.distinct:
+            spellings(seen, target=name == self.data.target)
+        counts = seen.pairs() if not private else None
+        values = recorded(counts) if counts is not None else None
+        lower = {value.lower() for value, _ in counts or []}
+        truth = lower and lower <= {"true", "false"}
+        kind = "boolean" if truth else "code" if name in self.codes else "category"
+        if truth:  # whoever has few rows, a truth value is nobody's own
+            values = sorted(value for value, _ in counts or [])
+        column = Column(name=name, type="VARCHAR", kind=kind, values=values)
+        return Decided(column, seen.text)
+
+    def _value(self, name: str) -> str:
+        """Return a cell of numbers, or of texts that are all numbers, null where it is missing."""
+        if not self.origin.texts:
+            return cells.known(quoted(name), self.data.source.missing)
+        spelled = self.data.spellings.get(name, {})
+        return cells.meant(quoted(name), spelled, self.data.source.missing)
+
+    def _number(self, name: str, kind: str) -> Decided:
+        """Decide a column of numbers; a whole number that no decimal can hold is asked about."""
+        column, texts = self._value(name), self.origin.texts
+        value = f"CAST({column} AS DOUBLE)"
+        if name not in (*self.data.numeric, *self.unused) and (texts or kind in (*WHOLE, *WIDE)):
+            integral = cells.is_whole(column) if texts else "true"
+            (beyond,) = self._ask(f"count(*) FILTER ({integral} AND abs({value}) >= {EXACT})")
+            if beyond:
+                raise Ambiguous(
+                    f"has whole numbers beyond 2^53 in {beyond:,} rows, which a model would "
+                    "round: name it under categorical, drop or numeric in conf/data"
+                )
+        if kind in WHOLE:
+            return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
+        return _made(name, "DOUBLE", "decimal", _no_nan(value))
+
+    def _code(self, name: str, kind: str) -> Decided:
+        """Decide a column of codes: numbers only where each number is one way of writing it."""
+        column, texts = self._value(name), self.origin.texts
+        exact = whole(column if texts else f"CAST({column} AS VARCHAR)")
+        if texts:
+            ways, ones, lost, endless = self._ask(
+                f"count(DISTINCT {column}), count(DISTINCT {exact}), "
+                f"count(*) FILTER ({column} IS NOT NULL AND {exact} IS NULL), "
+                f"count(*) FILTER (isinf({cells.number(column, Marks())}))"
+            )
+            if endless:  # no code, and refused where the table is checked
+                return _made(name, "DOUBLE", "code", f"TRY_CAST({column} AS DOUBLE)")
+            if lost or ones != ways:
+                return self._category(name, Cells(self.db, self.origin.rows, column))
+            final = "BIGINT" if kind in WHOLE else "DOUBLE"
+            return _made(name, final, "code", f"CAST({exact} AS {final})")
+        if kind in WHOLE:
+            return _made(name, "BIGINT", "code", f"CAST({column} AS BIGINT)")
+        if kind in FLOATS:
+            (beyond,) = self._ask(f"count(*) FILTER (abs({column}) >= {EXACT})")
+            if beyond:
+                raise Ambiguous(
+                    f"has codes beyond 2^53 in {beyond:,} rows, which the source has rounded to "
+                    "decimals already: store them as texts or whole numbers"
+                )
+            return _made(name, "DOUBLE", "code", _no_nan(f"CAST({column} AS DOUBLE)"))
+        (lost,) = self._ask(f"count(*) FILTER ({column} IS NOT NULL AND {exact} IS NULL)")
+        final = "VARCHAR" if lost else "BIGINT"
+        return _made(name, final, "code", f"CAST({column} AS {final})")
+
+
+def _made(name: str, final: str, kind: str, cell: str, written: str | None = None) -> Decided:
+    return Decided(Column(name=name, type=final, kind=kind, format=written), cell)
+
+
+def _no_nan(value: str) -> str:
+    return f"CASE WHEN NOT isnan({value}) THEN {value} END"

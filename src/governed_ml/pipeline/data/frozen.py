@@ -1,0 +1,179 @@
+"""How training has read each column, and the SQL that reads it again, from any format.
+
+A value fits as it is, fits by a rule that is written here, or does not fit and is null:
+
+- a number is a number, whole or not: where training had whole numbers, 0.4 stays 0.4;
+- a truth value gets the spelling that training had; 1 and 0 are true and false;
+- a number stands for a category's text only if training had that text;
+- a category that training never had stays, and is told, unless it is another spelling of one that
+  training had: that does not fit;
+- a date is written as in training, with an offset if training's had one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from governed_ml.core.config.data import Data
+from governed_ml.core.evidence_bodies import Column
+from governed_ml.pipeline.data import cells
+from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks
+from governed_ml.pipeline.data.deciding import DATES, NUMBERS, TEXTS, WHOLE, ZONED
+from governed_ml.pipeline.data.sources import LARGEST
+from governed_ml.pipeline.data.spelled import is_known, is_twin
+
+KINDS = {
+    "integer": "a number",
+    "decimal": "a number",
+    "date": "a date",
+    "boolean": "a truth value",
+    "code": "a code",
+}
+
+
+@dataclass(frozen=True)
+class FrozenColumn:
+    """A column as training had it: `code` where its numbers are names of things.
+
+    `distinct`: case, blanks and punctuation tell its values apart.
+    `unused`: nobody computes with it.
+    """
+
+    column: Column
+    code: bool = False
+    distinct: bool = False
+    unused: bool = False
+    spellings: dict[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Return what a value of it is, for people."""
+        column = self.column
+        if column.type == "TIMESTAMP" and column.format:
+            return f"a date written as {column.format}"
+        plain = {"BIGINT": "a whole number", "DOUBLE": "a number", "TIMESTAMP": "a date"}
+        if column.type == "BIGINT" and not self.code:
+            return "a number"
+        return plain.get(column.type) or KINDS.get(column.kind or "", "a text that training had")
+
+    def named(self, name: str) -> FrozenColumn:
+        """Return the same for a column of another name."""
+        return replace(self, column=self.column.model_copy(update={"name": name}))
+
+
+def frozen(columns: list[Column], data: Data) -> dict[str, FrozenColumn]:
+    """Return how each column was read in training."""
+    codes, missing = data.codes, tuple(data.source.missing)
+    return {
+        one.name: FrozenColumn(
+            column=one,
+            code=one.name in codes,
+            distinct=one.name in data.distinct,
+            unused=one.name in data.drop,
+            spellings=data.spellings.get(one.name, {}),
+            missing=missing,
+        )
+        for one in columns
+    }
+
+
+def plain(types: dict[str, str]) -> dict[str, FrozenColumn]:
+    """Return columns that no training had, by name and type: what a log holds beside its rows."""
+    return {
+        name: FrozenColumn(Column(name=name, type=kind), code=True) for name, kind in types.items()
+    }
+
+
+def cell(one: FrozenColumn, column: str, kind: str, how: Marks) -> str:
+    """Return a value in training's type, or null where it does not fit; `kind` is the source's."""
+    final = one.column.type
+    if kind in TEXTS or (one.spellings and kind in NUMBERS and final != "VARCHAR"):
+        value = _from_text(one, _present(one, column, kind), how if kind in TEXTS else Marks())
+    elif final == "VARCHAR":
+        value = _text(one, column, kind)
+    elif final == "TIMESTAMP":
+        value = _time(one, column, kind)
+    else:
+        value = _number(one, _present(one, column, kind), kind)
+    if final in ("BIGINT", "DOUBLE") and not _whole(one):
+        return f"CASE WHEN isnan({value}) OR abs({value}) <= {LARGEST} THEN {value} END"
+    return f"CASE WHEN isfinite({value}) THEN {value} END" if final == "TIMESTAMP" else value
+
+
+def given(one: FrozenColumn, column: str, kind: str) -> str:
+    """Return whether there is a value at all."""
+    there = f"{_present(one, column, kind)} IS NOT NULL"
+    return f"{there} AND NOT isnan({column})" if kind in FLOATS else there
+
+
+def _present(one: FrozenColumn, column: str, kind: str) -> str:
+    """Return a cell, as text if it is one at its source, or null where it is missing."""
+    missing = list(one.missing)
+    if kind in TEXTS or (one.spellings and kind in NUMBERS):
+        return cells.meant(cells.digits(column, kind), one.spellings, missing)
+    return cells.known(column, missing) if kind in NUMBERS else column
+
+
+def is_new(one: FrozenColumn, value: str) -> str | None:
+    """Return whether a category is none that training had; nothing where nobody knows."""
+    column = one.column
+    if column.type != "VARCHAR" or column.values is None or column.kind == "boolean":
+        return None
+    return f"{value} IS NOT NULL AND NOT {is_known(value, column.values)}"
+
+
+def _whole(one: FrozenColumn) -> bool:
+    return one.column.type == "BIGINT" and one.code
+
+
+def _from_text(one: FrozenColumn, text: str, how: Marks) -> str:
+    column = one.column
+    if column.type == "TIMESTAMP":
+        if column.format:
+            return cells.date(text, column.format)
+        return f"coalesce({cells.date(text, ISO)}, {cells.date(text, ISO_OFFSET)})"
+    if column.type != "VARCHAR":
+        return cells.whole(text) if _whole(one) else cells.number(text, how)
+    if column.kind == "boolean":
+        return cells.truth(text, column.values or [])
+    if column.values is None or one.distinct:
+        return text
+    return f"CASE WHEN NOT {is_twin(text, column.values)} THEN {text} END"
+
+
+def _text(one: FrozenColumn, column: str, kind: str) -> str:
+    """Return a category for what is no text at its source."""
+    values = one.column.values
+    if one.unused or one.column.kind is None:  # by engine 0.2, which recorded no more than a type
+        return f"CAST({column} AS VARCHAR)"
+    if kind not in (*NUMBERS, "BOOLEAN"):
+        return "CAST(NULL AS VARCHAR)"
+    text = _present(one, column, kind)
+    if not (one.spellings and kind in NUMBERS):
+        text = cells.digits(text, kind)
+    if one.column.kind == "boolean":
+        return cells.truth(text, values or [])
+    if values is None:
+        return text if kind not in FLOATS else "CAST(NULL AS VARCHAR)"
+    return f"CASE WHEN {is_known(text, values)} THEN {text} END"
+
+
+def _time(one: FrozenColumn, column: str, kind: str) -> str:
+    zoned = one.column.format == ISO_OFFSET
+    if kind in DATES or (kind == ZONED and (zoned or not one.column.format)):
+        return f"CAST({column} AS TIMESTAMP)"
+    return "CAST(NULL AS TIMESTAMP)"
+
+
+def _number(one: FrozenColumn, column: str, kind: str) -> str:
+    if kind not in NUMBERS:
+        return f"CAST(NULL AS {'BIGINT' if _whole(one) else 'DOUBLE'})"
+    if not _whole(one):
+        return f"CAST({column} AS DOUBLE)"
+    if kind in WHOLE:
+        return f"CAST({column} AS BIGINT)"
+    fits = f"{column} = trunc({column})"
+    if kind in FLOATS:
+        fits += f" AND abs({column}) < {EXACT}"
+    return f"CASE WHEN {fits} THEN TRY_CAST({column} AS BIGINT) END"

@@ -1,0 +1,176 @@
+"""A model of a small table, trained and asked in this process: the engine reads every cell."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from governed_ml.core import tables
+from governed_ml.core.config import Feed, Monitor
+from governed_ml.core.config.data import Data
+from governed_ml.core.evidence_bodies import Column, IngestBody
+from governed_ml.monitoring import rows as monitored
+from governed_ml.pipeline import models, scoring
+from governed_ml.pipeline.data.columns import features_of, target_of
+from governed_ml.pipeline.stages import ingest
+
+PLAIN: dict[str, Any] = {
+    "name": "loans",
+    "task": "classification",
+    "target": "repaid",
+    "positive": "yes",
+    "contract": "contract.json",
+}
+
+
+def loans(rows: int = 400, seed: int = 1) -> pd.DataFrame:
+    """Loans, with a column of each plain kind."""
+    chance = np.random.default_rng(seed)
+    late = chance.poisson(0.8, rows)
+    ratio = chance.beta(2, 4, rows).round(2)
+    chosen = chance.random(rows) < 1 / (1 + np.exp(late + 3 * ratio - 2))
+    day = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.arange(rows) % 12, "D")
+    return pd.DataFrame(
+        {
+            "applied_on": day,
+            "age": chance.integers(19, 75, rows),
+            "debt_ratio": ratio,
+            "late_payments": late,
+            "employed": chance.random(rows) < 0.8,
+            "region": chance.choice(["north", "south", "east"], rows),
+            "sex": chance.choice(["female", "male"], rows),
+            "repaid": np.where(chosen, "yes", "no"),
+        }
+    )
+
+
+def write(frame: pd.DataFrame, path: Path) -> dict[str, str]:
+    """Write a table in the format that its name ends in; return the source that reads it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    texts = frame.assign(
+        **{name: frame[name].dt.strftime("%Y-%m-%d") for name in frame.select_dtypes("datetime")}
+    )
+    if path.suffix == ".csv":
+        texts.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    elif path.suffix == ".jsonl":
+        texts.to_json(path, orient="records", lines=True, double_precision=15)
+    elif path.suffix == ".db":
+        with sqlite3.connect(path) as connection:
+            texts.to_sql("loans", connection, index=False, if_exists="replace")
+        connection.close()
+        url = f"sqlite:///{path.as_posix()}"
+        return {"kind": "sql", "url": url, "query": "SELECT * FROM loans"}
+    return {"kind": "file", "path": str(path)}
+
+
+def ingested(source: dict[str, Any], **conf: Any) -> tuple[Data, list[Column]]:
+    """Ingest a source in the working folder; return the configuration and what was decided."""
+    data = Data.model_validate(PLAIN | {"source": source} | conf)
+    kept: list[IngestBody] = []
+    params = SimpleNamespace(data=data, seed=1)
+    with (
+        mock.patch.object(ingest, "read", return_value=params),
+        mock.patch.object(ingest, "record", lambda *given, **_: kept.append(given[3])),
+    ):
+        ingest.main()
+    body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
+    return data, body.columns
+
+
+@dataclass
+class Served:
+    """A trained model, and how production asks it."""
+
+    origin: scoring.ServedVersion
+    model: Any
+    features: pd.DataFrame
+    scores: np.ndarray
+
+    def predict(self, path: Path) -> pd.DataFrame:
+        """Ask as `governance predict` does; return the answers."""
+        out = path.with_name(f"{path.stem}-answers.parquet")
+        with self._opened():
+            done = scoring.predict(self.origin, path, out, path.stem)
+        self.notes = done.notes
+        return pd.read_parquet(out)
+
+    def monitor(self, source: dict[str, str]) -> tuple[monitored.FeedRows, monitored.WindowRows]:
+        """Read a batch as `governance monitor` does; return it as read, and completed."""
+        now = datetime(2025, 2, 1, tzinfo=UTC)
+        feed = Feed(**source)
+        with self._opened():
+            given = monitored.gather(feed, self.origin, Monitor(), None, now)
+            return given.new, monitored.complete(given.new, self.origin, Monitor())
+
+    @contextmanager
+    def _opened(self) -> Generator[None]:
+        @contextmanager
+        def opened(_: Path) -> Generator[Any]:
+            yield self.model
+
+        with mock.patch.object(models, "opened", opened):
+            yield
+
+
+def forget_answers() -> None:
+    """Let a request with the same name be answered again."""
+    for path in scoring.LOG.glob("*/*.parquet"):
+        path.unlink()
+
+
+def train(source: dict[str, Any], **conf: Any) -> Served:
+    """Ingest a source and fit a model on all its rows, in the working folder."""
+    data, columns = ingested(source, **conf)
+    raw = tables.read(tables.RAW)
+    features, numeric, categorical = features_of(raw, data)
+    target = target_of(raw, data)
+    model = make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore", sparse_output=False), categorical),
+            (StandardScaler(), numeric),
+        ),
+        LogisticRegression(max_iter=50),
+    )
+    model.fit(features.fillna(dict.fromkeys(numeric, 0.0)), target)
+    filled = _Filled(model, numeric)
+    evidence = {
+        "ingest": SimpleNamespace(body=SimpleNamespace(columns=columns)),
+        "train": SimpleNamespace(body=SimpleNamespace(numeric=numeric, categorical=categorical)),
+    }
+    Path("contract.json").write_text(json.dumps({"expectations": [ROWS]}), encoding="utf-8")
+    origin: Any = scoring.ServedVersion(1, "champion", "sha256:1", Path("model"), evidence, data)
+    return Served(origin, filled, features, filled.predict_proba(features)[:, 1])
+
+
+ROWS = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+
+
+class _Filled:
+    """A model that takes a missing number for 0."""
+
+    def __init__(self, model: Any, numeric: list[str]) -> None:
+        self.model, self.numeric = model, numeric
+        self.classes_ = model.classes_
+
+    def predict_proba(self, frame: pd.DataFrame) -> np.ndarray:
+        return self.model.predict_proba(frame.fillna(dict.fromkeys(self.numeric, 0.0)))
+
+    def predict(self, frame: pd.DataFrame) -> np.ndarray:
+        return self.predict_proba(frame).argmax(axis=1)
