@@ -37,8 +37,9 @@ sys.addaudithook(at_the_first_rename)
 main()
 """
 START = """
-import os, sys
+import os, signal, sys
 os.setpgrp()
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
 os.environ["PATH"] = os.pathsep.join([sys.argv[1], os.environ["PATH"]])
 os.execvp(sys.argv[2], sys.argv[2:])
 """

@@ -15,10 +15,11 @@ from pydantic import AfterValidator, Field, ValidationError
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import git, names, precedes, written_by
+from governed_ml.core.repository import git, last_protected, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person
 from governed_ml.ledger.chain import TOLERANCE
 from governed_ml.ledger.lifecycle import Version
+from governed_ml.ledger.protected_history import signers
 from governed_ml.ledger.signatures import Signature, Signer, signatures
 from governed_ml.ledger.storage import now
 
@@ -118,7 +119,7 @@ def barred(base: Path, version: Version, since: str | None, approvers: Approvers
     new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
     own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
     first = version.entries[0]
-    signed = signatures(base, [first.commit], approvers.signers())[first.commit]
+    signed = signatures(base, [first.commit], signers(base, last_protected(base)))[first.commit]
     for person in approvers.people:
         if _is_by(signed, person, approvers):
             own |= _known_as(person)
