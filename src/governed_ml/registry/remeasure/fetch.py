@@ -15,6 +15,7 @@ from governed_ml.core.evidence import path_of
 from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.shared_stores import shared_remote
+from governed_ml.registry.remeasure.unseen import REASON, unseen
 
 
 class Start(NamedTuple):
@@ -85,6 +86,8 @@ def _pull(base: Path) -> str:
     """Pull all that the lock names (before the first run: only added data); return why not."""
     pointers = sorted(base.glob("data/source/**/*.dvc"))
     added = [path.relative_to(base).as_posix() for path in pointers]
+    for name, fix in unseen(base, added).items():
+        raise Problem(f"{name}: {REASON}; {fix}", 1)
     locked = (base / "dvc.lock").is_file()
     if not locked and not added:
         return ""
