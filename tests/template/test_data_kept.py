@@ -13,7 +13,9 @@ from baked import BakedProject
 from dvc.repo import Repo
 
 from governed_ml.checks import pushed
-from governed_ml.checks.lineage.unseen import unseen
+from governed_ml.core.problem import Problem
+from governed_ml.registry.remeasure import fetch as fetching
+from governed_ml.registry.remeasure.unseen import unseen
 
 NAMES = ["loans.csv", "2026/q1/März 50%.csv", "loans[12] #1.csv"]
 OLD_RULE = "/data/source/*\n!/data/source/.gitkeep\n!/data/source/*.dvc\n"
@@ -27,6 +29,7 @@ def team(project: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = copied.read(".dvc/config").replace("../.dvc-remote", str(tmp_path / "remote"))
     copied.write(".dvc/config", config)
     copied.write("dvc.yaml", "stages: {}\n")  # what has not run cannot be checked out
+    use(copied, f"data/source/{NAMES[0]}")
     baked.commit_all(copied.path, "A remote that others reach")
     return copied
 
@@ -36,6 +39,14 @@ def dvc(path: Path) -> Generator[Repo]:
     """DVC in a folder, as its commands use it."""
     with Repo(str(path)) as repo:
         yield repo
+
+
+def use(project: BakedProject, path: str) -> None:
+    """Configure a file in place of the synthetic table."""
+    name = "conf/data/synthetic.yaml"
+    head, _, tail = project.read(name).partition("source:\n")
+    _, _, tail = tail.partition("target:")
+    project.write(name, f"{head}source: {{kind: file, path: '{path}'}}\ntarget:{tail}")
 
 
 def add(project: BakedProject, contents: dict[str, str], message: str) -> None:
@@ -95,6 +106,13 @@ def test_a_day_of_git_and_dvc_commands_loses_no_data(
             repo.pull()
         # Then each of them has the data
         assert here(place) == second
+    # When CI fetches them into an empty clone
+    baked.git(tmp_path, "clone", "--quiet", str(renamed), "ci")
+    monkeypatch.setattr(fetching, "shared_remote", lambda _: True)
+    start = fetching.fetch(tmp_path / "ci", fork=False)
+    # Then they are there, and the pipeline starts with them
+    assert (start.mode, start.stage) == ("recompute", "ingest")
+    assert here(tmp_path / "ci") == second
 
 
 def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
@@ -112,8 +130,12 @@ def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
         f"replace line {line} of .gitignore with two lines: "
         "`/data/source/**/?*` and `!/data/source/**/`"
     )
-    (found,) = unseen(team.path, team.files)
-    assert (found.file, found.fix) == ("data/source/loans.csv.dvc", fix)
+    assert unseen(team.path, team.files) == {"data/source/loans.csv.dvc": fix}
+    # And nothing is fetched, for which DVC would delete the file
+    monkeypatch.setattr(fetching, "shared_remote", lambda _: True)
+    with pytest.raises(Problem, match="`dvc checkout` deletes them; replace line"):
+        fetching.fetch(team.path, fork=False)
+    assert (team.path / "data/source/loans.csv").is_file()
     # And a push is refused with the same words
     (found,) = pushed.check(team.path, [])
     assert found.file == "data/source/loans.csv"
@@ -124,12 +146,12 @@ def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
     team.write(".gitignore", team.read(".gitignore").replace("/data/source/*\n", two, 1))
     with dvc(team.path) as repo:
         assert repo.push() == 1
-    assert unseen(team.path, team.files) == []
+    assert unseen(team.path, team.files) == {}
     assert pushed.check(team.path, []) == []
     # And a line that ignores all of data/ is to be taken out
     team.write(".gitignore", "/data/\n")
-    (found,) = unseen(team.path, team.files)
-    assert found.fix == "take line 1 out of .gitignore: `/data/`"
+    fix = "take line 1 out of .gitignore: `/data/`"
+    assert unseen(team.path, team.files) == {"data/source/loans.csv.dvc": fix}
 
 
 def test_the_check_of_a_push_names_the_command_that_helps(

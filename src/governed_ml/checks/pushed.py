@@ -8,9 +8,9 @@ from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import LOCK
-from governed_ml.checks.lineage.unseen import unseen
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
+from governed_ml.registry.remeasure.unseen import unseen
 
 FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a hook is told
 POINTERS = (LOCK, ":(glob)**/*.dvc")
@@ -47,7 +47,7 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
         raise Problem(
             f"DVC's remote cannot be asked: {said}; `uv run dvc push` says more"
         ) from error
-    hidden = {one.file: one.fix for one in unseen(base, added)}
+    hidden = unseen(base, added)
     found: list[CheckFinding] = []
     for name, state in sorted(lost.items()):
         if any(name.startswith(f"{folder}/") for folder in lost):

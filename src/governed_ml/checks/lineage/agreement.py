@@ -17,7 +17,6 @@ from governed_ml.checks.lineage import environment, sources
 from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
 from governed_ml.checks.lineage.project_state import ProjectState
-from governed_ml.checks.lineage.unseen import unseen
 from governed_ml.core import model_file
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
@@ -29,6 +28,7 @@ from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
 from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.measured import require_plain
+from governed_ml.registry.remeasure.unseen import REASON, unseen
 
 CODE, PARAMS = "code.json", "params.yaml"
 DECISION = decision.PATH.as_posix()
@@ -44,7 +44,8 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """
     asked = pipeline(base)
     known = set(tracked(base))
-    plain = [*_plain(base, asked), *unseen(base, known)]
+    plain = list(_plain(base, asked))
+    plain += [CheckFinding(name, REASON, fix) for name, fix in unseen(base, known).items()]
     ran = lock(base)
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]

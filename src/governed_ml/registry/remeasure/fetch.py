@@ -17,6 +17,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.shared_stores import shared_remote
 from governed_ml.registry.remeasure.recompute import AGAIN
+from governed_ml.registry.remeasure.unseen import REASON, unseen
 
 STAGES = ("ingest", *AGAIN, "decide")
 
@@ -98,6 +99,8 @@ def _pull(base: Path) -> str:
     """Pull all that the lock names (before the first run: only added data); return why not."""
     pointers = sorted(base.glob("data/source/**/*.dvc"))
     added = [path.relative_to(base).as_posix() for path in pointers]
+    for name, fix in unseen(base, added).items():
+        raise Problem(f"{name}: {REASON}; {fix}", 1)
     locked = (base / "dvc.lock").is_file()
     if not locked and not added:
         return ""

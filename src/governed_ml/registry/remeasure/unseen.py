@@ -8,21 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt
 
 REASON = "DVC does not see it, so `dvc push` skips the data and `dvc checkout` deletes them"
 
 
-def unseen(base: Path, names: Iterable[str]) -> list[CheckFinding]:
-    """Name the `*.dvc` files that are ignored themselves, or that lie in an ignored folder."""
+def unseen(base: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return file → what to change, of the `*.dvc` files that git ignores, or whose folder."""
     places = {name: [*_folders(name), name] for name in names if name.endswith(".dvc")}
     ignored = _ignored(base, {one for many in places.values() for one in many})
-    return [
-        CheckFinding(name, REASON, ignored[place])
+    return {
+        name: ignored[place]
         for name, many in sorted(places.items())
         if (place := next((one for one in many if one in ignored), None))
-    ]
+    }
 
 
 def _folders(name: str) -> list[str]:
@@ -36,7 +36,11 @@ def _ignored(base: Path, places: set[str]) -> dict[str, str]:
         return {}
     asked = "".join(f"{one}\0" for one in sorted(places)).encode()
     words = ("check-ignore", "--verbose", "--no-index", "-z", "--stdin")
-    said = attempt(base, *words, stdin=asked).stdout.decode(errors="replace").split("\0")
+    done = attempt(base, *words, stdin=asked)
+    if done.returncode > 1:
+        reason = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
+        raise Problem(f"git does not say which *.dvc files it ignores: {reason}")
+    said = done.stdout.decode(errors="replace").split("\0")
     return {
         place: _fix(file, line, pattern)
         for file, line, pattern, place in zip(*[iter(said[:-1])] * 4, strict=True)
