@@ -75,9 +75,7 @@ def test_a_clone_without_the_commit_uses_the_same_contract_or_none(base: Path) -
     # Given a clone in which the commit is not; the file that is here is the same
     assert released(base, "f" * 40, digest(suite(100))) == [100]
     # When it is another one, then nobody knows what the release was held to
-    with pytest.raises(
-        Problem, match=r"version 3 was measured under .*`git fetch`"
-    ):
+    with pytest.raises(Problem, match=r"version 3 was measured under .*`git fetch`"):
         released(base, "f" * 40, digest(suite(50)))
     # And the same if the commit has another contract than the evidence names
     commit = baked.git(base, "rev-parse", "HEAD")
