@@ -185,17 +185,9 @@ UNDER = {  # file, what it has, what it gets, what the refusal says
         *("conf/policy/base.yaml", "confidence: 0.95", "confidence: 0.999"),
         "measured_under.policy.confidence: it was measured under 0.95, and 0.999 is asked today",
     ),
-    "noise": (
-        *("conf/policy/base.yaml", "  size: 0.05", "  size: 0.5"),
-        "measured_under.policy.perturbation.size: it was measured under 0.05, and 0.5 is asked",
-    ),
     "region": (
         *("conf/config.yaml", "region: EU", "region: US"),
         "measured_under.deployment.region: it was measured under EU, and US is asked today",
-    ),
-    "sensitive": (
-        *("conf/data/synthetic.yaml", "  age_group: {}", "  age_group: {}\n  housing: {}"),
-        "measured_under.data.sensitive.housing: it was measured without it",
     ),
 }
 
@@ -216,9 +208,8 @@ def test_numbers_that_were_measured_under_other_terms_are_not_promoted(
     # Given an approved challenger, when main asks for one thing after another
     for what in UNDER:
         words = ask(contested, what)
-        # Then it is neither approved nor promoted: by what it was measured under, and what is asked
+        # Then it is not promoted: by what it was measured under, and what is asked
         registry.refused(contested.governance("promote", code=None), "denied under", words)
-        assert words in registry.approve(contested, 2, code=1)
         baked.git(contested.path, "revert", "--no-edit", "HEAD")
         baked.git(contested.path, "push", "--quiet", "origin", "main")
     # And when main asks again for what it was measured under, then it is promoted

@@ -5,10 +5,12 @@ Each attack runs for real, in the process that the engine starts for the code of
 
 from __future__ import annotations
 
+import marshal
 import os
 import socket
 import sys
 from collections.abc import Callable
+from importlib.util import MAGIC_NUMBER, cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 import team_projects
 
 from governed_ml.core import model_file
-from governed_ml.core.code import sandbox, team
+from governed_ml.core.code import sandbox, stage_code, team
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
 from governed_ml.pipeline.isolated import process, source_process
@@ -297,6 +299,43 @@ def test_trap_42_code_that_never_answers_is_refused(body: str, said: str, here: 
         ask_source()
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LATE = """
+import importlib
+
+def fit(pipeline, features, target):
+    late = importlib.import_module("." + "late", __package__)
+    return late.fit(pipeline, features, target)
+"""
+
+
+def test_trap_43_a_module_that_no_digest_names_is_not_imported(here: Path) -> None:
+    # Given a module that `fit` imports by a text, so that no digest of the stage has it
+    team_projects.make(here, training=LATE)
+    package, mark = Path("src/credit"), here / "ran"
+    (package / "late.py").write_text(HONEST, encoding="utf-8")
+    named = [path.name for path in stage_code.team_modules("train")]
+    assert ("training.py" in named, "late.py" in named) == (True, False)
+    # And bytecode that Python would run without a look at the source
+    code = compile(f"open({str(mark)!r}, 'w')\n" + HONEST, "features.py", "exec")
+    unchecked = MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(code)
+    (package / "__pycache__").mkdir()
+    for name in ("features", "training", "late"):
+        cached = Path(cache_from_source(f"{name}.py")).name
+        (package / "__pycache__" / cached).write_bytes(unchecked)
+    (package / "late.pyc").write_bytes(unchecked)
+    # When it trains, then there is no such module
+    with pytest.raises(Problem, match=r"no module credit\.late: .* in src/credit/training\.py"):
+        team_projects.train()
+    assert not Path("models/model.skops").exists()
+    # And where a statement names it, it is in the digest, and its source is what runs
+    text = "from credit import late\n\n\n" + HONEST.replace("pipeline.fit(", "late.fit(pipeline, ")
+    (package / "training.py").write_text(text, encoding="utf-8")
+    assert "late.py" in [path.name for path in stage_code.team_modules("train")]
+    team_projects.train()
+    assert Path("models/model.skops").exists()
+    assert not mark.exists()
 
 
 def test_trap_42_a_training_that_ends_its_process_leaves_no_model(here: Path) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.code import team
+from governed_ml.core.code import stage_code, team
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Mitigation, SplitBody
@@ -41,7 +41,7 @@ class Training:
     def __init__(self, params: Params, split: SplitBody) -> None:
         """Start the process with the training rows and the source of the team's package."""
         self.params, self.split = params, split
-        self.package = team.package()
+        self.package = stage_code.package("train")
         self.names = mitigation.attributes(params.model, split.sensitive)
         self.where = f"src/{self.package.name}/{team.FEATURES if self.names else team.TRAINING}.py"
         try:

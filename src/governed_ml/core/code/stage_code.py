@@ -57,7 +57,17 @@ def team_modules(stage: str, base: Path = Path()) -> list[Path]:
         return []
     folder = team.folder(base)
     start = {folder / f"{name}.py" for name in wanted}
-    return _closure({path for path in start if path.is_file()}, folder, folder.name)
+    return _closure({path for path in start if path.is_file()}, folder, folder.name, anew=True)
+
+
+def package(stage: str, base: Path = Path()) -> team.TeamPackage:
+    """Return the team's package with the modules behind a stage, and no other.
+
+    What is in no digest of the stage cannot be imported in it either, by whatever name.
+    """
+    whole, home = team.package(base), team.folder(base)
+    names = {path.relative_to(home).as_posix() for path in team_modules(stage, base)}
+    return whole._replace(files={name: whole.files[name] for name in whole.files if name in names})
 
 
 def runnable() -> list[str]:
@@ -66,13 +76,15 @@ def runnable() -> list[str]:
     return [path.stem for path in found if STAGE.search(path.read_text(encoding="utf-8"))]
 
 
-def _closure(start: set[Path], package: Path, name: str) -> list[Path]:
+def _closure(start: set[Path], package: Path, name: str, *, anew: bool = False) -> list[Path]:
+    """Return modules and all that they import. `anew`: they may change while this process runs."""
+    look = imports.__wrapped__ if anew else imports
     seen: set[Path] = set()
     todo = start | {package / "__init__.py"}
     while todo:
         module = todo.pop()
         seen.add(module)
-        todo |= imports(module, package, name) - seen
+        todo |= look(module, package, name) - seen
     return sorted(seen)
 
 

@@ -129,7 +129,11 @@ class _Held(MetaPathFinder, Loader):
             return None
         name = self._file(fullname)
         if name is None:
-            raise ModuleNotFoundError(f"src/{self.package} has no module {fullname}", name=fullname)
+            raise ModuleNotFoundError(
+                f"no module {fullname}: let an import statement name it, so that the stage's "
+                "digest has it",
+                name=fullname,
+            )
         is_package = name.endswith("__init__.py")
         return spec_from_loader(fullname, self, is_package=is_package, origin=self._shown(name))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.core.code import team
+from governed_ml.core.code import stage_code, team
 from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
@@ -175,7 +175,7 @@ def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch:
 
 def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
     """A function of the team's `sources.py`, called in a process of its own."""
-    package, function = team.package(), source.function or ""
+    package, function = stage_code.package("ingest"), source.function or ""
     where = f"src/{package.name}/{team.SOURCES}.py"
     job = {
         "whose": where,
