@@ -71,7 +71,7 @@ def old(
     given = {"approvals": [sign(yes, key).model_dump(mode="json")]}
     happened(
         project,
-        {"action": "approved", **one, **given},
+        {"action": "approved", **one, **given, "details": {"protected": commit}},
         {"action": "promoted", **one, **given, "details": {"protected": commit, "from": None}},
     )
     people.replace(project, "conf/model/logistic_regression.yaml", "C: 1.0", "C: 0.1")
