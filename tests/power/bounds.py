@@ -17,12 +17,20 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import numpy as np
+import policies
 from baked import ROOT
+from sklearn.metrics import roc_auc_score
 
-clusters, fairness, group_error, intervals, spread = (
+certainty, clusters, fairness, group_error, intervals, performance, spread = (
     import_module(f"governed_ml.measures.{name}")
-    for name in ("clusters", "fairness", "group_error", "intervals", "spread")
+    for name in (
+        *("certainty", "clusters", "fairness", "group_error", "intervals", "performance"),
+        "spread",
+    )
 )
+Metric = import_module("governed_ml.core.evidence").Metric
+compare = import_module("governed_ml.policy.judge").compare
+judged = import_module("governed_ml.monitoring.levels").judged
 
 SEED, CONFIDENCE = 2026, 0.95
 Lines = list[str]
@@ -273,6 +281,118 @@ def means_of_persons(persons: int, rng: Any) -> Any:
     return tuple(intervals.largest_mean_difference(x, CONFIDENCE) for x in (rows, by_person))
 
 
+# --- numbers of performance -----------------------------------------------------------------------
+
+TABLES = 400
+
+
+def calibrated(rows: int, middle: float, slope: float, bias: float, rng: Any) -> tuple[Any, Any]:
+    """Return labels and scores of a model whose logit is off by `bias`; 0: perfectly calibrated."""
+    logit = middle + slope * rng.normal(size=rows)
+    label = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(float)
+    return label, 1 / (1 + np.exp(-(logit + bias)))
+
+
+def of_calibration() -> Lines:
+    """Judge the calibration of a perfect model, and of one that is just too bad."""
+    lines = [
+        "## Calibration error: `evaluate.calibration`",
+        "",
+        *wrapped(
+            f"""Test rows of a model that is perfectly calibrated, or whose scores are off, {TABLES}
+            tables each; the rule of the tier `limited` (block at 0.05, warn at 0.03). *Before*:
+            the number alone was held against both limits. *After*: a number beyond `block` is
+            `insufficient` where chance may have done it, and fails where its lower bound is
+            beyond, too; both deny. Only the lower bound warns. `split.test_rows` asks for 1,000
+            rows, so that the rows of 400 are of a policy without it."""
+        ),
+        *head(
+            "model",
+            "rows",
+            "rarer class",
+            "denied before",
+            "warned before",
+            "insufficient after",
+            "failed after",
+            "warned after",
+        ),
+    ]
+    rule = next(
+        one for one in policies.of_template("limited").rules if one.id == "evaluate.calibration"
+    )
+    old = rule.model_copy(update={"evidence": "point"})
+    models = (
+        ("perfect", -0.9, 1.3, 0.0),
+        ("perfect", 0.0, 1.3, 0.0),
+        ("off by 0.09", 0.0, 1.3, 0.5),
+    )
+    for name, *shape in models:
+        for rows in (400, 1_000, 2_000, 4_000, 10_000):
+            rng, verdicts, rarer = np.random.default_rng([SEED, rows]), [], 0
+            for _ in range(TABLES):
+                metric, rarer = calibration_of(*calibrated(rows, *shape, rng))
+                verdicts.append([compare(one, metric)[0] for one in (old, rule)])
+            before, after = np.array(verdicts).T
+            cells = (
+                shares((before == "fail") | (before == "insufficient")),
+                shares(before == "warn"),
+                shares(after == "insufficient"),
+                shares(after == "fail"),
+                shares(after == "warn"),
+            )
+            lines.append(row(name, f"{rows:,}", f"{rarer:,}", *cells))
+    return [*lines, ""]
+
+
+def calibration_of(label: Any, score: Any) -> tuple[Any, int]:
+    """Return the metric as the stage measures it, and the rows of the rarer class."""
+    bins = performance.reliability(label, score)
+    low, high = certainty.calibration_error(bins, CONFIDENCE)
+    rarer = int(min(label.sum(), len(label) - label.sum()))
+    value = performance.calibration_error(bins)
+    return Metric(value=value, lower=low, upper=high, n=rarer), rarer
+
+
+def of_monitoring() -> Lines:
+    """Judge windows of a model whose performance is what it was."""
+    lines = [
+        "## Performance in production, with few labels",
+        "",
+        *wrapped(
+            f"""Windows of a perfectly calibrated model with a ROC AUC of 0.75, {TABLES} each, by
+            the monitoring rules of the tier `limited` (calibration warns at 0.10, ROC AUC at
+            0.70). *Before*: the numbers alone. *After*: the nearer bound has to be beyond the
+            limit (ROC AUC: DeLong et al. 1988). A number beyond it, whose bound is not, is
+            `not_measured`."""
+        ),
+        *head("rule", "labels", "alarm before", "alarm after", "not measured after"),
+    ]
+    monitoring = policies.of_template("limited").monitoring
+    rules = {one.id: one for one in monitoring.rules}
+    for name in ("performance.calibration", "performance.roc_auc"):
+        for labels in (110, 300, 1_000):
+            rng, levels = np.random.default_rng([SEED, labels]), []
+            for _ in range(TABLES):
+                metric = window_of(name, *calibrated(labels, -0.2, 1.05, 0.0, rng))
+                bare = metric.model_copy(update={"lower": None, "upper": None})
+                levels.append([judged(rules[name], one)[0] for one in (bare, metric)])
+            before, after = np.array(levels).T
+            quiet = ("healthy", "not_measured")
+            alarms = (shares(~np.isin(before, quiet)), shares(~np.isin(after, quiet)))
+            lines.append(row(name, f"{labels:,}", *alarms, shares(after == "not_measured")))
+    return [*lines, ""]
+
+
+def window_of(name: str, label: Any, score: Any) -> Any:
+    """Return one metric as monitoring measures it."""
+    metric, rarer = calibration_of(label, score)
+    if name == "performance.calibration":
+        return metric
+    value = float(roc_auc_score(label, score))
+    low, high = certainty.roc_auc(label, score, value, CONFIDENCE)
+    return Metric(value=value, lower=low, upper=high, n=rarer)
+
+
 def main() -> None:
     """Simulate, and write the page."""
     lines = [
@@ -285,7 +405,7 @@ def main() -> None:
             at its limit."""
         ),
     ]
-    for section in (of_spread, of_skewed, of_persons):
+    for section in (of_spread, of_skewed, of_persons, of_calibration, of_monitoring):
         print(f"{section.__doc__} ...", file=sys.stderr, flush=True)
         lines += section()
     page = ROOT / "docs" / "bounds.md"

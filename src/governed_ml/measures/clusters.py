@@ -7,6 +7,7 @@ those of the rows; only what they are worth is counted by person.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,7 @@ class Persons:
 
     cell: Integers
     person: Integers
-    values: npt.NDArray[np.float64 | np.int64]
+    values: npt.NDArray[Any]
 
     def merged(self, position: Integers) -> Persons:
         """Add cells up to groups: `position` has the group of each cell."""

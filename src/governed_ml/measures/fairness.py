@@ -82,7 +82,7 @@ class Rate:
         """
         if self.persons is None or self.effect is None:
             return wilson(self.hits, self.n, normal_quantile(confidence, comparisons))
-        freedom = self.persons - 1.0
+        freedom = self.persons.astype(np.float64) - 1
         quantile = student_quantile(confidence, comparisons, freedom)
         return wilson(self.hits / self.effect, self.n / self.effect, quantile)
 

@@ -89,7 +89,7 @@ class Moments:
         """
         rows, sums = persons.values[:, :1], persons.values[:, 1:]
         away = sums - rows * self.mean[persons.cell]
-        squares, cubes = np.zeros((2, *self.mean.shape))
+        squares, cubes = np.zeros_like(self.mean), np.zeros_like(self.mean)
         np.add.at(squares, persons.cell, away**2)
         np.add.at(cubes, persons.cell, away**3)
         many = np.bincount(persons.cell, minlength=len(self.n))

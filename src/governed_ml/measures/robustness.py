@@ -63,7 +63,7 @@ def flip_share(
         if worth.persons[0] < 2:
             return Metric(value=None, note="the rows are of one person only")
         effect = float(worth.effect[0])
-        z = float(student_quantile(confidence, 1, worth.persons - 1.0)[0])
+        z = float(student_quantile(confidence, 1, worth.persons.astype("float64") - 1)[0])
     bound = wilson(hits / effect, n / effect, z)
     alone = {name: int(flips(flipped, [name]).sum()) for name in moved} if hits else {}
     worst = max(alone, key=lambda name: alone[name], default="")

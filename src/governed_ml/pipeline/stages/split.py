@@ -9,7 +9,7 @@ from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures.leaks import overlapping_rows
@@ -199,4 +199,9 @@ def _record(
             ),
         }
         | more,
+        findings=[
+            Finding(what="an id comes again, and data.group names none", where=one.note)
+            for one in more.values()
+            if params.data.group is None
+        ],
     )
