@@ -6,8 +6,10 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import baked
@@ -18,7 +20,10 @@ from baked import BakedProject
 from workflow_rules import load
 
 from governed_ml.cli import workflow
+from governed_ml.core.config.policy import ForkTerms, Policy
 from governed_ml.core.problem import Problem
+from governed_ml.policy import decision as decisions
+from governed_ml.policy import gate as gates
 from governed_ml.registry.remeasure import measured
 from governed_ml.registry.remeasure.recompute import folder_md5
 
@@ -281,6 +286,42 @@ def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path)
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "**not recomputed**" in text
     assert "No model is promotable on it" in text
+
+
+@pytest.mark.parametrize("names", [None, ["fairness"]])
+@pytest.mark.parametrize(
+    ("recomputed", "forks", "verdict"),
+    [
+        (True, None, "allow"),
+        (False, None, "deny"),
+        (False, False, "deny"),
+        (False, True, "allow"),
+    ],
+)
+def test_trap_21_the_word_of_a_commit_alone_allows_nothing_unless_the_policy_accepts_it(
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str] | None,
+    recomputed: bool,
+    forks: bool | None,
+    verdict: str,
+) -> None:
+    # Given evidence that every rule lets through, measured by a job or only committed
+    terms = None if forks is None else ForkTerms(accept_committed=forks)
+    rule = SimpleNamespace(id="fairness.x")
+    policy = Policy.model_construct(rules=[rule], forks=terms)
+    every = {"verdict": "allow", "rules": [], "subject": decisions.DecisionSubject()}
+    allowed = decisions.Decision(**every, policy_digest=None)
+    saved: list[Any] = []
+    monkeypatch.setattr(gates, "compose", lambda _: SimpleNamespace(policy=policy))
+    monkeypatch.setattr(gates, "recheck", lambda *_: {})
+    monkeypatch.setattr(gates, "judge", lambda *_: allowed)
+    monkeypatch.setattr(gates, "save", lambda decision, _: saved.append(decision))
+    known = gates.Elsewhere({}, {}, "none", recomputed)
+    # When it is judged, then nobody's word is enough by default, and the reason is among the rules
+    found = gates.gate(Path(), date(2026, 11, 29), names, known)
+    assert found.verdict == verdict
+    assert saved == ([] if names else [found])
+    assert [one.id for one in found.rules] == ["gate.recomputed"] * (verdict == "deny")
 
 
 def test_trap_20_only_success_of_every_job_is_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
