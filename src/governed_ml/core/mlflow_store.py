@@ -29,6 +29,7 @@ SIGNS = (
     ("unable to open database", "cannot be opened", "see that its folder exists and is writable"),
     ("disk is full", "has no room", "make room on its disk, then try again"),
     ("file is not a database", "is damaged", "put a whole copy of the file back"),
+    ("no such table", "is no store of MLflow's", "put a whole copy of the file back"),
     ("disk image is malformed", "is damaged", "put a whole copy of the file back"),
 )
 """What a database says, what it means, what to do."""
@@ -101,10 +102,10 @@ def answering() -> Generator[None]:
 
 def told(uri: str, error: BaseException) -> str:
     """Say in one line what is wrong with a store, and what to do; without user and password."""
-    store, text = re.sub(r"//[^/@ ]*@", "//", uri), str(error)
+    store, text = _bare(uri), str(error)
     other = re.search(r"found version (\w+)|Can't locate revision identified by '(\w+)'", text)
-    if other:
-        return f"MLflow at {store} {_other_version(other[1] or other[2], store)}"
+    if other and (said := of_another_version(other[1] or other[2], uri)):
+        return said
     for sign, meaning, todo in SIGNS:
         if sign in text:
             return f"MLflow at {store} {meaning} ({sign}): {todo}"
@@ -113,22 +114,34 @@ def told(uri: str, error: BaseException) -> str:
     return f"MLflow at {store} does not answer: {reason}; {todo}"
 
 
-def _other_version(revision: str, store: str) -> str:
-    """Say what to do with a database that another MLflow has written."""
+def _bare(uri: str) -> str:
+    return re.sub(r"//[^/@ ]*@", "//", uri)
+
+
+def of_another_version(revision: str, uri: str) -> str:
+    """Say what to do with a database that another MLflow has written; nothing if this one did.
+
+    `revision` names its tables, as MLflow's migrations do.
+    """
     from importlib.metadata import version
     from importlib.util import find_spec
 
     found = find_spec("mlflow")
     package = Path(found.origin).parent if found and found.origin else Path()
+    steps = {path.name: path for path in package.glob("store/db_migrations/versions/*.py")}
     here = f"MLflow {version('mlflow')}"
-    if any(package.glob(f"store/db_migrations/versions/{revision}*.py")):
+    if not any(name.startswith(revision) for name in steps):
         return (
-            f"was written by an older MLflow than {here}: keep a copy of it, then run "
-            f"`uv run mlflow db upgrade {store}`"
+            f"MLflow at {_bare(uri)} was written by a newer MLflow than {here}, which cannot read "
+            "it: take the uv.lock with which it was written and run `uv sync`, or name another "
+            "store in MLFLOW_TRACKING_URI"
         )
+    after = f'down_revision = "{revision}"'
+    if not any(after in path.read_text(encoding="utf-8") for path in steps.values()):
+        return ""
     return (
-        f"was written by a newer MLflow than {here}, which cannot read it: take the uv.lock with "
-        "which it was written and run `uv sync`, or name another store in MLFLOW_TRACKING_URI"
+        f"MLflow at {_bare(uri)} was written by an older MLflow than {here}: keep a copy of it, "
+        f"then run `uv run mlflow db upgrade {_bare(uri)}`"
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from governed_ml.core import mlflow_store
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WRONG, Diagnosis
@@ -130,7 +131,6 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
             "MLflow", NOTE, "no run yet; without MLFLOW_TRACKING_URI only this machine sees it"
         )
         return
-    check = "is it running? Check MLFLOW_TRACKING_URI"
     if uri.startswith(("http://", "https://")):
         bare = re.sub(r"//[^/@]*@", "//", uri).rstrip("/")
         try:
@@ -138,13 +138,15 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
                 yield Diagnosis("MLflow", OK, f"{bare} answers")
         except (URLError, HTTPException, OSError, ValueError) as error:
             yield Diagnosis(
-                "MLflow", WRONG, f"{bare} does not answer ({first_line(error, 120)}): {check}"
+                "MLflow",
+                WRONG,
+                f"{bare} does not answer ({first_line(error, 120)}): is it running? Check "
+                "MLFLOW_TRACKING_URI",
             )
         return
     why = _database(uri or f"sqlite:///{own.as_posix()}")
     if why:
-        fix = check if uri else "put mlflow.db back, or set MLFLOW_TRACKING_URI"
-        yield Diagnosis("MLflow", WRONG, f"the store cannot be read ({why}): {fix}")
+        yield Diagnosis("MLflow", WRONG, why)
     elif uri and not uri.startswith("sqlite"):
         yield Diagnosis("MLflow", OK, "the database answers")
     else:
@@ -154,7 +156,7 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
 
 
 def _database(uri: str) -> str:
-    """Return why a database of MLflow's cannot be read, or nothing."""
+    """Return why a database of MLflow's cannot be used, and what to do; or nothing."""
     import sqlite3
     from contextlib import closing
 
@@ -163,15 +165,15 @@ def _database(uri: str) -> str:
         if uri.startswith("sqlite:///"):
             path = Path(uri.removeprefix("sqlite:///")).absolute()
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
-                db.execute(question)
-            return ""
-        from sqlalchemy import create_engine, text
+                found = db.execute(question).fetchone()
+        else:
+            from sqlalchemy import create_engine, text
 
-        with create_engine(uri).connect() as connection:
-            connection.execute(text(question))
+            with create_engine(uri).connect() as connection:
+                found = connection.execute(text(question)).fetchone()
     except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
-        return first_line(ValueError(str(error).partition("\n")[0]), 120)
-    return ""
+        return mlflow_store.told(uri, ValueError(str(error).partition("\n")[0]))
+    return mlflow_store.of_another_version(str(found[0]), uri) if found else ""
 
 
 def template(base: Path) -> Iterator[Diagnosis]:

@@ -18,7 +18,7 @@ from unittest import mock
 import in_process
 import pytest
 from baked import BakedProject
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from governed_ml import __main__
@@ -97,10 +97,12 @@ def test_every_encoding_of_python_is_tried() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     encoding=st.sampled_from(ENCODINGS),
-    reason=st.text(st.characters(), max_size=30),
+    reason=st.text(max_size=30),
     verdict=st.sampled_from(["allow", "deny"]),
     as_json=st.booleans(),
 )
+@example(encoding="ascii", reason="name \udce9", verdict="allow", as_json=False)
+@example(encoding="cp1252", reason="≥ 0.7 – 信用 👍", verdict="allow", as_json=True)
 def test_the_exit_code_of_the_gate_is_that_of_the_verdict(
     base: Path, encoding: str, reason: str, verdict: Answer, as_json: bool
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from governed_ml.core import mlflow_store
 from governed_ml.core.problem import Problem
+from governed_ml.doctor import stores
 from governed_ml.registry import audit
 from governed_ml.registry.versions import BUNDLE, Registry
 
@@ -111,6 +112,22 @@ def test_a_locked_store_is_in_use(here: Path) -> None:
         "MLflow at sqlite:////work/mlflow.db is in use by another process (database is locked): "
         "wait until that run or `mlflow ui` has ended, or end it, then try again"
     )
+
+
+def test_the_doctor_names_what_is_wrong_with_the_store(here: Path) -> None:
+    # Given a store as this MLflow writes it, when the doctor looks, then it is only noted
+    [row] = stores.mlflow(here)
+    assert row.state == "note"
+    # And one of another version, a damaged or a locked one is wrong, each for its own reason
+    for revision, words in (("0584bdc529eb", "an older MLflow"), ("ffff", "a newer MLflow")):
+        revise(here, revision)
+        [row] = stores.mlflow(here)
+        assert (row.state, words in row.line) == ("wrong", True)
+    other = "mlflow was here"
+    (here / "mlflow.db").write_bytes(other.encode() * 100)
+    [row] = stores.mlflow(here)
+    assert "is damaged" in row.line
+    assert "is it running" not in row.line
 
 
 @pytest.mark.nightly

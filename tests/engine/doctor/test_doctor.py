@@ -118,7 +118,7 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     found = look(fresh, 1)
     assert "confidense" in found["policy"][0][1]
     assert "no YAML" in found["approvers"][0][1]
-    assert "put mlflow.db back" in found["MLflow"][0][1]
+    assert "put a whole copy of the file back" in found["MLflow"][0][1]
     assert {found[what][0][0] for what in ("policy", "approvers", "MLflow")} == {"wrong"}
     assert found["git"][0][0] == "ok"
     # And a store of data that cannot be read is said, and a hook that only has the name is none

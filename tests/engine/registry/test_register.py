@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,37 @@ def equipped_once(
 def equipped(equipped_once: BakedProject, tmp_path: Path) -> BakedProject:
     """A copy of that project for one test."""
     return registry.copy(equipped_once, tmp_path)
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
+def test_a_registration_that_is_ended_leaves_no_table_behind(
+    equipped: BakedProject, tmp_path: Path
+) -> None:
+    # Given a registration that measures the copied tables again, in a temporary folder of its own
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    assert equipped.environment
+    scripts = equipped.environment / "bin"
+    env = baked.clean_environment(**equipped.variables, TMPDIR=str(temporary))
+    env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
+    with subprocess.Popen(
+        [str(scripts / "governance"), "register"],
+        cwd=equipped.path,
+        env=env,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stderr
+        said = next(line for line in command.stderr if "recomputing fairness" in line)
+        assert list(temporary.rglob("*.parquet"))
+        # When it is told to end
+        command.terminate()
+        code = command.wait(60)
+    # Then it does, and neither tables nor the model are left; the tree is as it was
+    assert (code, said) == (143, "recomputing fairness …\n")
+    assert not [one for one in temporary.rglob("*") if not one.name.startswith("db_init_lock")]
+    assert baked.git(equipped.path, "status", "--porcelain") == ""
 
 
 def test_a_registration_says_what_on_what_and_by_which_policy(registered: BakedProject) -> None:
