@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -81,8 +84,8 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
     said = commit(project, "Words")
     assert re.findall(r"(?m)^(.+?)\.{3,}.*Passed", said) == [
+        "the engine and every library are what is pinned (`uv sync` installs them)",
         "hygiene, data in git, secrets, identifiers, what is taken away",
-        "the engine and every library are what is pinned",
     ]
     # When a commit has a blank at a line's end, a secret, a torn file, code that is not formatted,
     # and a waiver that expired
@@ -115,6 +118,25 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     # And one that takes away nothing that matters goes through
     (project.path / "LICENSE").unlink()
     commit(project, "No license")
+
+
+def test_a_commit_in_a_new_worktree_says_how_to_make_its_environment(
+    project: BakedProject, tmp_path: Path
+) -> None:
+    # Given a worktree, which has no environment yet, and an edit in it
+    tree = tmp_path / "tree"
+    home = baked.copy_project(project, tmp_path).path
+    baked.git(home, "worktree", "add", "--quiet", "-b", "mine", str(tree))
+    (tree / "README.md").write_text("Other words.\n", encoding="utf-8")
+    baked.git(tree, "add", "--all")
+    # When its hooks run, then the first stops it in a line that says what to run
+    folders = os.environ["PATH"].split(os.pathsep)
+    path = os.pathsep.join(one for one in folders if not shutil.which("governance", path=one))
+    command = [sys.executable, "-m", "pre_commit", "run"]
+    done = baked.run_plain(command, tree, code=1, PATH=path, UV_PYTHON=sys.executable)
+    assert re.findall(r"(?m)^(.+?)\.{3,}.*(Failed|Passed)", done.stdout) == [
+        ("the engine and every library are what is pinned (`uv sync` installs them)", "Failed")
+    ]
 
 
 @pytest.mark.slow
