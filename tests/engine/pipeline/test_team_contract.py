@@ -299,6 +299,19 @@ def test_a_mitigation_is_the_engines_over_features_of_the_teams(here: Path) -> N
         assert len(model.predict_proba(team_projects.asked_about())) == 600
 
 
+def test_several_jobs_of_a_search_train_in_the_sandbox(here: Path) -> None:
+    # Given a `fit` that searches with two jobs, when it trains, then it finds its model
+    team_projects.make(
+        here,
+        training="def fit(pipeline, features, target):\n"
+        "    from sklearn.model_selection import GridSearchCV\n"
+        "    grid = {'estimator__C': [0.1, 1.0]}\n"
+        "    return GridSearchCV(pipeline, grid, n_jobs=2, cv=2).fit(features, target)\n",
+    )
+    team_projects.train()
+    assert Path("models/model.skops").is_file()
+
+
 def test_own_classes_are_explained_and_the_explanation_adds_up(here: Path) -> None:
     # Given a model that no form of SHAP's knows
     team_projects.make(here, **OWN)

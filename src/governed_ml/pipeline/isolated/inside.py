@@ -47,6 +47,8 @@ class Inside:
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         self.isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
         _limit_files()
+        if not reads_all:
+            _use_threads()
         if "cores" in self.job:
             _use_cores(int(self.job["cores"]))
         for name in self.job.get("hidden", []) if self.isolation else []:
@@ -130,6 +132,13 @@ def _readable(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _use_threads() -> None:
+    """Have `n_jobs` mean threads: joblib's processes look into `/proc`, which is closed to them."""
+    import joblib
+
+    joblib.parallel_config(backend="threading")  # without `with`: from here on
 
 
 def _use_cores(count: int) -> None:
