@@ -299,6 +299,63 @@ def test_trap_42_code_that_never_answers_is_refused(body: str, said: str, here: 
     assert "\n" not in str(caught.value)
 
 
+LEFT_BEHIND = """
+import subprocess
+
+def own():
+    sleeping = ["sleep", "100"]
+    usual = subprocess.Popen(sleeping)
+    away = subprocess.Popen(sleeping, start_new_session=True)
+    raise RuntimeError(f"started {usual.pid} {away.pid}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes are there")
+def test_trap_42_what_code_leaves_running_does_not_hold_the_engine(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a source that starts processes which hold its output, one of them in another group
+    team_projects.make(here, sources=LEFT_BEHIND)
+    monkeypatch.setattr(process, "LAST_LINES", 0.5)
+    job = {"whose": "sources.py", "package": process.sent(team.package()), "function": "own"}
+    asked = process.Process(source_process, "src/credit/sources.py", job | {"options": {}})
+    # When it is asked
+    with pytest.raises(Problem, match="started") as caught:
+        asked.answer()
+    # Then the engine has not waited for them, and what was in its group has ended
+    usual, away = map(int, str(caught.value).partition("started ")[2].split()[:2])
+    still = running(usual), running(away)
+    if still[1]:
+        os.kill(away, 9)
+    assert still == (False, True)
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[0] != "Z"
+
+
+def test_trap_42_an_answer_that_is_too_large_is_refused() -> None:
+    # Given a message that announces more than its reader asked for, or than there is
+    import io
+
+    from governed_ml.pipeline.isolated.channel import receive, send
+
+    sent = io.BytesIO()
+    send(sent, {}, bytes(100))
+    announced = sent.getvalue().replace((100).to_bytes(8, "big"), (1 << 33).to_bytes(8, "big"))
+    # When it is read, then the first is refused at once, and the other takes no memory for it
+    with pytest.raises(Problem, match="announced 100 bytes"):
+        receive(io.BytesIO(sent.getvalue()), largest=99)
+    with pytest.raises(Problem, match="in the middle of a message"):
+        receive(io.BytesIO(announced))
+    assert receive(io.BytesIO(sent.getvalue()), largest=100) == ({}, [bytes(100)])
+
+
 def test_trap_42_a_training_that_ends_its_process_leaves_no_model(here: Path) -> None:
     # Given a `fit` that ends its process, when it trains, then one line says so
     team_projects.make(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import score_process
+from governed_ml.pipeline.isolated.channel import LARGEST
 from governed_ml.pipeline.isolated.process import Process, isolation, plain
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SLACK = 1e-6  # by which probabilities may miss 0, 1 and their sum
 CODE = "the model's own code"
+HEADER, ANSWER = 1 << 20, 256  # bytes: of a message, and of the answer about one row, at most
 
 
 class IsolatedModel:
@@ -84,7 +86,9 @@ class IsolatedModel:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        _, parts = self._process.ask({"method": method}, sink.getvalue().to_pybytes())
+        most = LARGEST if method == "transform" else HEADER + ANSWER * len(rows)
+        asked = sink.getvalue().to_pybytes()
+        _, parts = self._process.ask({"method": method}, asked, largest=most)
         try:
             found = np.load(io.BytesIO(parts[0]), allow_pickle=False).astype("float64")
         except (ValueError, TypeError, IndexError, OSError, EOFError) as error:
