@@ -301,6 +301,10 @@ def test_trap_42_code_that_never_answers_is_refused(body: str, said: str, here: 
 
 LEFT_BEHIND = """
 import subprocess
+from governed_ml.pipeline.isolated import inside
+
+send = inside.send
+inside.send = lambda stream, head, *parts: send(stream, head | {"isolation": "a vault"}, *parts)
 
 def own():
     sleeping = ["sleep", "100"]
@@ -328,6 +332,9 @@ def test_trap_42_what_code_leaves_running_does_not_hold_the_engine(
     if still[1]:
         os.kill(away, 9)
     assert still == (False, True)
+    # And what kept it apart is what it said before the team's code ran
+    assert asked.isolation
+    assert "vault" not in asked.isolation
 
 
 def running(process: int) -> bool:

@@ -18,7 +18,7 @@ from governed_ml.core.evidence_bodies import Mitigation, SplitBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.pipeline import estimators, mitigation, models
 from governed_ml.pipeline.isolated import fit_process
-from governed_ml.pipeline.isolated.process import Process, isolation, sent
+from governed_ml.pipeline.isolated.process import Process, sent
 
 HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
           tables.SENSITIVE_TEST)  # fmt: skip
@@ -69,16 +69,16 @@ class Training:
         try:
             if self.names:
                 return self._mitigated()
-            answer, parts = self.process.ask(run)
+            _, parts = self.process.ask(run)
             model_file.save(_part(parts, 0), self.package)
-            return Trained(isolation(answer), logged=_part(parts, 1))
+            return Trained(self.process.isolation, logged=_part(parts, 1))
         finally:
             self.process.close()
 
     def _mitigated(self) -> Trained:
         from sklearn.pipeline import Pipeline
 
-        answer, parts = self.process.answer()
+        _, parts = self.process.answer()
         encoder = model_file.sealed(_part(parts, 0), self.package)
         frame = tables.read(tables.TRAIN)
         matrix = _matrix(_part(parts, 1), len(frame), self.where)
@@ -100,7 +100,7 @@ class Training:
                 content = self._assembled(encoder, _dumped(chosen))
         model_file.save(content, self.package)
         metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
-        return Trained(isolation(answer), mitigation=done, metrics=metrics)
+        return Trained(self.process.isolation, mitigation=done, metrics=metrics)
 
     def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
         """Return one model of features that carry code and an estimator, put together apart."""

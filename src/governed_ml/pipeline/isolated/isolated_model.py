@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import score_process
 from governed_ml.pipeline.isolated.channel import LARGEST
-from governed_ml.pipeline.isolated.process import Process, isolation, plain
+from governed_ml.pipeline.isolated.process import HEADER, Process, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SLACK = 1e-6  # by which probabilities may miss 0, 1 and their sum
 CODE = "the model's own code"
-HEADER, ANSWER = 1 << 20, 256  # bytes: of a message, and of the answer about one row, at most
+ANSWER = 256  # bytes about one row, at most
 
 
 class IsolatedModel:
@@ -32,7 +32,7 @@ class IsolatedModel:
         """Start the process and have it load a model's bytes; `Problem` if it cannot."""
         self._process = Process(score_process, CODE, {"whose": CODE}, content)
         found, _ = self._process.answer()
-        self.isolation = isolation(found)
+        self.isolation = self._process.isolation
         self._methods = {str(name) for name in found.get("methods") or []}
         self.kind = plain(found.get("type"))[:80]
         classes, names = found.get("classes"), found.get("features")

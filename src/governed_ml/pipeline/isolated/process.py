@@ -33,6 +33,7 @@ PRINTED = 100  # lines of a process's own output that are passed on,
 OUTPUT = 64 << 20  # and bytes that it may print in all
 TRACE = 20_000  # characters of a traceback,
 KEPT = 300  # characters of a line that are passed on
+HEADER = 1 << 20  # bytes of a message without a table or a model
 LAST_LINES = 5  # seconds: a process that left the group may hold the pipe open for ever
 
 
@@ -44,7 +45,7 @@ class Process:
 
         `whose` begins the line about a process that ended, as in `src/credit/training.py`.
         """
-        self.whose = whose
+        self.whose, self.isolation = whose, ""
         self._folder = tempfile.TemporaryDirectory(
             prefix="governed-ml-", ignore_cleanup_errors=True
         )
@@ -77,7 +78,16 @@ class Process:
         return self.answer(largest)
 
     def answer(self, largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]]:
-        """Wait for the next answer, of which no part is larger than so many bytes."""
+        """Wait for the next answer, of which no part is larger than so many bytes.
+
+        The first message of all says what keeps the process apart: none of the team's code has run
+        by then. What later ones say about it does not count.
+        """
+        if not self.isolation:
+            self.isolation = _isolation(self._received(HEADER)[0])
+        return self._received(largest)
+
+    def _received(self, largest: int) -> tuple[dict[str, Any], list[bytes]]:
         assert self._child.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
             found = receive(self._child.stdout, largest)
@@ -142,9 +152,9 @@ def sent(package: TeamPackage) -> dict[str, Any]:
     return {"name": package.name, "files": files}
 
 
-def isolation(answer: Mapping[str, Any]) -> str:
-    """Say in a word or two what kept a process apart."""
-    found = str(answer.get("isolation", ""))[:40]
+def _isolation(message: Mapping[str, Any]) -> str:
+    """Say in a word or two what keeps a process apart."""
+    found = plain(message.get("isolation", ""))[:40]
     return found or f"by location only: {sys.platform} has no Landlock"
 
 
