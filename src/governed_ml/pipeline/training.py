@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.code import team
@@ -19,6 +19,11 @@ from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.pipeline import estimators, mitigation, models
 from governed_ml.pipeline.isolated import fit_process
 from governed_ml.pipeline.isolated.process import Process, sent
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
           tables.SENSITIVE_TEST)  # fmt: skip
@@ -76,6 +81,7 @@ class Training:
             self.process.close()
 
     def _mitigated(self) -> Trained:
+        import pandas as pd
         from sklearn.pipeline import Pipeline
 
         _, parts = self.process.answer()
@@ -93,11 +99,14 @@ class Training:
             ) from error
         test = tables.read(tables.TEST)
         with models.opened_bytes(encoder) as features:
-            encoded = features.transform(test[self.split.numeric + self.split.categorical])
+            names = self.split.numeric + self.split.categorical
+            encoded = features.transform(test[names])
             if isinstance(features, Pipeline):
                 content = _dumped(Pipeline([*features.steps, ("estimator", chosen)]))
             else:
                 content = self._assembled(encoder, _dumped(chosen))
+                rows = pd.concat([frame[names], test[names]], ignore_index=True)
+                require_answers(content, rows, chosen, features.transform(rows), self.where)
         model_file.save(content, self.package)
         metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
         return Trained(self.process.isolation, mitigation=done, metrics=metrics)
@@ -110,6 +119,27 @@ class Training:
             return _part(process.answer()[1], 0)
         finally:
             process.close()
+
+
+def require_answers(
+    content: bytes, rows: pd.DataFrame, chosen: Any, matrix: npt.NDArray[np.float64], where: str
+) -> None:
+    """Refuse a model that the team's code has put together if it is not the one that was chosen.
+
+    `matrix`, shape (rows, columns), is what the features give for the rows.
+    """
+    import numpy as np
+
+    with models.opened_bytes(content) as model:
+        same = np.array_equal(model.predict(rows), chosen.predict(matrix))
+        if same and hasattr(chosen, "predict_proba"):
+            found = model.predict_proba(rows) if hasattr(model, "predict_proba") else np.nan
+            same = np.allclose(found, chosen.predict_proba(matrix), rtol=1e-6, atol=1e-9)
+    if not same:
+        raise Problem(
+            f"{where}: the model does not answer as the mitigated estimator that was chosen: let "
+            "nothing in src/ replace it"
+        )
 
 
 def cores() -> int:
