@@ -17,7 +17,7 @@ import pytest
 import team_projects
 
 from governed_ml.core import model_file
-from governed_ml.core.code import sandbox, team
+from governed_ml.core.code import sandbox, seccomp, team
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
 from governed_ml.pipeline.isolated import process, source_process
@@ -126,6 +126,10 @@ def hostile(where):
     if where != "sources":  # a source has the variables of its caller: it signs in to a database
         tried(f"environ from {{where}}", lambda: open(f"/proc/{{os.getppid()}}/environ").read())
         tried(f"connect from {{where}}", connect)
+        for name, family, kind in (("Docker", socket.AF_UNIX, socket.SOCK_STREAM),
+                                   ("UDP", socket.AF_INET, socket.SOCK_DGRAM)):
+            tried(f"{{name}} from {{where}}", lambda: socket.socket(family, kind).close())
+        socket.socketpair()
         assert "SOME_TOKEN" not in os.environ
     for module in (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files):
         for name in dir(module):
@@ -180,7 +184,7 @@ def test_trap_42_hostile_code_reaches_nothing_from_wherever_it_runs(
     # Then each was kept out of everything, and said so
     said = capfd.readouterr().err
     assert "reached" not in said
-    for where, attempts in (("training", 8), ("features", 8), ("sources", 6)):
+    for where, attempts in (("training", 10), ("features", 10), ("sources", 6)):
         tried = {line.partition(" | ")[2] for line in said.splitlines() if f"from {where}" in line}
         assert len(tried) == attempts
     # And nothing was written, this process's modules are what they were, and the answers are there
@@ -203,6 +207,42 @@ def ask_source() -> bytes:
         return asked.answer()[1][0]
     finally:
         asked.close()
+
+
+def test_trap_42_a_version_is_not_measured_again_without_the_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a system that should have a filter of system calls
+    monkeypatch.setattr(seccomp, "is_known", lambda: True)
+    # When one is set, then a version is measured; when none is, it is not
+    sandbox.require_filter("landlock 7, seccomp")
+    with pytest.raises(Problem, match="sets no filter of system calls"):
+        sandbox.require_filter("landlock 7")
+
+
+@pytest.mark.parametrize("machine", seccomp.NUMBERS)
+def test_trap_42_the_filter_refuses_what_it_names_and_nothing_else(machine: str) -> None:
+    # Given the filter of a machine
+    architecture, numbers = seccomp.NUMBERS[machine]
+
+    def said(number: int, where: int = architecture) -> int:
+        lines, at = seccomp.program(machine), 0
+        held = 0
+        while True:
+            code, so, not_so, value = lines[at]
+            at += 1
+            if code == seccomp.LOAD:
+                held = where if value == seccomp.ARCHITECTURE else number
+            elif code == seccomp.RETURN:
+                return value
+            else:
+                holds = held == value if code == seccomp.EQUAL else held >= value
+                at += so if holds else not_so
+
+    # When it is asked about system calls, then it refuses those, and the tables of other programs
+    refused = {*numbers.values(), *seccomp.RING}
+    assert {one for one in range(600) if said(one) != seccomp.ALLOW} == refused
+    assert said(0, where=0x40000003) == said(seccomp.X32) == seccomp.REFUSE
 
 
 SCORES = """

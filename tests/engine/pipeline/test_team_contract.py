@@ -53,7 +53,7 @@ def test_a_model_of_library_classes_is_loaded_here(here: Path) -> None:
     assert model_file.code(model_file.PATH).files == {}
     # And what kept the training apart is named
     assert found.isolation == (
-        f"landlock {sandbox.version()}"
+        f"landlock {sandbox.version()}, seccomp"
         if sandbox.version()
         else f"by location only: {sys.platform} has no Landlock"
     )

@@ -45,13 +45,15 @@ class Inside:
         shared = [] if self.job["strict"] or reads_all else [Path(sandbox.SHARED_MEMORY)]
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
+        if self.job["strict"] and not network:
+            sandbox.require_filter(isolation)
         self.answer({"isolation": isolation})  # before any of the team's code has run
         _limit_files()
         if not reads_all:
             _use_threads()
         if "cores" in self.job:
             _use_cores(int(self.job["cores"]))
-        for name in self.job.get("hidden", []) if isolation else []:
+        for name in self.job.get("hidden", []) if sandbox.hides_files(isolation) else []:
             if _readable(Path(name)):
                 raise Problem(
                     f"{name} lies in a folder that every Python process reads: move the project "
