@@ -21,7 +21,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated.channel import LARGEST, receive, send
 
 PASSED_ON = (
-    *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_", "LD_LIBRARY_PATH", "DYLD_"),
+    *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "DYLD_FALLBACK_"),
     *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "VIRTUAL_ENV"),
     *("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "MPLBACKEND"),
 )
