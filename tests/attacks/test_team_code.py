@@ -19,7 +19,7 @@ import pytest
 import team_projects
 
 from governed_ml.core import model_file
-from governed_ml.core.code import sandbox, stage_code, team
+from governed_ml.core.code import sandbox, seccomp, stage_code, team
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
 from governed_ml.pipeline.isolated import process, source_process
@@ -128,6 +128,10 @@ def hostile(where):
     if where != "sources":  # a source has the variables of its caller: it signs in to a database
         tried(f"environ from {{where}}", lambda: open(f"/proc/{{os.getppid()}}/environ").read())
         tried(f"connect from {{where}}", connect)
+        for name, family, kind in (("Docker", socket.AF_UNIX, socket.SOCK_STREAM),
+                                   ("UDP", socket.AF_INET, socket.SOCK_DGRAM)):
+            tried(f"{{name}} from {{where}}", lambda: socket.socket(family, kind).close())
+        socket.socketpair()
         assert "SOME_TOKEN" not in os.environ
     for module in (fairlearn.metrics, sklearn.metrics, performance, stage, evidence, files):
         for name in dir(module):
@@ -182,7 +186,7 @@ def test_trap_42_hostile_code_reaches_nothing_from_wherever_it_runs(
     # Then each was kept out of everything, and said so
     said = capfd.readouterr().err
     assert "reached" not in said
-    for where, attempts in (("training", 8), ("features", 8), ("sources", 6)):
+    for where, attempts in (("training", 10), ("features", 10), ("sources", 6)):
         tried = {line.partition(" | ")[2] for line in said.splitlines() if f"from {where}" in line}
         assert len(tried) == attempts
     # And nothing was written, this process's modules are what they were, and the answers are there
@@ -205,6 +209,42 @@ def ask_source() -> bytes:
         return asked.answer()[1][0]
     finally:
         asked.close()
+
+
+def test_trap_42_a_version_is_not_measured_again_without_the_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a system that should have a filter of system calls
+    monkeypatch.setattr(seccomp, "is_known", lambda: True)
+    # When one is set, then a version is measured; when none is, it is not
+    sandbox.require_filter("landlock 7, seccomp")
+    with pytest.raises(Problem, match="sets no filter of system calls"):
+        sandbox.require_filter("landlock 7")
+
+
+@pytest.mark.parametrize("machine", seccomp.NUMBERS)
+def test_trap_42_the_filter_refuses_what_it_names_and_nothing_else(machine: str) -> None:
+    # Given the filter of a machine
+    architecture, numbers = seccomp.NUMBERS[machine]
+
+    def said(number: int, where: int = architecture) -> int:
+        lines, at = seccomp.program(machine), 0
+        held = 0
+        while True:
+            code, so, not_so, value = lines[at]
+            at += 1
+            if code == seccomp.LOAD:
+                held = where if value == seccomp.ARCHITECTURE else number
+            elif code == seccomp.RETURN:
+                return value
+            else:
+                holds = held == value if code == seccomp.EQUAL else held >= value
+                at += so if holds else not_so
+
+    # When it is asked about system calls, then it refuses those, and the tables of other programs
+    refused = {*numbers.values(), *seccomp.RING}
+    assert {one for one in range(600) if said(one) != seccomp.ALLOW} == refused
+    assert said(0, where=0x40000003) == said(seccomp.X32) == seccomp.REFUSE
 
 
 SCORES = """
@@ -336,6 +376,70 @@ def test_trap_43_a_module_that_no_digest_names_is_not_imported(here: Path) -> No
     team_projects.train()
     assert Path("models/model.skops").exists()
     assert not mark.exists()
+
+
+LEFT_BEHIND = """
+import subprocess
+from governed_ml.pipeline.isolated import inside
+
+send = inside.send
+inside.send = lambda stream, head, *parts: send(stream, head | {"isolation": "a vault"}, *parts)
+
+def own():
+    sleeping = ["sleep", "100"]
+    usual = subprocess.Popen(sleeping)
+    away = subprocess.Popen(sleeping, start_new_session=True)
+    raise RuntimeError(f"started {usual.pid} {away.pid}")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes are there")
+def test_trap_42_what_code_leaves_running_does_not_hold_the_engine(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a source that starts processes which hold its output, one of them in another group
+    team_projects.make(here, sources=LEFT_BEHIND)
+    monkeypatch.setattr(process, "LAST_LINES", 0.5)
+    job = {"whose": "sources.py", "package": process.sent(team.package()), "function": "own"}
+    asked = process.Process(source_process, "src/credit/sources.py", job | {"options": {}})
+    # When it is asked
+    with pytest.raises(Problem, match="started") as caught:
+        asked.answer()
+    # Then the engine has not waited for them, and what was in its group has ended
+    usual, away = map(int, str(caught.value).partition("started ")[2].split()[:2])
+    still = running(usual), running(away)
+    if still[1]:
+        os.kill(away, 9)
+    assert still == (False, True)
+    # And what kept it apart is what it said before the team's code ran
+    assert asked.isolation
+    assert "vault" not in asked.isolation
+
+
+def running(process: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+    except OSError:
+        return False
+    return state.split()[0] != "Z"
+
+
+def test_trap_42_an_answer_that_is_too_large_is_refused() -> None:
+    # Given a message that announces more than its reader asked for, or than there is
+    import io
+
+    from governed_ml.pipeline.isolated.channel import receive, send
+
+    sent = io.BytesIO()
+    send(sent, {}, bytes(100))
+    announced = sent.getvalue().replace((100).to_bytes(8, "big"), (1 << 33).to_bytes(8, "big"))
+    # When it is read, then the first is refused at once, and the other takes no memory for it
+    with pytest.raises(Problem, match="announced 100 bytes"):
+        receive(io.BytesIO(sent.getvalue()), largest=99)
+    with pytest.raises(Problem, match="in the middle of a message"):
+        receive(io.BytesIO(announced))
+    assert receive(io.BytesIO(sent.getvalue()), largest=100) == ({}, [bytes(100)])
 
 
 def test_trap_42_a_training_that_ends_its_process_leaves_no_model(here: Path) -> None:

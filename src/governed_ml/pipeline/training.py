@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.code import stage_code, team
@@ -18,7 +18,12 @@ from governed_ml.core.evidence_bodies import Mitigation, SplitBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.pipeline import estimators, mitigation, models
 from governed_ml.pipeline.isolated import fit_process
-from governed_ml.pipeline.isolated.process import Process, isolation, sent
+from governed_ml.pipeline.isolated.process import Process, sent
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pandas as pd
 
 HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
           tables.SENSITIVE_TEST)  # fmt: skip
@@ -69,16 +74,17 @@ class Training:
         try:
             if self.names:
                 return self._mitigated()
-            answer, parts = self.process.ask(run)
+            _, parts = self.process.ask(run)
             model_file.save(_part(parts, 0), self.package)
-            return Trained(isolation(answer), logged=_part(parts, 1))
+            return Trained(self.process.isolation, logged=_part(parts, 1))
         finally:
             self.process.close()
 
     def _mitigated(self) -> Trained:
+        import pandas as pd
         from sklearn.pipeline import Pipeline
 
-        answer, parts = self.process.answer()
+        _, parts = self.process.answer()
         encoder = model_file.sealed(_part(parts, 0), self.package)
         frame = tables.read(tables.TRAIN)
         matrix = _matrix(_part(parts, 1), len(frame), self.where)
@@ -93,14 +99,17 @@ class Training:
             ) from error
         test = tables.read(tables.TEST)
         with models.opened_bytes(encoder) as features:
-            encoded = features.transform(test[self.split.numeric + self.split.categorical])
+            names = self.split.numeric + self.split.categorical
+            encoded = features.transform(test[names])
             if isinstance(features, Pipeline):
                 content = _dumped(Pipeline([*features.steps, ("estimator", chosen)]))
             else:
                 content = self._assembled(encoder, _dumped(chosen))
+                rows = pd.concat([frame[names], test[names]], ignore_index=True)
+                require_answers(content, rows, chosen, features.transform(rows), self.where)
         model_file.save(content, self.package)
         metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
-        return Trained(isolation(answer), mitigation=done, metrics=metrics)
+        return Trained(self.process.isolation, mitigation=done, metrics=metrics)
 
     def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
         """Return one model of features that carry code and an estimator, put together apart."""
@@ -110,6 +119,27 @@ class Training:
             return _part(process.answer()[1], 0)
         finally:
             process.close()
+
+
+def require_answers(
+    content: bytes, rows: pd.DataFrame, chosen: Any, matrix: npt.NDArray[np.float64], where: str
+) -> None:
+    """Refuse a model that the team's code has put together if it is not the one that was chosen.
+
+    `matrix`, shape (rows, columns), is what the features give for the rows.
+    """
+    import numpy as np
+
+    with models.opened_bytes(content) as model:
+        same = np.array_equal(model.predict(rows), chosen.predict(matrix))
+        if same and hasattr(chosen, "predict_proba"):
+            found = model.predict_proba(rows) if hasattr(model, "predict_proba") else np.nan
+            same = np.allclose(found, chosen.predict_proba(matrix), rtol=1e-6, atol=1e-9)
+    if not same:
+        raise Problem(
+            f"{where}: the model does not answer as the mitigated estimator that was chosen: let "
+            "nothing in src/ replace it"
+        )
 
 
 def cores() -> int:

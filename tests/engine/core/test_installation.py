@@ -20,6 +20,7 @@ from governed_ml.core.installation import bytecode, distributions, records, surr
 from governed_ml.core.installation.distributions import Installed
 from governed_ml.core.installation.surroundings import StandIn
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.isolated import process
 
 SOURCE = "def measure():\n    return 0.31\n"
 NICER = "def measure():\n    return 0.01\n"
@@ -152,6 +153,15 @@ def test_a_variable_that_changes_which_code_runs_is_named(name: str) -> None:
     assert [one.where for one in surroundings.variables({name: "x", "PATH": "/bin"})] == [name]
     assert list(surroundings.variables({name: ""})) == []
     assert surroundings.without({name: "x", "PATH": "/bin"}) == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"])
+def test_trap_43_a_library_that_the_loader_adds_is_named_and_not_passed_on(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(name, "evil.so")
+    assert [one.where for one in surroundings.variables({name: "evil.so"})] == [name]
+    assert name not in process.environment(tmp_path, {}, whole=False)
 
 
 @pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "sitecustomize"])

@@ -20,6 +20,7 @@ from governed_ml.measures import explanations
 from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.isolated import contract
+from governed_ml.pipeline.training import require_answers
 
 OWN = {"features": team_projects.OWN_FEATURES, "training": team_projects.OWN_TRAINING}
 
@@ -52,7 +53,7 @@ def test_a_model_of_library_classes_is_loaded_here(here: Path) -> None:
     assert model_file.code(model_file.PATH).files == {}
     # And what kept the training apart is named
     assert found.isolation == (
-        f"landlock {sandbox.version()}"
+        f"landlock {sandbox.version()}, seccomp"
         if sandbox.version()
         else f"by location only: {sys.platform} has no Landlock"
     )
@@ -280,23 +281,82 @@ def test_what_the_teams_code_raises_is_one_line_with_its_place(
     assert said in refused(**modules)
 
 
+MITIGATED = {
+    "_target_": "fairlearn.reductions.GridSearch",
+    "constraints": {"_target_": "fairlearn.reductions.DemographicParity"},
+    "estimator": {"_target_": "sklearn.linear_model.LogisticRegression"},
+    "grid_size": 3,
+}
+
+
 def test_a_mitigation_is_the_engines_over_features_of_the_teams(here: Path) -> None:
     # Given a mitigation of the engine's over features of the team's
     team_projects.make(here, features=OWN["features"])
-    search = {
-        "_target_": "fairlearn.reductions.GridSearch",
-        "constraints": {"_target_": "fairlearn.reductions.DemographicParity"},
-        "estimator": {"_target_": "sklearn.linear_model.LogisticRegression"},
-        "grid_size": 3,
-    }
     # When it is trained
-    found = team_projects.train(search)
+    found = team_projects.train(MITIGATED)
     # Then the search is the engine's, and the model has the team's columns and transformer
     assert found.mitigation.tried == 3
     assert set(found.metrics) == {"unmitigated_accuracy", "unmitigated_roc_auc"}
     assert set(model_file.code(model_file.PATH).files) >= {"features.py"}
     with models.opened() as model:
         assert len(model.predict_proba(team_projects.asked_about())) == 600
+
+
+FORGED = """
+import skops.io
+dumps = skops.io.dumps
+
+def forged(model):
+    if hasattr(model.steps[-1][1], "coef_"):
+        model.steps[-1][1].coef_ *= 2
+    return dumps(model)
+
+skops.io.dumps = forged
+"""
+
+
+@pytest.mark.nightly
+def test_trap_42_the_mitigated_estimator_is_not_replaced_by_the_teams_code(here: Path) -> None:
+    # Given features of the team's whose module changes the estimator that is put into the model
+    team_projects.make(here, features=team_projects.OWN_FEATURES + FORGED)
+    # When a mitigation is trained, then the model is refused
+    with pytest.raises(Problem, match="does not answer as the mitigated estimator that was chosen"):
+        team_projects.train(MITIGATED)
+    assert not Path("models/model.skops").exists()
+
+
+def test_a_model_that_does_not_answer_as_the_chosen_estimator_is_refused() -> None:
+    # Given an estimator that was chosen, and models of it that were put together elsewhere
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows = team_projects.rows(200, 1)[["debt"]]
+    scaler = StandardScaler().fit(rows)
+    matrix = scaler.transform(rows)
+    chosen = LogisticRegression().fit(matrix, rows["debt"] > 0)
+    same, other = skops.io.dumps(make_pipeline(scaler, chosen)), LogisticRegression(C=1e-3)
+    other.fit(matrix, rows["debt"] > 0)
+    # When they are compared, then the same one is taken, and one with other answers is not
+    require_answers(same, rows, chosen, matrix, "src/credit/features.py")
+    with pytest.raises(Problem, match="does not answer as the mitigated estimator"):
+        require_answers(
+            skops.io.dumps(make_pipeline(scaler, other)), rows, chosen, matrix, "features.py"
+        )
+
+
+def test_several_jobs_of_a_search_train_in_the_sandbox(here: Path) -> None:
+    # Given a `fit` that searches with two jobs, when it trains, then it finds its model
+    team_projects.make(
+        here,
+        training="def fit(pipeline, features, target):\n"
+        "    from sklearn.model_selection import GridSearchCV\n"
+        "    grid = {'estimator__C': [0.1, 1.0]}\n"
+        "    return GridSearchCV(pipeline, grid, n_jobs=2, cv=2).fit(features, target)\n",
+    )
+    team_projects.train()
+    assert Path("models/model.skops").is_file()
 
 
 def test_own_classes_are_explained_and_the_explanation_adds_up(here: Path) -> None:

@@ -1,4 +1,4 @@
-"""Shut the current process in: Landlock (Linux 5.13 and later) limits files, network and signals.
+"""Shut the current process in: Landlock (Linux 5.13 and later) limits files, TCP and signals.
 
 The limits hold for this thread and all that it starts, and cannot be lifted again. So a child
 process calls `restrict` before it imports anything that starts threads, and before the team's code.
@@ -15,8 +15,12 @@ import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 
+from governed_ml.core.code import seccomp
+from governed_ml.core.problem import Problem
+
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture of ours
 ARCHITECTURES = ("x86_64", "aarch64")
+LANDLOCK, FILTER = "landlock", "seccomp"
 NO_NEW_PRIVILEGES = 38  # prctl
 PARENT_DEATH_SIGNAL, KILL = 1, 9  # prctl
 BENEATH_PATH, VERSION = 1, 1
@@ -67,8 +71,32 @@ def restrict(readable: Iterable[Path] | None, writable: Iterable[Path], *, netwo
     """Limit this process for good; return by what, or "" where the system cannot.
 
     `readable` are files and folders (with all beneath); None leaves everything readable. Only what
-    lies in `writable` can be changed. Without `network`, no TCP connection is made or taken.
+    lies in `writable` can be changed. Without `network`, no socket is made, and where there is no
+    filter of system calls no TCP connection is made or taken.
     """
+    found = [_by_landlock(readable, writable, network=network)]
+    if not network and seccomp.install():
+        found.append(FILTER)
+    return ", ".join(one for one in found if one)
+
+
+def hides_files(limits: str) -> bool:
+    """Return whether what `restrict` gave limits files."""
+    return limits.startswith(LANDLOCK)
+
+
+def require_filter(limits: str) -> None:
+    """Refuse to go on where this system should have a filter of system calls, and has set none."""
+    if seccomp.is_known() and FILTER not in limits:
+        raise Problem(
+            "this system sets no filter of system calls (seccomp), so the team's code could reach "
+            "local services: measure the version on a machine whose kernel has it"
+        )
+
+
+def _by_landlock(
+    readable: Iterable[Path] | None, writable: Iterable[Path], *, network: bool
+) -> str:
     known = version()
     if not known:
         return ""
@@ -94,7 +122,7 @@ def restrict(readable: Iterable[Path] | None, writable: Iterable[Path], *, netwo
             return ""
     finally:
         os.close(handle)
-    return f"landlock {known}"
+    return f"{LANDLOCK} {known}"
 
 
 def _allow(libc: ctypes.CDLL, handle: int, path: Path, rights: int) -> None:

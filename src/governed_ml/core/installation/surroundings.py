@@ -30,7 +30,7 @@ class StandIn(NamedTuple):
 VARIABLES = (
     *("PYTHONPATH", "PYTHONHOME", "PYTHONPLATLIBDIR", "PYTHONEXECUTABLE", "PYTHONUSERBASE"),
     *("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
-    *("LD_PRELOAD", "DYLD_INSERT_LIBRARIES"),
+    *("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"),
 )
 """Variables by which other code is imported, or code (an `assert`) left out."""
 CUSTOM = ("sitecustomize", "usercustomize")

@@ -9,7 +9,8 @@ from typing import IO, Any
 from governed_ml.core.problem import Problem
 
 PARTS = 8  # a message has no more,
-LARGEST = 1 << 36  # and a part no more bytes
+LARGEST = 1 << 34  # and a part no more bytes, where the reader does not say
+AT_ONCE = 1 << 24  # bytes that are read at once: what is only announced takes no memory
 
 
 def send(stream: IO[bytes], head: dict[str, Any], *parts: bytes | memoryview) -> None:
@@ -22,8 +23,11 @@ def send(stream: IO[bytes], head: dict[str, Any], *parts: bytes | memoryview) ->
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
-    """Read a message; None at the end of the stream, `Problem` where it is no message."""
+def receive(stream: IO[bytes], largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]] | None:
+    """Read a message; None at the end of the stream, `Problem` where it is no message.
+
+    A part of more than `largest` bytes is a `Problem`.
+    """
     first = stream.read(4)
     if not first:
         return None
@@ -33,9 +37,9 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
     parts: list[bytes] = []
     for _ in range(count):
         length = struct.unpack(">Q", _exactly(stream.read(8), 8))[0]
-        if length > LARGEST:
+        if length > largest:
             raise Problem(f"a process of the team's code announced {length:,} bytes")
-        parts.append(_exactly(stream.read(length), length))
+        parts.append(_part(stream, length))
     try:
         head = json.loads(parts[0])
     except ValueError as error:
@@ -43,6 +47,15 @@ def receive(stream: IO[bytes]) -> tuple[dict[str, Any], list[bytes]] | None:
     if not isinstance(head, dict):
         raise Problem("a process of the team's code sent no JSON object")
     return head, parts[1:]
+
+
+def _part(stream: IO[bytes], length: int) -> bytes:
+    if length <= AT_ONCE:
+        return _exactly(stream.read(length), length)
+    found = bytearray()
+    while len(found) < length and (more := stream.read(min(AT_ONCE, length - len(found)))):
+        found += more
+    return _exactly(bytes(found), length)
 
 
 def _exactly(found: bytes, length: int) -> bytes:

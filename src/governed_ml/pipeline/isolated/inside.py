@@ -37,7 +37,6 @@ class Inside:
         if first is None:
             os._exit(0)
         self.job, self.parts = first
-        self.isolation = ""
         self.named = str(self.job.get("package", {}).get("name", ""))  # of the team's package
 
     def shut_in(self, *, reads_all: bool = False, network: bool = False) -> None:
@@ -45,11 +44,16 @@ class Inside:
         scratch = Path(self.job["scratch"])
         shared = [] if self.job["strict"] or reads_all else [Path(sandbox.SHARED_MEMORY)]
         readable = None if reads_all else [*sandbox.libraries(), scratch]
-        self.isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
+        isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
+        if self.job["strict"] and not network:
+            sandbox.require_filter(isolation)
+        self.answer({"isolation": isolation})  # before any of the team's code has run
         _limit_files()
+        if not reads_all:
+            _use_threads()
         if "cores" in self.job:
             _use_cores(int(self.job["cores"]))
-        for name in self.job.get("hidden", []) if self.isolation else []:
+        for name in self.job.get("hidden", []) if sandbox.hides_files(isolation) else []:
             if _readable(Path(name)):
                 raise Problem(
                     f"{name} lies in a folder that every Python process reads: move the project "
@@ -73,7 +77,7 @@ class Inside:
         """Send an answer, after what was printed: the parent may end this process with it."""
         sys.stdout.flush()
         sys.stderr.flush()
-        send(self._out, {"isolation": self.isolation} | head, *parts)
+        send(self._out, head, *parts)
 
     def serve(self, reply: Callable[[dict[str, Any], list[bytes]], Reply]) -> None:
         """Answer every further message until there are no more."""
@@ -130,6 +134,13 @@ def _readable(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _use_threads() -> None:
+    """Have `n_jobs` mean threads: joblib's processes look into `/proc`, which is closed to them."""
+    import joblib
+
+    joblib.parallel_config(backend="threading")  # without `with`: from here on
 
 
 def _use_cores(count: int) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import score_process
-from governed_ml.pipeline.isolated.process import Process, isolation, plain
+from governed_ml.pipeline.isolated.channel import LARGEST
+from governed_ml.pipeline.isolated.process import HEADER, Process, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 SLACK = 1e-6  # by which probabilities may miss 0, 1 and their sum
 CODE = "the model's own code"
+ANSWER = 256  # bytes about one row, at most
 
 
 class IsolatedModel:
@@ -30,7 +32,7 @@ class IsolatedModel:
         """Start the process and have it load a model's bytes; `Problem` if it cannot."""
         self._process = Process(score_process, CODE, {"whose": CODE}, content)
         found, _ = self._process.answer()
-        self.isolation = isolation(found)
+        self.isolation = self._process.isolation
         self._methods = {str(name) for name in found.get("methods") or []}
         self.kind = plain(found.get("type"))[:80]
         classes, names = found.get("classes"), found.get("features")
@@ -84,7 +86,9 @@ class IsolatedModel:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        _, parts = self._process.ask({"method": method}, sink.getvalue().to_pybytes())
+        most = LARGEST if method == "transform" else HEADER + ANSWER * len(rows)
+        asked = sink.getvalue().to_pybytes()
+        _, parts = self._process.ask({"method": method}, asked, largest=most)
         try:
             found = np.load(io.BytesIO(parts[0]), allow_pickle=False).astype("float64")
         except (ValueError, TypeError, IndexError, OSError, EOFError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,10 +18,11 @@ from typing import IO, Any
 
 from governed_ml.core.code.team import TeamPackage
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.isolated.channel import receive, send
+from governed_ml.pipeline.isolated.channel import LARGEST, receive, send
 
 PASSED_ON = (
-    *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_", "LD_LIBRARY_PATH", "DYLD_"),
+    *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_"),
+    *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FRAMEWORK_PATH", "DYLD_FALLBACK_"),
     *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "VIRTUAL_ENV"),
     *("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "MPLBACKEND"),
 )
@@ -32,6 +34,8 @@ PRINTED = 100  # lines of a process's own output that are passed on,
 OUTPUT = 64 << 20  # and bytes that it may print in all
 TRACE = 20_000  # characters of a traceback,
 KEPT = 300  # characters of a line that are passed on
+HEADER = 1 << 20  # bytes of a message without a table or a model
+LAST_LINES = 5  # seconds: a process that left the group may hold the pipe open for ever
 
 
 class Process:
@@ -42,7 +46,7 @@ class Process:
 
         `whose` begins the line about a process that ended, as in `src/credit/training.py`.
         """
-        self.whose = whose
+        self.whose, self.isolation = whose, ""
         self._folder = tempfile.TemporaryDirectory(
             prefix="governed-ml-", ignore_cleanup_errors=True
         )
@@ -56,12 +60,15 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            start_new_session=True,  # so that what it starts ends with it
         )
         self._printed = _Printed(self._child, whose)
         self._end = weakref.finalize(self, _end, self._child, self._folder)
         self._send(job, *parts)
 
-    def ask(self, head: dict[str, Any], *parts: bytes) -> tuple[dict[str, Any], list[bytes]]:
+    def ask(
+        self, head: dict[str, Any], *parts: bytes, largest: int = LARGEST
+    ) -> tuple[dict[str, Any], list[bytes]]:
         """Send a message and return the answer; what the process raised is a `Problem`.
 
         A process that has failed already reads no more, and its answer says why.
@@ -69,13 +76,22 @@ class Process:
         assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
         with suppress(OSError):
             send(self._child.stdin, head, *parts)
-        return self.answer()
+        return self.answer(largest)
 
-    def answer(self) -> tuple[dict[str, Any], list[bytes]]:
-        """Wait for the next answer."""
+    def answer(self, largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]]:
+        """Wait for the next answer, of which no part is larger than so many bytes.
+
+        The first message of all says what keeps the process apart: none of the team's code has run
+        by then. What later ones say about it does not count.
+        """
+        if not self.isolation:
+            self.isolation = _isolation(self._received(HEADER)[0])
+        return self._received(largest)
+
+    def _received(self, largest: int) -> tuple[dict[str, Any], list[bytes]]:
         assert self._child.stdout is not None  # noqa: S101 - a pipe was asked for
         try:
-            found = receive(self._child.stdout)
+            found = receive(self._child.stdout, largest)
         except Problem as problem:
             self.close()
             raise Problem(f"{self.whose}: {problem}") from problem
@@ -92,7 +108,7 @@ class Process:
     def close(self) -> None:
         """End the process, and wait for the last line that it printed."""
         self._end()
-        self._printed.join()
+        self._printed.join(LAST_LINES)
 
     def _send(self, head: dict[str, Any], *parts: bytes) -> None:
         assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
@@ -137,9 +153,9 @@ def sent(package: TeamPackage) -> dict[str, Any]:
     return {"name": package.name, "files": files}
 
 
-def isolation(answer: Mapping[str, Any]) -> str:
-    """Say in a word or two what kept a process apart."""
-    found = str(answer.get("isolation", ""))[:40]
+def _isolation(message: Mapping[str, Any]) -> str:
+    """Say in a word or two what keeps a process apart."""
+    found = plain(message.get("isolation", ""))[:40]
     return found or f"by location only: {sys.platform} has no Landlock"
 
 
@@ -158,7 +174,7 @@ def _lines(text: object) -> str:
 
 
 def _end(child: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
-    child.kill()
+    _kill(child)
     child.wait()
     for stream in (child.stdin, child.stdout):
         try:
@@ -167,6 +183,14 @@ def _end(child: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str
         except OSError:
             continue  # what was not sent any more
     folder.cleanup()
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process with all that it has started and that is still in its group."""
+    if sys.platform != "win32":
+        with suppress(ProcessLookupError, PermissionError):  # macOS: of a group that has ended
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
 
 
 class _Printed(threading.Thread):
@@ -191,5 +215,5 @@ class _Printed(threading.Thread):
                 lines += 1
             if seen > OUTPUT:
                 self.too_much = True
-                self.child.kill()
+                _kill(self.child)
                 return
