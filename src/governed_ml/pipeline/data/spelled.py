@@ -59,11 +59,22 @@ def recorded(counts: list[tuple[str, int]]) -> list[str] | None:
 
 def is_known(text: str, values: list[str]) -> str:
     """Return SQL for whether a value was there in training."""
-    listed = ", ".join(map(literal, values)) or "NULL"
-    return f"({text} IN ({listed}) OR '{DIGEST}' || left(sha256({text}), 16) IN ({listed}))"
+    digests = [value for value in values if value.startswith(DIGEST)]
+    plain = [value for value in values if value not in digests]
+    known = _among(text, plain)
+    if digests:
+        digest = f"'{DIGEST}' || left(sha256({text}), 16)"
+        known += f" OR {_among(digest, digests)}"
+    return f"({known})"
+
+
+def _among(text: str, values: list[str]) -> str:
+    return f"{text} IN ({', '.join(map(literal, values))})" if values else "false"
 
 
 def is_twin(text: str, values: list[str]) -> str:
     """Return SQL for whether an unknown value is another spelling of one that was there."""
     listed = ", ".join(folded(literal(value)) for value in values if not value.startswith(DIGEST))
-    return f"(NOT {is_known(text, values)} AND {folded(text)} IN ({listed or 'NULL'}))"
+    if not listed:
+        return "false"
+    return f"(NOT {is_known(text, values)} AND {folded(text)} IN ({listed}))"
