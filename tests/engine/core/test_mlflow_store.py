@@ -81,7 +81,7 @@ def test_a_store_of_another_mlflow_says_of_which(
     # Then the line says which of the two is newer, and what to do; not that nobody answers
     said = str(refused.value)
     assert words in said
-    assert ("mlflow db upgrade sqlite:///" in said) == (not_this == "newer")
+    assert ("mlflow db upgrade sqlite" in said) == (not_this == "newer")
     assert not_this not in said
     assert "is it running" not in said
 

@@ -103,9 +103,10 @@ def test_register_that_is_ended_leaves_no_table_behind(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    names = "require_clean head read_approvers situation require_in_remote _rival"
+    names = "require_clean head read_approvers situation require_in_remote"
     for name in names.split():
         monkeypatch.setattr(register, name, mock.Mock())
+    monkeypatch.setattr(register, "_rival", mock.Mock(return_value=(None, "")))
     monkeypatch.setattr(register, "signing", mock.Mock())
     monkeypatch.setattr(register, "recompute", copied)
     # When it is told to end
