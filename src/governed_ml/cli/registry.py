@@ -232,31 +232,7 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
     raise typer.Exit(1 if report.differences else 0)
 
 
-def keygen(
-    path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
-) -> None:
-    """Make a key that signs models.
-
-    The risk owner lists its public half in governance/approvers.yaml.
-    """
-    from governed_ml.registry.release.signing import VARIABLE, generate
-
-    public = generate(path, root())
-    lines = "\n".join(f"      {line}" for line in public.strip().splitlines())
-    print(f"wrote {path}: set {VARIABLE} to it, and never commit it. For the risk owner, into")
-    print(f"governance/approvers.yaml under model_keys:\n\n  - key: |\n{lines}")
-
-
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
-    for command in (
-        register,
-        approve,
-        reject,
-        promote,
-        rollback,
-        status,
-        reconcile,
-        keygen,
-    ):
+    for command in (register, approve, reject, promote, rollback, status, reconcile):
         app.command()(command)

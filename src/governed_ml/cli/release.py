@@ -1,4 +1,4 @@
-"""Commands around a promotion: judge a version again, list its parts."""
+"""Commands around a release: judge it again, list its parts, make the key that signs it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from governed_ml.cli.registry import Json, Version, door, tell
+from governed_ml.core.files import root
 from governed_ml.core.terminal import say
 from governed_ml.github.workflow_run import workflow_output
 
@@ -72,7 +73,22 @@ def sbom(
     tell(as_json, line, version=number, components=parts)
 
 
+def keygen(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
+) -> None:
+    """Make a key that signs models.
+
+    The risk owner lists its public half in governance/approvers.yaml.
+    """
+    from governed_ml.registry.release.signing import VARIABLE, generate
+
+    public = generate(path, root())
+    lines = "\n".join(f"      {line}" for line in public.strip().splitlines())
+    print(f"wrote {path}: set {VARIABLE} to it, and never commit it. For the risk owner, into")
+    print(f"governance/approvers.yaml under model_keys:\n\n  - key: |\n{lines}")
+
+
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
-    for command in (rejudge, sbom):
+    for command in (rejudge, sbom, keygen):
         app.command()(command)
