@@ -249,14 +249,5 @@ def keygen(
 
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
-    for command in (
-        register,
-        approve,
-        reject,
-        promote,
-        rollback,
-        status,
-        reconcile,
-        keygen,
-    ):
+    for command in (register, approve, reject, promote, rollback, status, reconcile, keygen):
         app.command()(command)
