@@ -106,7 +106,8 @@ class Training:
             else:
                 content = self._assembled(encoder, _dumped(chosen))
                 rows = pd.concat([frame[names], test[names]], ignore_index=True)
-                require_answers(content, rows, chosen, features.transform(rows), self.where)
+                whole = model_file.sealed(content, self.package)
+                require_answers(whole, rows, chosen, features.transform(rows), self.where)
         model_file.save(content, self.package)
         metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
         return Trained(self.process.isolation, mitigation=done, metrics=metrics)
