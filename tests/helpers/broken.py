@@ -612,16 +612,8 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     "unpushed-data": [
         ("checks.pushed", "for one in status.new}", "for one in ()}"),
         ("checks.pushed", "for one in status.missing", "for one in ()"),
-        (
-            "checks.pushed",
-            "        for name, fix in sorted(lost.items())\n",
-            "        for name, fix in ()\n",
-        ),
-        (
-            "checks.pushed",
-            '    if not any(name == LOCK or name.endswith(".dvc") for name in tracked):\n',
-            "    if tracked:\n",
-        ),
+        ("checks.pushed", "in sorted(lost.items()):\n", "in ():\n"),
+        ("checks.pushed", "    if LOCK not in tracked and not added:\n", "    if tracked:\n"),
     ],
     "empty-batch": [("monitoring.window", "if rows < limits.minimum_rows:", "if rows < 0:")],
     "stale-batch": [
