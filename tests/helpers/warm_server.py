@@ -52,6 +52,7 @@ TEAM = "team"  # the purpose of a server that starts processes of the team's cod
 NEVER = ("__main__",)
 MODULES = ("governed_ml", "dvc", "governed_ml.pipeline.tracking")  # what a command starts by `-m`
 ISOLATED = tuple(f"governed_ml.pipeline.isolated.{one}_process" for one in ("fit", "score"))
+READABLE = "utf-8:backslashreplace"  # how a command's output is written that the engine reads
 PYTHON = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}  # how those start, and therefore this server
 CLIENT = """\
 #!{python} -IS
@@ -188,7 +189,8 @@ def command(folder: str, words: list[str], variables: dict[str, str], home: Path
         found.seed()
     subprocess.Popen = starting(home)
     for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-        errors = {"stdin": "surrogateescape", "stdout": "strict"}.get(name, "backslashreplace")
+        plain = "strict" if variables.get("PYTHONIOENCODING") != READABLE else "backslashreplace"
+        errors = {"stdin": "surrogateescape", "stdout": plain}.get(name, "backslashreplace")
         stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)  # noqa: SIM115
         if name == "stderr":
             stream.reconfigure(line_buffering=True)
@@ -237,8 +239,11 @@ def exit_code(code: Any) -> int:
 
 
 def python(variables: Any) -> dict[str, str]:
-    """The variables that Python reads when it starts."""
-    return {name: variables[name] for name in variables if name.startswith("PYTHON")}
+    """The variables that Python reads when it starts, but for the encoding that a fork has, too."""
+    found = {name: variables[name] for name in variables if name.startswith("PYTHON")}
+    if found.get("PYTHONIOENCODING") == READABLE:
+        del found["PYTHONIOENCODING"]
+    return found
 
 
 def isolated(args: Any, env: Any) -> bool:
