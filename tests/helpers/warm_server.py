@@ -47,6 +47,7 @@ IMPORTED = (  # what the engine's functions and DVC import when they need it
     *("omegaconf", "ruamel.yaml", "rich.table", "rich.console", "typer"),
 )
 COLD = "GOVERNED_ML_TESTS_COLD"
+STRICT = "GOVERNED_ML_STRICT"  # without shared memory: joblib sees that when it is imported
 LOG = "GOVERNED_ML_TESTS_WARM_LOG"  # a file that gets each command with its CPU seconds
 TEAM = "team"  # the purpose of a server that starts processes of the team's code and no command
 NEVER = ("__main__",)
@@ -255,6 +256,7 @@ def isolated(args: Any, env: Any) -> bool:
         and args[3] in ISOLATED
         and python(env) == PYTHON
         and not os.environ.get(COLD)
+        and not os.environ.get(STRICT)
     )
 
 
