@@ -464,7 +464,7 @@ def test_labels_of_an_unknown_value_are_none(watch: Watch) -> None:
     # When it is measured, then they are neither good nor bad, and a rare value is not repeated
     found = watch.look(saved(rows))
     assert found.labelled == 448
-    said = "labels: 452 values are none of the target's (no, yes): 'pending' 450 times"
+    said = "labels: 451 values are none of the target's (no, yes): 'pending' 450 times"
     assert said in found.reasons
     assert "Ada" not in found.model_dump_json()
     rows["repaid"] = known.where(rows.index % 2 == 0)

@@ -15,7 +15,7 @@ import policies
 import pytest
 
 from governed_ml.core import config, tables
-from governed_ml.core.evidence_bodies import Attribute, Group
+from governed_ml.core.evidence_bodies import Attribute, Column, Group
 from governed_ml.measures import binning
 from governed_ml.monitoring import feeds, lacking, window
 from governed_ml.pipeline import scoring
@@ -60,7 +60,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFr
     tables.write(frozen, Path("before.parquet"))
     side = tables.table(Path("before.parquet"))
     bins = binning.binned(side, side, ["x", "prediction"], ["target"])
-    columns = [SimpleNamespace(name=name, type=kind) for name, kind in TYPES.items()]
+    columns = [Column(name=name, type=kind) for name, kind in TYPES.items()]
     bodies = {
         "ingest": SimpleNamespace(columns=columns),
         "train": SimpleNamespace(numeric=["x"], categorical=[]),

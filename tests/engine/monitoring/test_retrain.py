@@ -278,7 +278,9 @@ def test_a_reason_is_the_one_of_the_stage_that_stopped(tmp_path: Path) -> None:
         assert retraining._why(tmp_path) == said
 
 
-def test_a_stage_sees_nothing_that_opens_a_door(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_sees_nothing_that_opens_a_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given all that a job's actions and secrets leave in the environment, and what a stage needs
     doors = [
         *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT"),
@@ -310,7 +312,7 @@ def test_a_stage_sees_nothing_that_opens_a_door(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(retraining, "require_plain", lambda _: None)
     monkeypatch.setattr(retraining, "take_away", lambda *_: [])
     retraining._line(Path(), lambda _: None)
-    recompute.run_stage(Path(), "evaluate")
+    recompute.run_stage(tmp_path / "copy", "evaluate")
     assert len(seen) == 3
     # And DVC runs just the engine's stages: no process of the team's own can outlive one of them
     stages = ["repro", "--force", "--single-item"]

@@ -19,6 +19,7 @@ from governed_ml.core.config.data import Source
 from governed_ml.core.config.production import Feed
 from governed_ml.monitoring.feeds import feed_of, read
 from governed_ml.pipeline.data.batch import relation
+from governed_ml.pipeline.data.frozen import plain
 from governed_ml.pipeline.data.sources import engine, file
 
 RIGHT, WRONG = "[3, 4]", "[30, 40]"
@@ -75,8 +76,8 @@ def test_the_named_file_is_read_and_its_digest_is_of_what_was_read(
             # When it is read for training, for a prediction and for a window
             found = file(source, 0, db, Path(scratch))
             rows = db.execute(f"SELECT * FROM {found.relation}").fetchall()
-            asked = db.execute(f"FROM {relation(source, db, Path(scratch))}").fetchall()
-        window = read(feed_of(path), {"age": "BIGINT", "y": "VARCHAR"}, [""])
+            asked = db.execute(f"FROM {relation(source, db, Path(scratch)).sql}").fetchall()
+        window = read(feed_of(path), plain({"age": "BIGINT", "y": "VARCHAR"}))
         # Then each has its rows and columns, and the digest is that of the file
         assert rows == [(3, "yes"), (4, "no")]
         assert [(int(age), y) for age, y in asked] == rows
@@ -106,7 +107,7 @@ def test_a_folder_of_a_window_is_read_file_by_file(tmp_path: Path) -> None:
         if os.name != "nt" or "*" not in name:
             write(tmp_path / "ä" / name, "csv", f"[{number}, {number}]")
     # When it is read, then each file counts once
-    found = read(Feed(kind="folder", path=str(tmp_path / "ä")), {"age": "BIGINT"}, [""])
+    found = read(Feed(kind="folder", path=str(tmp_path / "ä")), plain({"age": "BIGINT"}))
     wanted = [0, 0, 1, 1] if os.name == "nt" else [0, 0, 1, 1, 2, 2]
     assert sorted(found.frame["age"]) == wanted
 

@@ -266,7 +266,7 @@ def test_training_that_breaks_the_contract_is_refused(
         ),
         (
             {"training": "def fit(:\n"},
-            "SyntaxError: invalid syntax in src/credit/training.py, line 1",
+            "src/credit/training.py, line 1: invalid syntax",
         ),
         (
             {"training": _fit("return features['incom']")},
