@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -185,6 +186,7 @@ def command(folder: str, words: list[str], variables: dict[str, str], home: Path
     os.environ.clear()
     os.environ.update(variables)
     time.tzset()
+    tempfile.tempdir = None  # it is looked up once
     random.seed()
     if (found := sys.modules.get("numpy.random")) is not None:
         found.seed()

@@ -66,10 +66,11 @@ def promote(
     require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+        # Before the comparison: a key that was revoked may have taken the champion with it.
+        good = _require_approved(base, version, life, now)
         unread = require_same_rival(registry, checked, life, now)
         decision = judge_again(checked, now, unread)
         require_allow(version.number, decision)
-        good = _require_approved(base, version, life, now)
         release = Release(
             statement=checked.statement,
             card=read_json(checked.records / "reports/model_card.json"),
