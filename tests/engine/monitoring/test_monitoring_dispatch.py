@@ -285,10 +285,13 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> Ledger:
     ledger = Ledger()
     policy = SimpleNamespace(monitoring=SimpleNamespace(retrain_every_days=DAYS))
     now = SimpleNamespace(policy=policy, policy_digest="sha256:0")
-    monkeypatch.setattr(dispatching, "situation", lambda *_: SimpleNamespace(now=now))
+
+    def situation(*_: object) -> SimpleNamespace:
+        counted = [SimpleNamespace(event=one) for one in ledger.events]
+        return SimpleNamespace(now=now, life=SimpleNamespace(counted=counted))
+
+    monkeypatch.setattr(dispatching, "situation", situation)
     monkeypatch.setattr(dispatching, "record", ledger.record)
-    entries = SimpleNamespace(read=lambda _: [SimpleNamespace(event=e) for e in ledger.events])
-    monkeypatch.setattr(dispatching, "storage", entries)
     ready = create_autospec(preflight.preflight, return_value=SimpleNamespace(checks=[]))
     monkeypatch.setattr(dispatching, "preflight", ready)
     monkeypatch.setattr(dispatching, "current_run", lambda: RUN)
@@ -461,7 +464,8 @@ def test_trap_33_a_lost_message_is_a_failure_and_stops_nothing(
         (Mock(side_effect=Problem("MLflow at https://m does not answer")), "MLflow at https:"),
         (
             lambda *_: SimpleNamespace(
-                now=SimpleNamespace(policy=SimpleNamespace(monitoring=None))
+                now=SimpleNamespace(policy=SimpleNamespace(monitoring=None)),
+                life=SimpleNamespace(counted=[]),
             ),
             "has no monitoring: the risk owner adds it",
         ),
