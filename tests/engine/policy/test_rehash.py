@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -24,8 +23,6 @@ from governed_ml.core.config.policy import ForkTerms, Policy
 from governed_ml.core.problem import Problem
 from governed_ml.policy import decision as decisions
 from governed_ml.policy import gate as gates
-from governed_ml.registry.remeasure import measured
-from governed_ml.registry.remeasure.recompute import folder_md5
 
 RUN = {"GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "7"}
 GATES = ["validate", "split", "evaluate", "drift", "fairness", "explain"]
@@ -135,68 +132,6 @@ def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedPro
     assert "evidence of fairness was not measured on this commit" in done.stderr
     assert "sex.demographic_parity_difference" in done.stderr
     assert "::error" in done.stderr
-
-
-OVERWRITE = """
-import json, pathlib
-path = pathlib.Path("reports/evidence/fairness.json")
-found = json.loads(path.read_text("utf-8"))
-metric = found["metrics"]["sex.demographic_parity_difference"]
-metric |= {"value": 0.0001, "lower": 0.0, "upper": 0.001}
-path.write_text(json.dumps(found), "utf-8")
-pathlib.Path("data/tidied.txt").write_text("done", "utf-8")
-"""
-
-
-@pytest.mark.nightly
-def test_trap_13_a_stage_of_the_teams_that_writes_over_evidence_is_named(
-    finished: BakedProject,
-) -> None:
-    # Given a stage of the team's own that writes over evidence before anything is decided
-    finished.write("tidy.py", OVERWRITE)
-    pipeline = yaml.safe_load(finished.read("dvc.yaml"))
-    evidence = "reports/evidence/fairness.json"
-    own = {"cmd": "python tidy.py", "deps": [evidence], "outs": ["data/tidied.txt"]}
-    pipeline["stages"]["tidy"] = own
-    finished.write("dvc.yaml", yaml.safe_dump(pipeline))
-    # When the pipeline runs as the workflow runs it, and what it left was committed before
-    finished.run(["dvc", "repro", "--force", "--quiet", "--single-item", "fairness", "tidy"])
-    baked.commit_all(finished.path, "Tidier")
-    # Then the evidence is not what its stage wrote
-    done = finished.call("rehash", code=1, **RUN)
-    assert f"{evidence} is not what stage fairness wrote by dvc.lock" in done.stderr
-
-
-@pytest.mark.parametrize("name", ["reports/evidence/a.json", "data/split", "models/model.skops"])
-def test_trap_13_what_was_written_over_after_its_stage_is_refused(
-    tmp_path: Path, name: str
-) -> None:
-    # Given what two stages wrote by dvc.lock, of which one is the team's
-    def write(content: str) -> str:
-        path = tmp_path / name
-        if name == "data/split":
-            path.mkdir(parents=True, exist_ok=True)
-            (path / "test.parquet").write_text(content, encoding="utf-8")
-            return folder_md5(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8")
-        return hashlib.md5(content.encode(), usedforsecurity=False).hexdigest()
-
-    outs = [{"path": name, "md5": write("measured")}, {"path": "data/gone.parquet", "md5": "0"}]
-    stages = {"split": {"outs": outs}, "mine": {"outs": [{"path": "data/b", "md5": "0"}]}}
-    (tmp_path / "dvc.lock").write_text(yaml.safe_dump({"stages": stages}), encoding="utf-8")
-    (tmp_path / "data").mkdir(exist_ok=True)
-    (tmp_path / "data" / "b").write_text("the team's", encoding="utf-8")
-    measured.require_as_written(tmp_path)
-    # When one of them wrote over what the other had written
-    write("better")
-    # Then it is refused, by path and stage
-    with pytest.raises(Problem, match=f"{name} is not what stage split wrote by dvc.lock"):
-        measured.require_as_written(tmp_path)
-    # And without a lock nobody knows what was written
-    (tmp_path / "dvc.lock").unlink()
-    with pytest.raises(Problem, match=r"dvc\.lock is not readable"):
-        measured.require_as_written(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from governed_ml.core import tables
-from governed_ml.core.evidence import FOLDER, AnyEvidence, collect, model_of, path_of
+from governed_ml.core.evidence import AnyEvidence, collect, model_of, path_of
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, head
-from governed_ml.registry.remeasure.recompute import folder_md5, is_locked, require_same
-
-MEASURED = (f"{FOLDER.as_posix()}/", "data/", "models/")
-"""Where what is judged lies, with the evidence about it."""
+from governed_ml.registry.remeasure.recompute import require_same
 
 
 def require_plain(base: Path) -> None:
@@ -44,39 +41,6 @@ def require_plain(base: Path) -> None:
                 f"`{wanted}` in dvc.yaml",
                 1,
             )
-
-
-def require_as_written(base: Path) -> None:
-    """Refuse evidence, tables and a model that are not what the engine's stages have written.
-
-    `dvc.lock` has the digest of what a stage wrote when it ended. A stage of the team's that ran
-    after it may have written over it.
-    """
-    import yaml
-
-    from governed_ml.core.code.stage_code import runnable
-
-    try:
-        ran = yaml.safe_load((base / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-        wrote = {
-            name: {out["path"]: out["md5"] for out in ran[name].get("outs", [])}
-            for name in runnable()
-            if name in ran
-        }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Problem("dvc.lock is not readable: run `uv run dvc repro`", 1) from error
-    for stage, outs in wrote.items():
-        for name, md5 in outs.items():
-            path = base / name
-            if not name.startswith(MEASURED) or not path.exists():
-                continue
-            same = folder_md5(path) == md5 if path.is_dir() else is_locked(path, Path(name), outs)
-            if not same:
-                raise Problem(
-                    f"{name} is not what stage {stage} wrote by dvc.lock: another stage wrote over "
-                    f"it, or {stage} stopped; let only the engine's stages write there",
-                    1,
-                )
 
 
 def require_committed(base: Path) -> list[str]:
