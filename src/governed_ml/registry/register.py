@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +13,6 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import collect, load
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import head, require_clean
 from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger.approvers import read as read_approvers
@@ -28,6 +25,7 @@ from governed_ml.registry.approval.current_rules import summary
 from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.release import bundle, signing
 from governed_ml.registry.release.bundle import Statement
+from governed_ml.registry.remeasure.fetch import run_dvc
 from governed_ml.registry.remeasure.recompute import recompute
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 
@@ -83,17 +81,7 @@ def _rival(
 
 def require_in_remote(base: Path) -> None:
     """Refuse data or a model that only this machine has."""
-    command = [sys.executable, "-P", "-m", "dvc", "status", "--cloud", "--json"]
-    done = subprocess.run(
-        command,
-        cwd=base,
-        env=readable(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    done = run_dvc(base, "status", "--cloud", "--json")
     try:
         lost = json.loads(done.stdout) if done.returncode == 0 else None
     except ValueError:

@@ -107,9 +107,9 @@ def test_a_locked_store_is_in_use(here: Path) -> None:
         ):
             db.execute("SELECT * FROM registered_models")
     # Then the line says so, and not to put the file back or to look for a server
-    said = mlflow_store.told("sqlite:////work/mlflow.db", caught.value)
+    said = mlflow_store.told("sqlite:////srv/mlflow.db", caught.value)
     assert said == (
-        "MLflow at sqlite:////work/mlflow.db is in use by another process (database is locked): "
+        "MLflow at sqlite:////srv/mlflow.db is in use by another process (database is locked): "
         "wait until that run or `mlflow ui` has ended, or end it, then try again"
     )
 

@@ -107,9 +107,9 @@ def _pull(base: Path) -> str:
     return dvc(base, "pull", "--quiet", *([] if locked else added))
 
 
-def dvc(base: Path, *words: str) -> str:
-    """Run DVC; return why it failed, or nothing."""
-    done = subprocess.run(
+def run_dvc(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run DVC as a command of its own, and return what it printed and its exit code."""
+    return subprocess.run(
         [sys.executable, "-P", "-m", "dvc", *words],
         cwd=base,
         env=readable(),
@@ -119,6 +119,11 @@ def dvc(base: Path, *words: str) -> str:
         errors="replace",
         check=False,
     )
+
+
+def dvc(base: Path, *words: str) -> str:
+    """Run DVC; return why it failed, or nothing."""
+    done = run_dvc(base, *words)
     if done.returncode == 0:
         return ""
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
