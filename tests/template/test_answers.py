@@ -327,6 +327,8 @@ def test_caches_in_a_working_template_do_not_arrive(template: Path, tmp_path: Pa
     for cache in (source / ".ruff_cache", source / "src/{{cookiecutter.package}}/__pycache__"):
         cache.mkdir()
         (cache / "module.cpython-311.pyc").write_bytes(b"\x00\x01{{")
+        # What looks like text and is not UTF-8: cookiecutter would render it
+        (cache / "15312").write_bytes(b"a file of text " * 20 + b"\x89")
     # When a project is generated
     out = tmp_path / "out"
     out.mkdir()
