@@ -183,11 +183,11 @@ def test_a_champion_that_is_lost_for_good_is_replaced_by_a_waiver(contested: Bak
 UNDER = {  # file, what it has, what it gets, what the refusal says
     "confidence": (
         *("conf/policy/base.yaml", "confidence: 0.95", "confidence: 0.999"),
-        "measured_under.policy.confidence: it was measured under 0.95, and 0.999 is asked today",
+        "measured_under.policy.confidence: it was measured under 0.95, and main now asks for 0.999",
     ),
     "region": (
         *("conf/config.yaml", "region: EU", "region: US"),
-        "measured_under.deployment.region: it was measured under EU, and US is asked today",
+        "measured_under.deployment.region: it was measured under EU, and main now asks for US",
     ),
 }
 

@@ -126,7 +126,7 @@ def test_an_unsigned_event_among_signed_ones_stops_nobody(contested: BakedProjec
     baked.git(contested.path, "config", "--unset", "gpg.format")
     write(contested, "reconciled", reason="by hand")
     # Then it is void and named, and the champion predicts
-    cause = "it is unsigned, and one before it is signed"
+    cause = "it is unsigned, and an earlier event is signed"
     is_named(contested, cause)
     predicts(contested)
     # And who has no key writes nothing, and is told how to sign
@@ -230,7 +230,7 @@ def without_owner(project: BakedProject) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (stricter, "version 2 is no champion: it went by another policy than main's at "),
+        (stricter, "version 2 is no champion: its policy is not the policy of main at "),
         (without_owner, "does not list the approver"),
     ],
 )
@@ -269,7 +269,7 @@ def test_trap_48_a_rollback_by_the_rules_of_an_old_commit_is_void(
     later(contested)
     # When somebody writes by hand that it was rolled back to, by the rules of before
     old_rules(contested, "rolled_back", 1, old)
-    is_named(contested, "it went by another policy than main's at ")
+    is_named(contested, "its policy is not the policy of main at ")
     # Or by the rules of today, which nobody judged it by
     old_rules(contested, "rolled_back", 1, baked.git(contested.path, "rev-parse", "main"))
     is_recovered_from = "version 1 is no champion: the policy of main at "
@@ -354,11 +354,11 @@ def test_every_clone_finds_the_same_events_void(contested: BakedProject) -> None
         "it registers a version and names no name",
         "version 2 is no champion: nobody approved it as model-owner",
         "it repeats an approval",
-        "what it has for an approval is none",
+        "it holds an invalid approval",
         "it is illegal: version 2 is approved: only what is retired can be rolled back",
-        "what it has for a window is none",
+        "it does not hold a valid window",
         "in the future",
-        "version 2 is no champion: it went by another policy than main's at ",
+        "version 2 is no champion: its policy is not the policy of main at ",
     )
     found = [one.why for one in life.void]
     assert [cause in why for cause, why in zip(causes, found, strict=True)] == [True] * len(causes)

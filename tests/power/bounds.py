@@ -70,7 +70,7 @@ def of_spread() -> Lines:
         "",
         *wrapped(
             """100,000 normal target values with standard deviation 1, of which a share is
-            multiplied. One group is promised 1.28 too little. *Before*: the gap in standard
+            multiplied. The prediction for one group is 1.28 too low. *Before*: the gap in standard
             deviations of the target. *After*: in the smaller of the standard deviation and the
             interquartile range / 1.349 (Silverman 1986). The limit of `fairness.signed_error`
             is 0.2."""
@@ -304,7 +304,7 @@ def of_calibration() -> Lines:
             the number alone was held against both limits. *After*: a number beyond `block` is
             `insufficient` where chance may have done it, and fails where its lower bound is
             beyond, too; both deny. Only the lower bound warns. `split.test_rows` asks for 1,000
-            rows, so that the rows of 400 are of a policy without it."""
+            rows, so the lines with 400 rows assume a policy without that rule."""
         ),
         *head(
             "model",

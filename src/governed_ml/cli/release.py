@@ -74,7 +74,7 @@ def sbom(
 
 
 def keygen(
-    path: Annotated[Path, typer.Argument(help="Where the private key goes: not in here.")],
+    path: Annotated[Path, typer.Argument(help="File for the private key, outside this project.")],
 ) -> None:
     """Make a key that signs models.
 

@@ -165,6 +165,6 @@ def moved(artifacts: str, run_id: str) -> Path | None:
         return now
     raise Problem(
         f"the files of run {run_id} are not in {before}, where they were written, nor in {now}: "
-        "if the project was moved, bring its folder mlruns along; if it is a clone, set "
+        "if you moved the project, move its folder mlruns too; if it is a clone, set "
         "MLFLOW_TRACKING_URI to the store that has them"
     )

@@ -116,8 +116,8 @@ def cut_off(base: Path, theirs: str, whole: str) -> None:
     if done.returncode:
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
         raise Problem(
-            f"{REMOTE} does not let its ledger be set back to {whole[:12]}: whoever administers it "
-            f"allows it once ({said})",
+            f"{REMOTE} refuses to reset its ledger to {whole[:12]}: ask its administrator to "
+            f"allow this push once ({said})",
             1,
         )
     git(base, "update-ref", SEEN, whole)

@@ -124,7 +124,7 @@ def _void(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> li
 def _disordered(entries: Sequence[Entry]) -> list[str]:
     pairs = pairwise(entries)
     return [
-        f"event {two.event.sequence} is dated before the one before it, and counts as of that time"
+        f"event {two.event.sequence} has an earlier time than the previous event, whose time counts"
         for one, two in pairs
         if two.event.time < one.event.time and not future(one.event)
     ]

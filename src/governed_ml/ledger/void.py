@@ -13,7 +13,7 @@ def future(event: Event, now: datetime | None = None) -> str:
     """Return why an event is of the future, or nothing."""
     if event.moment <= (now or datetime.now(UTC)) + TOLERANCE:
         return ""
-    return f"it is dated {event.time}, in the future: the clock of whoever wrote it is ahead"
+    return f"it is dated {event.time}, in the future: the writer's clock is ahead"
 
 
 def dubious(
@@ -52,7 +52,7 @@ def _signed_wrongly(
     if signature.state == "unlisted":
         return f"it is signed by a key that is not listed ({signature.by})" if due else ""
     if due:
-        return "it is unsigned, and signatures are due"
+        return "it is unsigned, but it must be signed"
     if signed and any(signer.counts(event) for signer in signers):
-        return "it is unsigned, and one before it is signed"
+        return "it is unsigned, but an earlier event is signed"
     return ""

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHANCE = 0.001  # a group is gone where chance alone leaves so few of it less often, over all groups
-UNDATED = (
-    "nothing dates the rows, nobody knows whether they are stale: name a column in monitor.time"
-)
+UNDATED = "the rows have no date, so they could be stale: name their date column in monitor.time"
 
 
 def unmeasured(
@@ -47,7 +45,7 @@ def _there(rule: Watch, metric: Metric | None) -> bool:
 
 def _why(rule: Watch, metric: Metric | None) -> str:
     if metric is None:
-        return "no row has what it takes"
+        return "no row has the values that the rule needs"
     if metric.value is None:
         return metric.note
     return f"it rests on {metric.n or 0} rows, at least {rule.minimum_n} wanted"
@@ -76,7 +74,7 @@ def gone(known: list[Attribute], groups: pd.DataFrame, minimum: int) -> list[str
                 continue
             if float(bdtr(n, rows, share)) < CHANCE / every:
                 named.add(group.name)
-                before = f"{share:.1%} of the rows that the champion was evaluated on"
+                before = f"but had {share:.1%} of the rows in the champion's evaluation"
                 found.append(f"{one.name}: group {group.name} has {n} of {rows:,} rows, {before}")
     more = [f"{len(found) - SHOWN} more groups are gone"] if len(found) > SHOWN else []
     return found[:SHOWN] + more

@@ -142,7 +142,7 @@ def _persons(rows: FeedRows, data: Data) -> tuple[pd.Series | None, list[str]]:
     if name is None or there.empty:
         return None, []
     if name not in there:
-        return None, [f"the batch has no {name!r}: bounds take each row for somebody else's"]
+        return None, [f"the batch has no {name!r}: bounds treat each row as another person"]
     return persons.coded(there[name]).set_index(there.index)[PERSON], []
 
 

@@ -155,7 +155,7 @@ def _read(
             db.execute(f"COPY ({found.sql}) TO {target} (FORMAT parquet)")
         except duckdb.Error as error:
             raise Problem(f"{source} cannot be read as a table: fix or convert it") from error
-        new = [f"{n:,} values of {name!r} are none that training had"
+        new = [f"{n:,} values of {name!r} did not occur in training"
                for name, n in found.new.items() if name in wanted]  # fmt: skip
         return tables.read(scratch / "rows"), new
 

@@ -14,7 +14,7 @@ from governed_ml.core.evidence import AnyEvidence, Metric
 
 TERM = "measured_under"  # how the ids of these results begin
 OF_DATA = ("task", "target", "positive", "time", "group")
-AGAIN = "bring the commit up to date with it, run the pipeline and register again"
+AGAIN = "update your branch from main, run the pipeline and register again"
 
 
 def differences(
@@ -33,7 +33,7 @@ def differences(
         if before.get(name) != today.get(name)
     }
     return found | {
-        f"data.proxies.{name}": f"it is a feature of the model, and no feature today: {AGAIN}"
+        f"data.proxies.{name}": f"the model uses this feature, but main calls it a proxy: {AGAIN}"
         for name in asked.data.proxies
         if name in _features(evidence)
     }
@@ -100,5 +100,5 @@ def _features(evidence: Mapping[str, AnyEvidence | str]) -> list[str]:
 
 def _said(before: object, today: object) -> str:
     was = f"it was measured under {before}" if before is not None else "it was measured without it"
-    now = f"{today} is asked today" if today is not None else "it is not asked today"
+    now = f"main now asks for {today}" if today is not None else "main no longer asks for it"
     return f"{was}, and {now}: {AGAIN}"

@@ -141,7 +141,7 @@ def _require_same_rules(base: Path, now: Today) -> None:
     tip = protected(base)
     words = ("diff", "--quiet", now.commit, tip, "--", *RULES)
     if tip != now.commit and attempt(base, *words).returncode:
-        raise Problem(f"{PROTECTED} has other rules since this command started: run it again", 1)
+        raise Problem(f"the rules on {PROTECTED} changed during this command: run it again", 1)
 
 
 def _how_to_sign(base: Path, void: Void) -> str:

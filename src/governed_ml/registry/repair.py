@@ -79,4 +79,4 @@ def _cut_off(base: Path, registry: Registry, heads: tuple[str, str], broken: Bro
         raise broken
     require_whole(base, [*registry.anchors(follow(base).versions), *last_seen(base)])
     cut_off(base, theirs, ours)
-    return [f"ledger: {theirs[:12]} at the remote is no event, it is back at {ours[:12]}"]
+    return [f"ledger: reset the remote from {theirs[:12]}, which is no event, to {ours[:12]}"]

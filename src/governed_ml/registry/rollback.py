@@ -85,7 +85,7 @@ def require_champion(base: Path, registry: Registry, number: int) -> None:
     champion = situation(base, registry).life.champion
     if champion is None or champion.number != number:
         found = "no version is" if champion is None else f"version {champion.number} is"
-        raise Problem(f"version {number} is not champion, {found}: nothing of it is deployed", 1)
+        raise Problem(f"version {number} is not champion, {found}: it will not be deployed", 1)
 
 
 def undeployed(

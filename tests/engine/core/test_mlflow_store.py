@@ -174,7 +174,7 @@ def test_files_of_a_moved_project_are_found(made: Path, here: Path, tmp_path: Pa
         before.rename(made)
     said = str(refused.value)
     assert str(made / "mlruns" / one.run_id) in said
-    assert "if the project was moved, bring its folder mlruns along" in said
+    assert "if you moved the project, move its folder mlruns too" in said
     assert refused.value.exit_code == 2
 
 

@@ -72,7 +72,7 @@ def test_an_unsigned_event_after_signed_ones_is_seen(
     unsigned(empty)
     # Then one that is put there in spite of that is named, and the ledger goes on
     empty.append()
-    for since, why in ((None, "signatures are due"), (at(0), "one before it is signed")):
+    for since, why in ((None, "it must be signed"), (at(0), "an earlier event is signed")):
         listed = signer(keys["ci"], since=since)
         found = only(empty.verify(signers=[listed]))
         assert found.startswith("event 3 (")
@@ -91,7 +91,7 @@ def test_an_unsigned_event_is_seen_where_a_key_was_listed(
     found = repo.verify(signers=[signer(keys["ci"])])
     # Then each is void
     assert len(found.problems) == 4
-    assert all("is unsigned, and signatures are due" in one for one in found.problems)
+    assert all("is unsigned, but it must be signed" in one for one in found.problems)
     # But not those from before the key, or from before somebody listed it
     assert repo.verify(signers=[signer(keys["ci"], since=date(2999, 1, 1))]).ok
     assert repo.verify(signers=[signer(keys["ci"], listed=at(0))]).ok

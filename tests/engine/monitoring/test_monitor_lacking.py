@@ -105,14 +105,17 @@ def test_a_window_that_lacks_nothing_is_healthy(look: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (lambda rows: rows.drop(columns="day"), "nothing dates the rows"),
+        (lambda rows: rows.drop(columns="day"), "the rows have no date"),
         (lambda rows: rows.drop(columns="paid"), "performance was not measured: no labels yet"),
         (
             lambda rows: rows.assign(paid=rows["paid"].where(rows.index < 20)),
             "performance was not measured: it rests on",
         ),
         (lambda rows: rows.drop(columns="sex"), "fairness by sex was not measured: no row has"),
-        (lambda rows: rows.assign(sex="m"), "sex: group f has 0 of 2,000 rows, 30.0% of the rows"),
+        (
+            lambda rows: rows.assign(sex="m"),
+            "sex: group f has 0 of 2,000 rows, but had 30.0% of the rows",
+        ),
         (
             lambda rows: rows.assign(sex=np.where(rows.index < 12, "f", "m")),
             "sex: group f has 12 of 2,000 rows",

@@ -183,14 +183,14 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
     path = Path(f"other.{suffix}")
     served.write(new.assign(region=["islands"] + ["north"] * 29), path)
     assert len(model.predict(path)) == 30
-    assert model.notes == ["1 values of 'region' are none that training had"]
+    assert model.notes == ["1 values of 'region' did not occur in training"]
     # And so it is where no region has many rows, and the record holds only digests
     few = served.loans(40).assign(region=[f"town {n % 20}" for n in range(40)])
     model = served.train(served.write(few, Path("few.csv")), time="applied_on", sensitive={})
     path = Path(f"third.{suffix}")
     served.write(new.assign(region=["town 1"] * 29 + ["islands"]), path)
     assert len(model.predict(path)) == 30
-    assert model.notes == ["1 values of 'region' are none that training had"]
+    assert model.notes == ["1 values of 'region' did not occur in training"]
 
 
 @pytest.mark.parametrize("suffix", every_push("parquet")[:3])

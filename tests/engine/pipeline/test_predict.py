@@ -110,7 +110,7 @@ def test_a_request_is_answered_once_and_unknown_values_are_no_error(
     # When they are predicted with a request's id, then all have a score
     done = contested.governance(*words, "--request", "claim-17")
     assert pd.read_csv(tmp_path / "out.csv")["score"].between(0, 1).all()
-    assert "1 values of 'purpose' are none that training had" in done.stdout
+    assert "1 values of 'purpose' did not occur in training" in done.stdout
     # And the same request is not answered again, nor one that is no name
     done = contested.call(*words, "--request", "claim-17", code=None)
     registry.refused(done, "request claim-17 was answered already")

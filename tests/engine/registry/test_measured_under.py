@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
     "confidence": (
         policy(confidence=0.999),
         "measured_under.policy.confidence",
-        "measured under 0.95, and 0.999 is asked",
+        "measured under 0.95, and main now asks for 0.999",
     ),
     "a floor's confidence": (policy(floor=FLOOR), "floor.confidence", "0.95 is below 0.999"),
     "confidence with its floor": (
@@ -85,18 +85,18 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
     "noise": (
         policy(perturbation=Perturbation(size=0.5, tolerance=0.25)),
         "measured_under.policy.perturbation.size",
-        "measured under 0.05, and 0.5 is asked",
+        "measured under 0.05, and main now asks for 0.5",
     ),
     "tolerance": (
         policy(perturbation=Perturbation(size=0.05, tolerance=0.01)),
         "measured_under.policy.perturbation.tolerance",
-        "measured under 0.25, and 0.01 is asked",
+        "measured under 0.25, and main now asks for 0.01",
     ),
     "region": (region(region="US"), "measured_under.deployment.region", "measured under EU"),
     "another fact": (
         region(region="EU", channel="branch"),
         "measured_under.deployment.channel",
-        "measured without it, and branch is asked",
+        "measured without it, and main now asks for branch",
     ),
     "a new sensitive attribute": (
         data(sensitive=GROUPS | {"region": Sensitive()}),
@@ -108,7 +108,11 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
         "measured_under.data.sensitive.age_group",
         "young",
     ),
-    "a proxy": (data(proxies=["savings"]), "measured_under.data.proxies.savings", "is a feature"),
+    "a proxy": (
+        data(proxies=["savings"]),
+        "measured_under.data.proxies.savings",
+        "calls it a proxy",
+    ),
     "the favourable value": (
         data(positive="no"),
         "measured_under.data.positive",
@@ -193,7 +197,7 @@ def test_records_that_do_not_say_what_they_were_measured_under_do_not_answer(
     decision = again(Checked(copied, cast("Any", None)), own)
     assert decision.verdict == "deny"
     found = {one.id: one for one in decision.rules}["measured_under.policy.perturbation.size"]
-    assert "measured without it, and 0.05 is asked" in found.reason
+    assert "measured without it, and main now asks for 0.05" in found.reason
 
 
 def test_a_champion_that_cannot_be_read_leaves_the_comparison_insufficient(sealed: Checked) -> None:

@@ -130,8 +130,8 @@ class _Held(MetaPathFinder, Loader):
         name = self._file(fullname)
         if name is None:
             raise ModuleNotFoundError(
-                f"no module {fullname}: let an import statement name it, so that the stage's "
-                "digest has it",
+                f"no module {fullname}: import it with an import statement, so that the stage's "
+                "digest covers it",
                 name=fullname,
             )
         is_package = name.endswith("__init__.py")

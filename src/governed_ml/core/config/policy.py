@@ -129,7 +129,7 @@ class ForkTerms(Closed):
 
     accept_committed: bool = Field(
         strict=True,
-        description="whether evidence that it commits is judged as it is, where its jobs cannot "
+        description="whether the fork's committed evidence is judged as it is if its jobs cannot "
         "read the data and measure nothing",
     )
 

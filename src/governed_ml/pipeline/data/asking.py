@@ -96,8 +96,8 @@ def dates(seen: Cells, stated: str | None) -> str | None:
     examples = seen.pairs(differ) or seen.pairs()
     raise Ambiguous(
         f"has {seen.filled:,} dates that can all be read as {' or as '.join(whole)}; "
-        f"{seen.count(differ):,} of them mean another day then, as {examples[0][0]!r}: say under "
-        "dates in conf/data how they are written, or name it under categorical or drop"
+        f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
+        "their format under dates in conf/data, or name the column under categorical or drop"
     )
 
 

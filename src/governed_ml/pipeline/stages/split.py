@@ -151,9 +151,9 @@ def _needed(data: Data, column: str | None, role: str) -> str:
 
 def _persons(test: pd.Series, name: str, data: Data) -> Metric:
     """Return how many persons the test rows are of, and say how they are known."""
-    note = f"test rows are of so many values of {name!r}: bounds go by them"
+    note = f"number of values of {name!r} in the test rows: bounds treat each as one person"
     if data.group is None:
-        note += "; by its name it is an id: set data.group and `split: group` if it is a person's"
+        note += "; it is named like an id: if it names persons, set data.group and `split: group`"
     return Metric(value=float(test.nunique()), n=len(test), note=note)
 
 
@@ -200,7 +200,7 @@ def _record(
         }
         | more,
         findings=[
-            Finding(what="an id comes again, and data.group names none", where=one.note)
+            Finding(what="an id column repeats values, but data.group is not set", where=one.note)
             for one in more.values()
             if params.data.group is None
         ],

@@ -78,7 +78,7 @@ class Proof:
         if named is None:
             return then or self.tip, moment
         if not COMMIT.fullmatch(str(named)) or not precedes(self.base, str(named), self.tip):
-            raise Unproven(f"it names no commit of {PROTECTED} by whose rules it went")
+            raise Unproven(f"it does not name the commit of {PROTECTED} whose rules it used")
         line = [one.commit for one in steps(self.base, self.tip)]
         own = named in line and (then is None or line.index(str(named)) >= line.index(then))
         if own or entry.commit in self.signed:
@@ -147,17 +147,17 @@ class Proof:
         if len(event.reason.split()) < 2:
             raise Unproven("a rollback without a reason")
         if champion is None or event.details.get("from") != champion.number:
-            raise Unproven("it rolls back from another version than the champion")
+            raise Unproven("it rolls back a version that was not the champion")
         rules = self._policy(life, entry)
         version = life.version(event.version or 0)
         if event.subject != version.subject | {"policy": rules.policy_digest}:
-            raise Unproven(f"it is of another content than version {version.number}")
+            raise Unproven(f"its subject differs from that of version {version.number}")
 
     def _policy(self, life: Lifecycle, entry: Entry) -> Today:
         """Return the rules of an event's day, which have to be those that it names."""
         named = str(entry.event.details.get("protected"))
         if entry.event.action == "promoted" and not COMMIT.fullmatch(named):
-            raise Unproven(f"it names no commit of {PROTECTED} by whose rules it went")
+            raise Unproven(f"it does not name the commit of {PROTECTED} whose rules it used")
         commit, moment = self._day(life, entry)
         try:
             rules = replace(rules_of(self.base, commit), day=moment.date())
@@ -165,7 +165,7 @@ class Proof:
             raise Unproven(f"the rules of {commit[:12]} cannot be read: {problem}") from problem
         self.went_by[entry.commit] = rules
         if entry.event.subject.get("policy") != rules.policy_digest:
-            raise Unproven(f"it went by another policy than {PROTECTED}'s at {rules.commit[:12]}")
+            raise Unproven(f"its policy is not the policy of {PROTECTED} at {rules.commit[:12]}")
         return rules
 
     def _require_reviewed(self, version: Version, commit: str) -> None:
@@ -192,7 +192,7 @@ def _require_window(entry: Entry) -> None:
     try:
         WindowRecord.model_validate(entry.event.details)
     except ValidationError as error:
-        raise Unproven("what it has for a window is none") from error
+        raise Unproven("it does not hold a valid window") from error
 
 
 def _approvals(entry: Entry) -> list[Approval]:
@@ -201,7 +201,7 @@ def _approvals(entry: Entry) -> list[Approval]:
         for one in found:
             _ = one.moment
     except ValueError as error:  # also a ValidationError
-        raise Unproven("what it has for an approval is none") from error
+        raise Unproven("it holds an invalid approval") from error
     if not found and entry.event.action == "approved":
         raise Unproven("nobody approved it")
     return found
