@@ -86,6 +86,13 @@ class SplitBody(Body):
     categorical: list[str]
     sensitive: dict[str, dict[str, int]]
     cut: str | None
+    person: str | None = Field(default=None, description="the column that says whose a row is")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the digest of evidence that an earlier engine wrote, and that names no person."""
+        found = handler(self)
+        return found if self.person else {k: v for k, v in found.items() if k != "person"}
 
 
 class Mitigation(Body):

@@ -130,15 +130,14 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
     target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
     unfit = _unfit(score, prediction, origin.data.task)
-    person, said = _persons(rows, origin.data)
+    person, said = _persons(rows, body(origin, "split").person or origin.data.group)
     notes = [*notes, *more, *said]
     return WindowRows(features, score, prediction, target, groups, notes, unfit, person)
 
 
-def _persons(rows: FeedRows, data: Data) -> tuple[pd.Series | None, list[str]]:
-    """Return whose each row is, where the batch says so."""
+def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[str]]:
+    """Return whose each row is, by the column that said so in training, where the batch has it."""
     there = rows.frame.drop(columns=list(rows.lost), errors="ignore")
-    name = persons.column_of(there, data)
     if name is None or there.empty:
         return None, []
     if name not in there:

@@ -1,4 +1,4 @@
-"""Labels and sensitive attributes, taken anew from the raw table by row number.
+"""Labels, sensitive attributes and persons, taken anew from the raw table by row number.
 
 The tables between `split` and `fairness` can be written by anybody who runs the pipeline. What
 people are judged by must be what the raw table says of the same row.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import groups_of, target_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def require_recounted(data: Data) -> None:
     import pandas as pd
 
     names = list(data.sensitive)
-    raw = tables.read(tables.RAW, list(dict.fromkeys([data.target, *names])))
+    keys = persons.candidates(list(tables.columns(tables.RAW)), data)
+    raw = tables.read(tables.RAW, list(dict.fromkeys([data.target, *names, *keys])))
+    _require_persons(raw[keys], data)
     said = pd.concat([target_of(raw, data), groups_of(raw, data)], axis=1)
     predictions = tables.read(tables.PREDICTIONS, [tables.ROW, "part", tables.TARGET])
     if sorted(predictions[tables.ROW]) != list(range(len(raw))):
@@ -45,6 +48,19 @@ def require_recounted(data: Data) -> None:
                 1,
             )
         _require_same(path, found, said[names], data)
+
+
+def _require_persons(raw: pd.DataFrame, data: Data) -> None:
+    """Refuse persons that the raw table does not have, and none where it has some."""
+    name, path = persons.column_of(raw, data), tables.PERSONS
+    if name is None and not path.is_file():
+        return
+    if name is None or not path.is_file() or not tables.read(path).equals(persons.coded(raw[name])):
+        raise Problem(
+            f"{path.as_posix()} does not say whose row is whose as {tables.RAW.as_posix()} does: "
+            f"{AGAIN}",
+            1,
+        )
 
 
 def _require_same(path: Path, found: pd.DataFrame, said: pd.DataFrame, data: Data) -> None:

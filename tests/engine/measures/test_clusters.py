@@ -141,6 +141,16 @@ def test_the_champion_and_flips_are_compared_by_person() -> None:
         ({"customer_type": list(range(40)) * 2}, [], None),
         ({"paid": [1, 1, 2], "age_of_customer": [30, 30, 31]}, [], None),
         ({"account_no": [1, 1, 2, 3], "household_id": [7, 7, 7, 8]}, [], "household_id"),
+        # a place has fewer values than customers, and is nobody
+        ({"region_id": [1, 1, 1, 1], "customer_id": [1, 1, 2, 3]}, ["region_id"], "customer_id"),
+        ({"region_id": [1, 1, 2, 2]}, ["region_id"], None),
+        # a number of accounts is a feature
+        ({"accounts": list(range(40)) * 2}, [], None),
+        (
+            {"patient": list(range(40)) * 2, "patient_id": list(range(50)) + [0] * 30},
+            [],
+            "patient_id",
+        ),
     ],
 )
 def test_an_id_that_comes_again_is_found(columns: Any, drop: list[str], found: str | None) -> None:

@@ -530,7 +530,7 @@ def test_a_group_that_the_sample_has_few_rows_of_gets_more(
     tables.write(features, tables.TRAIN)
     monkeypatch.setattr(stage, "SAMPLE", 200)
     # When the sample is drawn, then all rows of the group are in it, and each row once
-    _, sensitive, _ = stage.proxy_sample(("sex",), None)
+    _, sensitive, _ = stage.proxy_sample(("sex",))
     assert (sensitive["sex"] == "x").sum() == 90
     assert 200 < len(sensitive) < 400
 

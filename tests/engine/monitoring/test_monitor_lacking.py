@@ -63,6 +63,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFr
     columns = [Column(name=name, type=kind) for name, kind in TYPES.items()]
     bodies = {
         "ingest": SimpleNamespace(columns=columns),
+        "split": SimpleNamespace(person=None),
         "train": SimpleNamespace(numeric=["x"], categorical=[]),
         "drift": drift.body_of(bins),
         "fairness": SimpleNamespace(attributes=[attribute("sex", f=600, m=1400)]),

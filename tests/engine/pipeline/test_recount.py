@@ -12,6 +12,7 @@ import pytest
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import groups_of, target_of
 from governed_ml.pipeline.recount import require_recounted
 
@@ -101,3 +102,21 @@ def test_a_table_that_was_written_over_is_refused(divided: Data, edit: str) -> N
         require_recounted(divided)
     assert path.as_posix() in str(one.value)
     assert one.value.exit_code == 1
+
+
+def test_persons_are_those_of_the_raw_table(divided: Data) -> None:
+    # Given a raw table in which an id repeats, and its persons as `split` writes them
+    raw = tables.read(tables.RAW)
+    raw["customer_id"] = np.arange(ROWS) // 4
+    tables.write(raw, tables.RAW)
+    right = persons.coded(tables.read(tables.RAW)["customer_id"])
+    tables.write(right, tables.PERSONS)
+    # When all is as the raw table has it, then nothing is refused
+    require_recounted(divided)
+    # When each row is made a person of its own, or the table is taken away, then it is refused
+    tables.write(right.assign(**{tables.PERSON: range(ROWS)}), tables.PERSONS)
+    with pytest.raises(Problem, match="does not say whose row is whose"):
+        require_recounted(divided)
+    tables.PERSONS.unlink()
+    with pytest.raises(Problem, match="does not say whose row is whose"):
+        require_recounted(divided)

@@ -41,7 +41,7 @@ def main() -> str:
     require_recounted(data)
     if names:
         attributes, measured, findings = gaps(data.task, names, confidence)
-        scores, found, hints = proxies.measure(*proxy_sample(names, data.group))
+        scores, found, hints = proxies.measure(*proxy_sample(names))
         metrics |= measured | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
@@ -84,11 +84,11 @@ def gaps(
     return attributes, metrics, findings
 
 
-def proxy_sample(names: Key, group: str | None) -> tuple[Any, Any, Any]:
+def proxy_sample(names: Key) -> tuple[Any, Any, Any]:
     """Return features, sensitive attributes and persons of `SAMPLE` train rows, shuffled.
 
-    A group that has fewer than `LEAST` rows in the sample gets so many. A person is a value of the
-    raw column `group`, and keeps its rows together; none without one.
+    A group that has fewer than `LEAST` rows in the sample gets so many. A person keeps its rows
+    together; there are none where rows belong to nobody.
     """
     row = tables.quoted(tables.ROW)
     others = (tables.ROW, tables.TARGET)
@@ -106,10 +106,10 @@ def proxy_sample(names: Key, group: str | None) -> tuple[Any, Any, Any]:
     keys = [f"{sql} AS s{place}" for place, sql in enumerate(cell_columns(names, "s."))]
     values = [f"t.{tables.quoted(name)} AS f{place}" for place, name in enumerate(features)]
     joined, order = "", f"hash(t.{row}), t.{row}"
-    if group:
-        raw = f"read_parquet({tables.literal(tables.RAW.as_posix())}, file_row_number = true)"
-        joined = f"JOIN {raw} w ON t.{row} = w.file_row_number "
-        values.append(f"hash(CAST(w.{tables.quoted(group)} AS VARCHAR)) AS person")
+    of_persons = tables.PERSONS.is_file()
+    if of_persons:
+        joined = f"JOIN {tables.table(tables.PERSONS)} w ON t.{row} = w.{row} "
+        values.append(f"hash(w.{tables.quoted(tables.PERSON)}) AS person")
         order = f"person, {order}"
     frame = tables.query(
         f"SELECT {', '.join(keys + values)} FROM {tables.table(tables.TRAIN)} t "
@@ -118,7 +118,7 @@ def proxy_sample(names: Key, group: str | None) -> tuple[Any, Any, Any]:
     )
     left = frame[[f"f{place}" for place in range(len(features))]].set_axis(features, axis=1)
     right = frame[[f"s{place}" for place in range(len(names))]].set_axis(list(names), axis=1)
-    return left, right, frame["person"].to_numpy() if group else None
+    return left, right, frame["person"].to_numpy() if of_persons else None
 
 
 def summary(task: str, metrics: dict[str, Metric]) -> str:

@@ -56,7 +56,7 @@ def main() -> str:
         codes = persons.coded(raw[person])
         tables.write(codes, tables.PERSONS)
         metrics["persons"] = _persons(codes[tables.PERSON][is_test], person, params.data)
-    _record(params, sensitive, is_test, numeric, categorical, cut, metrics)
+    _record(params, sensitive, is_test, numeric, categorical, cut, person, metrics)
     return (
         f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
         f"{len(numeric) + len(categorical)} features"
@@ -164,6 +164,7 @@ def _record(
     numeric: list[str],
     categorical: list[str],
     cut: str | None,
+    person: str | None,
     more: dict[str, Metric],
 ) -> None:
     rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
@@ -185,6 +186,7 @@ def _record(
             categorical=categorical,
             sensitive=groups,
             cut=cut,
+            person=person,
         ),
         {
             "rows_train": Metric(value=float(rows["train"])),
