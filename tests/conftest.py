@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import acting
 import baked
@@ -26,6 +27,13 @@ if TYPE_CHECKING:
 
 # As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Generator[None]:
+    """Put back the environment after each test: MLflow writes its store's address there."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")

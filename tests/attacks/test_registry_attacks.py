@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import baked
 import pytest
 import registry
 from baked import BakedProject
+
+from governed_ml.core import repository
 
 pytestmark = pytest.mark.slow
 
@@ -231,6 +234,19 @@ def test_numbers_that_were_measured_under_other_terms_are_denied_when_judged_aga
     done = contested.governance("rejudge", code=1, COLUMNS="400")
     assert words.partition(":")[0] in done.stdout
     assert "deny" in done.stdout
+
+
+def test_what_only_shows_the_ledger_asks_no_remote(
+    contested: BakedProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a project with a champion, and a remote that nobody may ask
+    def asked(*_: object) -> NoReturn:
+        raise AssertionError("the remote was asked")
+
+    monkeypatch.setattr(repository, "protected", asked)
+    # When its ledger, its lineage and its page are shown, then all are, without it
+    for words in (("ledger", "show"), ("lineage", "show", "1"), ("page",)):
+        contested.call(*words)
 
 
 def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(

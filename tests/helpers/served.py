@@ -152,6 +152,7 @@ def train(source: dict[str, Any], **conf: Any) -> Served:
     filled = _Filled(model, numeric)
     evidence = {
         "ingest": SimpleNamespace(body=SimpleNamespace(columns=columns)),
+        "split": SimpleNamespace(body=SimpleNamespace(person=data.group)),
         "train": SimpleNamespace(body=SimpleNamespace(numeric=numeric, categorical=categorical)),
     }
     Path("contract.json").write_text(json.dumps({"expectations": [ROWS]}), encoding="utf-8")

@@ -122,10 +122,10 @@ def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
     import sys
 
     from governed_ml.core.problem import Problem
-    from governed_ml.registry.counted import follow
+    from governed_ml.registry.counted import follow_here
 
     try:
-        return {one.entry.commit: str(one) for one in follow(base).void} if entries else {}
+        return {one.entry.commit: str(one) for one in follow_here(base, entries).void}
     except Problem as problem:
         print(f"note: which events are void is not known: {problem}", file=sys.stderr)
         return {}

@@ -11,7 +11,6 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
-from importlib.metadata import requires
 from pathlib import Path
 
 from governed_ml.core.files import root, write_text
@@ -65,6 +64,8 @@ def extra_of(module: str) -> str:
 
     A module that several extras bring is the first one's; what another package brings is nobody's.
     """
+    from importlib.metadata import requires
+
     top = module.partition(".")[0]
     name = DISTRIBUTIONS.get(top, top.replace("_", "-"))
     for line in requires("governed-ml") or []:

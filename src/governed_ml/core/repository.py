@@ -129,26 +129,38 @@ def protected(base: Path) -> str:
             raise Problem(
                 f"cannot fetch {PROTECTED} from {REMOTE}, and who may approve stands there: {said}"
             )
-        return git(base, "rev-parse", FETCHED)
+        return _found(base, git(base, "rev-parse", FETCHED))
     done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")
     if done.returncode:
         raise Problem(f"there is no branch {PROTECTED}, where the policy and the approvers stand")
-    return done.stdout.decode().strip()
+    return _found(base, done.stdout.decode().strip())
 
 
-@cache
 def last_protected(base: Path) -> str:
-    """Return the protected branch's commit; where the remote cannot be asked, as last fetched.
+    """Return the protected branch's commit as this process last found it.
 
-    Asked once a process, so that a command goes by one answer.
+    If nobody has asked yet, the remote is asked; where it does not answer, as last fetched.
     """
+    if answers := _answers(base):
+        return answers[-1]
     try:
         return protected(base)
     except Problem:
         done = attempt(base, "rev-parse", "--verify", "--quiet", f"{FETCHED}^{{commit}}")
         if done.returncode:
             raise
-        return done.stdout.decode().strip()
+        return _found(base, done.stdout.decode().strip())
+
+
+@cache
+def _answers(_base: Path) -> list[str]:
+    """Return what the protected branch was found at in this process, oldest first."""
+    return []
+
+
+def _found(base: Path, commit: str) -> str:
+    _answers(base).append(commit)
+    return commit
 
 
 def known_protected(base: Path) -> str:

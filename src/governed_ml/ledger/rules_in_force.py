@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
-from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.composition import CONF, compose, compose_earlier
 from governed_ml.core.config.params import Params, Project
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.config.production import Monitor, Notify
@@ -41,20 +42,22 @@ class Today:
 
 def today(base: Path) -> Today:
     """Read policy and approvers from the protected branch, fetched now."""
-    return rules_of(base, protected(base))
+    commit = protected(base)
+    _composed(base, commit, compose)  # refuses what a commit of today may not have
+    return rules_of(base, commit)
 
 
-@lru_cache(maxsize=8)
-def _composed(base: Path, commit: str) -> Params:
+@cache
+def _composed(base: Path, commit: str, how: Callable[[Path], Params]) -> Params:
     """Compose what a commit has, which stays as it is."""
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
-        return compose(Path(scratch) / CONF)
+        return how(Path(scratch) / CONF)
 
 
 def rules_of(base: Path, commit: str) -> Today:
     """Read policy and approvers as a commit has them."""
-    params = _composed(base, commit)
+    params = _composed(base, commit, compose_earlier)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
     told = (params.project, params.policy, params.notify)

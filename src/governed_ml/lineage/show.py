@@ -22,7 +22,7 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.lineage.git_origin import origin
 from governed_ml.lineage.pipeline_records import Line, honest, read
 from governed_ml.policy.decision import LETS_THROUGH
-from governed_ml.registry.counted import follow
+from governed_ml.registry.counted import follow_here
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
 
 Section = dict[str, Any]
@@ -40,7 +40,7 @@ class Told:
 
 def known(base: Path) -> Lifecycle:
     """Return every version that the ledger of this clone has."""
-    return follow(base)
+    return follow_here(base)
 
 
 def chosen(life: Lifecycle, name: str) -> Version:

@@ -17,7 +17,6 @@ from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem, explain_invalid, first_line
-from governed_ml.core.repository import known_protected
 from governed_ml.ledger import storage
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Lifecycle
@@ -25,7 +24,7 @@ from governed_ml.lineage import pipeline_records, show
 from governed_ml.lineage.pipeline_records import Line, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
-from governed_ml.registry.counted import follow
+from governed_ml.registry.counted import follow_here
 from governed_ml.registry.remeasure.recompute import folder_md5
 
 PLOTS = Path("reports/plots")
@@ -74,7 +73,7 @@ def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Record
     params = attempted(lambda: compose(base / CONF))
     found = evidence.collect(base)
     entries = attempted(lambda: storage.read(base))
-    life = entries if isinstance(entries, str) else attempted(lambda: _followed(base, entries))
+    life = entries if isinstance(entries, str) else attempted(lambda: follow_here(base, entries))
     folder = base.absolute().name
     name = folder if isinstance(params, str) else params.project.name
     line = attempted(lambda: _line(base, name, running))
@@ -122,11 +121,6 @@ def attempted(read: Callable[[], Read]) -> Read | str:
         return str(problem)
     except Exception as error:  # noqa: BLE001 - whatever it is, the page has to say it
         return f"{type(error).__name__}: {first_line(error)}"
-
-
-def _followed(base: Path, entries: list[Entry]) -> Lifecycle:
-    """Follow what counts, by the protected branch as this clone has it: a page asks nobody."""
-    return follow(base, entries, tip=known_protected(base)) if entries else Lifecycle()
 
 
 def _decision(base: Path) -> Decision:

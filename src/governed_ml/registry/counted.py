@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from governed_ml.core.problem import Problem
-from governed_ml.core.repository import PROTECTED, last_protected
+from governed_ml.core.repository import PROTECTED, known_protected, last_protected
 from governed_ml.ledger import storage
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.chain import Entry
@@ -36,6 +36,7 @@ class Memory:
     """What was found out in this process, by an event's commit (it stands for all before it)."""
 
     answers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    signatures: dict[str, Signature] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
     went_by: dict[str, Today] = field(default_factory=dict)
 
@@ -55,9 +56,9 @@ def follow(
         return Lifecycle()
     tip = tip or last_protected(base)
     keys = signers(base, tip)
-    found = _signatures(base, entries, keys)
-    wrong = dubious(entries, found, keys) | dict(also or {})
     memory = _memory(base, tip)
+    found = _signatures(base, entries, keys, memory)
+    wrong = dubious(entries, found, keys) | dict(also or {})
     memory.signed.update(commit for commit, one in found.items() if one.state == "good")
     proof = Proof(base, tip, memory.signed, memory.went_by)
 
@@ -72,18 +73,25 @@ def follow(
     return trace(entries, doubt)
 
 
+def follow_here(base: Path, entries: Sequence[Entry] | None = None) -> Lifecycle:
+    """Follow by the protected branch as this clone has it: who only shows asks no remote."""
+    entries = storage.read(base) if entries is None else entries
+    return follow(base, entries, tip=known_protected(base)) if entries else Lifecycle()
+
+
 @cache
 def _memory(_base: Path, _tip: str) -> Memory:
     return Memory()
 
 
 def _signatures(
-    base: Path, entries: Sequence[Entry], keys: Sequence[Signer]
+    base: Path, entries: Sequence[Entry], keys: Sequence[Signer], memory: Memory
 ) -> dict[str, Signature]:
-    """Return the signatures; git is only asked about what has one."""
-    signed = [entry.commit for entry in entries if entry.signed]
-    unsigned = {entry.commit: Signature("unsigned") for entry in entries if not entry.signed}
-    return unsigned | signatures(base, signed, keys)
+    """Return the signatures; git is asked once about each event that has one."""
+    known = memory.signatures
+    known |= {entry.commit: Signature("unsigned") for entry in entries if not entry.signed}
+    known |= signatures(base, [one.commit for one in entries if one.commit not in known], keys)
+    return {entry.commit: known[entry.commit] for entry in entries}
 
 
 def reconciled(life: Lifecycle) -> set[str]:

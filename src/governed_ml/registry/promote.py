@@ -66,11 +66,13 @@ def promote(
     require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
+        decision = judge_again(checked, now)
+        require_allow(version.number, decision)
         # Before the comparison: a key that was revoked may have taken the champion with it.
         good = _require_approved(base, version, life, now)
-        unread = require_same_rival(registry, checked, life, now)
-        decision = judge_again(checked, now, unread)
-        require_allow(version.number, decision)
+        if unread := require_same_rival(registry, checked, life, now):
+            decision = judge_again(checked, now, unread)
+            require_allow(version.number, decision)
         release = Release(
             statement=checked.statement,
             card=read_json(checked.records / "reports/model_card.json"),

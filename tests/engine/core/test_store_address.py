@@ -42,7 +42,6 @@ def test_runs_and_their_files_stay_in_the_project(
     base.mkdir(parents=True)
     monkeypatch.chdir(base)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    before = mlflow.get_tracking_uri()
     try:
         # When a run is logged with a file
         experiment = mlflow_store.connect("odd")
@@ -56,4 +55,4 @@ def test_runs_and_their_files_stay_in_the_project(
         assert [one.name for one in base.parent.iterdir()] == [name]
         assert sorted(one.name for one in base.iterdir()) == ["mlflow.db", "mlruns"]
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)

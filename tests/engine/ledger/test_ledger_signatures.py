@@ -76,7 +76,7 @@ def test_an_unsigned_event_after_signed_ones_is_seen(
         listed = signer(keys["ci"], since=since)
         found = only(empty.verify(signers=[listed]))
         assert found.startswith("event 3 (")
-        assert f") is void: it is unsigned, and {why}" in found
+        assert f") is void: it is unsigned, but {why}" in found
     signed_by(empty, keys["ci"])
     empty.append()
     assert "event 3 (" in only(empty.verify(signers=[listed]))

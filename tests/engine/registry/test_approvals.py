@@ -171,9 +171,8 @@ def test_trap_02_who_signed_the_registration_is_barred_whatever_name_it_gives(
     monkeypatch.setattr(approvals, "written_by", lambda *_: set())
     monkeypatch.setattr(approvals, "signatures", lambda *_: {"e" * 40: said})
     monkeypatch.setattr(approvals, "signers", lambda *_: [])
-    monkeypatch.setattr(approvals, "last_protected", lambda _: "f" * 40)
     # When it is asked whose approval counts for nothing, then the key's owner is among them
-    own = approvals.barred(Path(), version(), None, found)
+    own = approvals.barred(Path(), version(), None, found, "f" * 40)
     assert own & {"olga@example.org", "rita@example.org"} == {
         f"{one}@example.org" for one in expected
     }

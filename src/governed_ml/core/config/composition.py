@@ -22,11 +22,21 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
     values = _composed(conf, "config", overrides or [])
     yaml_scalars.require_plain(conf)
+    params = _parsed(conf, values)
+    _require_own_groups(conf)
+    return params
+
+
+def compose_earlier(conf: Path) -> Params:
+    """Compose what an earlier commit has: what is refused since then counts as it was read."""
+    return _parsed(conf, _composed(conf, "config", []))
+
+
+def _parsed(conf: Path, values: dict[str, Any]) -> Params:
     if isinstance(values["policy"], dict):
         values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
     params = parse(values)
     _require_whole_policy(conf, params)
-    _require_own_groups(conf)
     floor = params.policy.floor
     if floor is None:
         return params

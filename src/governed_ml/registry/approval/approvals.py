@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import git, last_protected, names, precedes, written_by
+from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person
 from governed_ml.ledger.chain import TOLERANCE
 from governed_ml.ledger.lifecycle import Version
@@ -104,11 +104,14 @@ def _has_signed(
     return done.returncode == 0
 
 
-def barred(base: Path, version: Version, since: str | None, approvers: Approvers) -> set[str]:
+def barred(
+    base: Path, version: Version, since: str | None, approvers: Approvers, tip: str
+) -> set[str]:
     """Return whose approval counts for nothing: who wrote what is new since the champion's commit.
 
     Addresses in git and names at GitHub, in lower case; who registered the version is among them,
     by name and by the key that signed: the name comes from a variable or git's configuration.
+    `tip` is the protected branch's commit, whose history lists the keys.
     """
     commit = version.subject["commit"]
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
@@ -119,7 +122,7 @@ def barred(base: Path, version: Version, since: str | None, approvers: Approvers
     new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
     own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
     first = version.entries[0]
-    signed = signatures(base, [first.commit], signers(base, last_protected(base)))[first.commit]
+    signed = signatures(base, [first.commit], signers(base, tip))[first.commit]
     for person in approvers.people:
         if _is_by(signed, person, approvers):
             own |= _known_as(person)

@@ -103,7 +103,7 @@ def sort_approvals(
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
     champion = life.champion
     since = champion.subject["commit"] if champion else None
-    own = barred(base, version, since, now.approvers)
+    own = barred(base, version, since, now.approvers, now.commit)
     good: list[Approval] = []
     why: list[str] = []
     for approval in given(version):

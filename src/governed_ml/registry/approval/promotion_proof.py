@@ -121,7 +121,7 @@ class Proof:
         told = entry.event.details.get("from")
         before = life.versions[told] if told in life.champions else life.champion
         since = before.subject["commit"] if before else None
-        barring = barred(self.base, version, since, rules.approvers)
+        barring = barred(self.base, version, since, rules.approvers, self.tip)
         _, moment = self._day(life, entry)
         today = people.read(self.base, self.tip)
         good: list[Approval] = []
