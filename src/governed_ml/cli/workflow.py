@@ -42,7 +42,7 @@ def fetch(
     workflow_output.output("mode", start.mode)
     workflow_output.output("stages", " ".join(start.stages))
     if start.mode == "committed":
-        workflow_output.annotate("warning", f"not recomputed: {start.why}", title="line")
+        workflow_output.annotate("warning", f"not recomputed: {start.why}", title="pipeline")
     where = f"the pipeline starts at {start.stage}" if start.stage else "not recomputed"
     tell(as_json, f"{where}: {start.why}", **start._asdict())
 

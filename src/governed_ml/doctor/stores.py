@@ -144,7 +144,7 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
                 "MLFLOW_TRACKING_URI",
             )
         return
-    why = _database(uri or f"sqlite:///{own.as_posix()}")
+    why = _database(uri or mlflow_store.sqlite_url(own))
     if why:
         yield Diagnosis("MLflow", WRONG, why)
     elif uri and not uri.startswith("sqlite"):
@@ -162,8 +162,10 @@ def _database(uri: str) -> str:
 
     question = "SELECT version_num FROM alembic_version"
     try:
-        if uri.startswith("sqlite:///"):
-            path = Path(uri.removeprefix("sqlite:///")).absolute()
+        if uri.startswith("sqlite"):
+            from sqlalchemy import make_url
+
+            path = Path(make_url(uri).database or "").absolute()
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
                 found = db.execute(question).fetchone()
         else:

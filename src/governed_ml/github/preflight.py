@@ -135,7 +135,8 @@ def _here(base: Path) -> list[Check]:
 
 def _sourceless(now: Today) -> list[str]:
     """Return why a runner has nothing to monitor."""
-    source, fix = now.monitor.source, f"set monitor.source in conf/config.yaml on {PROTECTED}"
+    source = now.params.monitor.source
+    fix = f"set monitor.source in conf/config.yaml on {PROTECTED}"
     if source is None:
         return [f"there is none, so nothing would be measured: {fix}"]
     if source.kind == "log" and workflow_output.here():

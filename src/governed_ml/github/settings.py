@@ -98,7 +98,7 @@ def environments(now: Today) -> tuple[dict[str, str], list[str]]:
 def owners(now: Today, role: str) -> list[str]:
     """Return the accounts and teams that conf/config.yaml names for a role."""
     key = OWNERS[role]
-    found = str(getattr(now.project, key)).split()
+    found = str(getattr(now.params.project, key)).split()
     where = f"conf/config.yaml on {PROTECTED}: project.{key}"
     if not found:
         raise Problem(f"{where} is empty, so nobody would review: name @user or @org/team", 1)

@@ -11,9 +11,8 @@ from functools import cache
 from pathlib import Path
 
 from governed_ml.core.config.composition import CONF, compose, compose_earlier
-from governed_ml.core.config.params import Params, Project
+from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
-from governed_ml.core.config.production import Monitor, Notify
 from governed_ml.core.files import digest_of
 from governed_ml.core.repository import content, extract, protected
 from governed_ml.ledger import approvers as people
@@ -26,13 +25,14 @@ class Today:
 
     commit: str
     day: date
-    project: Project
-    policy: Policy
-    notify: Notify
     approvers: Approvers
-    monitor: Monitor
     params: Params
     contract: str | None
+
+    @property
+    def policy(self) -> Policy:
+        """Return the policy that decisions and approvals are held against."""
+        return self.params.policy
 
     @property
     def policy_digest(self) -> str:
@@ -60,7 +60,6 @@ def rules_of(base: Path, commit: str) -> Today:
     params = _composed(base, commit, compose_earlier)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
-    told = (params.project, params.policy, params.notify)
     contract = content(base, commit, params.data.contract)
     digest = None if contract is None else f"sha256:{hashlib.sha256(contract).hexdigest()}"
-    return Today(commit, day, *told, approvers, params.monitor, params, digest)
+    return Today(commit, day, approvers, params, digest)

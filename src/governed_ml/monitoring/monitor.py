@@ -84,7 +84,7 @@ def monitor(
     """
     seen = situation(base, registry)
     rules, champion = seen.now, seen.life.champion
-    limits, feed = rules.policy.monitoring, batch or rules.monitor.source
+    limits, feed = rules.policy.monitoring, batch or rules.params.monitor.source
     if limits is None:
         raise Problem(
             f"policy {rules.policy.name} has no section monitoring: the risk owner sets it"
@@ -104,7 +104,7 @@ def monitor(
             raise Problem("another champion came meanwhile: run it again", 1)
         asked = Asked(
             monitoring=limits,
-            monitor=rules.monitor,
+            monitor=rules.params.monitor,
             confidence=rules.policy.confidence,
             now=datetime.now(UTC),
             since=logged_until(feed, champion),

@@ -14,6 +14,8 @@ from governed_ml.core.evidence import AnyEvidence, Metric
 
 TERM = "measured_under"  # how the ids of these results begin
 OF_DATA = ("task", "target", "positive", "time", "group")
+READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct")
+OF_CELLS = ("missing", "decimal", "thousands")
 AGAIN = "update your branch from main, run the pipeline and register again"
 
 
@@ -32,11 +34,15 @@ def differences(
         for name in sorted(before.keys() | today.keys())
         if before.get(name) != today.get(name)
     }
-    return found | {
-        f"data.proxies.{name}": f"the model uses this feature, but main calls it a proxy: {AGAIN}"
-        for name in asked.data.proxies
-        if name in _features(evidence)
-    }
+    used = _features(evidence)
+    for what, names in (("proxies", asked.data.proxies), ("drop", asked.data.drop)):
+        found |= {
+            f"data.{what}.{name}": f"the model uses this feature, but main has it under {what}: "
+            f"{AGAIN}"
+            for name in names
+            if name in used
+        }
+    return found
 
 
 def as_asked(measured: Params, asked: Params) -> Params:
@@ -76,12 +82,20 @@ def _terms(params: Params) -> dict[str, Any]:
             for name, value in policy.perturbation.model_dump().items()
         }
     found |= {f"data.{name}": getattr(data, name) for name in OF_DATA}
+    found |= {f"data.{name}": _unordered(getattr(data, name)) for name in READ_AS}
+    found |= {f"data.source.{name}": _unordered(getattr(data.source, name)) for name in OF_CELLS}
     found |= {
         f"data.sensitive.{name}": how.model_dump(exclude_none=True) or "as it is"
         for name, how in data.sensitive.items()
     }
     found |= {f"split.{name}": value for name, value in split.model_dump().items()}
     return found | {f"deployment.{name}": value for name, value in params.deployment.items()}
+
+
+def _unordered(value: object) -> object:
+    """Return how cells are read, with nothing where nobody said so; order means nothing."""
+    found = sorted(value, key=str) if isinstance(value, list) else value
+    return found or None
 
 
 def _contract(params: Params, digest: str | None) -> dict[str, Any]:

@@ -41,14 +41,14 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str]:
     import os
     import sqlite3
 
-    from governed_ml.core.mlflow_store import told
+    from governed_ml.core.mlflow_store import sqlite_url, told
     from governed_ml.core.problem import Problem
 
     try:
         if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
             return [], ""  # there is no registry yet, and looking would make one
     except sqlite3.Error as error:
-        return [], told(f"sqlite:///{(base / 'mlflow.db').as_posix()}", error)
+        return [], told(sqlite_url(base / "mlflow.db"), error)
     from governed_ml.registry.versions import Registry, model_name
 
     os.chdir(base)

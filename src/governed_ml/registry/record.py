@@ -111,7 +111,7 @@ def record(
     A message that is lost is an event of its own, and then a `Problem`: what it was about has
     happened. `happened` is called as soon as it has.
     """
-    address = ready(seen.now.notify)
+    address = ready(seen.now.params.notify)
     if action in BY_RULES:
         _require_same_rules(base, seen.now)
     with storage.locked(base):
@@ -176,7 +176,7 @@ def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: E
         digests=event.subject,
     )
     try:
-        send(address, seen.now.notify.shape, message)
+        send(address, seen.now.params.notify.shape, message)
     except Lost as lost:
         details = {"event": event.sequence, "why": str(lost)}
         silent = replace(seen, now=replace(seen.now, notify=Notify()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -77,8 +78,8 @@ def test_a_version_whose_days_are_over_has_to_be_registered_again(
     terms = policy(engine=EngineTerms(accept_days=7))
 
     def at(days: int, terms: Policy = terms) -> None:
-        none = cast("Any", None)
-        now = Today("c", DAY + timedelta(days), none, terms, none, none, none, none, none)
+        params = cast("Any", SimpleNamespace(policy=terms))
+        now = Today("c", DAY + timedelta(days), cast("Any", None), params, None)
         earlier_engine.require_accepted(version(**subject), now)
 
     # Then it counts for 7 days, then it is refused, and with no such section at once

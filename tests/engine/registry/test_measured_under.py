@@ -47,9 +47,7 @@ def again(sealed: Checked, asked: Params, contract: str | None = "") -> Decision
     none, validated = cast("Any", None), sealed.evidence()["validate"]
     assert not isinstance(validated, str)
     digest = validated.body.contract_digest if contract == "" else contract
-    return judge_again(
-        sealed, Today("c", DAY, asked.project, asked.policy, none, none, none, asked, digest)
-    )
+    return judge_again(sealed, Today("c", DAY, none, asked, digest))
 
 
 def policy(**changes: Any) -> Callable[[Params], Params]:
@@ -58,6 +56,10 @@ def policy(**changes: Any) -> Callable[[Params], Params]:
 
 def data(**changes: Any) -> Callable[[Params], Params]:
     return lambda own: own.model_copy(update={"data": own.data.model_copy(update=changes)})
+
+
+def source(**changes: Any) -> Callable[[Params], Params]:
+    return lambda own: data(source=own.data.source.model_copy(update=changes))(own)
 
 
 def split(**changes: Any) -> Callable[[Params], Params]:
@@ -111,7 +113,32 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
     "a proxy": (
         data(proxies=["savings"]),
         "measured_under.data.proxies.savings",
-        "calls it a proxy",
+        "main has it under proxies",
+    ),
+    "a feature that is none": (
+        data(drop=["application_id", "savings"]),
+        "measured_under.data.drop.savings",
+        "main has it under drop",
+    ),
+    "a missing value": (
+        source(missing=["", "-999"]),
+        "measured_under.data.source.missing",
+        "main now asks for ['', '-999']",
+    ),
+    "a decimal mark": (
+        source(decimal=","),
+        "measured_under.data.source.decimal",
+        "measured under ., and main now asks for ,",
+    ),
+    "a code": (
+        data(categorical=["savings"]),
+        "measured_under.data.categorical",
+        "measured without it, and main now asks for ['savings']",
+    ),
+    "a spelling": (
+        data(spellings={"region": {"Nord": "north"}}),
+        "measured_under.data.spellings",
+        "measured without it",
     ),
     "the favourable value": (
         data(positive="no"),

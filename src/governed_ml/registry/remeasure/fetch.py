@@ -42,8 +42,8 @@ class Start(NamedTuple):
 def fetch(base: Path, *, fork: bool) -> Start:
     """Bring the data; say where the pipeline starts.
 
-    A pull request from a fork gets no secret. Where it cannot read the data, the evidence that was
-    committed is judged, and whoever reads the result is told.
+    A pull request from a fork gets no secret. Where it cannot read the data, the committed evidence
+    is taken, and the policy on the protected branch says whether that is enough.
     """
     source = compose(base / CONF).data.source
     if source.kind == "synthetic":
@@ -75,8 +75,7 @@ def fetch(base: Path, *, fork: bool) -> Start:
 def take_away(base: Path, start: Start) -> list[str]:
     """Delete the evidence that was committed and is to be measured now; return whose.
 
-    A stage that then does not run (it was cut loose from the pipeline) leaves a hole, and no gate
-    takes the commit's word for a measurement.
+    A stage that then stops or is not run leaves no evidence, and a gate without evidence denies.
     """
     kept = ("ingest",) if start.stage == "validate" else ()
     gates = [gate for gate in BODIES if gate not in kept and (base / path_of(gate)).is_file()]
