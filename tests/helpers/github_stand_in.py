@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import baked
@@ -23,9 +23,10 @@ import github_issues_stand_in as issues
 import github_pulls_stand_in as pulls
 import yaml
 from github_settings_stand_in import Settings
-from openapi_core import OpenAPI
-from openapi_core.exceptions import OpenAPIError
-from openapi_core.testing import MockRequest, MockResponse
+
+if TYPE_CHECKING:  # they take seconds to import, and most tests ask nobody at GitHub
+    from openapi_core import OpenAPI
+    from openapi_core.testing import MockRequest
 
 API = "https://api.github.com"
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -44,6 +45,8 @@ def description() -> Json:
 @cache
 def checker() -> OpenAPI:
     """The same, ready to check with."""
+    from openapi_core import OpenAPI
+
     return OpenAPI.from_dict(description())
 
 
@@ -224,6 +227,9 @@ class GitHubStandIn:
 
     def answer(self, asked: Asked) -> tuple[int | None, Any, dict[str, str]]:
         """Status, body and headers for a request, both checked."""
+        from openapi_core.exceptions import OpenAPIError
+        from openapi_core.testing import MockRequest, MockResponse
+
         self.asked.append(asked)
         sent = {"data": asked.body, "content_type": "application/json"} if asked.body else {}
         request = MockRequest(API, asked.method, asked.path, args=asked.query, **sent)
@@ -242,6 +248,8 @@ class GitHubStandIn:
         return status, body, headers
 
     def _check(self, asked: Asked, request: MockRequest) -> None:
+        from openapi_core.exceptions import OpenAPIError
+
         try:
             checker().validate_request(request)
             operation = checker().unmarshal_request(request)

@@ -28,6 +28,7 @@ from warm_server import COLD, PYTHON, TEAM, isolated
 SERVER = Path(__file__).with_name("warm_server.py")
 COMMANDS = ("governance", "dvc")
 START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC", "OMP_", "OPENBLAS_")  # read when Python starts
+ENVIRONMENT, TEMPORARY = dict(os.environ), tempfile.gettempdir()  # before a test changes them
 
 _servers: dict[Path, Path] = {}
 
@@ -51,14 +52,15 @@ def suits(command: list[str], given: Mapping[str, str]) -> bool:
 
 
 def _start(environment: Path, *purpose: str) -> Path:
-    home = Path(tempfile.mkdtemp(prefix="warm-"))
+    home = Path(tempfile.mkdtemp(prefix="warm-", dir=TEMPORARY))
     dropped = ("GIT_", "PYTHONDONTWRITEBYTECODE")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(dropped)}
     server = subprocess.Popen(
         [str(environment / "bin" / "python"), "-P", str(SERVER), str(home), *purpose],
         stdin=subprocess.PIPE,  # closed when this process ends, and then the server ends
         stdout=subprocess.PIPE,
         env={**env, **PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
+        cwd=home,
         start_new_session=True,
     )
     assert server.stdout
@@ -70,11 +72,11 @@ def _start(environment: Path, *purpose: str) -> Path:
 
 def popen() -> type[subprocess.Popen]:
     """A `Popen` for this process, which starts the processes of the team's code as forks."""
-    home = client(Path(sys.prefix), TEAM)
 
     class Popen(subprocess.Popen):  # type: ignore[type-arg]
         def __init__(self, args: Any, *rest: Any, **options: Any) -> None:
-            if home and isolated(args, options.get("env")):
+            team = isolated(args, options.get("env"))
+            if team and (home := client(Path(sys.prefix), TEAM)):
                 args = [str(home), "-m", *args[3:]]
             super().__init__(args, *rest, **options)
 

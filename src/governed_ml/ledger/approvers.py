@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -119,6 +120,7 @@ def read(base: Path, commit: str | None = None) -> Approvers:
     return parsed(raw)
 
 
+@lru_cache(maxsize=64)
 def parsed(raw: bytes) -> Approvers:
     """Read the content of the file."""
     from ruamel.yaml import YAML, YAMLError

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
-from governed_ml.core.config.composition import CONF, compose, compose_earlier
+from governed_ml.core.config.composition import CONF, compose_earlier, require_clear
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import digest_of
-from governed_ml.core.repository import content, extract, protected
+from governed_ml.core.problem import Problem
+from governed_ml.core.repository import attempt, content, extract, protected
 from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
+
+Composed = tuple[Params, Problem | None]
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,50 @@ class Today:
 def today(base: Path) -> Today:
     """Read policy and approvers from the protected branch, fetched now."""
     commit = protected(base)
-    _composed(base, commit, compose)  # refuses what a commit of today may not have
+    _, unclear = _composed(base, commit)
+    if unclear is not None:
+        raise unclear
     return rules_of(base, commit)
 
 
 @cache
-def _composed(base: Path, commit: str, how: Callable[[Path], Params]) -> Params:
-    """Compose what a commit has, which stays as it is."""
+def _composed(base: Path, commit: str) -> Composed:
+    """Compose what a commit has; with why it would be refused today, where it was not then.
+
+    Most commits have the `conf/` of the one before, and composing takes most of the time.
+    """
+    known, tree = _by_tree(base), attempt(base, "rev-parse", f"{commit}:{CONF.as_posix()}").stdout
+    if tree not in known:
+        found = _read(base, commit)
+        if found[0].policy.floor is not None:  # a floor is a file outside of `conf/`
+            return found
+        known[tree] = found
+    return known[tree]
+
+
+@cache
+def _by_tree(_base: Path) -> dict[bytes, Composed]:
+    return {}
+
+
+def _read(base: Path, commit: str) -> Composed:
+    unclear = None
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
-        return how(Path(scratch) / CONF)
+        conf = Path(scratch) / CONF
+        try:
+            require_clear(conf)
+        except Problem as problem:
+            unclear = problem
+        try:
+            return compose_earlier(conf), unclear
+        except Problem as problem:
+            raise (unclear or problem) from problem
 
 
 def rules_of(base: Path, commit: str) -> Today:
     """Read policy and approvers as a commit has them."""
-    params = _composed(base, commit, compose_earlier)
+    params, _ = _composed(base, commit)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
     contract = content(base, commit, params.data.contract)

@@ -38,6 +38,7 @@ class Memory:
     answers: dict[tuple[str, ...], str] = field(default_factory=dict)
     signatures: dict[str, Signature] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
+    denied: dict[str, str] = field(default_factory=dict)
     went_by: dict[str, Today] = field(default_factory=dict)
 
 
@@ -130,15 +131,17 @@ def judged(
         champion = life.champion
         if champion is None or not unsigned_move(base, champion):
             return life
-        with tempfile.TemporaryDirectory() as scratch:
-            try:
-                checked = bundle.fetch(registry, champion, people, Path(scratch))
-            except Problem:
-                return life
-            why = denied(base, champion, checked)
-        if not why:
+        moved, known = reign(champion)[0].commit, _memory(base, last_protected(base)).denied
+        if moved not in known:
+            with tempfile.TemporaryDirectory() as scratch:
+                try:
+                    checked = bundle.fetch(registry, champion, people, Path(scratch))
+                except Problem:
+                    return life
+                known[moved] = denied(base, champion, checked)
+        if not known[moved]:
             return life
-        also[reign(champion)[0].commit] = why
+        also[moved] = known[moved]
 
 
 def unsigned_move(base: Path, champion: Version) -> bool:

@@ -27,6 +27,12 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     return params
 
 
+def require_clear(conf: Path) -> None:
+    """Refuse values that YAML reads as others, and files that reach out of their group."""
+    yaml_scalars.require_plain(conf)
+    _require_own_groups(conf)
+
+
 def compose_earlier(conf: Path) -> Params:
     """Compose what an earlier commit has: what is refused since then counts as it was read."""
     return _parsed(conf, _composed(conf, "config", []))
