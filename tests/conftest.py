@@ -13,6 +13,7 @@ from unittest import mock
 
 import acting
 import baked
+import composing
 import offline
 import pytest
 import registry
@@ -25,8 +26,22 @@ if TYPE_CHECKING:
     from github_stand_in import GitHubStandIn
     from hosting import Hosted
 
+composing.remember()
+
 # As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one of two processes prepare the projects while the other runs what needs none.
+
+    pytest-xdist gives each process an eighth of the tests to begin with, in this order.
+    """
+    eighth = len(items) // 8
+    needs = [one for one in items if "environment" in getattr(one, "fixturenames", ())]
+    known = set(needs)
+    others = [one for one in items if one not in known]
+    items[:] = [*needs[:eighth], *others[:eighth], *needs[eighth:], *others[eighth:]]
 
 
 @pytest.fixture(autouse=True)

@@ -92,7 +92,10 @@ MAKING |= {
     ),
 }
 
-NIGHTLY = ("no class", "another task", "an estimator that takes no such table")
+NIGHTLY = (
+    *("no class", "another task", "an estimator that takes no such table"),
+    *("an estimator whose constructor raises", "a mitigation that draws lots"),
+)
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,7 @@ def test_how_long_mlflow_is_asked_is_the_users_to_set(
     assert found == ["7", "20"]
 
 
+@pytest.mark.nightly
 def test_dvc_stops_at_a_bad_table_and_a_silent_server(finished: BakedProject) -> None:
     # Given a finished pipeline, and MLflow's address with nobody there
     address = f"http://127.0.0.1:{closed_port()}"

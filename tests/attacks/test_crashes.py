@@ -88,6 +88,7 @@ def hit(project: BakedProject, stage: str, signal_name: str) -> subprocess.Compl
     return project.run(command, code=None, HIT=signal_name)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("stage", nightly_but("split"))
 def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
     finished: BakedProject, stage: str

@@ -62,6 +62,7 @@ def test_trap_16_a_promotion_that_nobody_approved_is_believed_nowhere(
     predict(registered, "there is no champion yet")
 
 
+@pytest.mark.nightly
 def test_a_model_that_training_does_not_give_is_not_registered(
     contested: BakedProject,
 ) -> None:
@@ -145,6 +146,7 @@ def test_what_the_remote_has_lost_is_not_pushed_again(contested: BakedProject) -
     assert "origin has lost event 5" in registry.status(contested, code=1)["differences"][0]
 
 
+@pytest.mark.nightly
 def test_a_champion_whose_files_are_gone_shows_in_status(contested: BakedProject) -> None:
     # Given a champion whose model somebody deleted in the registry
     (registry.artifacts(contested, 1) / "bundle" / "model.skops").unlink()
@@ -249,6 +251,7 @@ def test_what_only_shows_the_ledger_asks_no_remote(
         contested.call(*words)
 
 
+@pytest.mark.nightly
 def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
     contested: BakedProject,
 ) -> None:

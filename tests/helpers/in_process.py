@@ -15,6 +15,7 @@ from unittest import mock
 
 import warm
 
+from governed_ml.core.code import stage_code
 from governed_ml.core.installation import trusted
 
 
@@ -86,5 +87,6 @@ def forget(package: str) -> None:
             del sys.modules[name]
         elif name.partition(".")[0] == "governed_ml":
             for one in vars(module).values():
-                if hasattr(one, "cache_clear"):
+                # What the engine's own files import stays: they do not change.
+                if hasattr(one, "cache_clear") and one is not stage_code.imports:
                     one.cache_clear()

@@ -25,6 +25,12 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
+sys.path.append(str(Path(__file__).parent))  # started with `-P`, without the folder of the program
+
+import composing
+
+sys.path.pop()
+
 IMPORTED = (  # what the engine's functions and DVC import when they need it
     *("dvc.cli", "dvc.repo", "dvc.stage.run", "dvc.fs", "dvc.output"),
     *("dvc.commands.repro", "dvc.commands.status", "dvc.commands.data_sync"),
@@ -114,6 +120,14 @@ def remember_bytecode() -> None:
     list(bytecode.forged(sources))
 
 
+def remember_imports() -> None:
+    """Find out once what each stage imports of the engine."""
+    from governed_ml.core.code import stage_code
+
+    for stage in stage_code.runnable():
+        stage_code.modules(stage)
+
+
 def serve(home: Path, purpose: str = "") -> None:
     """Answer until the standard input is closed."""
     address = home / "socket"
@@ -128,6 +142,9 @@ def serve(home: Path, purpose: str = "") -> None:
     warm_up()
     if purpose != TEAM:
         remember_bytecode()
+        remember_imports()
+        (home / "composed").mkdir()
+        composing.remember(home / "composed")
     gc.collect()
     gc.freeze()  # a fork's collector leaves alone what is shared
     os.write(1, b"ready\n")

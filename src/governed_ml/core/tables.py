@@ -41,9 +41,13 @@ def literal(text: str) -> str:
 def named(path: Path) -> str:
     """Return what names one file to a reader of DuckDB.
 
-    It takes `*`, `?` and `[` for patterns, and makes a column of a folder `year=2024`.
+    It takes `*`, `?` and `[` for patterns, and makes a column of a folder `year=2024`. In a
+    pattern, a backslash separates folders for it: nothing names such a file.
     """
-    exact = re.sub(r"[*?[]", r"[\g<0>]", path.as_posix())
+    plain = path.as_posix()
+    exact = re.sub(r"[*?[]", r"[\g<0>]", plain)
+    if exact != plain and "\\" in plain:
+        raise Problem(f"{plain}: rename it: a backslash beside `*`, `?` or `[` cannot be read")
     return f"{literal(exact)}, hive_partitioning = false"
 
 

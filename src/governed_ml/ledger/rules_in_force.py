@@ -19,6 +19,8 @@ from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
 
 Composed = tuple[Params, Problem | None]
+BY_TREE: dict[bytes, Composed] = {}
+"""What was composed in this process, by git's digest of `conf/`, which stands for its content."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,13 @@ def _composed(base: Path, commit: str) -> Composed:
 
     Most commits have the `conf/` of the one before, and composing takes most of the time.
     """
-    known, tree = _by_tree(base), attempt(base, "rev-parse", f"{commit}:{CONF.as_posix()}").stdout
-    if tree not in known:
+    tree = attempt(base, "rev-parse", f"{commit}:{CONF.as_posix()}").stdout
+    if tree not in BY_TREE:
         found = _read(base, commit)
         if found[0].policy.floor is not None:  # a floor is a file outside of `conf/`
             return found
-        known[tree] = found
-    return known[tree]
-
-
-@cache
-def _by_tree(_base: Path) -> dict[bytes, Composed]:
-    return {}
+        BY_TREE[tree] = found
+    return BY_TREE[tree]
 
 
 def _read(base: Path, commit: str) -> Composed:

@@ -58,11 +58,12 @@ def promote(
     if version.state == "champion":
         settle(base, registry, life)
         return None
+    # First: the approval of a commit that is no longer there is void, and would seem to lack.
+    require_reviewed(base, version, life, now)
     require_legal("promoted", version.number, version.state)
     why = unwatched(life, now.policy, now.day)
     if why:
         raise Problem(why, 1)
-    require_reviewed(base, version, life, now)
     require_accepted(version, now)
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))

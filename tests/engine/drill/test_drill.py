@@ -247,6 +247,7 @@ def break_each(project: BakedProject, names: Iterable[str]) -> None:
     assert wrong == []
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
     default_line: BakedProject,

@@ -83,6 +83,7 @@ def old(
     return project
 
 
+@pytest.mark.nightly
 def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> None:
     # Given an old champion, and a tree that has gone on and cannot even run
     before = people.files(old)

@@ -140,6 +140,7 @@ def test_what_is_not_here_is_unknown_not_broken(finished: BakedProject) -> None:
     assert links["split"]["state"] == "ok"
 
 
+@pytest.mark.nightly
 def test_a_released_chain_is_broken_by_name(contested: BakedProject) -> None:
     # Given version 1 as champion and version 2, approved, on disk
     bundle = registry.artifacts(contested, 2) / "bundle"

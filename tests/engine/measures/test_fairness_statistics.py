@@ -70,7 +70,7 @@ def verdicts(hits: Any, n: Any, limit: float) -> tuple[float, float, float]:
 # --- point values -------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)  # Fairlearn takes a second for each
 @given(counts_of_groups)
 def test_point_values_are_fairlearns_on_the_raw_rows(groups: list[list[int]]) -> None:
     counts = table(*groups)

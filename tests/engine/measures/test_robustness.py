@@ -107,6 +107,7 @@ def test_the_default_model_does_not_flip(default_line: BakedProject) -> None:
     assert "| flip_share |" in default_line.read("reports/model_card.md")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_model_that_memorises_is_denied_for_it(finished: BakedProject) -> None:
     # Given a tree that knows every row by heart

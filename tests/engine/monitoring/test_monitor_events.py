@@ -149,6 +149,7 @@ def test_the_third_window_in_a_row_rolls_back(contested: BakedProject) -> None:
     assert monitor(project, shifted(project, 4), code=1)["in_a_row"] == 1
 
 
+@pytest.mark.nightly
 def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: BakedProject) -> None:
     project = contested
     # Given a champion before which there was none, and a webhook that nobody answers

@@ -359,6 +359,7 @@ def test_several_jobs_of_a_search_train_in_the_sandbox(here: Path) -> None:
     assert Path("models/model.skops").is_file()
 
 
+@pytest.mark.nightly
 def test_own_classes_are_explained_and_the_explanation_adds_up(here: Path) -> None:
     # Given a model that no form of SHAP's knows
     team_projects.make(here, **OWN)

@@ -40,6 +40,7 @@ def test_git_ignores_what_was_hashed(project: BakedProject) -> None:
     assert baked.git_code(project.path, "check-ignore", "--quiet", "reports/rehash.json") == 0
 
 
+@pytest.mark.nightly
 def test_the_gates_judge_without_the_data_what_was_hashed_with_them(finished: BakedProject) -> None:
     # Given a project whose line ran, and what was hashed there
     done = finished.call("rehash", **RUN)

@@ -195,6 +195,7 @@ def test_rollback_works_when_the_newest_version_is_corrupt(contested: BakedProje
     assert registry.states(contested) == {1: "champion", 2: "quarantined"}
 
 
+@pytest.mark.nightly
 def test_rollback_does_not_go_to_a_version_that_is_spoilt_or_no_longer_compliant(
     contested: BakedProject,
 ) -> None:

@@ -101,6 +101,7 @@ def predicted(project: BakedProject, source: Path, output: Path) -> pd.DataFrame
     return pd.read_csv(output)
 
 
+@pytest.mark.nightly
 def test_own_classes_are_released_and_answer_whatever_the_working_tree_says(
     finished: BakedProject, tmp_path: Path
 ) -> None:

@@ -90,6 +90,7 @@ def test_a_pending_version_does_not_move(
     assert registry.actions(registered) == ["registered 1"]
 
 
+@pytest.mark.nightly
 def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> None:
     # Given an approved challenger that somebody then rejects
     contested.governance("reject", "2", "--reason", "The data are too old")
@@ -108,6 +109,7 @@ def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> N
     assert registry.states(contested) == {1: "champion", 2: "rejected"}
 
 
+@pytest.mark.nightly
 def test_trap_28_a_challenger_that_was_compared_with_another_champion_registers_again(
     contested: BakedProject,
 ) -> None:
@@ -216,6 +218,7 @@ def test_people_are_told_what_moved(contested: BakedProject) -> None:
     assert told[1]["digests"]["model"] == registry.ledger(project)[0]["subject"]["model"]
 
 
+@pytest.mark.nightly
 def test_trap_33_a_lost_message_is_seen_and_recorded_and_the_state_has_moved(
     contested: BakedProject,
 ) -> None:

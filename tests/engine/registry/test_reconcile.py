@@ -19,18 +19,20 @@ pytestmark = pytest.mark.slow
             "client.set_registered_model_alias(name, 'champion', '2')",
             "alias champion names version 2, the ledger says version 1",
         ),
-        (
+        pytest.param(
             "client.delete_registered_model_alias(name, 'champion')",
             "alias champion names no version, the ledger says version 1",
+            marks=pytest.mark.nightly,
         ),
         pytest.param(
             "client.delete_registered_model_alias(name, 'challenger')",
             "alias challenger names no version, the ledger says version 2",
             marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             "client.set_model_version_tag(name, '2', 'governance_status', 'champion')",
             "version 2: tag governance_status says 'champion', the ledger 'approved'",
+            marks=pytest.mark.nightly,
         ),
         pytest.param(
             "client.set_model_version_tag(name, '1', 'model_digest', 'sha256:00')",
@@ -75,6 +77,7 @@ def test_trap_16_what_was_changed_by_hand_is_found_and_put_right(
     assert any(finding in line for line in event["details"]["found"])
 
 
+@pytest.mark.nightly
 def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
     contested: BakedProject, tmp_path: Path
 ) -> None:
@@ -105,6 +108,7 @@ def test_trap_25_a_ledger_that_was_cut_rewritten_or_emptied_is_refused(
     contested.governance("promote")
 
 
+@pytest.mark.nightly
 def test_an_event_that_was_never_anchored_stops_promotions(contested: BakedProject) -> None:
     # Given an event that somebody appended by hand, without pushing it
     script = (

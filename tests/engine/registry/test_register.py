@@ -173,12 +173,24 @@ def _relock(project: BakedProject) -> None:
     ("change", "causes"),
     [
         (dirty, ["changes that are in no commit (src/notes.txt)"]),
-        (edited, ["changes that are in no commit", "training.py"]),
+        pytest.param(
+            edited,
+            ["changes that are in no commit", "training.py"],
+            marks=pytest.mark.nightly,
+        ),
         (without_remote_data, ["is not in DVC's remote", "dvc push"]),
         (without_lock, ["lineage is missing", "dvc.lock"]),
-        (without_evidence, ["lineage is missing", "fairness.json is missing"]),
+        pytest.param(
+            without_evidence,
+            ["lineage is missing", "fairness.json is missing"],
+            marks=pytest.mark.nightly,
+        ),
         (frozen, ["lineage is missing: stage fairness is frozen"]),
-        (another_model_file, ["models/model.skops is not what dvc.lock says"]),
+        pytest.param(
+            another_model_file,
+            ["models/model.skops is not what dvc.lock says"],
+            marks=pytest.mark.nightly,
+        ),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -219,6 +231,7 @@ def test_trap_13_forged_evidence_with_a_forged_lock_is_found_by_recomputing(
     refuse(equipped, *causes)
 
 
+@pytest.mark.nightly
 def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) -> None:
     keys = registry.home(equipped) / "keys"
     # Given no key, one that is not there, one inside the repository, one that nobody listed
@@ -282,6 +295,7 @@ def test_trap_30_a_waiver_is_in_the_ledger_with_who_and_until_when(equipped: Bak
     assert "waived until 2999-12-31 by the risk owner: a pilot of six months" in told
 
 
+@pytest.mark.nightly
 def test_a_worse_challenger_is_quarantined_and_the_interval_says_why(
     contested: BakedProject,
 ) -> None:
