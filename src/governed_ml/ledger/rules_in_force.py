@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from governed_ml.core.config.composition import CONF, compose_earlier, require_clear
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.production import Notify
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt, content, extract, protected
@@ -37,6 +38,10 @@ class Today:
     def policy(self) -> Policy:
         """Return the policy that decisions and approvals are held against."""
         return self.params.policy
+
+    def silent(self) -> Today:
+        """Return the same without a webhook: for what nobody is to be told of."""
+        return replace(self, params=self.params.model_copy(update={"notify": Notify()}))
 
     @property
     def policy_digest(self) -> str:

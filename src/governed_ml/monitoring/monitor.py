@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from governed_ml.core.config.policy import Monitoring, Policy
-from governed_ml.core.config.production import Feed, Notify
+from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.chain import Entry
 from governed_ml.ledger.lifecycle import Version
@@ -222,7 +222,7 @@ def _record(
 ) -> Problem | None:
     """Write the event; people are told of all but a healthy window. Return a message's loss."""
     if said.level == "healthy":
-        seen = replace(seen, now=replace(seen.now, notify=Notify()))
+        seen = replace(seen, now=seen.now.silent())
     try:
         record(
             base,

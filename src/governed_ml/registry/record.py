@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.composition import CONF
-from governed_ml.core.config.production import Notify
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import (
     PROTECTED,
@@ -179,7 +178,7 @@ def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: E
         send(address, seen.now.params.notify.shape, message)
     except Lost as lost:
         details = {"event": event.sequence, "why": str(lost)}
-        silent = replace(seen, now=replace(seen.now, notify=Notify()))
+        silent = replace(seen, now=seen.now.silent())
         record(base, registry, "notification_lost", silent, details=details)
         raise
 

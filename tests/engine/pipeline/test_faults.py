@@ -166,7 +166,7 @@ def test_the_contract_names_every_fault_in_the_table(
     assert_stopped(finished, [CONTRACT[name] for name in faults])
 
 
-@pytest.mark.parametrize("faults", cases(together(CLASSIFICATION, 2), ("drifted", "biased")))
+@pytest.mark.parametrize("faults", cases(together(CLASSIFICATION, 2), ()))
 def test_a_measured_fault_is_denied_by_its_own_rule(
     faults: tuple[str, ...], finished: BakedProject
 ) -> None:

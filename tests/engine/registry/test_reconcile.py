@@ -44,9 +44,10 @@ pytestmark = pytest.mark.slow
             "version 1: tag commit says 'nothing'",
             marks=pytest.mark.nightly,
         ),
-        (
+        pytest.param(
             "registry.create({'governance_status': 'champion'})",
             "version 3 is in no event of the ledger",
+            marks=pytest.mark.nightly,
         ),
     ],
 )

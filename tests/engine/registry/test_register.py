@@ -90,7 +90,12 @@ def test_a_registration_says_what_on_what_and_by_which_policy(registered: BakedP
     assert aliases == {"challenger": 1}
     # And the ledger's branch is on the remote
     assert baked.git(registered.path, "ls-remote", "origin", "governance-ledger").startswith(head)
-    # And a second registration of the same commit changes nothing
+
+
+@pytest.mark.nightly
+def test_a_second_registration_of_the_same_commit_changes_nothing(
+    registered: BakedProject,
+) -> None:
     done = registered.governance("register", code=None)
     assert done.returncode == 0, done.stderr
     assert "this is version 1 already" in done.stderr
@@ -275,6 +280,7 @@ def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) 
     registry.refused(done, "this is version 1 already, and quarantined")
 
 
+@pytest.mark.nightly
 def test_trap_30_a_waiver_is_in_the_ledger_with_who_and_until_when(equipped: BakedProject) -> None:
     # Given a model that only a live waiver lets through
     policy = equipped.read("conf/policy/base.yaml")
