@@ -28,7 +28,8 @@ def remember(folder: Path | None = None) -> None:
         groups: tuple[str, ...] = composition.GROUPS,
     ) -> dict[str, Any]:
         digest = hashlib.sha256(repr((name, overrides, groups)).encode())
-        for path in sorted(conf.rglob("*")):
+        read = conf / "policy" if name.startswith("policy/") else conf
+        for path in sorted(read.rglob("*")):
             if path.is_file():
                 content = path.read_bytes()
                 if VARIES in content:

@@ -15,6 +15,7 @@ has each command and its CPU seconds written to a file.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import os
 import subprocess
 import sys
@@ -23,14 +24,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from warm_server import COLD, PYTHON, TEAM, isolated
 
 SERVER = Path(__file__).with_name("warm_server.py")
 COMMANDS = ("governance", "dvc")
 START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC", "OMP_", "OPENBLAS_")  # read when Python starts
 ENVIRONMENT, TEMPORARY = dict(os.environ), tempfile.gettempdir()  # before a test changes them
+ALIVE = "alive"  # a pipe with a name: written by nobody, open as long as somebody needs the server
 
 _servers: dict[Path, Path] = {}
+_started: list[subprocess.Popen[bytes]] = []  # kept: nobody waits for them
 
 
 def client(environment: Path, *purpose: str) -> Path | None:
@@ -42,8 +46,33 @@ def client(environment: Path, *purpose: str) -> Path | None:
     if sys.platform != "linux" or os.environ.get(COLD):
         return None
     if environment not in _servers:
-        _servers[environment] = _start(environment, *purpose)
+        _servers[environment] = _shared(environment, *purpose)
     return _servers[environment]
+
+
+def _shared(environment: Path, *purpose: str) -> Path:
+    """Join the server that another process of this run of pytest has started, or start one."""
+    run = ENVIRONMENT.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        return _start(environment, *purpose)
+    name = hashlib.sha256(repr((environment, purpose)).encode()).hexdigest()[:16]
+    known = Path(TEMPORARY, f"warm-{run}-{name}")
+    with FileLock(known.with_suffix(".lock")):
+        if known.exists() and _joined(home := Path(known.read_text(encoding="utf-8"))):
+            return home / "client"
+        found = _start(environment, *purpose)
+        known.write_text(str(found.parent), encoding="utf-8")
+        atexit.register(known.unlink, missing_ok=True)
+        return found
+
+
+def _joined(home: Path) -> bool:
+    """Whether a server is there; it stays until every process that has joined it has ended."""
+    try:
+        os.open(home / ALIVE, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    return True
 
 
 def suits(command: list[str], given: Mapping[str, str]) -> bool:
@@ -55,18 +84,21 @@ def _start(environment: Path, *purpose: str) -> Path:
     home = Path(tempfile.mkdtemp(prefix="warm-", dir=TEMPORARY))
     dropped = ("GIT_", "PYTHONDONTWRITEBYTECODE")
     env = {name: value for name, value in ENVIRONMENT.items() if not name.startswith(dropped)}
+    os.mkfifo(home / ALIVE)
+    reading = os.open(home / ALIVE, os.O_RDONLY | os.O_NONBLOCK)
+    assert _joined(home)
     server = subprocess.Popen(
         [str(environment / "bin" / "python"), "-P", str(SERVER), str(home), *purpose],
-        stdin=subprocess.PIPE,  # closed when this process ends, and then the server ends
+        stdin=reading,  # at its end when all who have joined are gone, and then the server ends
         stdout=subprocess.PIPE,
         env={**env, **PYTHON, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1"},
         cwd=home,
         start_new_session=True,
     )
+    os.close(reading)
+    _started.append(server)
     assert server.stdout
     assert server.stdout.readline() == b"ready\n", "the server of warm commands did not start"
-    atexit.register(server.wait, 10)
-    atexit.register(lambda: server.stdin and server.stdin.close())
     return home / "client"
 
 

@@ -76,10 +76,8 @@ def test_the_default_is_allowed_under_every_tier_for_classification(finished: Ba
         assert_allowed(finished, tier)
 
 
-@pytest.mark.parametrize(
-    "tier",
-    [*(pytest.param(one, marks=pytest.mark.nightly) for one in ("minimal", "limited")), "high"],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("tier", ["minimal", "limited", "high"])
 def test_the_default_is_allowed_under_every_tier_for_regression(
     tier: str, bake_runnable: Bake
 ) -> None:
@@ -131,6 +129,7 @@ def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -
     assert [key for key in shown["params.yaml"] if key.startswith("policy.rules")]
 
 
+@pytest.mark.nightly
 def test_an_edit_of_the_model_reruns_training_and_later(
     finished: BakedProject, default_line: BakedProject
 ) -> None:

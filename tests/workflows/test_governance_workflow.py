@@ -110,6 +110,7 @@ def test_a_biased_and_drifted_model_is_red_at_its_gates(
     assert "❌ fail | fairness.demographic" in run.summaries["fairness"]
 
 
+@pytest.mark.nightly
 def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
     pushed: Bake, runner: acting.Runner
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_window_that_drifts_is_told_in_an_issue_and_starts_a_retraining(hosted
     }  # fmt: skip
 
 
+@pytest.mark.nightly
 def test_trap_36_a_fresh_repository_is_told_what_to_set(hosted: Hosted) -> None:
     # Given a repository without a tracking server and without a batch to monitor
     hosted.settings.clear()

@@ -213,6 +213,7 @@ def test_trap_01_no_job_names_an_environment_that_is_not_guarded(
 # The commands
 
 
+@pytest.mark.nightly
 def test_a_second_proposal_of_the_same_changes_nothing(world: World) -> None:
     # Given a proposal
     change(world.template, WORKFLOW, "timeout-minutes: 30", "timeout-minutes: 35")
@@ -224,6 +225,7 @@ def test_a_second_proposal_of_the_same_changes_nothing(world: World) -> None:
     assert [one.method for one in world.hub.asked[asked:]] == ["GET"]
 
 
+@pytest.mark.nightly
 def test_a_token_may_lack_what_no_update_needs(world: World) -> None:
     # Given an update without a workflow, when it is proposed with the weaker token, then it goes
     change(world.template, CODE, '"""', '"""Changed. ')
@@ -231,6 +233,7 @@ def test_a_token_may_lack_what_no_update_needs(world: World) -> None:
     assert world.hub.pulls[1]["state"] == "open"
 
 
+@pytest.mark.nightly
 def test_a_token_that_git_does_not_know_pushes_nothing(world: World) -> None:
     # Given a token that may read pull requests and push nothing
     change(world.template, CODE, '"""', '"""Changed. ')
@@ -255,6 +258,7 @@ def test_nobodys_commit_is_pushed_over(world: World) -> None:
     assert world.git.branches()[BRANCH] == theirs
 
 
+@pytest.mark.nightly
 def test_an_update_of_another_commit_is_refused(world: World, tmp_path: Path) -> None:
     # Given a patch that does not fit this commit
     patch = tmp_path / "other.patch"

@@ -36,6 +36,7 @@ def waived(project: BakedProject, name: str, **fields: str) -> Edit:
     return appended(project, name, f"{text}\n")
 
 
+@pytest.mark.nightly
 def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: BakedProject) -> None:
     # Given a project, when one thing of its configuration changes
     behind = "and params.yaml does not have it yet"

@@ -257,6 +257,7 @@ def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
     break_each(default_line, QUICK)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_each_broken_part_of_the_gate_lets_its_fault_through(default_line: BakedProject) -> None:
     # Given a project, when what judges its evidence is broken there, one part at a time

@@ -151,6 +151,7 @@ def test_verify_hashes_the_source_again(old: BakedProject, tmp_path: Path) -> No
         assert "its code has changed" in links["evidence"]["said"] or state != "ok"
 
 
+@pytest.mark.nightly
 def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
     # Given questions without an answer, then each is one line that says why
     for arguments, code, cause in (

@@ -96,7 +96,7 @@ def test_point_values_are_fairlearns_on_the_raw_rows(groups: list[list[int]]) ->
             assert metric.value == pytest.approx(wanted, abs=1e-12), name
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(counts_of_groups, st.randoms(use_true_random=False))
 def test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason(
     groups: list[list[int]], random: Any

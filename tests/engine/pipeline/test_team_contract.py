@@ -289,6 +289,7 @@ MITIGATED = {
 }
 
 
+@pytest.mark.nightly
 def test_a_mitigation_is_the_engines_over_features_of_the_teams(here: Path) -> None:
     # Given a mitigation of the engine's over features of the team's
     team_projects.make(here, features=OWN["features"])

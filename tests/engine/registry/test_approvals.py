@@ -446,6 +446,7 @@ def at_github(project: BakedProject, hub: GitHubStandIn) -> BakedProject:
     return replace(project, variables=project.variables | variables)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
     registered: BakedProject,

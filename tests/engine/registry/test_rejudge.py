@@ -14,6 +14,7 @@ from baked import BakedProject
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
     contested: BakedProject, tmp_path: Path
 ) -> None:
@@ -74,6 +75,7 @@ register.register(Path(), registry, lambda line: None)
 """
 
 
+@pytest.mark.nightly
 def test_evidence_that_was_sealed_and_never_measured_is_found(registered: BakedProject) -> None:
     # Given somebody with the key who seals a better number than was measured
     registered.write("notes.md", "Nothing new\n")
