@@ -256,14 +256,18 @@ def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) 
     refuse(equipped, "is no PEM key", code=2, GOVERNANCE_MODEL_KEY=not_one)
 
 
+def _stricter(project: BakedProject) -> None:
+    """Ask for what the model cannot reach."""
+    policy = project.read("conf/policy/base.yaml")
+    project.write("conf/policy/base.yaml", policy.replace(registry.LIMIT, registry.STRICT))
+    project.run(["dvc", "repro", "--quiet"])
+    project.run(["dvc", "push", "--quiet"])
+    registry.save(project, "Stricter")
+
+
 def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) -> None:
     # Given a model that is denied, as the policy wants what it cannot reach
-    policy = equipped.read("conf/policy/base.yaml")
-    strict = policy.replace(registry.LIMIT, registry.STRICT)
-    equipped.write("conf/policy/base.yaml", strict)
-    equipped.run(["dvc", "repro", "--quiet"])
-    equipped.run(["dvc", "push", "--quiet"])
-    registry.save(equipped, "Stricter")
+    _stricter(equipped)
     # When it is registered
     done = equipped.governance("register", "--json", code=1)
     # Then it is a version without an alias, quarantined, and the ledger has the reasons
@@ -273,9 +277,17 @@ def test_a_denied_model_is_quarantined_with_its_reasons(equipped: BakedProject) 
     assert "0.94 allowed" in event["decision"]["rules"]["evaluate.roc_auc"]
     [row] = registry.status(equipped)["rows"]
     assert (row["state"], row["aliases"]) == ("quarantined", [])
-    # And it can be neither approved nor promoted, nor registered once more
+    # And it can be neither approved nor promoted
     assert "version 1 is quarantined" in registry.approve(equipped, 1, code=1)
     registry.refused(equipped.governance("promote", "1", code=None), "version 1 is quarantined")
+
+
+@pytest.mark.nightly
+def test_a_denied_model_is_not_registered_once_more(equipped: BakedProject) -> None:
+    # Given a model that was denied and registered
+    _stricter(equipped)
+    equipped.governance("register", code=1)
+    # When it is registered once more, then it is the same version
     done = equipped.governance("register", code=None)
     registry.refused(done, "this is version 1 already, and quarantined")
 
