@@ -117,6 +117,7 @@ def test_trap_33_a_first_version_that_fails_its_smoke_test_is_red_and_recorded(
     assert "Not attested" in run.summaries["promote"]
 
 
+@pytest.mark.nightly
 def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -> None:
     # Given a repository without the risk owner's environment
     hosted.say_yes(model="owner", risk="risk")
@@ -128,6 +129,7 @@ def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -
     assert "it is not there, and GitHub would make it, unprotected" in run.said["preflight"]
 
 
+@pytest.mark.nightly
 def test_trap_36_without_a_server_nothing_moves(hosted: Hosted) -> None:
     # Given a repository that does not say where its registry is
     hosted.settings.clear()
