@@ -36,13 +36,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one of two processes prepare the projects while the other runs what needs none.
 
-    pytest-xdist gives each process an eighth of the tests to begin with, in this order.
+    pytest-xdist gives each process an eighth of the tests to begin with, and then what comes next.
+    The last are short, so that both end at once.
     """
     eighth = len(items) // 8
     needs = [one for one in items if "environment" in getattr(one, "fixturenames", ())]
     known = set(needs)
     others = [one for one in items if one not in known]
-    items[:] = [*needs[:eighth], *others[:eighth], *needs[eighth:], *others[eighth:]]
+    items[:] = [*needs[:eighth], *others[:-eighth], *needs[eighth:], *others[-eighth:]]
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ import baked
 import pytest
 import yaml
 from baked import Bake, BakedProject
+from people import every_push
 
 pytestmark = pytest.mark.slow
 
@@ -292,7 +293,7 @@ def without_volatile(project: BakedProject, name: str) -> str:
 FAULTS = {"income_nulls": "income", "schema_break": "income", "pii": "purpose"}
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", every_push(FAULTS, "income_nulls"))
 def test_trap_37_a_broken_contract_stops_the_line_and_leaves_a_deny(
     finished: BakedProject, fault: str
 ) -> None:
@@ -319,6 +320,7 @@ def test_trap_37_a_broken_contract_stops_the_line_and_leaves_a_deny(
     finished.governance("gate", code=1)
 
 
+@pytest.mark.nightly
 def test_trap_37_after_the_repair_the_line_allows_again(finished: BakedProject) -> None:
     # Given a line that stopped at its contract
     suite = "governance/expectations/synthetic.json"

@@ -29,8 +29,14 @@ def test_the_generated_tests_take_the_columns_of_the_last_run(finished: BakedPro
     ("module", "old", "new", "failed"),
     [
         ("features", '"infrequent_if_exist", max_categories=40', '"error"', "features"),
-        ("training", "return pipeline.fit(features, target)", "return None", "training"),
-        ("sources", "sorted(Path(folder)", "reversed(sorted(Path(folder)", "source"),
+        pytest.param(
+            *("training", "return pipeline.fit(features, target)", "return None", "training"),
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            *("sources", "sorted(Path(folder)", "reversed(sorted(Path(folder)", "source"),
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 def test_a_mistake_in_the_teams_code_is_found(

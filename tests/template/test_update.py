@@ -110,6 +110,7 @@ def test_the_command_says_what_to_do_next(
     assert "changes that are in no commit" in project.governance("update", code=1).stderr
 
 
+@pytest.mark.nightly
 def test_cruft_alone_moves_the_pin_too(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
@@ -160,6 +161,7 @@ def test_what_conflicts_is_named(evolving: Path, project: baked.BakedProject) ->
     assert "changes that are in no commit" in project.governance("update", code=1).stderr
 
 
+@pytest.mark.nightly
 def test_what_could_not_be_applied_is_named(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
@@ -229,6 +231,7 @@ def test_trap_40_an_edited_gate_does_not_come_along(
     assert f"{CI}: is not as this engine's template has it" in said
 
 
+@pytest.mark.nightly
 def test_a_new_question_gets_its_default(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,

@@ -68,6 +68,7 @@ def errors(run: acting.Run, job: str) -> str:
     return "\n".join(f"{one.file}:{one.line} {one.title}: {one.message}" for one in found)
 
 
+@pytest.mark.nightly
 def test_a_first_push_is_judged_and_allowed(pushed: Bake, runner: acting.Runner) -> None:
     # Given a fresh repository, without secrets and servers, when it is pushed
     run = runner(pushed(), WORKFLOW, payload=FIRST)

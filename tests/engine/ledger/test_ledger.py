@@ -140,7 +140,7 @@ print(len(known), ledger.read(base)[-1].event.sequence, locks)
 
 
 @posix
-@pytest.mark.parametrize("rounds", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(100, marks=pytest.mark.nightly)])
 def test_kill_9_loses_no_acknowledged_event(empty: Repository, rounds: int) -> None:
     # Given a writer that says each event which it was told is kept, in a process group of its own
     # When the group is killed at a random moment, again and again

@@ -197,6 +197,7 @@ def webhook(project: BakedProject, url: str) -> BakedProject:
     return replace(project, variables=project.variables | {"HOOK": url, "NO_PROXY": "127.0.0.1"})
 
 
+@pytest.mark.nightly
 def test_people_are_told_what_moved(contested: BakedProject) -> None:
     # Given a webhook, when the challenger is promoted and rolled back
     with receiver() as (url, received):
