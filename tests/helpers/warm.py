@@ -62,7 +62,8 @@ def _shared(environment: Path, *purpose: str) -> Path:
             return home / "client"
         found = _start(environment, *purpose)
         known.write_text(str(found.parent), encoding="utf-8")
-        atexit.register(known.unlink, missing_ok=True)
+        for one in (known, known.with_suffix(".lock")):
+            atexit.register(one.unlink, missing_ok=True)
         return found
 
 

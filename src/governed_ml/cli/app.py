@@ -18,6 +18,7 @@ from governed_ml.cli.monitor import monitor
 from governed_ml.cli.retrain import retrain
 from governed_ml.core import failure
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.terminal import print_json
 from governed_ml.doctor.report import doctor
 from governed_ml.github.workflow_run import workflow_output
 
@@ -102,7 +103,7 @@ def gate(
         raise
     verdicts.tell(base, decision, names)
     if as_json:
-        print(decision.model_dump_json(indent=2))
+        print_json(decision.model_dump_json(indent=2))
     else:
         from governed_ml.policy.decision import show
 

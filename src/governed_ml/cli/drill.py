@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from governed_ml.core.terminal import print_json
+
 if TYPE_CHECKING:
     from governed_ml.drill.fault import Fault, Tally
 
@@ -38,7 +40,9 @@ def drill(
     tally = run(root(), faults)
     if as_json:
         values = [one.model_dump(mode="json") for one in tally.outcomes]
-        print(json.dumps({"faults": values, "notes": tally.notes}, indent=2, ensure_ascii=False))
+        print_json(
+            json.dumps({"faults": values, "notes": tally.notes}, indent=2, ensure_ascii=False)
+        )
     else:
         _show(tally)
     raise typer.Exit(tally.exit_code)

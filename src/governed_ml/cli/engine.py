@@ -10,6 +10,7 @@ import typer
 
 from governed_ml.cli.help import group
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import print_json
 
 engine = group("Choose where the engine comes from.")
 template = group("Propose an update as a pull request.")
@@ -135,7 +136,7 @@ def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
     from governed_ml.github.workflow_run.workflow_output import annotate
 
     if as_json:
-        print(json.dumps(values | {"found": found}, sort_keys=True, ensure_ascii=False))
+        print_json(json.dumps(values | {"found": found}, sort_keys=True, ensure_ascii=False))
     else:
         print("\n".join(found or [line]))
     for one in found:

@@ -8,6 +8,7 @@ import typer
 
 from governed_ml.cli.help import group
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
     from governed_ml.github.apply import SettingsReport
@@ -74,7 +75,7 @@ def _compare(as_json: bool, *, every: bool) -> None:
 
 def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
     if as_json:
-        print(report.model_dump_json(indent=2))
+        print_json(report.model_dump_json(indent=2))
         return
     for one in report.settings:
         for line in one.lines or (["as wanted"] if every else []):
@@ -119,7 +120,7 @@ def preflight(
     table = workflow_output.table(("check", "state", "what to do"), rows)
     workflow_output.summary(f"### Preflight\n\n{workflow_output.plain(said)}\n\n{table}")
     if as_json:
-        print(found.model_dump_json(indent=2))
+        print_json(found.model_dump_json(indent=2))
     else:
         for name, state, line in rows:
             print(f"{state:<7}  {name}{f': {line}' if line else ''}")

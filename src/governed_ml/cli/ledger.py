@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.terminal import plain
+from governed_ml.core.terminal import plain, print_json
 from governed_ml.ledger import display
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def verify(as_json: Json = False) -> None:
 
     found = inspect(root())
     if as_json:
-        print(found.model_dump_json(indent=2))
+        print_json(found.model_dump_json(indent=2))
         raise typer.Exit(found.exit_code)
     from governed_ml.core.terminal import screen
 
@@ -94,7 +94,8 @@ def export(
     records = _records(base, read(base))
     text = "".join(json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in records)
     if output is None:
-        print(text, end="")
+        for line in text.split("\n")[:-1]:
+            print_json(line)
     else:
         write_text(output, text)
         print(f"wrote {len(records)} events to {shown(output)}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
     from governed_ml.monitoring.actions.dispatch import Done
@@ -53,7 +54,7 @@ def monitor(
     _draw(base)
     if as_json:
         values = done.values() | (told.values() if told else {})
-        print(json.dumps(values, sort_keys=True, ensure_ascii=False))
+        print_json(json.dumps(values, sort_keys=True, ensure_ascii=False))
     else:
         _show(done)
         for line in told.lines if told else []:

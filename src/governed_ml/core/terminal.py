@@ -110,4 +110,28 @@ def say(line: str) -> None:
 
 def tell(as_json: bool, line: str, **values: Any) -> None:
     """Print a result for people or for programs."""
-    print(json.dumps(values, sort_keys=True, ensure_ascii=False) if as_json else line)
+    if as_json:
+        print_json(json.dumps(values, sort_keys=True, ensure_ascii=False))
+    else:
+        print(line)
+
+
+def print_json(text: str) -> None:
+    """Print JSON. A character that the encoding would turn into another one is escaped.
+
+    An encoding may have one character for two: `¢` is `￠` in Japanese code page 932.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if codecs.lookup(encoding).name != "utf-8":
+        text = "".join(
+            one if one.isascii() or _is_kept(one, encoding) else json.dumps(one)[1:-1]
+            for one in text
+        )
+    print(text)
+
+
+def _is_kept(one: str, encoding: str) -> bool:
+    try:
+        return one.encode(encoding).decode(encoding) == one
+    except UnicodeError:
+        return False

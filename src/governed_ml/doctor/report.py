@@ -16,6 +16,7 @@ import typer
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt
+from governed_ml.core.terminal import print_json
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis, Look
 
 COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNOWN: "red"}
@@ -35,7 +36,7 @@ def doctor(
     rows = examine(root())
     states = {row.state for row in rows}
     if as_json:
-        print(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
+        print_json(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
     else:
         _show(rows)
     raise typer.Exit(1 if WRONG in states else 2 if UNKNOWN in states else 0)

@@ -103,6 +103,7 @@ def test_every_encoding_of_python_is_tried() -> None:
 )
 @example(encoding="ascii", reason="name \udce9", verdict="allow", as_json=False)
 @example(encoding="cp1252", reason="≥ 0.7 – 信用 👍", verdict="allow", as_json=True)
+@example(encoding="cp932", reason="¢", verdict="allow", as_json=True)  # ￠ has the same bytes
 def test_the_exit_code_of_the_gate_is_that_of_the_verdict(
     base: Path, encoding: str, reason: str, verdict: Answer, as_json: bool
 ) -> None:
