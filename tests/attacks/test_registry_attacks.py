@@ -207,6 +207,7 @@ def ask(project: BakedProject, what: str) -> str:
     return words
 
 
+@pytest.mark.nightly
 def test_numbers_that_were_measured_under_other_terms_are_not_promoted(
     contested: BakedProject,
 ) -> None:

@@ -73,7 +73,8 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
     assert {one["after"]["ledger"] for one in kills} == {old, new}
 
 
-@pytest.mark.parametrize("number", [4, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("number", [4, 20])
 def test_of_many_promotions_at_once_exactly_one_wins(contested: BakedProject, number: int) -> None:
     # Given an approved challenger, when many promote it at once
     scripts = contested.environment / ("Scripts" if os.name == "nt" else "bin")

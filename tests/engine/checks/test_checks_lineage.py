@@ -213,6 +213,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
     }
 
 
+@pytest.mark.nightly
 def test_trap_13_trap_15_each_change_alone_is_named(ran: BakedProject) -> None:
     # Given a project whose line ran, when one thing changes in it, then that is said, by its name
     hold(ran, "lineage", cases(ran))

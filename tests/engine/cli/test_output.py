@@ -94,7 +94,7 @@ def test_every_encoding_of_python_is_tried() -> None:
     assert len(ENCODINGS) > 80
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     encoding=st.sampled_from(ENCODINGS),
     reason=st.text(max_size=30),

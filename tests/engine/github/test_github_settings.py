@@ -192,38 +192,44 @@ REF = {"ref_name": {"include": ["refs/heads/other"], "exclude": []}}
 EXCLUDED = {"ref_name": {"include": ["refs/heads/main"], "exclude": ["refs/heads/main"]}}
 
 
+LESS: list[tuple[Callable[[GitHubStandIn], object], str]] = [
+    (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is not there"),
+    (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is not there"),
+    (whole("main", enforcement="evaluate"), "enforcement: is evaluate, must be active"),
+    (whole("main", enforcement="disabled"), "enforcement: is disabled"),
+    (whole("main", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
+    (whole("governance-ledger", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
+    (whole("main", conditions=REF), "include: is refs/heads/other"),
+    (whole("main", conditions=EXCLUDED), "exclude: is refs/heads/main, must be none"),
+    (lambda hub: without(hub, "deletion"), "rules: deletion: is not there"),
+    (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is not there"),
+    (lambda hub: without(hub, "pull_request"), "rules: pull_request: is not there"),
+    (
+        lambda hub: without(hub, "required_status_checks"),
+        "required_status_checks: is not there",
+    ),
+    (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is not there"),
+    (lambda hub: without(hub, "non_fast_forward", "governance-ledger"), "is not there"),
+    (parameter("pull_request", "required_approving_review_count", 0), "count: is 0, must be 1"),
+    (parameter("pull_request", "dismiss_stale_reviews_on_push", False), "stale"),
+    (parameter("pull_request", "require_code_owner_review", False), "code_owner"),
+    (parameter("pull_request", "require_last_push_approval", False), "last_push"),
+    (
+        parameter("required_status_checks", "strict_required_status_checks_policy", False),
+        "strict",
+    ),
+    (parameter("required_status_checks", "required_status_checks", []), "is none, must be"),
+    (first_check(context="another"), "must be another, decision"),
+    (first_check(integration_id=1), "decision (an app)"),
+    (any_app, "decision (any app's)"),
+]
+
+
 @pytest.mark.parametrize(
     ("break_it", "words"),
     [
-        (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is not there"),
-        (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is not there"),
-        (whole("main", enforcement="evaluate"), "enforcement: is evaluate, must be active"),
-        (whole("main", enforcement="disabled"), "enforcement: is disabled"),
-        (whole("main", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
-        (whole("governance-ledger", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
-        (whole("main", conditions=REF), "include: is refs/heads/other"),
-        (whole("main", conditions=EXCLUDED), "exclude: is refs/heads/main, must be none"),
-        (lambda hub: without(hub, "deletion"), "rules: deletion: is not there"),
-        (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is not there"),
-        (lambda hub: without(hub, "pull_request"), "rules: pull_request: is not there"),
-        (
-            lambda hub: without(hub, "required_status_checks"),
-            "required_status_checks: is not there",
-        ),
-        (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is not there"),
-        (lambda hub: without(hub, "non_fast_forward", "governance-ledger"), "is not there"),
-        (parameter("pull_request", "required_approving_review_count", 0), "count: is 0, must be 1"),
-        (parameter("pull_request", "dismiss_stale_reviews_on_push", False), "stale"),
-        (parameter("pull_request", "require_code_owner_review", False), "code_owner"),
-        (parameter("pull_request", "require_last_push_approval", False), "last_push"),
-        (
-            parameter("required_status_checks", "strict_required_status_checks_policy", False),
-            "strict",
-        ),
-        (parameter("required_status_checks", "required_status_checks", []), "is none, must be"),
-        (first_check(context="another"), "must be another, decision"),
-        (first_check(integration_id=1), "decision (an app)"),
-        (any_app, "decision (any app's)"),
+        pytest.param(*one, marks=() if number % 4 == 0 else pytest.mark.nightly)
+        for number, one in enumerate(LESS)
     ],
 )
 def test_a_ruleset_that_asks_for_less_is_told(
