@@ -28,17 +28,24 @@ if TYPE_CHECKING:
 
 composing.remember()
 
+PROJECTS = ("template", "workflows")  # tests in these folders generate projects
+
 # As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-@pytest.hookimpl(trylast=True)  # when the tests that do not run are gone
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one of two processes prepare the projects while the other runs what needs none.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Call slow what generates or runs projects; let one process prepare them while one tests.
 
     pytest-xdist gives each process an eighth of the tests to begin with, and then what comes next.
     The last are short, so that both end at once.
     """
+    for one in items:
+        folder = one.path.relative_to(Path(__file__).parent).parts[0]
+        if folder in PROJECTS or "environment" in getattr(one, "fixturenames", ()):
+            one.add_marker(pytest.mark.slow)
+    yield  # here the tests that do not run are taken out
     eighth = len(items) // 8
     needs = [one for one in items if "environment" in getattr(one, "fixturenames", ())]
     known = set(needs)

@@ -24,6 +24,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
 from governed_ml.pipeline.isolated import process, source_process
 
+pytestmark = pytest.mark.slow
+
 HONEST = "def fit(pipeline, features, target):\n    return pipeline.fit(features, target)\n"
 landlock = pytest.mark.skipif(
     not sandbox.version(),

@@ -109,6 +109,7 @@ def test_a_command_starts_without_heavy_libraries(start: str) -> None:
     assert not NOT_NEEDED_TO_START & loaded
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -94,6 +94,7 @@ def test_every_encoding_of_python_is_tried() -> None:
     assert len(ENCODINGS) > 80
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     encoding=st.sampled_from(ENCODINGS),

@@ -53,6 +53,7 @@ def test_what_a_person_answers_alike_counts_for_less() -> None:
     assert twice[0] <= once[0] < once[1] < twice[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["minimal", "limited", "high"])
 def test_chance_denies_no_perfectly_calibrated_model(tier: str) -> None:
     # Given the rule of a tier, and a thousand test rows of a perfectly calibrated model

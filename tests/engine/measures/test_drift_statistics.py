@@ -84,6 +84,7 @@ few = st.sampled_from(
 columns = st.lists(numbers | few, min_size=1, max_size=80).map(np.array)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(reference=columns.filter(lambda x: np.isfinite(x).any()), current=columns)
 def test_psi_equals_plain_numpy(reference: np.ndarray, current: np.ndarray) -> None:
@@ -179,6 +180,7 @@ def test_one_row_more_makes_no_jump() -> None:
     assert abs(psi(values, current[:1_000]) - psi(values, current)) < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1_000, 10_000, 100_000])
 def test_two_halves_of_one_table_show_the_expected_noise(rows: int) -> None:
     found = [

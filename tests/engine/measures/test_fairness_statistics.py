@@ -70,6 +70,7 @@ def verdicts(hits: Any, n: Any, limit: float) -> tuple[float, float, float]:
 # --- point values -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)  # Fairlearn takes a second for each
 @given(counts_of_groups)
 def test_point_values_are_fairlearns_on_the_raw_rows(groups: list[list[int]]) -> None:
@@ -96,6 +97,7 @@ def test_point_values_are_fairlearns_on_the_raw_rows(groups: list[list[int]]) ->
             assert metric.value == pytest.approx(wanted, abs=1e-12), name
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(counts_of_groups, st.randoms(use_true_random=False))
 def test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason(

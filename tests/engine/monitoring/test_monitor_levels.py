@@ -435,6 +435,7 @@ def test_trends_are_a_picture_without_markup_of_others() -> None:
     assert ElementTree.fromstring(history.picture([])) is not None  # noqa: S314 - our own
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 60), min_size=4, max_size=4), min_size=2, max_size=5))
 def test_quick_values_of_fairness_are_fairlearns(cells: list[list[int]]) -> None:

@@ -76,6 +76,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_every_kind_in_every_format_is_the_same_afterwards(suffix: str) -> None:
     # Given a model of a table with a column of each kind
@@ -127,6 +128,7 @@ BAD: dict[str, tuple[Any, str]] = {  # column → a value that does not fit, wha
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FILES)
 def test_a_value_that_does_not_fit_is_refused_by_row_and_column(suffix: str) -> None:
     # Given a model of that table

@@ -22,6 +22,8 @@ from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.isolated import contract
 from governed_ml.pipeline.training import require_answers
 
+pytestmark = pytest.mark.slow
+
 OWN = {"features": team_projects.OWN_FEATURES, "training": team_projects.OWN_TRAINING}
 
 
