@@ -41,15 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     pytest-xdist gives each process an eighth of the tests to begin with, and then what comes next.
     The last are short, so that both end at once.
     """
+    prepared = {one for one in items if "environment" in getattr(one, "fixturenames", ())}
     for one in items:
         folder = one.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in PROJECTS or "environment" in getattr(one, "fixturenames", ()):
+        if folder in PROJECTS or one in prepared:
             one.add_marker(pytest.mark.slow)
     yield  # here the tests that do not run are taken out
     eighth = len(items) // 8
-    needs = [one for one in items if "environment" in getattr(one, "fixturenames", ())]
-    known = set(needs)
-    others = [one for one in items if one not in known]
+    needs = [one for one in items if one in prepared]
+    others = [one for one in items if one not in prepared]
     items[:] = [*needs[:eighth], *others[:-eighth], *needs[eighth:], *others[-eighth:]]
 
 

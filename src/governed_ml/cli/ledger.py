@@ -92,12 +92,12 @@ def export(
 
     base = root()
     records = _records(base, read(base))
-    text = "".join(json.dumps(one, sort_keys=True, ensure_ascii=False) + "\n" for one in records)
+    lines = [json.dumps(one, sort_keys=True, ensure_ascii=False) for one in records]
     if output is None:
-        for line in text.split("\n")[:-1]:
+        for line in lines:
             print_json(line)
     else:
-        write_text(output, text)
+        write_text(output, "".join(f"{line}\n" for line in lines))
         print(f"wrote {len(records)} events to {shown(output)}")
 
 

@@ -58,7 +58,7 @@ def promote(
     if version.state == "champion":
         settle(base, registry, life)
         return None
-    # First: the approval of a commit that is no longer there is void, and would seem to lack.
+    # Before its state: approvals of a commit that left `main` are void, so it would look unapproved.
     require_reviewed(base, version, life, now)
     require_legal("promoted", version.number, version.state)
     why = unwatched(life, now.policy, now.day)

@@ -139,7 +139,10 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("few", "cells"), [(0, 9), (10_000, 4_000_000)])
+@pytest.mark.parametrize(
+    ("few", "cells"),
+    [(0, 9), pytest.param(10_000, 9, marks=pytest.mark.nightly), (10_000, 4_000_000)],
+)
 @settings(
     max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
