@@ -58,7 +58,7 @@ def promote(
     if version.state == "champion":
         settle(base, registry, life)
         return None
-    # Before its state: approvals of a commit that left `main` are void, so it would look unapproved.
+    # Approvals of a commit that left `main` are void: the state alone would say "unapproved".
     require_reviewed(base, version, life, now)
     require_legal("promoted", version.number, version.state)
     why = unwatched(life, now.policy, now.day)
