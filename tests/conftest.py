@@ -36,7 +36,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Call slow what generates or runs projects; let one process prepare them while one tests.
+    """Mark tests of projects slow; have one process prepare projects while the other tests.
 
     pytest-xdist gives each process an eighth of the tests to begin with, and then what comes next.
     The last are short, so that both end at once.

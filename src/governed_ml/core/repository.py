@@ -139,7 +139,8 @@ def protected(base: Path) -> str:
 def last_protected(base: Path) -> str:
     """Return the protected branch's commit as this process last found it.
 
-    If nobody has asked yet, the remote is asked; where it does not answer, as last fetched.
+    If it has not asked the remote yet, it asks now. If the remote does not answer, this is the
+    commit that was fetched last.
     """
     if answers := _answers(base):
         return answers[-1]

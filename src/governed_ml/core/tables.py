@@ -42,12 +42,14 @@ def named(path: Path) -> str:
     """Return what names one file to a reader of DuckDB.
 
     It takes `*`, `?` and `[` for patterns, and makes a column of a folder `year=2024`. In a
-    pattern, a backslash separates folders for it: nothing names such a file.
+    pattern, it takes a backslash for the end of a folder's name, and no escape prevents that.
     """
     plain = path.as_posix()
     exact = re.sub(r"[*?[]", r"[\g<0>]", plain)
     if exact != plain and "\\" in plain:
-        raise Problem(f"{plain}: rename it: a backslash beside `*`, `?` or `[` cannot be read")
+        raise Problem(
+            f"cannot read {plain}: rename it, without a backslash or without `*`, `?`, `[`"
+        )
     return f"{literal(exact)}, hive_partitioning = false"
 
 

@@ -117,9 +117,9 @@ def tell(as_json: bool, line: str, **values: Any) -> None:
 
 
 def print_json(text: str) -> None:
-    """Print JSON. A character that the encoding would turn into another one is escaped.
+    """Print JSON, and escape the characters that the output's encoding does not keep.
 
-    An encoding may have one character for two: `¢` is `￠` in Japanese code page 932.
+    Japanese code page 932, for example, writes `¢` and `￠` as the same bytes.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if codecs.lookup(encoding).name != "utf-8":

@@ -21,7 +21,7 @@ from governed_ml.ledger.approvers import Approvers
 
 Composed = tuple[Params, Problem | None]
 BY_TREE: dict[bytes, Composed] = {}
-"""What was composed in this process, by git's digest of `conf/`, which stands for its content."""
+"""What this process has composed, by git's hash of the tree `conf/`."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Today:
         return self.params.policy
 
     def silent(self) -> Today:
-        """Return the same without a webhook: for what nobody is to be told of."""
+        """Return these rules without a webhook, for events that send no message."""
         return replace(self, params=self.params.model_copy(update={"notify": Notify()}))
 
     @property
@@ -60,9 +60,9 @@ def today(base: Path) -> Today:
 
 @cache
 def _composed(base: Path, commit: str) -> Composed:
-    """Compose what a commit has; with why it would be refused today, where it was not then.
+    """Return a commit's configuration, and the problem that would refuse it today, if any.
 
-    Most commits have the `conf/` of the one before, and composing takes most of the time.
+    Composing is slow, and most commits do not change `conf/`.
     """
     tree = attempt(base, "rev-parse", f"{commit}:{CONF.as_posix()}").stdout
     if tree not in BY_TREE:

@@ -37,7 +37,7 @@ def differences(
     used = _features(evidence)
     for what, names in (("proxies", asked.data.proxies), ("drop", asked.data.drop)):
         found |= {
-            f"data.{what}.{name}": f"the model uses this feature, but main has it under {what}: "
+            f"data.{what}.{name}": f"the model uses this feature, but main lists it under {what}: "
             f"{AGAIN}"
             for name in names
             if name in used

@@ -75,7 +75,7 @@ def follow(
 
 
 def follow_here(base: Path, entries: Sequence[Entry] | None = None) -> Lifecycle:
-    """Follow by the protected branch as this clone has it: who only shows asks no remote."""
+    """Follow by this clone's copy of the protected branch, for commands that only show."""
     entries = storage.read(base) if entries is None else entries
     return follow(base, entries, tip=known_protected(base)) if entries else Lifecycle()
 

@@ -17,6 +17,7 @@ from unittest import mock
 
 import in_process
 import pytest
+from at_length import at_length
 from baked import BakedProject
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -94,14 +95,17 @@ def test_every_encoding_of_python_is_tried() -> None:
     assert len(ENCODINGS) > 80
 
 
+ANSWERS = {
+    "encoding": st.sampled_from(ENCODINGS),
+    "reason": st.text(max_size=30),
+    "verdict": st.sampled_from(["allow", "deny"]),
+    "as_json": st.booleans(),
+}
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None)
-@given(
-    encoding=st.sampled_from(ENCODINGS),
-    reason=st.text(max_size=30),
-    verdict=st.sampled_from(["allow", "deny"]),
-    as_json=st.booleans(),
-)
+@given(**ANSWERS)
 @example(encoding="ascii", reason="name \udce9", verdict="allow", as_json=False)
 @example(encoding="cp1252", reason="≥ 0.7 – 信用 👍", verdict="allow", as_json=True)
 @example(encoding="cp932", reason="¢", verdict="allow", as_json=True)  # ￠ has the same bytes
@@ -124,6 +128,11 @@ def test_the_exit_code_of_the_gate_is_that_of_the_verdict(
     if as_json:
         text = written.getvalue().decode(encoding)
         assert json.loads(text)["rules"][0]["reason"] == reason
+
+
+test_the_exit_code_is_that_of_the_verdict_for_many_texts = at_length(
+    test_the_exit_code_of_the_gate_is_that_of_the_verdict, 100, **ANSWERS
+)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf_8"])

@@ -11,6 +11,7 @@ import fairlearn.metrics as fairlearn
 import numpy as np
 import pandas as pd
 import pytest
+from at_length import at_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,6 +98,11 @@ def test_point_values_are_fairlearns_on_the_raw_rows(groups: list[list[int]]) ->
             assert metric.value == pytest.approx(wanted, abs=1e-12), name
 
 
+test_point_values_are_fairlearns_on_many_tables = at_length(
+    test_point_values_are_fairlearns_on_the_raw_rows, 40, counts_of_groups
+)
+
+
 @pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(counts_of_groups, st.randoms(use_true_random=False))
@@ -122,6 +128,12 @@ def test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason(
             continue
         assert 0 <= metric.lower <= metric.value <= metric.upper <= 1, (name, metric)
         assert metric.n == min(int(part.n.min()) for part in parts)
+
+
+test_every_metric_of_many_tables_is_a_number_within_its_bounds = at_length(
+    test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason,
+    *(80, counts_of_groups, st.randoms(use_true_random=False)),
+)
 
 
 @pytest.mark.parametrize(

@@ -141,10 +141,14 @@ def write(columns: dict[str, list[Any]], path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("few", "cells"),
-    [(0, 9), pytest.param(10_000, 9, marks=pytest.mark.nightly), (10_000, 4_000_000)],
+    [
+        pytest.param(0, 9, marks=pytest.mark.nightly),
+        pytest.param(10_000, 9, marks=pytest.mark.nightly),
+        (10_000, 4_000_000),
+    ],
 )
 @settings(
-    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data(), rows=st.integers(0, 13), mostly=st.sampled_from(MOSTLY))
 def test_it_says_what_great_expectations_says_of_the_whole_table(

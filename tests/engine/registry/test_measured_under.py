@@ -113,12 +113,12 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
     "a proxy": (
         data(proxies=["savings"]),
         "measured_under.data.proxies.savings",
-        "main has it under proxies",
+        "main lists it under proxies",
     ),
     "a feature that is none": (
         data(drop=["application_id", "savings"]),
         "measured_under.data.drop.savings",
-        "main has it under drop",
+        "main lists it under drop",
     ),
     "a missing value": (
         source(missing=["", "-999"]),

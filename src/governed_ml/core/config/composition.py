@@ -34,7 +34,7 @@ def require_clear(conf: Path) -> None:
 
 
 def compose_earlier(conf: Path) -> Params:
-    """Compose what an earlier commit has: what is refused since then counts as it was read."""
+    """Compose the configuration of an earlier commit, without the checks that were added since."""
     return _parsed(conf, _composed(conf, "config", []))
 
 
