@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest import mock
 
 import baked
 import people
@@ -12,8 +14,10 @@ import pytest
 import registry
 from baked import BakedProject
 
+from governed_ml.core import model_file
 from governed_ml.ledger import storage
 from governed_ml.ledger.rules_in_force import rules_of
+from governed_ml.lineage import reproduce as reproducing
 from governed_ml.registry.approval.approvals import Approval, sign
 
 pytestmark = pytest.mark.slow
@@ -25,6 +29,7 @@ for one in json.loads(sys.argv[1]):
     ledger.append(Path(), **one)
 """
 EVALUATE = "reports/evidence/evaluate.json"
+MADE = [path.as_posix() for path in (*reproducing.PARTS, model_file.PATH)]
 
 
 def happened(project: BakedProject, *events: dict[str, object]) -> None:
@@ -164,3 +169,32 @@ def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
         done = old.governance("lineage", "reproduce", *arguments, code=code)
         assert cause in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_each_table_the_model_and_each_number_are_compared(registered: BakedProject) -> None:
+    # Given a version, whose own commit gives what lies here
+    def ran(tree: Path, *_: object) -> None:
+        for name in MADE:
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(registered.path / name, tree / name)
+        if better:
+            found = json.loads((tree / EVALUATE).read_text(encoding="utf-8"))
+            found["metrics"]["roc_auc"]["value"] += better
+            (tree / EVALUATE).write_text(json.dumps(found), encoding="utf-8")
+
+    with (
+        mock.patch.object(reproducing, "_run", ran),
+        mock.patch.object(reproducing, "environments"),
+    ):
+        # When it is reproduced, then all is equal
+        better = 0.0
+        done = registered.call("lineage", "reproduce", "1", "--json")
+        states = {row["what"]: row["state"] for row in json.loads(done.stdout)["rows"]}
+        assert set(states.values()) == {"equal"}
+        assert {*MADE, "numbers of evaluate", "numbers of explain"} <= states.keys()
+        # And when one number is another one, then that one differs, and nothing else
+        better = 0.001
+        done = registered.call("lineage", "reproduce", "1", code=1)
+    different = [line for line in done.stdout.splitlines() if line.startswith("different")]
+    assert len(different) == 1
+    assert "metrics.roc_auc.value" in different[0]

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import baked
 import pytest
 import registry
 from baked import BakedProject
+
+from governed_ml.registry import rejudge
 
 pytestmark = pytest.mark.slow
 
@@ -55,6 +59,34 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
     (bundle / "MLmodel").write_text("other: 1\n", encoding="utf-8")
     done = contested.governance("rejudge", code=None)
     registry.refused(done, "version 2 is refused", "MLmodel changed")
+
+
+def test_what_is_measured_now_has_to_be_what_was_sealed(contested: BakedProject) -> None:
+    # Given a challenger, whose own commit measures what was sealed
+    sealed = registry.artifacts(contested, 2) / "bundle" / "governance" / "reports" / "evidence"
+
+    def measured(*given: Any) -> None:
+        evidence = given[2] / "reports" / "evidence"
+        shutil.copytree(sealed, evidence, dirs_exist_ok=True)
+        found = json.loads((evidence / "evaluate.json").read_text(encoding="utf-8"))
+        found["metrics"]["roc_auc"]["value"] += better
+        (evidence / "evaluate.json").write_text(json.dumps(found), encoding="utf-8")
+
+    before = registry.ledger(contested)
+    with (
+        mock.patch.object(rejudge, "measure", measured),
+        mock.patch.object(rejudge, "environments"),
+    ):
+        # When it is judged again, then it is allowed
+        better = 0.0
+        done = contested.call("rejudge", "--json")
+        assert json.loads(done.stdout)["verdict"] == "allow"
+        # And when a number is another one, then it is refused by that number
+        better = 0.01
+        done = contested.call("rejudge", code=None)
+    registry.refused(done, "evidence of evaluate was not measured", "roc_auc.value says")
+    # And either way nothing was recorded
+    assert registry.ledger(contested) == before
 
 
 FORGED = """
