@@ -244,9 +244,11 @@ def read(code: int, out: str, err: str) -> Run:
         job = entry.get("jobID")
         if not job:
             continue
-        job = (entry.get("matrix") or {}).get("name", job)  # a job of a matrix is called by that
+        of_matrix = (entry.get("matrix") or {}).get("name")  # a job of a matrix is called by that
+        job = of_matrix or job
         if "jobResult" in entry:
-            run.jobs[job] = entry["jobResult"]
+            # act gives all jobs of a matrix one result: who ends after a red one is red, too.
+            run.jobs[job] = _of_steps(run, job) if of_matrix else entry["jobResult"]
         if entry.get("stepResult") and entry.get("stage", "Main") == "Main":
             run.steps[job, entry["step"]] = entry["stepResult"]
             run.seconds[job] = run.seconds.get(job, 0) + entry.get("executionTime", 0) / 1e9
@@ -261,3 +263,9 @@ def read(code: int, out: str, err: str) -> Run:
         if entry.get("raw_output"):
             run.said[job] = run.said.get(job, "") + entry["msg"]
     return run
+
+
+def _of_steps(run: Run, job: str) -> str:
+    """The result of a job by its own steps."""
+    own = {result for (name, _), result in run.steps.items() if name == job}
+    return "success" if own and "failure" not in own else "failure"

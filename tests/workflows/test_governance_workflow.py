@@ -323,13 +323,17 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
 def test_trap_20_a_skipped_gate_makes_the_decision_red(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn, change: dict[str, Any]
 ) -> None:
-    # Given a workflow in which the gates are skipped, which would satisfy a required check
+    # Given a workflow in which the gates are skipped, which would satisfy a required check, and
+    # which the risk owner has approved
     name = f".github/workflows/{WORKFLOW}"
     workflow = yaml.safe_load(private.read(name))
     workflow["on"] = workflow.pop(True)
     workflow["jobs"]["gate"] |= change
     private.write(name, yaml.safe_dump(workflow, sort_keys=False))
     baked.commit_all(private.path, "Skip")
+    github_api.add_pull(4, author="mallory")
+    head = baked.git(private.path, "rev-parse", "HEAD")
+    github_api.review(4, "risky", "APPROVED", commit_id=head)
     # When it runs
     run = pull_request(runner, private, github_api)
     # Then no gate ran, and the decision is red for that alone

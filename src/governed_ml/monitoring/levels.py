@@ -108,18 +108,26 @@ def worst(rules: Sequence[Judged]) -> Level:
     return found
 
 
-def reasons(rules: Sequence[Judged]) -> list[str]:
-    """Return why the level is what it is, worst first, then what was not measured, and why."""
+def reasons(rules: Sequence[Judged], lacks: Sequence[str] = ()) -> list[str]:
+    """Return why the level is what it is: bad rules, worst first, what is lacking, what is unknown.
+
+    The first reason stands for all of them in the ledger and in messages.
+    """
     bad = [rule for rule in rules if rule.verdict in WORSE[1:]]
     bad.sort(key=lambda rule: -WORSE.index(rule.verdict))
     unknown: dict[str, list[str]] = {}
     for rule in rules:
         if rule.verdict == "not_measured":
             unknown.setdefault(rule.reason, []).append(rule.id)
-    return [f"{rule.id}: {rule.reason}" for rule in bad] + [
-        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: not measured: {why}"
-        for why, names in unknown.items()
+    return [
+        *(f"{rule.id}: {rule.reason}" for rule in bad),
+        *lacks,
+        *(f"{_and_more(names)}: not measured: {why}" for why, names in unknown.items()),
     ]
+
+
+def _and_more(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def in_a_row(windows: Sequence[WindowRecord], level: Level = "rollback") -> int:

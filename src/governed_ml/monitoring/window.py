@@ -94,7 +94,7 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         since=since,
         until=until,
         level="warn" if lacks and level == "healthy" else level,
-        reasons=[*why, *lacks, *([] if why else reasons(rules)), *notes],
+        reasons=[*why, *(lacks if why else reasons(rules, lacks)), *notes],
         stale="" if why else stale,
         rules=rules,
         columns=found.columns,

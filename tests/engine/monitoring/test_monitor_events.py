@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import time
 
 import pandas as pd
 import pytest
@@ -14,6 +15,7 @@ from baked import BakedProject
 from watching import ROWS, batch, later, limit, monitor, shifted, windows, written
 
 from governed_ml.core.config.composition import compose
+from governed_ml.monitoring.rows import GRACE
 
 pytestmark = pytest.mark.slow
 
@@ -94,6 +96,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     rows = pd.read_csv(batch(project))
     words = ["--output", str(registry.home(project) / "out.csv"), "--request", "day-1"]
     project.call("predict", str(written(project, rows.drop(columns="repaid"))), *words)
+    time.sleep(GRACE[-1])  # younger rows are left to the next window
     with sqlite3.connect(registry.home(project) / "labels.db") as db:
         empty = pd.DataFrame({"request_id": ["?"], "row": [0], "label": ["yes"]})
         empty.to_sql("labels", db, index=False)

@@ -135,6 +135,16 @@ def test_trap_41_a_window_that_lacks_something_names_it_and_is_not_healthy(
     assert cause in found.reasons[0]
 
 
+def test_a_rule_that_asks_for_an_action_is_named_before_what_a_window_lacks(look: Any) -> None:
+    # Given a window without labels, whose values are others, when it is measured
+    moved = served(2).drop(columns="paid")
+    found = look(moved.assign(x=moved["x"] * 3 + 2))
+    # Then the ledger, which keeps the first reason, gets what asks for the action
+    assert found.level == "retrain"
+    assert found.reasons[0].startswith("drift.data[x]: ")
+    assert "performance was not measured: no labels yet" in found.reasons
+
+
 def test_chance_makes_no_group_disappear() -> None:
     # Given a group of 0.2 % of the rows, of which a window of 300 rows has none
     known = [attribute("sex", f=2, m=998), attribute("age", old=500, young=500)]
