@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
+from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people
@@ -37,6 +39,8 @@ class State:
     """Generated files, hooks and stages that are not as this engine's template has them."""
     supply: Supply
     unread: str = ""
+    sources: dict[str, str] = field(default_factory=dict[str, str])
+    """The team's files that make the table, by digest; none if the source is another kind."""
 
 
 def at(base: Path, commit: str) -> State:
@@ -48,8 +52,10 @@ def at(base: Path, commit: str) -> State:
         with tempfile.TemporaryDirectory() as scratch:
             extract(base, commit, Path(scratch))
             params = compose(Path(scratch) / CONF)
+            sources = sources_of(params, Path(scratch))
         raw = content(base, commit, params.data.contract)
-        return State(params, contract_of(params, raw, commit[:12]), found, packages)
+        contract = contract_of(params, raw, commit[:12])
+        return State(params, contract, found, packages, sources=sources)
     except Problem as problem:
         return State(None, [], found, packages, str(problem))
 
@@ -72,7 +78,16 @@ def here(base: Path, params: Params) -> State:
     found = {one.place: one for one in outside(names, read)}
     path = base / params.data.contract
     raw = path.read_bytes() if path.is_file() else None
-    return State(params, contract_of(params, raw, "the working tree"), found, supply(read))
+    contract = contract_of(params, raw, "the working tree")
+    return State(params, contract, found, supply(read), sources=sources_of(params, base))
+
+
+def sources_of(params: Params, base: Path) -> dict[str, str]:
+    """Return path → digest of the team's files that make the table, if they make it."""
+    if params.data.source.kind != "team":
+        return {}
+    files = stage_code.team_modules("ingest", base)
+    return {path.relative_to(base).as_posix(): file_digest(path) for path in files}
 
 
 def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
@@ -112,6 +127,7 @@ def compare(old: State, new: State) -> list[Change]:
     else:
         found += between(old.params, new.params)
         found += contracts(old.contract, new.contract)
+        found += _sources(old.sources, new.sources)
     order: list[Kind] = ["loosened", "changed", "tightened"]
     return sorted(found, key=lambda one: order.index(one.kind))
 
@@ -130,6 +146,13 @@ def _generated(old: State, new: State) -> Iterable[Change]:
             yield Change(place, "loosened", one.reason)
     for place in old.outside.keys() - new.outside.keys():
         yield Change(place, "tightened", "is as this engine's template has it")
+
+
+def _sources(old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
+    """The code that decides which rows are measured, as a query in `conf/data/` does."""
+    for path in sorted(new):
+        if old and old.get(path) != new[path]:
+            yield Change(path, "loosened", "makes the table that is measured, and is another one")
 
 
 def approved_push(base: Path, since: str, until: str) -> str | None:

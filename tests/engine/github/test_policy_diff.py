@@ -498,6 +498,42 @@ def test_trap_44_what_judges_otherwise_needs_the_risk_owner(
     assert diffs.approved_by(project.path, 4, base, head) == "Risk (@risky)"
 
 
+def test_rows_that_a_source_of_the_teams_drops_need_the_risk_owner(
+    owned: baked.BakedProject, tmp_path: Path
+) -> None:
+    # Given a project whose table a function of the team's makes
+    project = baked.copy_project(owned, tmp_path)
+    data, made = "conf/data/synthetic.yaml", f"src/{project.package}/sources.py"
+    own = "source: {kind: team, function: from_folder, options: {folder: data/source}}"
+    text, many = re.subn(r"source:\n(  .*\n)+", own + "\n", project.read(data))
+    assert many == 1
+    project.write(data, text)
+    base = baked.commit_all(project.path, "A source of our own")
+    # When the function keeps the nicer rows only
+    kept = '[lambda frame: frame["income"] > 20_000]'
+    project.write(made, project.read(made).rstrip() + kept + "\n")
+    head = baked.commit_all(project.path, "A small improvement")
+    # Then that is loosened, as a query with a condition in conf/data would be
+    [change] = diffs.compare(diffs.at(project.path, base), diffs.at(project.path, head))
+    assert (change.kind, change.rule) == ("loosened", made)
+    assert "makes the table that is measured" in change.what
+    # And what else the team writes is not, nor is the module where it makes no table
+    trained = f"src/{project.package}/training.py"
+    project.write(trained, project.read(trained) + "\n\n# better\n")
+    assert (
+        diffs.compare(
+            diffs.at(project.path, head),
+            diffs.at(project.path, baked.commit_all(project.path, "Train")),
+        )
+        == []
+    )
+    other = baked.copy_project(owned, tmp_path / "other")
+    before = baked.git(other.path, "rev-parse", "HEAD")
+    other.write(made, other.read(made) + "\n\n# better\n")
+    after = baked.commit_all(other.path, "Not used")
+    assert diffs.compare(diffs.at(other.path, before), diffs.at(other.path, after)) == []
+
+
 def test_trap_44_a_configuration_of_a_newer_engine_needs_the_risk_owner(
     owned: baked.BakedProject, tmp_path: Path
 ) -> None:
