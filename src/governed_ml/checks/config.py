@@ -83,7 +83,8 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
 
 def loosened(base: Path, params: Params) -> list[str]:
     """Return a line for each limit, rule or waiver that is looser than in the last commit."""
-    words = ("conf", "governance", "pyproject.toml", "uv.lock", "uv.toml", "dvc.yaml", ".github")
+    judging = ("conf", "governance", "pyproject.toml", "uv.lock", "uv.toml", "dvc.yaml", ".github")
+    words = (*judging, "src")
     if attempt(base, "diff", "--quiet", "HEAD", "--", *words).returncode != 1:
         return []  # nothing changed, or there is no commit yet
     try:

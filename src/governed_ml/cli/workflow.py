@@ -118,9 +118,12 @@ def diff(
 ) -> None:
     """Compare policy, engine and workflows with an earlier commit.
 
+    In a workflow the current commit is compared, elsewhere the files as they are here.
+
     Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
     """
-    from governed_ml.core.repository import git, head, protected
+    from governed_ml.core.config.composition import CONF, compose
+    from governed_ml.core.repository import git, head, protected, uncommitted
     from governed_ml.github import policy_diff as diffs
     from governed_ml.github.workflow_run.event import base_commit, payload, pull_number
 
@@ -132,7 +135,9 @@ def diff(
     if since is None:
         tell(as_json, "there is no earlier policy to compare with", changes=[], approved_by=None)
         return
-    old, new = diffs.before(folder, since), diffs.at(folder, head(folder))
+    edited = not event and bool(uncommitted(folder))
+    old = diffs.before(folder, since)
+    new = diffs.here(folder, compose(folder / CONF)) if edited else diffs.at(folder, head(folder))
     changes = diffs.compare(old, new)
     loosened = [one for one in changes if one.kind == "loosened"]
     _show(changes, since, loosened)
@@ -147,7 +152,8 @@ def diff(
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
     asked = f"; a {diffs.OWNER} is asked" if loosened else ""
     asked = f"; approved by {who}" if who else asked
-    tell(as_json, f"policy since {since[:12]}: {tally}{asked}", changes=values, approved_by=who)
+    what = f"policy since {since[:12]}{', with what is in no commit yet' if edited else ''}"
+    tell(as_json, f"{what}: {tally}{asked}", changes=values, approved_by=who)
     raise typer.Exit(1 if loosened and who is None else 0)
 
 

@@ -102,9 +102,14 @@ def head(base: Path) -> str:
     return done.stdout.decode().strip()
 
 
+def uncommitted(base: Path) -> list[str]:
+    """Return the changes that no commit has, as git's short status says them."""
+    return git(base, "status", "--porcelain", "--untracked-files=all").splitlines()
+
+
 def require_clean(base: Path) -> None:
     """Refuse a tree with changes that no commit has."""
-    changed = git(base, "status", "--porcelain", "--untracked-files=all").splitlines()
+    changed = uncommitted(base)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Problem(

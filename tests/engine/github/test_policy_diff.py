@@ -421,6 +421,11 @@ def test_without_a_loosened_limit_nobody_is_asked(
     assert "fetch-depth 0" in project.governance("policy", "diff", code=2, **lost).stderr
     # And on a machine without an event it is compared with main
     assert "0 loosened" in project.governance("policy", "diff").stdout
+    # And there it counts what is in no commit yet
+    limits = project.read(POLICY)
+    project.write(POLICY, limits.replace("block: 0.95", "block: 0.5"))
+    said = project.governance("policy", "diff", code=1).stdout
+    assert "with what is in no commit yet: 1 loosened" in said
 
 
 PIN = re.compile(r"^governed-ml = \{ git = .*$", re.MULTILINE)
