@@ -20,7 +20,7 @@ def _run() -> None:
     sys.argv[1:] = failure.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):
-            from governed_ml.pipeline.stage import run
+            from governed_ml.pipeline.stage_runner import run
 
             run(name)
         case ["check", first, *_] if not first.startswith("-"):

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import chains
 import pytest
-from chains import Repository, body, chain, hung_together, ledger, message, only
+from chains import Repository, body, hung_together, ledger, message, only
 
 from governed_ml.ledger import remote
 
-Problem, Anchor = import_module("governed_ml.core.problem").Problem, chain.Anchor
+Problem = import_module("governed_ml.core.problem").Problem
+Anchor = import_module("governed_ml.ledger.events").Anchor
 
 
 def colleague(origin: Repository, folder: Path) -> Repository:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core.repository import last_protected
 from governed_ml.ledger import storage
-from governed_ml.ledger.chain import Entry, Event
+from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.protected_history import steps
 from governed_ml.ledger.rules_in_force import rules_of
 from governed_ml.registry.counted import follow

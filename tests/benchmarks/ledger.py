@@ -18,7 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from governed_ml.ledger.chain import GENESIS, Event
+from governed_ml.ledger.chain import GENESIS
+from governed_ml.ledger.events import Event
 from governed_ml.ledger.signatures import Signer
 from governed_ml.ledger.storage import BRANCH, REF, append
 from governed_ml.ledger.verification import verify

@@ -13,7 +13,7 @@ from governed_ml.core.evidence import collect, digest
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.approvers import Approvers
-from governed_ml.ledger.chain import Entry, Event
+from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.lifecycle import Version, trace
 from governed_ml.pipeline import models
 from governed_ml.policy.decision import PATH, Decision

@@ -98,7 +98,7 @@ def at_start(node: ast.AST) -> list[str]:
 
 @pytest.mark.parametrize(
     "start",
-    ["governed_ml.cli.app", "governed_ml.checks.command", "governed_ml.pipeline.stage"],
+    ["governed_ml.cli.app", "governed_ml.checks.command", "governed_ml.pipeline.stage_runner"],
 )
 def test_a_command_starts_without_heavy_libraries(start: str) -> None:
     # Given a new process, when what commands, checks or stages begin with is imported

@@ -13,10 +13,10 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("pipeline.stages.drift", "Metric(value=index, n", "Metric(value=index and 0.0, n"),
     ],
     "bias": [
-        ("policy.rules", "sizes = range(1,", "sizes = range(2,"),
+        ("policy.expected_rules", "sizes = range(1,", "sizes = range(2,"),
     ],
     "subgroup": [
-        ("policy.rules", "range(1, len(self.attributes) + 1)", "range(1, 2)"),
+        ("policy.expected_rules", "range(1, len(self.attributes) + 1)", "range(1, 2)"),
     ],
     "proxy": [
         ("measures.proxies", "Metric(value=score,", "Metric(value=0.5,"),
@@ -55,7 +55,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("scaffold.manifest", "not in accepted:", "not in [*accepted, digest]:"),
         ("scaffold.manifest", "elif own != hook:", "elif own is hook:"),
         ("scaffold.manifest", "taken = sorted(called & set(REQUIRED))", "taken = sorted(set())"),
-        ("scaffold.stages", "if _plain(own.get(key)) != _plain(wanted.get(key))", "if not key"),
+        ("scaffold.dvc_yaml", "if _plain(own.get(key)) != _plain(wanted.get(key))", "if not key"),
     ],
     "data-in-git": [
         (

@@ -15,7 +15,7 @@ from typing import Any
 import baked
 import pytest
 
-from governed_ml.ledger import chain
+from governed_ml.ledger import chain, events
 from governed_ml.ledger import storage as ledger
 from governed_ml.ledger import verification as check
 
@@ -26,7 +26,7 @@ ME = "me@example.org"
 def message(sequence: int, previous: str, **fields: Any) -> str:
     """An event's canonical text."""
     values = {"time": f"2026-01-01T00:00:{sequence:02}Z", "actor": ME, "action": "registered"}
-    event = chain.Event(sequence=sequence, previous=previous, **values | fields)
+    event = events.Event(sequence=sequence, previous=previous, **values | fields)
     return event.canonical() + "\n"
 
 
@@ -37,7 +37,7 @@ def hung_together(messages: list[str]) -> list[str]:
     for number, text in enumerate(messages, start=1):
         values = json.loads(text) | {"sequence": number, "previous": previous}
         values["time"] = f"2026-01-01T00:00:{number:02}Z"
-        event = chain.Event(**values)
+        event = events.Event(**values)
         previous = event.digest()
         done.append(event.canonical() + "\n")
     return done
@@ -87,7 +87,7 @@ class Repository:
     def anchor(self, where: str = "the registry's tag") -> Any:
         """The ledger's end, remembered by somebody."""
         last = self.entries()[-1]
-        return chain.Anchor(where, last.event.sequence, last.commit)
+        return events.Anchor(where, last.event.sequence, last.commit)
 
     def forge(self, content: bytes) -> str:
         """Write a commit of any bytes."""

@@ -169,7 +169,7 @@ main()
 
 @pytest.mark.parametrize(
     ("changed", "reruns"),
-    [("policy/rules.py", {"decide"}), ("measures/drift.py", {"drift", "decide"})],
+    [("policy/expected_rules.py", {"decide"}), ("measures/drift.py", {"drift", "decide"})],
 )
 def test_trap_12_another_engine_reruns_just_what_its_code_concerns(
     finished: BakedProject, changed: str, reruns: set[str]

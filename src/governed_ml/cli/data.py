@@ -79,7 +79,7 @@ def stage(
 
     A stage that fails leaves a deny. Exit codes: 0 done, 1 the data contract is broken, 2 failed.
     """
-    from governed_ml.pipeline.stage import run
+    from governed_ml.pipeline.stage_runner import run
 
     run(name)
 

@@ -12,7 +12,7 @@ from governed_ml.core.terminal import plain, print_json
 from governed_ml.ledger import display
 
 if TYPE_CHECKING:
-    from governed_ml.ledger.chain import Entry
+    from governed_ml.ledger.events import Entry
 
 ledger = group("Show, verify and export the ledger.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

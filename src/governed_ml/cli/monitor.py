@@ -107,13 +107,14 @@ def _show(done: WindowOutcome) -> None:
     from rich.table import Table
 
     from governed_ml.core.terminal import screen
+    from governed_ml.monitoring.levels import WORSE
 
     said, console = done.said, screen()
     table = Table(box=None, pad_edge=False)
     for name in ("level", "rule", "value", "because"):
         table.add_column(name, overflow="fold", justify="right" if name == "value" else "left")
     for rule in done.window.rules:
-        if rule.verdict in ("warn", "retrain", "rollback"):
+        if rule.verdict in WORSE[1:]:
             colour = COLOURS[rule.verdict]
             value = "" if rule.value is None else f"{rule.value:.4g}"
             table.add_row(

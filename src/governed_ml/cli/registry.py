@@ -17,7 +17,7 @@ from governed_ml.core.terminal import say, tell
 from governed_ml.github.workflow_run import workflow_output
 
 if TYPE_CHECKING:
-    from governed_ml.ledger.chain import Entry
+    from governed_ml.ledger.events import Entry
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Version = Annotated[int | None, typer.Argument(help="A version; by default the challenger.")]

@@ -9,7 +9,7 @@ from governed_ml.core.terminal import plain, screen
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from governed_ml.ledger.chain import Event
+    from governed_ml.ledger.events import Event
 
 DIGESTS = ("model", "data", "policy")  # columns of the table
 NAMES = {  # what a key of an event is called on the screen

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from governed_ml.core.problem import Problem
-from governed_ml.ledger.chain import Action, Entry, Void
+from governed_ml.ledger.events import Action, Entry, Void
 
 State = Literal["pending_review", "approved", "champion", "retired", "quarantined", "rejected"]
 

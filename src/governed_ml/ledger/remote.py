@@ -7,7 +7,8 @@ from pathlib import Path
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, attempt, git, has_remote, precedes
-from governed_ml.ledger.chain import Anchor, Raw, breaks
+from governed_ml.ledger.chain import Raw, breaks
+from governed_ml.ledger.events import Anchor
 from governed_ml.ledger.storage import BRANCH, REF, SEEN, Moved, commits, head, locked
 
 REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
-from governed_ml.ledger.chain import Event
+from governed_ml.ledger.events import Event
 
 
 class Signer(NamedTuple):

@@ -17,7 +17,8 @@ from typing import Any
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, actor, attempt, git, signs
-from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Action, Entry, Event, Raw, breaks
+from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Raw, breaks
+from governed_ml.ledger.events import Action, Entry, Event
 from governed_ml.ledger.void import future
 
 __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]

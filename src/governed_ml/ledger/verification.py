@@ -15,7 +15,8 @@ from pydantic import Field
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, has_remote
-from governed_ml.ledger.chain import Anchor, Entry, Raw, Void, breaks
+from governed_ml.ledger.chain import Raw, breaks
+from governed_ml.ledger.events import Anchor, Entry, Void
 from governed_ml.ledger.remote import last_seen, remote
 from governed_ml.ledger.signatures import Signer, signatures
 from governed_ml.ledger.storage import TAKE, commits, head

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from governed_ml.ledger.chain import TOLERANCE, Entry, Event
+from governed_ml.ledger.events import TOLERANCE, Entry, Event
 from governed_ml.ledger.signatures import Signature, Signer
 
 

@@ -6,7 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from governed_ml.core import evidence
-from governed_ml.ledger.chain import Event
+from governed_ml.ledger.events import Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.columns import place
 from governed_ml.lineage.pipeline_records import Line

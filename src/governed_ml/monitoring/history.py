@@ -15,7 +15,7 @@ from governed_ml.monitoring.levels import Level, WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
 
 if TYPE_CHECKING:
-    from governed_ml.ledger.chain import Entry
+    from governed_ml.ledger.events import Entry
 
 FOLDER = Path("reports/monitoring")
 LATEST, HISTORY, TRENDS = FOLDER / "latest.json", FOLDER / "history.parquet", FOLDER / "trends.svg"

@@ -11,7 +11,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.groups import SHOWN
 from governed_ml.monitoring.levels import expected
-from governed_ml.policy.rules import Scope
+from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:
     import pandas as pd

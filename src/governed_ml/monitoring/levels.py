@@ -8,9 +8,9 @@ from typing import Any, Literal
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.policy import Monitoring, Watch
 from governed_ml.core.evidence import Metric
-from governed_ml.ledger.liveness import Level, WindowRecord
+from governed_ml.ledger.windows import Level, WindowRecord
+from governed_ml.policy.expected_rules import Scope
 from governed_ml.policy.judge import beyond, number
-from governed_ml.policy.rules import Scope
 
 WORSE: tuple[Level, ...] = ("healthy", "warn", "retrain", "rollback")
 BEHAVIOUR = ("drift.", "fairness.", "performance.")  # without one of these nothing was measured

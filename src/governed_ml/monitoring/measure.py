@@ -22,7 +22,7 @@ from governed_ml.monitoring.levels import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import CELLS, at_once, columns_of, judged
-from governed_ml.policy.rules import Scope
+from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:
     import pandas as pd

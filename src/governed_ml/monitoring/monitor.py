@@ -11,7 +11,7 @@ from typing import Any, Literal
 from governed_ml.core.config.policy import Monitoring, Policy
 from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.storage import now

@@ -19,7 +19,7 @@ from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
 from governed_ml.monitoring.rows import Given, body, complete, gather
 from governed_ml.pipeline.scoring import ServedVersion
-from governed_ml.policy.rules import Scope
+from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:
     import pandas as pd

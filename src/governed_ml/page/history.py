@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
-from governed_ml.ledger.chain import Entry, Event
+from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
+from governed_ml.ledger.windows import Level
 from governed_ml.page import svg
 from governed_ml.page.gate_sections import Cut, Row, cut, most_drifted
 from governed_ml.page.records import LATEST, Records, ShownLatest
@@ -27,7 +28,7 @@ class ShownWindow(BaseModel):
     batch: str
     rows: int
     labelled: int = 0
-    level: Literal["healthy", "warn", "retrain", "rollback", "not_measured"]
+    level: Level
     reasons: list[str] = []
     values: dict[str, FiniteFloat | None] = {}
     risk: FiniteFloat | None = None

@@ -18,7 +18,7 @@ from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 from governed_ml.ledger import storage
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.lineage import pipeline_records, show
 from governed_ml.lineage.pipeline_records import Line, Step

@@ -16,11 +16,13 @@ from governed_ml.core.config.policy import Policy, Rule, Waiver
 from governed_ml.core.evidence import AnyEvidence, Metric
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
+from governed_ml.policy.cel_expression import holds
 from governed_ml.policy.counts import contradictions
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
+from governed_ml.policy.expected_rules import BoundRule, Scope, expected
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
-from governed_ml.policy.rules import BoundRule, Scope, expected, holds, undercuts
+from governed_ml.policy.weaker import undercuts
 
 Collected = Mapping[str, AnyEvidence | str]
 """Gate → its evidence, or the reason why there is none that can be trusted."""

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
-from governed_ml.policy.rules import fewer_approvals, gentler, laxer, weaker_than
+from governed_ml.policy.weaker import fewer_approvals, gentler, laxer, weaker_than
 
 COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task"}
 WORDS = {"name", "no_sensitive_reason"}  # of `data`; they change no number

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from governed_ml.ledger.chain import Anchor
+    from governed_ml.ledger.events import Anchor
     from governed_ml.ledger.signatures import Signer
     from governed_ml.ledger.verification import Verification
 

@@ -16,7 +16,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, known_protected, last_protected
 from governed_ml.ledger import storage
 from governed_ml.ledger.approvers import Approvers
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version, trace
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.protected_history import signers

@@ -11,7 +11,7 @@ from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import digest_of, read_json, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import signs
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import unwatched
 from governed_ml.ledger.rules_in_force import Today

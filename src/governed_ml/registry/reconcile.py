@@ -13,7 +13,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import approvers, storage
-from governed_ml.ledger.chain import Anchor, Entry
+from governed_ml.ledger.events import Anchor, Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, pull

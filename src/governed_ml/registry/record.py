@@ -19,7 +19,8 @@ from governed_ml.core.repository import (
     signs,
 )
 from governed_ml.ledger import approvers, storage
-from governed_ml.ledger.chain import Action, Anchor, Entry, Raw, Void
+from governed_ml.ledger.chain import Raw
+from governed_ml.ledger.events import Action, Anchor, Entry, Void
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.ledger.remote import last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import Today, today

@@ -16,7 +16,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import head, require_clean
 from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger.approvers import read as read_approvers
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.policy.decision import Decision, save
 from governed_ml.policy.gate import recheck

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from governed_ml.core.problem import Problem
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.rules_in_force import Today

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem
 from governed_ml.core.shared_stores import unshared
-from governed_ml.ledger.chain import Anchor
+from governed_ml.ledger.events import Anchor
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient

@@ -19,7 +19,7 @@ from governed_ml.core.files import digest_of
 from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
-from governed_ml.scaffold.stages import changed_keys, written_by_the_engine
+from governed_ml.scaffold.dvc_yaml import changed_keys, written_by_the_engine
 
 STATE = ".cruft.json"
 PIPELINE = "dvc.yaml"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from governed_ml.ledger import display
-from governed_ml.ledger.chain import GENESIS, Event
+from governed_ml.ledger.chain import GENESIS
+from governed_ml.ledger.events import Event
 
 SIGNATURE = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ\n-----END SSH SIGNATURE-----\n"
 SUBJECT = {"name": "credit", "commit": "c" * 40} | {

@@ -174,9 +174,9 @@ def test_a_full_disk_behind_the_output_of_decide_takes_no_allow_back(base: Path)
         raise OSError(28, "No space left on device")
 
     with printing("utf_8", "stage", "decide"):
-        from governed_ml.pipeline import stage
+        from governed_ml.pipeline import stage_runner
 
-        stage.tell("decide", full)
+        stage_runner.tell("decide", full)
         # Then it says so, and goes on
         said = sys.stderr.getvalue()  # type: ignore[attr-defined]
     assert said == "decide: cannot write to standard output: No space left on device\n"

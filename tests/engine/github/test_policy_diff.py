@@ -21,7 +21,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.github import policy_diff as diffs
 from governed_ml.github.workflow_run import event as events
 from governed_ml.policy import judge as policy
-from governed_ml.policy import rules
+from governed_ml.policy import weaker
 from governed_ml.scaffold.manifest import Outside
 from governed_ml.scaffold.supply import supply
 
@@ -250,7 +250,7 @@ def test_what_is_not_called_loosened_lets_nothing_more_through(
     old: Any, new: Any, metric: Any
 ) -> None:
     # Given two versions of a rule of which the second is not called weaker
-    if rules.weaker_than(new, old):
+    if weaker.weaker_than(new, old):
         return
     # When both judge the same number, then what the second lets through the first did, too
     through = ("pass", "warn")

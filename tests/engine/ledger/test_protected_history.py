@@ -11,7 +11,7 @@ from pathlib import Path
 import chains
 import pytest
 
-from governed_ml.ledger.chain import Event
+from governed_ml.ledger.events import Event
 from governed_ml.ledger.protected_history import in_force, signers, steps
 
 DAYS = range(1, 9)

@@ -23,7 +23,7 @@ from governed_ml.measures import binning, fairness
 from governed_ml.monitoring import earlier_windows, history, levels, reference
 from governed_ml.monitoring import monitor as monitored
 from governed_ml.pipeline.stages import drift as line
-from governed_ml.policy import rules
+from governed_ml.policy import expected_rules, weaker
 
 LIMITS = {
     "minimum_rows": 300,
@@ -90,7 +90,7 @@ def test_trap_41_schema_alone_is_no_measurement() -> None:
     new = {"id": "schema.new", "metric": "schema.new_columns", "warn": 0, "owner": "x"}
     drift = {"id": "drift.data", "each": "feature", "metric": "drift.{each}.psi", "warn": 0.1}
     section = watched(new, drift | {"owner": "x", "minimum_n": 300})
-    scope = rules.Scope("classification", ("a", "b"), ())
+    scope = expected_rules.Scope("classification", ("a", "b"), ())
     metrics = {"schema.new_columns": Metric(value=0.0), "drift.a.psi": Metric(value=0.0, n=299)}
     found, anything = levels.judge(section, scope, metrics)
     # Then nothing of the model was, whatever the schema says; and every rule is named
@@ -271,7 +271,7 @@ def test_an_organisations_floor_sees_what_watches_less(
     floor = config.Floor(file="floor.yaml", sha256="0" * 64, monitoring=watched())
     policy = config.Policy(name="p", confidence=0.95, rules=[rule], monitoring=own, floor=floor)
     # Then what watches less undercuts it, what watches more does not
-    assert list(rules.undercuts(policy)) == ([where] if where else [])
+    assert list(weaker.undercuts(policy)) == ([where] if where else [])
 
 
 def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:

@@ -22,7 +22,7 @@ from governed_ml.measures import binning
 from governed_ml.monitoring import feeds, levels, reference, window
 from governed_ml.pipeline import scoring as predict
 from governed_ml.pipeline.stages import drift as line
-from governed_ml.policy import rules
+from governed_ml.policy import expected_rules
 
 BIKE = next(one for one in real.REAL if one.name == "bike_sharing")
 ADULT = next(one for one in real.REAL if one.name == "adult")
@@ -51,7 +51,7 @@ def level(before: pd.DataFrame, now: pd.DataFrame, tmp_path: Path) -> tuple[str,
     metrics = {f"drift.{name}": one for name, one in reference.against(frozen, names)[1].items()}
     policy = policies.of_template("minimal").monitoring
     assert policy is not None
-    scope = rules.Scope("regression", (*NUMERIC, *CATEGORICAL), ())
+    scope = expected_rules.Scope("regression", (*NUMERIC, *CATEGORICAL), ())
     judged, _ = levels.judge(policy, scope, metrics)
     return levels.worst(judged), levels.reasons(judged)
 

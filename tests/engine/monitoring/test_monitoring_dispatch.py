@@ -27,7 +27,7 @@ from governed_ml.core.installation import trusted
 from governed_ml.core.problem import Problem
 from governed_ml.github import preflight
 from governed_ml.github.workflow_run import workflow_output as actions
-from governed_ml.ledger import chain
+from governed_ml.ledger import chain, events
 from governed_ml.monitoring import monitor as monitoring
 from governed_ml.monitoring.actions import dispatch as dispatching
 from governed_ml.monitoring.actions import issue, workflow_due
@@ -58,7 +58,7 @@ def window(level: str = "retrain", number: int = 7, **values: Any) -> dict[str, 
 
 def event(action: str, time: str = "2026-01-01T06:23:00Z", **details: Any) -> Any:
     """An event of the ledger."""
-    return chain.Event(
+    return events.Event(
         sequence=1, time=time, actor="robot", action=action, details={"version": 3} | details,
         previous=chain.GENESIS,
     )  # fmt: skip

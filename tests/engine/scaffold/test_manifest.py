@@ -12,7 +12,7 @@ import yaml
 
 from governed_ml.core.problem import Problem
 from governed_ml.scaffold import manifest
-from governed_ml.scaffold.stages import written_by_the_engine
+from governed_ml.scaffold.dvc_yaml import written_by_the_engine
 
 CI, GATES = ".github/workflows/ci.yml", ".github/workflows/governance.yml"
 Tree = dict[str, bytes]

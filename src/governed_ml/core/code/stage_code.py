@@ -46,7 +46,7 @@ def named(stage: str, base: Path = Path()) -> dict[str, Path]:
 
 def modules(stage: str) -> list[Path]:
     """Return the engine's files behind a stage, sorted: its module and all that this imports."""
-    start = {STAGES / f"{stage}.py", ENGINE / "pipeline" / "stage.py"}
+    start = {STAGES / f"{stage}.py", ENGINE / "pipeline" / "stage_runner.py"}
     return _closure(start, ENGINE, ENGINE.name)
 
 

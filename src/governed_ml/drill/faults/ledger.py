@@ -13,7 +13,8 @@ from governed_ml.drill.command_result import Sign
 from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import remote, storage
-from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Entry, Event
+from governed_ml.ledger.chain import EMPTY_TREES, GENESIS
+from governed_ml.ledger.events import Entry, Event
 from governed_ml.registry.versions import BUNDLE, CHAMPION, STATUS, model_name
 
 NOBODY = "nobody@drill.invalid"

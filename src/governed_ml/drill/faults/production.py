@@ -16,7 +16,8 @@ from governed_ml.drill.faults.config import own_rule
 from governed_ml.drill.faults.ledger import rewrite
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import storage
-from governed_ml.ledger.chain import GENESIS, Event
+from governed_ml.ledger.chain import GENESIS
+from governed_ml.ledger.events import Event
 from governed_ml.registry.approval.approvals import Approval, sign
 from governed_ml.registry.versions import ANCHOR, model_name
 

@@ -21,7 +21,7 @@ from governed_ml.github.current_settings import Hub, opened
 from governed_ml.github.preflight import preflight
 from governed_ml.github.proposal import pull_of
 from governed_ml.github.settings import RETRAINING as BRANCH
-from governed_ml.ledger.chain import Action, Event
+from governed_ml.ledger.events import Action, Event
 from governed_ml.monitoring.actions import issue
 from governed_ml.monitoring.actions.issue import Window
 from governed_ml.monitoring.actions.workflow_due import Ask, due

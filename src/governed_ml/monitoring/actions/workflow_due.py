@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from governed_ml.ledger.chain import Action, Event
+from governed_ml.ledger.events import Action, Event
 from governed_ml.ledger.liveness import MOVES
 from governed_ml.monitoring.actions.issue import Window
 

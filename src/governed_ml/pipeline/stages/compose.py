@@ -17,7 +17,7 @@ from governed_ml.core.config.policy import Policy
 from governed_ml.core.files import as_json, root, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.named_classes import require_named
-from governed_ml.policy.rules import syntax_error
+from governed_ml.policy.cel_expression import syntax_error
 
 WRITTEN = (
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS),

@@ -13,7 +13,7 @@ from pathlib import Path
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import write_json
-from governed_ml.pipeline.stage import draw, tell
+from governed_ml.pipeline.stage_runner import draw, tell
 from governed_ml.policy.decision import save, show
 from governed_ml.policy.judge import judge
 

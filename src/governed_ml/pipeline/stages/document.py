@@ -6,18 +6,18 @@ from pathlib import Path
 
 from governed_ml.core.config import read
 from governed_ml.core.evidence import load
+from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.files import write_json, write_text
 from governed_ml.pipeline.cards import data_card, markdown, model_card
 
 SECTIONS = ("project", "data.name", "data.target", "data.no_sensitive_reason")
-GATES = ("ingest", "validate", "split", "train", "evaluate", "drift", "fairness", "explain")
 REPORTS = Path("reports")
 
 
 def main() -> str:
     """Read every gate's evidence and write four files."""
     params = read(*SECTIONS)
-    found = {gate: load(gate) for gate in GATES}
+    found = {gate: load(gate) for gate in BODIES}
     model = model_card(params.project, found)
     data = data_card(params.data, found)
     for name, title, card in (

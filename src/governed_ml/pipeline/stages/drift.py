@@ -12,7 +12,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
 from governed_ml.pipeline.evidently_report import draw, sample
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("seed", "data.task")
 REPORT = Path("reports/drift.html")

@@ -16,7 +16,7 @@ from governed_ml.measures import clusters, leaks, performance, robustness
 from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.predicting import predict_parts, predicted
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
 if TYPE_CHECKING:

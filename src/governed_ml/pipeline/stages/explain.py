@@ -11,7 +11,7 @@ from governed_ml.core.evidence_bodies import ExplainBody
 from governed_ml.core.files import write_bytes
 from governed_ml.measures.explanations import Explanation, explain
 from governed_ml.pipeline import models
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("seed", "data.task")
 SAMPLE = 2000

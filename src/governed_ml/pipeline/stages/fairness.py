@@ -21,7 +21,7 @@ from governed_ml.pipeline.group_rows import (
     targets,
 )
 from governed_ml.pipeline.recount import require_recounted
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("data", "policy.confidence")
 SAMPLE = 20_000  # rows of the training part on which proxies are looked for,

@@ -21,7 +21,7 @@ from governed_ml.pipeline.data.columns import check_names, check_roles
 from governed_ml.pipeline.data.deciding import KINDS, Decided, SourceCells, decide
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
     import duckdb

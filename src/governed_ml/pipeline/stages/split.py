@@ -15,7 +15,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.measures.leaks import overlapping_rows
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import features_of, groups_of, target_of
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.logged import hand_over
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish, flat, names
 from governed_ml.pipeline.training import Training
 

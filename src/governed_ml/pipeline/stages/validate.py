@@ -13,7 +13,7 @@ from governed_ml.core.files import file_digest, write_json, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import built_in, given
 from governed_ml.pipeline.contract.validation import judged
-from governed_ml.pipeline.stage import record
+from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("data.contract", "data.sensitive", "data.target")
 PAGE = Path("reports/contract.html")

@@ -17,7 +17,7 @@ from governed_ml.core.config.policy import Approvals
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person
-from governed_ml.ledger.chain import TOLERANCE
+from governed_ml.ledger.events import TOLERANCE
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.protected_history import signers
 from governed_ml.ledger.signatures import Signature, Signer, signatures

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from governed_ml.core.problem import Problem
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version, require_legal
 from governed_ml.registry.approval import approvals
 from governed_ml.registry.approval.approvals import Approval

@@ -20,11 +20,11 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, precedes
 from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
-from governed_ml.ledger.chain import Entry
+from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version
-from governed_ml.ledger.liveness import WindowRecord
 from governed_ml.ledger.protected_history import in_force, steps
 from governed_ml.ledger.rules_in_force import Today, rules_of
+from governed_ml.ledger.windows import WindowRecord
 from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")

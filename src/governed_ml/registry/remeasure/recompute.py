@@ -18,6 +18,7 @@ from typing import Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.files import file_digest
 from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
@@ -27,7 +28,7 @@ from governed_ml.pipeline.isolated.process import STRICT
 from governed_ml.registry.remeasure import environments, source
 from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
-AGAIN = ("validate", "split", "train", "evaluate", "drift", "fairness", "explain", "document")
+AGAIN = (*tuple(BODIES)[1:], "document")  # what follows `ingest`, in the pipeline's order
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
 TOLERANCE = 1e-9
 KEPT_BACK = (

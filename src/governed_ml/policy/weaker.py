@@ -1,66 +1,10 @@
-"""From a policy to the exact list of rules that must be judged, and what a CEL rule says.
-
-CEL, for what a threshold cannot say: the language of Kubernetes admission policies, in which an
-undefined name is an error. An expression that cannot be evaluated is a failed rule.
-"""
+"""How one policy is weaker than another: the organisation's floor, or the policy of the base."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
 
-from governed_ml.core.config.closed_model import Task
 from governed_ml.core.config.policy import Approvals, Floor, Monitoring, Policy, Rule, Watch
-from governed_ml.core.problem import first_line
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What `each` ranges over. `features` is None when there is no evidence to take them from."""
-
-    task: Task
-    features: tuple[str, ...] | None
-    attributes: tuple[str, ...]
-
-    @property
-    def sensitive(self) -> tuple[str, ...]:
-        """Return the attributes and all their intersections, as `sex*race`."""
-        sizes = range(1, len(self.attributes) + 1)
-        return tuple("*".join(names) for k in sizes for names in combinations(self.attributes, k))
-
-
-@dataclass(frozen=True)
-class BoundRule:
-    """A rule about one metric, after `each` was spelt out."""
-
-    id: str
-    rule: Rule
-    metric: str | None
-
-
-def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
-    """Spell out the policy's rules for a task, its features and its sensitive attributes.
-
-    A rule over features that are not known stands as one rule `id[*]`, which no evidence answers.
-    """
-    bound: list[BoundRule] = []
-    for rule in policy.rules:
-        if rule.task not in (None, scope.task):
-            continue
-        if rule.each is None or rule.metric is None:
-            bound.append(BoundRule(rule.id, rule, rule.metric))
-            continue
-        names = {
-            "feature": scope.features,
-            "attribute": scope.attributes,
-            "sensitive": scope.sensitive,
-        }
-        members = names[rule.each]
-        for name in ("*",) if members is None else members:
-            bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
-    return bound
 
 
 def undercuts(policy: Policy) -> dict[str, str]:
@@ -170,39 +114,4 @@ def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor
     other = isinstance(rule, Watch) and rule.minimum_n != least.minimum_n  # a higher one is silent
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
-    return ""
-
-
-def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
-    """Evaluate a CEL expression over `evidence` and `params`.
-
-    Returns True with an empty reason; False or None (cannot be evaluated) with the reason.
-    """
-    import cel
-
-    try:
-        result: object = cel.evaluate(expression, values)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the rule has failed
-        detail = (
-            f"{error.args[0]} is not there"
-            if isinstance(error, KeyError)
-            else first_line(error, 160)
-        )
-        return None, f"cannot evaluate `{expression}`: {detail}"
-    if result is True:
-        return True, ""
-    if result is False:
-        return False, f"does not hold: {expression}"
-    return None, f"`{expression}` gives {type(result).__name__}, not true or false"
-
-
-def syntax_error(expression: str) -> str:
-    """Return why an expression is no CEL, or an empty text."""
-    import cel
-
-    try:
-        cel.compile(expression)
-    except (RuntimeError, TypeError, ValueError) as error:
-        text = str(error)  # it begins with the expression, which may be long
-        return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
     return ""

@@ -1,0 +1,93 @@
+"""What the ledger's events are: their names, what each holds, and where it stands. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from governed_ml.core.config.closed_model import Closed
+
+TOLERANCE = timedelta(minutes=5)
+"""By how much the clocks of two machines may differ; what is dated later is of the future."""
+
+Action = Literal[
+    "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
+    "rollback_failed", "reconciled", "notification_lost", "monitored", "rollback_asked",
+    "retraining_asked", "retrained", "retraining_failed", "dispatch_failed", "alert_failed",
+]  # fmt: skip
+
+
+class Event(Closed):
+    """One thing that happened, as it is kept."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # by default a NaN becomes a null
+
+    schema_version: Literal[1] = 1
+    sequence: int = Field(ge=1)
+    time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC")
+    actor: str
+    action: Action
+    version: int | None = Field(default=None, description="of the model in the registry")
+    subject: dict[str, str] = Field(
+        default_factory=dict, description="digests: model, data, policy, …"
+    )
+    decision: dict[str, Any] | None = None
+    approvals: list[dict[str, Any]] = Field(default_factory=list)
+    reason: str = ""
+    details: dict[str, Any] = Field(default_factory=dict)
+    nonce: str = Field(
+        default_factory=lambda: secrets.token_hex(8),
+        description="so that two writers never make the same commit and both believe they won",
+    )
+    previous: str = Field(description="digest of the event before, in canonical form")
+
+    def canonical(self) -> str:
+        """Return the event's one spelling; a NaN or an infinity in it is a `ValueError`."""
+        values = self.model_dump(mode="json")
+        return json.dumps(
+            values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+
+    def digest(self) -> str:
+        """Return the digest that the next event carries."""
+        return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    @property
+    def moment(self) -> datetime:
+        """Return when it happened."""
+        return datetime.fromisoformat(self.time)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event and the commit that holds it."""
+
+    commit: str
+    event: Event
+    signed: bool
+
+
+class Void(NamedTuple):
+    """An event that has no effect, and why."""
+
+    entry: Entry
+    why: str
+
+    def __str__(self) -> str:
+        """Return it as one line."""
+        event = self.entry.event
+        return f"event {event.sequence} ({self.entry.commit[:12]}) is void: {self.why}"
+
+
+class Anchor(NamedTuple):
+    """A commit of the ledger that somebody remembers: where, and as which event."""
+
+    where: str
+    sequence: int
+    commit: str

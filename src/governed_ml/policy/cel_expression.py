@@ -1,0 +1,46 @@
+"""What a rule in CEL says, for what a threshold cannot say.
+
+CEL is the language of Kubernetes admission policies, in which an undefined name is an error. An
+expression that cannot be evaluated is a failed rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from governed_ml.core.problem import first_line
+
+
+def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
+    """Evaluate a CEL expression over `evidence` and `params`.
+
+    Returns True with an empty reason; False or None (cannot be evaluated) with the reason.
+    """
+    import cel
+
+    try:
+        result: object = cel.evaluate(expression, values)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the rule has failed
+        detail = (
+            f"{error.args[0]} is not there"
+            if isinstance(error, KeyError)
+            else first_line(error, 160)
+        )
+        return None, f"cannot evaluate `{expression}`: {detail}"
+    if result is True:
+        return True, ""
+    if result is False:
+        return False, f"does not hold: {expression}"
+    return None, f"`{expression}` gives {type(result).__name__}, not true or false"
+
+
+def syntax_error(expression: str) -> str:
+    """Return why an expression is no CEL, or an empty text."""
+    import cel
+
+    try:
+        cel.compile(expression)
+    except (RuntimeError, TypeError, ValueError) as error:
+        text = str(error)  # it begins with the expression, which may be long
+        return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
+    return ""

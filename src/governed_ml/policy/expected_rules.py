@@ -1,0 +1,56 @@
+"""From a policy to the exact list of rules that must be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from governed_ml.core.config.closed_model import Task
+from governed_ml.core.config.policy import Policy, Rule
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What `each` ranges over. `features` is None when there is no evidence to take them from."""
+
+    task: Task
+    features: tuple[str, ...] | None
+    attributes: tuple[str, ...]
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Return the attributes and all their intersections, as `sex*race`."""
+        sizes = range(1, len(self.attributes) + 1)
+        return tuple("*".join(names) for k in sizes for names in combinations(self.attributes, k))
+
+
+@dataclass(frozen=True)
+class BoundRule:
+    """A rule about one metric, after `each` was spelt out."""
+
+    id: str
+    rule: Rule
+    metric: str | None
+
+
+def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
+    """Spell out the policy's rules for a task, its features and its sensitive attributes.
+
+    A rule over features that are not known stands as one rule `id[*]`, which no evidence answers.
+    """
+    bound: list[BoundRule] = []
+    for rule in policy.rules:
+        if rule.task not in (None, scope.task):
+            continue
+        if rule.each is None or rule.metric is None:
+            bound.append(BoundRule(rule.id, rule, rule.metric))
+            continue
+        names = {
+            "feature": scope.features,
+            "attribute": scope.attributes,
+            "sensitive": scope.sensitive,
+        }
+        members = names[rule.each]
+        for name in ("*",) if members is None else members:
+            bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
+    return bound
