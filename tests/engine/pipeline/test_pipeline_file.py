@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import Any
 
@@ -96,3 +97,15 @@ def test_the_digest_of_a_stage_covers_what_it_imports(project: BakedProject) -> 
     assert {f"src/{project.package}/{name}.py" for name in ("features", "training")} <= set(
         stage_code.named("train", project.path)
     )
+
+
+def test_no_import_of_the_engine_is_overlooked(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given every module of the engine, when its imports are looked for by their lines
+    modules = sorted(stage_code.ENGINE.rglob("*.py"))
+    look = stage_code.imports.__wrapped__
+    found = {path: look(path, stage_code.ENGINE, "governed_ml") for path in modules}
+    assert sum(map(len, found.values())) > 600
+    # Then they are those that Python's parser finds in the whole text
+    whole = re.compile(r"\A((?s:.*))")
+    monkeypatch.setattr(stage_code, "OWN_IMPORT", whole)
+    assert {path: look(path, stage_code.ENGINE, "governed_ml") for path in modules} == found
