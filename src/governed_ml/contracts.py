@@ -1,9 +1,6 @@
 """What the engine calls in `src/<package>/`, as types for editors and type checkers.
 
-    if TYPE_CHECKING:
-        from governed_ml.contracts import Fit
-
-        _fit: Fit = fit  # the type checker compares the two
+In `training.py`, `_fit: contracts.Fit = fit` under `if TYPE_CHECKING:` has the two compared.
 
 Each function runs in a process of its own that measures nothing. It sees its arguments, the package
 and installed libraries; only a source may read other files or the network.
