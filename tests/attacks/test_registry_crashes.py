@@ -128,7 +128,7 @@ def test_two_machines_promote_and_the_remote_decides(
         "from governed_ml.__main__ import main\nsys.argv[1:] = ['promote']\nmain()\n",
         encoding="utf-8",
     )
-    out = registry.python(second, script, "python", str(helper), str(tmp_path))
+    out = registry.python(second, script, "python", "-P", str(helper), str(tmp_path))
     # Then the second's event is refused by the remote, and taken back
     assert "another event came first at origin: try again" in out
     assert out.splitlines()[-1] == "True"

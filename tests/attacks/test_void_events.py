@@ -126,7 +126,7 @@ def test_an_unsigned_event_among_signed_ones_stops_nobody(contested: BakedProjec
     baked.git(contested.path, "config", "--unset", "gpg.format")
     write(contested, "reconciled", reason="by hand")
     # Then it is void and named, and the champion predicts
-    cause = "it is unsigned, and an earlier event is signed"
+    cause = "it is unsigned, but an earlier event is signed"
     is_named(contested, cause)
     predicts(contested)
     # And who has no key writes nothing, and is told how to sign

@@ -213,8 +213,9 @@ def test_what_is_missing_is_said(registered: BakedProject) -> None:
     done = project.call("monitor", str(path.with_name("no.csv")), code=None)
     registry.refused(done, "does not exist", code=2)
     # And on a runner, a store that vanishes with it (trap 36)
-    done = project.call("monitor", str(path), code=None, GITHUB_ACTIONS="true")
-    assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
+    if "MLFLOW_TRACKING_URI" not in project.variables:
+        done = project.call("monitor", str(path), code=None, GITHUB_ACTIONS="true")
+        assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
     assert windows(project) == []
     text = project.read("conf/policy/base.yaml")
     cut = text[text.index("# Windows of production") :]
