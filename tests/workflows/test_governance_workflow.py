@@ -262,7 +262,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     assert "the job `pipeline` did not succeed" in errors(run, "fairness")
 
 
-@pytest.mark.nightly  # on every push: test_rehash.py and test_gate.py, without act
+@pytest.mark.nightly  # on every push: test_rehash.py and test_gate_evidence.py, without act
 def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 import math
 import warnings
-from pathlib import Path
 from typing import Any
 
 import fairlearn.metrics as fairlearn
 import numpy as np
-import pandas as pd
 import pytest
 from at_length import at_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from governed_ml.core import tables
 from governed_ml.core.config import Rule
-from governed_ml.core.problem import Problem
-from governed_ml.measures import fairness, group_error, intervals, proxies
+from governed_ml.measures import fairness, intervals
 from governed_ml.measures import groups as keys
-from governed_ml.measures.spread import robust_spread
-from governed_ml.pipeline.stages import fairness as stage
 from governed_ml.policy.judge import compare
 
 CONFIDENCE = 0.95
+
+
 WRONG = 0.05  # a verdict may be wrong this often
+
+
 SIMULATIONS = 2000
+
+
 RULE = Rule(id="fairness.test", metric="fairness.x", block=0.10, evidence="interval", owner="x")
+
 
 counts_of_groups = st.lists(
     st.lists(st.integers(0, 60), min_size=4, max_size=4), min_size=2, max_size=7
@@ -66,9 +67,6 @@ def verdicts(hits: Any, n: Any, limit: float) -> tuple[float, float, float]:
     lower, upper = bounds_of_rates(hits, n)
     passed, failed = float((upper <= limit).mean()), float((lower > limit).mean())
     return passed, failed, 1 - passed - failed
-
-
-# --- point values -------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -170,9 +168,6 @@ def test_too_many_groups_are_refused_rather_than_compared() -> None:
 def test_intersections_keep_the_configured_order() -> None:
     names = ["*".join(columns) for columns in keys.intersections(("sex", "race", "age"))]
     assert names == ["sex", "race", "age", "sex*race", "sex*age", "race*age", "sex*race*age"]
-
-
-# --- bounds -------------------------------------------------------------------------------------
 
 
 def test_newcombes_published_example() -> None:
@@ -286,352 +281,3 @@ def test_a_small_group_is_insufficient_by_its_size() -> None:
     assert verdict == "insufficient"
     assert "rests on 5 rows" in reason
     assert "smallest group b (n=5)" in reason
-
-
-# --- regression ---------------------------------------------------------------------------------
-
-
-def regression_rows(seed: int, sizes: tuple[int, ...], shift: float = 0.0) -> Any:
-    rng = np.random.default_rng(seed)
-    group = np.repeat([f"g{place}" for place in range(len(sizes))], sizes)
-    target = rng.normal(1000, 3, len(group))
-    prediction = target + rng.normal(0, 1, len(group)) + shift * (group == "g0")
-    return pd.DataFrame({"group": group, "target": target, "prediction": prediction})
-
-
-def moments(frame: Any) -> tuple[list[tuple[str]], Any]:
-    signed = frame["prediction"] - frame["target"]
-    frame = frame.assign(error=signed.abs(), signed=signed)
-    found = frame.groupby("group")[["target", "prediction", "error", "signed"]]
-    n = found.size().to_numpy()
-    squares = found.var(ddof=0).to_numpy() * n[:, None]
-    cubes = found.agg(lambda column: ((column - column.mean()) ** 3).sum()).to_numpy()
-    cells = [(name,) for name in found.size().index]
-    return cells, group_error.Moments(n, found.mean().to_numpy(), squares, cubes)
-
-
-def measured_rows(frame: Any) -> dict[str, Any]:
-    """The metrics of one attribute from single rows."""
-    cells, numbers = moments(frame)
-    spread = robust_spread(frame["target"].to_numpy())
-    return group_error.regression(("a",), (0,), cells, numbers, spread, CONFIDENCE)[1]
-
-
-def test_regression_gaps_equal_fairlearn_and_welch_on_the_raw_rows() -> None:
-    from scipy.stats import ttest_ind
-    from sklearn.metrics import mean_absolute_error
-
-    frame = regression_rows(6, (300, 500), 0.4)
-    metrics = measured_rows(frame)
-    by_group = fairlearn.MetricFrame(
-        metrics={"mean": fairlearn.mean_prediction, "error": mean_absolute_error},
-        y_true=frame["target"],
-        y_pred=frame["prediction"],
-        sensitive_features=frame["group"],
-    )
-    spread = robust_spread(frame["target"].to_numpy())
-    gap, ratio = by_group.difference() / spread, by_group.ratio()
-    assert metrics["mean_prediction_difference"].value == pytest.approx(gap["mean"], abs=1e-12)
-    error = metrics["mean_absolute_error_difference"]
-    assert error.value == pytest.approx(gap["error"], abs=1e-12)
-    assert metrics["mean_absolute_error_ratio"].value == pytest.approx(ratio["error"], abs=1e-12)
-    signed = frame["prediction"] - frame["target"]
-    for metric, size in ((error, signed.abs()), (metrics["mean_signed_error_difference"], signed)):
-        one, two = (size[frame["group"] == name] for name in ("g0", "g1"))
-        welch = ttest_ind(one, two, equal_var=False).confidence_interval(CONFIDENCE)
-        assert metric.value * spread == pytest.approx(abs(one.mean() - two.mean()), rel=1e-9)
-        widest = max(abs(welch.low), abs(welch.high))
-        # the correction for skewness is small where there is none
-        assert metric.upper * spread == pytest.approx(widest, abs=0.02 * (welch.high - welch.low))
-
-
-def test_regression_bounds_hold_as_often_as_they_say() -> None:
-    rng = np.random.default_rng(7)
-    n, true = np.array([40.0, 200.0, 3000.0]), np.array([0.5, 0.6, 0.5])
-    scale = true / math.sqrt(2 / math.pi)  # of a normal whose absolute value has the true mean
-    sizes = [(SIMULATIONS, int(rows)) for rows in n]
-    rows = [np.abs(rng.normal(0, s, size)) for s, size in zip(scale, sizes, strict=True)]
-    mean = np.stack([part.mean(axis=1) for part in rows], axis=1)
-    variance = np.stack([part.var(axis=1, ddof=1) for part in rows], axis=1)
-    third = np.stack(
-        [((x - x.mean(axis=1)[:, None]) ** 3).mean(axis=1) / x.shape[1] ** 2 for x in rows], axis=1
-    )
-    means = intervals.Means(mean, variance / n, third, np.broadcast_to(n - 1, mean.shape))
-    lower, upper = intervals.largest_mean_difference(means, CONFIDENCE)
-    assert (lower > 0.1).mean() <= WRONG
-    assert (upper < 0.1).mean() <= WRONG
-    lower, upper = intervals.smallest_ratio([intervals.student(means, CONFIDENCE, 3)])
-    assert (lower > 5 / 6).mean() <= WRONG
-    assert (upper < 5 / 6).mean() <= WRONG
-
-
-@pytest.mark.parametrize(
-    ("frame", "reason"),
-    [
-        (regression_rows(1, (50,)), "one group only"),
-        (regression_rows(1, (50, 1)), "one row only in group g1"),
-        (regression_rows(1, (50, 50)).assign(target=1.0), "nine in ten target values"),
-    ],
-)
-def test_regression_without_an_answer_is_null_with_a_reason(frame: Any, reason: str) -> None:
-    cells, numbers = moments(frame)
-    spread = robust_spread(frame["target"].to_numpy())
-    _, metrics, findings = group_error.regression(("a",), (0,), cells, numbers, spread, CONFIDENCE)
-    assert all(metric.value is None and reason in metric.note for metric in metrics.values())
-    assert any(reason in finding.where for finding in findings)
-
-
-def test_a_few_large_values_hide_no_gap() -> None:
-    # Given a target in which one group is promised 1.28 standard deviations of 99 % of the rows
-    # too little, and 1 % of values that are a thousand times as large
-    rng = np.random.default_rng(15)
-    group = np.repeat(["g0", "g1"], 5_000)
-    target = rng.normal(0, 1, len(group))
-    large = rng.random(len(group)) < 0.01
-    target[large] = 1_000 * rng.choice([-1, 1], int(large.sum()))
-    prediction = target + rng.normal(0, 0.1, len(group)) - 1.28 * (group == "g0")
-    metrics = measured_rows(
-        pd.DataFrame({"group": group, "target": target, "prediction": prediction})
-    )
-    # When the gap is measured, then it is as large as it is without these values, and fails
-    gap = metrics["mean_signed_error_difference"]
-    assert gap.value == pytest.approx(1.28, abs=0.05)
-    assert compare(RULE, gap)[0] == "fail"
-
-
-@pytest.mark.parametrize(
-    ("values", "spread"),
-    [
-        (np.random.default_rng(1).normal(0, 2, 100_000), 2.0),
-        (np.append(np.linspace(-1, 1, 999), 1e9), 0.742),  # the outlier counts for nothing
-        (np.repeat([-1.0, 1.0], 500), 1.0),  # not more than the standard deviation
-        (np.repeat([0.0, 5.0], [800, 200]), 1.951),  # half are 0: the central 80 % count
-        (np.repeat([3.0, 5.0], [960, 40]), 0.0),  # nothing to measure by
-        (np.empty(0), 0.0),
-    ],
-)
-def test_the_spread_is_robust(values: Any, spread: float) -> None:
-    assert robust_spread(values) == pytest.approx(spread, rel=0.02)
-
-
-def test_where_no_bounds_hold_there_are_none() -> None:
-    # Given errors of lognormal size (sigma 2) in a group of 50 and one of 5,000
-    rng = np.random.default_rng(16)
-    frame = pd.DataFrame({"group": np.repeat(["g0", "g1"], [50, 5_000])})
-    frame["target"] = rng.normal(0, 10, len(frame))
-    frame["prediction"] = frame["target"] + rng.lognormal(0, 2, len(frame))
-    found = measured_rows(frame)
-    # Then the rules that rest on them are insufficient, and say what would help
-    for name in ("mean_absolute_error_difference", "mean_absolute_error_ratio"):
-        assert compare(RULE, found[name])[0] == "insufficient"
-        assert "a few extreme values decide the mean of group g0 (n=50)" in found[name].note
-
-
-@pytest.mark.parametrize("rows", [40, 300])
-def test_bounds_of_skewed_values_hold_as_often_as_they_say(rows: int) -> None:
-    # Given exponential values in a small and a large group, one unit apart
-    rng = np.random.default_rng(17)
-    parts = [rng.exponential(1, (SIMULATIONS, size)) + (size != rows) for size in (rows, 900)]
-    centred = [part - part.mean(axis=1, keepdims=True) for part in parts]
-    sizes = np.array([rows, 900.0])
-    means = intervals.Means(
-        np.stack([part.mean(axis=1) for part in parts], axis=1),
-        np.stack([(part**2).sum(axis=1) for part in centred], axis=1) / (sizes - 1) / sizes,
-        np.stack([(part**3).mean(axis=1) for part in centred], axis=1) / sizes**2,
-        np.broadcast_to(sizes - 1, (SIMULATIONS, 2)),
-    )
-    # When they are bounded, then each bound is wrong as seldom as it says, up to 1.5 %
-    lower, upper = intervals.largest_mean_difference(means, CONFIDENCE)
-    assert (upper < 1).mean() <= 0.04
-    assert (lower > 1).mean() <= 0.04
-    # And without the correction the lower one is not, where the group is small
-    plain = intervals.Means(means.value, means.variance, np.zeros_like(means.value), means.freedom)
-    missed = (intervals.largest_mean_difference(plain, CONFIDENCE)[0] > 1).mean()
-    assert (missed > 0.045) == (rows == 40)
-
-
-# --- proxies ------------------------------------------------------------------------------------
-
-
-def test_planted_noisy_copies_are_found_and_independent_columns_are_not() -> None:
-    rng = np.random.default_rng(8)
-    rows = 10_000
-    sex = rng.choice(["f", "m"], rows)
-    sensitive = pd.DataFrame({"sex": sex, "region": rng.choice(list("nsew"), rows)})
-    features = pd.DataFrame(
-        {
-            "height": np.where(sex == "f", 0.0, 1.5) + rng.normal(size=rows),
-            "title": np.where(rng.random(rows) < 0.8, sex, rng.choice(["f", "m"], rows)),
-            "income": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(size=rows)),
-            "colour": rng.choice(["red", "blue", None], rows),
-        }
-    )
-    metrics, found, findings = proxies.measure(features, sensitive)
-    assert metrics["sex.proxy_auc"].value > 0.9
-    assert "height" in metrics["sex.proxy_auc"].note
-    assert "title" in metrics["sex.proxy_auc"].note
-    assert "income" not in metrics["sex.proxy_auc"].note
-    assert metrics["region.proxy_auc"].value == pytest.approx(0.5, abs=0.03)
-    assert "no single feature" in metrics["region.proxy_auc"].note
-    assert list(found[0].carriers)[:2] == ["title", "height"]
-    assert any("title" in finding.where for finding in findings)
-    assert metrics == proxies.measure(features, sensitive)[0]
-
-
-def test_features_that_only_together_are_a_proxy_are_named() -> None:
-    rng = np.random.default_rng(9)
-    rows = 8_000
-    sex, coin, amount = rng.integers(0, 2, rows), rng.integers(0, 2, rows), rng.random(rows)
-    sensitive = pd.DataFrame({"sex": np.where(sex == 1, "f", "m")})
-    noise = {f"noise_{number}": rng.normal(size=rows) for number in range(3)}
-    codes = {"p": coin.astype(str), "q": (coin ^ sex).astype(str)}
-    near = {"gross": amount, "net": amount - 0.1 * sex + rng.normal(0, 0.01, rows)}
-    for pair in (codes, near):
-        metrics, _, _ = proxies.measure(pd.DataFrame(noise | pair), sensitive)
-        assert metrics["sex.proxy_auc"].value > 0.95
-        words = metrics["sex.proxy_auc"].note.partition("together with others: ")[2]
-        assert all(f"{name} (" in words for name in pair)
-        assert "noise" not in words
-
-
-def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
-    # Given 100 recordings of each of 60 persons, whose voice says who they are and not their sex
-    rng = np.random.default_rng(10)
-    person = np.repeat(np.arange(60), 100)
-    sex, voice = rng.permutation(np.repeat(["f", "m"], 30)), rng.normal(size=60)
-    features = pd.DataFrame({"voice": voice[person] + rng.normal(0, 0.001, len(person))})
-    sensitive = pd.DataFrame({"sex": sex[person]})
-    mixed = rng.permutation(len(person))
-    flattered = proxies.measure(features.iloc[mixed], sensitive.iloc[mixed])[0]
-    honest = proxies.measure(features, sensitive, person)[0]
-    assert flattered["sex.proxy_auc"].value > 0.95
-    assert honest["sex.proxy_auc"].value < 0.8
-    # Then the border is where a person's rows end, and one person alone cannot be judged
-    assert proxies.boundary(10, np.array([1, 1, 1, 1, 2, 2, 2, 2, 2, 3])) == 4
-    alone = proxies.measure(features, sensitive, np.zeros(len(person)))[0]
-    assert alone["sex.proxy_auc"].value is None
-
-
-def test_the_group_that_is_told_apart_best_counts_and_no_group_is_too_many() -> None:
-    # Given twelve groups, of which only the smallest (100 rows) is given away, by one feature
-    rng = np.random.default_rng(12)
-    rows = 2_300
-    region = np.array([f"r{number:02}" for number in np.arange(rows) % 11], dtype=object)
-    region[:100] = "small"
-    order = rng.permutation(rows)
-    features = pd.DataFrame(
-        {"calm": rng.normal(size=rows), "telling": rng.normal(size=rows) + 5 * (region == "small")}
-    )
-    sensitive = pd.DataFrame({"region": region})
-    # When proxies are looked for
-    metrics, found, _ = proxies.measure(features.iloc[order], sensitive.iloc[order])
-    # Then its number counts, not the mean over groups (0.54), and it is named
-    proxy = metrics["region.proxy_auc"]
-    assert proxy.value > 0.95
-    assert proxy.note.startswith("small against all others: carried by telling (")
-    assert "calm" not in proxy.note
-    assert found[0].carriers["telling"] > 0.95
-
-
-def test_a_group_that_the_sample_has_few_rows_of_gets_more(
-    parts: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given a sample of 200 rows, in which a group of 90 train rows has a few only
-    train = tables.read(tables.SENSITIVE_TRAIN)
-    train.loc[train.index[:90], "sex"] = "x"
-    tables.write(train, tables.SENSITIVE_TRAIN)
-    features = train[[tables.ROW]].assign(size=1.0, **{tables.TARGET: 0})
-    tables.write(features, tables.TRAIN)
-    monkeypatch.setattr(stage, "SAMPLE", 200)
-    # When the sample is drawn, then all rows of the group are in it, and each row once
-    _, sensitive, _ = stage.proxy_sample(("sex",))
-    assert (sensitive["sex"] == "x").sum() == 90
-    assert 200 < len(sensitive) < 400
-
-
-def test_a_proxy_needs_two_groups_that_are_large_enough() -> None:
-    features = pd.DataFrame({"x": np.arange(200.0)})
-    sensitive = pd.DataFrame({"sex": ["f"] * 190 + ["m"] * 10, "race": ["one"] * 200})
-    metrics, _, _ = proxies.measure(features, sensitive)
-    assert [metric.value for metric in metrics.values()] == [None, None]
-    assert "m (0)" in metrics["sex.proxy_auc"].note
-
-
-# --- the stage's aggregates ---------------------------------------------------------------------
-
-
-@pytest.fixture
-def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Predictions and sensitive attributes as files; returns the test rows as one frame."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(9)
-    rows = 3000
-    whole = pd.DataFrame(
-        {
-            tables.ROW: rng.permutation(rows),
-            "part": np.where(rng.random(rows) < 0.4, "test", "train"),
-            tables.TARGET: rng.integers(0, 2, rows),
-            "score": rng.random(rows),
-            "prediction": rng.integers(0, 2, rows),
-            "sex": rng.choice(["f", "m"], rows),
-            'it\'s "odd"': rng.choice(["a*b", "ü", "missing"], rows),
-        }
-    )
-    sensitive = [tables.ROW, "sex", 'it\'s "odd"']
-    tables.write(whole.drop(columns=sensitive[1:]), tables.PREDICTIONS)
-    for part, path in (("train", tables.SENSITIVE_TRAIN), ("test", tables.SENSITIVE_TEST)):
-        tables.write(whole.loc[whole["part"] == part, sensitive].sort_values(tables.ROW), path)
-    return whole[whole["part"] == "test"]
-
-
-def test_one_contingency_table_counts_every_test_row_once(parts: Any) -> None:
-    names = ("sex", 'it\'s "odd"')
-    stage.require_joined()
-    cells, counts = stage.contingency(names)
-    keys = [*names, tables.TARGET, "prediction"]
-    wanted = parts.groupby(keys).size()
-    assert counts.sum() == len(parts)
-    for cell, block in zip(cells, counts, strict=True):
-        for label in (0, 1):
-            for prediction in (0, 1):
-                assert block[label, prediction] == wanted.get((*cell, label, prediction), 0)
-
-
-def test_moments_equal_pandas_and_are_the_same_every_time(parts: Any) -> None:
-    cells, found = stage.moments(("sex",))
-    groups = parts.groupby("sex")
-    assert [cell[0] for cell in cells] == list(groups.groups)
-    assert found.n.tolist() == groups.size().tolist()
-    mean = groups[[tables.TARGET, "prediction"]].mean().to_numpy()
-    assert found.mean[:, :2] == pytest.approx(mean, abs=1e-12)
-    variance = groups["prediction"].var(ddof=0).to_numpy()
-    assert found.squares[:, 1] / found.n == pytest.approx(variance, abs=1e-12)
-    signed = (parts["prediction"] - parts[tables.TARGET]).groupby(parts["sex"])
-    assert found.mean[:, 3] == pytest.approx(signed.mean().to_numpy(), abs=1e-12)
-    assert found.squares[:, 3] / found.n == pytest.approx(signed.var(ddof=0).to_numpy(), abs=1e-12)
-    cubes = signed.agg(lambda errors: ((errors - errors.mean()) ** 3).sum()).to_numpy()
-    assert found.cubes[:, 3] == pytest.approx(cubes, abs=1e-9)
-    assert found.mean.tobytes() == stage.moments(("sex",))[1].mean.tobytes()
-
-
-def test_a_group_of_the_training_part_without_test_rows_is_not_passed_over(parts: Any) -> None:
-    train = tables.read(tables.SENSITIVE_TRAIN)
-    train.loc[train.index[:5], "sex"] = "x"
-    tables.write(train, tables.SENSITIVE_TRAIN)
-    _, metrics, _ = stage.gaps("classification", ("sex",), CONFIDENCE)
-    assert metrics["sex.demographic_parity_difference"].value is None
-    assert "no test rows in group x" in metrics["sex.demographic_parity_difference"].note
-
-
-@pytest.mark.parametrize("fault", ["lost", "twice", "strange"])
-def test_predictions_without_their_sensitive_attributes_are_refused(parts: Any, fault: str) -> None:
-    frame = tables.read(tables.SENSITIVE_TEST)
-    if fault == "lost":
-        frame = frame.iloc[1:]
-    elif fault == "twice":
-        frame = pd.concat([frame.iloc[:-1], frame.iloc[:1]])
-    else:
-        frame.loc[frame.index[0], tables.ROW] = 10**9
-    tables.write(frame, tables.SENSITIVE_TEST)
-    with pytest.raises(Problem, match="dvc repro"):
-        stage.require_joined()

@@ -2,7 +2,7 @@
 
 Each table is planted so that the model predicts the target all but exactly: what a rule should say
 then follows from how the target was dealt out. What the numbers are worth on their own is in
-`test_drift_statistics.py` and `test_fairness_statistics.py`.
+`tests/engine/measures/`.
 """
 
 from __future__ import annotations
