@@ -70,7 +70,7 @@ def forked(home: Path, work: Callable[[], Any]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def main(source: Path, scratch: Path, command: str, stride: int) -> None:
+def main(source: Path, scratch: Path, command: str) -> None:
     """Kill, look, fix, look, try again, look; until a run ends by itself."""
     module = {
         name: importlib.import_module(f"governed_ml.{path}")
@@ -123,9 +123,9 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
             act()
         return look()
 
-    deadly, ended = 1 - stride, False
+    deadly, ended = 0, False
     while not ended:
-        deadly += stride
+        deadly += 1
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.copytree(source, scratch, symlinks=True)
         before, after = str(source / "project"), str(scratch / "project")
@@ -142,4 +142,4 @@ def main(source: Path, scratch: Path, command: str, stride: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -220,7 +220,9 @@ def test_each_change_on_adult_is_named_before_the_commit_goes_through(bake_runna
     # When one dependency's version does
     found = re.search(r'name = "scikit-learn"\nversion = "([^"]+)"', project.read("uv.lock"))
     assert found
-    project.write("uv.lock", project.read("uv.lock").replace(found[0], f'{found[0][:-1]}.9"'))
+    lock = project.read("uv.lock").replace(found[0], f'{found[0][:-1]}.9"')
+    files = f"scikit_learn-{found[1]}"  # the names of the package's files say it, too
+    project.write("uv.lock", lock.replace(files, f"{files}.9"))
     refused(project, f"uv.lock: scikit-learn {found[1]} → {found[1]}.9 since train, ")
     # And words alone go through
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
