@@ -112,7 +112,9 @@ def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") ->
         sensitive={"sex": {"f": 300, "m": 300}},
         cut=None,
     )
-    return Training(params, split).finish(RUN)
+    training = Training(params, split)
+    training.fit(RUN)
+    return training.finish()
 
 
 def asked_about() -> pd.DataFrame:

@@ -74,13 +74,25 @@ def begin(experiment: str) -> subprocess.Popen[str]:
 
 
 def finish(
-    child: subprocess.Popen[str], run_id: object = None, values: Mapping[str, float | None] = {}
+    child: subprocess.Popen[str], run_id: object, values: Mapping[str, float | None]
 ) -> dict[str, str]:
     """Wait until the store is open; log metrics to a training's run, if there are any.
 
     Returns a note on how that went; raises `Problem` if the store does not answer.
     """
-    said, errors = child.communicate(json.dumps({"run_id": run_id, "values": dict(values)}))
+    return _asked(child, {"run_id": run_id, "values": dict(values)})
+
+
+def open_run(child: subprocess.Popen[str], name: str) -> str:
+    """Wait until the store is open, and open a run in it; return its id.
+
+    Raises `Problem` if the store does not answer.
+    """
+    return _asked(child, {"name": name})["id"]
+
+
+def _asked(child: subprocess.Popen[str], job: dict[str, Any]) -> dict[str, str]:
+    said, errors = child.communicate(json.dumps(job))
     if child.returncode:
         raise Problem(errors.strip().rpartition("\n")[2] or "MLflow's process was killed")
     return json.loads(said.strip().rpartition("\n")[2])
@@ -91,10 +103,12 @@ def main(experiment: str) -> None:
     code = 0
     quiet()
     try:
-        connect(experiment)
-        job = sys.stdin.read()
-        if job:  # else the stage has ended without it
-            print(json.dumps(log_metrics(**json.loads(job))))
+        known = connect(experiment)
+        text = sys.stdin.read()
+        if text:  # else the stage has ended without it
+            job = json.loads(text)
+            done = _new_run(known, **job) if "name" in job else log_metrics(**job)
+            print(json.dumps(done))
     except Problem as problem:
         code = problem.exit_code
         print(problem, file=sys.stderr)
@@ -104,6 +118,14 @@ def main(experiment: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # interpreter teardown of heavy libraries costs a second
+
+
+def _new_run(experiment: str, name: str) -> dict[str, str]:
+    from mlflow.tracking import MlflowClient
+
+    with answering():
+        made = MlflowClient().create_run(experiment, run_name=name)
+    return {"id": str(made.info.run_id)}
 
 
 def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str, str]:

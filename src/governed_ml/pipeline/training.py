@@ -69,16 +69,25 @@ class Training:
         }
         self.process = Process(fit_process, self.where, job, rows)
 
-    def finish(self, run: dict[str, str]) -> Trained:
-        """Fit, and write the model file; `run` names MLflow's run, which is open."""
+    def fit(self, run: dict[str, str]) -> None:
+        """Have the process fit from now on; `run` names MLflow's run, which is open."""
+        if not self.names:
+            self.process.tell(run)
+
+    def finish(self) -> Trained:
+        """Wait for what was fitted, and write the model file."""
         try:
             if self.names:
                 return self._mitigated()
-            _, parts = self.process.ask(run)
+            _, parts = self.process.answer()
             model_file.save(_part(parts, 0), self.package)
             return Trained(self.process.isolation, logged=_part(parts, 1))
         finally:
-            self.process.close()
+            self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.close()
 
     def _mitigated(self) -> Trained:
         import pandas as pd

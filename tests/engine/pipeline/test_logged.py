@@ -98,17 +98,19 @@ def test_a_run_is_marked_as_failed_whatever_stops_it(
     def stop(_: Any) -> None:
         raise RuntimeError("unforeseen")
 
-    params: Any = SimpleNamespace(experiment="credit")
+    ended: list[bool] = []
+    model = SimpleNamespace(name="a_model")
+    params: Any = SimpleNamespace(experiment="credit", model=model)
     for name, value in {
         "read": lambda *_: params,
         "begin": lambda _: None,
         "load": lambda _: SimpleNamespace(body=None),
-        "finish": lambda _: None,
-        "opened": lambda _: RUN,
-        "Training": lambda *_: SimpleNamespace(finish=stop),
+        "open_run": lambda *_: RUN["id"],
+        "Training": lambda *_: SimpleNamespace(fit=stop, close=lambda: ended.append(True)),
     }.items():
         monkeypatch.setattr(train, name, value)
     # When the stage runs, then the run says so
     with pytest.raises(RuntimeError, match="unforeseen"):
         train.main()
     assert client.get_run(RUN["id"]).info.status == "FAILED"
+    assert ended

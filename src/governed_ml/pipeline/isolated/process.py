@@ -69,14 +69,18 @@ class Process:
     def ask(
         self, head: dict[str, Any], *parts: bytes, largest: int = LARGEST
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Send a message and return the answer; what the process raised is a `Problem`.
+        """Send a message and return the answer; what the process raised is a `Problem`."""
+        self.tell(head, *parts)
+        return self.answer(largest)
+
+    def tell(self, head: dict[str, Any], *parts: bytes) -> None:
+        """Send a message whose answer is waited for later.
 
         A process that has failed already reads no more, and its answer says why.
         """
         assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
         with suppress(OSError):
             send(self._child.stdin, head, *parts)
-        return self.answer(largest)
 
     def answer(self, largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]]:
         """Wait for the next answer, of which no part is larger than so many bytes.

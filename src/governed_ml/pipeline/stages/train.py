@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.logged import hand_over
 from governed_ml.pipeline.stage_runner import record
-from governed_ml.pipeline.tracking import begin, finish, flat, names
+from governed_ml.pipeline.tracking import begin, flat, names, open_run
 from governed_ml.pipeline.training import Training
 
 if TYPE_CHECKING:
@@ -33,14 +34,17 @@ def main() -> str:
     store = begin(params.experiment)
     split = load("split").body
     training = Training(params, split)
-    finish(store)  # a store that does not answer says so before hours of training
-    run = opened(params)
+    # A store that does not answer says so before hours of training.
+    run = {"id": open_run(store, params.model.name), "name": params.model.name}
     try:
-        found = training.finish(run)
+        training.fit(run | {"experiment": params.experiment})
+        _meanwhile(params.experiment)
+        found = training.finish()
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
         notes = log(params, features, digest, run["id"], found.logged)
     except BaseException as error:
+        training.close()
         _fail(run["id"], error)
         raise
     done = found.mitigation
@@ -74,15 +78,11 @@ def main() -> str:
     )
 
 
-def opened(params: Params) -> dict[str, str]:
-    """Open the run that engine and team log to; return its id, name and experiment."""
-    from mlflow.tracking import MlflowClient
-
-    experiment = connect(params.experiment)
-    with answering():
-        made = MlflowClient().create_run(experiment, run_name=params.model.name)
-    run_id = str(made.info.run_id)
-    return {"id": run_id, "name": params.model.name, "experiment": params.experiment}
+def _meanwhile(experiment: str) -> None:
+    """Import what saves and logs the model while the other process fits: as long as a small fit."""
+    for name in ("mlflow.sklearn", "skops.io"):
+        import_module(name)
+    connect(experiment)
 
 
 def _fail(run_id: str, error: BaseException) -> None:
