@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,10 @@ def _require_fit(
 ) -> None:
     lost = [name for name in wanted if name not in found.names]
     if lost:
-        raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs")
+        others = {one.casefold(): one for one in (*found.names, *found.strange)}
+        near = [others[one] for one in get_close_matches(lost[0].casefold(), others, 1)]
+        maybe = f"; there is {near[0]!r}: rename it if it is that" if near else ""
+        raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs{maybe}")
     if found.rows == 0:
         raise Problem(f"{source} has no row")
     for name, count in found.unfit.items():

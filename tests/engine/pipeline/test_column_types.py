@@ -122,6 +122,21 @@ SPELLED: dict[str, tuple[str, Any, str]] = {  # case → column, how it is chang
         lambda table: table["region"].replace({"north": "north-east", "south": "north_east"}),
         "'north-east' .*'north_east'",
     ),
+    "an invisible character": (
+        "repaid",
+        lambda table: table["repaid"].where(table.index > 3, "yes\u200b"),
+        r"'yes\\u200b' 4 times",
+    ),
+    "a narrow blank": (
+        "region",
+        lambda table: table["region"].replace({"north": "the north", "south": "the\u202fnorth"}),
+        r"'the\\u202fnorth' ",
+    ),
+    "an accent of its own": (
+        "region",
+        lambda table: table["region"].replace({"north": "M\u00f6bel", "south": "Mo\u0308bel"}),
+        r"'Mo\\u0308bel' ",
+    ),
     "a missing marker": (
         "region",
         lambda table: table["region"].where(table.index > 1, "N/A"),
@@ -178,6 +193,10 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
     path = Path(f"new.{suffix}")
     served.write(new.assign(region=["North"] + ["north"] * 29), path)
     with pytest.raises(Problem, match=r"1 of 30 values of 'region' are not .* \(row 1\)"):
+        model.predict(path)
+    # And so it is with a North that only looks like it
+    served.write(new.assign(region=["north\u200d"] + ["north"] * 29), path)
+    with pytest.raises(Problem, match=r"'region' are not a text in its known spelling, .* \(row 1"):
         model.predict(path)
     # And a region that is new is answered, and told
     path = Path(f"other.{suffix}")
@@ -285,8 +304,9 @@ def test_marks_of_decimals_and_thousands_are_asked_about(case: str) -> None:
     def written(value: float) -> str:
         return f"{value:,.2f}".replace(",", "t").replace(".", decimal).replace("t", thousands)
 
-    table = served.loans().drop(columns="debt_ratio")
-    table = table.assign(income=[written(value) for value in numbers])
+    table = served.loans().assign(income=[written(value) for value in numbers])
+    if decimal != ".":  # a table writes all its numbers in one way
+        table = table.drop(columns="debt_ratio")
     source = served.write(table, Path("table.csv"))
     # When they are ingested, then the marks are asked for
     with pytest.raises(Problem, match=rf"^column 'income' holds {said} \d+ rows: write 1234.5"):
@@ -296,6 +316,23 @@ def test_marks_of_decimals_and_thousands_are_asked_about(case: str) -> None:
     assert np.allclose(model.features["income"], numbers)
     found = model.predict(Path("table.csv"))["score"]
     assert np.abs(found - model.scores).max() < 1e-12
+
+
+def test_a_point_before_every_three_digits_is_asked_about() -> None:
+    # Given whole numbers as Germany writes them, which are decimals to everybody else
+    numbers = np.arange(1, 401) * 37
+    table = served.loans().drop(columns="debt_ratio")
+    table = table.assign(income=[f"{value:,}".replace(",", ".") for value in numbers])
+    source = served.write(table, Path("table.csv"))
+    # When they are ingested, then it is asked what the point is
+    with pytest.raises(Problem, match=r"^column 'income' holds numbers with three digits behind"):
+        served.ingested(source, time="applied_on")
+    # And either answer is heeded
+    served.ingested(source, time="applied_on", numeric=["income"])
+    read = pd.read_parquet("data/raw.parquet")["income"].to_numpy()
+    assert np.allclose(read, np.where(numbers < 1000, numbers, numbers / 1000))
+    served.ingested(source | {"decimal": ",", "thousands": "."}, time="applied_on")
+    assert pd.read_parquet("data/raw.parquet")["income"].tolist() == numbers.tolist()
 
 
 @pytest.mark.parametrize("name", ["Unnamed: 0", "__index_level_0__", "index"])

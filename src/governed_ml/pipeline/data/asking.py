@@ -32,6 +32,8 @@ FORMATS = [
       for mark in "/.-" for a, b, c in ("dmY", "mdY", "dmy", "mdy", "ymd")),
     "%Y.%m.%d",
 ]  # fmt: skip
+THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
+"""What a whole number is, where a point separates thousands."""
 SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
 
 
@@ -135,8 +137,8 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
     if apart:
         raise Ambiguous(
             f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write 1234.5, set "
-            "data.source.decimal and data.source.thousands, or name a column of codes in "
-            "data.categorical"
+            f"data.source.decimal and data.source.thousands (now {how.decimal!r} and "
+            f"{how.thousands!r}), or name a column of codes in data.categorical"
         )
     if good < seen.filled:
         odd = seen.pairs(f"NOT {fits}")
@@ -157,6 +159,19 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
     )
 
 
+def thousands(seen: Cells) -> None:
+    """Ask whether a point is one, where it always has three digits behind it."""
+    pointed = f"{matches('v', THOUSANDS)} AND v LIKE '%.%'"
+    odd, many = seen.counts([f"NOT {matches('v', THOUSANDS)}", pointed])
+    if many and not odd:
+        raise Ambiguous(
+            f"holds numbers with three digits behind each point in {many:,} rows, such as "
+            f"{seen.pairs(pointed)[0][0]!r}: if it separates thousands, set data.source.decimal "
+            "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
+            "under numeric in conf/data"
+        )
+
+
 def _mark(seen: Cells, separated: str) -> str:
     marks = {"a comma": ",", "an apostrophe": "''", "a blank": " "}
     return next(
@@ -174,9 +189,9 @@ def spellings(seen: Cells, *, target: bool) -> None:
         groups = "; ".join(shown(one) for one in found[:3])
         more = f" and {len(found) - 3:,} more of the kind" if len(found) > 3 else ""
         raise Ambiguous(
-            f"has values of the {what} that differ only in case, blanks or punctuation "
-            f"({groups}{more}): say under spellings in conf/data which is meant, or name it "
-            "under distinct"
+            f"has values of the {what} that differ only in case, blanks, punctuation or what "
+            f"nobody sees ({groups}{more}): say under spellings in conf/data which is meant, or "
+            "name it under distinct"
         )
     listed = ", ".join(literal(one) for one in MARKERS)
     markers = seen.pairs(f"trim(v) IN ({listed}, '')")

@@ -25,7 +25,10 @@ def check_names(names: list[str]) -> None:
     seen: dict[str, str] = {}
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise Problem(f"column {number} of the table has no name: name it in its header")
+            raise Problem(
+                f"column {number} of the table has no name: name it in its header (pandas "
+                "writes its index so: use `to_csv(…, index=False)`)"
+            )
         if name in (ROW, TARGET):
             raise Problem(f"column {name!r}: this name is taken by the pipeline; rename it")
         if name.casefold() in LOGGED:

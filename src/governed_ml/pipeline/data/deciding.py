@@ -13,7 +13,14 @@ from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.asking import Ambiguous, Cells, dates, numbers, spellings
+from governed_ml.pipeline.data.asking import (
+    Ambiguous,
+    Cells,
+    dates,
+    numbers,
+    spellings,
+    thousands,
+)
 from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
 from governed_ml.pipeline.data.spelled import recorded
 
@@ -119,7 +126,8 @@ class Decider:
     def _text(self, name: str, kind: str) -> Decided:
         """Decide a column of texts: dates, numbers, truth values or categories."""
         spelled = self.data.spellings.get(name, {})
-        text = cells.meant(digits(quoted(name), kind), spelled, self.data.source.missing)
+        own = quoted(name) if self.origin.texts else digits(quoted(name), kind)
+        text = cells.meant(own, spelled, self.data.source.missing)
         seen = Cells(self.db, self.origin.rows, text)
         if name in self.unused:
             return self._unused(name, kind, seen)
@@ -183,6 +191,9 @@ class Decider:
                 )
         if kind in WHOLE:
             return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
+        answered = (*self.data.numeric, *self.unused, self.data.target)
+        if self.origin.csv and name not in answered:
+            thousands(Cells(self.db, self.origin.rows, column))
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
     def _code(self, name: str, kind: str) -> Decided:

@@ -52,10 +52,14 @@ class FrozenColumn:
         column = self.column
         if column.type == "TIMESTAMP" and column.format:
             return f"a date written as {column.format}"
+        if column.kind == "boolean" and column.values:
+            return f"a truth value ({', '.join(column.values)}, 1 or 0)"
         plain = {"BIGINT": "a whole number", "DOUBLE": "a number", "TIMESTAMP": "a date"}
         if column.type == "BIGINT" and not self.code:
             return "a number"
-        return plain.get(column.type) or KINDS.get(column.kind or "", "a text that training had")
+        return plain.get(column.type) or KINDS.get(
+            column.kind or "", "a text in its known spelling"
+        )
 
     def named(self, name: str) -> FrozenColumn:
         """Return the same for a column of another name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import defaultdict
 
 from governed_ml.core.tables import literal
@@ -15,9 +16,11 @@ DIGEST = "sha256:"
 def folded(text: str) -> str:
     """Return SQL for what is left of a value without case, outer punctuation and kinds of blanks.
 
-    Signs that tell values apart stay: `>50K` is not `<=50K`, and `A-` is not `A`.
+    Nor does it have invisible signs, or an accent that is a character of its own. Signs that tell
+    values apart stay: `>50K` is not `<=50K`, and `A-` is not `A`.
     """
-    bare = rf"trim(regexp_replace(lower({text}), '[\s_\x{{00A0}}-]+', ' ', 'g'))"
+    seen = rf"nfc_normalize(lower(regexp_replace({text}, '\p{{Cf}}+', '', 'g')))"
+    bare = rf"trim(regexp_replace({seen}, '[\s_\p{{Z}}-]+', ' ', 'g'))"
     inner = rf"regexp_replace({bare}, '^[\s.,;:!?''\x22`]+|[\s.,;:!?''\x22`]+$', '', 'g')"
     signs = [rf"CASE WHEN regexp_matches({text}, '{end}') THEN '-' ELSE '' END"
              for end in (r"^\s*-", r"-\s*$")]  # fmt: skip
@@ -42,7 +45,8 @@ def shown(pairs: list[tuple[str, int]], most: int = 5) -> str:
 
 
 def _quoted(value: str) -> str:
-    return repr(value if len(value) <= SHORT else value[: SHORT - 1] + "…")
+    short = value if len(value) <= SHORT else value[: SHORT - 1] + "…"
+    return repr(short) if unicodedata.is_normalized("NFC", short) else ascii(short)
 
 
 def recorded(counts: list[tuple[str, int]]) -> list[str] | None:
