@@ -109,7 +109,7 @@ def file_digest(path: Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise Problem(
-            f"{shown(path)} is missing: run `uv run dvc repro` (or `uv run dvc pull`)"
+            f"{shown(path)} is missing: run `uv run dvc pull` in a clone, else `uv run dvc repro`"
         ) from error
     except OSError as error:
         raise Problem(
