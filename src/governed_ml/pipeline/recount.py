@@ -23,6 +23,7 @@ AGAIN = "run `uv run dvc repro --force split`"
 
 def require_recounted(data: Data) -> None:
     """Refuse predictions and sensitive tables that do not say what `data/raw.parquet` says."""
+    import numpy as np
     import pandas as pd
 
     names = list(data.sensitive)
@@ -31,7 +32,7 @@ def require_recounted(data: Data) -> None:
     _require_persons(raw[keys], data)
     said = pd.concat([target_of(raw, data), groups_of(raw, data)], axis=1)
     predictions = tables.read(tables.PREDICTIONS, [tables.ROW, "part", tables.TARGET])
-    if sorted(predictions[tables.ROW]) != list(range(len(raw))):
+    if not np.array_equal(np.sort(predictions[tables.ROW].to_numpy()), np.arange(len(raw))):
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} does not hold each of the {len(raw):,} rows of "
             f"{tables.RAW.as_posix()} once: {AGAIN}",
@@ -41,7 +42,7 @@ def require_recounted(data: Data) -> None:
     for part, path in (("train", tables.SENSITIVE_TRAIN), ("test", tables.SENSITIVE_TEST)):
         found = tables.read(path, [tables.ROW, *names])
         mine = predictions.loc[predictions["part"] == part, tables.ROW]
-        if sorted(found[tables.ROW]) != sorted(mine):
+        if not np.array_equal(np.sort(found[tables.ROW].to_numpy()), np.sort(mine.to_numpy())):
             raise Problem(
                 f"{path.as_posix()} is not about the {part} rows of "
                 f"{tables.PREDICTIONS.as_posix()}: {AGAIN}",

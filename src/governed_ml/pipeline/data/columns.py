@@ -167,6 +167,8 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
 
 def as_text(column: pd.Series) -> pd.Series:
     """Return a column as text, nulls kept; whole numbers lose their `.0`."""
+    if column.dtype == "str":
+        return column
     if column.dtype == "Int64":  # `map` would hand out decimals
         column = column.astype("object")
     return column.map(_code, na_action="ignore").astype("str").where(column.notna())
