@@ -12,6 +12,7 @@ from governed_ml.core import tables
 from governed_ml.drill.command_result import Sign
 from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.scratch import Scratch
+from governed_ml.pipeline.data.columns import groups_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,23 @@ def rewrite(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.Da
     frame = change(tables.read(table))
     table.unlink()  # it may be a link into DVC's cache
     tables.write(frame, table)
+
+
+def regroup(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    """Change the groups of a sensitive table, and of the raw table, which groups are held to."""
+    rewrite(scratch, path, change)
+    data = scratch.params().data
+    told = tables.read(scratch.project / path).set_index(tables.ROW)
+
+    def retold(raw: pd.DataFrame) -> pd.DataFrame:
+        known = groups_of(raw, data)
+        for name in data.sensitive:
+            some = raw[name].groupby(known[name], sort=False).first()  # a value of each group
+            other = told[name][told[name].to_numpy() != known[name].to_numpy()[told.index]]
+            raw.loc[other.index, name] = other.map(some).to_numpy()
+        return raw
+
+    rewrite(scratch, tables.RAW, retold)
 
 
 def schema(scratch: Scratch) -> Sign:
@@ -140,7 +158,7 @@ def bias(scratch: Scratch) -> Sign:
         spoilt = frame[name].isin(pair) & (frame.index % MOSTLY != 0)
         return frame.assign(**{name: frame[name].mask(spoilt, told)})
 
-    rewrite(scratch, tables.SENSITIVE_TEST, biased)
+    regroup(scratch, tables.SENSITIVE_TEST, biased)
     scratch.must("stage", "fairness")
     return Sign(rf"{re.escape(low)} vs {re.escape(high)};.*{BEYOND}", f"{rule}[{name}]")
 
@@ -161,7 +179,7 @@ def subgroup(scratch: Scratch) -> Sign:
         )
 
     for path in (tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST):
-        rewrite(scratch, path, crossed)
+        regroup(scratch, path, crossed)
     scratch.must("stage", "fairness")
     groups = rf"(?:{re.escape(a)}|{re.escape(b)})\*(?:{re.escape(c)}|{re.escape(d)})"
     return Sign(rf"{groups} vs {groups};.*{BEYOND}", f"{rule}[{one}*{two}]")
@@ -179,7 +197,7 @@ def proxy(scratch: Scratch) -> Sign:
     feature = max(spread, key=lambda one: spread[one])
     values = train[feature] if feature in numeric else train[feature].astype("category").cat.codes
     above = (values > values.median()).set_axis(train[tables.ROW])
-    rewrite(
+    regroup(
         scratch,
         tables.SENSITIVE_TRAIN,
         lambda frame: frame.assign(

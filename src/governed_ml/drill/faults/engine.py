@@ -40,7 +40,7 @@ def hook(scratch: Scratch) -> Sign:
 def pth(scratch: Scratch) -> Sign:
     """Leave a `.pth` file that no package brought."""
     _in_site(scratch, "drill.pth").write_text("import sys\n", encoding="utf-8")
-    return Sign("drill.pth runs at each start of Python, and no installed package brought it")
+    return Sign("drill.pth runs at each start of Python, and no installed package")
 
 
 def patched(scratch: Scratch) -> Sign:

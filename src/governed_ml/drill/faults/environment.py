@@ -85,8 +85,9 @@ def unpushed(scratch: Scratch) -> Sign:
         raise Problem(f"{LOCK} names no {tables.RAW.as_posix()}")
     (remote / "files" / "md5" / found[1][:2] / found[1][2:]).unlink()
     scratch.plant({"data/source/drill.csv.dvc": POINTER.format("drill.csv")})
-    gone = "is not in DVC's remote, and .*; run `uv run dvc"
-    return Sign((rf"raw\.parquet: {gone} push", rf"drill\.csv: {gone} repro`, then"))
+    gone = "is not in DVC's remote, and .*; "
+    lost = rf"drill\.csv: {gone}it is not here either"
+    return Sign((rf"raw\.parquet: {gone}run `uv run dvc push", lost))
 
 
 FAULTS = (
