@@ -114,12 +114,6 @@ UNSPLIT: dict[str, tuple[str, str, str, str]] = {  # case → split, conf/data, 
         text(),
         "data.positive 'ja' must be one of two or more values of 'paid'; found ",
     ),
-    "yes without quotes": (
-        "random",
-        DATA.replace('"yes"', "yes"),
-        text(),
-        "YAML reads yes, no, on",
-    ),
     "bins for texts": (
         "random",
         DATA.replace("sex: {}", "sex: {bins: [1]}"),
