@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "page": {"core", "policy", "ledger", "registry", "lineage"},
     "checks": {"core", "policy", "pipeline", "github", "registry", "scaffold"},
     "doctor": {"core", "pipeline", "ledger", "github", "registry", "scaffold"},
-    "drill": {"core", "ledger", "registry"},
+    "drill": {"core", "pipeline", "ledger", "registry"},
     "cli": {
         *("core", "policy", "pipeline", "ledger", "github", "registry", "lineage", "monitoring"),
         *("page", "scaffold", "checks", "doctor", "drill"),

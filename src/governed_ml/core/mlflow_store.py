@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from governed_ml.core.failure import FOLDER, IGNORED
+from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 
 PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is set stays
@@ -75,6 +78,8 @@ def connect(experiment: str) -> str:
         utils.MAX_RETRY_COUNT = DATABASE_RETRIES
     with answering():
         mlflow.set_tracking_uri(uri)
+        if not given:
+            _make(store / "mlflow.db")
         place = (store / "mlruns").as_uri() if uri.startswith("sqlite") else None
         found = mlflow.get_experiment_by_name(experiment)
         if found is not None and not given and found.artifact_location != place:
@@ -84,6 +89,24 @@ def connect(experiment: str) -> str:
         if found is not None:
             return str(found.experiment_id)
         return mlflow.create_experiment(experiment, artifact_location=place)
+
+
+def _make(path: Path) -> None:
+    """Make the database elsewhere, if there is none, and move it: a kill leaves none half made."""
+    if path.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    scratch = path.parent / FOLDER.parent
+    write_text(scratch / ".gitignore", IGNORED)
+    with tempfile.TemporaryDirectory(dir=scratch, prefix="mlflow-") as folder:
+        made = Path(folder, path.name)
+        SqlAlchemyStore(sqlite_url(made), (path.parent / "mlruns").as_uri()).engine.dispose()
+        try:
+            os.link(made, path)
+        except OSError:  # another process was first, or there are no hard links here
+            if not path.exists():
+                made.rename(path)
 
 
 @contextmanager

@@ -57,6 +57,32 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generat
     forget()
 
 
+def test_a_process_that_is_killed_leaves_no_half_made_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a process that ends amid the making of MLflow's tables
+    from mlflow.store.tracking import sqlalchemy_store
+
+    whole = sqlalchemy_store.SqlAlchemyStore
+
+    class Killed(whole):
+        def __init__(self, *arguments: str) -> None:
+            super().__init__(*arguments)
+            raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(sqlalchemy_store, "SqlAlchemyStore", Killed)
+    with pytest.raises(KeyboardInterrupt):
+        mlflow_store.connect("loans")
+    # Then there is no database, and the next process makes it
+    assert not (tmp_path / "mlflow.db").exists()
+    monkeypatch.setattr(sqlalchemy_store, "SqlAlchemyStore", whole)
+    assert mlflow_store.connect("loans") == mlflow_store.connect("loans")
+    assert [one.name for one in tmp_path.iterdir() if one.name != ".governance"] == ["mlflow.db"]
+    forget()
+
+
 def revise(folder: Path, revision: str) -> None:
     """Say which revision of MLflow's schema a database has."""
     with closing(sqlite3.connect(folder / "mlflow.db")) as db:
