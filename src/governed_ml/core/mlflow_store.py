@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from governed_ml.core.failure import FOLDER, IGNORED
-from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 
 PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is set stays
@@ -97,9 +95,11 @@ def _make(path: Path) -> None:
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    scratch = path.parent / FOLDER.parent
-    write_text(scratch / ".gitignore", IGNORED)
-    with tempfile.TemporaryDirectory(dir=scratch, prefix="mlflow-") as folder:
+    try:
+        scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-")
+    except OSError:
+        return  # a folder that cannot be written: whoever opens the store is told
+    with scratch as folder:
         made = Path(folder, path.name)
         SqlAlchemyStore(sqlite_url(made), (path.parent / "mlruns").as_uri()).engine.dispose()
         try:
