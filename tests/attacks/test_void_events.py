@@ -158,6 +158,9 @@ def test_a_commit_that_is_no_event_stops_no_prediction_and_one_command_takes_it_
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize(
+    "registered_once", ["sqlite"], indirect=True
+)  # a server takes no such source
 def test_an_anchor_on_a_strangers_version_stops_nobody(contested: BakedProject) -> None:
     # Given a version in MLflow of which the ledger knows nothing, with a tag that names an event
     def strange(client: Any, name: str) -> None:
