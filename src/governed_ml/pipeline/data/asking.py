@@ -159,14 +159,16 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
     )
 
 
-def thousands(seen: Cells) -> None:
-    """Ask whether a point is one, where it always has three digits behind it."""
-    pointed = f"{matches('v', THOUSANDS)} AND v LIKE '%.%'"
-    odd, many = seen.counts([f"NOT {matches('v', THOUSANDS)}", pointed])
+def thousands(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
+    """Ask what a point means in a column of numbers, if three digits follow it each time."""
+    grouped = matches("v", THOUSANDS)
+    pointed = f"FILTER ({grouped} AND v LIKE '%.%')"
+    sql = f"SELECT count(*) FILTER (NOT {grouped}), count(*) {pointed}, min(v) {pointed}"
+    odd, many, example = db.execute(f"{sql} FROM (SELECT {text} AS v FROM {rows})").fetchall()[0]
     if many and not odd:
         raise Ambiguous(
             f"holds numbers with three digits behind each point in {many:,} rows, such as "
-            f"{seen.pairs(pointed)[0][0]!r}: if it separates thousands, set data.source.decimal "
+            f"{example!r}: if it separates thousands, set data.source.decimal "
             "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
             "under numeric in conf/data"
         )
@@ -189,8 +191,8 @@ def spellings(seen: Cells, *, target: bool) -> None:
         groups = "; ".join(shown(one) for one in found[:3])
         more = f" and {len(found) - 3:,} more of the kind" if len(found) > 3 else ""
         raise Ambiguous(
-            f"has values of the {what} that differ only in case, blanks, punctuation or what "
-            f"nobody sees ({groups}{more}): say under spellings in conf/data which is meant, or "
+            f"has values of the {what} that differ only in case, blanks, punctuation or invisible "
+            f"characters ({groups}{more}): say under spellings in conf/data which is meant, or "
             "name it under distinct"
         )
     listed = ", ".join(literal(one) for one in MARKERS)

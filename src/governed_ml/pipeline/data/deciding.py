@@ -193,7 +193,7 @@ class Decider:
             return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
         answered = (*self.data.numeric, *self.unused, self.data.target)
         if self.origin.csv and name not in answered:
-            thousands(Cells(self.db, self.origin.rows, column))
+            thousands(self.db, self.origin.rows, column)
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
     def _code(self, name: str, kind: str) -> Decided:
