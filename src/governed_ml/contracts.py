@@ -1,6 +1,6 @@
 """What the engine calls in `src/<package>/`, as types for editors and type checkers.
 
-In `training.py`, `_fit: contracts.Fit = fit` under `if TYPE_CHECKING:` has the two compared.
+For a type checker to compare them, write `_fit: contracts.Fit = fit` under `if TYPE_CHECKING:`.
 
 Each function runs in a process of its own that measures nothing. It sees its arguments, the package
 and installed libraries; only a source may read other files or the network.

@@ -118,7 +118,7 @@ def diff(
 ) -> None:
     """Compare policy, engine and workflows with an earlier commit.
 
-    In a workflow the current commit is compared, elsewhere the files as they are here.
+    In a workflow it compares the current commit; elsewhere it includes uncommitted changes.
 
     Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
     """
@@ -152,7 +152,7 @@ def diff(
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
     asked = f"; a {diffs.OWNER} is asked" if loosened else ""
     asked = f"; approved by {who}" if who else asked
-    what = f"policy since {since[:12]}{', with what is in no commit yet' if edited else ''}"
+    what = f"policy since {since[:12]}{', uncommitted changes included' if edited else ''}"
     tell(as_json, f"{what}: {tally}{asked}", changes=values, approved_by=who)
     raise typer.Exit(1 if loosened and who is None else 0)
 

@@ -90,7 +90,7 @@ def connect(experiment: str) -> str:
 
 
 def _make(path: Path) -> None:
-    """Make the database elsewhere, if there is none, and move it: a kill leaves none half made."""
+    """Create the database elsewhere and move it: a killed process leaves no incomplete one."""
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -149,10 +149,10 @@ def _generated(old: State, new: State) -> Iterable[Change]:
 
 
 def _sources(old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
-    """The code that decides which rows are measured, as a query in `conf/data/` does."""
+    """Report changed code of the team that makes the table: it decides which rows are measured."""
     for path in sorted(new):
         if old and old.get(path) != new[path]:
-            yield Change(path, "loosened", "makes the table that is measured, and is another one")
+            yield Change(path, "loosened", "makes the table that is measured, and has changed")
 
 
 def approved_push(base: Path, since: str, until: str) -> str | None:

@@ -168,7 +168,7 @@ def _require_fit(
     if lost:
         others = {one.casefold(): one for one in (*found.names, *found.strange)}
         near = [others[one] for one in get_close_matches(lost[0].casefold(), others, 1)]
-        maybe = f"; there is {near[0]!r}: rename it if it is that" if near else ""
+        maybe = f"; did you mean {near[0]!r}? Then rename it" if near else ""
         raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs{maybe}")
     if found.rows == 0:
         raise Problem(f"{source} has no row")

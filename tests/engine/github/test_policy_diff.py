@@ -425,7 +425,7 @@ def test_without_a_loosened_limit_nobody_is_asked(
     limits = project.read(POLICY)
     project.write(POLICY, limits.replace("block: 0.95", "block: 0.5"))
     said = project.governance("policy", "diff", code=1).stdout
-    assert "with what is in no commit yet: 1 loosened" in said
+    assert "uncommitted changes included: 1 loosened" in said
 
 
 PIN = re.compile(r"^governed-ml = \{ git = .*$", re.MULTILINE)

@@ -196,7 +196,7 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
         model.predict(path)
     # And so it is with a North that only looks like it
     served.write(new.assign(region=["north\u200d"] + ["north"] * 29), path)
-    with pytest.raises(Problem, match=r"'region' are not a text in its known spelling, .* \(row 1"):
+    with pytest.raises(Problem, match=r"'region' are not a known spelling, .* \(row 1"):
         model.predict(path)
     # And a region that is new is answered, and told
     path = Path(f"other.{suffix}")

@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Any, str]] = {  # column → a value that does not fit, wha
     "whole": ("1_000", "a number"),
     "decimal": ("0,5", "a number"),
     "truth": ("yes", "a truth value"),
-    "region": ("North ", "a text in its known spelling"),
+    "region": ("North ", "a known spelling"),
     "code": ("1.5", "a whole number"),
     "account": ("0x1F", "a whole number"),
     "sex": ("Female", "a code"),

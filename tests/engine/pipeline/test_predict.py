@@ -67,7 +67,7 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         ),
         "50 of 50 values of 'late_payments' are not a number, as the model was trained on "
         "(row 1, 2, 3, …)": raw.assign(late_payments="none"),
-        "1 of 50 values of 'purpose' are not a text in its known spelling": raw.assign(
+        "1 of 50 values of 'purpose' are not a known spelling": raw.assign(
             purpose=[f" {raw['purpose'].iloc[0].title()}", *raw["purpose"].iloc[1:]]
         ),
         "has no row": raw.head(0),

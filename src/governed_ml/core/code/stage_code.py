@@ -20,7 +20,7 @@ STAGES = ENGINE / "pipeline" / "stages"
 OWN_IMPORT = re.compile(
     r"^[ \t]*((?:from|import) governed_ml\b[^(\n]*(?:\([^)]*\))?)", re.MULTILINE
 )
-"""An import of the engine's own, as its modules write them: the rest need not be parsed."""
+"""Matches imports of the engine's own modules: only these lines are parsed, for speed."""
 STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)
 
 

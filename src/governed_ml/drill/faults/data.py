@@ -48,7 +48,7 @@ def rewrite(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.Da
 
 
 def regroup(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Change the groups of a sensitive table, and of the raw table, which groups are held to."""
+    """Change groups in a sensitive table, and in the raw table, from which they are recounted."""
     rewrite(scratch, path, change)
     data = scratch.params().data
     told = tables.read(scratch.project / path).set_index(tables.ROW)

@@ -57,9 +57,7 @@ class FrozenColumn:
         plain = {"BIGINT": "a whole number", "DOUBLE": "a number", "TIMESTAMP": "a date"}
         if column.type == "BIGINT" and not self.code:
             return "a number"
-        return plain.get(column.type) or KINDS.get(
-            column.kind or "", "a text in its known spelling"
-        )
+        return plain.get(column.type) or KINDS.get(column.kind or "", "a known spelling")
 
     def named(self, name: str) -> FrozenColumn:
         """Return the same for a column of another name."""

@@ -79,7 +79,7 @@ def main() -> str:
 
 
 def _meanwhile(experiment: str) -> None:
-    """Import what saves and logs the model while the other process fits: as long as a small fit."""
+    """Import MLflow and skops while the other process fits; it takes as long as a small fit."""
     for name in ("mlflow.sklearn", "skops.io"):
         import_module(name)
     connect(experiment)
