@@ -154,3 +154,16 @@ def denied(base: Path) -> None:
 def records(default_line: baked.BakedProject, tmp_path: Path) -> Path:
     """The records of the default project after its line ran, for one test to change."""
     return lean(default_line, tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def unproven() -> Generator[None]:
+    """Every legal event counts here."""
+    with without_proof():
+        yield
+
+
+def other_evidence(base: Path) -> None:
+    """Change a number in the evidence by hand."""
+    path = base / "reports/evidence/evaluate.json"
+    edit(path, lambda one: one["metrics"]["roc_auc"].update(value=0.99))

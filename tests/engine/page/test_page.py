@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from base64 import b64encode
-from collections.abc import Generator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ import baked
 import pages
 import pytest
 import yaml
-from pages import records  # noqa: F401 - a fixture
+from pages import other_evidence, records, unproven  # noqa: F401 - fixtures, too
 
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle
@@ -39,13 +38,6 @@ NEVER = {
     "video",
     "foreignobject",
 }
-
-
-@pytest.fixture(autouse=True)
-def unproven() -> Generator[None]:
-    """Every legal event counts here."""
-    with pages.without_proof():
-        yield
 
 
 def decision_of(base: Path) -> dict[str, Any]:
@@ -168,11 +160,6 @@ def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
     # Then all are there
     assert [one for one in wanted if one not in page.text] == []
     assert len(wanted) > 150
-
-
-def other_evidence(base: Path) -> None:
-    path = base / "reports/evidence/evaluate.json"
-    pages.edit(path, lambda one: one["metrics"]["roc_auc"].update(value=0.99))
 
 
 def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F811

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import baked
 import pages
 import pytest
 import yaml
-from pages import records  # noqa: F401 - a fixture
+from pages import other_evidence, records, unproven  # noqa: F401 - fixtures, too
 
 from governed_ml.core.config import composition
 from governed_ml.core.files import digest_of
@@ -25,13 +25,6 @@ ATTACKS = (
     "{{ 7*7 }}",
     "a\u202eb\x07",
 )
-
-
-@pytest.fixture(autouse=True)
-def unproven() -> Generator[None]:
-    """Every legal event counts here."""
-    with pages.without_proof():
-        yield
 
 
 def attack(base: Path, text: str) -> None:
@@ -78,11 +71,6 @@ def gone(path: str) -> Callable[[Path], None]:
 
 def written(path: str, text: str) -> Callable[[Path], None]:
     return lambda base: (base / path).write_text(text, encoding="utf-8") and None
-
-
-def other_evidence(base: Path) -> None:
-    path = base / "reports/evidence/evaluate.json"
-    pages.edit(path, lambda one: one["metrics"]["roc_auc"].update(value=0.99))
 
 
 def other_model(base: Path) -> None:
