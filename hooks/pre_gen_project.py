@@ -24,6 +24,7 @@ EMAIL = re.compile(r"[A-Za-z0-9.!#%'*+/=?^_~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)
 HANDLE = r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}"
 OWNER = re.compile(rf"@{HANDLE}(?:/[a-z0-9][a-z0-9_-]*)?")
 REMOTE = re.compile(r"[A-Za-z0-9_./:@ ~+-]+")
+FORMER = "../.dvc-remote"  # what projects of version 0.1 have: `cruft update` gives it again
 SCHEMES = {"s3": "s3://", "gs": "gs://", "azure": "azure://", "ssh": "ssh://"}
 WINDOWS = {"con", "prn", "aux", "nul"} | {
     f"{port}{n}" for port in ("com", "lpt") for n in range(10)
@@ -104,15 +105,15 @@ def about_owners(name, text):
 
 
 def about_remote(kind, url):
-    outside = re.match(r"/|[A-Za-z]:/|(\.\./){2,}[^./]", url)
+    outside = re.match(r"/|~/[^/]|[A-Za-z]:/|(\.\./){2,}[^./]", url)
     if not REMOTE.fullmatch(url) or url != url.strip():
         yield f"dvc_remote_url {url!a} is no plain address: letters, digits and / . : @ _ ~ + -"
     elif kind in SCHEMES and not re.match(f"{SCHEMES[kind]}[^/]", url):
         yield f"dvc_remote_url {url!a} does not fit dvc_remote {kind!r}: {SCHEMES[kind]}..."
     elif kind not in SCHEMES and "://" in url:
         yield f"dvc_remote_url {url!a} does not fit dvc_remote 'local': give a path"
-    elif kind not in SCHEMES and url != "../.dvc-remote" and not outside:
-        yield f"dvc_remote_url {url!a} lies in the project, where only ../.dvc-remote may"
+    elif kind not in SCHEMES and not outside and url != FORMER:
+        yield f"dvc_remote_url {url!a} lies in the project, where no clone reaches it"
 
 
 def problems(answers, raw):

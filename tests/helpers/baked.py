@@ -274,12 +274,20 @@ def cookiecutter(
         return run_plain(command, folder, code=None, **variables)
 
 
+IN_PROJECT = "../.dvc-remote"
+DEFAULT_REMOTE = "~/dvc-remotes/governed-model"
+
+
 def bake(
     template: Path, folder: Path, environment: Path | None = None, **answers: str
 ) -> BakedProject:
-    """Generate a project into a folder; the default answers, but for those given."""
+    """Generate a project into a folder; the default answers, but for those given.
+
+    DVC's remote lies in the project, not in the home of whoever tests, so that a copy has its own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    done = cookiecutter(template, folder, answers)
+    own = {} if "dvc_remote" in answers else {"dvc_remote_url": IN_PROJECT}
+    done = cookiecutter(template, folder, own | answers)
     assert done.returncode == 0, done.stdout + done.stderr
     project = folder / answers.get("project_slug", "governed-model")
     if environment is not None and (environment / "uv.lock").is_file():

@@ -23,10 +23,12 @@ OLD_RULE = "/data/source/*\n!/data/source/.gitkeep\n!/data/source/*.dvc\n"
 
 @pytest.fixture
 def team(project: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BakedProject:
-    """A project whose remote is a folder that clones reach, too; committed."""
+    """A project with the remote that the answers give it, below a home of its own; committed."""
     monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
     copied = baked.copy_project(project, tmp_path)
-    config = copied.read(".dvc/config").replace("../.dvc-remote", str(tmp_path / "remote"))
+    config = copied.read(".dvc/config").replace("../.dvc-remote", baked.DEFAULT_REMOTE)
     copied.write(".dvc/config", config)
     copied.write("dvc.yaml", "stages: {}\n")  # what has not run cannot be checked out
     use(copied, f"data/source/{NAMES[0]}")
@@ -94,11 +96,19 @@ def test_a_day_of_git_and_dvc_commands_loses_no_data(
         with dvc(team.path) as repo:
             repo.pull()
         assert here(team.path) == wanted
-    # When it is cloned, a worktree is made, and the folder gets another name
-    baked.git(tmp_path, "clone", "--quiet", str(team.path), "clone")
+    # When everything that git ignores is deleted, DVC's cache too
+    baked.git(team.path, "clean", "--force", "-xd")
+    with dvc(team.path) as repo:
+        repo.pull()
+    # Then the data come back
+    assert here(team.path) == second
+    # When it is cloned to another place, a worktree is made, and the folder gets another name
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    clone = tmp_path / "far" / "away" / "clone"
+    baked.git(tmp_path, "clone", "--quiet", str(team.path), str(clone))
     baked.git(team.path, "worktree", "add", "--quiet", str(tmp_path / "tree"), "--detach")
     renamed = team.path.rename(tmp_path / "renamed 100%")
-    for place in (tmp_path / "clone", renamed, tmp_path / "tree"):
+    for place in (clone, renamed, tmp_path / "tree"):
         monkeypatch.chdir(place)
         if place.name == "tree":
             baked.git(renamed, "worktree", "repair", str(place))
@@ -171,7 +181,7 @@ def test_the_check_of_a_push_names_the_command_that_helps(
         repo.push(all_commits=True)
     assert pushed.check(team.path, []) == []
     # When data are in no cache any more, then they have to be added again
-    for folder in (tmp_path / "remote", team.path / ".dvc" / "cache"):
+    for folder in (tmp_path / "home" / "dvc-remotes", team.path / ".dvc" / "cache"):
         for path in [one for one in folder.rglob("*") if one.is_file()]:
             path.unlink()
     fixes = [one.fix for one in pushed.check(team.path, [])]

@@ -28,13 +28,13 @@ def shared_remote(base: Path) -> bool:
 
     Nobody reaches a `file://` address: DVC cannot read one.
     """
-    url = remote_url(base)
+    _, url = remote(base)
     return "://" in url and not url.lower().startswith("file:")
 
 
-def remote_url(base: Path) -> str:
-    """Return where DVC's default remote is; nothing where there is none."""
+def remote(base: Path) -> tuple[str, str]:
+    """Return name and address of DVC's default remote; "" where there is none."""
     config = configparser.ConfigParser()
     config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
     name = config.get("core", "remote", fallback="")
-    return config.get(f"'remote \"{name}\"'", "url", fallback="")
+    return name, config.get(f"'remote \"{name}\"'", "url", fallback="")

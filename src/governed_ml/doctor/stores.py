@@ -12,7 +12,7 @@ from pathlib import Path
 from governed_ml.core import mlflow_store
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
-from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WRONG, Diagnosis
+from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 
 PATIENCE = 3.0  # seconds for what has to be asked over a network
 SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
@@ -82,16 +82,31 @@ def git_remote(base: Path) -> Iterator[Diagnosis]:
     )
 
 
+def _local_remote(base: Path, name: str, url: str) -> Diagnosis:
+    """Judge a remote that is a folder: can it be made, and does it outlive the project?"""
+    folder = (base / ".dvc" / Path(url).expanduser()).resolve()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        return Diagnosis("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
+    if folder.is_relative_to(base.resolve()):
+        move = f'`uv run dvc remote modify {name} url "~/dvc-remotes/{base.resolve().name}"`'
+        fix = f"{move}, then `uv run dvc push --all-commits`"
+        lies = "lies in the project: no clone reaches it, and `git clean -xfd` deletes it"
+        return Diagnosis("DVC remote", WARNING, f"{url} {lies}: {fix}")
+    fix = "before others or a runner need the data, `uv run dvc remote modify`"
+    return Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {fix}")
+
+
 def dvc(base: Path) -> Iterator[Diagnosis]:
     """Is DVC there, and a remote that answers and that others reach?"""
-    from governed_ml.core.shared_stores import remote_url, shared_remote
+    from governed_ml.core.shared_stores import remote, shared_remote
 
     try:
         yield Diagnosis("DVC", OK, version("dvc"))
     except PackageNotFoundError:
         yield Diagnosis("DVC", WRONG, "is not installed: `uv sync`")
         return
-    url = remote_url(base)
+    name, url = remote(base)
     if not url:
         yield Diagnosis(
             "DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`"
@@ -100,14 +115,7 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
         fix = "write the folder's path in place of it: `uv run dvc remote modify`"
         yield Diagnosis("DVC remote", WRONG, f"DVC cannot read {url}: {fix}")
     elif not shared_remote(base):
-        folder = (base / ".dvc" / url).resolve()
-        if folder.is_file() or not (folder.exists() or folder.parent.is_dir()):
-            yield Diagnosis(
-                "DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`"
-            )
-            return
-        fix = "before others or a runner need the data, `uv run dvc remote modify`"
-        yield Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {fix}")
+        yield _local_remote(base, name, url)
     else:
         code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
         bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"

@@ -29,6 +29,8 @@ def fresh(project: BakedProject, environment: Path, tmp_path: Path) -> BakedProj
     """The default project as it was generated, whose git knows who acts."""
     made = baked.copy_project(BakedProject(project.path, environment), tmp_path)
     baked.git(made.path, "config", "user.email", "me@example.org")
+    config = made.read(".dvc/config").replace(baked.IN_PROJECT, baked.DEFAULT_REMOTE)
+    made.write(".dvc/config", config)
     return made
 
 

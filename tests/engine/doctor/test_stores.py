@@ -10,6 +10,13 @@ from governed_ml.core.shared_stores import shared_remote
 from governed_ml.doctor.stores import dvc
 
 
+def remote(base: Path, url: str) -> None:
+    """Configure DVC's remote."""
+    (base / ".dvc").mkdir(parents=True)
+    config = f"[core]\nremote = s\n['remote \"s\"']\nurl = {url}\n"
+    (base / ".dvc" / "config").write_text(config, encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("hosted", "runner"), [("", ""), ("true", "github-hosted"), ("true", "self-hosted")]
 )
@@ -19,9 +26,7 @@ def test_an_address_that_dvc_cannot_read_is_no_shared_remote(
     # Given a remote with a file:// address, of which DVC knows nothing, on any machine
     monkeypatch.setenv("GITHUB_ACTIONS", hosted)
     monkeypatch.setenv("RUNNER_ENVIRONMENT", runner)
-    (tmp_path / ".dvc").mkdir()
-    config = "[core]\nremote = s\n['remote \"s\"']\nurl = file:///srv/dvc\n"
-    (tmp_path / ".dvc" / "config").write_text(config, encoding="utf-8")
+    remote(tmp_path, "file:///srv/dvc")
     # When it is looked at, then nobody shares it, and the doctor says what to write
     assert not shared_remote(tmp_path)
     *_, row = dvc(tmp_path)
@@ -30,3 +35,28 @@ def test_an_address_that_dvc_cannot_read_is_no_shared_remote(
         "DVC cannot read file:///srv/dvc: write the folder's path in place of it: "
         "`uv run dvc remote modify`"
     )
+
+
+def test_a_remote_in_the_project_is_warned_of_and_one_in_the_home_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given remotes that are folders
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    (tmp_path / "file").touch()
+    places = {"../store": "a", "~/dvc-remotes/loans": "b", "../../file/store": "c"}
+    found = {}
+    for url, name in places.items():
+        remote(tmp_path / name, url)
+        *_, row = dvc(tmp_path / name)
+        found[url] = row
+    # When they are looked at, then the doctor warns of one in the project, and says how to move it
+    inside, outside, none = found.values()
+    assert inside.state == "warning"
+    assert inside.line == (
+        "../store lies in the project: no clone reaches it, and `git clean -xfd` deletes it: "
+        '`uv run dvc remote modify s url "~/dvc-remotes/a"`, then `uv run dvc push --all-commits`'
+    )
+    assert outside.state == "note"
+    assert "is a folder of this machine" in outside.line
+    assert (none.state, "cannot be made" in none.line) == ("wrong", True)
