@@ -16,6 +16,8 @@ from people import (  # `before` and `project` are fixtures
     replace,
 )
 
+from governed_ml.core.files import COMPOSED
+
 pytestmark = pytest.mark.slow
 
 DATA, POLICY = "conf/data/people.yaml", "conf/policy/base.yaml"
@@ -189,10 +191,10 @@ def test_a_slip_in_conf_is_refused_and_named(
     # Given a configuration with one thing wrong, when it is composed
     (name, old, new), said = WRONG[case]
     replace(project, name, old, new)
-    composed = project.read("params.yaml")
+    composed = [project.read(name) for name in COMPOSED]
     # Then the line names the key, and what is composed stays as it was
     assert said in refused(project, "compose")
-    assert project.read("params.yaml") == composed
+    assert [project.read(name) for name in COMPOSED] == composed
 
 
 FILES: dict[str, tuple[str, bytes, str]] = {

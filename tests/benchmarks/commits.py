@@ -62,7 +62,14 @@ def compare(project: BakedProject, repeats: int, say: Callable[[str], None]) -> 
 
 def _pipeline(project: BakedProject) -> list[str]:
     """What a change of the training and of a limit brings into a commit."""
-    tops = ("dvc.lock", "params.yaml", "code.json", "conf/policy/limited.yaml", "reports/")
+    tops = (
+        "dvc.lock",
+        "params.yaml",
+        "policy.json",
+        "code.json",
+        "conf/policy/limited.yaml",
+        "reports/",
+    )
     return [
         f"src/{project.package}/training.py",
         *(name for name in project.files if name.startswith(tops)),

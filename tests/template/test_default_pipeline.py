@@ -14,6 +14,8 @@ import yaml
 from baked import Bake, BakedProject
 from people import every_push
 
+from governed_ml.core.files import COMPOSED
+
 pytestmark = pytest.mark.slow
 
 STAGES = "compose ingest validate split train evaluate drift fairness explain document decide"
@@ -61,7 +63,8 @@ def assert_allowed(project: BakedProject, tier: str) -> None:
     assert judged["verdict"] == "allow"
     assert len(judged["rules"]) > 15
     composed = yaml.safe_load(project.read("params.yaml"))
-    assert composed["policy"]["name"] == composed["project"]["risk_tier"] == tier
+    policy = json.loads(project.read("policy.json"))["policy"]
+    assert policy["name"] == composed["project"]["risk_tier"] == tier
 
 
 def test_the_default_is_allowed_under_every_tier_for_classification(finished: BakedProject) -> None:
@@ -99,9 +102,9 @@ def test_after_a_run_git_sees_results_and_no_data(default_line: BakedProject) ->
     # Given a line that ran, and a commit of all that git then saw
     changed = baked.git(default_line.path, "show", "--format=", "--name-only", "HEAD").splitlines()
     # Then that commit holds the lock, the composed parameters and reports: no row of data, no model
-    assert {"dvc.lock", "params.yaml", "reports/decision.json"} <= set(changed)
+    assert {"dvc.lock", *COMPOSED, "reports/decision.json"} <= set(changed)
     others = [n for n in changed if not n.startswith("reports/")]
-    assert set(others) <= {"dvc.lock", "params.yaml", "code.json", "uv.lock"}
+    assert set(others) <= {"dvc.lock", *COMPOSED, "code.json", "uv.lock"}
     suffixes = {Path(name).suffix for name in changed}
     assert suffixes <= {".json", ".md", ".csv", ".lock", ".yaml"}
     assert not [name for name in default_line.files if name.endswith((".parquet", ".skops", ".db"))]
@@ -127,7 +130,7 @@ def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -
     shown = json.loads(finished.run(["dvc", "params", "diff", "--json"]).stdout)
     assert "0.65" in str(shown)
     assert "0.99" in str(shown)
-    assert [key for key in shown["params.yaml"] if key.startswith("policy.rules")]
+    assert [key for key in shown["policy.json"] if key.startswith("policy.rules")]
 
 
 @pytest.mark.nightly

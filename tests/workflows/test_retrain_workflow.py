@@ -69,7 +69,8 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
     files = set(baked.git(origin, "diff", "--name-only", "main", "retrain").split())
     assert {"dvc.lock", "reports/decision.json", "reports/evidence/evaluate.json"} <= files
     assert all(
-        name.startswith(("reports/", "dvc.lock", "params.yaml", "code.json")) for name in files
+        name.startswith(("reports/", "dvc.lock", "params.yaml", "policy.json", "code.json"))
+        for name in files
     )
     # And its data and model are in the remote already: who checks it out can bring them
     clone = champion.project.path.parent / "clone"

@@ -1,4 +1,4 @@
-"""Does `conf/` compose, member by member, to what `params.yaml` says; is every waiver alive?"""
+"""Does `conf/` compose, member by member, to what is written; is every waiver alive?"""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from governed_ml.checks.lineage.config_differences import Members, differences
 from governed_ml.core.config import policy_files
 from governed_ml.core.config.composition import CONF, GROUPS, compose
 from governed_ml.core.config.params import Params, read_raw
+from governed_ml.core.files import PARAMS, POLICY
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt
 from governed_ml.github import policy_diff
 from governed_ml.pipeline.stages.compose import check as require_sound
 
-PARAMS = "params.yaml"
 CHECK = "`uv run governance check config` says whether it is fixed"
 
 
@@ -46,12 +46,13 @@ def _broken(base: Path, problem: Problem, name: str = "") -> CheckFinding:
 
 
 def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
-    """Hold `params.yaml` against the composition; before the first run it is not there."""
+    """Hold what `compose` wrote against the composition; before the first run it is not there."""
     if not (base / PARAMS).is_file():
         return
     members = Members(base)
     for name, what in differences(read_raw(base / PARAMS), params.model_dump(mode="json")):
-        reason = f"{name} {what}, and {PARAMS} does not have it yet"
+        file = POLICY if name.startswith("policy") else PARAMS
+        reason = f"{name} {what}, and {file} does not have it yet"
         yield CheckFinding(
             members.file(name), reason, "run `uv run dvc repro` and commit what it writes"
         )

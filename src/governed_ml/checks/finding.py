@@ -17,7 +17,7 @@ class CheckFinding(NamedTuple):
     fix: str
 
 
-WRITTEN = ("code.json", "dvc.lock", "params.yaml", "uv.lock", ".cruft.json")
+WRITTEN = ("code.json", "dvc.lock", "params.yaml", "policy.json", "uv.lock", ".cruft.json")
 
 Check = Callable[[Path, list[str]], list[CheckFinding]]
 """Root and relative POSIX paths → findings; a check of the whole ignores the paths."""

@@ -12,6 +12,8 @@ from typing import Any
 from governed_ml.core.problem import Problem, cause
 
 DECISION = Path("reports/decision.json")
+PARAMS, POLICY = "params.yaml", "policy.json"
+COMPOSED = (PARAMS, POLICY)  # what `compose` writes of `conf/`
 PAGE = Path("reports/index.html")  # what people open; rather none than one of another decision
 
 

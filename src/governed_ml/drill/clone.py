@@ -14,7 +14,7 @@ from governed_ml.core.repository import PROTECTED, REMOTE, attempt, git, head
 KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
 AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
 STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
-BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "reports/decision.json")
+BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "policy.json", "reports/decision.json")
 LOCAL = AUTHOR | {
     "commit.gpgsign": "false",
     "gpg.format": "openpgp",

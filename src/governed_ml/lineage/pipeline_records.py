@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from governed_ml.core import evidence, model_file, tables
 from governed_ml.core.config.params import parse, read_raw
 from governed_ml.core.evidence import AnyEvidence
-from governed_ml.core.files import digest_of, file_digest, read_json
+from governed_ml.core.files import PARAMS, digest_of, file_digest, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
@@ -103,7 +103,7 @@ def honest(folder: Path, line: Line) -> Line:
         return line
     try:
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
-        params = parse(read_raw(folder / "params.yaml"), "params.yaml")
+        params = parse(read_raw(folder / PARAMS), PARAMS)
         again = judge(params, evidence.collect(folder), day)
     except (Problem, ValueError) as error:
         return replace(line, decision=None, doubt=f"it cannot be judged again: {first_line(error)}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.files import file_digest
+from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.installation.lockfile import LOCK as UV_LOCK
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
@@ -118,7 +118,7 @@ def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
             **{stage: one.evidence.subject.code for stage, one in line.steps.items()
                if one.evidence is not None},
         },
-        "parameters": {"params.yaml": _digest(folder / "params.yaml"), **_parameters(line)},
+        "parameters": {**{name: _digest(folder / name) for name in COMPOSED}, **_parameters(line)},
         "engine": _engines(line, version),
         "environment": {UV_LOCK: _digest(folder / UV_LOCK), **_tools(line)},
         "policy": _policy(line, version),

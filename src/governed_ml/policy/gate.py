@@ -15,7 +15,7 @@ from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params, select
 from governed_ml.core.evidence import AnyEvidence, collect, input_digest
-from governed_ml.core.files import digest_of, file_digest, root
+from governed_ml.core.files import COMPOSED, digest_of, file_digest, root
 from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
 from governed_ml.policy.judge import Collected, judge
@@ -63,7 +63,7 @@ def recheck(
 
 
 def stage_sections(base: Path) -> dict[str, list[str]]:
-    """Return stage → the sections of `params.yaml` that `dvc.yaml` declares for it."""
+    """Return stage → the sections of the composed configuration that `dvc.yaml` declares for it."""
     import yaml
 
     try:
@@ -73,7 +73,8 @@ def stage_sections(base: Path) -> dict[str, list[str]]:
                 name
                 for entry in body.get("params", [])
                 if isinstance(entry, dict)
-                for name in entry.get("params.yaml", [])
+                for file in COMPOSED
+                for name in entry.get(file, [])
             ]
             for stage, body in stages.items()
         }

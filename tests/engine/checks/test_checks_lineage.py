@@ -198,7 +198,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
                     *(f"reports/evidence/{gate}.json" for gate in GATES),
                     *("reports/decision.json", "reports/metrics.json"),
                     *("reports/model_card.md", "reports/model_card.json", "reports/data_card.md"),
-                    *("reports/data_card.json", "params.yaml", "code.json"),
+                    *("reports/data_card.json", "params.yaml", "policy.json", "code.json"),
                 )
             ],
         ),

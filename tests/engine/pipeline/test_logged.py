@@ -54,7 +54,8 @@ def test_a_parameter_of_the_engines_is_left_out(client: MlflowClient) -> None:
 
 def test_artifacts_that_cannot_be_written_are_left_out(client: MlflowClient) -> None:
     # Given names that are a file and a folder, the engine's own, or none on some system
-    bad = ("a/b", "Model/x", "params.yaml", "CON", "nul.txt", "x.", "y /z", "../up", "n" * 300)
+    own = ("Model/x", "params.yaml", "policy.json")
+    bad = ("a/b", *own, "CON", "nul.txt", "x.", "y /z", "../up", "n" * 300)
     names = dict.fromkeys(["a", *bad, "plot.svg"], "content")
     content = archive({f"artifacts/{name}": text for name, text in names.items()})
     # When they are handed over, then they are left out and counted, and the others are there

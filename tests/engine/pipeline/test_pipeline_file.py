@@ -11,6 +11,7 @@ import yaml
 from baked import STAGES, BakedProject
 
 from governed_ml.core.code import stage_code
+from governed_ml.core.files import COMPOSED, PARAMS, POLICY
 from governed_ml.registry.remeasure.fetch import Start
 
 
@@ -21,10 +22,13 @@ def stages(project: BakedProject) -> dict[str, dict[str, Any]]:
 
 
 def sections(body: dict[str, Any]) -> set[str]:
-    """What a stage lists under `params: - params.yaml:`."""
+    """What a stage lists under `params:` of what `compose` writes of `conf/`."""
     files = {name: keys for entry in body.get("params", []) for name, keys in entry.items()}
-    assert set(files) <= {"code.json", "params.yaml"}
-    return set(files.get("params.yaml", []))
+    assert set(files) <= {"code.json", *COMPOSED}
+    found = {file: set(files.get(file, [])) for file in COMPOSED}
+    assert all(key.split(".")[0] == "policy" for key in found[POLICY])
+    assert not any(key.split(".")[0] == "policy" for key in found[PARAMS])
+    return found[PARAMS] | found[POLICY]
 
 
 def test_every_stage_has_a_module_and_every_module_that_runs_is_a_stage(

@@ -124,7 +124,7 @@ def test_own_classes_are_released_and_answer_whatever_the_working_tree_says(
     assert metrics["rows_seen"] == trained["body"]["rows"]
     assert metrics["roc_auc"] == pytest.approx(measured["value"])
     assert tags["model_digest"] == trained["subject"]["model"]
-    assert {"notes", "model", "params.yaml"} <= {Path(one).parts[0] for one in files}
+    assert {"notes", "model", "params.yaml", "policy.json"} <= {Path(one).parts[0] for one in files}
     assert status == "FINISHED"
     # When it is registered, approved and promoted
     project = registry.equip(finished)

@@ -22,7 +22,7 @@ from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import select
 from governed_ml.core.evidence import FOLDER, collect, path_of
-from governed_ml.core.files import read_json
+from governed_ml.core.files import COMPOSED, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
@@ -30,7 +30,7 @@ from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.measured import require_plain
 from governed_ml.registry.remeasure.unseen import REASON, unseen
 
-CODE, PARAMS = "code.json", "params.yaml"
+CODE = "code.json"
 DECISION = decision.PATH.as_posix()
 EVIDENCE = f"{FOLDER.as_posix()}/"
 AGAIN = "run `uv run dvc repro` and commit what it writes"
@@ -149,8 +149,9 @@ def _conf(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     """Name the values that a stage ran without."""
     values, members = state.params.model_dump(mode="json"), Members(state.base)
     for stage in state.stages:
-        now = select(values, state.asked.stages[stage].params.get(PARAMS, []))
-        then = state.lock.stages[stage].params.get(PARAMS, {})
+        asked, ran = state.asked.stages[stage].params, state.lock.stages[stage].params
+        now = select(values, [key for file in COMPOSED for key in asked.get(file, [])])
+        then = {key: value for file in COMPOSED for key, value in ran.get(file, {}).items()}
         for key in now.keys() & then.keys():
             for name, what in differences(then[key], now[key], key):
                 yield members.file(name), f"{name} {what}", stage

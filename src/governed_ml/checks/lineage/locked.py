@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from governed_ml.core.files import PARAMS
 from governed_ml.core.problem import Problem, first_line
 
 LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
@@ -57,7 +58,7 @@ class Stage(BaseModel):
                 outs[path] = (options or {}).get("cache", True)
         params: dict[str, list[str]] = {}
         for one in body.get("params", []):
-            for file, keys in one.items() if isinstance(one, dict) else [("params.yaml", [one])]:
+            for file, keys in one.items() if isinstance(one, dict) else [(PARAMS, [one])]:
                 params.setdefault(file, []).extend(keys or [])
         return body | {"outs": outs, "params": params}
 

@@ -1,7 +1,8 @@
 """Everything that `conf/` composes to, and typed access to it.
 
-`conf/` is the source; the stage `compose` writes the composition to `params.yaml`; every later
-stage reads from there only the sections that it names in `dvc.yaml`.
+`conf/` is the source; the stage `compose` writes the composition to `params.yaml`, the policy to
+`policy.json`: it is long, and DVC parses what a stage depends on several times a run, YAML slowly.
+Every later stage reads from both only the sections that it names in `dvc.yaml`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from governed_ml.core.config.data import Data, Split
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.config.production import Monitor, Notify
+from governed_ml.core.files import PARAMS, POLICY, read_json
 from governed_ml.core.problem import Problem, explain_invalid
 
 
@@ -57,16 +59,18 @@ def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dic
     chosen: dict[str, Any] = {}
     for name in sections:
         value: Any = values
-        for part in name.split("."):
+        parts = name.split(".")
+        for part in parts:
             if not isinstance(value, dict) or part not in value:
-                raise Problem(f"params.yaml has no {name}: run `uv run dvc repro`")
+                file = POLICY if parts[0] == "policy" else PARAMS
+                raise Problem(f"{file} has no {name}: run `uv run dvc repro`")
             value = value[part]
         chosen[name] = value
     return chosen
 
 
-def read_raw(path: Path = Path("params.yaml")) -> dict[str, Any]:
-    """Read the composed configuration as plain values."""
+def read_raw(path: Path = Path(PARAMS)) -> dict[str, Any]:
+    """Read the composed configuration as plain values; with the policy that lies beside it."""
     import yaml
 
     try:
@@ -79,15 +83,25 @@ def read_raw(path: Path = Path("params.yaml")) -> dict[str, Any]:
         raise Problem(f"{path} is not readable YAML: run `uv run dvc repro`") from error
     if not isinstance(values, dict):
         raise Problem(f"{path} is empty: run `uv run dvc repro`")
-    return values
+    return values | _policy(path.with_name(POLICY), values)
+
+
+def _policy(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """Read the policy; releases of version 0.1 have it in `params.yaml`."""
+    if not path.is_file():
+        return {}
+    found = read_json(path)
+    if not isinstance(found, dict) or set(found) != {"policy"} or "policy" in values:
+        raise Problem(f"{path} is not what compose wrote: run `uv run dvc repro`")
+    return found
 
 
 def read(*sections: str) -> Params:
-    """Read the named sections of `params.yaml`, typed; any other section is absent from the result.
+    """Read the named sections of the composed configuration, typed; any other is absent.
 
     A stage names here exactly what `dvc.yaml` lists under its `params:`; a test compares the two.
     """
-    params = parse(read_raw(), "params.yaml")
+    params = parse(read_raw(), PARAMS)
     wanted: dict[str, list[str]] = {}
     for name in sections:
         top, _, leaf = name.partition(".")

@@ -28,7 +28,7 @@ BRANCH = ENVIRONMENT
 TOKEN = "RETRAIN_TOKEN"  # noqa: S105 - a variable's name
 RIGHTS = "a fine-grained one with Contents and Pull requests read and write"
 SUBJECT = "Retrain on new data"
-ALLOWED = ("reports/", "dvc.lock", "params.yaml", "code.json")
+ALLOWED = ("reports/", "dvc.lock", "params.yaml", "policy.json", "code.json")
 NEED = "give it `issues: write`"
 
 

@@ -30,7 +30,8 @@ from governed_ml.registry.versions import Registry
 
 PATCH, CHALLENGE = "retrain.patch", "challenge.json"
 MADE = (
-    *("params.yaml", "code.json", "dvc.lock", "reports", "data/split", "data/sensitive"),
+    *("params.yaml", "policy.json", "code.json", "dvc.lock"),
+    *("reports", "data/split", "data/sensitive"),
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
 )
 Say = Callable[[str], None]

@@ -17,12 +17,14 @@ from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from governed_ml.core.files import COMPOSED
+
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 STORE = "mlruns"
 PARTS = ("params", "metrics", "tags", "artifacts")
-OWN_TAGS, OWN_ARTIFACTS = ("mlflow.", "model_digest", "data"), ("model", "params.yaml")
+OWN_TAGS, OWN_ARTIFACTS = ("mlflow.", "model_digest", "data"), ("model", *COMPOSED)
 """How names begin that only the engine writes."""
 RESERVED = {
     *("CON", "PRN", "AUX", "NUL"),

@@ -1,4 +1,4 @@
-"""Write what later stages depend on value by value: `params.yaml` from `conf/`, and `code.json`.
+"""Write what later stages depend on value by value: `params.yaml`, `policy.json`, `code.json`.
 
 `code.json` has the digest of each stage's code, its module and all that it imports: one line for
 DVC to compare instead of twenty files, and none to forget.
@@ -14,7 +14,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Source
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
-from governed_ml.core.files import as_json, root, write_text
+from governed_ml.core.files import PARAMS, POLICY, as_json, root, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.named_classes import require_named
 from governed_ml.policy.cel_expression import syntax_error
@@ -30,14 +30,15 @@ HEADER = (
 
 
 def main() -> str:
-    """Write both; refuse an expression that is no CEL and an estimator from elsewhere."""
+    """Write the three; refuse an expression that is no CEL and an estimator from elsewhere."""
     import yaml
 
     params = compose(root() / CONF)
     check(params)
     values = params.model_dump(mode="json")
+    policy = as_json({"policy": values.pop("policy")})
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
-    written = {"params.yaml": HEADER + text, "code.json": as_json(digests())}
+    written = {PARAMS: HEADER + text, POLICY: policy, "code.json": as_json(digests())}
     if any(held(root() / name) != content for name, content in written.items()):
         files.withdraw_decision()
     for name, content in written.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
-from governed_ml.core.files import write_json
+from governed_ml.core.files import PARAMS, write_json
 from governed_ml.pipeline.stage_runner import draw, tell
 from governed_ml.policy.decision import save, show
 from governed_ml.policy.judge import judge
@@ -23,7 +23,7 @@ METRICS = Path("reports/metrics.json")
 
 def main() -> str:
     """Write `reports/decision.json` and `reports/metrics.json`, draw the page, show the verdict."""
-    params = parse(read_raw(), "params.yaml")
+    params = parse(read_raw(), PARAMS)
     evidence = collect(Path())
     decision = judge(params, evidence, datetime.now(UTC).date())
     write_json(METRICS, side_by_side(params, evidence))

@@ -12,7 +12,7 @@ from governed_ml.core.config import read
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
 from governed_ml.core.evidence_bodies import TrainBody
-from governed_ml.core.files import file_digest
+from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.mlflow_store import answering, connect
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import mlflow_model, models
@@ -117,7 +117,8 @@ def log(
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
-        mlflow.log_artifact("params.yaml")
+        for name in COMPOSED:
+            mlflow.log_artifact(name)
         signature = infer_signature(sample, model.predict(sample))
         if isinstance(model, IsolatedModel):
             with tempfile.TemporaryDirectory() as scratch:

@@ -15,7 +15,7 @@ from governed_ml.core import model_file
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
-from governed_ml.core.files import digest_of, file_digest, read_json, write_json
+from governed_ml.core.files import COMPOSED, PARAMS, digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.lifecycle import Version
@@ -25,7 +25,7 @@ from governed_ml.registry.release import signing
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
 
 RECORDS = "governance"  # the folder in a bundle with what was measured and said
-SEALED = ("params.yaml", "code.json", "dvc.lock", "reports/evidence", "reports/decision.json",
+SEALED = (*COMPOSED, "code.json", "dvc.lock", "reports/evidence", "reports/decision.json",
           "reports/model_card.json", "reports/model_card.md", "reports/data_card.json",
           "reports/data_card.md")  # fmt: skip
 STATEMENT = "statement.json"
@@ -91,7 +91,7 @@ class Checked:
 
     def params(self) -> Params:
         """Return the configuration that made the model."""
-        return parse(read_raw(self.records / "params.yaml"), "params.yaml")
+        return parse(read_raw(self.records / PARAMS), PARAMS)
 
     def evidence(self) -> dict[str, AnyEvidence | str]:
         """Return the evidence that was recomputed at registration."""

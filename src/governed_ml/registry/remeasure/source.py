@@ -9,6 +9,7 @@ from typing import Any
 
 from governed_ml.core.config.params import read_raw
 from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.files import PARAMS
 from governed_ml.core.problem import Problem
 
 
@@ -42,7 +43,7 @@ def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
 def _configured(scratch: Path) -> dict[str, Any]:
     """Return `data.source` of a composed configuration, of whichever engine composed it."""
     try:
-        found: dict[str, Any] = read_raw(scratch / "params.yaml")["data"]["source"]
+        found: dict[str, Any] = read_raw(scratch / PARAMS)["data"]["source"]
         return {"kind": str(found["kind"]), "path": found.get("path")}
     except (KeyError, TypeError, AttributeError) as error:
-        raise Problem("params.yaml names no data.source: run `uv run dvc repro`", 1) from error
+        raise Problem(f"{PARAMS} names no data.source: run `uv run dvc repro`", 1) from error
