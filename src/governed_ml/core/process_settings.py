@@ -7,8 +7,10 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 
 
 def quiet() -> None:
@@ -32,6 +34,29 @@ def without_plugins() -> None:
     """
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     sys.modules["hydra_plugins"] = None  # pyright: ignore[reportArgumentType] - it is not found
+
+
+@contextmanager
+def importing(*names: str) -> Generator[None]:
+    """Import modules in a second thread while the caller waits for DuckDB, which leaves Python free.
+
+    pandas is imported before: two threads that import what needs each other may see it half made.
+    So the caller imports nothing else that these modules need until this ends.
+    """
+    import_module("pandas")
+
+    def load() -> None:
+        with warnings.catch_warnings(), suppress(Exception):  # the caller's own import says it
+            warnings.simplefilter("ignore")
+            for name in names:
+                import_module(name)
+
+    thread = threading.Thread(target=load, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 def readable(variables: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
@@ -38,7 +39,7 @@ def predict_parts(
         model,
         parts["test"][features],
         frames[-1]["score"].to_numpy(),
-        lambda rows: predicted(model, rows, task)[0],
+        lambda rows: scores(model, rows, task),
     )
     latency = {
         f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
@@ -49,22 +50,52 @@ def predict_parts(
 
 def predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
     """Return score and prediction, each of shape (rows,); `AT_ONCE` rows bound the memory."""
+    return _in_parts(lambda rows: _predicted(model, rows, task), features)
+
+
+def scores(model: Any, features: pd.DataFrame, task: str) -> Any:
+    """Return the scores alone, shape (rows,)."""
+    return _in_parts(lambda rows: (_score(model, rows, task),), features)[0]
+
+
+def answers(model: Any, features: pd.DataFrame, task: str) -> Any:
+    """Return the predictions alone, shape (rows,)."""
+    return _in_parts(lambda rows: (_prediction(model, rows, task),), features)[0]
+
+
+def _in_parts(ask: Callable[[pd.DataFrame], tuple[Any, ...]], features: pd.DataFrame) -> Any:
     import numpy as np
 
     starts = range(0, max(1, len(features)), AT_ONCE)
-    parts = [_predicted(model, features.iloc[start : start + AT_ONCE], task) for start in starts]
-    scores, predictions = zip(*parts, strict=True)
-    return np.concatenate(scores), np.concatenate(predictions)
+    parts = [ask(features.iloc[start : start + AT_ONCE]) for start in starts]
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def _predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
+def _predicted(model: Any, rows: pd.DataFrame, task: str) -> tuple[Any, Any]:
     if task == "regression":
-        prediction = model.predict(features).astype("float64")
+        prediction = _prediction(model, rows, task)
         return prediction, prediction
-    label = model.predict(features).astype("int64")
-    if not hasattr(model, "predict_proba"):
-        return label.astype("float64"), label
-    return model.predict_proba(features)[:, 1].astype("float64"), label
+    model, rows = _last_step(model, rows)
+    return _score(model, rows, task), _prediction(model, rows, task)
+
+
+def _last_step(model: Any, rows: pd.DataFrame) -> tuple[Any, Any]:
+    """Return a pipeline's estimator and what it gets, so that both answers encode the rows once."""
+    from sklearn.pipeline import Pipeline
+
+    if type(model) is not Pipeline or len(model.steps) < 2:
+        return model, rows
+    return model[-1], model[:-1].transform(rows)
+
+
+def _score(model: Any, rows: Any, task: str) -> Any:
+    if task == "regression" or not hasattr(model, "predict_proba"):
+        return _prediction(model, rows, task).astype("float64")
+    return model.predict_proba(rows)[:, 1].astype("float64")
+
+
+def _prediction(model: Any, rows: Any, task: str) -> Any:
+    return model.predict(rows).astype("float64" if task == "regression" else "int64")
 
 
 def _milliseconds(model: Any, rows: pd.DataFrame, task: str) -> float:

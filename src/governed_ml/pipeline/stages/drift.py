@@ -9,6 +9,7 @@ from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric, load, path_of
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.problem import Problem
+from governed_ml.core.process_settings import importing
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
 from governed_ml.pipeline.evidently_report import draw, sample
@@ -31,10 +32,12 @@ def main() -> str:
             f"a feature is called {name!r}, like the drift of the {name}: "
             "rename the column in the source"
         )
-    binning.require_same_columns(tables.TRAIN, tables.TEST)
-    found = measure(numeric, categorical, params.data.task)
+    with importing("evidently", "evidently.presets"):
+        binning.require_same_columns(tables.TRAIN, tables.TEST)
+        found = measure(numeric, categorical, params.data.task)
+        rows = sample(numeric, categorical, params.seed)
     body = body_of(found)
-    second = draw(*sample(numeric, categorical, params.seed), numeric, categorical, REPORT)
+    second = draw(*rows, numeric, categorical, REPORT)
     metrics = metrics_of(found, body)
     record(
         "drift",

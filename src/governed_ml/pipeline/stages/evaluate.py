@@ -12,10 +12,11 @@ from governed_ml.core.evidence import Metric, load, path_of
 from governed_ml.core.evidence_bodies import Bin, EvaluateBody
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
+from governed_ml.core.process_settings import importing
 from governed_ml.measures import clusters, leaks, performance, robustness
 from governed_ml.measures.spread import robust_spread
 from governed_ml.pipeline import models
-from governed_ml.pipeline.predicting import predict_parts, predicted
+from governed_ml.pipeline.predicting import answers, predict_parts, scores
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
@@ -33,10 +34,14 @@ PLOTS = Path("reports/plots")
 def main() -> str:
     """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
     params = read(*SECTIONS)
-    store = begin(params.experiment)
     train = load("train")
     features = train.body.numeric + train.body.categorical
-    parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
+    with importing("skops.io"):
+        parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
+        found = leaks.target_leaks(
+            tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
+        )
+    store = begin(params.experiment)
     with models.opened() as model:
         predictions, notes = predict_parts(model, parts, features, params.data.task)
         notes |= models.notes(model)
@@ -47,9 +52,6 @@ def main() -> str:
             test, parts["test"], features, params
         )
         metrics["champions"] = Metric(value=float(champion is not None))
-        found = leaks.target_leaks(
-            tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
-        )
         metrics |= leak_metrics(found, len(test))
         metrics["leak_together"] = leaks.together(
             tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
@@ -59,7 +61,7 @@ def main() -> str:
             metrics[head],
             parts["test"][features],
             test[tables.TARGET].to_numpy("float64"),
-            lambda rows: predicted(model, rows, params.data.task)[0],
+            lambda rows: scores(model, rows, params.data.task),
             params.data.task,
         )
         metrics |= flips(model, parts, features, train.body.numeric, params)
@@ -151,7 +153,7 @@ def against_champion(
             return model_file.digest(CHAMPION), Metric(
                 value=None, note="the champion wants other features"
             )
-        score, _ = predicted(champion, frame[wanted], params.data.task)
+        score = scores(champion, frame[wanted], params.data.task)
     difference = performance.champion_difference(
         test[tables.TARGET].to_numpy("float64"),
         score,
@@ -190,7 +192,7 @@ def flips(
     spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
     targets = train[tables.TARGET].to_numpy("float64")
     share = robustness.flip_share(
-        lambda rows: predicted(model, rows, task)[1].astype("float64"),
+        lambda rows: answers(model, rows, task).astype("float64"),
         parts["test"][features],
         spread,
         wanted.size,

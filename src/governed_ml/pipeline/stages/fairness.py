@@ -9,6 +9,7 @@ from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
+from governed_ml.core.process_settings import importing
 from governed_ml.measures import fairness, group_error, proxies
 from governed_ml.measures.groups import Key, intersections
 from governed_ml.measures.spread import robust_spread
@@ -38,10 +39,12 @@ def main() -> str:
     attributes: list[Attribute] = []
     found: list[Proxy] = []
     findings: list[Finding] = []
-    require_recounted(data)
-    if names:
+    with importing(*(("fairlearn.metrics", "sklearn.ensemble") if names else ())):
+        require_recounted(data)
+        sample = proxy_sample(names) if names else None
+    if sample is not None:
         attributes, measured, findings = gaps(data.task, names, confidence)
-        scores, found, hints = proxies.measure(*proxy_sample(names))
+        scores, found, hints = proxies.measure(*sample)
         metrics |= measured | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
