@@ -38,7 +38,7 @@ def without_plugins() -> None:
 
 @contextmanager
 def importing(*names: str) -> Generator[None]:
-    """Import modules in a second thread while the caller waits for DuckDB, which leaves Python free.
+    """Import modules in a second thread while the caller waits for DuckDB, which needs no Python.
 
     pandas is imported before: two threads that import what needs each other may see it half made.
     So the caller imports nothing else that these modules need until this ends.
