@@ -124,7 +124,7 @@ def test_an_interrupted_stage_says_so_and_leaves_a_deny(finished: BakedProject, 
     assert not list(finished.path.glob("[!.]*/**/.*.tmp"))
 
 
-@pytest.mark.nightly  # on every push: the two writers of test_ledger.py, and the kills above
+@pytest.mark.nightly  # on every push: the writers of test_ledger_writing.py, and the kills above
 def test_two_repros_at_once(finished: BakedProject) -> None:
     # Given a line of which every stage has to run, under way
     finished.write(

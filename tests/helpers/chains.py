@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -21,6 +22,14 @@ from governed_ml.ledger import verification as check
 
 EMPTY_TREE = chain.EMPTY_TREES[0]
 ME = "me@example.org"
+WRITER = """
+import sys
+from pathlib import Path
+from governed_ml.ledger import storage as ledger
+for number in range(int(sys.argv[2])):
+    entry = ledger.append(Path.cwd(), "registered", details={"who": sys.argv[1], "n": number})
+    print(entry.commit, flush=True)
+"""
 
 
 def message(sequence: int, previous: str, **fields: Any) -> str:
@@ -143,6 +152,11 @@ def key(folder: Path, name: str) -> Path:
     command = [program, "-q", "-t", "ed25519", "-N", "", "-C", name, "-f", str(path)]
     subprocess.run(command, check=True, env=dict(os.environ))
     return path.with_suffix(".pub")
+
+
+def command(code: str, *words: str) -> list[str]:
+    """A Python process that can import the engine."""
+    return [sys.executable, "-c", code, *words]
 
 
 def only(found: Any) -> str:

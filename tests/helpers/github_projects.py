@@ -102,6 +102,22 @@ def variables(hub: GitHubStandIn, **more: str) -> dict[str, str]:
     return own | {"NO_PROXY": "127.0.0.1"} | more
 
 
+def in_actions(
+    github_api: GitHubStandIn, folder: Path, event: dict[str, Any], **more: str
+) -> dict[str, str]:
+    """The variables of a workflow's step."""
+    path = folder / "event.json"
+    path.write_text(json.dumps(event), encoding="utf-8")
+    return {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_EVENT_PATH": str(path),
+        "GITHUB_REPOSITORY": github_api.repository,
+        "GITHUB_API_URL": github_api.url,
+        "GITHUB_TOKEN": github_api.token,
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+    } | more
+
+
 def settle(hub: GitHubStandIn, roles: tuple[str, ...] = ("model", "risk")) -> None:
     """Make the settings as they must be, by GitHub's own requests."""
     settings = hub.settings
@@ -192,3 +208,20 @@ def refused(call: Callable[[], Any], *words: str, code: int = 2) -> str:
     for word in words:
         assert word in text
     return text
+
+
+@pytest.fixture(name="hub")
+def hub_alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
+    """A GitHub, and the variables of who asks it."""
+    with github(monkeypatch) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture(name="hub")
+def hub_unset(
+    loans: baked.BakedProject, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[GitHubStandIn]:
+    """A GitHub that has the project's main, and no setting of ours."""
+    with github(monkeypatch) as stand_in:
+        meet(loans, stand_in)
+        yield stand_in

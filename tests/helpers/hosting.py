@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -22,6 +23,8 @@ from github_stand_in import GitHubStandIn
 REMOTE = "http://dvc.example.test/loans"  # what .dvc/config says; a proxy on loopback answers
 RUN = 7
 POLICY = "conf/policy/base.yaml"
+NEEDS = ("preflight", "rejudge", "approve-model", "approve-risk")
+MOVED = ("promote", "deploy")
 
 
 def build(project: BakedProject) -> None:
@@ -187,6 +190,14 @@ def hosted(made: BakedProject, folder: Path, runner: acting.Runner) -> Generator
             {"repository": {"visibility": "public", "full_name": hub.repository}},
         )
         assert not hub.complaints
+
+
+def breaking(hosted: Hosted, action: str) -> None:
+    """Let the team's own action fail."""
+    step = {"shell": "bash", "run": "echo it does not answer; exit 1"}
+    runs = {"using": "composite", "steps": [step]}
+    whole = {"name": action, "description": "It fails", "runs": runs}
+    hosted.project.write(f".github/actions/{action}/action.yml", json.dumps(whole))
 
 
 def promoted(project: baked.BakedProject, version: int) -> None:

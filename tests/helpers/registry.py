@@ -14,7 +14,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,11 @@ POLICY_OWNER = {  # `governance/approvers.yaml` in which one person answers for 
 LIMIT = "warn: 0.70\n    block: 0.65"  # of evaluate.roc_auc in conf/policy/base.yaml
 STRICT = "warn: 0.95\n    block: 0.94"
 PEOPLE = {"owner": ["model-owner"], "risk": ["risk-owner"], "author": ["model-owner"]}
+
+
+def ago(days: float) -> str:
+    """A moment in the past, as events have it."""
+    return (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def home(project: BakedProject) -> Path:

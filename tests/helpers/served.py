@@ -15,6 +15,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -175,3 +176,28 @@ class _Filled:
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
         return self.predict_proba(frame).argmax(axis=1)
+
+
+@pytest.fixture(name="inside")
+def in_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def every_push(*chosen: str) -> list[Any]:
+    """All formats as parameters of a test: those not chosen run at night only."""
+    formats = ("csv", "parquet", "jsonl", "db")
+    return [
+        pytest.param(one, marks=() if one in chosen else pytest.mark.nightly) for one in formats
+    ]
+
+
+def kinds(columns: list[Any]) -> dict[str, str]:
+    """Column → kind."""
+    return {column.name: column.kind for column in columns}
+
+
+def trained(name: str = "train.csv", **conf: Any) -> Served:
+    """A model of the loans, whose file is of this format."""
+    conf = {"sensitive": {"sex": {}}, "time": "applied_on"} | conf
+    return train(write(loans(), Path(name)), **conf)

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from governed_ml.core.code import team
 from governed_ml.core.config import Model
 from governed_ml.core.evidence_bodies import SplitBody
+from governed_ml.pipeline.isolated import process, source_process
 from governed_ml.pipeline.training import Trained, Training
 
 TEMPLATE = Path(__file__).parents[2] / "{{cookiecutter.project_slug}}"
@@ -68,6 +71,9 @@ def fit(pipeline, features, target):
     return Cautious(pipeline).fit(features, target)
 """
 
+OWN = {"features": OWN_FEATURES, "training": OWN_TRAINING}
+HONEST = "def fit(pipeline, features, target):\n    return pipeline.fit(features, target)\n"
+
 
 def rows(count: int, seed: int, lean: float = 1.0) -> pd.DataFrame:
     """Features, target and row number; the target leans on income by `lean`."""
@@ -120,3 +126,20 @@ def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") ->
 def asked_about() -> pd.DataFrame:
     """The features of the test rows."""
     return pd.read_parquet("data/split/test.parquet")[NUMERIC + CATEGORICAL]
+
+
+def ask_source() -> bytes:
+    """Ask the project's source `own` for its table."""
+    job = {"whose": "sources.py", "package": process.sent(team.package()), "function": "own"}
+    asked = process.Process(source_process, "src/credit/sources.py", job | {"options": {}})
+    try:
+        return asked.answer()[1][0]
+    finally:
+        asked.close()
+
+
+@pytest.fixture(name="here")
+def in_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, in which a project is to be made."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -4,9 +4,9 @@ Most of a command's time is the import of MLflow, pandas and scikit-learn, and t
 thousands of commands. Here a server of the project's own environment imports them once; each
 command is a fork of it, with its own folder, variables, files and exit code, as in a process of its
 own. The stages that such a command starts are forks, too, and so are the processes of the team's
-code; `test_team_code.py` and `test_stand_ins.py` start those in the usual way. What depends on how
-Python starts (`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the usual
-way.
+code; `test_team_code_*.py` and `test_stand_ins.py` start those in the usual way. What depends on
+how Python starts (`PYTHONPATH`, locale) and what is no fork (macOS, Windows) is started in the
+usual way.
 
 `GOVERNED_ML_TESTS_COLD=1` starts everything in the usual way; `GOVERNED_ML_TESTS_WARM_LOG=FILE`
 has each command and its CPU seconds written to a file.

@@ -284,7 +284,7 @@ def test_traps_04_and_05_a_missing_report_and_a_nan_are_red(
     assert "explain.json is missing" in errors(run, "explainability")
 
 
-@pytest.mark.nightly  # on every push: test_policy_diff.py, without act
+@pytest.mark.nightly  # on every push: test_policy_loosened.py, without act
 def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
@@ -343,7 +343,7 @@ def test_trap_20_a_skipped_gate_makes_the_decision_red(
     assert "gate is skipped, and only success counts" in errors(run, "decision")
 
 
-@pytest.mark.nightly  # on every push: test_policy_diff.py, without act
+@pytest.mark.nightly  # on every push: test_policy_engine.py, without act
 def test_trap_44_the_engine_of_the_base_judges_a_change_of_the_engine(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:

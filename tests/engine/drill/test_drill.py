@@ -1,6 +1,6 @@
 """`governance drill`: every known fault is caught, and a check that is broken lets its own through.
 
-The table of broken checks (`broken.py`) is the proof that the drill can fail: each is an edit of a
+The table of broken checks (`broken`) is the proof that the drill can fail: each is an edit of a
 module of the engine, after which the fault bound to it has to come through.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import baked
@@ -20,7 +20,7 @@ from github_projects import (
     applied,
     change,
     compared,
-    github,
+    hub_unset,  # noqa: F401 - a fixture
     lines,
     meet,
     named,
@@ -38,14 +38,6 @@ from governed_ml.github import settings as wants
 pytestmark = pytest.mark.slow  # all together
 
 Break = Callable[[GitHubStandIn], Any]
-
-
-@pytest.fixture
-def hub(loans: baked.BakedProject, monkeypatch: pytest.MonkeyPatch) -> Iterator[GitHubStandIn]:
-    """A GitHub that has the project's main, and no setting of ours."""
-    with github(monkeypatch) as stand_in:
-        meet(loans, stand_in)
-        yield stand_in
 
 
 # Each setting alone

@@ -17,7 +17,8 @@ import pytest
 import registry
 from baked import BakedProject
 
-pytestmark = pytest.mark.nightly  # test_environments and test_earlier_engine cover the parts
+# test_environments, test_own_environments and test_earlier_engine cover the parts
+pytestmark = pytest.mark.nightly
 
 MEASURE = "src/governed_ml/measures/performance.py"
 BEFORE = "sk.roc_auc_score(target, score),"

@@ -1,0 +1,158 @@
+"""A second spelling of a value is asked about at `ingest`, and refused in later rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import served
+from served import every_push, in_own_folder, trained  # noqa: F401 - a fixture, too
+
+from governed_ml.core.problem import Problem
+
+pytestmark = pytest.mark.usefixtures("inside")
+
+
+# --- a second spelling ----------------------------------------------------------------------------
+
+
+def dotted() -> pd.DataFrame:
+    """Two files put together: in the second, every answer ends with a full stop."""
+    table = served.loans()
+    table["repaid"] = table["repaid"].map({"yes": ">12 months", "no": "<=12 months"})
+    table.loc[260:, "repaid"] += "."
+    return table
+
+
+SPELLED: dict[str, tuple[str, Any, str]] = {  # case → column, how it is changed, what is said
+    "a full stop": (
+        "repaid",
+        lambda table: dotted()["repaid"],
+        r"values of the target .*'>12 months' \d+ times, '>12 months.' \d+ times",
+    ),
+    "a blank": ("repaid", lambda table: table["repaid"].where(table.index > 3, "yes "), "'yes '"),
+    "another case": (
+        "repaid",
+        lambda table: table["repaid"].where(table.index > 3, "YES"),
+        "'YES' 4 times",
+    ),
+    "a category": (
+        "region",
+        lambda table: table["region"].where(table.index > 8, "North"),
+        "values of the category .*'North' 9 times",
+    ),
+    "a group": ("sex", lambda table: table["sex"].where(table.index > 8, " male"), "' male'"),
+    "hyphens": (
+        "region",
+        lambda table: table["region"].replace({"north": "north-east", "south": "north_east"}),
+        "'north-east' .*'north_east'",
+    ),
+    "an invisible character": (
+        "repaid",
+        lambda table: table["repaid"].where(table.index > 3, "yes\u200b"),
+        r"'yes\\u200b' 4 times",
+    ),
+    "a narrow blank": (
+        "region",
+        lambda table: table["region"].replace({"north": "the north", "south": "the\u202fnorth"}),
+        r"'the\\u202fnorth' ",
+    ),
+    "an accent of its own": (
+        "region",
+        lambda table: table["region"].replace({"north": "M\u00f6bel", "south": "Mo\u0308bel"}),
+        r"'Mo\\u0308bel' ",
+    ),
+    "a missing marker": (
+        "region",
+        lambda table: table["region"].where(table.index > 1, "N/A"),
+        r"mostly mean a missing value \('N/A' 2 times\): name them in data.source.missing",
+    ),
+    "two spellings of true": (
+        "employed",
+        lambda table: table["employed"].astype(str).where(table.index > 3, "TRUE"),
+        "'TRUE' 4 times",
+    ),
+}
+
+
+@pytest.mark.parametrize("suffix", every_push("csv"))
+@pytest.mark.parametrize("case", SPELLED)
+def test_a_second_spelling_is_asked_about_with_counts(case: str, suffix: str) -> None:
+    # Given a table in which a part of the rows spells a value in another way
+    column, change, said = SPELLED[case]
+    table = served.loans()
+    source = served.write(table.assign(**{column: change(table)}), Path(f"table.{suffix}"))
+    # When it is ingested, then the values and their counts are said, and nothing is written
+    with pytest.raises(Problem, match=rf"^column '{column}' has .*{said}"):
+        served.ingested(source, sensitive={"sex": {}}, time="applied_on")
+    assert not Path("data/raw.parquet").exists()
+
+
+def test_an_answer_about_spellings_holds_in_training_and_afterwards() -> None:
+    # Given the answer that a full stop means nothing
+    table = dotted()
+    answer = {"repaid": {">12 months.": ">12 months", "<=12 months.": "<=12 months"}}
+    conf: dict[str, Any] = {"sensitive": {"sex": {}}, "time": "applied_on", "spellings": answer}
+    model = served.train(served.write(table, Path("train.csv")), positive=">12 months", **conf)
+    # When the table is trained on, then all favourable rows are favourable
+    raw = pd.read_parquet("data/raw.parquet")
+    assert raw["repaid"].value_counts().to_dict() == {
+        ">12 months": int(table["repaid"].str.startswith(">").sum()),
+        "<=12 months": int(table["repaid"].str.startswith("<").sum()),
+    }
+    # And labels of production are read in the same way
+    _, rows = model.monitor(served.write(table, Path("batch.csv")))
+    assert (rows.target == table["repaid"].str.startswith(">")).all()
+    # And the answer that the spellings are different values leaves them as they are
+    served.ingested(served.write(table, Path("train.csv")), positive=">12 months",
+                    time="applied_on", distinct=["repaid"])  # fmt: skip
+    assert pd.read_parquet("data/raw.parquet")["repaid"].nunique() == 4
+
+
+@pytest.mark.parametrize("suffix", every_push("csv")[:3])
+def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None:
+    # Given a model that knows the region north
+    model = trained()
+    new = served.loans(30, seed=3).drop(columns="repaid")
+    # When rows say North, then row and column are named
+    path = Path(f"new.{suffix}")
+    served.write(new.assign(region=["North"] + ["north"] * 29), path)
+    with pytest.raises(Problem, match=r"1 of 30 values of 'region' are not .* \(row 1\)"):
+        model.predict(path)
+    # And so it is with a North that only looks like it
+    served.write(new.assign(region=["north\u200d"] + ["north"] * 29), path)
+    with pytest.raises(Problem, match=r"'region' are not a known spelling, .* \(row 1"):
+        model.predict(path)
+    # And a region that is new is answered, and told
+    path = Path(f"other.{suffix}")
+    served.write(new.assign(region=["islands"] + ["north"] * 29), path)
+    assert len(model.predict(path)) == 30
+    assert model.notes == ["1 values of 'region' did not occur in training"]
+    # And so it is where no region has many rows, and the record holds only digests
+    few = served.loans(40).assign(region=[f"town {n % 20}" for n in range(40)])
+    model = served.train(served.write(few, Path("few.csv")), time="applied_on", sensitive={})
+    path = Path(f"third.{suffix}")
+    served.write(new.assign(region=["town 1"] * 29 + ["islands"]), path)
+    assert len(model.predict(path)) == 30
+    assert model.notes == ["1 values of 'region' did not occur in training"]
+
+
+@pytest.mark.parametrize("suffix", every_push("parquet")[:3])
+@pytest.mark.parametrize("spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0]])
+def test_a_truth_value_is_one_in_every_spelling(spelled: list[Any], suffix: str) -> None:
+    # Given a model that was trained with True and False, as CSV has them
+    model = trained()
+    # When production writes truth values otherwise, then the scores are those of training
+    new = served.loans().assign(
+        employed=lambda table: table["employed"].map(dict(zip([True, False], spelled, strict=True)))
+    )
+    served.write(new, Path(f"new.{suffix}"))
+    found = model.predict(Path(f"new.{suffix}"))["score"]
+    assert np.abs(found - model.scores).max() < 1e-12
+    # And a word that is no truth value is refused
+    served.write(new.assign(employed="perhaps"), Path(f"bad.{suffix}"))
+    with pytest.raises(Problem, match="values of 'employed' are not a truth value"):
+        model.predict(Path(f"bad.{suffix}"))

@@ -1,0 +1,33 @@
+"""Edits that break a part of what judges the evidence."""
+
+from __future__ import annotations
+
+BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
+    "missing-evidence": [
+        (
+            "policy.judge",
+            'return RuleJudgement("insufficient", found, absent=True)\n    metric',
+            'return RuleJudgement("pass", found, absent=True)\n    metric',
+        ),
+    ],
+    "stale-evidence": [
+        ("policy.gate", "if cache[path] != digest:", "if not digest:"),
+    ],
+    "nan-evidence": [
+        (
+            "core.evidence",
+            "model_validate_json(path.read_bytes())",
+            'model_validate_json(path.read_bytes().replace(b"NaN", b"0.0"))',
+        ),
+    ],
+    "expired-waiver": [
+        ("policy.judge", "if today > waiver.expires:", "if today is None:"),
+    ],
+    "forged-lock": [
+        (
+            "registry.remeasure.measured",
+            "            require_same(gate, claimed, found)\n",
+            "            require_same(gate, found, found)\n",
+        ),
+    ],
+}

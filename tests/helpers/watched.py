@@ -1,0 +1,111 @@
+"""A champion as `predict` loads it, without a registry, and one window that a test measures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from baked import BakedProject
+
+from governed_ml.core import config, evidence, model_file
+from governed_ml.core.config import composition
+from governed_ml.monitoring import feeds, window
+from governed_ml.pipeline import scoring as predict
+from governed_ml.pipeline.data.batch import as_trained
+
+NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
+ROWS = 900
+
+
+class Watch:
+    """A champion as `predict` loads it, without a registry, and how a test measures a window."""
+
+    def __init__(self, project: BakedProject) -> None:
+        params = config.parse(config.read_raw(project.path / "params.yaml"))
+        self.origin = predict.ServedVersion(
+            version=1,
+            state="champion",
+            digest="sha256:1",
+            model=project.path / "models" / "model.skops",
+            evidence=evidence.collect(project.path),
+            data=params.data,
+        )
+        self.policy = composition.compose(project.path / "conf", ["policy=limited"]).policy
+        raw = pd.read_parquet(project.path / "data" / "raw.parquet")
+        self.raw = raw.sample(6 * ROWS, random_state=1, ignore_index=True)
+
+    def rows(self, part: int = 0, days: float = 1) -> pd.DataFrame:
+        """Rows of the table as production might give them, the newest so many days old."""
+        frame = self.raw.iloc[part * ROWS : (part + 1) * ROWS].reset_index(drop=True)
+        ends = pd.Timestamp(NOW.replace(tzinfo=None)) - pd.to_timedelta(days, "D")
+        return frame.assign(applied_on=ends.floor("D") - pd.to_timedelta(frame.index % 7, "D"))
+
+    def look(
+        self,
+        feed: Any,
+        *,
+        since: datetime | None = None,
+        now: datetime = NOW,
+        limits: Any = None,
+        known: frozenset[str] = frozenset(),
+        **monitor: Any,
+    ) -> Any:
+        """Measure one window."""
+        asked = window.Asked(
+            monitoring=self.policy.monitoring.model_copy(update=limits or {}),
+            monitor=config.Monitor(**monitor),
+            confidence=0.95,
+            now=now,
+            since=since,
+            known=known,
+        )
+        feed = feeds.feed_of(feed) if isinstance(feed, Path) else config.Feed(**feed)
+        return window.look(feed, self.origin, asked)
+
+
+@pytest.fixture(name="watch", scope="module")
+def watched(default_line: BakedProject) -> Watch:
+    """The default project's model as champion."""
+    return Watch(default_line)
+
+
+@pytest.fixture(autouse=True)
+def inside(default_line: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with the project's contract and nothing else, so that nothing is left."""
+    (tmp_path / "governance").symlink_to(default_line.path / "governance")
+    monkeypatch.chdir(tmp_path)
+
+
+def saved(frame: pd.DataFrame, name: str = "batch.parquet") -> Path:
+    """Write a batch where the test works."""
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".json":
+        frame.to_json(path, orient="records", lines=True, date_format="iso")
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+def verdicts(found: Any) -> dict[str, str]:
+    """Rule → level."""
+    return {rule.id: rule.verdict for rule in found.rules}
+
+
+def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any) -> None:
+    """Log rows as `predict` does."""
+    trained = watch.origin.evidence["train"].body
+    inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
+    model = model_file.load(watch.origin.model.read_bytes())
+    score, prediction = predict.scored(model, inputs)
+    known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
+    known |= {"score": score, "model_version": 1, "model_state": "champion"}
+    known |= {"model_digest": "sha256:1", "predicted_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    others = [name for name in rows.columns if name not in inputs]
+    log = pd.concat([pd.DataFrame(known | more), inputs, rows[others]], axis=1)
+    saved(log, f"data/prediction_log/{at:%Y-%m-%d}/{request}.parquet")
