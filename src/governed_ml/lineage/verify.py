@@ -14,7 +14,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
@@ -85,7 +85,7 @@ def _link(name: str, look: Callable[[], str]) -> Link:
     try:
         return Link(name, "ok", look())
     except Problem as problem:
-        return Link(name, "broken" if problem.exit_code == 1 else "unknown", str(problem))
+        return Link(name, "broken" if problem.exit_code == FOUND else "unknown", str(problem))
 
 
 def _source(chain: Chain) -> str:
@@ -178,7 +178,7 @@ def _released(chain: Chain, name: str | None) -> Iterator[Link]:
     try:
         life = known(base)
     except Problem as problem:
-        yield Link("ledger", "broken" if problem.exit_code == 1 else "unknown", str(problem))
+        yield Link("ledger", "broken" if problem.exit_code == FOUND else "unknown", str(problem))
         return
     version = _version(chain, life, name)
     if isinstance(version, Link):

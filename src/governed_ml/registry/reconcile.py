@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import NO_ANSWER, Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import approvers, storage
@@ -129,7 +129,7 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     except Vanished as problem:
         return storage.read(base), [], [str(problem)]
     except Problem as problem:
-        if problem.exit_code == 2:
+        if problem.exit_code == NO_ANSWER:
             raise
         differences.append(str(problem))
     entries = storage.read(base)

@@ -23,7 +23,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import select
 from governed_ml.core.evidence import FOLDER, collect, path_of
 from governed_ml.core.files import read_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, Problem, first_line
 from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
 from governed_ml.policy.judge import judge
@@ -74,7 +74,7 @@ def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
     try:
         require_plain(base)
     except Problem as problem:
-        if problem.exit_code != 1:
+        if problem.exit_code != FOUND:
             raise
         if "is frozen" not in str(problem):
             yield CheckFinding(PIPELINE, str(problem), "restore it with git")
