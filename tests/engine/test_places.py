@@ -26,7 +26,7 @@ def test_a_stage_with_evidence_is_measured_again_and_names_its_tables() -> None:
     writing = set(stage_code.runnable()) - {"compose", "document", "decide"}
     # Then gates know the tables of each, and register and CI measure each again
     assert writing == BODIES.keys() == gate.MEASURED.keys()
-    assert {"ingest", *recompute.AGAIN} == writing | {"document"}
+    assert {"ingest", *recompute.STAGES_AFTER_INGEST} == writing | {"document"}
 
 
 def test_a_level_of_monitoring_is_known_wherever_it_is_shown() -> None:

@@ -16,10 +16,10 @@ from governed_ml.core.evidence_bodies import BODIES
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.shared_stores import shared_remote
-from governed_ml.registry.remeasure.recompute import AGAIN
+from governed_ml.registry.remeasure.recompute import STAGES_AFTER_INGEST
 from governed_ml.registry.remeasure.unseen import REASON, unseen
 
-STAGES = ("ingest", *AGAIN, "decide")
+RERUN_STAGES = ("ingest", *STAGES_AFTER_INGEST, "decide")
 
 
 class Start(NamedTuple):
@@ -36,7 +36,7 @@ class Start(NamedTuple):
         A stage of the team's own is not among them: its processes may outlive it, and rewrite what
         is measured after it.
         """
-        return STAGES[STAGES.index(self.stage) :] if self.stage else ()
+        return RERUN_STAGES[RERUN_STAGES.index(self.stage) :] if self.stage else ()
 
 
 def fetch(base: Path, *, fork: bool) -> Start:
