@@ -14,7 +14,7 @@ from governed_ml.ledger.windows import Level
 from governed_ml.monitoring import history, levels
 from governed_ml.monitoring.actions import issue
 from governed_ml.policy import gate
-from governed_ml.policy.weaker import weaker_than
+from governed_ml.policy.weaker import weaker_rule
 from governed_ml.registry.remeasure import recompute
 
 LEVELS = get_args(Level)
@@ -40,6 +40,6 @@ def test_the_floor_holds_the_limit_of_every_level(level: str) -> None:
     # Given a limit of an organisation's floor, when a project has none, then it is weaker
     rule = {"id": "a.b", "metric": "a.b", "owner": "o"}
     other = next(one for one in ACTIONS if one != level)
-    least = config.Watch.model_validate(rule | {level: 0.1})
-    assert weaker_than(config.Watch.model_validate(rule | {other: 0.1}), least)
-    assert not weaker_than(least, least)
+    least = config.MonitoringRule.model_validate(rule | {level: 0.1})
+    assert weaker_rule(config.MonitoringRule.model_validate(rule | {other: 0.1}), least)
+    assert not weaker_rule(least, least)
