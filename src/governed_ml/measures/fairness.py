@@ -39,6 +39,8 @@ MEASURES = {
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("precision",),
 }
+WITHOUT_LABELS = ("demographic_parity",)
+"""Of `MEASURES`: those that rest on predictions alone."""
 OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 

@@ -159,7 +159,7 @@ def treated(
         found.metrics |= {
             f"fairness.{label(names)}.{name}": one.model_copy(update={"note": one.note + note})
             for name, one in metrics.items()
-            if late or "demographic_parity" in name
+            if late or name.startswith(fairness.WITHOUT_LABELS)
         }
     return found
 
@@ -201,7 +201,11 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         quick, each = fairness.plain_points, rows.persons(every=True)
         metrics = fairness.measured(rows.names, every, confidence, quick, each)
         if known.any() and not known.all():
-            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            parity = {
+                name: one
+                for name, one in metrics.items()
+                if name.startswith(fairness.WITHOUT_LABELS)
+            }
             counts, each = rows.counts(), rows.persons()
             told = fairness.measured(rows.names, counts, confidence, quick, each)
             metrics = told | parity
@@ -218,7 +222,7 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one
-        if known.any() or "demographic_parity" in name
+        if known.any() or name.startswith(fairness.WITHOUT_LABELS)
         else Metric(value=None, n=0, note="no labels yet")
         for name, one in metrics.items()
     }
