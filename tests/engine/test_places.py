@@ -9,7 +9,7 @@ import pytest
 from governed_ml.cli import monitor
 from governed_ml.core import config
 from governed_ml.core.code import stage_code
-from governed_ml.core.evidence_bodies import BODIES
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.windows import Level
 from governed_ml.monitoring import history, levels
 from governed_ml.monitoring.actions import issue
@@ -25,7 +25,7 @@ def test_a_stage_with_evidence_is_measured_again_and_names_its_tables() -> None:
     # Given the stages, when those are left out that write no evidence
     writing = set(stage_code.runnable()) - {"compose", "document", "decide"}
     # Then gates know the tables of each, and register and CI measure each again
-    assert writing == BODIES.keys() == gate.MEASURED.keys()
+    assert writing == BODY_OF_GATE.keys() == gate.TABLES_OF_GATE.keys()
     assert {"ingest", *recompute.STAGES_AFTER_INGEST} == writing | {"document"}
 
 

@@ -209,7 +209,7 @@ class ExplainBody(Body):
     importance: dict[str, FiniteFloat]
 
 
-BODIES: dict[str, type[Body]] = {
+BODY_OF_GATE: dict[str, type[Body]] = {
     "ingest": IngestBody,
     "validate": ValidateBody,
     "split": SplitBody,
@@ -219,3 +219,4 @@ BODIES: dict[str, type[Body]] = {
     "fairness": FairnessBody,
     "explain": ExplainBody,
 }
+"""Gate → the body of its evidence, in the pipeline's order."""

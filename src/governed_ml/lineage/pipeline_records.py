@@ -80,7 +80,7 @@ def read(folder: Path, project: str) -> Line:
     declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
     decision = _decision(folder)
     failed = _failure(decision)
-    raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
+    raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODY_OF_GATE}
     made = {gate: file_digest(path) for gate, path in raws.items() if path.is_file()}
     verdict = decision.model_dump(mode="json", exclude={"volatile"}) if decision else None
     key = digest_of([project, lock, made, failed, verdict])
