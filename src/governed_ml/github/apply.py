@@ -105,7 +105,7 @@ def planned(base: Path) -> Generator[Plan]:
             name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode(
                 "utf-8", "replace"
             )
-            for name in settings.CHECKS
+            for name in settings.REQUIRED_JOBS
         }
         wanted = settings.wanted(now, texts)
         yield Plan(_parts(hub, base, now, wanted), wanted.notes)

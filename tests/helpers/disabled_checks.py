@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
+DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
     "schema": [
         ("pipeline.stages.validate", "if not one.success]", "if one.success is None]"),
     ],
@@ -54,7 +54,11 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
     "generated-file": [
         ("scaffold.manifest", "not in accepted:", "not in [*accepted, digest]:"),
         ("scaffold.manifest", "elif own != hook:", "elif own is hook:"),
-        ("scaffold.manifest", "taken = sorted(called & set(REQUIRED))", "taken = sorted(set())"),
+        (
+            "scaffold.manifest",
+            "taken = sorted(called & set(RESERVED_NAMES))",
+            "taken = sorted(set())",
+        ),
         ("scaffold.dvc_yaml", "if _plain(own.get(key)) != _plain(wanted.get(key))", "if not key"),
     ],
     "data-in-git": [
@@ -292,7 +296,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.identifiers.pii_columns", 'if kind in ("FLOAT", "DOUBLE"):', "if not kind:"),
         ("checks.identifiers.pii_columns", 'about = CAMEL.sub(" ", name)', 'about = ""'),
         ("checks.identifiers.pii_columns", 'plain = ("DATE",', 'plain = ("BIGINT", "DATE",'),
-        ("checks.identifiers.pii", "found += pii_columns.check(base)", "found += []"),
+        ("checks.identifiers.pii", "found += pii_columns.findings(base)", "found += []"),
         (
             "checks.identifiers.pii",
             "if any(name.startswith(DATA) for name in names):",
@@ -431,7 +435,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.files.removed", "diff-filter=D", "diff-filter=A"),
     ],
     "pii-feature": [
-        ("checks.identifiers.pii", "found += pii_features.check(base)", "found += []"),
+        ("checks.identifiers.pii", "found += pii_features.findings(base)", "found += []"),
         (
             "checks.identifiers.pii_features",
             'if name not in roles | set(data.get("sensitive") or {})',
