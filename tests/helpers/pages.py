@@ -151,9 +151,9 @@ def denied(base: Path) -> None:
 
 
 @pytest.fixture
-def records(default_line: baked.BakedProject, tmp_path: Path) -> Path:
-    """The records of the default project after its line ran, for one test to change."""
-    return lean(default_line, tmp_path)
+def records(project_after_run: baked.BakedProject, tmp_path: Path) -> Path:
+    """The records of the default project after its pipeline ran, for one test to change."""
+    return lean(project_after_run, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -70,12 +70,12 @@ def show(
     found = told(here(), model)
     first = found[0]
     if target is not None:
-        title = f"{first.line.project}: {first.account['model']['digest']}"
-        write_text(target, graphs.svg(graphs.graph(first.line, first.version), title))
+        title = f"{first.pipeline.project}: {first.account['model']['digest']}"
+        write_text(target, graphs.svg(graphs.graph(first.pipeline, first.version), title))
     if as_json:
         print(text([one.account for one in found]), end="")
     elif as_mermaid:
-        print(graphs.mermaid(graphs.graph(first.line, first.version)), end="")
+        print(graphs.mermaid(graphs.graph(first.pipeline, first.version)), end="")
     elif target is not None:
         print(f"drew {name(target)}")
     else:

@@ -250,19 +250,21 @@ def break_each(project: BakedProject, names: Iterable[str]) -> None:
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
-    default_line: BakedProject,
+    project_after_run: BakedProject,
 ) -> None:
     # Given a project, when the checks of single files are broken there, one part at a time
     # Then the drill's fault gets through each time, for the reason that it names
-    break_each(default_line, QUICK)
+    break_each(project_after_run, QUICK)
 
 
 @pytest.mark.nightly
 @pytest.mark.slow
-def test_each_broken_part_of_the_gate_lets_its_fault_through(default_line: BakedProject) -> None:
+def test_each_broken_part_of_the_gate_lets_its_fault_through(
+    project_after_run: BakedProject,
+) -> None:
     # Given a project, when what judges its evidence is broken there, one part at a time
     # Then the drill's fault gets through each time
-    break_each(default_line, EVIDENCE)
+    break_each(project_after_run, EVIDENCE)
 
 
 @pytest.mark.nightly

@@ -275,7 +275,7 @@ def test_an_organisations_floor_sees_what_watches_less(
 
 
 def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:
-    # Given two tables with every kind of column, and what the line froze of the first
+    # Given two tables with every kind of column, and what the pipeline froze of the first
     chance = np.random.default_rng(3)
 
     def draw(rows: int, shift: float) -> pd.DataFrame:
@@ -317,7 +317,7 @@ def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:
 
 
 def test_a_category_that_may_have_been_a_rare_one_is_taken_for_one(tmp_path: Any) -> None:
-    # Given a column of 200 categories, of which the line shows fifty
+    # Given a column of 200 categories, of which the pipeline shows fifty
     before, now = tmp_path / "before.parquet", tmp_path / "now.parquet"
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(8000)]}), before)
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(4000)]}), now)
