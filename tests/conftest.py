@@ -101,14 +101,14 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> baked.B
 
 
 @pytest.fixture(scope="session")
-def default_line(
+def project_after_run(
     template: Path, environment: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> baked.BakedProject:
     """The default project after `dvc repro`, committed; made once a session, not to be changed.
 
     The network is cut for it, and connections that it tries are written to `offline.LOG`.
     """
-    home = shared_folder(tmp_path_factory) / "default-line"
+    home = shared_folder(tmp_path_factory) / "after-run"
     done = home.with_suffix(".done")
     with FileLock(done.with_suffix(".lock")):
         if not done.exists():
@@ -123,9 +123,9 @@ def default_line(
 
 
 @pytest.fixture
-def finished(default_line: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
-    """A copy of the default project after its line ran, with its cache, for one test to change."""
-    return baked.copy_project(default_line, tmp_path)
+def finished(project_after_run: baked.BakedProject, tmp_path: Path) -> baked.BakedProject:
+    """A copy of the default project after its pipeline ran, with cache, for one test to change."""
+    return baked.copy_project(project_after_run, tmp_path)
 
 
 STORES = ["sqlite", pytest.param("server", marks=pytest.mark.nightly)]
@@ -133,19 +133,19 @@ STORES = ["sqlite", pytest.param("server", marks=pytest.mark.nightly)]
 
 @pytest.fixture(scope="session", params=STORES)
 def registered_once(
-    default_line: baked.BakedProject,
+    project_after_run: baked.BakedProject,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> baked.BakedProject:
     """The default project with keys, approvers and a remote; its model is version 1, pending."""
 
     def make(folder: Path) -> None:
-        project = registry.equip(baked.copy_project(default_line, folder))
+        project = registry.equip(baked.copy_project(project_after_run, folder))
         with stored(project, request.param) as project:
             project.governance("register")
 
     folder = once(tmp_path_factory, f"registered-{request.param}", make)
-    return baked.BakedProject(folder / "project", default_line.environment)
+    return baked.BakedProject(folder / "project", project_after_run.environment)
 
 
 @pytest.fixture(scope="session")
@@ -200,17 +200,17 @@ def runner(tmp_path: Path) -> acting.Runner:
 
 @pytest.fixture(scope="session")
 def hosted_once(
-    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+    project_after_run: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> baked.BakedProject:
     """A project on GitHub whose version 1 waits for two approvals."""
 
     def make(folder: Path) -> None:
         import hosting
 
-        hosting.build(baked.copy_project(default_line, folder))
+        hosting.build(baked.copy_project(project_after_run, folder))
 
     folder = once(tmp_path_factory, "hosted-server", make)
-    return baked.BakedProject(folder / "project", default_line.environment)
+    return baked.BakedProject(folder / "project", project_after_run.environment)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from governed_ml.core import failure, terminal
+from governed_ml.core import crash_report, terminal
 from governed_ml.core.process_settings import ended_in_order, without_plugins
 
 
@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def _run() -> None:
-    sys.argv[1:] = failure.take_option(sys.argv[1:])
+    sys.argv[1:] = crash_report.take_option(sys.argv[1:])
     match sys.argv[1:]:
         case ["stage", name] if not name.startswith("-"):
             from governed_ml.pipeline.stage_runner import run

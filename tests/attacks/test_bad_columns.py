@@ -220,7 +220,7 @@ def test_categories_and_nulls_unseen_in_training_are_predicted(unseen: BakedProj
 
 @pytest.mark.nightly
 def test_categories_and_nulls_unseen_in_training_are_drift(unseen: BakedProject) -> None:
-    # Given them, when the whole line runs, then every gate has measured, and drift denies
+    # Given them, when the whole pipeline runs, then every gate has measured, and drift denies
     unseen.stages()
     rules = json.loads(unseen.read("reports/decision.json"))["rules"]
     failed = {rule["id"] for rule in rules if rule["verdict"] != "pass"}

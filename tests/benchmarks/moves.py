@@ -28,7 +28,7 @@ rows.to_parquet("data/sample.parquet")
 rows.head(1).to_parquet("data/one.parquet")
 """
 
-AGAIN = """\
+TWO_WINDOWS = """\
 import pathlib, sys, time
 from governed_ml.cli.registry import door
 from governed_ml.monitoring.feeds import feed_of
@@ -106,7 +106,7 @@ def watched(
     cli = ("governance", "monitor")
 
     def again(rows: str) -> float:
-        return float(project.run(["python", "-c", AGAIN, rows]).stdout)
+        return float(project.run(["python", "-c", TWO_WINDOWS, rows]).stdout)
 
     measures = {
         "nothing measured": lambda: seconds(project, *cli, "data/one.parquet", code=2),

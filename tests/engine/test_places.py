@@ -9,12 +9,12 @@ import pytest
 from governed_ml.cli import monitor
 from governed_ml.core import config
 from governed_ml.core.code import stage_code
-from governed_ml.core.evidence_bodies import BODIES
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.windows import Level
 from governed_ml.monitoring import history, levels
 from governed_ml.monitoring.actions import issue
 from governed_ml.policy import gate
-from governed_ml.policy.weaker import weaker_than
+from governed_ml.policy.weaker import weaker_rule
 from governed_ml.registry.remeasure import recompute
 
 LEVELS = get_args(Level)
@@ -25,8 +25,8 @@ def test_a_stage_with_evidence_is_measured_again_and_names_its_tables() -> None:
     # Given the stages, when those are left out that write no evidence
     writing = set(stage_code.runnable()) - {"compose", "document", "decide"}
     # Then gates know the tables of each, and register and CI measure each again
-    assert writing == BODIES.keys() == gate.MEASURED.keys()
-    assert {"ingest", *recompute.AGAIN} == writing | {"document"}
+    assert writing == BODY_OF_GATE.keys() == gate.TABLES_OF_GATE.keys()
+    assert {"ingest", *recompute.STAGES_AFTER_INGEST} == writing | {"document"}
 
 
 def test_a_level_of_monitoring_is_known_wherever_it_is_shown() -> None:
@@ -40,6 +40,6 @@ def test_the_floor_holds_the_limit_of_every_level(level: str) -> None:
     # Given a limit of an organisation's floor, when a project has none, then it is weaker
     rule = {"id": "a.b", "metric": "a.b", "owner": "o"}
     other = next(one for one in ACTIONS if one != level)
-    least = config.Watch.model_validate(rule | {level: 0.1})
-    assert weaker_than(config.Watch.model_validate(rule | {other: 0.1}), least)
-    assert not weaker_than(least, least)
+    least = config.MonitoringRule.model_validate(rule | {level: 0.1})
+    assert weaker_rule(config.MonitoringRule.model_validate(rule | {other: 0.1}), least)
+    assert not weaker_rule(least, least)

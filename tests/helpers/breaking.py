@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import edited_engine
-from broken import BROKEN
+from disabled_checks import DISABLED
 
 from governed_ml.core.problem import Problem
 from governed_ml.drill import run as drill
@@ -70,7 +70,7 @@ def each(project: Path, folder: Path, names: Iterable[str]) -> Iterator[Tried]:
 def parts(name: str) -> Iterator[tuple[int, edited_engine.Edits]]:
     """The whole engine, and then the engine without one part of a fault's check after the other."""
     yield -1, {}
-    for number, (module, old, new) in enumerate(BROKEN[name]):
+    for number, (module, old, new) in enumerate(DISABLED[name]):
         yield number, {f"governed_ml.{module}": [(old, new)]}
 
 

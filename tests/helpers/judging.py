@@ -16,9 +16,9 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def judged(default_line: BakedProject, tmp_path: Path) -> BakedProject:
+def judged(project_after_run: BakedProject, tmp_path: Path) -> BakedProject:
     """A copy of the finished default project, without DVC's cache, for one test to spoil."""
-    return baked.copy_project(default_line, tmp_path, "cache", "tmp")
+    return baked.copy_project(project_after_run, tmp_path, "cache", "tmp")
 
 
 def edit(project: BakedProject, gate: str, change: Callable[[Json], None]) -> None:

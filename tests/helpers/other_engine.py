@@ -17,4 +17,4 @@ def edit(module: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with (other / module).open("a", encoding="utf-8") as file:
         file.write("# changed\n")
     monkeypatch.setattr(stage_code, "ENGINE", other)
-    monkeypatch.setattr(stage_code, "STAGES", other / "pipeline" / "stages")
+    monkeypatch.setattr(stage_code, "STAGES_FOLDER", other / "pipeline" / "stages")

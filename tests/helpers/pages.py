@@ -130,7 +130,7 @@ def crowned(base: Path) -> None:
 @contextmanager
 def without_proof() -> Generator[None]:
     """Let every legal event count: here is tested what a page shows of it."""
-    proof = import_module("governed_ml.registry.approval.promotion_proof").Proof
+    proof = import_module("governed_ml.registry.approval.event_proof").Proof
     with mock.patch.object(proof, "doubt", return_value=""):
         yield
 
@@ -151,9 +151,9 @@ def denied(base: Path) -> None:
 
 
 @pytest.fixture
-def records(default_line: baked.BakedProject, tmp_path: Path) -> Path:
-    """The records of the default project after its line ran, for one test to change."""
-    return lean(default_line, tmp_path)
+def records(project_after_run: baked.BakedProject, tmp_path: Path) -> Path:
+    """The records of the default project after its pipeline ran, for one test to change."""
+    return lean(project_after_run, tmp_path)
 
 
 @pytest.fixture(autouse=True)

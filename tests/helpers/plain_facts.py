@@ -1,6 +1,6 @@
 """A project's facts, worked out from the raw table and the raw predictions.
 
-Of what the line writes only `data/predictions.parquet` is believed (which row is a test row, its
+Of the pipeline's files only `data/predictions.parquet` is believed (which row is a test row, its
 score and its prediction). Features, target and groups are made again from the CSV. A few numbers
 are taken from the evidence: `proxy_auc` (a fit on a hashed sample), `coverage` (needs SHAP) and
 `flip_share` (its noise) are checked for plausibility in `test_real_tables.py`.
@@ -92,7 +92,7 @@ class Facts:
         return [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
 
     def evidence(self, gate: str) -> dict[str, Any]:
-        """What the line wrote down."""
+        """What the pipeline wrote down."""
         return load(self.folder / "reports" / "evidence" / f"{gate}.json")["metrics"]
 
     @lru_cache(maxsize=1)  # noqa: B019 - the policies share their confidence, and Facts are few

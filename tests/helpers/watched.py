@@ -67,15 +67,17 @@ class Watch:
 
 
 @pytest.fixture(name="watch", scope="module")
-def watched(default_line: BakedProject) -> Watch:
+def watched(project_after_run: BakedProject) -> Watch:
     """The default project's model as champion."""
-    return Watch(default_line)
+    return Watch(project_after_run)
 
 
 @pytest.fixture(autouse=True)
-def inside(default_line: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def inside(
+    project_after_run: BakedProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Work in a folder with the project's contract and nothing else, so that nothing is left."""
-    (tmp_path / "governance").symlink_to(default_line.path / "governance")
+    (tmp_path / "governance").symlink_to(project_after_run.path / "governance")
     monkeypatch.chdir(tmp_path)
 
 

@@ -21,12 +21,12 @@ import policies
 from baked import ROOT
 from sklearn.metrics import roc_auc_score
 
-certainty, clusters, fairness, group_error, intervals, performance, spread = (
+clusters, fairness, group_bounds, group_error, performance = (
     import_module(f"governed_ml.measures.{name}")
-    for name in (
-        *("certainty", "clusters", "fairness", "group_error", "intervals", "performance"),
-        "spread",
-    )
+    for name in ("clusters", "fairness", "group_bounds", "group_error", "performance")
+)
+performance_bounds, quantiles = (
+    import_module(f"governed_ml.measures.{name}") for name in ("performance_bounds", "quantiles")
 )
 Metric = import_module("governed_ml.core.evidence").Metric
 compare = import_module("governed_ml.policy.judge").compare
@@ -80,12 +80,12 @@ def of_spread() -> Lines:
     for share, factor in ((0.0, 1), (0.01, 100), (0.01, 1_000), (0.05, 1_000), (0.2, 1_000)):
         large = rng.random(len(target)) < share
         values = np.where(large, target * factor, target)
-        deviation, robust = float(values.std()), spread.robust_spread(values)
+        deviation, robust = float(values.std()), quantiles.robust_spread(values)
         name = f"{share:.0%} times {factor:,}" if share else "normal"
         gaps = (f"{1.28 / deviation:.3f}", f"{1.28 / robust:.3f}")
         lines.append(row(name, f"{deviation:.2f}", f"{robust:.2f}", *gaps))
     limits = book_limits()
-    before, after = float(limits.std()), spread.robust_spread(limits)
+    before, after = float(limits.std()), quantiles.robust_spread(limits)
     return [
         *lines,
         "",
@@ -164,10 +164,10 @@ def compared(small: Any, large: Any, rows: int) -> tuple[str, ...]:
     """Return the cells of one row: cover and false allows, before and after; the truth is 0."""
     n = np.array([rows, LARGE], dtype=float)
     mean, squares, cubes = (np.stack(pair, axis=1) for pair in zip(small, large, strict=True))
-    means = intervals.Means(
+    means = group_bounds.Means(
         mean, squares / (n - 1) / n, cubes / n**3, np.broadcast_to(n - 1, mean.shape)
     )
-    plain = intervals.Means(mean, means.variance, np.zeros_like(mean), means.freedom)
+    plain = group_bounds.Means(mean, means.variance, np.zeros_like(mean), means.freedom)
     (low, high), (bottom, top) = signed(means), signed(plain)
     answered = np.array([answer(n, squares[k], cubes[k]) for k in range(len(mean))])
     return (
@@ -186,8 +186,8 @@ def signed(means: Any) -> tuple[Any, Any]:
     """
     far = 1e6 * np.sqrt(means.variance.sum(axis=-1)).max()
     moved = means.value + np.array([far, 0.0])
-    shifted = intervals.Means(moved, means.variance, means.third, means.freedom)
-    low, high = intervals.largest_mean_difference(shifted, CONFIDENCE)
+    shifted = group_bounds.Means(moved, means.variance, means.third, means.freedom)
+    low, high = group_bounds.largest_mean_difference(shifted, CONFIDENCE)
     return low - far, high - far
 
 
@@ -253,8 +253,8 @@ def rates_of_persons(persons: int, rng: Any) -> Any:
         whole = fairness.Rate(*(np.bincount(group, x).astype(np.int64) for x in (hits, n)), "")
         worth = clusters.design_effect(group, hits, n, 2)
         by_person = fairness.Rate(whole.hits, whole.n, "", worth.effect, worth.persons)
-        before.append(intervals.largest_difference([whole.limits(CONFIDENCE, 1)]))
-        after.append(intervals.largest_difference([by_person.limits(CONFIDENCE, 1)]))
+        before.append(group_bounds.largest_difference([whole.limits(CONFIDENCE, 1)]))
+        after.append(group_bounds.largest_difference([by_person.limits(CONFIDENCE, 1)]))
     return np.array(before).T, np.array(after).T
 
 
@@ -268,17 +268,17 @@ def means_of_persons(persons: int, rng: Any) -> Any:
     inside = (1 - ALIKE) * rng.chisquare(half * (ROWS - 1), (tables, 2))
     outside = ((each - mean[..., None]) ** 2).sum(axis=-1)
     n = half * ROWS
-    rows = intervals.Means(
+    rows = group_bounds.Means(
         mean,
         (inside + ROWS * outside) / (n - 1) / n,
         np.zeros_like(mean),
         np.full_like(mean, n - 1),
     )
     third = ((each - mean[..., None]) ** 3).sum(axis=-1) / half**3
-    by_person = intervals.Means(
+    by_person = group_bounds.Means(
         mean, outside / (half - 1) / half, third, np.full_like(mean, half - 1)
     )
-    return tuple(intervals.largest_mean_difference(x, CONFIDENCE) for x in (rows, by_person))
+    return tuple(group_bounds.largest_mean_difference(x, CONFIDENCE) for x in (rows, by_person))
 
 
 # --- numbers of performance -----------------------------------------------------------------------
@@ -347,7 +347,7 @@ def of_calibration() -> Lines:
 def calibration_of(label: Any, score: Any) -> tuple[Any, int]:
     """Return the metric as the stage measures it, and the rows of the rarer class."""
     bins = performance.reliability(label, score)
-    low, high = certainty.calibration_error(bins, CONFIDENCE)
+    low, high = performance_bounds.calibration_error_bounds(bins, CONFIDENCE)
     rarer = int(min(label.sum(), len(label) - label.sum()))
     value = performance.calibration_error(bins)
     return Metric(value=value, lower=low, upper=high, n=rarer), rarer
@@ -389,7 +389,7 @@ def window_of(name: str, label: Any, score: Any) -> Any:
     if name == "performance.calibration":
         return metric
     value = float(roc_auc_score(label, score))
-    low, high = certainty.roc_auc(label, score, value, CONFIDENCE)
+    low, high = performance_bounds.roc_auc(label, score, value, CONFIDENCE)
     return Metric(value=value, lower=low, upper=high, n=rarer)
 
 

@@ -23,9 +23,10 @@ import policies
 import yaml
 from baked import ROOT, TEMPLATE
 
-intervals, keys = (
-    import_module("governed_ml.measures.intervals"),
+group_bounds, keys, quantiles = (
+    import_module("governed_ml.measures.group_bounds"),
     import_module("governed_ml.measures.groups"),
+    import_module("governed_ml.measures.quantiles"),
 )
 
 # The synthetic credit book under its best model (see pipeline/synthetic.py; no column depends on
@@ -74,17 +75,17 @@ def of_rates(parts: list[tuple[float, float]], which: str, confidence: float) ->
     """A drawing of rates: parts of (rate, share of rows behind it); the gap is in the first."""
 
     def draw(n: Any, gap: float, simulations: int) -> tuple[Any, Bounds]:
-        z = intervals.normal_quantile(confidence, intervals.pairs(len(n)) * len(parts))
+        z = quantiles.normal_quantile(confidence, group_bounds.pairs(len(n)) * len(parts))
         estimates = []
         for number, (rate, share) in enumerate(parts):
             rows = np.maximum((n * share).astype(np.int64), 1)
             hits = binomial(rate, gap if number == 0 else 0.0, rows, simulations, number)
-            estimates.append(intervals.wilson(hits, rows, z))
+            estimates.append(quantiles.wilson(hits, rows, z))
         spread = [part.value.max(axis=1) - part.value.min(axis=1) for part in estimates]
         if which == "difference":
-            return np.max(spread, axis=0), intervals.largest_difference(estimates)
+            return np.max(spread, axis=0), group_bounds.largest_difference(estimates)
         ratios = [part.value.min(axis=1) / part.value.max(axis=1) for part in estimates]
-        return np.min(ratios, axis=0), intervals.smallest_ratio(estimates)
+        return np.min(ratios, axis=0), group_bounds.smallest_ratio(estimates)
 
     return draw
 
@@ -99,12 +100,12 @@ def of_means(mean: float, spread: float, which: str, confidence: float) -> Any:
         means = rng.normal(true, spread / np.sqrt(n), (simulations, len(n)))
         variances = spread**2 * rng.chisquare(n - 1, (simulations, len(n))) / (n - 1)
         freedom = np.broadcast_to(n - 1.0, means.shape)
-        groups = intervals.Means(means, variances / n, np.zeros_like(means), freedom)
+        groups = group_bounds.Means(means, variances / n, np.zeros_like(means), freedom)
         if which == "difference":
             value = means.max(axis=1) - means.min(axis=1)
-            return value, intervals.largest_mean_difference(groups, confidence)
-        part = intervals.student(groups, confidence, intervals.pairs(len(n)))
-        return means.min(axis=1) / means.max(axis=1), intervals.smallest_ratio([part])
+            return value, group_bounds.largest_mean_difference(groups, confidence)
+        part = group_bounds.student(groups, confidence, group_bounds.pairs(len(n)))
+        return means.min(axis=1) / means.max(axis=1), group_bounds.smallest_ratio([part])
 
     return draw
 

@@ -14,11 +14,16 @@ SCRIPT = baked.ROOT / "tests" / "benchmarks" / "run.py"
 
 
 @pytest.mark.nightly  # what it runs is no part of a project
-def test_the_quick_parts_give_ratios(default_line: BakedProject, tmp_path: Path) -> None:
+def test_the_quick_parts_give_ratios(project_after_run: BakedProject, tmp_path: Path) -> None:
     # Given a finished default project and its environment
     results = tmp_path / "results.md"
     results.write_text("# Benchmarks\n\n## c. Gates\n\nkept\n")
-    given = ["--environment", str(default_line.environment), "--project", str(default_line.path)]
+    given = [
+        "--environment",
+        str(project_after_run.environment),
+        "--project",
+        str(project_after_run.path),
+    ]
     # When generation, start-up and hooks are measured once
     command = [
         sys.executable,
@@ -42,4 +47,4 @@ def test_the_quick_parts_give_ratios(default_line: BakedProject, tmp_path: Path)
     assert "kept" in text
     # And no path of this machine is in it
     assert str(tmp_path) not in text
-    assert str(default_line.environment) not in text
+    assert str(project_after_run.environment) not in text

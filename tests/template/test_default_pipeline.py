@@ -1,4 +1,4 @@
-"""The line as a team runs it: what is allowed, what re-runs after an edit, what is compared."""
+"""The pipeline as a team runs it: what is allowed, what re-runs after an edit, what is compared."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def assert_allowed(project: BakedProject, tier: str) -> None:
 
 
 def test_the_default_is_allowed_under_every_tier_for_classification(finished: BakedProject) -> None:
-    # Given the finished default line (limited), it is allowed
+    # Given the finished default pipeline (limited), it is allowed
     assert_allowed(finished, "limited")
     for tier in ("minimal", "high"):
         # When only tier and policy change
@@ -92,22 +92,26 @@ def test_the_default_is_allowed_under_every_tier_for_regression(
 
 
 def test_a_second_repro_runs_nothing(finished: BakedProject) -> None:
-    # Given a line that ran and was committed, when `dvc repro` runs again
+    # Given a pipeline that ran and was committed, when `dvc repro` runs again
     # Then no stage runs, DVC says so, and git sees no change
     assert repro(finished) == set()
     assert baked.git(finished.path, "status", "--porcelain") == ""
 
 
-def test_after_a_run_git_sees_results_and_no_data(default_line: BakedProject) -> None:
-    # Given a line that ran, and a commit of all that git then saw
-    changed = baked.git(default_line.path, "show", "--format=", "--name-only", "HEAD").splitlines()
+def test_after_a_run_git_sees_results_and_no_data(project_after_run: BakedProject) -> None:
+    # Given a pipeline that ran, and a commit of all that git then saw
+    changed = baked.git(
+        project_after_run.path, "show", "--format=", "--name-only", "HEAD"
+    ).splitlines()
     # Then that commit holds the lock, the composed parameters and reports: no row of data, no model
     assert {"dvc.lock", *COMPOSED, "reports/decision.json"} <= set(changed)
     others = [n for n in changed if not n.startswith("reports/")]
     assert set(others) <= {"dvc.lock", *COMPOSED, "code.json", "uv.lock"}
     suffixes = {Path(name).suffix for name in changed}
     assert suffixes <= {".json", ".md", ".csv", ".lock", ".yaml"}
-    assert not [name for name in default_line.files if name.endswith((".parquet", ".skops", ".db"))]
+    assert not [
+        name for name in project_after_run.files if name.endswith((".parquet", ".skops", ".db"))
+    ]
 
 
 def test_a_comment_in_conf_reruns_only_compose(finished: BakedProject) -> None:
@@ -135,10 +139,10 @@ def test_trap_12_a_changed_limit_reruns_the_judge_only(finished: BakedProject) -
 
 @pytest.mark.nightly
 def test_an_edit_of_the_model_reruns_training_and_later(
-    finished: BakedProject, default_line: BakedProject
+    finished: BakedProject, project_after_run: BakedProject
 ) -> None:
     # Given a finished pipeline that was moved to another folder with its MLflow store
-    shutil.copy(default_line.path / "mlflow.db", finished.path)
+    shutil.copy(project_after_run.path / "mlflow.db", finished.path)
     # When the model's configuration changes
     replace(finished, CLASSIFIER, "max_iter: 100", "max_iter: 5")
     # Then what comes before training does not run
@@ -154,7 +158,7 @@ def test_an_edit_of_the_model_reruns_training_and_later(
     assert "model.estimator.max_iter" in finished.run(["dvc", "params", "diff"]).stdout
     # And the new run's files are in this folder, not in the one that the store came from
     assert list((finished.path / "mlruns").rglob("model.skops"))
-    assert len(list((default_line.path / "mlruns").rglob("model.skops"))) == 1
+    assert len(list((project_after_run.path / "mlruns").rglob("model.skops"))) == 1
 
 
 ANOTHER_ENGINE = """
@@ -220,8 +224,8 @@ def test_a_sweep_logs_all_runs_in_the_one_store(finished: BakedProject) -> None:
     assert "evaluate.roc_auc" in shown
 
 
-def test_a_training_run_is_logged_whole(default_line: BakedProject) -> None:
-    # Given the run that the default line logged
+def test_a_training_run_is_logged_whole(project_after_run: BakedProject) -> None:
+    # Given the run that the default pipeline logged
     code = """
 import json
 from mlflow.tracking import MlflowClient
@@ -238,12 +242,12 @@ print(json.dumps({
     "model": model.artifact_location,
 }))
 """
-    logged = json.loads(default_line.run(["python", "-c", code]).stdout.splitlines()[-1])
+    logged = json.loads(project_after_run.run(["python", "-c", code]).stdout.splitlines()[-1])
     # Then it has parameters, data by digest, metrics, and the model as skops with a signature
     assert logged["status"] == "FINISHED"
     assert logged["params"]["model.estimator.max_iter"] == "100"
     assert logged["metrics"]["roc_auc"] > 0.7
-    evidence = json.loads(default_line.read("reports/evidence/train.json"))
+    evidence = json.loads(project_after_run.read("reports/evidence/train.json"))
     assert logged["tags"]["model_digest"] == evidence["subject"]["model"]
     digest = evidence["subject"]["inputs"]["data/split/train.parquet"].removeprefix("sha256:")
     assert ["train", digest[:36]] in logged["inputs"]
@@ -256,26 +260,26 @@ print(json.dumps({
 
 @pytest.mark.nightly  # on every push: test_two_trainings_give_one_digest
 def test_two_runs_of_one_commit_measure_the_same(
-    default_line: BakedProject, environment: Path, tmp_path: Path
+    project_after_run: BakedProject, environment: Path, tmp_path: Path
 ) -> None:
     # Given the commit that the finished line started from, cloned into another folder
-    first = baked.git(default_line.path, "rev-list", "--max-parents=0", "HEAD")
+    first = baked.git(project_after_run.path, "rev-list", "--max-parents=0", "HEAD")
     clone = tmp_path / "elsewhere" / "again"
-    baked.git(default_line.path, "clone", "--quiet", ".", str(clone))
+    baked.git(project_after_run.path, "clone", "--quiet", ".", str(clone))
     baked.git(clone, "checkout", "--quiet", first)
     again = BakedProject(clone, environment, {"DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
-    again.write("uv.lock", default_line.read("uv.lock"))  # as `uv run` would leave it
-    # When its line runs there, in other processes and with another hash seed
+    again.write("uv.lock", project_after_run.read("uv.lock"))  # as `uv run` would leave it
+    # When its pipeline runs there, in other processes and with another hash seed
     again.run(["dvc", "repro"], PYTHONHASHSEED="4711")
     # Then all evidence is the same but for what is declared volatile, the model's digest included
     for gate in GATES.split():
         name = f"reports/evidence/{gate}.json"
-        assert without_volatile(again, name) == without_volatile(default_line, name), gate
+        assert without_volatile(again, name) == without_volatile(project_after_run, name), gate
     # And the cards, the metrics, the plots and the decision's subject are the same, byte for byte
-    for name in default_line.files:
+    for name in project_after_run.files:
         if name.startswith("reports/") and "evidence" not in name and "decision" not in name:
-            assert again.read(name) == default_line.read(name), name
-    assert decision(again) | {"volatile": 0} == decision(default_line) | {"volatile": 0}
+            assert again.read(name) == project_after_run.read(name), name
+    assert decision(again) | {"volatile": 0} == decision(project_after_run) | {"volatile": 0}
 
 
 def without_volatile(project: BakedProject, name: str) -> str:

@@ -9,13 +9,13 @@ from baked import BakedProject
 pytestmark = pytest.mark.slow
 
 
-def test_the_default_line_runs_with_the_network_cut_and_calls_nobody(
-    default_line: BakedProject,
+def test_the_default_pipeline_runs_with_the_network_cut_and_calls_nobody(
+    project_after_run: BakedProject,
 ) -> None:
     # Given the default pipeline, which ran without a network and with nothing set against telemetry
-    assert (default_line.path / "reports" / "decision.json").is_file()
+    assert (project_after_run.path / "reports" / "decision.json").is_file()
     # Then no process of it, DVC's included, wanted to reach anybody
-    log = offline.log_of(default_line)
+    log = offline.log_of(project_after_run)
     assert not log.exists(), log.read_text(encoding="utf-8")
 
 

@@ -163,12 +163,12 @@ def test_trap_13_a_forged_lock_makes_the_push_red(
 
 @pytest.fixture(scope="session")
 def private_once(
-    default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory
+    project_after_run: BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> BakedProject:
     """A project on data in a remote which cannot be reached from here; it trusts its forks."""
 
     def make(folder: Path) -> None:
-        project = baked.copy_project(default_line, folder)
+        project = baked.copy_project(project_after_run, folder)
         source = project.path / "data/source/book.parquet"
         (project.path / "data/raw.parquet").rename(source)
         project.write("conf/data/book.yaml", BOOK)
@@ -183,7 +183,7 @@ def private_once(
         baked.commit_all(project.path, "Our own data")
 
     folder = once(tmp_path_factory, "private", make)
-    return BakedProject(folder / "project", default_line.environment)
+    return BakedProject(folder / "project", project_after_run.environment)
 
 
 @pytest.fixture

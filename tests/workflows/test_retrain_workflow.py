@@ -59,7 +59,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
     # Then every job is green
     jobs = {"preflight", "pipeline", "propose", "record"}
     assert (done.code, done.green, done.red) == (0, jobs, set()), done.tail()
-    # And a pull request has what the line left, and sets champion against challenger
+    # And a pull request has what the pipeline left, and sets champion against challenger
     ((number, pull),) = champion.hub.pulls.items()
     assert (pull["head"]["ref"], pull["base"]["ref"]) == ("retrain", "main")
     assert "against version 1" in pull["body"]

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from governed_ml.checks.run import CHECKS, look
-from governed_ml.core import failure
-from governed_ml.core.problem import Problem
+from governed_ml.core import crash_report
+from governed_ml.core.problem import NO_ANSWER, Problem
 from governed_ml.core.process_settings import quiet
 
 
@@ -18,18 +18,18 @@ def main(words: list[str]) -> int:
     """Run checks over files; every error is one line and an exit code."""
     if not words:
         print("governance check: name one of " + ", ".join(CHECKS), file=sys.stderr)
-        return 2
+        return NO_ANSWER
     quiet()
     try:
         name, *rest = words
         exactly = rest[:1] == ["--"]
         return look(name, [Path(one) for one in rest[exactly:]], as_json=False, exactly=exactly)
     except Problem as problem:
-        failure.show(problem)
+        crash_report.show(problem)
         print(f"governance check {words[0]}: {problem}", file=sys.stderr)
         return problem.exit_code
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        failure.show(error)
-        said = failure.one_line(error) + failure.logged(error, f"check {words[0]}")
+        crash_report.show(error)
+        said = crash_report.one_line(error) + crash_report.logged(error, f"check {words[0]}")
         print(f"governance check {words[0]}: {said}", file=sys.stderr)
-        return 2
+        return NO_ANSWER

@@ -29,7 +29,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     project = _toml(base)
     packages = lockfile.parse(_text(base, LOCK)) if (base / LOCK).is_file() else []
     found = [CheckFinding(*one) for one in trusted.found("judging")]
-    found += stand_ins.check(base, team.name(base), {str(one["name"]) for one in packages})
+    found += stand_ins.findings(base, team.name(base), {str(one["name"]) for one in packages})
     if (base / SETTINGS).is_file():
         what = f"uv reads it in place of [tool.uv] in {METADATA}: packages may come from elsewhere"
         found.append(CheckFinding(SETTINGS, what, "delete it"))

@@ -24,7 +24,7 @@ OVERRIDES = (
     *("dependency-metadata", "find-links", "extra-index-url", "no-sources", "index-strategy"),
 )
 """Keys of `[tool.uv]` that let another version or file in than was tested."""
-AGAIN = "restore it with git, or run `uv lock` on a clean copy"
+FIX = "restore it with git, or run `uv lock` on a clean copy"
 Table = dict[str, Any]
 
 
@@ -83,7 +83,7 @@ def lock(project: Table, packages: list[Table]) -> Iterator[CheckFinding]:
             right = any(_is(source, each, indexes) for each in asked)
         if not right:
             what = f"{name} comes from {_shown(source)}, {_expected(asked, default)}"
-            yield CheckFinding(LOCK, what, AGAIN)
+            yield CheckFinding(LOCK, what, FIX)
         else:
             yield from _files(one, hosts)
 
@@ -122,14 +122,14 @@ def _files(package: Table, hosts: dict[str, str]) -> Iterator[CheckFinding]:
         host, name = urlsplit(address).netloc, unquote(urlsplit(address).path.rpartition("/")[2])
         if registry and address and host not in (hosts.get(registry), urlsplit(registry).netloc):
             yield CheckFinding(
-                LOCK, f"{package['name']} comes from {host}, not from its index", AGAIN
+                LOCK, f"{package['name']} comes from {host}, not from its index", FIX
             )
             return
         if name and not _is_named(name, package):
-            yield CheckFinding(LOCK, f"{package['name']} would be installed from {name}", AGAIN)
+            yield CheckFinding(LOCK, f"{package['name']} would be installed from {name}", FIX)
             return
         if registry and not str(file.get("hash", "")).startswith("sha256:"):
-            yield CheckFinding(LOCK, f"{package['name']} has a file without a hash", AGAIN)
+            yield CheckFinding(LOCK, f"{package['name']} has a file without a hash", FIX)
             return
 
 

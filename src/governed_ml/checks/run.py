@@ -9,7 +9,7 @@ from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding, tracked
 from governed_ml.core.files import root
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 
 HOME = "governed_ml.checks"
 MODULES = {
@@ -64,7 +64,7 @@ def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False)
         print(f"governance check: {problem}", file=sys.stderr)
     if stopped:
         raise stopped[0]
-    return 1 if any(found.values()) else 0
+    return FOUND if any(found.values()) else 0
 
 
 def _relative(base: Path, path: Path) -> str:

@@ -19,7 +19,7 @@ SUFFIXES = tuple(sorted(all_suffixes(), key=len, reverse=True))  # `.cpython-311
 OWN = "governed_ml"
 
 
-def check(base: Path, package: str, locked: set[str]) -> Iterator[CheckFinding]:
+def findings(base: Path, package: str, locked: set[str]) -> Iterator[CheckFinding]:
     """Name each module in the root or in `src/` that has the name of a library.
 
     `package`: the team's own; `locked`: the distributions that `uv.lock` names.

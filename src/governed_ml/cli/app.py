@@ -9,15 +9,15 @@ import typer
 
 from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
-from governed_ml.cli.data import contract, page, predict, schemas, stage
 from governed_ml.cli.drill import drill
 from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
+from governed_ml.cli.pipeline import contract, page, predict, schemas, stage
 from governed_ml.cli.retrain import retrain
-from governed_ml.core import failure
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core import crash_report
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.core.terminal import print_json
 from governed_ml.doctor.report import doctor
 from governed_ml.github.workflow_run import workflow_output
@@ -52,7 +52,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 @app.callback()
 def governance(
-    traceback: Annotated[  # taken out of the command line by `failure.take_option` before
+    traceback: Annotated[  # taken out of the command line by `crash_report.take_option` before
         bool, typer.Option("--traceback", help="Print the traceback of an error, too.")
     ] = False,
 ) -> None:
@@ -111,7 +111,7 @@ def gate(
             show(decision, every=every)
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
-    raise typer.Exit(0 if decision.verdict == "allow" else 1)
+    raise typer.Exit(0 if decision.verdict == "allow" else FOUND)
 
 
 def main() -> None:
@@ -122,16 +122,16 @@ def main() -> None:
     try:
         app()
     except Problem as problem:
-        failure.show(problem)
+        crash_report.show(problem)
         print(f"governance: {problem}", file=sys.stderr)
         workflow_output.annotate("error", str(problem), title="governance")
         sys.exit(problem.exit_code)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        failure.show(error)
+        crash_report.show(error)
         words = [word for word in sys.argv[1:3] if word.isidentifier()]
-        said = failure.one_line(error) + failure.logged(error, " ".join(words))
+        said = crash_report.one_line(error) + crash_report.logged(error, " ".join(words))
         print(f"governance: {said}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(NO_ANSWER)
 
 
 if __name__ == "__main__":

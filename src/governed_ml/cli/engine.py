@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.terminal import print_json
 
 engine = group("Choose where the engine comes from.")
@@ -141,7 +141,7 @@ def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
         print("\n".join(found or [line]))
     for one in found:
         annotate("error", one, file=one.partition(":")[0], title="template update")
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(FOUND if found else 0)
 
 
 def add(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
     for one in report.settings:
         count[one.state] += 1
     line = " · ".join(f"{number} {state}" for state, number in count.items() if number)
-    print(line + (": `uv run governance github apply`" if report.exit_code == 1 else ""))
+    print(line + (": `uv run governance github apply`" if report.exit_code == FOUND else ""))
 
 
 def preflight(

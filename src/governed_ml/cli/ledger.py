@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governed_ml.cli.help import group
+from governed_ml.core.problem import FOUND
 from governed_ml.core.terminal import plain, print_json
 from governed_ml.ledger import display
 
@@ -34,7 +35,7 @@ def show(
     base = root()
     chosen = [one for one in read(base) if version in (None, one.event.version)]
     if version is not None and not chosen:
-        raise Problem(f"the ledger has no event of version {version}: see `ledger show`", 1)
+        raise Problem(f"the ledger has no event of version {version}: see `ledger show`", FOUND)
     if as_json:
         print(text(_records(base, chosen)), end="")
     elif not chosen:

@@ -14,7 +14,7 @@ from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import as_json as text
 from governed_ml.core.files import root, write_text
 from governed_ml.core.files import shown as name
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem
 from governed_ml.core.terminal import say
 
 lineage = group("Show, verify and reproduce where a model is from.")
@@ -47,7 +47,7 @@ def emit(as_json: Json = False) -> None:
         raise Problem(
             f"{done.endpoint} did not get {done.lost} events ({done.why}): they are in "
             f"{FILE.as_posix()}, `uv run governance lineage emit` sends them",
-            1,
+            FOUND,
         )
 
 
@@ -70,12 +70,12 @@ def show(
     found = told(here(), model)
     first = found[0]
     if target is not None:
-        title = f"{first.line.project}: {first.account['model']['digest']}"
-        write_text(target, graphs.svg(graphs.graph(first.line, first.version), title))
+        title = f"{first.pipeline.project}: {first.account['model']['digest']}"
+        write_text(target, graphs.svg(graphs.graph(first.pipeline, first.version), title))
     if as_json:
         print(text([one.account for one in found]), end="")
     elif as_mermaid:
-        print(graphs.mermaid(graphs.graph(first.line, first.version)), end="")
+        print(graphs.mermaid(graphs.graph(first.pipeline, first.version)), end="")
     elif target is not None:
         print(f"drew {name(target)}")
     else:
@@ -103,7 +103,7 @@ def verify(model: Model = None, as_json: Json = False) -> None:
     if as_json:
         print(text(found), end="")
     states = {one["state"] for one in found}
-    raise typer.Exit(1 if "broken" in states else 2 if "unknown" in states else 0)
+    raise typer.Exit(FOUND if "broken" in states else NO_ANSWER if "unknown" in states else 0)
 
 
 @lineage.command()
@@ -134,4 +134,4 @@ def reproduce(
             print(f"{one.state:<10} {one.what}{more if one.state == 'different' else ''}")
         for note in done.notes:
             print(f"note: {note}")
-    raise typer.Exit(1 if "different" in states else 0)
+    raise typer.Exit(FOUND if "different" in states else 0)

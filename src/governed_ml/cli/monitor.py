@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import NO_ANSWER, Problem, first_line
 from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def monitor(
     """
     from governed_ml.core.installation import trusted
 
-    trusted.require("computing", exit_code=2)  # before a library is imported
+    trusted.require("computing", exit_code=NO_ANSWER)  # before a library is imported
 
     from governed_ml.cli.registry import door
     from governed_ml.monitoring.feeds import feed_of
@@ -62,7 +62,7 @@ def monitor(
     if told is not None:  # what was found is told elsewhere: red is what was not measured or done
         if told.failed:
             raise Problem("; ".join(told.failed))
-        raise typer.Exit(2 if done.said.level == "not_measured" else 0)
+        raise typer.Exit(NO_ANSWER if done.said.level == "not_measured" else 0)
     if done.failure is not None:
         raise done.failure
     raise typer.Exit(done.exit_code)

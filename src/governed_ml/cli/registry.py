@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governed_ml.core.files import root
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.terminal import say, tell
 from governed_ml.github.workflow_run import workflow_output
 
@@ -56,7 +56,7 @@ def register(as_json: Json = False) -> None:
     state = "challenger, pending review" if verdict == "allow" else "quarantined"
     line = f"version {number} of {registry.name} is {state} (event {done.entry.event.sequence})"
     tell(as_json, line, version=number, verdict=verdict, event=done.entry.event.sequence)
-    raise typer.Exit(0 if verdict == "allow" else 1)
+    raise typer.Exit(0 if verdict == "allow" else FOUND)
 
 
 def approve(
@@ -97,7 +97,7 @@ def approve(
     line = f"version {version}: {said} said yes (event {event.sequence}); {left}"
     tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
     if complete and done.missing:
-        raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", 1)
+        raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", FOUND)
 
 
 def reject(
@@ -229,7 +229,7 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
         print(json.dumps(report.model_dump(mode="json") | {"fixed": fixed}, sort_keys=True))
     else:
         reconciling.show(report, fixed, every=every)
-    raise typer.Exit(1 if report.differences else 0)
+    raise typer.Exit(FOUND if report.differences else 0)
 
 
 def add(app: typer.Typer) -> None:

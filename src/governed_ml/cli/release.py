@@ -9,6 +9,7 @@ import typer
 
 from governed_ml.cli.registry import Json, Version, door, tell
 from governed_ml.core.files import root
+from governed_ml.core.problem import FOUND
 from governed_ml.core.terminal import say
 from governed_ml.github.workflow_run import workflow_output
 
@@ -49,7 +50,7 @@ def rejudge(
             show(decision)
     line = f"version {found.number} was measured again as it was sealed; today's verdict: "
     tell(as_json, line + decision.verdict, **values)
-    raise typer.Exit(0 if decision.verdict == "allow" else 1)
+    raise typer.Exit(0 if decision.verdict == "allow" else FOUND)
 
 
 def sbom(

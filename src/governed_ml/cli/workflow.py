@@ -12,7 +12,7 @@ import typer
 from governed_ml.cli.help import group
 from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import root
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.github.workflow_run import workflow_output
 
 policy = group("Show what a change does to the policy.")
@@ -67,7 +67,9 @@ def rehash(
     base = root()
     made = rehashed(base, recomputed=not as_committed)
     if not made.evidence:
-        raise Problem("there is no evidence, so nothing was measured: run `uv run dvc repro`", 1)
+        raise Problem(
+            "there is no evidence, so nothing was measured: run `uv run dvc repro`", FOUND
+        )
     if not as_committed:
         measured.require_plain(base)
         same = measured.require_committed(base)
@@ -95,7 +97,7 @@ def aggregate(as_json: Json = False) -> None:
             "error", f"{job} is {result}, and only success counts", title="decision"
         )
     tell(as_json, said or f"all {len(results)} jobs succeeded", results=results)
-    raise typer.Exit(1 if bad else 0)
+    raise typer.Exit(FOUND if bad else 0)
 
 
 def _results(text: str) -> dict[str, str]:
@@ -154,7 +156,7 @@ def diff(
     asked = f"; approved by {who}" if who else asked
     what = f"policy since {since[:12]}{', uncommitted changes included' if edited else ''}"
     tell(as_json, f"{what}: {tally}{asked}", changes=values, approved_by=who)
-    raise typer.Exit(1 if loosened and who is None else 0)
+    raise typer.Exit(FOUND if loosened and who is None else 0)
 
 
 def _show(changes: list[Any], since: str, loosened: list[Any]) -> None:

@@ -17,7 +17,7 @@ from pydantic import (
 from pydantic.json_schema import models_json_schema
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.evidence_bodies import BODIES, Body
+from governed_ml.core.evidence_bodies import BODY_OF_GATE, Body
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem
 
@@ -133,7 +133,7 @@ def path_of(gate: str) -> Path:
 
 def model_of(gate: str) -> type[AnyEvidence]:
     """Return the closed evidence model of one gate."""
-    return Evidence[BODIES[gate]]
+    return Evidence[BODY_OF_GATE[gate]]
 
 
 def load(gate: str, base: Path = Path()) -> AnyEvidence:
@@ -185,7 +185,7 @@ def input_digest(path: Path, base: Path = Path()) -> str:
 def collect(base: Path) -> dict[str, AnyEvidence | str]:
     """Read every gate's evidence against its schema; where there is none to trust, say why."""
     found: dict[str, AnyEvidence | str] = {}
-    for gate in BODIES:
+    for gate in BODY_OF_GATE:
         try:
             found[gate] = load(gate, base)
         except Problem as problem:
@@ -195,9 +195,9 @@ def collect(base: Path) -> dict[str, AnyEvidence | str]:
 
 def json_schema() -> dict[str, Any]:
     """Return one JSON Schema for all evidence: a common header, and a closed body for each gate."""
-    names, schema = models_json_schema([(model_of(gate), "validation") for gate in BODIES])
-    for gate in BODIES:
+    names, schema = models_json_schema([(model_of(gate), "validation") for gate in BODY_OF_GATE])
+    for gate in BODY_OF_GATE:
         definition = schema["$defs"][names[model_of(gate), "validation"]["$ref"].rpartition("/")[2]]
         definition["properties"]["gate"] = {"const": gate}
-    options = [names[model_of(gate), "validation"] for gate in BODIES]
+    options = [names[model_of(gate), "validation"] for gate in BODY_OF_GATE]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": options, **schema}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,8 @@ from pydantic import (
 )
 
 Number = FiniteFloat | None
+ColumnKind = Literal["integer", "decimal", "boolean", "category", "code", "date"]
+"""What `ingest` decides that a column is."""
 
 
 class Body(BaseModel):
@@ -30,7 +32,7 @@ class Column(Body):
 
     name: str
     type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
-    kind: str | None = Field(
+    kind: ColumnKind | None = Field(
         default=None, description="integer, decimal, boolean, category, code or date"
     )
     format: str | None = Field(default=None, description="how dates are written")
@@ -207,7 +209,7 @@ class ExplainBody(Body):
     importance: dict[str, FiniteFloat]
 
 
-BODIES: dict[str, type[Body]] = {
+BODY_OF_GATE: dict[str, type[Body]] = {
     "ingest": IngestBody,
     "validate": ValidateBody,
     "split": SplitBody,
@@ -217,3 +219,4 @@ BODIES: dict[str, type[Body]] = {
     "fairness": FairnessBody,
     "explain": ExplainBody,
 }
+"""Gate → the body of its evidence, in the pipeline's order."""

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, get_args
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
+FOUND, NO_ANSWER = 1, 2
+"""Exit codes. 0: fine; 1: a finding or a denial; 2: no answer, or used wrongly."""
+
 
 class Problem(Exception):
-    """An error for people. `exit_code` 1: found something; 2: could not judge or used wrongly."""
+    """An error for people; `exit_code` is `FOUND` or `NO_ANSWER`."""
 
-    def __init__(self, message: str, exit_code: int = 2) -> None:
+    def __init__(self, message: str, exit_code: int = NO_ANSWER) -> None:
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
         self.trace = ""  # the traceback of another process, where the problem comes from one

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from governed_ml.core.installation.lockfile import LOCK
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, Problem, first_line
 
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|\[::1\]|localhost")
 
@@ -115,7 +115,7 @@ def require_clean(base: Path) -> None:
         raise Problem(
             f"the working tree has changes that are in no commit ({changed[0][3:]}{more}): "
             "commit them, or `git stash`",
-            exit_code=1,
+            exit_code=FOUND,
         )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.core.repository import attempt
 from governed_ml.core.terminal import print_json
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis, Look
@@ -39,7 +39,7 @@ def doctor(
         print_json(json.dumps([row._asdict() for row in rows], indent=2, ensure_ascii=False))
     else:
         _show(rows)
-    raise typer.Exit(1 if WRONG in states else 2 if UNKNOWN in states else 0)
+    raise typer.Exit(FOUND if WRONG in states else NO_ANSWER if UNKNOWN in states else 0)
 
 
 def examine(base: Path) -> list[Diagnosis]:
@@ -76,7 +76,7 @@ def _looked(base: Path, name: str, look: Look) -> list[Diagnosis]:
     try:
         found = list(look(base))
     except Problem as problem:
-        found = [Diagnosis(name, WRONG if problem.exit_code == 1 else UNKNOWN, str(problem))]
+        found = [Diagnosis(name, WRONG if problem.exit_code == FOUND else UNKNOWN, str(problem))]
     except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
         said = f"{type(error).__name__}: {first_line(error, 120)}"
         found = [

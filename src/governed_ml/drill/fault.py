@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.drill.command_result import CommandResult, Sign, State
 
 if TYPE_CHECKING:
@@ -103,4 +103,4 @@ class Tally:
     def exit_code(self) -> int:
         """Return 0: all caught; 1: one got through; 2: one could not be planted."""
         states = {one.state for one in self.outcomes}
-        return 1 if "got through" in states else 2 if "not planted" in states else 0
+        return FOUND if "got through" in states else NO_ANSWER if "not planted" in states else 0

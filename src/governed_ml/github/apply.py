@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem
 from governed_ml.core.repository import PROTECTED, content
 from governed_ml.github import settings as settings
 from governed_ml.github.client import Refused
@@ -43,7 +43,7 @@ class SettingsReport(Closed):
     def exit_code(self) -> int:
         """Return 0: as wanted; 1: something differs; 2: something could not be seen."""
         states = {one.state for one in self.settings}
-        return 2 if "unknown" in states else 1 if "differs" in states else 0
+        return NO_ANSWER if "unknown" in states else FOUND if "differs" in states else 0
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def planned(base: Path) -> Generator[Plan]:
             name: (content(base, now.commit, f"{settings.WORKFLOWS}/{name}") or b"").decode(
                 "utf-8", "replace"
             )
-            for name in settings.CHECKS
+            for name in settings.REQUIRED_JOBS
         }
         wanted = settings.wanted(now, texts)
         yield Plan(_parts(hub, base, now, wanted), wanted.notes)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem
 from governed_ml.core.repository import PROTECTED
 from governed_ml.core.shared_stores import unshared
 from governed_ml.github.client import Refused
@@ -74,7 +74,7 @@ class Preflight(Closed):
     def exit_code(self) -> int:
         """Return 0: all hold; 1: something does not; 2: something could not be asked."""
         states = {one.state for one in self.checks}
-        return 2 if "unknown" in states else 1 if "fails" in states else 0
+        return NO_ANSWER if "unknown" in states else FOUND if "fails" in states else 0
 
 
 def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion") -> Preflight:

@@ -33,7 +33,7 @@ GUARDED = (PRODUCTION, REGISTRY, UPDATES, MONITORING, RETRAINING)  # reviewed by
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
 DECISION = "decision"  # needs every gate
 POLICY = "policy"  # run by the base branch's engine: the change's own engine could lie about it
-CHECKS = {
+REQUIRED_JOBS = {
     "governance.yml": (DECISION, POLICY),
     "ci.yml": ("check", "template"),
 }  # workflow → its jobs
@@ -66,7 +66,7 @@ class WantedSettings:
 
 
 def wanted(now: Today, workflows: Mapping[str, str]) -> WantedSettings:
-    """Return what the settings must be; `workflows` are the texts of those in `CHECKS`."""
+    """Return what the settings must be; `workflows` are the texts of those in `REQUIRED_JOBS`."""
     named, notes = environments(now)
     reviewers = {name: owners(now, role) for name, role in named.items()}
     everybody = [one.lower() for found in reviewers.values() for one in found]
@@ -115,7 +115,7 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
     import yaml
 
     found: list[str] = []
-    for workflow, jobs in CHECKS.items():
+    for workflow, jobs in REQUIRED_JOBS.items():
         try:
             there: Any = yaml.safe_load(workflows.get(workflow, ""))["jobs"]
             found += [str((there[job] or {}).get("name") or job) for job in jobs]

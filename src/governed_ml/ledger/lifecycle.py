@@ -27,6 +27,8 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
     "monitored": ("champion",),
 }
 """Action → states from which it is allowed. None: the version is not known yet."""
+KEEPS_STATE: tuple[Action, ...] = ("monitored", "rollback_failed")
+"""Of these: those that leave a version in its state."""
 
 
 @dataclass

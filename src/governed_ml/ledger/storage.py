@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, Problem, first_line
 from governed_ml.core.repository import REMOTE, actor, attempt, git, signs
 from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Raw, breaks
 from governed_ml.ledger.events import Action, Entry, Event
@@ -36,7 +36,7 @@ class Moved(Problem):
 
     def __init__(self) -> None:
         super().__init__(
-            "another event came first: look at `governance status` and try again", exit_code=1
+            "another event came first: look at `governance status` and try again", exit_code=FOUND
         )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem
 from governed_ml.core.repository import REMOTE, has_remote
 from governed_ml.ledger.chain import Raw, breaks
 from governed_ml.ledger.events import Anchor, Entry, Void
@@ -42,7 +42,7 @@ class Verification(Closed):
     @property
     def exit_code(self) -> int:
         """Return 0: whole; 1: something is wrong; 2: could not be judged."""
-        return 1 if self.problems else 2 if self.unchecked else 0
+        return FOUND if self.problems else NO_ANSWER if self.unchecked else 0
 
 
 def verify(
@@ -66,7 +66,7 @@ def verify(
     try:
         known += remote(base, raws)
     except Problem as problem:
-        (problems if problem.exit_code == 1 else unchecked).append(str(problem))
+        (problems if problem.exit_code == FOUND else unchecked).append(str(problem))
     problems += [said for anchor in known if (said := lost(anchor, raws))]
     held = [anchor for anchor in known if not lost(anchor, raws)]
     last = max(held, key=lambda anchor: anchor.sequence, default=None)

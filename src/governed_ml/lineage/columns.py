@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from governed_ml.core import tables
-from governed_ml.lineage.pipeline_records import Line
+from governed_ml.lineage.pipeline_records import RecordedPipeline
 
 SAME, CHANGED = "IDENTITY", "TRANSFORMATION"
 PARTS = {
@@ -30,14 +30,14 @@ class SourceColumn(NamedTuple):
     kind: str
 
 
-def schema(line: Line, path: str) -> Table | None:
+def schema(pipeline: RecordedPipeline, path: str) -> Table | None:
     """Return a table's columns, if the evidence tells them."""
-    ingest, split = line.of("ingest"), line.of("split")
+    ingest, split = pipeline.of("ingest"), pipeline.of("split")
     if path == tables.RAW.as_posix() and ingest is not None:
         return Table({one.name: one.type for one in ingest.body.columns}, ingest.body.rows)
     if split is None:
         return None
-    row, regression = {tables.ROW: "BIGINT"}, _regression(line)
+    row, regression = {tables.ROW: "BIGINT"}, _regression(pipeline)
     target = {tables.TARGET: "DOUBLE" if regression else "BIGINT"}
     for part, (features, sensitive) in PARTS.items():
         if path == features.as_posix():
@@ -53,66 +53,71 @@ def schema(line: Line, path: str) -> Table | None:
     return None
 
 
-def place(line: Line, uri: str) -> tuple[str, str]:
+def place(pipeline: RecordedPipeline, uri: str) -> tuple[str, str]:
     """Return namespace and name of a source: a server's, a file database's, the project's own."""
     scheme, mark, rest = uri.partition("://")
     if not mark:
-        return line.project, uri
+        return pipeline.project, uri
     server, _, path = rest.partition("/")
     if not server:  # `sqlite:///data/source/loans.db`
         return scheme, path or "/"
     return f"{scheme}://{server}", f"/{path}"
 
 
-def mapped(line: Line, path: str) -> dict[str, list[SourceColumn]]:
+def mapped(pipeline: RecordedPipeline, path: str) -> dict[str, list[SourceColumn]]:
     """Return column → the columns that it was made from, where that is known."""
-    ingest, split = line.of("ingest"), line.of("split")
+    ingest, split = pipeline.of("ingest"), pipeline.of("split")
     raw = tables.RAW.as_posix()
     if path == raw and ingest is not None:
         names = [one.name for one in ingest.body.columns]
-        return {name: [SourceColumn(*place(line, ingest.body.uri), name, SAME)] for name in names}
+        return {
+            name: [SourceColumn(*place(pipeline, ingest.body.uri), name, SAME)] for name in names
+        }
     if split is None:
         return {}
     features = [*split.body.numeric, *split.body.categorical]
     for table, sensitive in PARTS.values():
         if path == table.as_posix():
             found = {
-                name: [SourceColumn(line.project, raw, name, SAME)] for name in split.body.numeric
+                name: [SourceColumn(pipeline.project, raw, name, SAME)]
+                for name in split.body.numeric
             }
             found |= {
-                name: [SourceColumn(line.project, raw, name, CHANGED)]
+                name: [SourceColumn(pipeline.project, raw, name, CHANGED)]
                 for name in split.body.categorical
             }
-            target = _target(line)
+            target = _target(pipeline)
             made = (
-                {tables.TARGET: [SourceColumn(line.project, raw, target, CHANGED)]}
+                {tables.TARGET: [SourceColumn(pipeline.project, raw, target, CHANGED)]}
                 if target
                 else {}
             )
             return found | made
         if path == sensitive.as_posix():
             return {
-                name: [SourceColumn(line.project, raw, name, CHANGED)]
+                name: [SourceColumn(pipeline.project, raw, name, CHANGED)]
                 for name in split.body.sensitive
             }
     if path == tables.PREDICTIONS.as_posix():
         parts = [table.as_posix() for table, _ in PARTS.values()]
         seen = [
-            SourceColumn(line.project, part, name, CHANGED) for part in parts for name in features
+            SourceColumn(pipeline.project, part, name, CHANGED)
+            for part in parts
+            for name in features
         ]
         kept = {
-            name: [SourceColumn(line.project, part, name, SAME) for part in parts]
+            name: [SourceColumn(pipeline.project, part, name, SAME) for part in parts]
             for name in (tables.ROW, tables.TARGET)
         }
         return kept | {"score": seen, "prediction": seen}
     return {}
 
 
-def _target(line: Line) -> str | None:
-    data = line.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+def _target(pipeline: RecordedPipeline) -> str | None:
+    data = pipeline.steps["split"].parameters.get("params.yaml", {}).get("data", {})
     return str(data["target"]) if data.get("target") else None
 
 
-def _regression(line: Line) -> bool:
-    data = line.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+def _regression(pipeline: RecordedPipeline) -> bool:
+    data = pipeline.steps["split"].parameters.get("params.yaml", {}).get("data", {})
     return data.get("task") == "regression"

@@ -52,19 +52,19 @@ def emit(base: Path) -> Emitted:
 
     from governed_ml.lineage.events import events
 
-    line = read(base, model_name(base))
-    if line.decision is None:
+    pipeline = read(base, model_name(base))
+    if pipeline.decision is None:
         raise Problem(
             f"{PATH.as_posix()} is missing, the pipeline has not ended: `uv run dvc repro`"
         )
-    if not line.steps:
+    if not pipeline.steps:
         raise Problem("the records prove no stage: run `uv run dvc repro`")
-    if line.lost:
-        text = f"dvc.lock does not prove that {', '.join(line.lost)} ran"
+    if pipeline.lost:
+        text = f"dvc.lock does not prove that {', '.join(pipeline.lost)} ran"
         raise Problem(f"{text}: run `uv run dvc repro`", 1)
-    line = honest(base, line)
+    pipeline = honest(base, pipeline)
     moment = datetime.fromtimestamp((base / PATH).stat().st_mtime, UTC)
-    told = [spelled(one) for one in events(line, origin(base, line), moment)]
+    told = [spelled(one) for one in events(pipeline, origin(base, pipeline), moment)]
     (base / FILE).parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(base / FILE.with_suffix(".lock"), timeout=30):

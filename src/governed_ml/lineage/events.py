@@ -19,7 +19,7 @@ from governed_ml.lineage import facets as facets_of
 from governed_ml.lineage.columns import mapped, place, schema
 from governed_ml.lineage.facets import Facets
 from governed_ml.lineage.git_origin import GitOrigin, escaped
-from governed_ml.lineage.pipeline_records import Line, Step
+from governed_ml.lineage.pipeline_records import RecordedPipeline, Step
 
 START, COMPLETE, FAIL = ol.RunState.START, ol.RunState.COMPLETE, ol.RunState.FAIL
 LINE = "line"  # the parent job's name
@@ -27,14 +27,14 @@ STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail"
           "fail": ("fail", "error"), "insufficient": ("fail", "error")}  # fmt: skip
 
 
-def events(line: Line, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
+def events(pipeline: RecordedPipeline, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
     """Return the events as JSON; `moment`: when the pipeline ended, which evidence cannot say."""
-    teller = Teller(line, origin)
+    teller = Teller(pipeline, origin)
     ol.set_producer(teller.producer)
-    spans = _spans(line, moment)
-    failed = [step for step in line.steps.values() if step.failed]
+    spans = _spans(pipeline, moment)
+    failed = [step for step in pipeline.steps.values() if step.failed]
     made = [teller.parent(START, min(span[0] for span in spans.values()))]
-    for name, step in line.steps.items():
+    for name, step in pipeline.steps.items():
         made.append(teller.event(step, START, spans[name][0]))
         made.append(teller.event(step, FAIL if step.failed else COMPLETE, spans[name][1]))
     end = max(span[1] for span in spans.values())
@@ -44,45 +44,45 @@ def events(line: Line, origin: GitOrigin, moment: datetime) -> list[dict[str, An
     return found
 
 
-def _spans(line: Line, moment: datetime) -> dict[str, tuple[datetime, datetime]]:
+def _spans(pipeline: RecordedPipeline, moment: datetime) -> dict[str, tuple[datetime, datetime]]:
     """Return when each stage ran; one without a record of it takes its neighbour's moment."""
-    known = {name: step.span for name, step in line.steps.items() if step.span is not None}
+    known = {name: step.span for name, step in pipeline.steps.items() if step.span is not None}
     first = min((span[0] for span in known.values()), default=moment)
     last = max((span[1] for span in known.values()), default=moment)
     spans: dict[str, tuple[datetime, datetime]] = {}
-    for name, step in line.steps.items():
+    for name, step in pipeline.steps.items():
         own = (moment, moment) if step.failed else (last, last) if spans else (first, first)
         spans[name] = known.get(name, own)
     return spans
 
 
 class Teller:
-    """What the events of one line have in common."""
+    """What the events of one pipeline have in common."""
 
-    def __init__(self, line: Line, origin: GitOrigin) -> None:
+    def __init__(self, pipeline: RecordedPipeline, origin: GitOrigin) -> None:
         """Take the records and where they stand."""
-        self.line, self.origin = line, origin
-        self.producer = origin.repository or f"urn:project:{line.project}"
-        self.run_id = str(uuid5(NAMESPACE_URL, f"{line.project}\n{line.key}"))
+        self.pipeline, self.origin = pipeline, origin
+        self.producer = origin.repository or f"urn:project:{pipeline.project}"
+        self.run_id = str(uuid5(NAMESPACE_URL, f"{pipeline.project}\n{pipeline.key}"))
 
     def parent(self, state: Any, moment: datetime) -> ol.RunEvent:
         """Return an event of the parent run; its last one says the verdict."""
-        tags = {"commit": self.origin.commit or "", "records": self.line.key}
-        decision = self.line.decision
+        tags = {"commit": self.origin.commit or "", "records": self.pipeline.key}
+        decision = self.pipeline.decision
         if state == COMPLETE and decision is not None:
             tags |= {"verdict": decision.verdict, "policy": decision.policy_digest or ""}
-        if state == COMPLETE and self.line.doubt:
-            tags |= {"verdict": f"none: {self.line.doubt}"}
+        if state == COMPLETE and self.pipeline.doubt:
+            tags |= {"verdict": f"none: {self.pipeline.doubt}"}
         facets = facets_of.tags(tags)
         if state == FAIL:
             facets |= facets_of.error(
-                next(step for step in self.line.steps.values() if step.failed)
+                next(step for step in self.pipeline.steps.values() if step.failed)
             )
         return self._event(state, moment, ol.Run(self.run_id, facets), LINE, [], [])
 
     def event(self, step: Step, state: Any, moment: datetime) -> ol.RunEvent:
         """Return an event of a stage; what it made, and its tests, when it has ended."""
-        above = facet.parent_run.Job(self.line.project, LINE)
+        above = facet.parent_run.Job(self.pipeline.project, LINE)
         facets: Facets = facets_of.tags(self._facts(step))
         facets["parent"] = facet.parent_run.ParentRunFacet(
             run=facet.parent_run.Run(self.run_id), job=above
@@ -113,7 +113,7 @@ class Teller:
             eventType=state,
             eventTime=moment.astimezone(UTC).isoformat(timespec="milliseconds"),
             run=run,
-            job=ol.Job(self.line.project, name, facets),
+            job=ol.Job(self.pipeline.project, name, facets),
             inputs=inputs,
             outputs=outputs,
             producer=self.producer,
@@ -132,7 +132,7 @@ class Teller:
 
     def _tests(self, stage: str) -> Facets:
         """Return the rules that were judged: a gate's own at its stage, all of them at `decide`."""
-        rules = self.line.decision.rules if self.line.decision else []
+        rules = self.pipeline.decision.rules if self.pipeline.decision else []
         tests = [
             facet.test_run.TestExecution(
                 name=one.id,
@@ -151,31 +151,31 @@ class Teller:
     def _inputs(self, step: Step) -> list[ol.InputDataset]:
         found = [
             ol.InputDataset(
-                self.line.project,
+                self.pipeline.project,
                 path,
                 facets_of.quality(step, path),
                 facets=self._facets(path, digest),
             )
             for path, digest in step.inputs.items()
         ]
-        ingest = self.line.of("ingest")
+        ingest = self.pipeline.of("ingest")
         if step.stage == "ingest" and ingest is not None:
             uri, facets = ingest.body.uri, facets_of.version(ingest.body.sha256)
             if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # else it is a path of the project
                 facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(
                     uri=escaped(uri)
                 )
-            found.append(ol.InputDataset(*place(self.line, uri), facets=facets))
+            found.append(ol.InputDataset(*place(self.pipeline, uri), facets=facets))
         return found
 
     def _outputs(self, step: Step) -> list[ol.OutputDataset]:
         found: list[ol.OutputDataset] = []
         counted = facet.output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet
         for path, digest in step.outputs.items():
-            facets, known = self._facets(path, digest), schema(self.line, path)
+            facets, known = self._facets(path, digest), schema(self.pipeline, path)
             rows: Facets = {"outputStatistics": counted(known.rows)} if known else {}
             facets |= self._lines(path)
-            found.append(ol.OutputDataset(self.line.project, path, rows, facets=facets))
+            found.append(ol.OutputDataset(self.pipeline.project, path, rows, facets=facets))
         return found
 
     def _lines(self, path: str) -> Facets:
@@ -188,12 +188,12 @@ class Teller:
                     for one in sources
                 ]
             )
-            for name, sources in mapped(self.line, path).items()
+            for name, sources in mapped(self.pipeline, path).items()
         }
         return {"columnLineage": columns.ColumnLineageDatasetFacet(fields)} if fields else {}
 
     def _facets(self, path: str, digest: str | None) -> Facets:
-        known, one = schema(self.line, path), facet.schema_dataset
+        known, one = schema(self.pipeline, path), facet.schema_dataset
         facets = facets_of.version(digest)
         if known is not None:
             fields = [one.SchemaDatasetFacetFields(*column) for column in known.columns.items()]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from governed_ml.core import evidence
 from governed_ml.core.repository import REMOTE, attempt, content
-from governed_ml.lineage.pipeline_records import LOCK, Line
+from governed_ml.lineage.pipeline_records import LOCK, RecordedPipeline
 
 RECORDS = (LOCK, evidence.FOLDER.as_posix())
 
@@ -25,7 +25,7 @@ class GitOrigin:
     repository: str = ""  # the remote's address, without a password
 
 
-def origin(base: Path, line: Line) -> GitOrigin:
+def origin(base: Path, pipeline: RecordedPipeline) -> GitOrigin:
     """Ask git. Reused is what the commit before had already, to the byte, times included."""
     dirty = _said(base, "status", "--porcelain", "--untracked-files=all", "--", *RECORDS)
     last = _said(base, "log", "-1", "--format=%H", "--", *RECORDS)
@@ -33,8 +33,8 @@ def origin(base: Path, line: Line) -> GitOrigin:
     before = _said(base, "rev-parse", "--verify", "--quiet", f"{commit}^" if commit else "HEAD")
     return GitOrigin(
         commit,
-        frozenset(_proven(base, commit, line) if commit else ()),
-        _reused(base, before, line) if before else {},
+        frozenset(_proven(base, commit, pipeline) if commit else ()),
+        _reused(base, before, pipeline) if before else {},
         _repository(base),
     )
 
@@ -44,7 +44,7 @@ def _said(base: Path, *words: str) -> str:
     return done.stdout.decode(errors="replace").strip() if done.returncode == 0 else ""
 
 
-def _proven(base: Path, commit: str, line: Line) -> list[str]:
+def _proven(base: Path, commit: str, pipeline: RecordedPipeline) -> list[str]:
     """Return the stages whose code, by its digest, is the commit's."""
     try:
         digests = json.loads(content(base, commit, "code.json") or b"{}")
@@ -52,13 +52,13 @@ def _proven(base: Path, commit: str, line: Line) -> list[str]:
         return []
     return [
         stage
-        for stage, step in line.steps.items()
+        for stage, step in pipeline.steps.items()
         if stage in digests
         and (step.evidence is None or step.evidence.subject.code == digests[stage])
     ]
 
 
-def _reused(base: Path, before: str, line: Line) -> dict[str, str]:
+def _reused(base: Path, before: str, pipeline: RecordedPipeline) -> dict[str, str]:
     import yaml
 
     try:
@@ -67,7 +67,7 @@ def _reused(base: Path, before: str, line: Line) -> dict[str, str]:
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return {}
     found: dict[str, str] = {}
-    for stage, step in line.steps.items():
+    for stage, step in pipeline.steps.items():
         path = evidence.path_of(stage).as_posix()
         if step.failed or stage not in now or earlier.get(stage) != now[stage]:
             continue

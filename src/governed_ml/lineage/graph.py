@@ -9,7 +9,7 @@ from governed_ml.core import evidence
 from governed_ml.ledger.events import Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.columns import place
-from governed_ml.lineage.pipeline_records import Line
+from governed_ml.lineage.pipeline_records import RecordedPipeline
 from governed_ml.registry.versions import CHAMPION
 
 WIDTH, HEIGHT, GAP, STEP, LETTERS = 216, 48, 20, 92, 30
@@ -38,19 +38,21 @@ class Graph(NamedTuple):
     edges: list[tuple[int, int]]
 
 
-def graph(line: Line, version: Version | None) -> Graph:
+def graph(pipeline: RecordedPipeline, version: Version | None) -> Graph:
     """Return the graph of a pipeline: data and stages, then what the ledger says of the version."""
     nodes: dict[str, Node] = {}
     edges: dict[tuple[str, str], None] = {}
-    digests, ingest = line.digests, line.of("ingest")
-    for stage, step in line.steps.items():
+    digests, ingest = pipeline.digests, pipeline.of("ingest")
+    for stage, step in pipeline.steps.items():
         nodes[f"stage {stage}"] = Node(stage, "failed" if step.failed else "", "stage")
-    if ingest is not None and "ingest" in line.steps:
+    if ingest is not None and "ingest" in pipeline.steps:
         uri = ingest.body.uri
-        nodes["source"] = Node("".join(place(line, uri)[1:]), _short(ingest.body.sha256), "data")
+        nodes["source"] = Node(
+            "".join(place(pipeline, uri)[1:]), _short(ingest.body.sha256), "data"
+        )
         edges["source", "stage ingest"] = None
-    made = {out: stage for stage, step in line.steps.items() for out in step.outputs}
-    for stage, step in line.steps.items():
+    made = {out: stage for stage, step in pipeline.steps.items() for out in step.outputs}
+    for stage, step in pipeline.steps.items():
         if step.parameters and not made.keys() & step.inputs:
             edges["stage compose", f"stage {stage}"] = None  # others get them in the same way
         for path in step.inputs:
@@ -62,7 +64,7 @@ def graph(line: Line, version: Version | None) -> Graph:
         for path in filter(_shown, step.outputs):
             nodes[path] = Node(path, _short(digests.get(path)), "data")
             edges[f"stage {stage}", path] = None
-    _released(line, version, nodes, edges)
+    _released(pipeline, version, nodes, edges)
     number = {name: place for place, name in enumerate(nodes)}
     pairs = [(number[a], number[b]) for a, b in edges if a in number and b in number]
     return Graph(list(nodes.values()), _plainest(pairs))
@@ -86,11 +88,11 @@ def _plainest(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     ]
 
 
-def _released(line: Line, version: Version | None, nodes: dict[str, Node],
+def _released(pipeline: RecordedPipeline, version: Version | None, nodes: dict[str, Node],
               edges: dict[tuple[str, str], None]) -> None:  # fmt: skip
     last = "stage decide" if "decide" in nodes or "stage decide" in nodes else ""
-    if line.decision is not None and last:
-        nodes["decision"] = Node("decision", line.decision.verdict, "event")
+    if pipeline.decision is not None and last:
+        nodes["decision"] = Node("decision", pipeline.decision.verdict, "event")
         edges[last, "decision"] = None
         last = "decision"
     for events in _steps(version):

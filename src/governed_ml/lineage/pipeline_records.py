@@ -51,14 +51,14 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Line:
+class RecordedPipeline:
     """A whole pipeline: its stages in order, those that the records prove."""
 
     project: str
     steps: dict[str, Step]
     decision: Decision | None
     key: str  # the same as long as nothing ran again
-    lost: tuple[str, ...] = ()  # stages that no record proves, in a line that did not stop
+    lost: tuple[str, ...] = ()  # stages that no record proves, in a pipeline that did not stop
     doubt: str = ""  # why the decision that lies here is not told
 
     @property
@@ -75,12 +75,12 @@ class Line:
         return self.steps[gate].evidence if gate in self.steps else None
 
 
-def read(folder: Path, project: str) -> Line:
+def read(folder: Path, project: str) -> RecordedPipeline:
     """Read the records in a project's folder, or in a copy of one of its commits."""
     declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
     decision = _decision(folder)
     failed = _failure(decision)
-    raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODIES}
+    raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODY_OF_GATE}
     made = {gate: file_digest(path) for gate, path in raws.items() if path.is_file()}
     verdict = decision.model_dump(mode="json", exclude={"volatile"}) if decision else None
     key = digest_of([project, lock, made, failed, verdict])
@@ -93,24 +93,26 @@ def read(folder: Path, project: str) -> Line:
         elif stage in lock and _current(stage, declared, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
     lost = () if failed else tuple(stage for stage in declared if stage not in steps)
-    return Line(project, steps, decision, key, lost)
+    return RecordedPipeline(project, steps, decision, key, lost)
 
 
-def honest(folder: Path, line: Line) -> Line:
+def honest(folder: Path, pipeline: RecordedPipeline) -> RecordedPipeline:
     """Return the pipeline without an allow that the policy does not give for this evidence."""
-    standing = line.decision
+    standing = pipeline.decision
     if standing is None or standing.verdict != "allow":
-        return line
+        return pipeline
     try:
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
         params = parse(read_raw(folder / PARAMS), PARAMS)
         again = judge(params, evidence.collect(folder), day)
     except (Problem, ValueError) as error:
-        return replace(line, decision=None, doubt=f"it cannot be judged again: {first_line(error)}")
+        return replace(
+            pipeline, decision=None, doubt=f"it cannot be judged again: {first_line(error)}"
+        )
     if standing.lasting() == again.lasting():
-        return line
+        return pipeline
     why = f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence"
-    return replace(line, decision=None, doubt=why)
+    return replace(pipeline, decision=None, doubt=why)
 
 
 def pipeline(folder: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from governed_ml.core.repository import extract
 from governed_ml.core.terminal import screen
 from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.lineage.git_origin import origin
-from governed_ml.lineage.pipeline_records import Line, honest, read
+from governed_ml.lineage.pipeline_records import RecordedPipeline, honest, read
 from governed_ml.policy.decision import LETS_THROUGH
 from governed_ml.registry.counted import follow_here
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
@@ -34,7 +34,7 @@ class Told:
     """One model: what its records say, and the pipeline that made it."""
 
     account: Account
-    line: Line
+    pipeline: RecordedPipeline
     version: Version | None
 
 
@@ -60,9 +60,9 @@ def chosen(life: Lifecycle, name: str) -> Version:
     return same[-1]
 
 
-def registered(life: Lifecycle, line: Line) -> Version | None:
+def registered(life: Lifecycle, pipeline: RecordedPipeline) -> Version | None:
     """Return the last version that has the pipeline's model and table."""
-    train, raw = line.of("train"), line.digests.get(tables.RAW.as_posix())
+    train, raw = pipeline.of("train"), pipeline.digests.get(tables.RAW.as_posix())
     same = [
         one
         for one in life.versions.values()
@@ -76,26 +76,26 @@ def tell(base: Path, name: str | None) -> list[Told]:
     life = known(base)
     if name is not None:
         return [_version(base, life, chosen(life, name))]
-    line = honest(base, read(base, model_name(base)))
-    told = [here(base, life, line)]
+    pipeline = honest(base, read(base, model_name(base)))
+    told = [here(base, life, pipeline)]
     champion = life.champion
     if champion is not None and champion is not told[0].version:
         told.append(_version(base, life, champion))
     return told
 
 
-def here(base: Path, life: Lifecycle, line: Line) -> Told:
+def here(base: Path, life: Lifecycle, pipeline: RecordedPipeline) -> Told:
     """Return what is known of the model that lies in the project's folder."""
-    version = registered(life, line)
-    commit = version.subject["commit"] if version else origin(base, line).commit
-    return Told(_account(base, line, life, version, commit), line, version)
+    version = registered(life, pipeline)
+    commit = version.subject["commit"] if version else origin(base, pipeline).commit
+    return Told(_account(base, pipeline, life, version, commit), pipeline, version)
 
 
 def _version(base: Path, life: Lifecycle, version: Version) -> Told:
     with at(base, version.subject["commit"]) as folder:
-        line = read(folder, model_name(base))
-        account = _account(folder, line, life, version, version.subject["commit"])
-        return Told(account, line, version)
+        pipeline = read(folder, model_name(base))
+        account = _account(folder, pipeline, life, version, version.subject["commit"])
+        return Told(account, pipeline, version)
 
 
 @contextmanager
@@ -106,22 +106,24 @@ def at(base: Path, commit: str) -> Generator[Path]:
         yield Path(scratch)
 
 
-def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
+def _account(folder: Path, pipeline: RecordedPipeline, life: Lifecycle, version: Version | None,
              commit: str | None) -> Account:  # fmt: skip
     events = [one.event for one in version.entries] if version else []
     own = [one for one in events if version and one.version == version.number]
     return {
-        "model": _model(line, life, version),
-        "data": _data(line, version),
+        "model": _model(pipeline, life, version),
+        "data": _data(pipeline, version),
         "code": {
             "commit": commit,
-            **{stage: one.evidence.subject.code for stage, one in line.steps.items()
+            **{stage: one.evidence.subject.code for stage, one in pipeline.steps.items()
                if one.evidence is not None},
         },
-        "parameters": {**{name: _digest(folder / name) for name in COMPOSED}, **_parameters(line)},
-        "engine": _engines(line, version),
-        "environment": {UV_LOCK: _digest(folder / UV_LOCK), **_tools(line)},
-        "policy": _policy(line, version),
+        "parameters": {
+            **{name: _digest(folder / name) for name in COMPOSED}, **_parameters(pipeline)
+        },
+        "engine": _engines(pipeline, version),
+        "environment": {UV_LOCK: _digest(folder / UV_LOCK), **_tools(pipeline)},
+        "policy": _policy(pipeline, version),
         "approved": {
             f"{one.sequence} {said.get('approver')}": _approval(said)
             for one in own
@@ -129,38 +131,38 @@ def _account(folder: Path, line: Line, life: Lifecycle, version: Version | None,
             for said in one.approvals
         } or {"by": None},
         "when": {
-            "trained": _trained(line),
+            "trained": _trained(pipeline),
             **{f"{one.sequence} {one.action}": f"{one.time} by {one.actor}" for one in own},
         },
     }  # fmt: skip
 
 
-def _engines(line: Line, version: Version | None) -> Section:
+def _engines(pipeline: RecordedPipeline, version: Version | None) -> Section:
     """Return which engine registered the version, measured each stage, and judged."""
     found: Section = {}
     if version is not None and "engine" in version.subject:
         subject = version.subject
         found["registered by"] = f"{subject.get('engine_version')} {subject['engine']}"
     measured: dict[str, list[str]] = {}
-    for stage, one in line.steps.items():
+    for stage, one in pipeline.steps.items():
         by = one.evidence.subject.engine if one.evidence else None
         if by is not None:
             measured.setdefault(f"{by.version} {by.digest}", []).append(stage)
     for name, stages in measured.items():
         found["measured by" if len(measured) == 1 else ", ".join(stages)] = name
-    by = line.decision.subject.engine if line.decision else None
+    by = pipeline.decision.subject.engine if pipeline.decision else None
     if by is not None:
         found["judged by"] = f"{by.version} {by.digest}"
     return found or {"version": None}
 
 
-def _model(line: Line, life: Lifecycle, version: Version | None) -> Section:
-    train = line.of("train")
+def _model(pipeline: RecordedPipeline, life: Lifecycle, version: Version | None) -> Section:
+    train = pipeline.of("train")
     aliases = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
     named = [alias for alias, one in aliases.items() if version and one is version]
     digest = version.subject["model"] if version else train.subject.model if train else None
     return {
-        "name": line.project,
+        "name": pipeline.project,
         "version": version.number if version else None,
         "state": version.state if version else None,
         "alias": ", ".join(named) or None,
@@ -169,45 +171,45 @@ def _model(line: Line, life: Lifecycle, version: Version | None) -> Section:
     }
 
 
-def _data(line: Line, version: Version | None) -> Section:
-    ingest, split = line.of("ingest"), line.of("split")
+def _data(pipeline: RecordedPipeline, version: Version | None) -> Section:
+    ingest, split = pipeline.of("ingest"), pipeline.of("split")
     raw = tables.RAW.as_posix()
     found: Section = {
         "source": ingest.body.uri if ingest else None,
         "source digest": ingest.body.sha256 if ingest else None,
         "table": raw,
-        "digest": version.subject["data"] if version else line.digests.get(raw),
+        "digest": version.subject["data"] if version else pipeline.digests.get(raw),
         "rows": ingest.body.rows if ingest else None,
         "columns": len(ingest.body.columns) if ingest else None,
         "split": f"{split.body.kind}: {_pairs(split.body.rows)}" if split else None,
     }
     for path in (tables.TRAIN, tables.TEST):
-        found[path.as_posix()] = line.digests.get(path.as_posix())
+        found[path.as_posix()] = pipeline.digests.get(path.as_posix())
     return found
 
 
-def _parameters(line: Line) -> Section:
-    train = line.of("train")
-    seed = line.steps["train"].parameters.get("params.yaml", {}).get("seed") if train else None
+def _parameters(pipeline: RecordedPipeline) -> Section:
+    train = pipeline.of("train")
+    seed = pipeline.steps["train"].parameters.get("params.yaml", {}).get("seed") if train else None
     own = {"seed": seed, "estimator": train.body.estimator if train else None}
     return own | (dict(train.body.parameters) if train else {})
 
 
-def _tools(line: Line) -> Section:
+def _tools(pipeline: RecordedPipeline) -> Section:
     found: Section = {}
-    for one in line.steps.values():
+    for one in pipeline.steps.values():
         found |= one.evidence.tools if one.evidence else {}
     return found
 
 
-def _policy(line: Line, version: Version | None) -> Section:
+def _policy(pipeline: RecordedPipeline, version: Version | None) -> Section:
     if version is not None:  # as it was judged when it was registered
         said = version.entries[0].event.decision or {}
         own = {"digest": version.subject["policy"], "verdict": said.get("verdict")}
         return own | {"tally": said.get("tally")} | dict(said.get("rules", {}))
-    decision = line.decision
+    decision = pipeline.decision
     if decision is None:
-        return {"digest": None, "verdict": f"none: {line.doubt}" if line.doubt else None}
+        return {"digest": None, "verdict": f"none: {pipeline.doubt}" if pipeline.doubt else None}
     weak = {one.id: f"{one.verdict}: {one.reason}" for one in decision.by_weight()
             if one.verdict not in LETS_THROUGH}  # fmt: skip
     own = {"digest": decision.policy_digest, "verdict": decision.verdict}
@@ -219,8 +221,8 @@ def _approval(said: dict[str, Any]) -> str:
     return f"as {roles}, {said.get('time')}, {said.get('source')}"
 
 
-def _trained(line: Line) -> str | None:
-    span = line.steps["train"].span if "train" in line.steps else None
+def _trained(pipeline: RecordedPipeline) -> str | None:
+    span = pipeline.steps["train"].span if "train" in pipeline.steps else None
     return span[1].isoformat() if span else None
 
 

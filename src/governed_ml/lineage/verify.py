@@ -14,11 +14,11 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.files import file_digest
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
-from governed_ml.lineage.pipeline_records import INSIDE, Line, read
+from governed_ml.lineage.pipeline_records import INSIDE, RecordedPipeline, read
 from governed_ml.lineage.show import chosen, known, registered
 from governed_ml.policy.decision import PATH
 from governed_ml.policy.gate import recheck
@@ -52,7 +52,7 @@ class Chain:
         """Read the records; a `Problem` where there are none."""
         self.base = base
         self.lock = locked(base)
-        self.line: Line = read(base, model_name(base))
+        self.pipeline: RecordedPipeline = read(base, model_name(base))
         self.params: Params = compose(base / CONF)
         self.checked = recheck(base, self.params, collect(base))
 
@@ -85,7 +85,7 @@ def _link(name: str, look: Callable[[], str]) -> Link:
     try:
         return Link(name, "ok", look())
     except Problem as problem:
-        return Link(name, "broken" if problem.exit_code == 1 else "unknown", str(problem))
+        return Link(name, "broken" if problem.exit_code == FOUND else "unknown", str(problem))
 
 
 def _source(chain: Chain) -> str:
@@ -144,10 +144,10 @@ def _evidence(chain: Chain) -> str:
     """Each gate's evidence is about these files, this code, this configuration, and in the lock."""
     for gate in chain.checked:
         chain.evidence(gate)
-        if gate not in chain.line.steps:
+        if gate not in chain.pipeline.steps:
             raise Problem(f"dvc.lock does not say that {gate} read what lies here", 1)
-        if chain.line.steps[gate].missing:
-            raise Problem(chain.line.steps[gate].missing, 1)
+        if chain.pipeline.steps[gate].missing:
+            raise Problem(chain.pipeline.steps[gate].missing, 1)
     return f"of {', '.join(chain.checked)}: about these files, this code and configuration"
 
 
@@ -155,7 +155,7 @@ def _decision(chain: Chain) -> str:
     """The decision on disk is what the policy gives for this evidence, on the day it names."""
     for gate in chain.checked:
         chain.evidence(gate)
-    standing = chain.line.decision
+    standing = chain.pipeline.decision
     if standing is None:
         raise Problem(f"{PATH.as_posix()} is missing: `uv run dvc repro`", 1)
     try:
@@ -178,7 +178,7 @@ def _released(chain: Chain, name: str | None) -> Iterator[Link]:
     try:
         life = known(base)
     except Problem as problem:
-        yield Link("ledger", "broken" if problem.exit_code == 1 else "unknown", str(problem))
+        yield Link("ledger", "broken" if problem.exit_code == FOUND else "unknown", str(problem))
         return
     version = _version(chain, life, name)
     if isinstance(version, Link):
@@ -197,7 +197,7 @@ def _released(chain: Chain, name: str | None) -> Iterator[Link]:
 
 def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
     """Return the version of what lies here, or the link with which the chain ends."""
-    found = registered(life, chain.line)
+    found = registered(life, chain.pipeline)
     wanted = chosen(life, name) if name else found
     if wanted is None:
         return Link("registered", "end", "no: the chain ends at the decision")

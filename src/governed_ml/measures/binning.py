@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import tables
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 
 QUANTILES = (
     10  # at most this many bins, and a column with at most this many values has a bin for each
@@ -95,14 +95,14 @@ def require_same_columns(reference: Path, current: Path) -> None:
         raise Problem(
             f"column {name!r} is in {here.as_posix()} but not in {there.as_posix()}: "
             "drift needs the same columns in both; fix the source or the split",
-            exit_code=1,
+            exit_code=FOUND,
         )
     for name, kind in left.items():
         if _family(kind) != _family(right[name]):
             raise Problem(
                 f"column {name!r} is {kind} in {reference.as_posix()} but {right[name]} in "
                 f"{current.as_posix()}: drift needs the same type in both",
-                exit_code=1,
+                exit_code=FOUND,
             )
 
 

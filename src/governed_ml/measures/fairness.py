@@ -1,9 +1,9 @@
 """Fairness of a classifier, all of it from one contingency table: cell × label × prediction.
 
 Point values are Fairlearn's, with the counts as sample weights: the same as on the rows, at any
-size. Bounds are simultaneous over all pairs of groups (see `intervals`), and by person where it is
-known whose a row is (see `clusters`). What Fairlearn gives as 0
-because it is undefined (a rate without a denominator) is null here, with the reason.
+size. Bounds are simultaneous over all pairs of groups (see `group_bounds`), and by person where
+it is known whose a row is (see `clusters`). What Fairlearn gives as 0 because it is undefined (a
+rate without a denominator) is null here, with the reason.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.clusters import Persons, design_effect
+from governed_ml.measures.group_bounds import largest_difference, pairs, smallest_ratio
 from governed_ml.measures.groups import (
     Floats,
     Integers,
@@ -30,15 +31,7 @@ from governed_ml.measures.groups import (
     smallest,
     undefined,
 )
-from governed_ml.measures.intervals import (
-    Estimates,
-    largest_difference,
-    normal_quantile,
-    pairs,
-    smallest_ratio,
-    student_quantile,
-    wilson,
-)
+from governed_ml.measures.quantiles import Estimates, normal_quantile, student_quantile, wilson
 
 MEASURES = {
     "demographic_parity": ("selection_rate",),
@@ -46,6 +39,8 @@ MEASURES = {
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("precision",),
 }
+WITHOUT_LABELS = ("demographic_parity",)
+"""Of `MEASURES`: those that rest on predictions alone."""
 OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 

@@ -16,6 +16,13 @@ import numpy as np
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.clusters import Persons
+from governed_ml.measures.group_bounds import (
+    Means,
+    largest_mean_difference,
+    pairs,
+    smallest_ratio,
+    student,
+)
 from governed_ml.measures.groups import (
     Floats,
     Integers,
@@ -30,14 +37,7 @@ from governed_ml.measures.groups import (
     smallest,
     undefined,
 )
-from governed_ml.measures.intervals import (
-    Means,
-    largest_mean_difference,
-    pairs,
-    smallest_ratio,
-    student,
-)
-from governed_ml.measures.spread import ONE_VALUE
+from governed_ml.measures.quantiles import ONE_VALUE
 
 RATIO = "mean_absolute_error_ratio"
 TARGET, PREDICTION, ERROR, SIGNED = 0, 1, 2, 3  # the last axis of `Moments`
@@ -183,7 +183,7 @@ def too_skewed(names: list[str], grouped: Moments, place: int) -> str:
     """Say that no bounds hold, or return an empty text: a few values decide a group's mean.
 
     Without a correction Cochran 1977, Sampling Techniques, section 2.15, asks for 25 times the
-    squared skewness in rows; with the one of `intervals` a quarter of that is enough.
+    squared skewness in rows; with the one of `group_bounds` a quarter of that is enough.
     """
     skewness = grouped.skewness(place)
     worst = int(skewness.argmax())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
-from governed_ml.measures import certainty, clusters, intervals
+from governed_ml.measures import clusters, performance_bounds, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ def classification(
     }
     if confidence is not None:
         name = "expected_calibration_error"
-        low, high = certainty.calibration_error(bins, confidence, effect)
+        low, high = performance_bounds.calibration_error_bounds(bins, confidence, effect)
         found[name] = found[name].model_copy(update={"lower": low, "upper": high})
     found["precision"] = (
         Metric(value=float(sk.precision_score(target, prediction)), n=int(prediction.sum()))
@@ -156,7 +156,7 @@ def champion_difference(
         by_person, many = clusters.mean_variance(person, gains)
         if many < 2:
             return Metric(value=None, note="the rows are of one person only")
-        quantile = intervals.student_quantile(confidence, 1, np.array([many - 1.0]))
+        quantile = quantiles.student_quantile(confidence, 1, np.array([many - 1.0]))
         half = float(quantile[0] * np.sqrt(by_person))
         note = "positive: better than the champion; bounds by person"
         return Metric(value=mean, lower=mean - half, upper=mean + half, n=n, note=note)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config.policy import Monitoring, Watch
+from governed_ml.core.config.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.groups import SHOWN
@@ -38,12 +38,12 @@ def unmeasured(
     return found
 
 
-def _there(rule: Watch, metric: Metric | None) -> bool:
+def _there(rule: MonitoringRule, metric: Metric | None) -> bool:
     enough = metric is not None and (metric.n or 0) >= (rule.minimum_n or 0)
     return enough and metric is not None and metric.value is not None
 
 
-def _why(rule: Watch, metric: Metric | None) -> str:
+def _why(rule: MonitoringRule, metric: Metric | None) -> str:
     if metric is None:
         return "no row has the values that the rule needs"
     if metric.value is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.config.policy import Monitoring, Watch
+from governed_ml.core.config.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.ledger.windows import Level, WindowRecord
 from governed_ml.policy.expected_rules import Scope
@@ -28,7 +28,7 @@ class Judged(Closed):
     reason: str
 
 
-def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, Watch, str]]:
+def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, MonitoringRule, str]]:
     """Spell out the rules for a task, its features and sensitive attributes: id, rule, metric."""
     names = {"feature": scope.features or (), "sensitive": scope.sensitive}
     return [
@@ -69,7 +69,7 @@ def judge(
     return found, measured
 
 
-def judged(rule: Watch, metric: Metric) -> tuple[Level, str]:
+def judged(rule: MonitoringRule, metric: Metric) -> tuple[Level, str]:
     """Hold one metric against one rule.
 
     Where there are bounds, the one nearer to the limit has to be beyond it: chance in a small group

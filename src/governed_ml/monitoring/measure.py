@@ -14,10 +14,10 @@ from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
-from governed_ml.measures import certainty, fairness, group_error, performance
+from governed_ml.measures import fairness, group_error, performance, performance_bounds
 from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
-from governed_ml.measures.spread import robust_spread
+from governed_ml.measures.quantiles import robust_spread
 from governed_ml.monitoring.levels import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given
@@ -119,10 +119,10 @@ def performed(
         answers = prediction.to_numpy("float64")[known]
         effect = mean_effect(whose, truth - scores)
         found = performance.classification(truth, scores, answers, confidence, effect)
-        head, bounds = "roc_auc", certainty.roc_auc
+        head, bounds = "roc_auc", performance_bounds.roc_auc
     else:
         found = performance.regression(truth, scores)
-        head, bounds = "r2", certainty.r2
+        head, bounds = "r2", performance_bounds.r2
     whole = found[head].value
     if whole is not None:
         low, high = bounds(truth, scores, whole, confidence, whose)
@@ -159,7 +159,7 @@ def treated(
         found.metrics |= {
             f"fairness.{label(names)}.{name}": one.model_copy(update={"note": one.note + note})
             for name, one in metrics.items()
-            if late or "demographic_parity" in name
+            if late or name.startswith(fairness.WITHOUT_LABELS)
         }
     return found
 
@@ -201,7 +201,11 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         quick, each = fairness.plain_points, rows.persons(every=True)
         metrics = fairness.measured(rows.names, every, confidence, quick, each)
         if known.any() and not known.all():
-            parity = {name: one for name, one in metrics.items() if "demographic_parity" in name}
+            parity = {
+                name: one
+                for name, one in metrics.items()
+                if name.startswith(fairness.WITHOUT_LABELS)
+            }
             counts, each = rows.counts(), rows.persons()
             told = fairness.measured(rows.names, counts, confidence, quick, each)
             metrics = told | parity
@@ -218,7 +222,7 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one
-        if known.any() or "demographic_parity" in name
+        if known.any() or name.startswith(fairness.WITHOUT_LABELS)
         else Metric(value=None, n=0, note="no labels yet")
         for name, one in metrics.items()
     }

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from governed_ml.core.config.policy import Monitoring, Policy
 from governed_ml.core.config.production import Feed
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
@@ -56,8 +56,8 @@ class WindowOutcome:
     def exit_code(self) -> int:
         """Return 0: healthy; 1: something was found; 2: not measured."""
         if self.said.level == "healthy":  # an earlier window may be, and the last one not
-            return 0 if self.due == "none" else 1
-        return 2 if self.said.level == "not_measured" else 1
+            return 0 if self.due == "none" else FOUND
+        return NO_ANSWER if self.said.level == "not_measured" else FOUND
 
     def values(self) -> dict[str, Any]:
         """Return the result for programs."""

@@ -1,4 +1,4 @@
-"""What the page is drawn from: evidence, decision, policy, ledger, line; or why there is none."""
+"""What the page is drawn from: evidence, decision, policy, ledger, pipeline; or why not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from governed_ml.ledger import storage
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.lineage import pipeline_records, show
-from governed_ml.lineage.pipeline_records import Line, Step
+from governed_ml.lineage.pipeline_records import RecordedPipeline, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.registry.counted import follow_here
@@ -61,7 +61,7 @@ class Records:
     digests: dict[str, str]  # gate → digest of its evidence
     ledger: list[Entry] | str
     life: Lifecycle | str
-    line: Line | str
+    pipeline: RecordedPipeline | str
     told: Told | str
     curve: list[Point] | str
     latest: ShownLatest | str
@@ -76,7 +76,7 @@ def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Record
     life = entries if isinstance(entries, str) else attempted(lambda: follow_here(base, entries))
     folder = base.absolute().name
     name = folder if isinstance(params, str) else params.project.name
-    line = attempted(lambda: _line(base, name, running))
+    pipeline = attempted(lambda: _pipeline(base, name, running))
     return Records(
         drawn=datetime.now(UTC),
         folder=folder,
@@ -90,8 +90,8 @@ def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Record
         },
         ledger=entries,
         life=life,
-        line=line,
-        told=attempted(lambda: _told(base, life, line)),
+        pipeline=pipeline,
+        told=attempted(lambda: _told(base, life, pipeline)),
         curve=attempted(lambda: _curve(base, found["evaluate"])),
         latest=attempted(lambda: _latest(base)),
         changed=changed,
@@ -140,22 +140,22 @@ def _latest(base: Path) -> ShownLatest:
         raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 
 
-def _told(base: Path, life: Lifecycle | str, line: Line | str) -> Told:
-    if isinstance(line, str):
-        raise Problem(line)
+def _told(base: Path, life: Lifecycle | str, pipeline: RecordedPipeline | str) -> Told:
+    if isinstance(pipeline, str):
+        raise Problem(pipeline)
     if isinstance(life, str):
         raise Problem(life)
-    return show.here(base, life, line)
+    return show.here(base, life, pipeline)
 
 
-def _line(base: Path, project: str, running: str) -> Line:
+def _pipeline(base: Path, project: str, running: str) -> RecordedPipeline:
     """Return the pipeline; DVC locks a stage once it has ended, so the running one is added."""
-    line = pipeline_records.read(base, project)
+    pipeline = pipeline_records.read(base, project)
     declared = pipeline_records.pipeline(base).get(running, {})
-    if not running or running in line.steps or line.decision is None:
-        return line
+    if not running or running in pipeline.steps or pipeline.decision is None:
+        return pipeline
     inputs = dict.fromkeys(map(str, declared.get("deps", [])))
-    return replace(line, steps=line.steps | {running: Step(running, inputs, {})})
+    return replace(pipeline, steps=pipeline.steps | {running: Step(running, inputs, {})})
 
 
 def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:

@@ -129,9 +129,9 @@ def _rule(found: RuleResult, rule: Rule | None) -> Row:
 
 def graph(records: Records) -> Markup | str:
     """Return the lineage graph, in the page's own colours."""
-    if isinstance(records.told, str) or isinstance(records.line, str):
+    if isinstance(records.told, str) or isinstance(records.pipeline, str):
         return ""
-    found = lineage_graph.graph(records.line, records.told.version)
+    found = lineage_graph.graph(records.pipeline, records.told.version)
     return Markup(lineage_graph.svg(found, "From the source to the decision", style=""))  # noqa: S704
 
 

@@ -18,7 +18,7 @@ from governed_ml.pipeline.data.columns import groups_of, target_of
 if TYPE_CHECKING:
     import pandas as pd
 
-AGAIN = "run `uv run dvc repro --force split`"
+FIX = "run `uv run dvc repro --force split`"
 
 
 def require_recounted(data: Data) -> None:
@@ -35,7 +35,7 @@ def require_recounted(data: Data) -> None:
     if not np.array_equal(np.sort(predictions[tables.ROW].to_numpy()), np.arange(len(raw))):
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} does not hold each of the {len(raw):,} rows of "
-            f"{tables.RAW.as_posix()} once: {AGAIN}",
+            f"{tables.RAW.as_posix()} once: {FIX}",
             1,
         )
     _require_same(tables.PREDICTIONS, predictions, said[[tables.TARGET]], data)
@@ -45,7 +45,7 @@ def require_recounted(data: Data) -> None:
         if not np.array_equal(np.sort(found[tables.ROW].to_numpy()), np.sort(mine.to_numpy())):
             raise Problem(
                 f"{path.as_posix()} is not about the {part} rows of "
-                f"{tables.PREDICTIONS.as_posix()}: {AGAIN}",
+                f"{tables.PREDICTIONS.as_posix()}: {FIX}",
                 1,
             )
         _require_same(path, found, said[names], data)
@@ -59,7 +59,7 @@ def _require_persons(raw: pd.DataFrame, data: Data) -> None:
     if name is None or not path.is_file() or not tables.read(path).equals(persons.coded(raw[name])):
         raise Problem(
             f"{path.as_posix()} does not say whose row is whose as {tables.RAW.as_posix()} does: "
-            f"{AGAIN}",
+            f"{FIX}",
             1,
         )
 
@@ -73,6 +73,6 @@ def _require_same(path: Path, found: pd.DataFrame, said: pd.DataFrame, data: Dat
             column = data.target if name == tables.TARGET else name
             raise Problem(
                 f"{path.as_posix()}: {column} of {differs:,} rows is not what "
-                f"{tables.RAW.as_posix()} says of them: {AGAIN}",
+                f"{tables.RAW.as_posix()} says of them: {FIX}",
                 1,
             )

@@ -13,13 +13,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from governed_ml.core import evidence, failure, files
+from governed_ml.core import crash_report, evidence, files
 from governed_ml.core.code import engine, stage_code
 from governed_ml.core.config.params import read_raw, select
 from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
-from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.core.problem import NO_ANSWER, Problem, cause, first_line
 from governed_ml.core.process_settings import quiet
 
 _started = time.perf_counter()
@@ -40,14 +40,16 @@ def run(stage: str) -> None:
         main: Callable[[], str] = import_module(f"governed_ml.pipeline.stages.{stage}").main
         said = f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)"
     except Problem as problem:
-        failure.show(problem)
-        log = failure.logged(problem, stage) if problem.trace else ""
+        crash_report.show(problem)
+        log = crash_report.logged(problem, stage) if problem.trace else ""
         code = _stopped(stage, str(problem), problem.exit_code, log)
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        failure.show(error)
-        code = _stopped(stage, failure.one_line(error), 2, failure.logged(error, stage))
+        crash_report.show(error)
+        code = _stopped(
+            stage, crash_report.one_line(error), NO_ANSWER, crash_report.logged(error, stage)
+        )
     if said:
         tell(stage, lambda: print(said))
     sys.stderr.flush()

@@ -20,10 +20,9 @@ from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
 from governed_ml.policy.judge import Collected, judge
 
-ABOUT_THE_MODEL = ("train", "evaluate", "explain")  # gates whose evidence must name a model
-
-
-MEASURED: dict[str, tuple[Path, ...]] = {
+GATES_NAMING_A_MODEL = ("train", "evaluate", "explain")
+"""Gates whose evidence has to name a model."""
+TABLES_OF_GATE: dict[str, tuple[Path, ...]] = {
     "ingest": (tables.RAW,),
     "validate": (tables.RAW,),
     "split": (tables.RAW,),
@@ -89,7 +88,7 @@ def _stale(
     values: dict[str, object],
     cache: dict[str, str],
 ) -> str:
-    wanted = [path.as_posix() for path in MEASURED[found.gate]]
+    wanted = [path.as_posix() for path in TABLES_OF_GATE[found.gate]]
     champion = model_file.CHAMPION.as_posix()
     if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
         wanted.append(champion)
@@ -145,7 +144,7 @@ def _one_model(actual: str, evidence: dict[str, AnyEvidence | str]) -> dict[str,
     for gate, found in evidence.items():
         if isinstance(found, str):
             continue
-        if found.subject.model != actual and (found.subject.model or gate in ABOUT_THE_MODEL):
+        if found.subject.model != actual and (found.subject.model or gate in GATES_NAMING_A_MODEL):
             about[gate] = (
                 f"evidence of {gate} is about another model ({found.subject.model}, "
                 f"on disk {actual}): run `uv run dvc repro`"

@@ -22,7 +22,7 @@ from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verd
 from governed_ml.policy.expected_rules import BoundRule, Scope, expected
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
-from governed_ml.policy.weaker import undercuts
+from governed_ml.policy.weaker import below_floor
 
 Collected = Mapping[str, AnyEvidence | str]
 """Gate → its evidence, or the reason why there is none that can be trusted."""
@@ -70,7 +70,7 @@ def judge(
     ]
     results += [
         _plain(f"floor.{name}", "fail", f"below the organisation's floor: {why}")
-        for name, why in undercuts(policy).items()
+        for name, why in below_floor(policy).items()
     ]
     if {rule.id for rule in rules} - {result.id for result in results} or not rules:
         results.append(

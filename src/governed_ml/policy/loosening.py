@@ -11,7 +11,12 @@ from pydantic import BaseModel
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy
-from governed_ml.policy.weaker import fewer_approvals, gentler, laxer, weaker_than
+from governed_ml.policy.weaker import (
+    weaker_approvals,
+    weaker_monitoring,
+    weaker_rule,
+    weaker_settings,
+)
 
 COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task"}
 WORDS = {"name", "no_sensitive_reason"}  # of `data`; they change no number
@@ -42,9 +47,9 @@ def _rules(old: Policy, new: Policy) -> Iterable[Change]:
         now = after.get(name)
         if now is None:
             yield Change(name, "loosened", "the rule is gone")
-        elif why := weaker_than(now, rule, "the base"):
+        elif why := weaker_rule(now, rule, "the base"):
             yield Change(name, "loosened", why)
-        elif why := weaker_than(rule, now, "the change"):
+        elif why := weaker_rule(rule, now, "the change"):
             yield Change(name, "tightened", why.replace(" is ", " was ", 1))
         elif now != rule:
             yield Change(name, "changed", "owner or wording")
@@ -72,21 +77,21 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         yield Change("confidence", "loosened", f"{new.confidence}, the base has {old.confidence}")
     elif new.confidence > old.confidence:
         yield Change("confidence", "tightened", f"{new.confidence} instead of {old.confidence}")
-    for name, why in gentler(new, old, "the base").items():
+    for name, why in weaker_settings(new, old, "the base").items():
         yield Change(name, "loosened", why)
-    for name, why in gentler(old, new, "the change").items():
+    for name, why in weaker_settings(old, new, "the change").items():
         yield Change(name, "tightened", why.replace("is ", "was ", 1))
     if old.approvals is not None:
-        why = fewer_approvals(new.approvals, old.approvals, "the base")
+        why = weaker_approvals(new.approvals, old.approvals, "the base")
         if why:
             yield Change("approvals", "loosened", why)
     if old.monitoring is None and new.monitoring is not None:
         yield Change("monitoring", "tightened", "production is watched")
     if old.monitoring is not None:
-        looser = laxer(new.monitoring, old.monitoring, "the base")
+        looser = weaker_monitoring(new.monitoring, old.monitoring, "the base")
         yield from (Change(name, "loosened", why) for name, why in looser.items())
         now = new.monitoring or old.monitoring
-        for name, why in laxer(old.monitoring, now, "the change").items():
+        for name, why in weaker_monitoring(old.monitoring, now, "the change").items():
             if name not in looser:
                 yield Change(name, "tightened", why.replace(" is ", " was ", 1))
     if old.floor is not None and old.floor != new.floor:

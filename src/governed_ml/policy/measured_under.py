@@ -16,7 +16,7 @@ TERM = "measured_under"  # how the ids of these results begin
 OF_DATA = ("task", "target", "positive", "time", "group")
 READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct")
 OF_CELLS = ("missing", "decimal", "thousands")
-AGAIN = "update your branch from main, run the pipeline and register again"
+FIX = "update your branch from main, run the pipeline and register again"
 
 
 def differences(
@@ -38,7 +38,7 @@ def differences(
     for what, names in (("proxies", asked.data.proxies), ("drop", asked.data.drop)):
         found |= {
             f"data.{what}.{name}": f"the model uses this feature, but main lists it under {what}: "
-            f"{AGAIN}"
+            f"{FIX}"
             for name in names
             if name in used
         }
@@ -115,4 +115,4 @@ def _features(evidence: Mapping[str, AnyEvidence | str]) -> list[str]:
 def _said(before: object, today: object) -> str:
     was = f"it was measured under {before}" if before is not None else "it was measured without it"
     now = f"main now asks for {today}" if today is not None else "main no longer asks for it"
-    return f"{was}, and {now}: {AGAIN}"
+    return f"{was}, and {now}: {FIX}"

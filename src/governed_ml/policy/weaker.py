@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
-from governed_ml.core.config.policy import Approvals, Floor, Monitoring, Policy, Rule, Watch
+from governed_ml.core.config.policy import (
+    Approvals,
+    Floor,
+    Monitoring,
+    MonitoringRule,
+    Policy,
+    Rule,
+)
 
 
-def undercuts(policy: Policy) -> dict[str, str]:
+def below_floor(policy: Policy) -> dict[str, str]:
     """Return floor rule id → how the project's policy is weaker than its organisation's floor."""
     if policy.floor is None:
         return {}
@@ -16,20 +23,22 @@ def undercuts(policy: Policy) -> dict[str, str]:
     if policy.confidence < policy.floor.confidence:
         weaker["confidence"] = f"confidence {policy.confidence} is below {policy.floor.confidence}"
     if policy.floor.approvals is not None:
-        why = fewer_approvals(policy.approvals, policy.floor.approvals)
+        why = weaker_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
-    weaker |= gentler(policy, policy.floor)
+    weaker |= weaker_settings(policy, policy.floor)
     if policy.floor.monitoring is not None:
-        weaker |= laxer(policy.monitoring, policy.floor.monitoring)
+        weaker |= weaker_monitoring(policy.monitoring, policy.floor.monitoring)
     for least in policy.floor.rules:
         rule = own.get(least.id)
-        why = "the rule is missing" if rule is None else weaker_than(rule, least)
+        why = "the rule is missing" if rule is None else weaker_rule(rule, least)
         if why:
             weaker[least.id] = why
     return weaker
 
 
-def gentler(own: Policy | Floor, least: Policy | Floor, whose: str = "the floor") -> dict[str, str]:
+def weaker_settings(
+    own: Policy | Floor, least: Policy | Floor, whose: str = "the floor"
+) -> dict[str, str]:
     """Return what a policy asks for beside its rules, but less of than `whose`, and how much."""
     mine, theirs = _asked(own), _asked(least)
     return {
@@ -60,7 +69,7 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
     return found
 
 
-def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
+def weaker_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
     """Return how approvals ask for less than those of `whose` policy, or nothing."""
     if own is None:
         return "approvals are missing"
@@ -72,7 +81,9 @@ def fewer_approvals(own: Approvals | None, least: Approvals, whose: str = "the f
     return ""
 
 
-def laxer(own: Monitoring | None, least: Monitoring, whose: str = "the floor") -> dict[str, str]:
+def weaker_monitoring(
+    own: Monitoring | None, least: Monitoring, whose: str = "the floor"
+) -> dict[str, str]:
     """Return `monitoring.…` → how production is watched less than under `whose` policy."""
     if own is None:
         return {"monitoring": "the section is missing"}
@@ -85,12 +96,14 @@ def laxer(own: Monitoring | None, least: Monitoring, whose: str = "the floor") -
     rules = {rule.id: rule for rule in own.rules}
     for rule in least.rules:
         now = rules.get(rule.id)
-        why = "the rule is missing" if now is None else weaker_than(now, rule, whose)
+        why = "the rule is missing" if now is None else weaker_rule(now, rule, whose)
         found |= {f"monitoring.{rule.id}": why} if why else {}
     return found
 
 
-def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor") -> str:
+def weaker_rule(
+    rule: Rule | MonitoringRule, least: Rule | MonitoringRule, whose: str = "the floor"
+) -> str:
     """Return how a rule is weaker than, or another than, that of `whose` policy, or nothing."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
         one, other = getattr(rule, name, None), getattr(least, name, None)
@@ -111,7 +124,8 @@ def weaker_than(rule: Rule | Watch, least: Rule | Watch, whose: str = "the floor
     )
     if mine != theirs and (theirs == "interval" or milder):  # it denies no less, and warns of less
         return f"evidence is {mine}, {whose} has {theirs}"
-    other = isinstance(rule, Watch) and rule.minimum_n != least.minimum_n  # a higher one is silent
+    watches = isinstance(rule, MonitoringRule)
+    other = watches and rule.minimum_n != least.minimum_n  # a higher one is silent
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
     return ""

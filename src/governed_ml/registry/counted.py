@@ -25,7 +25,7 @@ from governed_ml.ledger.signatures import Signature, Signer, signatures
 from governed_ml.ledger.void import dubious
 from governed_ml.policy.judge import judge
 from governed_ml.registry.approval.current_rules import why_denied
-from governed_ml.registry.approval.promotion_proof import Proof
+from governed_ml.registry.approval.event_proof import Proof
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.versions import Registry

@@ -20,7 +20,7 @@ ATTEMPTS = 4
 TIMEOUT = 3.0  # seconds for one attempt
 BACKOFF = 0.5  # seconds: the waits are 0, 2 and 4 of these
 LONGEST_WAIT = 2  # seconds, also where Retry-After asks for more: about 18 s in all at worst
-AGAIN = (429, 500, 502, 503, 504)
+RETRY_STATUS = (429, 500, 502, 503, 504)
 
 
 class Message(Closed):
@@ -74,7 +74,7 @@ def send(address: str, shape: Literal["slack", "json"], message: Message) -> Non
     from urllib3.util import parse_url
 
     retry = Retry(
-        ATTEMPTS - 1, redirect=False, allowed_methods=None, status_forcelist=AGAIN,
+        ATTEMPTS - 1, redirect=False, allowed_methods=None, status_forcelist=RETRY_STATUS,
         raise_on_status=False, backoff_factor=BACKOFF, backoff_max=LONGEST_WAIT,
         retry_after_max=LONGEST_WAIT,
     )  # fmt: skip

@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import NO_ANSWER, Problem
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.core.terminal import screen
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.events import Anchor, Entry
-from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.lifecycle import KEEPS_STATE, Lifecycle, Version
 from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, pull
 from governed_ml.ledger.rules_in_force import today
@@ -26,8 +26,6 @@ from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, 
 
 TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest",
         "decision": "decision_digest", "engine": "engine_digest", "commit": "commit"}  # fmt: skip
-
-STAYS = ("monitored", "rollback_failed")  # events about a version that stays what it is
 
 
 class VersionRow(Closed):
@@ -129,7 +127,7 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
     except Vanished as problem:
         return storage.read(base), [], [str(problem)]
     except Problem as problem:
-        if problem.exit_code == 2:
+        if problem.exit_code == NO_ANSWER:
             raise
         differences.append(str(problem))
     entries = storage.read(base)
@@ -150,7 +148,7 @@ def _row(entries: list[Entry], number: int, state: str, aliases: dict[str, int])
     return VersionRow(
         version=number,
         state=state,
-        since=[one for one in entries if one.event.action not in STAYS][-1].event.time,
+        since=[one for one in entries if one.event.action not in KEEPS_STATE][-1].event.time,
         aliases=sorted(alias for alias, n in aliases.items() if n == number),
         model=entries[0].event.subject["model"],
         commit=entries[0].event.subject["commit"],

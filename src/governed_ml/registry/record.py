@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.composition import CONF
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 from governed_ml.core.repository import (
     PROTECTED,
     REMOTE,
@@ -157,7 +157,7 @@ def _send(base: Path, entry: Entry) -> None:
     except Problem as problem:
         if remote_head(base) == entry.commit:
             return
-        if problem.exit_code == 1:
+        if problem.exit_code == FOUND:
             raise Problem(f"another event came first at {REMOTE}: try again", 1) from problem
         raise Problem(f"nothing is recorded: {problem}", problem.exit_code) from problem
 

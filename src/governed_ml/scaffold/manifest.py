@@ -25,7 +25,7 @@ STATE = ".cruft.json"
 PIPELINE = "dvc.yaml"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = ".github/workflows/"
-REQUIRED = ("decision", "policy")  # the checks that a merge waits for
+RESERVED_NAMES = ("decision", "policy")  # of jobs: a merge waits for them
 PACKAGE = "<package>"  # stands for the team's package in the manifest's stages
 
 Read = Callable[[str], bytes | None]
@@ -164,7 +164,7 @@ def _stands_in(name: str, read: Read) -> str:
         called = {str(job.get("name", key)) for key, job in jobs.items()} | jobs.keys()
     except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return "is a workflow that cannot be read"
-    taken = sorted(called & set(REQUIRED)) or sorted(one for one in called if "${{" in one)
+    taken = sorted(called & set(RESERVED_NAMES)) or sorted(one for one in called if "${{" in one)
     return f"has a job that reports as {taken[0]!r}, which a merge waits for" if taken else ""
 
 

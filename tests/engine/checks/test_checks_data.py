@@ -153,9 +153,11 @@ def test_data_are_found_under_an_innocent_name(own: baked.BakedProject, tmp_path
         assert f"`uv run dvc add {name}`" in found[name]
 
 
-def test_what_a_project_holds_is_no_data(default_line: baked.BakedProject, tmp_path: Path) -> None:
+def test_what_a_project_holds_is_no_data(
+    project_after_run: baked.BakedProject, tmp_path: Path
+) -> None:
     # Given a project after its pipeline ran, and what people add to one
-    own = baked.copy_project(default_line, tmp_path, "mlruns")
+    own = baked.copy_project(project_after_run, tmp_path, "mlruns")
     put(own, "uv.lock", "version = 1\n" + '    { url = "https://a", hash = "b" },\n' * 20_000)
     put(own, "docs/picture.png", PNG)
     put(own, "docs/small.csv", FRAME.head(50).to_csv())
@@ -175,7 +177,7 @@ def test_what_a_project_holds_is_no_data(default_line: baked.BakedProject, tmp_p
 
 
 def test_what_a_stage_writes_is_only_taken_out(own: baked.BakedProject) -> None:
-    # Given outputs of the line that somebody added by force, and a text among the data
+    # Given outputs of the pipeline that somebody added by force, and a text among the data
     put(own, "data/raw.parquet", written(FRAME.to_parquet))
     put(own, "data/split/train.parquet", written(FRAME.to_parquet))
     put(own, "data/readme.txt", "Do not touch.\n")

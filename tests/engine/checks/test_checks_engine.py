@@ -182,7 +182,7 @@ def test_trap_43_a_module_named_like_a_library_is_named(tmp_path: Path, name: st
     (tmp_path / "src/credit").mkdir(parents=True)
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("", encoding="utf-8")
-    found = list(stand_ins.check(tmp_path, "credit", {"leftpad-of-the-lock"}))
+    found = list(stand_ins.findings(tmp_path, "credit", {"leftpad-of-the-lock"}))
     assert len(found) == 1
     assert name.startswith(found[0].file)
 
@@ -193,7 +193,7 @@ def test_what_a_project_has_of_its_own_is_no_stand_in(tmp_path: Path) -> None:
     for name in own:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("", encoding="utf-8")
-    assert list(stand_ins.check(tmp_path, "credit", {"credit"})) == []
+    assert list(stand_ins.findings(tmp_path, "credit", {"credit"})) == []
 
 
 @pytest.fixture

@@ -80,11 +80,13 @@ def other_dependency(project: BakedProject) -> Edit:
 
 
 @pytest.fixture(scope="module")
-def ran(default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
+def ran(project_after_run: BakedProject, tmp_path_factory: pytest.TempPathFactory) -> BakedProject:
     """The default project after its pipeline ran, with the lock of the environment it ran in."""
-    project = baked.copy_project(default_line, tmp_path_factory.mktemp("lineage"), ".dvc/cache")
-    assert default_line.environment
-    shutil.copy(default_line.environment / "uv.lock", project.path / "uv.lock")
+    project = baked.copy_project(
+        project_after_run, tmp_path_factory.mktemp("lineage"), ".dvc/cache"
+    )
+    assert project_after_run.environment
+    shutil.copy(project_after_run.environment / "uv.lock", project.path / "uv.lock")
     baked.git(project.path, "add", "uv.lock")
     baked.git(project.path, "commit", "--quiet", "--amend", "--no-edit")
     return project

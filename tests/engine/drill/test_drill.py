@@ -17,7 +17,7 @@ import edited_engine
 import pytest
 import tables
 from baked import Bake, BakedProject, once
-from broken import BROKEN
+from disabled_checks import DISABLED
 
 from governed_ml.checks import run as checks
 from governed_ml.checks.files import data_in_git, hygiene
@@ -58,12 +58,12 @@ def not_caught(outcomes: Iterable[dict[str, str]]) -> list[tuple[str, str, str]]
 def test_the_drill_has_every_fault_of_the_issue_and_a_broken_check_for_each() -> None:
     # Given the drill's table, then what was asked for is in it, each with its own command and words
     assert set(run.FAULTS) >= ISSUE
-    assert set(BROKEN) == set(run.FAULTS)
+    assert set(DISABLED) == set(run.FAULTS)
     assert len({one.about for one in run.FAULTS.values()}) == len(run.FAULTS)
 
 
 def test_each_broken_check_is_one_edit_of_a_module() -> None:
-    for module, old, new in (edit for edits in BROKEN.values() for edit in edits):
+    for module, old, new in (edit for edits in DISABLED.values() for edit in edits):
         text = edited_engine.source(f"governed_ml.{module}")
         assert text.count(old) == 1, (module, old)
         compile(text.replace(old, new), module, "exec")  # it is broken, and it runs
@@ -233,11 +233,11 @@ def break_each(project: BakedProject, names: Iterable[str]) -> None:
     done = project.run(["python", breaking.__file__, *names])
     found = [breaking.Tried(*json.loads(line)) for line in done.stdout.splitlines()]
     tried = [(one.fault, one.part) for one in found]
-    assert tried == [(name, part) for name in names for part in range(-1, len(BROKEN[name]))]
+    assert tried == [(name, part) for name in names for part in range(-1, len(DISABLED[name]))]
     wrong = [
         (
             one.fault,
-            "whole" if one.part < 0 else BROKEN[one.fault][one.part],
+            "whole" if one.part < 0 else DISABLED[one.fault][one.part],
             one.reason,
             one.failed,
         )
@@ -250,19 +250,21 @@ def break_each(project: BakedProject, names: Iterable[str]) -> None:
 @pytest.mark.nightly
 @pytest.mark.slow
 def test_each_broken_part_of_a_check_of_files_lets_its_fault_through(
-    default_line: BakedProject,
+    project_after_run: BakedProject,
 ) -> None:
     # Given a project, when the checks of single files are broken there, one part at a time
     # Then the drill's fault gets through each time, for the reason that it names
-    break_each(default_line, QUICK)
+    break_each(project_after_run, QUICK)
 
 
 @pytest.mark.nightly
 @pytest.mark.slow
-def test_each_broken_part_of_the_gate_lets_its_fault_through(default_line: BakedProject) -> None:
+def test_each_broken_part_of_the_gate_lets_its_fault_through(
+    project_after_run: BakedProject,
+) -> None:
     # Given a project, when what judges its evidence is broken there, one part at a time
     # Then the drill's fault gets through each time
-    break_each(default_line, EVIDENCE)
+    break_each(project_after_run, EVIDENCE)
 
 
 @pytest.mark.nightly

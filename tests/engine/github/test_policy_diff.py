@@ -240,7 +240,7 @@ def test_what_is_not_called_loosened_lets_nothing_more_through(
     old: Any, new: Any, metric: Any
 ) -> None:
     # Given two versions of a rule of which the second is not called weaker
-    if weaker.weaker_than(new, old):
+    if weaker.weaker_rule(new, old):
         return
     # When both judge the same number, then what the second lets through the first did, too
     through = ("pass", "warn")

@@ -143,6 +143,6 @@ def test_an_organisations_floor_asks_for_approvals(own: dict[str, Any] | None, c
     floor = config.Floor(file="floor.yaml", sha256="0" * 64, approvals=least)
     policy = config.Policy(name="p", confidence=0.95, rules=[rule], approvals=own, floor=floor)
     # Then fewer people or a longer time undercut it
-    found = weaker.undercuts(policy).get("approvals", "")
+    found = weaker.below_floor(policy).get("approvals", "")
     assert cause in found
     assert bool(found) == bool(cause)

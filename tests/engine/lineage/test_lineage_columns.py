@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from governed_ml.lineage.columns import place
-from governed_ml.lineage.pipeline_records import Line
+from governed_ml.lineage.pipeline_records import RecordedPipeline
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ from governed_ml.lineage.pipeline_records import Line
 )
 def test_every_address_has_a_namespace_and_a_name(uri: str, wanted: tuple[str, str]) -> None:
     # Given a source, when lineage names it, then also where the address has no server
-    assert place(Line("mine", {}, None, "key"), uri) == wanted
+    assert place(RecordedPipeline("mine", {}, None, "key"), uri) == wanted

@@ -1,4 +1,4 @@
-"""`governance lineage emit`: OpenLineage events of the line, in a file and at an endpoint."""
+"""`governance lineage emit`: OpenLineage events of the pipeline, in a file and at an endpoint."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ Event = dict[str, Any]
 
 
 @pytest.fixture
-def line(default_line: BakedProject, tmp_path: Path) -> BakedProject:
+def project(project_after_run: BakedProject, tmp_path: Path) -> BakedProject:
     """The records of the finished default project, without its data: they are enough."""
-    return baked.copy_project(default_line, tmp_path, "cache", "tmp", "*.parquet", "*.skops")
+    return baked.copy_project(project_after_run, tmp_path, "cache", "tmp", "*.parquet", "*.skops")
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +81,15 @@ def edit(project: BakedProject, name: str, change: Callable[[Any], None]) -> Non
     project.write(name, json.dumps(content))
 
 
-def test_the_events_of_a_whole_line_are_openlineages(
-    line: BakedProject, validator: Validator
+def test_the_events_of_a_whole_pipeline_are_openlineages(
+    project: BakedProject, validator: Validator
 ) -> None:
-    # Given a line that was allowed, when it is told twice
-    first, second = emitted(line), emitted(line)
+    # Given a pipeline that was allowed, when it is told twice
+    first, second = emitted(project), emitted(project)
     # Then nothing doubles, and every event is as OpenLineage has it
     assert first["new"] == first["told"] == 2 * len(STAGES) + 2
     assert (second["new"], second["told"]) == (0, first["told"])
-    events = kept(line)
+    events = kept(project)
     for event in events:
         validator.validate(event)
     # And each stage started and completed once, under the one parent
@@ -105,13 +105,13 @@ def test_the_events_of_a_whole_line_are_openlineages(
         assert done[stage]["run"]["facets"]["parent"]["run"]["runId"] == parent
         assert tags(done[stage])["reused"] == "false"
     # And they say what was read and made, by digest and column, with which code, and the verdicts
-    check_content(line, done)
+    check_content(project, done)
 
 
-def check_content(line: BakedProject, done: dict[str, Event]) -> None:
+def check_content(project: BakedProject, done: dict[str, Event]) -> None:
     """Hold the events against evidence, decision and commit."""
-    ingest = json.loads(line.read("reports/evidence/ingest.json"))
-    split = json.loads(line.read("reports/evidence/split.json"))
+    ingest = json.loads(project.read("reports/evidence/ingest.json"))
+    split = json.loads(project.read("reports/evidence/split.json"))
     raw = done["ingest"]["outputs"][0]
     assert raw["facets"]["version"]["datasetVersion"] == ingest["subject"]["inputs"][raw["name"]]
     fields = [(one["name"], one["type"]) for one in raw["facets"]["schema"]["fields"]]
@@ -127,27 +127,27 @@ def check_content(line: BakedProject, done: dict[str, Event]) -> None:
         "data/split/train.parquet",
         "reports/evidence/split.json",
     }  # DVC knows of the folder, the evidence of the file that was read
-    contract = json.loads(line.read("reports/evidence/validate.json"))["body"]["expectations"]
+    contract = json.loads(project.read("reports/evidence/validate.json"))["body"]["expectations"]
     assert len(asserted(done["validate"])) == len(contract)
-    decision = json.loads(line.read("reports/decision.json"))
+    decision = json.loads(project.read("reports/decision.json"))
     tests = done["decide"]["run"]["facets"]["test"]["tests"]
     assert [one["name"] for one in tests] == [one["id"] for one in decision["rules"]]
     assert done["fairness"]["run"]["facets"]["test"]["tests"]
     place = done["train"]["job"]["facets"]["sourceCodeLocation"]
-    assert place["version"] == baked.git(line.path, "rev-parse", "HEAD")
-    assert line.has_file(place["path"])
-    by = json.loads(line.read("reports/evidence/train.json"))["subject"]["engine"]
+    assert place["version"] == baked.git(project.path, "rev-parse", "HEAD")
+    assert project.has_file(place["path"])
+    by = json.loads(project.read("reports/evidence/train.json"))["subject"]["engine"]
     ran = done["train"]["run"]["facets"]["processing_engine"]
     assert (ran["name"], ran["version"]) == ("governed-ml", by["version"])
     assert tags(done["train"])["engine"] == by["digest"]
 
 
 def test_the_schema_refuses_what_the_client_lets_pass(
-    line: BakedProject, validator: Validator
+    project: BakedProject, validator: Validator
 ) -> None:
     # Given a good event, when it is spoiled in one way, then the test above would see it
-    emitted(line)
-    event = ends(kept(line))["validate"]
+    emitted(project)
+    event = ends(kept(project))["validate"]
     spoiled: list[Callable[[Event], Any]] = [
         lambda one: one.update(eventTime="2026-01-01T00:00:00"),
         lambda one: one.update(eventType="DONE"),
@@ -164,13 +164,13 @@ def test_the_schema_refuses_what_the_client_lets_pass(
 
 
 def test_addresses_that_are_no_uris_are_told_as_uris(
-    line: BakedProject, validator: Validator
+    project: BakedProject, validator: Validator
 ) -> None:
     # Given a remote and a source whose addresses have what git and a storage allow
-    baked.git(line.path, "remote", "add", "origin", "git@example.org:my team/modèle%20a.git")
-    rewrite(line, "ingest", lambda one: one["body"].update(uri="s3://data/all 100%.csv?v=1"))
-    # When the line is told, then each is escaped once, and the rest of it is as it was
-    events = kept_new(line)
+    baked.git(project.path, "remote", "add", "origin", "git@example.org:my team/modèle%20a.git")
+    rewrite(project, "ingest", lambda one: one["body"].update(uri="s3://data/all 100%.csv?v=1"))
+    # When the pipeline is told, then each is escaped once, and the rest of it is as it was
+    events = kept_new(project)
     done = ends(events)
     assert done["line"]["producer"] == "https://example.org/my%20team/mod%C3%A8le%20a"
     source = done["ingest"]["inputs"][-1]
@@ -179,17 +179,17 @@ def test_addresses_that_are_no_uris_are_told_as_uris(
         validator.validate(event)
 
 
-def test_a_reused_stage_is_told_as_reused(line: BakedProject) -> None:
+def test_a_reused_stage_is_told_as_reused(project: BakedProject) -> None:
     # Given a second run in which only evaluate ran again, and what reads its evidence
-    before = baked.git(line.path, "rev-parse", "HEAD")
-    emitted(line)
+    before = baked.git(project.path, "rev-parse", "HEAD")
+    emitted(project)
     rewrite(
-        line, "evaluate", lambda one: one["volatile"].update(started="2999-01-01T00:00:00+00:00")
+        project, "evaluate", lambda one: one["volatile"].update(started="2999-01-01T00:00:00+00:00")
     )
     # When it is told before its commit and after it
-    once = ends(kept_new(line))
-    baked.commit_all(line.path, "Evaluated again")
-    twice = ends(kept_new(line))
+    once = ends(kept_new(project))
+    baked.commit_all(project.path, "Evaluated again")
+    twice = ends(kept_new(project))
     # Then it is another run, and the same one both times; what it took over says from where
     for done in (once, twice):
         reused = {stage for stage in STAGES if tags(done[stage])["reused"] == "true"}
@@ -199,7 +199,7 @@ def test_a_reused_stage_is_told_as_reused(line: BakedProject) -> None:
     assert once["line"]["run"]["runId"] == twice["line"]["run"]["runId"]
     # And only what is in a commit has a place in one
     assert "sourceCodeLocation" not in once["train"]["job"]["facets"]
-    head = baked.git(line.path, "rev-parse", "HEAD")
+    head = baked.git(project.path, "rev-parse", "HEAD")
     assert twice["train"]["job"]["facets"]["sourceCodeLocation"]["version"] == head
 
 
@@ -223,24 +223,24 @@ def kept_new(project: BakedProject) -> list[Event]:
     return kept(project)[count:]
 
 
-def test_evidence_that_the_lock_does_not_know_is_not_told(line: BakedProject) -> None:
-    # Given evidence that was edited by hand, when the line is told
-    edit(line, "reports/evidence/fairness.json", lambda one: one["metrics"].clear())
-    done = ends(kept_new(line))
+def test_evidence_that_the_lock_does_not_know_is_not_told(project: BakedProject) -> None:
+    # Given evidence that was edited by hand, when the pipeline is told
+    edit(project, "reports/evidence/fairness.json", lambda one: one["metrics"].clear())
+    done = ends(kept_new(project))
     # Then nothing is told from it, and why is said
     assert "is not what dvc.lock says" in tags(done["fairness"])["evidence"]
     assert "code" not in tags(done["fairness"])
 
 
-def test_a_denied_model_completes_with_failed_tests(line: BakedProject) -> None:
-    # Given a line that was denied
+def test_a_denied_model_completes_with_failed_tests(project: BakedProject) -> None:
+    # Given a pipeline that was denied
     def deny(one: Any) -> None:
         one.update(verdict="deny")
         one["rules"][0].update(verdict="fail", reason="3 expectations broken", value=3.0)
         one["rules"][1].update(verdict="warn")
 
-    edit(line, "reports/decision.json", deny)
-    done = ends(kept_new(line))
+    edit(project, "reports/decision.json", deny)
+    done = ends(kept_new(project))
     # Then every run completed, the rule's test failed, and a warning did not block
     assert {one["eventType"] for one in done.values()} == {"COMPLETE"}
     first, second = done["decide"]["run"]["facets"]["test"]["tests"][:2]
@@ -250,36 +250,38 @@ def test_a_denied_model_completes_with_failed_tests(line: BakedProject) -> None:
     assert tags(done["line"])["verdict"] == "deny"
 
 
-def test_what_was_written_by_hand_is_not_told(line: BakedProject) -> None:
+def test_what_was_written_by_hand_is_not_told(project: BakedProject) -> None:
     # Given a decision in which a rule was made to fail less, and that says allow
     name = "reports/decision.json"
-    kept_text = line.read(name)
-    edit(line, name, lambda one: one["rules"][0].update(verdict="warn"))
+    kept_text = project.read(name)
+    edit(project, name, lambda one: one["rules"][0].update(verdict="warn"))
     # When it is told or shown, then nobody is told that it is allowed
-    done = ends(kept_new(line))
+    done = ends(kept_new(project))
     said = "none: reports/decision.json says allow, and that is not what the policy makes of"
     assert tags(done["line"])["verdict"].startswith(said)
     assert "test" not in done["decide"]["run"]["facets"]
-    [account] = json.loads(line.governance("lineage", "show", "--json").stdout)
+    [account] = json.loads(project.governance("lineage", "show", "--json").stdout)
     assert account["policy"]["verdict"].startswith(said)
-    # And a lock from which stages are gone is no line
-    line.write(name, kept_text)
-    line.write("dvc.lock", line.read("dvc.lock").partition("  evaluate:\n")[0])
-    done = line.governance("lineage", "emit", code=1)
+    # And a lock from which stages are gone is no pipeline
+    project.write(name, kept_text)
+    project.write("dvc.lock", project.read("dvc.lock").partition("  evaluate:\n")[0])
+    done = project.governance("lineage", "emit", code=1)
     assert "dvc.lock does not prove that evaluate" in done.stderr
 
 
-def test_a_line_that_stopped_is_a_failed_run(line: BakedProject, validator: Validator) -> None:
-    # Given a line that stopped at a stage in its middle
+def test_a_pipeline_that_stopped_is_a_failed_run(
+    project: BakedProject, validator: Validator
+) -> None:
+    # Given a pipeline that stopped at a stage in its middle
     people_stop = {
         "schema_version": 1, "verdict": "deny", "subject": {}, "policy_digest": None,
         "volatile": {}, "rules": [{"id": "train.stopped", "verdict": "fail", "value": None,
         "interval": None, "limit": None, "reason": "conf/model: cannot be fitted"}],
     }  # fmt: skip
-    line.write("reports/decision.json", json.dumps(people_stop))
-    events = kept_new(line)
+    project.write("reports/decision.json", json.dumps(people_stop))
+    events = kept_new(project)
     done = ends(events)
-    # Then it failed, and so did the line, with the reason; nothing after it is told
+    # Then it failed, and so did the pipeline, with the reason; nothing after it is told
     assert done.keys() == {"line", "compose", "ingest", "validate", "split", "train"}
     for job in ("train", "line"):
         assert done[job]["eventType"] == "FAIL"
@@ -289,8 +291,8 @@ def test_a_line_that_stopped_is_a_failed_run(line: BakedProject, validator: Vali
     for event in events:
         validator.validate(event)
     # And without any decision the pipeline has not ended, and nothing is told
-    (line.path / "reports/decision.json").unlink()
-    said = line.governance("lineage", "emit", code=2).stderr
+    (project.path / "reports/decision.json").unlink()
+    said = project.governance("lineage", "emit", code=2).stderr
     assert "the pipeline has not ended" in said
 
 
@@ -327,53 +329,53 @@ def canonical(events: list[Event]) -> Iterator[str]:
 
 
 def test_a_dead_endpoint_loses_nothing_and_a_live_one_gets_the_same_set(
-    line: BakedProject,
+    project: BakedProject,
 ) -> None:
     # Given what the command takes without an endpoint
-    emitted(line)
+    emitted(project)
     start = time.monotonic()
-    emitted(line)
+    emitted(project)
     alone = time.monotonic() - start
-    baseline = sorted(canonical(kept(line)))
-    (line.path / FILE).unlink()
+    baseline = sorted(canonical(kept(project)))
+    (project.path / FILE).unlink()
     # When the endpoint is refused, fails, or hangs
     with endpoint(delay=30) as (silent, _), endpoint(answer=503) as (failing, _):
         for url in ("http://127.0.0.1:9", failing, silent):
             start = time.monotonic()
-            done = line.governance("lineage", "emit", "--json", code=1, OPENLINEAGE_URL=url)
+            done = project.governance("lineage", "emit", "--json", code=1, OPENLINEAGE_URL=url)
             # Then two seconds at most were lost, and no event, and one line says so
             assert time.monotonic() - start < 2 * alone + 2  # a busy machine is not as fast twice
             assert json.loads(done.stdout)["seconds"] < 2
-            assert sorted(canonical(kept(line))) == baseline
+            assert sorted(canonical(kept(project))) == baseline
             assert f"did not get {len(baseline)} events" in done.stderr
             assert "Traceback" not in done.stderr
             assert len(done.stderr.strip().splitlines()) == 1
     # When it answers, then it gets all that is in the file, once, and later only what is new
     with endpoint() as (url, got):
-        said = emitted(line, OPENLINEAGE_URL=url)
+        said = emitted(project, OPENLINEAGE_URL=url)
         assert (said["sent"], said["lost"]) == (len(baseline), 0)
         assert sorted(canonical(got)) == baseline
-        assert emitted(line, OPENLINEAGE_URL=url)["sent"] == 0
-        edit(line, "reports/decision.json", lambda one: one.update(verdict="deny"))
-        assert emitted(line, OPENLINEAGE_URL=url)["sent"] > 0
-        assert sorted(canonical(got)) == sorted(canonical(kept(line)))
+        assert emitted(project, OPENLINEAGE_URL=url)["sent"] == 0
+        edit(project, "reports/decision.json", lambda one: one.update(verdict="deny"))
+        assert emitted(project, OPENLINEAGE_URL=url)["sent"] > 0
+        assert sorted(canonical(got)) == sorted(canonical(kept(project)))
 
 
-def test_settings_that_name_no_transport_are_said(line: BakedProject) -> None:
+def test_settings_that_name_no_transport_are_said(project: BakedProject) -> None:
     # Given a setting that OpenLineage itself would pass over
-    line.write("openlineage.yml", "transport: {typ: http, url: http://127.0.0.1:9}\n")
+    project.write("openlineage.yml", "transport: {typ: http, url: http://127.0.0.1:9}\n")
     # Then the command says so, and the file has the events all the same
-    said = line.governance("lineage", "emit", code=2).stderr
+    said = project.governance("lineage", "emit", code=2).stderr
     assert "name no transport" in said
-    assert kept(line)
+    assert kept(project)
 
 
 SPEC = os.environ.get("SPEC_OF_OPENLINEAGE")
 
 
 @pytest.mark.skipif(not SPEC, reason="SPEC_OF_OPENLINEAGE names no folder with OpenLineage's spec")
-def test_the_events_validate_against_the_specifications_own_files(line: BakedProject) -> None:
-    # Given `spec/` of OpenLineage's repository, when the events of a whole line are told
+def test_the_events_validate_against_the_specifications_own_files(project: BakedProject) -> None:
+    # Given `spec/` of OpenLineage's repository, when the events of a whole pipeline are told
     from referencing import Registry, Resource
 
     folder = Path(SPEC or "")
@@ -390,8 +392,8 @@ def test_the_events_validate_against_the_specifications_own_files(line: BakedPro
     def check(schema: Any, value: Any) -> None:
         Validator(schema, registry=registry, format_checker=checker).validate(value)
 
-    emitted(line)
-    for event in kept(line):
+    emitted(project)
+    for event in kept(project):
         # Then each is as the specification has it, and so is each facet, of which it knows all
         check(event_schema, event)
         held = [event["run"], event["job"], *event["inputs"], *event["outputs"]]

@@ -23,19 +23,23 @@ def shown(project: BakedProject, *arguments: str) -> list[dict[str, Any]]:
     return json.loads(project.governance("lineage", "show", *arguments, "--json").stdout)
 
 
-def test_what_is_here_is_told_from_its_records(default_line: BakedProject, tmp_path: Path) -> None:
+def test_what_is_here_is_told_from_its_records(
+    project_after_run: BakedProject, tmp_path: Path
+) -> None:
     # Given a model that is not registered, with all its records and without data
-    line = baked.copy_project(default_line, tmp_path, "cache", "tmp", "*.parquet", "*.skops")
-    train = json.loads(line.read("reports/evidence/train.json"))
-    ingest = json.loads(line.read("reports/evidence/ingest.json"))
-    decision = json.loads(line.read("reports/decision.json"))
+    project = baked.copy_project(
+        project_after_run, tmp_path, "cache", "tmp", "*.parquet", "*.skops"
+    )
+    train = json.loads(project.read("reports/evidence/train.json"))
+    ingest = json.loads(project.read("reports/evidence/ingest.json"))
+    decision = json.loads(project.read("reports/decision.json"))
     # When it is shown, then each question has the record's answer
-    [found] = shown(line)
+    [found] = shown(project)
     assert found["model"]["digest"] == train["subject"]["model"]
     assert found["data"]["source"] == ingest["body"]["uri"]
     assert found["data"]["digest"] == ingest["subject"]["inputs"]["data/raw.parquet"]
     assert found["data"]["rows"] == ingest["body"]["rows"]
-    assert found["code"]["commit"] == baked.git(line.path, "rev-parse", "HEAD")
+    assert found["code"]["commit"] == baked.git(project.path, "rev-parse", "HEAD")
     assert found["code"]["train"] == train["subject"]["code"]
     assert found["parameters"]["learning_rate"] == train["body"]["parameters"]["learning_rate"]
     assert found["environment"]["scikit-learn"] == train["tools"]["scikit-learn"]
@@ -45,24 +49,26 @@ def test_what_is_here_is_told_from_its_records(default_line: BakedProject, tmp_p
     assert found["model"]["version"] is None
     assert found["approved"] == {"by": None}
     assert found["data"]["source digest"] is None
-    text = line.governance("lineage", "show").stdout
+    text = project.governance("lineage", "show").stdout
     assert re.search(r"approved +by +no record", text)
     assert text.startswith("the model here, which is not registered")
     # And the records that are gone, or are not what the lock says, are no records any more
-    (line.path / "reports/evidence/ingest.json").unlink()
-    line.write("reports/evidence/train.json", json.dumps(train | {"tools": {}}))
-    [found] = shown(line)
+    (project.path / "reports/evidence/ingest.json").unlink()
+    project.write("reports/evidence/train.json", json.dumps(train | {"tools": {}}))
+    [found] = shown(project)
     assert found["data"]["source"] is None
     assert found["model"]["digest"] is None
 
 
 def test_the_graph_is_drawn_for_people_and_programs(
-    default_line: BakedProject, tmp_path: Path
+    project_after_run: BakedProject, tmp_path: Path
 ) -> None:
-    # Given a line's records, when its graph is asked for
-    line = baked.copy_project(default_line, tmp_path, "cache", "tmp", "*.parquet", "*.skops")
-    text = line.governance("lineage", "show", "--mermaid").stdout
-    line.governance("lineage", "show", "--svg", "graph.svg")
+    # Given a pipeline's records, when its graph is asked for
+    project = baked.copy_project(
+        project_after_run, tmp_path, "cache", "tmp", "*.parquet", "*.skops"
+    )
+    text = project.governance("lineage", "show", "--mermaid").stdout
+    project.governance("lineage", "show", "--svg", "graph.svg")
     # Then Mermaid has every stage and table, and edges between what it has
     nodes = re.findall(r"^  (n\d+)[\[({]", text, re.MULTILINE)
     edges = re.findall(r"^  (n\d+) --> (n\d+)$", text, re.MULTILINE)
@@ -70,7 +76,7 @@ def test_the_graph_is_drawn_for_people_and_programs(
     assert "data/split/train.parquet<br/>sha256:" in text
     assert len(edges) >= len(nodes) - 1
     # And the picture is one file that needs no other, for light and dark
-    picture = line.read("graph.svg")
+    picture = project.read("graph.svg")
     root = ET.fromstring(picture)  # noqa: S314 - our own
     assert len(root.findall(".//{*}rect")) == len(nodes)
     assert len(root.findall("{*}path")) == len(edges)
@@ -110,11 +116,11 @@ def test_a_year_of_windows_is_one_node_of_the_graph() -> None:
         )
         for n, action in enumerate(told, start=1)
     ]
-    line = SimpleNamespace(steps={}, digests={}, decision=None)
+    pipeline = SimpleNamespace(steps={}, digests={}, decision=None)
     version = SimpleNamespace(number=1, state="champion", entries=events)
     nodes, edges = dict[str, Any](), dict[tuple[str, str], None]()
     # When its graph is made
-    graphs._released(line, version, nodes, edges)
+    graphs._released(pipeline, version, nodes, edges)
     # Then its windows in a row are one, with the first and the last day
     assert [(one.title, one.note) for one in nodes.values()] == [
         ("promoted (version 1)", "day 000001 a"),

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core.config import Rule
-from governed_ml.measures import fairness, intervals
+from governed_ml.measures import fairness, group_bounds, quantiles
 from governed_ml.measures import groups as keys
 from governed_ml.policy.judge import compare
 
@@ -53,12 +53,12 @@ def raw_rows(counts: Any) -> tuple[Any, Any, Any]:
 
 def bounds_of_rates(hits: Any, n: Any, kind: str = "difference") -> tuple[Any, Any]:
     """Bounds for simulated counts of shape (simulations, groups)."""
-    z = intervals.normal_quantile(CONFIDENCE, intervals.pairs(hits.shape[-1]))
-    part = [intervals.wilson(hits, n, z)]
+    z = quantiles.normal_quantile(CONFIDENCE, group_bounds.pairs(hits.shape[-1]))
+    part = [quantiles.wilson(hits, n, z)]
     return (
-        intervals.largest_difference(part)
+        group_bounds.largest_difference(part)
         if kind == "difference"
-        else intervals.smallest_ratio(part)
+        else group_bounds.smallest_ratio(part)
     )
 
 
@@ -172,8 +172,8 @@ def test_intersections_keep_the_configured_order() -> None:
 
 def test_newcombes_published_example() -> None:
     # Newcombe 1998, table II, (a) 56/70 and 48/80, method 10: 0.0524 to 0.3339
-    part = intervals.wilson(np.array([56, 48]), np.array([70, 80]), 1.959964)
-    lower, upper = intervals.largest_difference([part])
+    part = quantiles.wilson(np.array([56, 48]), np.array([70, 80]), 1.959964)
+    lower, upper = group_bounds.largest_difference([part])
     assert (round(float(lower), 4), round(float(upper), 4)) == (0.0524, 0.3339)
 
 
@@ -182,9 +182,9 @@ def test_ratio_bounds_are_where_the_difference_interval_touches_zero(
     n: int, m: int, data: st.DataObject
 ) -> None:
     x, y = data.draw(st.integers(0, n)), data.draw(st.integers(0, m))
-    one, other = intervals.wilson([x], [n], 2.5), intervals.wilson([y], [m], 2.5)
-    low, high = (float(bound[0]) for bound in intervals.ratio(one, other))
-    backwards = float(intervals.ratio(other, one)[1][0])
+    one, other = quantiles.wilson([x], [n], 2.5), quantiles.wilson([y], [m], 2.5)
+    low, high = (float(bound[0]) for bound in group_bounds.ratio(one, other))
+    backwards = float(group_bounds.ratio(other, one)[1][0])
     assert low == pytest.approx(1 / backwards, rel=1e-9) or (low == 0 and math.isinf(backwards))
     a, b = float(one.value[0]), float(other.value[0])
     touch = a - low * b - math.hypot(a - one.lower[0], low * (other.upper[0] - b))
@@ -246,9 +246,9 @@ def test_planted_ratio_over_three_groups_fails_four_fifths() -> None:
 def test_equalized_odds_shares_its_confidence_between_both_rates() -> None:
     counts = table((400, 100, 200, 300), (380, 120, 150, 350))
     found = fairness.measured(["a", "b"], counts, CONFIDENCE)["equalized_odds_difference"]
-    z = intervals.normal_quantile(CONFIDENCE, 2)
-    parts = [intervals.wilson([x, y], [500, 500], z) for x, y in ((300, 350), (100, 120))]
-    assert (found.lower, found.upper) == tuple(map(float, intervals.largest_difference(parts)))
+    z = quantiles.normal_quantile(CONFIDENCE, 2)
+    parts = [quantiles.wilson([x, y], [500, 500], z) for x, y in ((300, 350), (100, 120))]
+    assert (found.lower, found.upper) == tuple(map(float, group_bounds.largest_difference(parts)))
     assert z == pytest.approx(2.241403, abs=1e-6)
 
 

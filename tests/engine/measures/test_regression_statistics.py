@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from governed_ml.core.config import Rule
-from governed_ml.measures import group_error, intervals
-from governed_ml.measures.spread import robust_spread
+from governed_ml.measures import group_bounds, group_error
+from governed_ml.measures.quantiles import robust_spread
 from governed_ml.policy.judge import compare
 
 CONFIDENCE = 0.95
@@ -92,11 +92,11 @@ def test_regression_bounds_hold_as_often_as_they_say() -> None:
     third = np.stack(
         [((x - x.mean(axis=1)[:, None]) ** 3).mean(axis=1) / x.shape[1] ** 2 for x in rows], axis=1
     )
-    means = intervals.Means(mean, variance / n, third, np.broadcast_to(n - 1, mean.shape))
-    lower, upper = intervals.largest_mean_difference(means, CONFIDENCE)
+    means = group_bounds.Means(mean, variance / n, third, np.broadcast_to(n - 1, mean.shape))
+    lower, upper = group_bounds.largest_mean_difference(means, CONFIDENCE)
     assert (lower > 0.1).mean() <= WRONG
     assert (upper < 0.1).mean() <= WRONG
-    lower, upper = intervals.smallest_ratio([intervals.student(means, CONFIDENCE, 3)])
+    lower, upper = group_bounds.smallest_ratio([group_bounds.student(means, CONFIDENCE, 3)])
     assert (lower > 5 / 6).mean() <= WRONG
     assert (upper < 5 / 6).mean() <= WRONG
 
@@ -170,17 +170,19 @@ def test_bounds_of_skewed_values_hold_as_often_as_they_say(rows: int) -> None:
     parts = [rng.exponential(1, (SIMULATIONS, size)) + (size != rows) for size in (rows, 900)]
     centred = [part - part.mean(axis=1, keepdims=True) for part in parts]
     sizes = np.array([rows, 900.0])
-    means = intervals.Means(
+    means = group_bounds.Means(
         np.stack([part.mean(axis=1) for part in parts], axis=1),
         np.stack([(part**2).sum(axis=1) for part in centred], axis=1) / (sizes - 1) / sizes,
         np.stack([(part**3).mean(axis=1) for part in centred], axis=1) / sizes**2,
         np.broadcast_to(sizes - 1, (SIMULATIONS, 2)),
     )
     # When they are bounded, then each bound is wrong as seldom as it says, up to 1.5 %
-    lower, upper = intervals.largest_mean_difference(means, CONFIDENCE)
+    lower, upper = group_bounds.largest_mean_difference(means, CONFIDENCE)
     assert (upper < 1).mean() <= 0.04
     assert (lower > 1).mean() <= 0.04
     # And without the correction the lower one is not, where the group is small
-    plain = intervals.Means(means.value, means.variance, np.zeros_like(means.value), means.freedom)
-    missed = (intervals.largest_mean_difference(plain, CONFIDENCE)[0] > 1).mean()
+    plain = group_bounds.Means(
+        means.value, means.variance, np.zeros_like(means.value), means.freedom
+    )
+    missed = (group_bounds.largest_mean_difference(plain, CONFIDENCE)[0] > 1).mean()
     assert (missed > 0.045) == (rows == 40)

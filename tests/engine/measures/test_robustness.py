@@ -99,12 +99,12 @@ def rule(decision: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_the_default_model_does_not_flip(default_line: BakedProject) -> None:
+def test_the_default_model_does_not_flip(project_after_run: BakedProject) -> None:
     # Given the default project, when its line has run, then it was measured, judged, and is told
-    found = rule(json.loads(default_line.read("reports/decision.json")))
+    found = rule(json.loads(project_after_run.read("reports/decision.json")))
     assert found["verdict"] == "pass"
     assert 0 < found["value"] < found["interval"][1] < found["limit"]
-    assert "| flip_share |" in default_line.read("reports/model_card.md")
+    assert "| flip_share |" in project_after_run.read("reports/model_card.md")
 
 
 @pytest.mark.nightly

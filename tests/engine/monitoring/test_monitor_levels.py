@@ -72,7 +72,7 @@ def test_every_level_is_reached_where_it_has_to_be(
     metric: dict[str, Any], level: str, said: str
 ) -> None:
     # Given a metric, when it is held against a rule, then it has its level, with the reason
-    found, reason = levels.judged(config.Watch(**PARITY), Metric(**metric))
+    found, reason = levels.judged(config.MonitoringRule(**PARITY), Metric(**metric))
     assert (found, said in reason) == (level, True), reason
 
 
@@ -82,7 +82,7 @@ def test_every_level_is_reached_where_it_has_to_be(
 def test_a_lower_limit_is_one_too(value: float, level: str) -> None:
     rule = {"id": "a.b", "metric": "a.b", "bound": "at_least", "owner": "x"}
     rule |= {"warn": 0.7, "retrain": 0.65, "rollback": 0.6}
-    assert levels.judged(config.Watch(**rule), Metric(value=value))[0] == level
+    assert levels.judged(config.MonitoringRule(**rule), Metric(value=value))[0] == level
 
 
 def test_trap_41_schema_alone_is_no_measurement() -> None:
@@ -271,11 +271,11 @@ def test_an_organisations_floor_sees_what_watches_less(
     floor = config.Floor(file="floor.yaml", sha256="0" * 64, monitoring=watched())
     policy = config.Policy(name="p", confidence=0.95, rules=[rule], monitoring=own, floor=floor)
     # Then what watches less undercuts it, what watches more does not
-    assert list(weaker.undercuts(policy)) == ([where] if where else [])
+    assert list(weaker.below_floor(policy)) == ([where] if where else [])
 
 
 def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:
-    # Given two tables with every kind of column, and what the line froze of the first
+    # Given two tables with every kind of column, and what the pipeline froze of the first
     chance = np.random.default_rng(3)
 
     def draw(rows: int, shift: float) -> pd.DataFrame:
@@ -317,7 +317,7 @@ def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:
 
 
 def test_a_category_that_may_have_been_a_rare_one_is_taken_for_one(tmp_path: Any) -> None:
-    # Given a column of 200 categories, of which the line shows fifty
+    # Given a column of 200 categories, of which the pipeline shows fifty
     before, now = tmp_path / "before.parquet", tmp_path / "now.parquet"
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(8000)]}), before)
     tables.write(pd.DataFrame({"city": [f"town {n % 200}" for n in range(4000)]}), now)

@@ -110,7 +110,7 @@ def test_a_champion_of_2011_asks_for_retraining_in_2012(bake_runnable: Bake) -> 
 def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
     bake_runnable: Bake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given a line that ran on a random half of June 2012 (too little to be allowed, so no champion)
+    # Given a pipeline that ran on a random half of June 2012 (too little to allow it: no champion)
     rows = hours(2012)
     rows = rows[rows["mnth"] == 6]
     first = np.random.default_rng(5).permutation(len(rows)) < len(rows) // 2

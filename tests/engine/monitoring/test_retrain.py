@@ -296,7 +296,7 @@ def test_a_stage_sees_nothing_that_opens_a_door(
     needed = ["DATA_URL", "PATH", "HOME", "DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"]
     for name in (*doors, *needed):
         monkeypatch.setenv(name, "x")
-    # When a stage is run, of the line or again beside the champion, then it sees what it needs
+    # When a stage is run, of the pipeline or again beside the champion, then it sees what it needs
     seen: list[dict[str, str]] = []
     called: list[list[str]] = []
     done = SimpleNamespace(returncode=0)

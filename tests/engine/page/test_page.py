@@ -44,17 +44,19 @@ def decision_of(base: Path) -> dict[str, Any]:
     return json.loads((base / "reports/decision.json").read_text(encoding="utf-8"))
 
 
-def test_the_line_leaves_its_page(default_line: baked.BakedProject) -> None:
+def test_the_pipeline_leaves_its_page(project_after_run: baked.BakedProject) -> None:
     # Given the default project after `dvc repro`, when its page is read
-    page = pages.Page(default_line.read("reports/index.html"))
+    page = pages.Page(project_after_run.read("reports/index.html"))
     # Then it says what was decided, and its graph ends in the decision, though DVC locks it later
-    assert page.verdict == decision_of(default_line.path)["verdict"] == "allow"
+    assert page.verdict == decision_of(project_after_run.path)["verdict"] == "allow"
     assert re.search(r"<text[^>]*>decide</text>", page.source)
     assert re.search(r"<title>decision allow</title>", page.source)
     # And every figure is drawn, although `decide` was in no lock before
     assert "Not drawn" not in page.text
     # And git ignores it
-    assert baked.git_code(default_line.path, "check-ignore", "--quiet", "reports/index.html") == 0
+    assert (
+        baked.git_code(project_after_run.path, "check-ignore", "--quiet", "reports/index.html") == 0
+    )
 
 
 def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> None:  # noqa: F811

@@ -34,13 +34,13 @@ def browser() -> Generator[Any]:
 
 @pytest.fixture(scope="module")
 def drawn(
-    default_line: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
+    project_after_run: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """Pages: of an allowed project, of a denied one with windows and approvals, of a broken one."""
 
     def make(folder: Path) -> None:
         for name in ("allow", "deny", "broken"):
-            base = pages.lean(default_line, folder / name)
+            base = pages.lean(project_after_run, folder / name)
             if name == "deny":
                 pages.denied(base)
                 pages.crowned(base)

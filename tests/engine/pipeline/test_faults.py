@@ -152,7 +152,7 @@ def cases(chosen: list[tuple[str, ...]], on_every_push: tuple[str, ...]) -> list
 
 def test_the_names_are_those_of_the_generator() -> None:
     # Given the faults that the generator knows, then there is a sign for each, for either task
-    names = set(synthetic.FAULTS)
+    names = set(synthetic.BOOK_FAULTS)
     assert names == CONTRACT.keys() | CLASSIFICATION.keys() == CONTRACT.keys() | REGRESSION.keys()
 
 
@@ -207,7 +207,7 @@ def test_a_measured_fault_of_a_regression_is_denied_by_its_own_rule(
     # Given a regression on the same book with faults
     project = bake_runnable(task="regression")
     plant(project, faults, rows=40_000)
-    # When its line runs, then the rule about each fault fails
+    # When its pipeline runs, then the rule about each fault fails
     assert_denied(project, [REGRESSION[name] for name in faults])
 
 

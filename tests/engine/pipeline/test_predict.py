@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_a_prediction_says_which_model_gave_it_and_is_logged(
     contested: BakedProject, tmp_path: Path
 ) -> None:
-    # Given rows of the table, as CSV and as Parquet, and what the line predicted for them
+    # Given rows of the table, as CSV and as Parquet, and what the pipeline predicted for them
     raw = pd.read_parquet(contested.path / "data" / "raw.parquet").head(400)
     raw.to_csv(tmp_path / "in.csv", index=False)
     raw.sample(frac=1, axis=1, random_state=0).to_parquet(tmp_path / "in.parquet")

@@ -105,7 +105,7 @@ def check_split(facts: Facts, table: RealTable) -> None:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Read a table of the line, by row number of the CSV."""
+    """Read a table of the pipeline, by row number of the CSV."""
     return pd.read_parquet(path).set_index("__row")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from governed_ml.core import config, evidence
 from governed_ml.policy import judge as judging
-from governed_ml.policy.weaker import weaker_than
+from governed_ml.policy.weaker import weaker_rule
 
 TODAY = date(2026, 6, 15)
 COVERAGE = {"id": "explain.coverage", "metric": "explain.coverage", "owner": "me"}
@@ -273,7 +273,7 @@ def test_what_chance_may_have_done_neither_fails_nor_warns(
 )
 def test_evidence_that_asks_for_less_is_weaker(own: str, least: str, weaker: bool) -> None:
     mine, theirs = (config.Rule.model_validate(AT_MOST | {"evidence": x}) for x in (own, least))
-    assert bool(weaker_than(mine, theirs)) is weaker
+    assert bool(weaker_rule(mine, theirs)) is weaker
     # And without a warning to lose, it denies the same
     silent = [one.model_copy(update={"warn": None}) for one in (mine, theirs)]
-    assert bool(weaker_than(*silent)) is (least == "interval")
+    assert bool(weaker_rule(*silent)) is (least == "interval")

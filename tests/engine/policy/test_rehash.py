@@ -128,7 +128,7 @@ def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedPro
     assert finished.run(["dvc", "status", "-q"]).returncode == 0
     baked.commit_all(finished.path, "Better numbers")
     finished.write("reports/evidence/fairness.json", honest)
-    # When what the line measured is held against the commit, then the forgery is named
+    # When what the pipeline measured is held against the commit, then the forgery is named
     done = finished.call("rehash", code=1, **RUN)
     assert "evidence of fairness was not measured on this commit" in done.stderr
     assert "sex.demographic_parity_difference" in done.stderr

@@ -118,15 +118,15 @@ def test_a_gate_without_weight_is_an_error(weights: Any) -> None:
         risk.score([result("evaluate.x", "fail"), result("drift.x", "fail")], weights)
 
 
-def test_the_decision_says_it(default_line: BakedProject) -> None:
+def test_the_decision_says_it(project_after_run: BakedProject) -> None:
     # Given the default project after its pipeline ran, when its decision is scored again
-    decision = json.loads(default_line.read("reports/decision.json"))
+    decision = json.loads(project_after_run.read("reports/decision.json"))
     rules = [RuleResult(**rule) for rule in decision["rules"]]
     weights = {"validate": 10, "split": 5, "evaluate": 25, "drift": 15, "fairness": 30}
     # Then it is that number, and the last screen tells it
     assert decision["risk"] == risk.score(rules, weights | {"explain": 15})
     assert 0 < decision["risk"] < 100
-    done = default_line.call("gate")
+    done = project_after_run.call("gate")
     assert f"· risk {decision['risk']:g} of 100" in done.stdout
     # And the directions are the rules', for who draws them
     bounds = {rule["id"]: rule["bound"] for rule in decision["rules"]}

@@ -16,7 +16,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.rules_in_force import Today
-from governed_ml.policy.weaker import undercuts
+from governed_ml.policy.weaker import below_floor
 from governed_ml.registry import earlier_engine
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -107,11 +107,11 @@ def test_a_policy_without_the_section_keeps_the_digest_that_earlier_engines_gave
 )
 def test_an_organisation_may_set_the_longest_time(own: int, least: int, below: bool) -> None:
     floor = Floor(file="f", sha256="0" * 64, engine=EngineTerms(accept_days=least))
-    found = undercuts(policy(engine=EngineTerms(accept_days=own), floor=floor))
+    found = below_floor(policy(engine=EngineTerms(accept_days=own), floor=floor))
     assert ("engine.accept_days" in found) is below
     # and a floor that says nothing about it sets no limit
     silent = floor.model_copy(update={"engine": None})
-    assert undercuts(policy(engine=EngineTerms(accept_days=own), floor=silent)) == {}
+    assert below_floor(policy(engine=EngineTerms(accept_days=own), floor=silent)) == {}
 
 
 @pytest.mark.parametrize("days", [-1, 1.5, "3", True])

@@ -325,7 +325,7 @@ def test_a_configuration_from_before_has_no_webhook() -> None:
 
 def test_no_stage_reads_it() -> None:
     # Given the stages, their modules and the pipeline's file, then none knows of notifications
-    stages = sorted(stage_code.STAGES.glob("*.py"))
+    stages = sorted(stage_code.STAGES_FOLDER.glob("*.py"))
     assert stages
     for path in (*stages, TEMPLATE / "dvc.yaml"):
         assert "notify" not in path.read_text(encoding="utf-8"), path

@@ -28,10 +28,12 @@ def refuse(project: BakedProject, *causes: str, code: int = 1, **variables: str)
 
 @pytest.fixture(scope="module")
 def equipped_once(
-    default_line: BakedProject, tmp_path_factory: pytest.TempPathFactory
+    project_after_run: BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> BakedProject:
     """The default project with keys, approvers and a remote; nothing is registered."""
-    return registry.equip(baked.copy_project(default_line, tmp_path_factory.mktemp("equipped")))
+    return registry.equip(
+        baked.copy_project(project_after_run, tmp_path_factory.mktemp("equipped"))
+    )
 
 
 @pytest.fixture

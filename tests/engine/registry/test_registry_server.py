@@ -27,9 +27,9 @@ def start(project: BakedProject, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.nightly  # on every push: test_registry_crashes.py, on SQLite
-def test_several_clients_share_a_server(default_line: BakedProject, tmp_path: Path) -> None:
+def test_several_clients_share_a_server(project_after_run: BakedProject, tmp_path: Path) -> None:
     # Given a project whose registry is a server, and a colleague's clone that uses the same one
-    first = registry.equip(baked.copy_project(default_line, tmp_path / "first"))
+    first = registry.equip(baked.copy_project(project_after_run, tmp_path / "first"))
     with registry.served(first) as project:
         project.governance("register")
         registry.approve(project, 1)

@@ -23,8 +23,8 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     if any(name.startswith(DATA) for name in names):
         from governed_ml.checks.identifiers import pii_columns, pii_features
 
-        found += pii_features.check(base)
-        found += pii_columns.check(base)
+        found += pii_features.findings(base)
+        found += pii_columns.findings(base)
     return found
 
 

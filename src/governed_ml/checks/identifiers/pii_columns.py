@@ -28,7 +28,7 @@ BUILD = re.compile(
 FIX = "leave the column out where the data come from (conf/data: source), or replace it by a key"
 
 
-def check(base: Path) -> list[CheckFinding]:
+def findings(base: Path) -> list[CheckFinding]:
     """Find identifiers in `data/raw.parquet`, which has every column of the source."""
     from governed_ml.core.tables import RAW, columns
 

@@ -11,7 +11,7 @@ from governed_ml.core.problem import Problem
 PARAMS, SPLIT = "params.yaml", "reports/evidence/split.json"
 
 
-def check(base: Path) -> list[CheckFinding]:
+def findings(base: Path) -> list[CheckFinding]:
     """Compare `data.sensitive` and `data.proxies` of `params.yaml` with the features.
 
     A feature is what the evidence of `split` names, and where there is none yet, what has no other

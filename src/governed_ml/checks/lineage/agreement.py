@@ -23,7 +23,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import select
 from governed_ml.core.evidence import FOLDER, collect, path_of
 from governed_ml.core.files import COMPOSED, read_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import FOUND, Problem, first_line
 from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
 from governed_ml.policy.judge import judge
@@ -33,7 +33,7 @@ from governed_ml.registry.remeasure.unseen import REASON, unseen
 CODE = "code.json"
 DECISION = decision.PATH.as_posix()
 EVIDENCE = f"{FOLDER.as_posix()}/"
-AGAIN = "run `uv run dvc repro` and commit what it writes"
+FIX = "run `uv run dvc repro` and commit what it writes"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
@@ -50,7 +50,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]
         made = [one for one in made if one in known or one.startswith(EVIDENCE)]
-        return plain + [CheckFinding(path, f"is here without a {LOCK}", AGAIN) for path in made]
+        return plain + [CheckFinding(path, f"is here without a {LOCK}", FIX) for path in made]
     state = ProjectState(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
     causes = [*sources.changed(state), *_code(state), *_conf(state)]
     found = [*plain, *_shape(state), *_chain(state), *_since(causes), *sources.pointers(state)]
@@ -74,7 +74,7 @@ def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
     try:
         require_plain(base)
     except Problem as problem:
-        if problem.exit_code != 1:
+        if problem.exit_code != FOUND:
             raise
         if "is frozen" not in str(problem):
             yield CheckFinding(PIPELINE, str(problem), "restore it with git")
@@ -83,9 +83,9 @@ def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
 def _shape(state: ProjectState) -> Iterator[CheckFinding]:
     """Compare what `dvc.yaml` asks for with what `dvc.lock` says was run."""
     for name in state.asked.stages.keys() - state.lock.stages.keys():
-        yield CheckFinding(LOCK, f"stage {name} never ran", AGAIN)
+        yield CheckFinding(LOCK, f"stage {name} never ran", FIX)
     for name in state.lock.stages.keys() - state.asked.stages.keys():
-        yield CheckFinding(LOCK, f"stage {name} is not in {PIPELINE}", AGAIN)
+        yield CheckFinding(LOCK, f"stage {name} is not in {PIPELINE}", FIX)
     for name in state.stages:
         asked, ran = state.asked.stages[name], state.lock.stages[name]
         pairs: dict[str, tuple[set[str], set[str]]] = {
@@ -99,9 +99,9 @@ def _shape(state: ProjectState) -> Iterator[CheckFinding]:
         for what, (now, then) in pairs.items():
             if now != then:
                 which = ", ".join(sorted(now ^ then)[:3])
-                yield CheckFinding(PIPELINE, f"stage {name} ran with other {what} ({which})", AGAIN)
+                yield CheckFinding(PIPELINE, f"stage {name} ran with other {what} ({which})", FIX)
         if asked.cmd != ran.cmd:
-            yield CheckFinding(LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}", AGAIN)
+            yield CheckFinding(LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}", FIX)
 
 
 def _chain(state: ProjectState) -> Iterator[CheckFinding]:
@@ -111,15 +111,13 @@ def _chain(state: ProjectState) -> Iterator[CheckFinding]:
         for dep in ran.deps:
             writer, md5 = writers.get(dep.path, ("", dep.md5))
             if md5 != dep.md5:
-                yield CheckFinding(
-                    LOCK, f"{name} read another {dep.path} than {writer} wrote", AGAIN
-                )
+                yield CheckFinding(LOCK, f"{name} read another {dep.path} than {writer} wrote", FIX)
         found = state.evidence.get(name, "")
         touched = [one.path for one in (*ran.deps, *ran.outs)]
         for path in [] if isinstance(found, str) else found.subject.inputs:
             if not any(path == one or path.startswith(f"{one}/") for one in touched):
                 what = f"is about {path}, which stage {name} neither reads nor writes"
-                yield CheckFinding(path_of(name).as_posix(), what, f"fix {PIPELINE}, then {AGAIN}")
+                yield CheckFinding(path_of(name).as_posix(), what, f"fix {PIPELINE}, then {FIX}")
 
 
 def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
@@ -163,7 +161,7 @@ def _since(causes: Iterable[tuple[str, str, str]]) -> Iterator[CheckFinding]:
     for file, what, stage in causes:
         stages.setdefault((file, what), []).append(stage)
     for (file, what), ran in stages.items():
-        yield CheckFinding(file, f"{what} since {', '.join(dict.fromkeys(ran))} ran", AGAIN)
+        yield CheckFinding(file, f"{what} since {', '.join(dict.fromkeys(ran))} ran", FIX)
 
 
 def _written(state: ProjectState) -> Iterator[CheckFinding]:
@@ -175,9 +173,9 @@ def _written(state: ProjectState) -> Iterator[CheckFinding]:
             md5, path = state.here.md5(out.path), out.path
             cached = state.asked.stages[name].outs.get(path, True)
             if md5 is None and not cached:
-                yield CheckFinding(path, f"is missing, and {name} wrote it", AGAIN)
+                yield CheckFinding(path, f"is missing, and {name} wrote it", FIX)
             elif md5 not in (None, out.md5):
-                fix = f"run `uv run dvc checkout {path}`, or {AGAIN[4:]}" if cached else AGAIN
+                fix = f"run `uv run dvc checkout {path}`, or {FIX[4:]}" if cached else FIX
                 yield CheckFinding(path, f"is not what {name} wrote", fix)
             elif not cached and LOCK in state.tracked and not state.has(path):
                 yield CheckFinding(path, f"is not in git, and {LOCK} is", f"`git add {path}`")
@@ -197,7 +195,7 @@ def _stale(state: ProjectState) -> Iterator[CheckFinding]:
     for gate, found in recheck(state.base, state.params, state.evidence, elsewhere).items():
         if isinstance(found, str):
             reason, _, fix = found.partition("; run ")
-            fix = f"run {fix} and commit what it writes" if fix else AGAIN
+            fix = f"run {fix} and commit what it writes" if fix else FIX
             yield CheckFinding(path_of(gate).as_posix(), reason, fix)
 
 
@@ -207,7 +205,7 @@ def _decided(state: ProjectState) -> Iterator[CheckFinding]:
         standing = decision.Decision.model_validate(read_json(state.base / DECISION))
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
     except (Problem, ValidationError, ValueError) as error:
-        yield CheckFinding(DECISION, f"is no decision: {first_line(error, 120)}", AGAIN)
+        yield CheckFinding(DECISION, f"is no decision: {first_line(error, 120)}", FIX)
         return
     again = judge(state.params, state.evidence, day)
     old, new = (one.model_dump(mode="json", exclude={"volatile"}) for one in (standing, again))

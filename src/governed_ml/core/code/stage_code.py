@@ -16,7 +16,7 @@ from governed_ml.core.problem import Problem, cause
 
 ENGINE = Path(__file__).parents[2]
 JUDGES = "decide"
-STAGES = ENGINE / "pipeline" / "stages"
+STAGES_FOLDER = ENGINE / "pipeline" / "stages"
 OWN_IMPORT = re.compile(
     r"^[ \t]*((?:from|import) governed_ml\b[^(\n]*(?:\([^)]*\))?)", re.MULTILINE
 )
@@ -50,7 +50,7 @@ def named(stage: str, base: Path = Path()) -> dict[str, Path]:
 
 def modules(stage: str) -> list[Path]:
     """Return the engine's files behind a stage, sorted: its module and all that this imports."""
-    start = {STAGES / f"{stage}.py", ENGINE / "pipeline" / "stage_runner.py"}
+    start = {STAGES_FOLDER / f"{stage}.py", ENGINE / "pipeline" / "stage_runner.py"}
     return _closure(start, ENGINE, ENGINE.name)
 
 
@@ -76,7 +76,7 @@ def package(stage: str, base: Path = Path()) -> team.TeamPackage:
 
 def runnable() -> list[str]:
     """Return the stages: the modules of `pipeline/stages/` with a `main`, sorted."""
-    found = sorted(STAGES.glob("*.py"))
+    found = sorted(STAGES_FOLDER.glob("*.py"))
     return [path.stem for path in found if STAGE.search(path.read_text(encoding="utf-8"))]
 
 

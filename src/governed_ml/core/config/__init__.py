@@ -9,12 +9,12 @@ from governed_ml.core.config.policy import (
     EngineTerms,
     Floor,
     Monitoring,
+    MonitoringRule,
     Perturbation,
     Policy,
     Risk,
     Rule,
     Waiver,
-    Watch,
 )
 from governed_ml.core.config.production import Feed, Monitor, Notify
 
@@ -31,6 +31,7 @@ __all__ = [
     "Model",
     "Monitor",
     "Monitoring",
+    "MonitoringRule",
     "Notify",
     "Number",
     "Params",
@@ -45,7 +46,6 @@ __all__ = [
     "Split",
     "Task",
     "Waiver",
-    "Watch",
     "parse",
     "read",
     "read_raw",

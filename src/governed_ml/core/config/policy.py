@@ -46,7 +46,7 @@ class Rule(AsGiven):
         return self
 
 
-class Watch(AsGiven):
+class MonitoringRule(AsGiven):
     """One rule of a window of production: what a metric asks for beyond which limit."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
@@ -86,7 +86,7 @@ class Monitoring(Closed):
     liveness_days: Count = Field(description="without a measured window nothing is promoted")
     rollback_windows: Count = Field(description="in a row at the last level before a rollback")
     retrain_every_days: Count = Field(description="one retraining in so many days at most")
-    rules: list[Watch] = Field(min_length=1)
+    rules: list[MonitoringRule] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _once(self) -> Self:

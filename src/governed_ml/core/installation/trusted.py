@@ -23,13 +23,13 @@ from governed_ml.core.code import engine
 from governed_ml.core.installation import bytecode, records, surroundings
 from governed_ml.core.installation.distributions import computing, judging
 from governed_ml.core.installation.surroundings import StandIn
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import FOUND, Problem
 
 Depth = Literal["judging", "computing", "measuring"]
 SYNC = "make the environment again: `uv sync --reinstall --no-cache`"
 
 
-def require(depth: Depth, *, pinned: bool = False, exit_code: int = 1) -> None:
+def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> None:
     """Raise `Problem` about the first thing that stands in; else return.
 
     `pinned`: the engine must be one that the lock file fixes (a commit, a release, a wheel).

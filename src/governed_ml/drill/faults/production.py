@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config.policy import Monitoring, Watch
+from governed_ml.core.config.policy import Monitoring, MonitoringRule
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git
 from governed_ml.drill.command_result import Sign
@@ -36,7 +36,7 @@ def _limits(scratch: Scratch) -> Monitoring:
     return found
 
 
-def _rule(scratch: Scratch, metric: str) -> Watch:
+def _rule(scratch: Scratch, metric: str) -> MonitoringRule:
     for rule in _limits(scratch).rules:
         if rule.metric == metric and rule.task in (None, scratch.params().data.task):
             return rule
@@ -137,7 +137,7 @@ def shifted(scratch: Scratch) -> Sign:
     return Sign(rf"asked for: rollback, {limits.rollback_windows} in a row")
 
 
-def _add_level(scratch: Scratch, rule: Watch) -> None:
+def _add_level(scratch: Scratch, rule: MonitoringRule) -> None:
     def added(values: Any) -> None:
         rules = values.setdefault("monitoring", {}).setdefault("rules", {})
         own_rule(rules, rule.id)["rollback"] = max(rule.limits.values())

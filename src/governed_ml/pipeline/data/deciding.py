@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governed_ml.core.config.data import Data
-from governed_ml.core.evidence_bodies import Column
+from governed_ml.core.evidence_bodies import Column, ColumnKind
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data import cells
@@ -33,7 +33,7 @@ DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 ZONED = "TIMESTAMP WITH TIME ZONE"
 NUMBERS = (*WHOLE, *WIDE, *FLOATS, "DECIMAL")
 TEXTS = ("VARCHAR", "ENUM", "UUID", "TIME", "NULL")
-KINDS = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
+SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
 """DuckDB's types that a column may have at its source."""
 INDEX = r"(Unnamed: ?[0-9]+|__index_level_[0-9]+__)"
 NAMED_INDEX = ("index", "level_0")
@@ -64,9 +64,9 @@ def decide(
     maker = Decider(db, origin, data)
     found: list[Decided] = []
     asked: dict[str, str] = {}
-    for name, kind in types.items():
+    for name, source_type in types.items():
         try:
-            found.append(maker.column(name, kind))
+            found.append(maker.column(name, source_type))
         except Ambiguous as question:
             asked[name] = question.words
     if asked:
@@ -87,23 +87,25 @@ class Decider:
         self.unused = {*data.drop} - {data.time, data.group}
         self.codes = data.codes
 
-    def column(self, name: str, kind: str) -> Decided:
+    def column(self, name: str, source_type: str) -> Decided:
         """Decide one column; raise `Ambiguous`."""
         self._refuse_index(name)
         times = (*DATES, ZONED)
-        written = self.origin.texts and kind in (*times, "BOOLEAN")
-        stated = name in self.data.dates and kind not in times  # 20260131, say
-        spelled = name in self.data.spellings and kind not in times
-        marked = self.origin.texts and self.origin.marks != Marks() and kind in NUMBERS
-        if kind in TEXTS or written or stated or spelled or marked:
-            return self._text(name, kind)
-        if kind in times:
-            form = ISO_OFFSET if kind == ZONED else ISO
+        written = self.origin.texts and source_type in (*times, "BOOLEAN")
+        stated = name in self.data.dates and source_type not in times  # 20260131, say
+        spelled = name in self.data.spellings and source_type not in times
+        marked = self.origin.texts and self.origin.marks != Marks() and source_type in NUMBERS
+        if source_type in TEXTS or written or stated or spelled or marked:
+            return self._text(name, source_type)
+        if source_type in times:
+            form = ISO_OFFSET if source_type == ZONED else ISO
             return _made(name, "TIMESTAMP", "date", f"CAST({quoted(name)} AS TIMESTAMP)", form)
-        if kind == "BOOLEAN":
+        if source_type == "BOOLEAN":
             column = Column(name=name, type="VARCHAR", kind="boolean", values=["false", "true"])
             return Decided(column, f"CAST({quoted(name)} AS VARCHAR)")
-        return self._code(name, kind) if name in self.codes else self._number(name, kind)
+        return (
+            self._code(name, source_type) if name in self.codes else self._number(name, source_type)
+        )
 
     def _refuse_index(self, name: str) -> None:
         import re
@@ -123,14 +125,14 @@ class Decider:
     def _ask(self, sql: str) -> tuple[int, ...]:
         return self.db.execute(f"SELECT {sql} FROM {self.origin.rows}").fetchall()[0]
 
-    def _text(self, name: str, kind: str) -> Decided:
+    def _text(self, name: str, source_type: str) -> Decided:
         """Decide a column of texts: dates, numbers, truth values or categories."""
         spelled = self.data.spellings.get(name, {})
-        own = quoted(name) if self.origin.texts else digits(quoted(name), kind)
+        own = quoted(name) if self.origin.texts else digits(quoted(name), source_type)
         text = cells.meant(own, spelled, self.data.source.missing)
         seen = Cells(self.db, self.origin.rows, text)
         if name in self.unused:
-            return self._unused(name, kind, seen)
+            return self._unused(name, source_type, seen)
         if name not in self.codes:
             if written := dates(seen, self.data.dates.get(name)):
                 return _made(name, "TIMESTAMP", "date", cells.date(text, written), written)
@@ -139,13 +141,13 @@ class Decider:
                 return self._numeric(name, seen)
         return self._category(name, seen)
 
-    def _unused(self, name: str, kind: str, seen: Cells) -> Decided:
+    def _unused(self, name: str, source_type: str, seen: Cells) -> Decided:
         """Keep a column that nobody computes with as it is, without a question."""
         try:
             written = dates(seen, self.data.dates.get(name))
         except Ambiguous:
             written = None
-        if written and kind in (*DATES, ZONED):
+        if written and source_type in (*DATES, ZONED):
             return _made(name, "TIMESTAMP", "date", cells.date(seen.text, written), written)
         return _made(name, "VARCHAR", "category", seen.text)
 
@@ -177,11 +179,13 @@ class Decider:
         spelled = self.data.spellings.get(name, {})
         return cells.meant(quoted(name), spelled, self.data.source.missing)
 
-    def _number(self, name: str, kind: str) -> Decided:
+    def _number(self, name: str, source_type: str) -> Decided:
         """Decide a column of numbers; a whole number that no decimal can hold is asked about."""
         column, texts = self._value(name), self.origin.texts
         value = f"CAST({column} AS DOUBLE)"
-        if name not in (*self.data.numeric, *self.unused) and (texts or kind in (*WHOLE, *WIDE)):
+        if name not in (*self.data.numeric, *self.unused) and (
+            texts or source_type in (*WHOLE, *WIDE)
+        ):
             integral = cells.is_whole(column) if texts else "true"
             (beyond,) = self._ask(f"count(*) FILTER ({integral} AND abs({value}) >= {EXACT})")
             if beyond:
@@ -189,14 +193,14 @@ class Decider:
                     f"has whole numbers beyond 2^53 in {beyond:,} rows, which a model would "
                     "round: name it under categorical, drop or numeric in conf/data"
                 )
-        if kind in WHOLE:
+        if source_type in WHOLE:
             return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
         answered = (*self.data.numeric, *self.unused, self.data.target)
         if self.origin.csv and name not in answered:
             thousands(self.db, self.origin.rows, column)
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
-    def _code(self, name: str, kind: str) -> Decided:
+    def _code(self, name: str, source_type: str) -> Decided:
         """Decide a column of codes: numbers only where each number is one way of writing it."""
         column, texts = self._value(name), self.origin.texts
         exact = whole(column if texts else f"CAST({column} AS VARCHAR)")
@@ -210,11 +214,11 @@ class Decider:
                 return _made(name, "DOUBLE", "code", f"TRY_CAST({column} AS DOUBLE)")
             if lost or ones != ways:
                 return self._category(name, Cells(self.db, self.origin.rows, column))
-            final = "BIGINT" if kind in WHOLE else "DOUBLE"
+            final = "BIGINT" if source_type in WHOLE else "DOUBLE"
             return _made(name, final, "code", f"CAST({exact} AS {final})")
-        if kind in WHOLE:
+        if source_type in WHOLE:
             return _made(name, "BIGINT", "code", f"CAST({column} AS BIGINT)")
-        if kind in FLOATS:
+        if source_type in FLOATS:
             (beyond,) = self._ask(f"count(*) FILTER (abs({column}) >= {EXACT})")
             if beyond:
                 raise Ambiguous(
@@ -227,7 +231,9 @@ class Decider:
         return _made(name, final, "code", f"CAST({column} AS {final})")
 
 
-def _made(name: str, final: str, kind: str, cell: str, written: str | None = None) -> Decided:
+def _made(
+    name: str, final: str, kind: ColumnKind, cell: str, written: str | None = None
+) -> Decided:
     return Decided(Column(name=name, type=final, kind=kind, format=written), cell)
 
 

@@ -22,7 +22,7 @@ from governed_ml.pipeline.data.deciding import DATES, NUMBERS, TEXTS, WHOLE, ZON
 from governed_ml.pipeline.data.sources import LARGEST
 from governed_ml.pipeline.data.spelled import is_known, is_twin
 
-KINDS = {
+KIND_WORDS = {
     "integer": "a number",
     "decimal": "a number",
     "date": "a date",
@@ -57,7 +57,7 @@ class FrozenColumn:
         plain = {"BIGINT": "a whole number", "DOUBLE": "a number", "TIMESTAMP": "a date"}
         if column.type == "BIGINT" and not self.code:
             return "a number"
-        return plain.get(column.type) or KINDS.get(column.kind or "", "a known spelling")
+        return plain.get(column.type) or KIND_WORDS.get(column.kind or "", "a known spelling")
 
     def named(self, name: str) -> FrozenColumn:
         """Return the same for a column of another name."""
@@ -83,38 +83,44 @@ def frozen(columns: list[Column], data: Data) -> dict[str, FrozenColumn]:
 def plain(types: dict[str, str]) -> dict[str, FrozenColumn]:
     """Return columns that no training had, by name and type: what a log holds beside its rows."""
     return {
-        name: FrozenColumn(Column(name=name, type=kind), code=True) for name, kind in types.items()
+        name: FrozenColumn(Column(name=name, type=source_type), code=True)
+        for name, source_type in types.items()
     }
 
 
-def cell(one: FrozenColumn, column: str, kind: str, how: Marks) -> str:
-    """Return a value in training's type, or null where it does not fit; `kind` is the source's."""
+def cell(one: FrozenColumn, column: str, source_type: str, how: Marks) -> str:
+    """Return a value in training's type, or null where it does not fit.
+
+    `source_type`: the cell's type where it comes from.
+    """
     final = one.column.type
-    if kind in TEXTS or (one.spellings and kind in NUMBERS and final != "VARCHAR"):
-        value = _from_text(one, _present(one, column, kind), how if kind in TEXTS else Marks())
+    if source_type in TEXTS or (one.spellings and source_type in NUMBERS and final != "VARCHAR"):
+        value = _from_text(
+            one, _present(one, column, source_type), how if source_type in TEXTS else Marks()
+        )
     elif final == "VARCHAR":
-        value = _text(one, column, kind)
+        value = _text(one, column, source_type)
     elif final == "TIMESTAMP":
-        value = _time(one, column, kind)
+        value = _time(one, column, source_type)
     else:
-        value = _number(one, _present(one, column, kind), kind)
+        value = _number(one, _present(one, column, source_type), source_type)
     if final in ("BIGINT", "DOUBLE") and not _whole(one):
         return f"CASE WHEN isnan({value}) OR abs({value}) <= {LARGEST} THEN {value} END"
     return f"CASE WHEN isfinite({value}) THEN {value} END" if final == "TIMESTAMP" else value
 
 
-def given(one: FrozenColumn, column: str, kind: str) -> str:
+def given(one: FrozenColumn, column: str, source_type: str) -> str:
     """Return whether there is a value at all."""
-    there = f"{_present(one, column, kind)} IS NOT NULL"
-    return f"{there} AND NOT isnan({column})" if kind in FLOATS else there
+    there = f"{_present(one, column, source_type)} IS NOT NULL"
+    return f"{there} AND NOT isnan({column})" if source_type in FLOATS else there
 
 
-def _present(one: FrozenColumn, column: str, kind: str) -> str:
+def _present(one: FrozenColumn, column: str, source_type: str) -> str:
     """Return a cell, as text if it is one at its source, or null where it is missing."""
     missing = list(one.missing)
-    if kind in TEXTS or (one.spellings and kind in NUMBERS):
-        return cells.meant(cells.digits(column, kind), one.spellings, missing)
-    return cells.known(column, missing) if kind in NUMBERS else column
+    if source_type in TEXTS or (one.spellings and source_type in NUMBERS):
+        return cells.meant(cells.digits(column, source_type), one.spellings, missing)
+    return cells.known(column, missing) if source_type in NUMBERS else column
 
 
 def is_new(one: FrozenColumn, value: str) -> str | None:
@@ -144,38 +150,38 @@ def _from_text(one: FrozenColumn, text: str, how: Marks) -> str:
     return f"CASE WHEN NOT {is_twin(text, column.values)} THEN {text} END"
 
 
-def _text(one: FrozenColumn, column: str, kind: str) -> str:
+def _text(one: FrozenColumn, column: str, source_type: str) -> str:
     """Return a category for what is no text at its source."""
     values = one.column.values
     if one.unused or one.column.kind is None:  # by engine 0.2, which recorded no more than a type
         return f"CAST({column} AS VARCHAR)"
-    if kind not in (*NUMBERS, "BOOLEAN"):
+    if source_type not in (*NUMBERS, "BOOLEAN"):
         return "CAST(NULL AS VARCHAR)"
-    text = _present(one, column, kind)
-    if not (one.spellings and kind in NUMBERS):
-        text = cells.digits(text, kind)
+    text = _present(one, column, source_type)
+    if not (one.spellings and source_type in NUMBERS):
+        text = cells.digits(text, source_type)
     if one.column.kind == "boolean":
         return cells.truth(text, values or [])
     if values is None:
-        return text if kind not in FLOATS else "CAST(NULL AS VARCHAR)"
+        return text if source_type not in FLOATS else "CAST(NULL AS VARCHAR)"
     return f"CASE WHEN {is_known(text, values)} THEN {text} END"
 
 
-def _time(one: FrozenColumn, column: str, kind: str) -> str:
+def _time(one: FrozenColumn, column: str, source_type: str) -> str:
     zoned = one.column.format == ISO_OFFSET
-    if kind in DATES or (kind == ZONED and (zoned or not one.column.format)):
+    if source_type in DATES or (source_type == ZONED and (zoned or not one.column.format)):
         return f"CAST({column} AS TIMESTAMP)"
     return "CAST(NULL AS TIMESTAMP)"
 
 
-def _number(one: FrozenColumn, column: str, kind: str) -> str:
-    if kind not in NUMBERS:
+def _number(one: FrozenColumn, column: str, source_type: str) -> str:
+    if source_type not in NUMBERS:
         return f"CAST(NULL AS {'BIGINT' if _whole(one) else 'DOUBLE'})"
     if not _whole(one):
         return f"CAST({column} AS DOUBLE)"
-    if kind in WHOLE:
+    if source_type in WHOLE:
         return f"CAST({column} AS BIGINT)"
     fits = f"{column} = trunc({column})"
-    if kind in FLOATS:
+    if source_type in FLOATS:
         fits += f" AND abs({column}) < {EXACT}"
     return f"CASE WHEN {fits} THEN TRY_CAST({column} AS BIGINT) END"

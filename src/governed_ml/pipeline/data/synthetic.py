@@ -56,13 +56,13 @@ Fault = Callable[[pd.DataFrame, Generator], pd.DataFrame]
 def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
     """Return `rows` loan applications in order of `applied_on`; same arguments, same table.
 
-    Money is in euros, `debt_ratio` in 0..1. Faults are applied in the order of `FAULTS`, each with
-    a stream of its own, so that one does not change another. Raises `Problem` on an unknown fault.
+    Money is in euros, `debt_ratio` in 0..1. Faults are applied in the order of `BOOK_FAULTS`, each
+    with a stream of its own, so that one does not change another. An unknown one is a `Problem`.
     """
-    unknown = [name for name in faults if name not in FAULTS]
+    unknown = [name for name in faults if name not in BOOK_FAULTS]
     if unknown:
         raise Problem(
-            f"data.source.faults: unknown fault {unknown[0]!r}; there are {', '.join(FAULTS)}"
+            f"data.source.faults: unknown fault {unknown[0]!r}; there are {', '.join(BOOK_FAULTS)}"
         )
     rng = np.random.default_rng(seed)
     frame = _applicants(rows, rng)
@@ -77,7 +77,7 @@ def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
         savings=frame["savings"].mask(rng.random(rows) < 0.08),
         employment_status=frame["employment_status"].mask(rng.random(rows) < 0.03),
     )
-    for number, (name, fault) in enumerate(FAULTS.items()):
+    for number, (name, fault) in enumerate(BOOK_FAULTS.items()):
         if name in faults:
             frame = fault(frame, np.random.default_rng([seed, number]))
     return frame
@@ -214,7 +214,7 @@ def subgroup(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     )
 
 
-FAULTS: dict[str, Fault] = {
+BOOK_FAULTS: dict[str, Fault] = {
     fault.__name__: fault
     for fault in (biased, subgroup, proxy, leak, drifted, income_nulls, schema_break, pii)
 }

@@ -48,7 +48,7 @@ def encoding(
     steps: list[tuple[str, Any]] = []
     columns = offered(package, team.FEATURES, COLUMNS)
     if columns is not None:
-        numeric, categorical = kinds(columns, features, where)
+        numeric, categorical = numeric_and_categorical(columns, features, where)
         steps.append((COLUMNS, FunctionTransformer(columns)))
     made = called(package, team.FEATURES, "preprocessing")(list(numeric), list(categorical))
     if not (hasattr(made, "fit") and hasattr(made, "transform")):
@@ -59,7 +59,7 @@ def encoding(
     return [*steps, ("features", made)]
 
 
-def kinds(
+def numeric_and_categorical(
     columns: Callable[..., Any], features: pd.DataFrame, where: str
 ) -> tuple[list[str], list[str]]:
     """Call the team's `columns`; return the names of its numeric and of its categorical columns.

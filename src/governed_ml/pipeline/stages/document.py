@@ -6,7 +6,7 @@ from pathlib import Path
 
 from governed_ml.core.config import read
 from governed_ml.core.evidence import load
-from governed_ml.core.evidence_bodies import BODIES
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.files import write_json, write_text
 from governed_ml.pipeline.cards import data_card, markdown, model_card
 
@@ -17,7 +17,7 @@ REPORTS = Path("reports")
 def main() -> str:
     """Read every gate's evidence and write four files."""
     params = read(*SECTIONS)
-    found = {gate: load(gate) for gate in BODIES}
+    found = {gate: load(gate) for gate in BODY_OF_GATE}
     model = model_card(params.project, found)
     data = data_card(params.data, found)
     for name, title, card in (

@@ -12,7 +12,7 @@ from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import fairness, group_error, proxies
 from governed_ml.measures.groups import Key, intersections
-from governed_ml.measures.spread import robust_spread
+from governed_ml.measures.quantiles import robust_spread
 from governed_ml.pipeline.group_rows import (
     by_person,
     cell_columns,

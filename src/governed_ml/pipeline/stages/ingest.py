@@ -18,7 +18,7 @@ from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data.cells import Marks, marks
 from governed_ml.pipeline.data.columns import check_names, check_roles
-from governed_ml.pipeline.data.deciding import KINDS, Decided, SourceCells, decide
+from governed_ml.pipeline.data.deciding import SOURCE_TYPES, Decided, SourceCells, decide
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
 from governed_ml.pipeline.stage_runner import record
@@ -92,8 +92,8 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
         raise Problem(
             f"data.source: {found.uri} is JSON without rows: give JSON lines or a list of objects"
         )
-    for (name, kind), row in zip(types.items(), described, strict=True):
-        if kind not in KINDS or str(row[1]).endswith("]"):
+    for (name, source_type), row in zip(types.items(), described, strict=True):
+        if source_type not in SOURCE_TYPES or str(row[1]).endswith("]"):
             raise Problem(
                 f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
                 "a column has numbers, texts or times, all of one kind; flatten or fix it first"

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import NO_ANSWER, Problem
 from governed_ml.core.repository import last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
@@ -32,7 +32,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
         try:
             pull(base)
         except Problem as problem:
-            if problem.exit_code != 2 and not isinstance(problem, Broken):
+            if problem.exit_code != NO_ANSWER and not isinstance(problem, Broken):
                 raise
             print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
         entries = storage.read(base)

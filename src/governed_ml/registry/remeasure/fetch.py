@@ -12,14 +12,14 @@ from governed_ml.core import tables
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Source
 from governed_ml.core.evidence import path_of
-from governed_ml.core.evidence_bodies import BODIES
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.shared_stores import shared_remote
-from governed_ml.registry.remeasure.recompute import AGAIN
+from governed_ml.registry.remeasure.recompute import STAGES_AFTER_INGEST
 from governed_ml.registry.remeasure.unseen import REASON, unseen
 
-STAGES = ("ingest", *AGAIN, "decide")
+RERUN_STAGES = ("ingest", *STAGES_AFTER_INGEST, "decide")
 
 
 class Start(NamedTuple):
@@ -36,7 +36,7 @@ class Start(NamedTuple):
         A stage of the team's own is not among them: its processes may outlive it, and rewrite what
         is measured after it.
         """
-        return STAGES[STAGES.index(self.stage) :] if self.stage else ()
+        return RERUN_STAGES[RERUN_STAGES.index(self.stage) :] if self.stage else ()
 
 
 def fetch(base: Path, *, fork: bool) -> Start:
@@ -78,7 +78,7 @@ def take_away(base: Path, start: Start) -> list[str]:
     A stage that then stops or is not run leaves no evidence, and a gate without evidence denies.
     """
     kept = ("ingest",) if start.stage == "validate" else ()
-    gates = [gate for gate in BODIES if gate not in kept and (base / path_of(gate)).is_file()]
+    gates = [gate for gate in BODY_OF_GATE if gate not in kept and (base / path_of(gate)).is_file()]
     for gate in gates:
         (base / path_of(gate)).unlink()
     return gates

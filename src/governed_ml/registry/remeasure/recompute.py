@@ -18,7 +18,7 @@ from typing import Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.evidence import AnyEvidence, collect
-from governed_ml.core.evidence_bodies import BODIES
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.files import file_digest
 from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
@@ -28,7 +28,8 @@ from governed_ml.pipeline.isolated.process import STRICT
 from governed_ml.registry.remeasure import environments, source
 from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
-AGAIN = (*tuple(BODIES)[1:], "document")  # what follows `ingest`, in the pipeline's order
+STAGES_AFTER_INGEST = (*tuple(BODY_OF_GATE)[1:], "document")
+"""What follows `ingest`, in the order of the pipeline."""
 FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
 TOLERANCE = 1e-9
 KEPT_BACK = (
@@ -73,7 +74,7 @@ def measure(
         shutil.copyfile(champion, scratch / model_file.CHAMPION)
     say("recomputing compose")
     run_stage(scratch, "compose", environment)
-    for stage in (*source.bring(base, scratch, committed["ingest"]), *AGAIN):
+    for stage in (*source.bring(base, scratch, committed["ingest"]), *STAGES_AFTER_INGEST):
         say(f"recomputing {stage}")
         run_stage(scratch, stage, environment)
         if stage == "train":

@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from governed_ml.core.evidence_bodies import Bin
 from governed_ml.measures.clusters import mean_variance
-from governed_ml.measures.intervals import normal_quantile, student_quantile, wilson
+from governed_ml.measures.quantiles import normal_quantile, student_quantile, wilson
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bounds = tuple[float, float]
 
 
-def calibration_error(table: list[Bin], confidence: float, effect: float = 1.0) -> Bounds:
+def calibration_error_bounds(table: list[Bin], confidence: float, effect: float = 1.0) -> Bounds:
     """Bound the calibration error over a table's bins; `effect` rows count as one.
 
     Observed rates miss the true ones by chance, by e in each bin, so the error that is seen is too

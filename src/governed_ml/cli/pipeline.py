@@ -1,4 +1,4 @@
-"""Commands beside the pipeline: one stage, predictions, the page, a contract, the schemas."""
+"""Commands around the pipeline: one stage, predictions, page, contract, schemas."""
 
 from __future__ import annotations
 

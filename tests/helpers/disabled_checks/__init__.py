@@ -5,7 +5,7 @@ A module here has what catches the faults in the module of `drill/faults/` with 
 
 from __future__ import annotations
 
-from broken import (
+from disabled_checks import (
     config,
     data,
     engine,

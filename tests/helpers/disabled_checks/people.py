@@ -53,7 +53,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.identifiers.pii_columns", 'if kind in ("FLOAT", "DOUBLE"):', "if not kind:"),
         ("checks.identifiers.pii_columns", 'about = CAMEL.sub(" ", name)', 'about = ""'),
         ("checks.identifiers.pii_columns", 'plain = ("DATE",', 'plain = ("BIGINT", "DATE",'),
-        ("checks.identifiers.pii", "found += pii_columns.check(base)", "found += []"),
+        ("checks.identifiers.pii", "found += pii_columns.findings(base)", "found += []"),
         (
             "checks.identifiers.pii",
             "if any(name.startswith(DATA) for name in names):",
@@ -61,7 +61,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ),
     ],
     "pii-feature": [
-        ("checks.identifiers.pii", "found += pii_features.check(base)", "found += []"),
+        ("checks.identifiers.pii", "found += pii_features.findings(base)", "found += []"),
         (
             "checks.identifiers.pii_features",
             'if name not in roles | set(data.get("sensitive") or {})',

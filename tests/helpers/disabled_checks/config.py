@@ -24,7 +24,7 @@ BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, co
         ("checks.config", 'if one.kind == "loosened"', "if not one.kind"),
         (
             "policy.loosening",
-            'elif why := weaker_than(now, rule, "the base"):',
+            'elif why := weaker_rule(now, rule, "the base"):',
             'elif why := "":',
         ),
     ],

@@ -13,20 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from governed_ml.measures.quantiles import Estimates, Floats, student_quantile
 
 FLAT = 1e-6  # a skewness that is nearer to 0 corrects nothing
-
-
-@dataclass(frozen=True)
-class Estimates:
-    """One number per group with its own lower and upper limit; each of shape (..., groups)."""
-
-    value: Floats
-    lower: Floats
-    upper: Floats
 
 
 @dataclass(frozen=True)
@@ -45,32 +35,6 @@ class Means:
 def pairs(groups: int) -> int:
     """Return the number of pairs of groups."""
     return groups * (groups - 1) // 2
-
-
-def normal_quantile(confidence: float, comparisons: int) -> float:
-    """Return the two-sided standard normal quantile for `comparisons` intervals at once."""
-    from scipy.special import ndtri
-
-    return -float(ndtri((1 - confidence) / 2 / max(1, comparisons)))
-
-
-def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Floats:
-    """Return Student's two-sided quantiles for `comparisons` intervals at once."""
-    from scipy.special import stdtrit
-
-    tail = (1 - confidence) / 2 / max(1, comparisons)
-    return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
-
-
-def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:
-    """Return rates `hits / n` with score limits (Wilson 1927, JASA 22:209). `n` is at least 1."""
-    x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    rate = x / rows
-    centre = x + z * z / 2
-    half = z * np.sqrt(x * (1 - rate) + z * z / 4)
-    lower = np.where(x == 0, 0.0, (centre - half) / (rows + z * z))
-    upper = np.where(x == rows, 1.0, (centre + half) / (rows + z * z))
-    return Estimates(rate, np.minimum(lower, rate), np.maximum(upper, rate))
 
 
 def student(means: Means, confidence: float, comparisons: int) -> Estimates:

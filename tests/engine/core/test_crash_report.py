@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from baked import ROOT, TEMPLATE
 
-from governed_ml.core import failure
+from governed_ml.core import crash_report
 
 GOVERNANCE = (sys.executable, "-P", "-m", "governed_ml")
 
@@ -26,7 +26,7 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     module.parent.mkdir(parents=True)
     module.write_text("def columns(table):\n    return table['incom']\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv(failure.VARIABLE, raising=False)
+    monkeypatch.delenv(crash_report.VARIABLE, raising=False)
     return tmp_path
 
 
@@ -40,7 +40,7 @@ def raised(base: Path) -> KeyError:
 
 def logs(base: Path) -> list[Path]:
     """The log files, oldest first."""
-    return sorted((base / failure.FOLDER).glob("*.log"))
+    return sorted((base / crash_report.FOLDER).glob("*.log"))
 
 
 def run(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -53,25 +53,25 @@ def test_a_line_names_the_error_and_the_teams_own_line(base: Path) -> None:
     # Given an error in the team's code, when it is told
     error = raised(base)
     # Then the line names the file and the line number
-    assert failure.one_line(error) == "KeyError: 'incom' in src/credit/features.py, line 2"
+    assert crash_report.one_line(error) == "KeyError: 'incom' in src/credit/features.py, line 2"
 
 
 def test_an_error_that_another_one_hides_is_still_placed(base: Path) -> None:
     # Given a library's error about an error in the team's code
     with pytest.raises(ValueError, match="fit failed") as hidden:
         raise ValueError("fit failed") from raised(base)
-    assert failure.place(hidden.value) == "src/credit/features.py, line 2"
+    assert crash_report.place(hidden.value) == "src/credit/features.py, line 2"
     # And a slip that keeps the module from being read
     with pytest.raises(SyntaxError) as caught:
         compile("a = (\n", str(base / "src" / "credit" / "training.py"), "exec")
-    assert failure.place(caught.value) == "src/credit/training.py, line 1"
+    assert crash_report.place(caught.value) == "src/credit/training.py, line 1"
 
 
 def test_an_error_of_the_engine_has_no_place_in_the_project(base: Path) -> None:
     # Given an error outside the team's code, when it is told, then no file of theirs is named
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
-    assert failure.one_line(caught.value) == "ZeroDivisionError: division by zero"
+    assert crash_report.one_line(caught.value) == "ZeroDivisionError: division by zero"
 
 
 def test_a_missing_module_names_the_extra_that_brings_it() -> None:
@@ -79,7 +79,7 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"][
         "optional-dependencies"
     ]
-    renamed = {distribution: module for module, distribution in failure.DISTRIBUTIONS.items()}
+    renamed = {distribution: module for module, distribution in crash_report.DISTRIBUTIONS.items()}
     for extra, asked in extras.items():
         for one in asked:
             name = re.split(r"[<>=]", one)[0].partition(",")[0]
@@ -87,9 +87,11 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
                 continue  # ruamel.yaml does without it
             module = renamed.get(name, name.replace("-", "_"))
             # When one of them is missing, then the line names the extra and the command
-            said = failure.one_line(ModuleNotFoundError(f"No module named {module!r}", name=module))
+            said = crash_report.one_line(
+                ModuleNotFoundError(f"No module named {module!r}", name=module)
+            )
             assert f"the engine's extra {extra!r}" in said, said
-            assert f"`uv sync --group {failure.GROUPS[extra]}`" in said
+            assert f"`uv sync --group {crash_report.GROUPS[extra]}`" in said
 
 
 def test_the_groups_of_the_advice_are_those_of_a_project() -> None:
@@ -97,7 +99,7 @@ def test_the_groups_of_the_advice_are_those_of_a_project() -> None:
     text = (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
     groups = text.partition("[dependency-groups]")[2].partition("[build-system]")[0]
     # Then each asks for its extra
-    for extra, group in failure.GROUPS.items():
+    for extra, group in crash_report.GROUPS.items():
         lines = groups.partition(f"\n{group} = ")[2].partition(
             "\n]" if extra == "pipeline" else "\n"
         )
@@ -107,18 +109,18 @@ def test_the_groups_of_the_advice_are_those_of_a_project() -> None:
 def test_a_module_that_no_extra_brings_is_told_as_it_is(base: Path) -> None:
     # Given a module that nobody declares, and one that the team's own file lacks
     error = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
-    assert failure.one_line(error) == "ModuleNotFoundError: No module named 'nowhere'"
+    assert crash_report.one_line(error) == "ModuleNotFoundError: No module named 'nowhere'"
     module = base / "src" / "credit" / "features.py"
     module.write_text("import xgboost_of_ours\n", encoding="utf-8")
     with pytest.raises(ModuleNotFoundError) as caught:
         runpy.run_path(str(module))
     # Then the line says no more, or where
-    assert failure.one_line(caught.value).endswith("in src/credit/features.py, line 1")
+    assert crash_report.one_line(caught.value).endswith("in src/credit/features.py, line 1")
 
 
 def test_the_traceback_is_in_the_log_that_the_line_names(base: Path) -> None:
     # Given an error, when its traceback is logged
-    said = failure.logged(raised(base), "stage train")
+    said = crash_report.logged(raised(base), "stage train")
     # Then the named file has it, and git ignores the folder
     [log] = logs(base)
     assert said == f" (traceback in {log.relative_to(base).as_posix()})"
@@ -133,12 +135,12 @@ def test_the_traceback_is_in_the_log_that_the_line_names(base: Path) -> None:
 
 def test_only_the_newest_logs_are_kept(base: Path) -> None:
     # Given more errors than logs are kept, when each is logged
-    for number in range(failure.KEPT + 3):
-        failure.logged(raised(base), f"run{number:02}")
+    for number in range(crash_report.KEPT + 3):
+        crash_report.logged(raised(base), f"run{number:02}")
     # Then the newest stay
     kept = logs(base)
-    assert len(kept) == failure.KEPT
-    assert kept[-1].name.endswith(f"run{failure.KEPT + 2:02}.log")
+    assert len(kept) == crash_report.KEPT
+    assert kept[-1].name.endswith(f"run{crash_report.KEPT + 2:02}.log")
 
 
 def test_where_no_log_can_be_written_the_line_says_how_to_see_it(
@@ -147,7 +149,7 @@ def test_where_no_log_can_be_written_the_line_says_how_to_see_it(
     # Given an error outside a project, when it is logged, then the line names the option
     error = raised(base)
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    assert failure.logged(error, "gate").endswith("use --traceback)")
+    assert crash_report.logged(error, "gate").endswith("use --traceback)")
 
 
 @pytest.mark.parametrize(
@@ -163,9 +165,9 @@ def test_the_option_is_taken_wherever_it_stands(
     words: list[str], left: list[str], asked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a command line, when the option is taken out, then the rest is left as it was
-    monkeypatch.setenv(failure.VARIABLE, "")
-    assert failure.take_option(words) == left
-    assert os.environ[failure.VARIABLE] == ("1" if asked else "")
+    monkeypatch.setenv(crash_report.VARIABLE, "")
+    assert crash_report.take_option(words) == left
+    assert os.environ[crash_report.VARIABLE] == ("1" if asked else "")
 
 
 def test_a_stage_ends_in_one_line_and_a_log(base: Path) -> None:

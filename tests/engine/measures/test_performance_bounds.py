@@ -11,7 +11,7 @@ from scipy.special import expit, ndtr
 from sklearn.metrics import r2_score, roc_auc_score
 
 from governed_ml.core.evidence import Metric
-from governed_ml.measures import certainty, performance
+from governed_ml.measures import performance, performance_bounds
 from governed_ml.monitoring import levels
 from governed_ml.policy.judge import compare
 
@@ -37,7 +37,9 @@ def test_bounds_of_the_calibration_error_hold(rows: int, bias: float) -> None:
     label, score = answers(400_000, rng, bias)
     true = performance.calibration_error(performance.reliability(label, score)) if bias else 0.0
     found = [performance.reliability(*answers(rows, rng, bias)) for _ in range(300)]
-    low, high = np.array([certainty.calibration_error(bins, CONFIDENCE) for bins in found]).T
+    low, high = np.array(
+        [performance_bounds.calibration_error_bounds(bins, CONFIDENCE) for bins in found]
+    ).T
     # Then each bound is wrong at most one time in twenty
     assert (low > true).mean() <= WRONG
     assert (high < true).mean() <= WRONG
@@ -49,7 +51,10 @@ def test_bounds_of_the_calibration_error_hold(rows: int, bias: float) -> None:
 
 def test_what_a_person_answers_alike_counts_for_less() -> None:
     bins = performance.reliability(*answers(1_000, np.random.default_rng(32)))
-    once, twice = (certainty.calibration_error(bins, CONFIDENCE, effect) for effect in (1.0, 4.0))
+    once, twice = (
+        performance_bounds.calibration_error_bounds(bins, CONFIDENCE, effect)
+        for effect in (1.0, 4.0)
+    )
     assert twice[0] <= once[0] < once[1] < twice[1]
 
 
@@ -76,7 +81,9 @@ def test_bounds_of_the_roc_auc_hold_with_110_labels() -> None:
     for _ in range(400):
         label = (np.arange(110) < 40).astype(float)
         score = rng.normal(size=110) + label
-        found.append(certainty.roc_auc(label, score, float(roc_auc_score(label, score)), 0.95))
+        found.append(
+            performance_bounds.roc_auc(label, score, float(roc_auc_score(label, score)), 0.95)
+        )
     low, high = np.array(found).T
     true = ndtr(1 / np.sqrt(2))
     assert (low > true).mean() <= WRONG
@@ -85,7 +92,7 @@ def test_bounds_of_the_roc_auc_hold_with_110_labels() -> None:
 
 def test_a_perfect_order_is_not_known_to_be_perfect() -> None:
     label = (np.arange(60) < 10).astype(float)
-    low, high = certainty.roc_auc(label, label, 1.0, CONFIDENCE)
+    low, high = performance_bounds.roc_auc(label, label, 1.0, CONFIDENCE)
     assert (round(low, 3), high) == (0.722, 1.0)
 
 
@@ -94,7 +101,9 @@ def test_bounds_of_r2_hold_with_110_labels() -> None:
     for _ in range(400):
         guess = rng.normal(size=110)
         target = guess + rng.normal(size=110)  # R² is a half
-        found.append(certainty.r2(target, guess, float(r2_score(target, guess)), CONFIDENCE))
+        found.append(
+            performance_bounds.r2(target, guess, float(r2_score(target, guess)), CONFIDENCE)
+        )
     low, high = np.array(found).T
     assert (low > 0.5).mean() <= WRONG
     assert (high < 0.5).mean() <= WRONG

@@ -1,0 +1,67 @@
+"""Quantiles, and what is made of them: limits of a rate, and how widely values are spread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+CENTRAL = (0.50, 0.80, 0.90)
+"""Shares of the values in the middle; the first with a width counts."""
+ONE_VALUE = "more than nine in ten target values are the same: there is no spread to measure by"
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """One number per group with its own lower and upper limit; each of shape (..., groups)."""
+
+    value: Floats
+    lower: Floats
+    upper: Floats
+
+
+def normal_quantile(confidence: float, comparisons: int) -> float:
+    """Return the two-sided standard normal quantile for `comparisons` intervals at once."""
+    from scipy.special import ndtri
+
+    return -float(ndtri((1 - confidence) / 2 / max(1, comparisons)))
+
+
+def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Floats:
+    """Return Student's two-sided quantiles for `comparisons` intervals at once."""
+    from scipy.special import stdtrit
+
+    tail = (1 - confidence) / 2 / max(1, comparisons)
+    return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
+
+
+def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:
+    """Return rates `hits / n` with score limits (Wilson 1927, JASA 22:209). `n` is at least 1."""
+    x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    rate = x / rows
+    centre = x + z * z / 2
+    half = z * np.sqrt(x * (1 - rate) + z * z / 4)
+    lower = np.where(x == 0, 0.0, (centre - half) / (rows + z * z))
+    upper = np.where(x == rows, 1.0, (centre + half) / (rows + z * z))
+    return Estimates(rate, np.minimum(lower, rate), np.maximum(upper, rate))
+
+
+def robust_spread(values: Floats) -> float:
+    """Return the smaller of the standard deviation and the interquartile range / 1.349; or 0.
+
+    Silverman 1986, Density Estimation, section 3.4.2: min(σ, IQR / 1.34). For normal values both
+    are σ. Where half of the values are the same, the central 80 or 90 % take the quartiles' place,
+    each divided by what it is in normal standard deviations; 0 if these are one value, too.
+    """
+    from scipy.special import ndtri
+
+    if not len(values):
+        return 0.0
+    for share in CENTRAL:
+        low, high = np.quantile(values, [(1 - share) / 2, (1 + share) / 2])
+        if high > low:
+            return min(float(values.std()), float((high - low) / (2 * ndtri((1 + share) / 2))))
+    return 0.0
