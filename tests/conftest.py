@@ -30,8 +30,9 @@ composing.remember()
 
 PROJECTS = ("template", "workflows")  # tests in these folders generate projects
 
-# As in the stages (`quiet.quiet`): spinning OpenMP threads of two workers take each other's cores.
+# As in the stages (`process_settings.quiet`): OpenMP threads of two workers share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 @pytest.hookimpl(wrapper=True)
