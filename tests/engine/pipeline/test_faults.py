@@ -64,6 +64,12 @@ CLASSIFICATION = {
         r"fairness\.\w+\[sex\*age_group\]",
     ),
 }
+TRUE_TOGETHER = {("biased", "subgroup"): r"fairness\.equalized_odds\[age_group\]"}
+"""Faults → what is true of both at once, and of neither alone.
+
+`subgroup` balances the ages by rank within each sex, and `biased` moves one sex towards the
+threshold, so the ages are out of balance there: 0.21 in [0.20, 0.23] of 800,000 rows.
+"""
 REGRESSION = CLASSIFICATION | {
     "drifted": replace(DRIFTED, also=r"drift\.|evaluate\.r2"),  # trees do not extrapolate
     "biased": Sign(
@@ -108,7 +114,7 @@ def assert_stopped(project: BakedProject, signs: Iterable[Sign]) -> None:
             assert re.search(sign.reason, said), f"{sign.reason} is not in {said}"
 
 
-def assert_denied(project: BakedProject, signs: Iterable[Sign]) -> None:
+def assert_denied(project: BakedProject, signs: Iterable[Sign], also: str | None = None) -> None:
     """Run the pipeline: it is denied by each sign's rule, and no rule fails without a cause."""
     signs = list(signs)
     project.stages(*STAGES[:-1])
@@ -122,9 +128,8 @@ def assert_denied(project: BakedProject, signs: Iterable[Sign]) -> None:
             [line] = [one for one in screen.splitlines() if f" {sign.rule} " in one]
             assert line.startswith("fail")
             assert failed[sign.rule] in line
-    about = re.compile(
-        "|".join([*(re.escape(sign.rule) for sign in signs), *(s.also for s in signs)])
-    )
+    others = [sign.also for sign in signs] + ([also] if also else [])
+    about = re.compile("|".join([*(re.escape(sign.rule) for sign in signs), *others]))
     assert [name for name in failed if not about.match(name)] == []
 
 
@@ -173,7 +178,7 @@ def test_a_measured_fault_is_denied_by_its_own_rule(
     # Given one fault in the default table, which is allowed without, or two in a smaller one
     plant(finished, faults, rows=170_000 if len(faults) == 1 else 20_000)
     # When the pipeline runs, then the rule about each fault fails, and none that is about neither
-    assert_denied(finished, [CLASSIFICATION[name] for name in faults])
+    assert_denied(finished, [CLASSIFICATION[name] for name in faults], TRUE_TOGETHER.get(faults))
 
 
 @pytest.mark.nightly
