@@ -1,7 +1,7 @@
 """MLflow: one run a training, in the one store of the repository.
 
-A child process imports MLflow and opens the store, which on the first day makes its tables, while
-the stage works: that takes as long as the training of a small model.
+Training opens a run itself, while the process that fits starts. For what is measured later, a child
+process imports MLflow and opens the store while the stage works.
 """
 
 from __future__ import annotations
@@ -83,12 +83,17 @@ def finish(
     return _asked(child, {"run_id": run_id, "values": dict(values)})
 
 
-def open_run(child: subprocess.Popen[str], name: str) -> str:
-    """Wait until the store is open, and open a run in it; return its id.
+def open_run(experiment: str, name: str) -> str:
+    """Open the store, and a run in it; return its id.
 
-    Raises `Problem` if the store does not answer.
+    The store makes its tables on the first day. Raises `Problem` if it does not answer.
     """
-    return _asked(child, {"name": name})["id"]
+    known = connect(experiment)
+    from mlflow.tracking import MlflowClient
+
+    with answering():
+        made = MlflowClient().create_run(known, run_name=name)
+    return str(made.info.run_id)
 
 
 def _asked(child: subprocess.Popen[str], job: dict[str, Any]) -> dict[str, str]:
@@ -103,12 +108,10 @@ def main(experiment: str) -> None:
     code = 0
     quiet()
     try:
-        known = connect(experiment)
+        connect(experiment)
         text = sys.stdin.read()
         if text:  # else the stage has ended without it
-            job = json.loads(text)
-            done = _new_run(known, **job) if "name" in job else log_metrics(**job)
-            print(json.dumps(done))
+            print(json.dumps(log_metrics(**json.loads(text))))
     except Problem as problem:
         code = problem.exit_code
         print(problem, file=sys.stderr)
@@ -118,14 +121,6 @@ def main(experiment: str) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # interpreter teardown of heavy libraries costs a second
-
-
-def _new_run(experiment: str, name: str) -> dict[str, str]:
-    from mlflow.tracking import MlflowClient
-
-    with answering():
-        made = MlflowClient().create_run(experiment, run_name=name)
-    return {"id": str(made.info.run_id)}
 
 
 def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str, str]:

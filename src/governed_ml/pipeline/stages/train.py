@@ -13,13 +13,13 @@ from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
 from governed_ml.core.evidence_bodies import TrainBody
 from governed_ml.core.files import COMPOSED, file_digest
-from governed_ml.core.mlflow_store import answering, connect
+from governed_ml.core.mlflow_store import answering
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.logged import hand_over
 from governed_ml.pipeline.stage_runner import record
-from governed_ml.pipeline.tracking import begin, flat, names, open_run
+from governed_ml.pipeline.tracking import flat, names, open_run
 from governed_ml.pipeline.training import Training
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 def main() -> str:
     """Train, write the model, log everything that made it."""
     params = read(*SECTIONS)
-    store = begin(params.experiment)
     split = load("split").body
     training = Training(params, split)
     # A store that does not answer says so before hours of training.
-    run = {"id": open_run(store, params.model.name), "name": params.model.name}
+    run = {"id": open_run(params.experiment, params.model.name), "name": params.model.name}
     try:
         training.fit(run | {"experiment": params.experiment})
-        _meanwhile(params.experiment)
+        for name in ("mlflow.sklearn", "skops.io"):  # it takes as long as a small fit
+            import_module(name)
         found = training.finish()
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
@@ -76,13 +76,6 @@ def main() -> str:
         f"{params.model.name} on {len(features):,} rows × {features.shape[1]} features, "
         f"model {digest[:18]}…"
     )
-
-
-def _meanwhile(experiment: str) -> None:
-    """Import MLflow and skops while the other process fits; it takes as long as a small fit."""
-    for name in ("mlflow.sklearn", "skops.io"):
-        import_module(name)
-    connect(experiment)
 
 
 def _fail(run_id: str, error: BaseException) -> None:
