@@ -32,7 +32,7 @@ PROJECTS = ("template", "workflows")  # tests in these folders generate projects
 
 # As in the stages (`process_settings.quiet`): OpenMP threads of two workers share the cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 @pytest.hookimpl(wrapper=True)

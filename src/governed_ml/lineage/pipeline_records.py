@@ -132,7 +132,9 @@ def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
     if not must and not path.is_file():
         return {}
     try:
-        found = dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        found = dict(yaml.load(text, Loader=loader)["stages"])  # noqa: S506 - safe
         items = [
             one for body in found.values() for one in (*body.get("deps", ()), *body.get("outs", ()))
         ]
