@@ -27,7 +27,7 @@ FOLDER = Path("reports/evidence")
 class Strict(Closed):
     """Closed, and no value is coerced: a string is never a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Metric(Strict):

@@ -21,7 +21,7 @@ ColumnKind = Literal["integer", "decimal", "boolean", "category", "code", "date"
 class Body(BaseModel):
     """A closed, strict part of an evidence file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Column(Body):

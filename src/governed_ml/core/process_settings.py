@@ -21,7 +21,7 @@ def quiet() -> None:
     process, those that spin for long make a training four times as long, and on an idle machine,
     waking those that sleep at once makes that of many small trees ten times as long.
     """
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(500_000, 50, 50)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # of libgomp, which puts it before the policy
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")

@@ -13,6 +13,19 @@ from governed_ml.core import model_file
 REQUIREMENTS = ["scikit-learn", "skops", "pandas"]
 
 
+def prepare() -> None:
+    """Have MLflow look through the installed packages, which it does once a process, for a second.
+
+    It does so for the first model that it saves, so it gets one that has learnt nothing.
+    """
+    from mlflow.sklearn import save_model
+    from sklearn.dummy import DummyRegressor
+
+    with tempfile.TemporaryDirectory() as scratch:
+        model, place = DummyRegressor().fit([[0]], [0]), str(Path(scratch, "model"))
+        save_model(model, place, serialization_format="skops", pip_requirements=REQUIREMENTS)
+
+
 def write(source: Path, folder: Path, signature: Any = None) -> None:
     """Lay the model file `source` into a new folder, in MLflow's format.
 

@@ -15,7 +15,7 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 class Closed(BaseModel):
     """A frozen model that refuses unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class AsGiven(Closed):

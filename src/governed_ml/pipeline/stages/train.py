@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +36,7 @@ def main() -> str:
     run = {"id": open_run(params.experiment, params.model.name), "name": params.model.name}
     try:
         training.fit(run | {"experiment": params.experiment})
-        for name in ("mlflow.sklearn", "skops.io"):  # it takes as long as a small fit
-            import_module(name)
+        mlflow_model.prepare()  # takes as long as a small fit
         found = training.finish()
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
