@@ -34,6 +34,7 @@ PLOTS = Path("reports/plots")
 def main() -> str:
     """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
     params = read(*SECTIONS)
+    store = begin(params.experiment)
     train = load("train")
     features = train.body.numeric + train.body.categorical
     with importing("skops.io"):
@@ -41,7 +42,6 @@ def main() -> str:
         found = leaks.target_leaks(
             tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
         )
-    store = begin(params.experiment)
     with models.opened() as model:
         predictions, notes = predict_parts(model, parts, features, params.data.task)
         notes |= models.notes(model)
