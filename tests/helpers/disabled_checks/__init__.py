@@ -34,4 +34,4 @@ KINDS = (
     tables,
     workflows,
 )
-BROKEN = {fault: edits for kind in KINDS for fault, edits in kind.BROKEN.items()}
+DISABLED = {fault: edits for kind in KINDS for fault, edits in kind.DISABLED.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
+DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
     "shadow-module": [
         ("checks.stand_ins", "            if name in CUSTOM:\n", "            if not name:\n"),
         ("checks.stand_ins", "elif name in libraries or", "elif not name and"),

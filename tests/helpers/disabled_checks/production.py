@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-BROKEN: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
+DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, code instead), …
     "empty-batch": [("monitoring.window", "if rows < limits.minimum_rows:", "if rows < 0:")],
     "stale-batch": [
         ("monitoring.window", "if stale and digest not in asked.known:", "if stale == 0:"),
