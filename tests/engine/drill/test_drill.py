@@ -224,8 +224,10 @@ def test_every_fault_is_caught(
         table.configure(project)
         project.run(["dvc", "repro", "ingest"])
         project.call("contract", "draft")
-    # When everything is planted, then everything is caught
-    assert not_caught(drill(project).values()) == []
+    # When everything is planted, then everything is caught; rows of Adult have no date
+    undated = "no column dates a row, so nobody can know how old one is"
+    missing = [("stale-batch", "not applicable", undated)] if name == "adult" else []
+    assert not_caught(drill(project).values()) == missing
 
 
 def break_each(project: BakedProject, names: Iterable[str]) -> None:
