@@ -212,8 +212,10 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
     assert model.notes == ["1 values of 'region' did not occur in training"]
 
 
-@pytest.mark.parametrize("suffix", every_push("parquet")[:3])
-@pytest.mark.parametrize("spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0]])
+@pytest.mark.parametrize("suffix", every_push("csv", "parquet")[:3])
+@pytest.mark.parametrize(
+    "spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0], [1.0, 0.0]]
+)
 def test_a_truth_value_is_one_in_every_spelling(spelled: list[Any], suffix: str) -> None:
     # Given a model that was trained with True and False, as CSV has them
     model = trained()
@@ -335,6 +337,46 @@ def test_a_point_before_every_three_digits_is_asked_about() -> None:
     assert pd.read_parquet("data/raw.parquet")["income"].tolist() == numbers.tolist()
 
 
+def test_decimal_commas_round_no_whole_number() -> None:
+    # Given whole numbers, and accounts of 18 digits, in a file with decimal commas
+    accounts = [923456789012345000 + n % 6 for n in range(400)]
+    table = served.loans().assign(account=accounts)
+    table.to_csv("table.csv", index=False, sep=";", decimal=",")
+    source = {"kind": "file", "path": "table.csv", "decimal": ","}
+    # When it is ingested, then the accounts are asked about, as they are in every other file
+    with pytest.raises(Problem, match=r"'account' has whole numbers beyond 2\^53 in 400 rows"):
+        served.ingested(source, time="applied_on")
+    # And as codes they are what they were, and whole numbers stay whole numbers
+    _, columns = served.ingested(source, time="applied_on", categorical=["account"])
+    found = kinds(columns)
+    assert [found[name] for name in ("age", "late_payments", "debt_ratio", "account")] == [
+        *("integer", "integer", "decimal", "code")
+    ]
+    assert pd.read_parquet("data/raw.parquet")["account"].tolist() == [str(n) for n in accounts]
+
+
+def test_a_point_in_a_file_with_decimal_commas_is_called_a_point() -> None:
+    # Given codes with one point, in a file with decimal commas
+    table = served.loans().assign(diagnosis=["250.0", "250.01"] * 200)
+    table.to_csv("table.csv", index=False, sep=";", decimal=",")
+    source = {"kind": "file", "path": "table.csv", "decimal": ","}
+    # When they are ingested, then the question is about a point
+    with pytest.raises(Problem, match="column 'diagnosis' holds numbers with a point in 400 rows"):
+        served.ingested(source, time="applied_on")
+
+
+def test_a_decimal_is_never_read_as_thousands() -> None:
+    # Given a model whose table separates thousands by points
+    table = served.loans().drop(columns="debt_ratio")
+    table["income"] = [f"{value * 37:,}".replace(",", ".") for value in range(1, 401)]
+    source = served.write(table, Path("train.csv")) | {"decimal": ",", "thousands": "."}
+    model = served.train(source, time="applied_on", sensitive={"sex": {}})
+    # When production writes 0.125, which no separator of thousands gives, then it is refused
+    served.write(table.assign(income="0.125"), Path("new.csv"))
+    with pytest.raises(Problem, match="400 of 400 values of 'income' are not a number"):
+        model.predict(Path("new.csv"))
+
+
 @pytest.mark.parametrize("name", ["Unnamed: 0", "__index_level_0__", "index"])
 def test_an_index_of_pandas_is_no_feature_unless_it_is_said(name: str) -> None:
     # Given a table with the numbers of its rows, as pandas writes them
@@ -435,6 +477,29 @@ def test_numbers_that_are_written_as_codes_are_asked_about() -> None:
         assert pd.read_parquet("data/raw.parquet")["branch"].tolist() == table["branch"].tolist()
         _, columns = served.ingested(source, time="applied_on", numeric=["branch"])
         assert kinds(columns)["branch"] == "integer"
+
+
+def test_one_number_that_is_written_in_two_ways_is_asked_about() -> None:
+    # Given codes that differ in nothing but zeros at their end, in a file that has only texts
+    table = served.loans().assign(diagnosis=["250.0", "250.00", "250.01", "401.9"] * 100)
+    source = served.write(table, Path("table.csv"))
+    # When they are ingested, then it is asked whether they are one number
+    said = (
+        "^column 'diagnosis' holds numbers that differ only in zeros at their end in 200 rows, "
+        r"such as '250\.0' and '250\.00': name it under categorical"
+    )
+    with pytest.raises(Problem, match=said):
+        served.ingested(source, time="applied_on")
+    # And either answer is heeded
+    served.ingested(source, time="applied_on", categorical=["diagnosis"])
+    assert pd.read_parquet("data/raw.parquet")["diagnosis"].tolist() == table["diagnosis"].tolist()
+    served.ingested(source, time="applied_on", numeric=["diagnosis"])
+    assert pd.read_parquet("data/raw.parquet")["diagnosis"].nunique() == 3
+    # And decimals as programs write them raise no question
+    for written in ("{:.2f}", "{}"):
+        income = [written.format(n % 40 / 4) for n in range(400)]
+        source = served.write(table.assign(diagnosis=income), Path("table.csv"))
+        served.ingested(source, time="applied_on")
 
 
 # --- dates ----------------------------------------------------------------------------------------

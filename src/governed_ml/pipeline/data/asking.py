@@ -6,21 +6,12 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.cells import (
-    ISO,
-    ISO_OFFSET,
-    Marks,
-    date,
-    is_number,
-    matches,
-    number,
-)
+from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
 from governed_ml.pipeline.data.spelled import folded, shown, twins
 
 if TYPE_CHECKING:
     import duckdb
 
-FEW = 30  # texts of digits that are so few are categories, where a format has numbers as well
 MARKERS = (
     *("N/A", "n/a", "#N/A", "NA", "<NA>", "NULL", "null", "NaN", "nan", "None"),
     *("?", "-", "--", ".", "\\N"),
@@ -32,9 +23,6 @@ FORMATS = [
       for mark in "/.-" for a, b, c in ("dmY", "mdY", "dmy", "mdy", "ymd")),
     "%Y.%m.%d",
 ]  # fmt: skip
-THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
-"""What a whole number is, where a point separates thousands."""
-SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
 
 
 class Ambiguous(Exception):
@@ -121,65 +109,6 @@ def _require_all(seen: Cells, written: str) -> None:
             f"{rows:,} texts that are not ({shown(seen.pairs(odd))}): fix them, name what is "
             "missing in data.source.missing, or name the column under categorical or drop"
         )
-
-
-def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
-    """Return whether a column of texts is one of numbers.
-
-    `wanted`: it is under `numeric`. `only_texts`: the format, as CSV, has nothing but texts.
-    """
-    fits = f"({number('v', how)} IS NOT NULL)"
-    separated = f"(NOT {is_number('v', how)} AND {matches('v', SEPARATED)})"
-    zero = matches("v", r"\s*[-+]?0[0-9].*")
-    good, apart, zeros = seen.counts([fits, separated, zero])
-    if not seen.filled or (not wanted and (good + apart) * 2 < seen.filled):
-        return False
-    if apart:
-        raise Ambiguous(
-            f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write 1234.5, set "
-            f"data.source.decimal and data.source.thousands (now {how.decimal!r} and "
-            f"{how.thousands!r}), or name a column of codes in data.categorical"
-        )
-    if good < seen.filled:
-        odd = seen.pairs(f"NOT {fits}")
-        raise Ambiguous(
-            f"has {good:,} numbers and {seen.filled - good:,} texts that are none "
-            f"({shown(odd)}): fix them, name what is missing in data.source.missing, or name "
-            "a column of codes in data.categorical"
-        )
-    few = len(seen.pairs()) <= FEW
-    if wanted or (only_texts and not zeros):
-        return True
-    if not only_texts and few:
-        return False
-    with_zero = f", {zeros:,} of them with a leading zero" if zeros else ""
-    raise Ambiguous(
-        f"has {good:,} numbers that are written as texts{with_zero}: name it under categorical, "
-        "if they are codes, or under numeric in conf/data"
-    )
-
-
-def thousands(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
-    """Ask what a point means in a column of numbers, if three digits follow it each time."""
-    grouped = matches("v", THOUSANDS)
-    pointed = f"FILTER ({grouped} AND v LIKE '%.%')"
-    sql = f"SELECT count(*) FILTER (NOT {grouped}), count(*) {pointed}, min(v) {pointed}"
-    odd, many, example = db.execute(f"{sql} FROM (SELECT {text} AS v FROM {rows})").fetchall()[0]
-    if many and not odd:
-        raise Ambiguous(
-            f"holds numbers with three digits behind each point in {many:,} rows, such as "
-            f"{example!r}: if it separates thousands, set data.source.decimal "
-            "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
-            "under numeric in conf/data"
-        )
-
-
-def _mark(seen: Cells, separated: str) -> str:
-    marks = {"a comma": ",", "an apostrophe": "''", "a blank": " "}
-    return next(
-        (word for word, mark in marks.items() if seen.count(f"{separated} AND v LIKE '%{mark}%'")),
-        "several points",
-    )
 
 
 def spellings(seen: Cells, *, target: bool) -> None:

@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.problem import Problem
-from governed_ml.core.tables import quoted
+from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.asking import (
-    Ambiguous,
-    Cells,
-    dates,
-    numbers,
-    spellings,
-    thousands,
-)
+from governed_ml.pipeline.data.asking import Ambiguous, Cells, dates, spellings
+from governed_ml.pipeline.data.asking_numbers import numbers, points
 from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
 from governed_ml.pipeline.data.spelled import recorded
 
@@ -150,11 +144,14 @@ class Decider:
         return _made(name, "VARCHAR", "category", seen.text)
 
     def _numeric(self, name: str, seen: Cells) -> Decided:
-        exact = whole(seen.text) if self.origin.marks == Marks() else "NULL"
-        if not seen.count(f"{whole('v')} IS NULL") and exact != "NULL":
-            return _made(name, "BIGINT", "integer", exact)
-        value = cells.number(seen.text, self.origin.marks)
-        return _made(name, "DOUBLE", "decimal", _no_nan(value))
+        how = self.origin.marks
+        plain = f"replace(v, {literal(how.thousands)}, '')" if how.thousands else "v"
+        far = f"{cells.is_whole(plain)} AND abs({cells.number('v', how)}) >= {EXACT}"
+        if name not in self.data.numeric and (beyond := seen.count(far)):
+            raise _beyond(beyond)
+        if not how.thousands and not seen.count(f"{whole('v')} IS NULL"):
+            return _made(name, "BIGINT", "integer", whole(seen.text))
+        return _made(name, "DOUBLE", "decimal", _no_nan(cells.number(seen.text, how)))
 
     def _category(self, name: str, seen: Cells) -> Decided:
         private = name in (self.data.group, self.data.time)
@@ -185,15 +182,12 @@ class Decider:
             integral = cells.is_whole(column) if texts else "true"
             (beyond,) = self._ask(f"count(*) FILTER ({integral} AND abs({value}) >= {EXACT})")
             if beyond:
-                raise Ambiguous(
-                    f"has whole numbers beyond 2^53 in {beyond:,} rows, which a model would "
-                    "round: name it under categorical, drop or numeric in conf/data"
-                )
+                raise _beyond(beyond)
         if kind in WHOLE:
             return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
         answered = (*self.data.numeric, *self.unused, self.data.target)
         if self.origin.csv and name not in answered:
-            thousands(self.db, self.origin.rows, column)
+            points(self.db, self.origin.rows, column)
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
     def _code(self, name: str, kind: str) -> Decided:
@@ -229,6 +223,13 @@ class Decider:
 
 def _made(name: str, final: str, kind: str, cell: str, written: str | None = None) -> Decided:
     return Decided(Column(name=name, type=final, kind=kind, format=written), cell)
+
+
+def _beyond(rows: int) -> Ambiguous:
+    return Ambiguous(
+        f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would "
+        "round: name it under categorical, drop or numeric in conf/data"
+    )
 
 
 def _no_nan(value: str) -> str:
