@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,9 +111,10 @@ class Served:
         self.notes = done.notes
         return pd.read_parquet(out)
 
-    def monitor(self, source: dict[str, str]) -> tuple[monitored.FeedRows, monitored.WindowRows]:
+    def monitor(
+        self, source: dict[str, str], now: datetime = datetime(2025, 2, 1, tzinfo=UTC)
+    ) -> tuple[monitored.FeedRows, monitored.WindowRows]:
         """Read a batch as `governance monitor` does; return it as read, and completed."""
-        now = datetime(2025, 2, 1, tzinfo=UTC)
         feed = Feed(**source)
         with self._opened():
             given = monitored.gather(feed, self.origin, Monitor(), None, now)
@@ -135,10 +136,13 @@ def forget_answers() -> None:
         path.unlink()
 
 
-def train(source: dict[str, Any], **conf: Any) -> Served:
-    """Ingest a source and fit a model on all its rows, in the working folder."""
+def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) -> Served:
+    """Ingest a source and fit a model on all its rows, in the working folder.
+
+    Columns `beside` are read and are no features.
+    """
     data, columns = ingested(source, **conf)
-    raw = tables.read(tables.RAW)
+    raw = tables.read(tables.RAW).drop(columns=list(beside))
     features, numeric, categorical = features_of(raw, data)
     target = target_of(raw, data)
     model = make_pipeline(
