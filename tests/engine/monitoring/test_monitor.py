@@ -204,7 +204,19 @@ def test_what_was_measured_while_it_was_new_is_measured_again_for_its_labels(wat
     # And why it would not count today is said beside; of other rows it is the reason
     assert found.stale.startswith("stale: the newest row is of 2026-05-01, 60 days old")
     other = watch.look(batch, known=frozenset({"sha256:0"}))
-    assert (other.level, other.labelled) == ("not_measured", 0)
+    assert other.level == "not_measured"
+
+
+def test_the_labels_of_a_batch_that_is_not_measured_are_counted_all_the_same(watch: Watch) -> None:
+    # Given a batch that is too old, of which all but 100 rows have a label
+    rows = watch.rows(days=60)
+    rows["repaid"] = rows["repaid"].where(rows.index >= 100)
+    # When it is measured, then it is not, but nobody says that it has no labels
+    found = watch.look(saved(rows))
+    assert (found.level, found.labelled) == ("not_measured", ROWS - 100)
+    # And so it is where the model's own column is lost, and where there is no row
+    assert watch.look(saved(watch.rows().drop(columns="income"))).labelled == ROWS
+    assert watch.look(saved(watch.rows().head(0))).labelled == 0
 
 
 def test_rows_that_nothing_dates_are_said_to_be_of_no_age(watch: Watch) -> None:
@@ -651,7 +663,7 @@ def test_what_was_served_and_is_no_answer_is_not_measured(
         rows[name] = rows[name].astype("str") if value == "yes" else rows[name]
     # Then it was not measured, and the first reasons say why
     found = watch.look(saved(rows))
-    assert (found.level, found.labelled) == ("not_measured", 0)
+    assert (found.level, found.labelled) == ("not_measured", ROWS)
     assert cause in " ".join(found.reasons[:2])
     assert "leave model_digest out" in found.reasons[1]
 
