@@ -66,6 +66,7 @@ def pick(*values: Any) -> np.ndarray:
 CODES = {"categorical": ""}
 DAYS = pd.Series(pd.Timestamp("2025-01-01") + pd.to_timedelta(ROW % 28, "D"))
 TWELVE = pd.Series(pd.Timestamp("2025-01-01") + pd.to_timedelta(ROW % 12, "D"))
+SPREAD = pd.Series(pd.Timestamp("2025-01-01") + pd.to_timedelta(ROW, "D"))
 HUGE = 923456789012345000 + ROW % 3
 TRUTH = series(pick(True, False, False))
 
@@ -107,8 +108,12 @@ KINDS = [
     day("date, ISO", DAYS.dt.strftime("%Y-%m-%d"), DAYS),
     day("date, typed", DAYS, DAYS),
     day("date, day first", TWELVE.dt.strftime("%d/%m/%Y"), TWELVE, "%d/%m/%Y"),
+    day("date with a month's name", DAYS.dt.strftime("%b %d, %Y"), DAYS, "%b %d, %Y"),
+    day("date like 20250131", SPREAD.dt.strftime("%Y%m%d").astype(int), SPREAD, "%Y%m%d"),
     day("time with a zone", DAYS.dt.strftime("%Y-%m-%dT00:30:00+01:00"),
         DAYS - pd.Timedelta(minutes=30), rule="a time with an offset is kept as UTC"),
+    text("amount with a sign", [f"€{n}.50" for n in ROW], "code", answer=CODES),
+    text("percentage", [f"{n % 9}%" for n in ROW], "code", answer=CODES),
     text("text, nearly all distinct", [f"note {n}, by hand" for n in ROW]),
 ]  # fmt: skip
 

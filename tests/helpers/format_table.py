@@ -147,7 +147,7 @@ def predicting(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
             if name is None:
                 return cells
             frame[name[1]] = None
-            right = right.assign(**{name[1]: right[name[1]].where(right.index < 0)})
+            right = emptied(right, name[1])
     rows = pd.read_parquet(next(served.scoring.LOG.glob("*/*.parquet")))
     return compared(model, rows, scores, right, cells)
 
@@ -159,8 +159,7 @@ def monitoring(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
         parquet = next(one for one in FORMATS if one.suffix == "parquet")
         answered = predicting(model, parquet, right)
         known = {name: cell for name, cell in answered.items() if cell.sign == REFUSED}
-        lost = [one.column for one in KINDS if one.name in known]
-        right = right.assign(**{name: right[name].where(right.index < 0) for name in lost})
+        right = emptied(right, *(one.column for one in KINDS if one.name in known))
         given, rows = model.monitor({"kind": "log"}, datetime.now(UTC) + timedelta(hours=1))
     else:
         try:
@@ -168,14 +167,23 @@ def monitoring(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
         except Problem as problem:
             return {one.name: Cell(REFUSED, said(problem)) for one in KINDS}
     found = pd.concat([rows.features, given.frame.drop(columns=list(rows.features))], axis=1)
-    gaps = {name: found[name].isna().sum() - right[name].isna().sum() for name in given.unfit}
-    right = right.assign(**{name: right[name].where(found[name].notna()) for name in gaps})
+    wanted = right.assign(**{one.column: one.right for one in KINDS if one.column not in right})
+    gaps = {name: found[name].isna().sum() - wanted[name].isna().sum() for name in given.unfit}
+    wanted = wanted.assign(**{name: wanted[name].where(found[name].notna()) for name in gaps})
+    right = wanted[list(right)]
     for one in KINDS:
         if count := given.unfit.get(one.column):
-            clean = gaps[one.column] == count and alike(found[one.column], right[one.column], "")
+            clean = gaps[one.column] == count and alike(found[one.column], wanted[one.column], "")
             words = "values that do not fit are counted, reported and left empty"
             known[one.name] = Cell(REFUSED, words) if clean else Cell(WRONG, "unfit, but used")
     return compared(model, found, rows.score.to_numpy(), right, known)
+
+
+def emptied(features: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return features of which some columns have no value."""
+    nothing = pd.Series(False, index=features.index)
+    there = [name for name in names if name in features]
+    return features.assign(**{name: features[name].where(nothing) for name in there})
 
 
 def compared(

@@ -80,8 +80,13 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, str]:
     return {"kind": "file", "path": str(path)}
 
 
-def ingested(source: dict[str, Any], **conf: Any) -> tuple[Data, list[Column]]:
-    """Ingest a source in the working folder; return the configuration and what was decided."""
+def ingested(
+    source: dict[str, Any], *, lines: list[str] | None = None, **conf: Any
+) -> tuple[Data, list[Column]]:
+    """Ingest a source in the working folder; return the configuration and what was decided.
+
+    `lines` gets the line that the stage prints.
+    """
     data = Data.model_validate(PLAIN | {"source": source} | conf)
     kept: list[IngestBody] = []
     params = SimpleNamespace(data=data, seed=1)
@@ -89,7 +94,7 @@ def ingested(source: dict[str, Any], **conf: Any) -> tuple[Data, list[Column]]:
         mock.patch.object(ingest, "read", return_value=params),
         mock.patch.object(ingest, "record", lambda *given, **_: kept.append(given[3])),
     ):
-        ingest.main()
+        (lines if lines is not None else []).append(ingest.main())
     body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
     return data, body.columns
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -550,6 +551,129 @@ def test_dates_with_one_reading_are_read_and_mixed_ones_refused() -> None:
     source = served.write(served.loans().assign(applied_on=dates), Path("table.csv"))
     with pytest.raises(Problem, match=r"texts that are not .*'2026-02-29' 12 times"):
         served.ingested(source, time="applied_on")
+
+
+NAMED = {"%b %d, %Y": "Jan 01, 2024", "%d %B %Y": "01 January 2024", "%d-%b-%y": "01-Jan-24"}
+
+
+@pytest.mark.parametrize("form", NAMED)
+def test_dates_with_the_name_of_a_month_are_asked_about(form: str) -> None:
+    # Given dates that name their month
+    table = served.loans().assign(since=MONTHS.strftime(form))
+    assert table["since"][0] == NAMED[form]
+    source = served.write(table, Path("table.parquet"))
+    # When they are ingested, then the format is said, and no category comes of them
+    with pytest.raises(Problem, match=f"'since' has 400 texts that are dates written as {form}, "):
+        served.ingested(source, time="applied_on")
+    # And either answer is heeded
+    _, columns = served.ingested(source, time="applied_on", dates={"since": form})
+    assert kinds(columns)["since"] == "date"
+    assert (pd.read_parquet("data/raw.parquet")["since"] == MONTHS).all()
+    _, columns = served.ingested(source, time="applied_on", categorical=["since"])
+    assert pd.read_parquet("data/raw.parquet")["since"].tolist() == table["since"].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_whole_numbers_that_are_all_days_are_asked_about(suffix: str) -> None:
+    # Given days as numbers of eight digits
+    table = served.loans().assign(since=MONTHS.strftime("%Y%m%d").astype(int))
+    source = served.write(table, Path(f"table.{suffix}"))
+    # When they are ingested, then it is asked what they are
+    said = "column 'since' has 400 different numbers that are all days written as %Y%m%d, such as 2"
+    with pytest.raises(Problem, match=said):
+        served.ingested(source, time="applied_on")
+    # And each answer is heeded
+    served.ingested(source, time="applied_on", dates={"since": "%Y%m%d"})
+    assert (pd.read_parquet("data/raw.parquet")["since"] == MONTHS).all()
+    for answer in ("numeric", "categorical"):
+        served.ingested(source, time="applied_on", **{answer: ["since"]})
+        assert (pd.read_parquet("data/raw.parquet")["since"] == table["since"]).all()
+    # And production may have them as numbers, in every format
+    days = {"since": "%Y%m%d"}
+    model = served.train(source, drop=["applied_on"], time="since", dates=days, sensitive={})
+    for other in ("csv", "parquet", "jsonl"):
+        given, _ = model.monitor(served.write(table, Path(f"batch.{other}")))
+        assert (given.frame["since"] == MONTHS).all()
+    # And numbers of which one is no day, or of which there are few, are numbers
+    for fine in (table["since"].where(table.index > 0, 20240230), table["since"] % 8 + 20240110):
+        served.ingested(served.write(table.assign(since=fine), Path(f"table.{suffix}")),
+                        time="applied_on")  # fmt: skip
+
+
+# --- texts that are nearly numbers, or nearly all different ---------------------------------------
+
+
+@pytest.mark.parametrize("written", ["€{:.2f}", "${:,.2f}", "{:.0f} €", "{:.1f}%", "-£{:.0f}"])
+def test_numbers_with_a_sign_of_a_currency_or_percentage_are_asked_about(written: str) -> None:
+    # Given amounts with their sign, and a few that are missing
+    texts = pd.Series([written.format(n * 17.25) for n in range(400)]).where(
+        lambda one: one.index > 9
+    )
+    source = served.write(served.loans().assign(income=texts), Path("table.parquet"))
+    # When they are ingested, then they are no category of hundreds of levels: it is asked
+    with pytest.raises(Problem, match="column 'income' has 390 numbers with a sign of a currency"):
+        served.ingested(source, time="applied_on")
+    # And the answer that they are categories is heeded
+    served.ingested(source, time="applied_on", categorical=["income"])
+
+
+def test_a_text_that_hardly_ever_comes_again_is_told() -> None:
+    # Given a note that is another one in every row, and a key that is under `drop`
+    table = served.loans().assign(note=[f"by hand, {n}" for n in range(400)])
+    table["key"] = [f"K{n}" for n in range(400)]
+    source = served.write(table, Path("table.csv"))
+    # When they are ingested, then the note is named as what no model can learn from
+    lines: list[str] = []
+    served.ingested(source, time="applied_on", drop=["key"], lines=lines)
+    assert "nearly every text of 'note' is there once" in lines[0]
+    assert "'key'" not in lines[0]
+    # And where it is dropped, too, nothing is said
+    served.ingested(source, time="applied_on", drop=["key", "note"], lines=lines)
+    assert "nearly every text" not in lines[1]
+
+
+# --- the target -----------------------------------------------------------------------------------
+
+UNLEARNED: dict[str, tuple[Any, dict[str, Any], str]] = {  # case → target, conf, what is said
+    "another positive": (
+        ["yes", "no"],
+        {"positive": "ja"},
+        "'ja' is no value of the target 'repaid', which has 'no' 200 times, 'yes' 200 times: ",
+    ),
+    "a truth value": (["yes", "no"], {"positive": True}, "YAML reads yes, no, on and off without"),
+    "one class": (
+        ["yes", "yes"],
+        {},
+        "target 'repaid' has one value only ('yes' 400 times): a classification needs two",
+    ),
+    "gaps": (["yes", None], {}, "target 'repaid' is missing in 200 of 400 rows: leave these rows"),
+    "nothing": ([None, None], {}, "target 'repaid' is missing in 400 of 400 rows"),
+    "gaps of a regression": (
+        [1.5, None],
+        {"task": "regression", "positive": None},
+        "target 'repaid' is missing in 200 of 400 rows",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNLEARNED)
+def test_a_target_that_cannot_be_learned_is_refused_at_once(case: str) -> None:
+    # Given a target that lacks values, or has another favourable value than is said
+    values, conf, said = UNLEARNED[case]
+    source = served.write(served.loans().assign(repaid=values * 200), Path("table.parquet"))
+    # When it is ingested, then the values that occur are said, and nothing is written
+    with pytest.raises(Problem, match=re.escape(said)):
+        served.ingested(source, time="applied_on", **conf)
+    assert not list(Path("data").glob("raw.*"))
+
+
+@pytest.mark.parametrize("values", [[True, False], [1, 0], ["1", "0"], [1.0, 0.0]])
+def test_a_favourable_value_is_found_however_it_is_written(values: list[Any]) -> None:
+    # Given truth values, and 1 and 0, when they are ingested, then `true` or 1 is among them
+    source = served.write(served.loans().assign(repaid=values * 200), Path("table.parquet"))
+    positives = [True, "true"] if values[0] is True else [1, "1"]
+    for positive in positives:
+        served.train(source, time="applied_on", sensitive={"sex": {}}, positive=positive)
 
 
 OFFSET = "ISO 8601 with an offset, kept as UTC"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
 from governed_ml.pipeline.data.spelled import folded, shown, twins
 
 if TYPE_CHECKING:
@@ -17,12 +15,6 @@ MARKERS = (
     *("?", "-", "--", ".", "\\N"),
 )
 """What programs write for a missing value, and seldom anybody for anything else."""
-DAY = r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?"
-FORMATS = [
-    *(f"%{a}{mark}%{b}{mark}%{c}"
-      for mark in "/.-" for a, b, c in ("dmY", "mdY", "dmy", "mdy", "ymd")),
-    "%Y.%m.%d",
-]  # fmt: skip
 
 
 class Ambiguous(Exception):
@@ -59,56 +51,6 @@ class Cells:
         """Return values and rows, the most frequent first."""
         sql = f"SELECT v, n FROM cells WHERE {condition} ORDER BY n DESC, v"
         return [(str(value), int(rows)) for value, rows in self.db.execute(sql).fetchall()]
-
-
-def dates(seen: Cells, stated: str | None) -> str | None:
-    """Return how a column's dates are written, or nothing where it has none."""
-    if stated:
-        _require_format(seen, stated)
-        _require_all(seen, stated)
-        return stated
-    if not seen.filled or seen.count(matches("v", DAY)) * 2 < seen.filled:
-        return None
-    formats = [ISO, ISO_OFFSET, *FORMATS]
-    fits = dict(
-        zip(formats, seen.counts([f"{date('v', one)} IS NOT NULL" for one in formats]), strict=True)
-    )
-    whole = [one for one, rows in fits.items() if rows == seen.filled]
-    if len(whole) == 1:
-        return whole[0]
-    if not whole:
-        best = max(fits, key=lambda one: fits[one])
-        if fits[best] * 2 >= seen.filled:
-            _require_all(seen, best)
-        return None
-    one, other = whole[:2]
-    differ = f"{date('v', one)} <> {date('v', other)}"
-    examples = seen.pairs(differ) or seen.pairs()
-    raise Ambiguous(
-        f"has {seen.filled:,} dates that can all be read as {' or as '.join(whole)}; "
-        f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
-        "their format under dates in conf/data, or name the column under categorical or drop"
-    )
-
-
-def _require_format(seen: Cells, stated: str) -> None:
-    import duckdb
-
-    try:
-        seen.db.execute(f"SELECT try_strptime('', {literal(stated)})")
-    except duckdb.Error as error:
-        raise Problem(f"data.dates: {stated!r} is no format: {first_line(error, 80)}") from error
-
-
-def _require_all(seen: Cells, written: str) -> None:
-    odd = f"{date('v', written)} IS NULL"
-    rows = seen.count(odd)
-    if rows:
-        raise Ambiguous(
-            f"has {seen.filled - rows:,} dates that are written as {written}, and "
-            f"{rows:,} texts that are not ({shown(seen.pairs(odd))}): fix them, name what is "
-            "missing in data.source.missing, or name the column under categorical or drop"
-        )
 
 
 def spellings(seen: Cells, *, target: bool) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FEW = 30  # texts of digits that are so few are categories, where a format has numbers as well
 THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
 """What a whole number is, where a point separates thousands."""
+_AMOUNT = r"[0-9][0-9.,' ]*"
+SIGNED = rf"\s*[-+]?\s*([€$£¥₹]\s*[-+]?{_AMOUNT}|{_AMOUNT}\s*[€$£¥₹%‰])\s*"
 SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
 
 
@@ -78,6 +80,17 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
         )
     if zeros and fewest != most:
         _zeros_at_the_end(db, cells, ".")
+
+
+def signs(seen: Cells) -> None:
+    """Ask about texts that are numbers but for the sign of a currency or a percentage."""
+    count = seen.count(matches("v", SIGNED))
+    if count and count * 2 >= seen.filled:
+        examples = shown(seen.pairs(matches("v", SIGNED)), 2)
+        raise Ambiguous(
+            f"has {count:,} numbers with a sign of a currency or a percentage ({examples}): write "
+            "plain numbers at the source, or name the column under categorical or drop in conf/data"
+        )
 
 
 def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> None:

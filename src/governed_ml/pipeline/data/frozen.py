@@ -163,6 +163,8 @@ def _text(one: FrozenColumn, column: str, kind: str) -> str:
 
 def _time(one: FrozenColumn, column: str, kind: str) -> str:
     zoned = one.column.format == ISO_OFFSET
+    if kind in NUMBERS and one.column.format:  # 20260131, say
+        return cells.date(cells.digits(_present(one, column, kind), kind), one.column.format)
     if kind in DATES or (kind == ZONED and (zoned or not one.column.format)):
         return f"CAST({column} AS TIMESTAMP)"
     return "CAST(NULL AS TIMESTAMP)"
