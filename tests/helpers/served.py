@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -81,8 +81,13 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, str]:
     return {"kind": "file", "path": str(path)}
 
 
-def ingested(source: dict[str, Any], **conf: Any) -> tuple[Data, list[Column]]:
-    """Ingest a source in the working folder; return the configuration and what was decided."""
+def ingested(
+    source: dict[str, Any], *, lines: list[str] | None = None, **conf: Any
+) -> tuple[Data, list[Column]]:
+    """Ingest a source in the working folder; return the configuration and what was decided.
+
+    `lines` gets the line that the stage prints.
+    """
     data = Data.model_validate(PLAIN | {"source": source} | conf)
     kept: list[IngestBody] = []
     params = SimpleNamespace(data=data, seed=1)
@@ -90,7 +95,7 @@ def ingested(source: dict[str, Any], **conf: Any) -> tuple[Data, list[Column]]:
         mock.patch.object(ingest, "read", return_value=params),
         mock.patch.object(ingest, "record", lambda *given, **_: kept.append(given[3])),
     ):
-        ingest.main()
+        (lines if lines is not None else []).append(ingest.main())
     body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
     return data, body.columns
 
@@ -112,9 +117,10 @@ class Served:
         self.notes = done.notes
         return pd.read_parquet(out)
 
-    def monitor(self, source: dict[str, str]) -> tuple[monitored.FeedRows, monitored.WindowRows]:
+    def monitor(
+        self, source: dict[str, str], now: datetime = datetime(2025, 2, 1, tzinfo=UTC)
+    ) -> tuple[monitored.FeedRows, monitored.WindowRows]:
         """Read a batch as `governance monitor` does; return it as read, and completed."""
-        now = datetime(2025, 2, 1, tzinfo=UTC)
         feed = Feed(**source)
         with self._opened():
             given = monitored.gather(feed, self.origin, Monitor(), None, now)
@@ -136,10 +142,13 @@ def forget_answers() -> None:
         path.unlink()
 
 
-def train(source: dict[str, Any], **conf: Any) -> Served:
-    """Ingest a source and fit a model on all its rows, in the working folder."""
+def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) -> Served:
+    """Ingest a source and fit a model on all its rows, in the working folder.
+
+    Columns `beside` are read and are no features.
+    """
     data, columns = ingested(source, **conf)
-    raw = tables.read(tables.RAW)
+    raw = tables.read(tables.RAW).drop(columns=list(beside))
     features, numeric, categorical = features_of(raw, data)
     target = target_of(raw, data)
     model = make_pipeline(

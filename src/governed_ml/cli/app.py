@@ -111,6 +111,9 @@ def gate(
             show(decision, every=every)
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
+        elif gates.stays(base):
+            print("the data are not here: reports/decision.json stays as committed; "
+                  "run `uv run dvc pull` and judge again")  # fmt: skip
     raise typer.Exit(0 if decision.verdict == "allow" else FOUND)
 
 

@@ -127,7 +127,7 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
     else:
         served = frame.reindex(columns=list(SERVED_AS)).astype("float64")
         score, prediction = served["score"], served["prediction"]
-    target, notes = _labels(rows, origin.data, monitor.labels, body(origin, "ingest").columns)
+    target, notes = labels(rows, origin, monitor)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
     unfit = _unfit(score, prediction, origin.data.task)
     person, said = _persons(rows, body(origin, "split").person or origin.data.group)
@@ -160,21 +160,21 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
     return ""
 
 
-def _labels(
-    rows: FeedRows, data: Data, feed: Feed | None, columns: list[Any]
-) -> tuple[pd.Series, list[str]]:
+def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.Series, list[str]]:
+    """Return the label of each row, from the batch or joined to it, and what is to be said."""
     import pandas as pd
 
     frame, notes = rows.frame, list[str]()
-    like = frozen(columns, data)[data.target].named("label")
+    data, feed = origin.data, monitor.labels
+    like = frozen(body(origin, "ingest").columns, data)[data.target].named("label")
     found = pd.Series(None, index=frame.index, dtype="object")
     if data.target not in rows.lost:
         found = frame[data.target]
     elif feed is not None and set(KEYS) & set(rows.lost):
         notes.append("labels: the batch has no request_id and row to join them by")
     elif feed is not None:
-        labels = joined(frame, feed, {"label": like}, "labels")
-        found, notes = labels.frame["label"], labels.notes
+        answers = joined(frame, feed, {"label": like}, "labels")
+        found, notes = answers.frame["label"], answers.notes
     without = int(found.isna().sum())
     notes += [f"labels: {without:,} of {len(frame):,} rows have none"] if without else []
     target, more = target_of(found, data)

@@ -12,12 +12,13 @@ from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
+from governed_ml.core.problem import Problem
 from governed_ml.monitoring import measure
 from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.lacking import UNDATED, alike, gone, unmeasured
 from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
-from governed_ml.monitoring.rows import Given, body, complete, gather
+from governed_ml.monitoring.rows import Given, body, complete, gather, labels
 from governed_ml.pipeline.scoring import ServedVersion
 from governed_ml.policy.expected_rules import Scope
 
@@ -82,6 +83,9 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         notes = notes + more
         lacks += found.lacks
         lacks += unmeasured(asked.monitoring, scope, found.metrics, due=_due(given))
+    elif len(given.due.frame):
+        labelled, more = _counted(given, origin, asked.monitor)
+        notes = notes + more
     rules, anything = judge(asked.monitoring, scope, found.metrics)
     if not why and not anything:
         why = ["no rule about the model's behaviour could be judged", *reasons(rules)]
@@ -100,6 +104,15 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         columns=found.columns,
         groups=found.groups,
     )
+
+
+def _counted(given: Given, origin: ServedVersion, monitor: Monitor) -> tuple[int, list[str]]:
+    """Return how many rows of a batch have a label though nothing is measured on them."""
+    try:
+        target, _ = labels(given.due, origin, monitor)
+    except Problem as problem:
+        return 0, [f"labels were not counted: {problem}"]
+    return int(target.notna().sum()), []
 
 
 def _span(rows: pd.DataFrame, time: str | None) -> tuple[str | None, str | None]:
@@ -175,7 +188,7 @@ def _measured(
     due = part if given.due is new else complete(given.due, origin, asked.monitor)
     if why := part.unfit or due.unfit:
         scope = Scope(data.task, tuple(features), tuple(data.sensitive))
-        return measure.nothing(asked.monitoring, scope, why), 0, []
+        return measure.nothing(asked.monitoring, scope, why), int(due.target.notna().sum()), []
     found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
     there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
     unfit = {name: n for name, n in new.unfit.items() if name in there}

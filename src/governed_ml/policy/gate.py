@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from governed_ml.core import model_file, tables
+from governed_ml.core import model_file, repository, tables
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params, select
@@ -183,9 +183,27 @@ def gate(
         decision = decision.model_copy(update={"volatile": volatile})
         if not known.recomputed and not params.policy.accept_committed:
             decision = _unmeasured(decision)
-    if not names:
+    if not names and not stays(base):
         save(decision, base)
     return decision
+
+
+def stays(base: Path) -> bool:
+    """Return whether the decision on disk is left alone: nothing was measured, nothing changed.
+
+    In a clean clone without tables and model, the answer is no because they are not here. That says
+    nothing about the commit, whose own decision `check lineage` compares with its evidence.
+    """
+    tables_here = (path for paths in TABLES_OF_GATE.values() for path in paths)
+    if any((base / path).exists() for path in (*tables_here, model_file.PATH)):
+        return False
+    try:
+        if repository.uncommitted(base):
+            return False
+        committed = repository.content(base, repository.head(base), PATH.as_posix())
+        return committed is not None and (base / PATH).read_bytes() == committed
+    except (Problem, OSError):
+        return False  # no git, no commit, no decision: the deny is written
 
 
 def _unmeasured(decision: Decision) -> Decision:

@@ -140,6 +140,43 @@ def test_a_value_that_yaml_reads_as_another_is_refused(
     assert str(refused.value).startswith(f"conf/data/own.yaml, line {line}: {said}")
 
 
+def plain(conf: Path) -> Path:
+    """The same, with the table that the template has."""
+    (conf / "data" / "own.yaml").unlink(missing_ok=True)
+    text = (conf / "config.yaml").read_text(encoding="utf-8")
+    text = text.replace("data: own", "data: synthetic")
+    (conf / "config.yaml").write_text(text, encoding="utf-8")
+    return conf
+
+
+def test_a_table_that_is_not_in_use_stops_nothing(written: Path, tmp_path: Path) -> None:
+    # Given a file of another table with a value that YAML reads as something else
+    conf = plain(Path(shutil.copytree(written, tmp_path / "conf")))
+    (conf / "data" / "other.yaml").write_text("name: other\npositive: NO\n", encoding="utf-8")
+    # When the one in use is composed, then it composes
+    assert compose(conf).data.name == "synthetic"
+    # And once the other one is in use, by choice or as a part of it, then it is refused
+    said = r"^conf/data/other\.yaml, line 2: YAML reads NO as false"
+    with pytest.raises(Problem, match=said):
+        compose(conf, ["data=other"])
+    (conf / "data" / "synthetic.yaml").write_text(
+        "defaults: [other, _self_]\n"
+        + (conf / "data" / "synthetic.yaml").read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    with pytest.raises(Problem, match=said):
+        compose(conf)
+
+
+def test_a_file_of_conf_that_cannot_be_read_is_named(written: Path, tmp_path: Path) -> None:
+    # Given a link in conf/ to a file that is gone
+    conf = plain(Path(shutil.copytree(written, tmp_path / "conf")))
+    (conf / "data" / "other.yaml").symlink_to("gone.yaml")
+    # When it is composed, then the line names it
+    with pytest.raises(Problem, match=r"^conf/data/other\.yaml cannot be read: .*; fix"):
+        compose(conf)
+
+
 def test_the_same_values_in_quotes_are_taken(written: Path) -> None:
     # Given those names in quotes, or in a comment, and numbers that are what they look like
     (written / "data" / "own.yaml").write_text(

@@ -180,3 +180,15 @@ def test_late_labels_have_their_drift_measured(watch: Watch) -> None:
     assert (found.rows, found.labelled) == (ROWS, ROWS)
     assert verdicts(found)["performance.roc_auc"] == "healthy"
     assert verdicts(found)["drift.target"] == "healthy"
+
+
+def test_the_labels_of_a_batch_that_is_not_measured_are_counted_all_the_same(watch: Watch) -> None:
+    # Given a batch that is too old, of which all but 100 rows have a label
+    rows = watch.rows(days=60)
+    rows["repaid"] = rows["repaid"].where(rows.index >= 100)
+    # When it is measured, then it is not, but nobody says that it has no labels
+    found = watch.look(saved(rows))
+    assert (found.level, found.labelled) == ("not_measured", ROWS - 100)
+    # And so it is where the model's own column is lost, and where there is no row
+    assert watch.look(saved(watch.rows().drop(columns="income"))).labelled == ROWS
+    assert watch.look(saved(watch.rows().head(0))).labelled == 0

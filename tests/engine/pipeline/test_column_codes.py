@@ -102,3 +102,26 @@ def test_numbers_that_are_written_as_codes_are_asked_about() -> None:
         assert pd.read_parquet("data/raw.parquet")["branch"].tolist() == table["branch"].tolist()
         _, columns = served.ingested(source, time="applied_on", numeric=["branch"])
         assert kinds(columns)["branch"] == "integer"
+
+
+def test_one_number_that_is_written_in_two_ways_is_asked_about() -> None:
+    # Given codes that differ in nothing but zeros at their end, in a file that has only texts
+    table = served.loans().assign(diagnosis=["250.0", "250.00", "250.01", "401.9"] * 100)
+    source = served.write(table, Path("table.csv"))
+    # When they are ingested, then it is asked whether they are one number
+    said = (
+        "^column 'diagnosis' holds numbers that differ only in zeros at their end in 200 rows, "
+        r"such as '250\.0' and '250\.00': name it under categorical"
+    )
+    with pytest.raises(Problem, match=said):
+        served.ingested(source, time="applied_on")
+    # And either answer is heeded
+    served.ingested(source, time="applied_on", categorical=["diagnosis"])
+    assert pd.read_parquet("data/raw.parquet")["diagnosis"].tolist() == table["diagnosis"].tolist()
+    served.ingested(source, time="applied_on", numeric=["diagnosis"])
+    assert pd.read_parquet("data/raw.parquet")["diagnosis"].nunique() == 3
+    # And decimals as programs write them raise no question
+    for written in ("{:.2f}", "{}"):
+        income = [written.format(n % 40 / 4) for n in range(400)]
+        source = served.write(table.assign(diagnosis=income), Path("table.csv"))
+        served.ingested(source, time="applied_on")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import served
-from served import every_push, in_own_folder  # noqa: F401 - a fixture, too
+from served import every_push, in_own_folder, kinds  # noqa: F401 - a fixture, too
 
 from governed_ml.core.problem import Problem
 
@@ -94,3 +94,50 @@ def test_dates_as_text_are_dates_in_every_format_and_offsets_are_kept(suffix: st
     source = served.write(served.loans().assign(applied_on=texts), Path(f"table.{suffix}"))
     with pytest.raises(Problem, match=rf"395 dates that are written as {OFFSET}, and 5 texts"):
         served.ingested(source, time="applied_on")
+
+
+NAMED = {"%b %d, %Y": "Jan 01, 2024", "%d %B %Y": "01 January 2024", "%d-%b-%y": "01-Jan-24"}
+
+
+@pytest.mark.parametrize("form", NAMED)
+def test_dates_with_the_name_of_a_month_are_asked_about(form: str) -> None:
+    # Given dates that name their month
+    table = served.loans().assign(since=MONTHS.strftime(form))
+    assert table["since"][0] == NAMED[form]
+    source = served.write(table, Path("table.parquet"))
+    # When they are ingested, then the format is said, and no category comes of them
+    with pytest.raises(Problem, match=f"'since' has 400 texts that are dates written as {form}, "):
+        served.ingested(source, time="applied_on")
+    # And either answer is heeded
+    _, columns = served.ingested(source, time="applied_on", dates={"since": form})
+    assert kinds(columns)["since"] == "date"
+    assert (pd.read_parquet("data/raw.parquet")["since"] == MONTHS).all()
+    _, columns = served.ingested(source, time="applied_on", categorical=["since"])
+    assert pd.read_parquet("data/raw.parquet")["since"].tolist() == table["since"].tolist()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_whole_numbers_that_are_all_days_are_asked_about(suffix: str) -> None:
+    # Given days as numbers of eight digits
+    table = served.loans().assign(since=MONTHS.strftime("%Y%m%d").astype(int))
+    source = served.write(table, Path(f"table.{suffix}"))
+    # When they are ingested, then it is asked what they are
+    said = "column 'since' has 400 different numbers that are all days written as %Y%m%d, such as 2"
+    with pytest.raises(Problem, match=said):
+        served.ingested(source, time="applied_on")
+    # And each answer is heeded
+    served.ingested(source, time="applied_on", dates={"since": "%Y%m%d"})
+    assert (pd.read_parquet("data/raw.parquet")["since"] == MONTHS).all()
+    for answer in ("numeric", "categorical"):
+        served.ingested(source, time="applied_on", **{answer: ["since"]})
+        assert (pd.read_parquet("data/raw.parquet")["since"] == table["since"]).all()
+    # And production may have them as numbers, in every format
+    days = {"since": "%Y%m%d"}
+    model = served.train(source, drop=["applied_on"], time="since", dates=days, sensitive={})
+    for other in ("csv", "parquet", "jsonl"):
+        given, _ = model.monitor(served.write(table, Path(f"batch.{other}")))
+        assert (given.frame["since"] == MONTHS).all()
+    # And numbers of which one is no day, or of which there are few, are numbers
+    for fine in (table["since"].where(table.index > 0, 20240230), table["since"] % 8 + 20240110):
+        served.ingested(served.write(table.assign(since=fine), Path(f"table.{suffix}")),
+                        time="applied_on")  # fmt: skip

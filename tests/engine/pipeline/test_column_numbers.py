@@ -180,3 +180,43 @@ def test_an_index_of_pandas_is_no_feature_unless_it_is_said(name: str) -> None:
         served.ingested(source, time="applied_on")
     served.ingested(source, time="applied_on", drop=[name])
     served.ingested(source, time="applied_on", numeric=[name])
+
+
+def test_decimal_commas_round_no_whole_number() -> None:
+    # Given whole numbers, and accounts of 18 digits, in a file with decimal commas
+    accounts = [923456789012345000 + n % 6 for n in range(400)]
+    table = served.loans().assign(account=accounts)
+    table.to_csv("table.csv", index=False, sep=";", decimal=",")
+    source = {"kind": "file", "path": "table.csv", "decimal": ","}
+    # When it is ingested, then the accounts are asked about, as they are in every other file
+    with pytest.raises(Problem, match=r"'account' has whole numbers beyond 2\^53 in 400 rows"):
+        served.ingested(source, time="applied_on")
+    # And as codes they are what they were, and whole numbers stay whole numbers
+    _, columns = served.ingested(source, time="applied_on", categorical=["account"])
+    found = kinds(columns)
+    assert [found[name] for name in ("age", "late_payments", "debt_ratio", "account")] == [
+        *("integer", "integer", "decimal", "code")
+    ]
+    assert pd.read_parquet("data/raw.parquet")["account"].tolist() == [str(n) for n in accounts]
+
+
+def test_a_point_in_a_file_with_decimal_commas_is_called_a_point() -> None:
+    # Given codes with one point, in a file with decimal commas
+    table = served.loans().assign(diagnosis=["250.0", "250.01"] * 200)
+    table.to_csv("table.csv", index=False, sep=";", decimal=",")
+    source = {"kind": "file", "path": "table.csv", "decimal": ","}
+    # When they are ingested, then the question is about a point
+    with pytest.raises(Problem, match="column 'diagnosis' holds numbers with a point in 400 rows"):
+        served.ingested(source, time="applied_on")
+
+
+def test_a_decimal_is_never_read_as_thousands() -> None:
+    # Given a model whose table separates thousands by points
+    table = served.loans().drop(columns="debt_ratio")
+    table["income"] = [f"{value * 37:,}".replace(",", ".") for value in range(1, 401)]
+    source = served.write(table, Path("train.csv")) | {"decimal": ",", "thousands": "."}
+    model = served.train(source, time="applied_on", sensitive={"sex": {}})
+    # When production writes 0.125, which no separator of thousands gives, then it is refused
+    served.write(table.assign(income="0.125"), Path("new.csv"))
+    with pytest.raises(Problem, match="400 of 400 values of 'income' are not a number"):
+        model.predict(Path("new.csv"))

@@ -140,8 +140,10 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
     assert model.notes == ["1 values of 'region' did not occur in training"]
 
 
-@pytest.mark.parametrize("suffix", every_push("parquet")[:3])
-@pytest.mark.parametrize("spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0]])
+@pytest.mark.parametrize("suffix", every_push("csv", "parquet")[:3])
+@pytest.mark.parametrize(
+    "spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0], [1.0, 0.0]]
+)
 def test_a_truth_value_is_one_in_every_spelling(spelled: list[Any], suffix: str) -> None:
     # Given a model that was trained with True and False, as CSV has them
     model = trained()
@@ -156,3 +158,32 @@ def test_a_truth_value_is_one_in_every_spelling(spelled: list[Any], suffix: str)
     served.write(new.assign(employed="perhaps"), Path(f"bad.{suffix}"))
     with pytest.raises(Problem, match="values of 'employed' are not a truth value"):
         model.predict(Path(f"bad.{suffix}"))
+
+
+@pytest.mark.parametrize("written", ["€{:.2f}", "${:,.2f}", "{:.0f} €", "{:.1f}%", "-£{:.0f}"])
+def test_numbers_with_a_sign_of_a_currency_or_percentage_are_asked_about(written: str) -> None:
+    # Given amounts with their sign, and a few that are missing
+    texts = pd.Series([written.format(n * 17.25) for n in range(400)]).where(
+        lambda one: one.index > 9
+    )
+    source = served.write(served.loans().assign(income=texts), Path("table.parquet"))
+    # When they are ingested, then they are no category of hundreds of levels: it is asked
+    with pytest.raises(Problem, match="column 'income' has 390 numbers with a sign of a currency"):
+        served.ingested(source, time="applied_on")
+    # And the answer that they are categories is heeded
+    served.ingested(source, time="applied_on", categorical=["income"])
+
+
+def test_a_text_that_hardly_ever_comes_again_is_told() -> None:
+    # Given a note that is another one in every row, and a key that is under `drop`
+    table = served.loans().assign(note=[f"by hand, {n}" for n in range(400)])
+    table["key"] = [f"K{n}" for n in range(400)]
+    source = served.write(table, Path("table.csv"))
+    # When they are ingested, then the note is named as what no model can learn from
+    lines: list[str] = []
+    served.ingested(source, time="applied_on", drop=["key"], lines=lines)
+    assert "nearly every text of 'note' is there once" in lines[0]
+    assert "'key'" not in lines[0]
+    # And where it is dropped, too, nothing is said
+    served.ingested(source, time="applied_on", drop=["key", "note"], lines=lines)
+    assert "nearly every text" not in lines[1]

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from baked import BakedProject
+from baked import BakedProject, git
 from judging import (
     POLICY,
     Json,
@@ -275,6 +275,28 @@ def test_a_policy_that_cannot_be_read_is_refused(
     replace(judged, POLICY, old, new)
     # Then the gate cannot judge, says what is wrong in one line, and leaves a deny
     assert cause in refused(judged)
+
+
+def test_a_clone_without_data_keeps_the_committed_decision(judged: BakedProject) -> None:
+    # Given a clone of an allow, without its data
+    assert git(judged.path, "status", "--porcelain") == ""
+    clone = BakedProject(judged.path.parent / "clone", judged.environment, judged.variables)
+    git(judged.path, "clone", "--quiet", str(judged.path), str(clone.path))
+    before = clone.read("reports/decision.json")
+    # When the gate judges there, then it says no, and that the committed decision stays
+    done = clone.governance("gate", code=1)
+    assert "deny" in done.stdout
+    assert "the data are not here: reports/decision.json stays as committed" in done.stdout
+    assert clone.read("reports/decision.json") == before
+    assert git(clone.path, "status", "--porcelain") == ""
+    # And where anything was changed, or a table is here, the deny is written
+    clone.write("README.md", clone.read("README.md") + "more\n")
+    assert "stays as committed" not in clone.governance("gate", code=1).stdout
+    assert json.loads(clone.read("reports/decision.json"))["verdict"] == "deny"
+    git(clone.path, "checkout", "--quiet", ".")
+    shutil.copytree(judged.path / "data", clone.path / "data", dirs_exist_ok=True)
+    clone.governance("gate", code=1)
+    assert json.loads(clone.read("reports/decision.json"))["verdict"] == "deny"
 
 
 def test_whatever_stops_the_gate_no_allow_is_left_standing(judged: BakedProject) -> None:

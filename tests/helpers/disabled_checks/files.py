@@ -6,7 +6,11 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
     "generated-file": [
         ("scaffold.manifest", "not in accepted:", "not in [*accepted, digest]:"),
         ("scaffold.manifest", "elif own != hook:", "elif own is hook:"),
-        ("scaffold.manifest", "taken = sorted(called & set(RESERVED_NAMES))", "taken = sorted(set())"),
+        (
+            "scaffold.manifest",
+            "taken = sorted(called & set(RESERVED_NAMES))",
+            "taken = sorted(set())",
+        ),
         ("scaffold.dvc_yaml", "if _plain(own.get(key)) != _plain(wanted.get(key))", "if not key"),
     ],
     "notebook": [

@@ -21,7 +21,7 @@ PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)  # Hydra: where 
 def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
     values = _composed(conf, "config", overrides or [])
-    yaml_scalars.require_plain(conf)
+    yaml_scalars.require_plain(conf, () if overrides else _idle(conf))
     params = _parsed(conf, values)
     _require_own_groups(conf)
     return params
@@ -29,13 +29,40 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
 
 def require_clear(conf: Path) -> None:
     """Refuse values that YAML reads as others, and files that reach out of their group."""
-    yaml_scalars.require_plain(conf)
+    yaml_scalars.require_plain(conf, _idle(conf))
     _require_own_groups(conf)
 
 
 def compose_earlier(conf: Path) -> Params:
     """Compose the configuration of an earlier commit, without the checks that were added since."""
     return _parsed(conf, _composed(conf, "config", []))
+
+
+def _idle(conf: Path) -> set[Path]:
+    """Return the files of `conf/data` that are other tables than the one in use.
+
+    None where some file could be composed from another table than its own.
+    """
+    import yaml
+
+    every = {path: yaml_scalars.content(conf, path) for path in conf.rglob("*.yaml")}
+    tables = {path.stem: path for path in every if path.parent == conf / "data"}
+    try:
+        config = yaml.safe_load(every[conf / "config.yaml"])["defaults"]
+        todo = [str(one["data"]) for one in config if isinstance(one, dict) and "data" in one]
+    except (yaml.YAMLError, LookupError, TypeError):
+        return set()  # composing says why
+    others = [name for path in {*every} - {*tables.values()} for name in _defaults(every[path])]
+    if len(todo) != 1 or [name for name in others if "data" in name] != ["data"]:
+        return set()
+    used = set[str]()
+    while todo:
+        name = todo.pop()
+        if name not in tables:
+            return set()
+        used.add(name)
+        todo += [one for one in _defaults(every[tables[name]]) if one not in used]
+    return {path for name, path in tables.items() if name not in used}
 
 
 def _parsed(conf: Path, values: dict[str, Any]) -> Params:
@@ -135,7 +162,7 @@ def _require_own_groups(conf: Path) -> None:
     """
     for group in GROUPS:
         for path in sorted((conf / group).rglob("*.yaml")):
-            text = path.read_bytes().decode("utf-8", errors="replace")
+            text = yaml_scalars.content(conf, path)
             inner = ".".join(path.parent.relative_to(conf).parts)
             outside = [one for one in PACKAGE.findall(text) if one != inner]
             outside += [one for one in _defaults(text) if "@" in one or one.startswith("override")]

@@ -7,11 +7,11 @@ would silently be another one, so such a value has to be quoted, or written as w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, cause
 
 MAY_BE = re.compile(r"(?i)(?<![\w.])(yes|no|on|off|[-+]?0\d+|\d+:[0-5]?\d)(?!\w)")
 TAG = "tag:yaml.org,2002:"
@@ -25,10 +25,13 @@ class Misread(NamedTuple):
     value: object
 
 
-def require_plain(conf: Path) -> None:
-    """Raise `Problem` about the first value in `conf/` that YAML reads as something else."""
-    for path in sorted(conf.rglob("*.yaml")):
-        first = next(misread(path.read_text(encoding="utf-8", errors="replace")), None)
+def require_plain(conf: Path, idle: Collection[Path] = ()) -> None:
+    """Raise `Problem` about the first value in `conf/` that YAML reads as something else.
+
+    `idle` files are no part of the composition.
+    """
+    for path in sorted({*conf.rglob("*.yaml")} - {*idle}):
+        first = next(misread(content(conf, path)), None)
         if first is not None:
             name = path.relative_to(conf.parent).as_posix()
             value = str(first.value).lower()
@@ -36,6 +39,15 @@ def require_plain(conf: Path) -> None:
                 f"{name}, line {first.line}: YAML reads {first.text} as {value}: write "
                 f'"{first.text}" in quotes if it is a text, else {value}'
             )
+
+
+def content(conf: Path, path: Path) -> str:
+    """Return a file of `conf/` as text; what is no UTF-8 in it is said where it is composed."""
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except OSError as error:
+        name = path.relative_to(conf.parent).as_posix()
+        raise Problem(f"{name} cannot be read: {cause(error)}; fix or remove it") from error
 
 
 def misread(text: str) -> Iterator[Misread]:

@@ -49,7 +49,7 @@ def matches(text: str, pattern: str) -> str:
 def is_number(text: str, how: Marks) -> str:
     """Return whether a text is written as a number."""
     mark, group = f"[{how.decimal}]", f"[{how.thousands}]"
-    whole = f"([0-9]{{1,3}}({group}[0-9]{{3}})+|[0-9]+)" if how.thousands else "[0-9]+"
+    whole = f"([1-9][0-9]{{0,2}}({group}[0-9]{{3}})+|[0-9]+)" if how.thousands else "[0-9]+"
     return matches(text, rf"\s*[-+]?({whole}({mark}[0-9]*)?|{mark}[0-9]+){_EXPONENT}\s*")
 
 
@@ -92,11 +92,14 @@ def date(text: str, written: str) -> str:
 
 
 def truth(text: str, values: list[str]) -> str:
-    """Return a truth value in the spelling that training had; 1 and 0 are true and false, too."""
+    """Return a truth value in the spelling that training had; 1 and 0 are true and false, too.
+
+    `1.0` is how a column with gaps writes a 1.
+    """
     spelled = {value.lower(): value for value in values}
     cases = [
-        f"WHEN lower(trim({text})) IN ({literal(word)}, {literal(digit)}) THEN {literal(value)}"
-        for word, digit in (("true", "1"), ("false", "0"))
+        f"WHEN lower(trim({text})) IN ('{word}', '{digit}', '{digit}.0') THEN {literal(value)}"
+        for word, digit in (("true", 1), ("false", 0))
         if (value := spelled.get(word)) is not None
     ]
     return f"CASE {' '.join(cases)} END"

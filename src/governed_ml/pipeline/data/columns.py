@@ -108,7 +108,7 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
         text = as_text(column)
         if isinstance(data.positive, bool):  # a table says TRUE, True or true
             text = text.str.lower()
-        favourable = text == _code(data.positive)
+        favourable = text == as_code(data.positive)
         if not favourable.any() or favourable.all():
             raise Problem(_not_positive(column, data))
         return favourable.astype("int64").rename(TARGET)
@@ -171,10 +171,11 @@ def as_text(column: pd.Series) -> pd.Series:
         return column
     if column.dtype == "Int64":  # `map` would hand out decimals
         column = column.astype("object")
-    return column.map(_code, na_action="ignore").astype("str").where(column.notna())
+    return column.map(as_code, na_action="ignore").astype("str").where(column.notna())
 
 
-def _code(value: object) -> str:
+def as_code(value: object) -> str:
+    """Return a value as it is compared: as text, a whole number without `.0`."""
     if isinstance(value, bool):
         return str(value).lower()  # as ingest writes it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column, ColumnKind
 from governed_ml.core.problem import Problem
-from governed_ml.core.tables import quoted
+from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.asking import (
-    Ambiguous,
-    Cells,
-    dates,
-    numbers,
-    spellings,
-    thousands,
-)
+from governed_ml.pipeline.data.asking import Ambiguous, Cells, spellings
+from governed_ml.pipeline.data.asking_dates import compact, dates
+from governed_ml.pipeline.data.asking_numbers import numbers, points, signs, too_large
 from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
 from governed_ml.pipeline.data.spelled import recorded
 
@@ -37,14 +32,19 @@ SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
 """DuckDB's types that a column may have at its source."""
 INDEX = r"(Unnamed: ?[0-9]+|__index_level_[0-9]+__)"
 NAMED_INDEX = ("index", "level_0")
+SOME, NEARLY = 50, 0.9  # of 50 texts and more, nine in ten differ: nobody learns from them
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A column as it stays, and the SQL that makes it from the source."""
+    """A column as it stays, and the SQL that makes it from the source.
+
+    `alone`: the share of different texts of a feature, where nearly each is there once.
+    """
 
     column: Column
     cell: str
+    alone: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,13 @@ class Decider:
         if name in self.unused:
             return self._unused(name, source_type, seen)
         if name not in self.codes:
-            if written := dates(seen, self.data.dates.get(name)):
+            number = name in self.data.numeric
+            if not number and (written := dates(seen, self.data.dates.get(name))):
                 return _made(name, "TIMESTAMP", "date", cells.date(text, written), written)
             only = self.origin.csv
-            if numbers(seen, self.origin.marks, wanted=name in self.data.numeric, only_texts=only):
+            if numbers(seen, self.origin.marks, wanted=number, only_texts=only):
                 return self._numeric(name, seen)
+            signs(seen)
         return self._category(name, seen)
 
     def _unused(self, name: str, source_type: str, seen: Cells) -> Decided:
@@ -152,11 +154,14 @@ class Decider:
         return _made(name, "VARCHAR", "category", seen.text)
 
     def _numeric(self, name: str, seen: Cells) -> Decided:
-        exact = whole(seen.text) if self.origin.marks == Marks() else "NULL"
-        if not seen.count(f"{whole('v')} IS NULL") and exact != "NULL":
-            return _made(name, "BIGINT", "integer", exact)
-        value = cells.number(seen.text, self.origin.marks)
-        return _made(name, "DOUBLE", "decimal", _no_nan(value))
+        how = self.origin.marks
+        plain = f"replace(v, {literal(how.thousands)}, '')" if how.thousands else "v"
+        far = f"{cells.is_whole(plain)} AND abs({cells.number('v', how)}) >= {EXACT}"
+        if name not in self.data.numeric and (beyond := seen.count(far)):
+            raise too_large(beyond)
+        if not how.thousands and not seen.count(f"{whole('v')} IS NULL"):
+            return _made(name, "BIGINT", "integer", whole(seen.text))
+        return _made(name, "DOUBLE", "decimal", _no_nan(cells.number(seen.text, how)))
 
     def _category(self, name: str, seen: Cells) -> Decided:
         private = name in (self.data.group, self.data.time)
@@ -170,7 +175,15 @@ class Decider:
         if truth:  # whoever has few rows, a truth value is nobody's own
             values = sorted(value for value, _ in counts or [])
         column = Column(name=name, type="VARCHAR", kind=kind, values=values)
-        return Decided(column, seen.text)
+        return Decided(column, seen.text, self._alone(name, len(counts or []), seen.filled))
+
+    def _alone(self, name: str, texts: int, filled: int) -> float | None:
+        """Return the share of different texts of a feature, where nearly each is there once."""
+        data = self.data
+        no_feature = {data.target, data.time, data.group, *data.sensitive, *data.drop}
+        if name in no_feature or filled < SOME or texts < filled * NEARLY:
+            return None
+        return texts / filled
 
     def _value(self, name: str) -> str:
         """Return a cell of numbers, or of texts that are all numbers, null where it is missing."""
@@ -187,17 +200,17 @@ class Decider:
             texts or source_type in (*WHOLE, *WIDE)
         ):
             integral = cells.is_whole(column) if texts else "true"
-            (beyond,) = self._ask(f"count(*) FILTER ({integral} AND abs({value}) >= {EXACT})")
+            far = f"count(*) FILTER ({integral} AND abs({value}) >= {EXACT})"
+            beyond, low, high = self._ask(f"{far}, min({value}), max({value})")
             if beyond:
-                raise Ambiguous(
-                    f"has whole numbers beyond 2^53 in {beyond:,} rows, which a model would "
-                    "round: name it under categorical, drop or numeric in conf/data"
-                )
+                raise too_large(beyond)
+            if source_type in WHOLE and name != self.data.target:
+                compact(self.db, self.origin.rows, f"CAST({column} AS VARCHAR)", (low, high))
         if source_type in WHOLE:
             return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
         answered = (*self.data.numeric, *self.unused, self.data.target)
         if self.origin.csv and name not in answered:
-            thousands(self.db, self.origin.rows, column)
+            points(self.db, self.origin.rows, column)
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
     def _code(self, name: str, source_type: str) -> Decided:

@@ -169,6 +169,10 @@ def _text(one: FrozenColumn, column: str, source_type: str) -> str:
 
 def _time(one: FrozenColumn, column: str, source_type: str) -> str:
     zoned = one.column.format == ISO_OFFSET
+    if source_type in NUMBERS and one.column.format:  # 20260131, say
+        return cells.date(
+            cells.digits(_present(one, column, source_type), source_type), one.column.format
+        )
     if source_type in DATES or (source_type == ZONED and (zoned or not one.column.format)):
         return f"CAST({column} AS TIMESTAMP)"
     return "CAST(NULL AS TIMESTAMP)"

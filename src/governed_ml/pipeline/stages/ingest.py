@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.config import read
-from governed_ml.core.config.data import Source
-from governed_ml.core.evidence import Metric
+from governed_ml.core.config.data import Data, Source
+from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
@@ -21,6 +21,7 @@ from governed_ml.pipeline.data.columns import check_names, check_roles
 from governed_ml.pipeline.data.deciding import SOURCE_TYPES, Decided, SourceCells, decide
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
+from governed_ml.pipeline.data.targets import require_target
 from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def main() -> str:
             made = decide(db, origin, types, data)
         except duckdb.Error as error:
             raise unreadable(found, error) from error
-        rows = _copy(db, found, origin, made)
+        rows = _copy(db, found, origin, made, data)
     columns = [one.column for one in made]
     body = IngestBody(
         source=data.source.kind,
@@ -64,10 +65,28 @@ def main() -> str:
         faults=data.source.faults,
     )
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
-    record("ingest", SECTIONS, [tables.RAW], body, metrics, tools=("duckdb", "pandas"))
+    findings = [
+        Finding(what="a text that hardly ever comes again", where=one.column.name, value=one.alone)
+        for one in made
+        if one.alone
+    ]
+    tools = ("duckdb", "pandas")
+    record("ingest", SECTIONS, [tables.RAW], body, metrics, findings=findings, tools=tools)
     kinds = Counter(column.kind for column in columns)
     listed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    return f"{rows:,} rows x {len(columns)} columns ({listed}) from {found.uri}"
+    return f"{rows:,} rows x {len(columns)} columns ({listed}) from {found.uri}{_alone(findings)}"
+
+
+def _alone(findings: list[Finding]) -> str:
+    """Say which categories no model can learn from; they are no reason to stop."""
+    if not findings:
+        return ""
+    names = ", ".join(repr(one.where) for one in findings[:5])
+    more = f" and {len(findings) - 5} more" if len(findings) > 5 else ""
+    return (
+        f"; nearly every text of {names}{more} is there once, so a model learns nothing from it: "
+        "name the column under drop in conf/data, or make features of it"
+    )
 
 
 def _remove_earlier() -> None:
@@ -116,7 +135,11 @@ def _origin(
 
 
 def _copy(
-    db: duckdb.DuckDBPyConnection, found: Found, origin: SourceCells, made: list[Decided]
+    db: duckdb.DuckDBPyConnection,
+    found: Found,
+    origin: SourceCells,
+    made: list[Decided],
+    data: Data,
 ) -> int:
     """Write `data/raw.parquet`, whole or not at all; returns the number of rows."""
     import duckdb
@@ -130,6 +153,8 @@ def _copy(
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         rows = _checked(db, part, [one.column for one in made], found.uri)
+        kind = next(one.column.type for one in made if one.column.name == data.target)
+        require_target(db, tables.table(part), data, kind)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, OSError | duckdb.IOException):

@@ -1,0 +1,127 @@
+"""Questions about a column of dates: how they are written, or whether they are dates at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.tables import literal
+from governed_ml.pipeline.data.asking import Ambiguous, Cells
+from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
+from governed_ml.pipeline.data.spelled import shown
+
+if TYPE_CHECKING:
+    import duckdb
+
+DAY = r"\s*[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}([ T].*)?"
+FORMATS = [
+    *(f"%{a}{mark}%{b}{mark}%{c}"
+      for mark in "/.-" for a, b, c in ("dmY", "mdY", "dmy", "mdy", "ymd")),
+    "%Y.%m.%d",
+]  # fmt: skip
+NAMED = r"(?i).*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*"
+"""What has the name of a month, or its first three letters."""
+NAMED_FORMATS = [
+    form.replace("%b", month)
+    for month in ("%b", "%B")
+    for form in ("%b %d, %Y", "%b %d %Y", "%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y",
+                 "%d/%b/%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y", "%A, %b %d, %Y")
+]  # fmt: skip
+COMPACT = "%Y%m%d"
+FIRST, LAST = 19000101, 21001231  # days that a number of eight digits may be
+MANY = 30  # with as many different days, no chance made whole numbers that are all days
+MOSTLY = 0.95
+
+
+def dates(seen: Cells, stated: str | None) -> str | None:
+    """Return how a column's dates are written, or nothing where it has none."""
+    if stated:
+        _require_format(seen, stated)
+        _require_all(seen, stated)
+        return stated
+    if not seen.filled:
+        return None
+    numbered, named, eight = seen.counts(
+        [matches("v", DAY), matches("v", NAMED), matches("v", "[12][0-9]{7}")]
+    )
+    if named * 2 >= seen.filled:
+        _named(seen)
+    if eight == seen.filled:
+        compact(seen.db, "cells", "v", (FIRST, LAST))
+    if numbered * 2 < seen.filled:
+        return None
+    formats = [ISO, ISO_OFFSET, *FORMATS]
+    fits = dict(
+        zip(formats, seen.counts([f"{date('v', one)} IS NOT NULL" for one in formats]), strict=True)
+    )
+    whole = [one for one, rows in fits.items() if rows == seen.filled]
+    if len(whole) == 1:
+        return whole[0]
+    if not whole:
+        best = max(fits, key=lambda one: fits[one])
+        if fits[best] * 2 >= seen.filled:
+            _require_all(seen, best)
+        return None
+    one, other = whole[:2]
+    differ = f"{date('v', one)} <> {date('v', other)}"
+    examples = seen.pairs(differ) or seen.pairs()
+    raise Ambiguous(
+        f"has {seen.filled:,} dates that can all be read as {' or as '.join(whole)}; "
+        f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
+        "their format under dates in conf/data, or name the column under categorical or drop"
+    )
+
+
+def _named(seen: Cells) -> None:
+    """Ask about texts that are nearly all dates with the name of a month."""
+    fits = seen.counts([f"{date('v', one)} IS NOT NULL" for one in NAMED_FORMATS])
+    best = max(range(len(fits)), key=lambda number: fits[number])
+    if fits[best] < seen.filled * MOSTLY:
+        return
+    form = NAMED_FORMATS[best]
+    example = seen.pairs(f"{date('v', form)} IS NOT NULL")[0][0]
+    raise Ambiguous(
+        f"has {fits[best]:,} texts that are dates written as {form}, such as {example!r}: give "
+        "the format under dates in conf/data, or name the column under categorical or drop"
+    )
+
+
+def compact(
+    db: duckdb.DuckDBPyConnection, rows: str, text: str, ends: tuple[float | None, float | None]
+) -> None:
+    """Ask about whole numbers that are all days, as 20240131, and of which there are many."""
+    low, high = ends
+    if low is None or high is None or low < FIRST or high > LAST:
+        return
+    day = f"try_strptime({text}, {literal(COMPACT)})"
+    within = f"{day} BETWEEN DATE '1900-01-01' AND DATE '2100-12-31'"
+    good, filled, many, example = db.execute(
+        f"SELECT count(*) FILTER ({within}), count({text}), count(DISTINCT {text}), min({text}) "
+        f"FROM {rows}"
+    ).fetchall()[0]
+    if good == filled and many >= MANY:
+        raise Ambiguous(
+            f"has {many:,} different numbers that are all days written as {COMPACT}, such as "
+            f"{example}: give the format under dates in conf/data, or name the column under "
+            "numeric, categorical or drop"
+        )
+
+
+def _require_format(seen: Cells, stated: str) -> None:
+    import duckdb
+
+    try:
+        seen.db.execute(f"SELECT try_strptime('', {literal(stated)})")
+    except duckdb.Error as error:
+        raise Problem(f"data.dates: {stated!r} is no format: {first_line(error, 80)}") from error
+
+
+def _require_all(seen: Cells, written: str) -> None:
+    odd = f"{date('v', written)} IS NULL"
+    rows = seen.count(odd)
+    if rows:
+        raise Ambiguous(
+            f"has {seen.filled - rows:,} dates that are written as {written}, and "
+            f"{rows:,} texts that are not ({shown(seen.pairs(odd))}): fix them, name what is "
+            "missing in data.source.missing, or name the column under categorical or drop"
+        )

@@ -1,0 +1,125 @@
+"""Questions about a column of numbers: how they are written, or whether they are codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governed_ml.core.tables import literal
+from governed_ml.pipeline.data.asking import Ambiguous, Cells
+from governed_ml.pipeline.data.cells import Marks, is_number, matches, number
+from governed_ml.pipeline.data.spelled import shown
+
+if TYPE_CHECKING:
+    import duckdb
+
+FEW = 30  # texts of digits that are so few are categories, where a format has numbers as well
+THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
+"""What a whole number is, where a point separates thousands."""
+_AMOUNT = r"[0-9][0-9.,' ]*"
+SIGNED = rf"\s*[-+]?\s*([€$£¥₹]\s*[-+]?{_AMOUNT}|{_AMOUNT}\s*[€$£¥₹%‰])\s*"
+SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
+
+
+def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
+    """Return whether a column of texts is one of numbers.
+
+    `wanted`: it is under `numeric`. `only_texts`: the format, as CSV, has nothing but texts.
+    """
+    fits = f"({number('v', how)} IS NOT NULL)"
+    separated = f"(NOT {is_number('v', how)} AND {matches('v', SEPARATED)})"
+    zero = matches("v", r"\s*[-+]?0[0-9].*")
+    good, apart, zeros = seen.counts([fits, separated, zero])
+    if not seen.filled or (not wanted and (good + apart) * 2 < seen.filled):
+        return False
+    if apart:
+        raise Ambiguous(
+            f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write 1234.5, set "
+            f"data.source.decimal and data.source.thousands (now {how.decimal!r} and "
+            f"{how.thousands!r}), or name a column of codes in data.categorical"
+        )
+    if good < seen.filled:
+        odd = seen.pairs(f"NOT {fits}")
+        raise Ambiguous(
+            f"has {good:,} numbers and {seen.filled - good:,} texts that are none "
+            f"({shown(odd)}): fix them, name what is missing in data.source.missing, or name "
+            "a column of codes in data.categorical"
+        )
+    few = len(seen.pairs()) <= FEW
+    if only_texts and not (wanted or zeros):
+        _zeros_at_the_end(seen.db, "cells", how.decimal)
+    if wanted or (only_texts and not zeros):
+        return True
+    if not only_texts and few:
+        return False
+    with_zero = f", {zeros:,} of them with a leading zero" if zeros else ""
+    raise Ambiguous(
+        f"has {good:,} numbers that are written as texts{with_zero}: name it under categorical, "
+        "if they are codes, or under numeric in conf/data"
+    )
+
+
+def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
+    """Ask what a point means in a column of numbers, if three digits follow it each time.
+
+    And whether 250.0 is 250.00: a program writes a number in one way, a code is what is written.
+    """
+    grouped = matches("v", THOUSANDS)
+    pointed = f"FILTER ({grouped} AND v LIKE '%.%')"
+    decimals = "length(v) - nullif(strpos(v, '.'), 0)"
+    cells = f"(SELECT {text} AS v, 1 AS n FROM {rows})"
+    odd, many, example, fewest, most, zeros = db.execute(
+        f"SELECT count(*) FILTER (NOT {grouped}), count(*) {pointed}, min(v) {pointed}, "
+        f"min({decimals}), max({decimals}), count(*) FILTER (v LIKE '%._%0') FROM {cells}"
+    ).fetchall()[0]
+    if many and not odd:
+        raise Ambiguous(
+            f"holds numbers with three digits behind each point in {many:,} rows, such as "
+            f"{example!r}: if it separates thousands, set data.source.decimal "
+            "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
+            "under numeric in conf/data"
+        )
+    if zeros and fewest != most:
+        _zeros_at_the_end(db, cells, ".")
+
+
+def signs(seen: Cells) -> None:
+    """Ask about texts that are numbers but for the sign of a currency or a percentage."""
+    count = seen.count(matches("v", SIGNED))
+    if count and count * 2 >= seen.filled:
+        examples = shown(seen.pairs(matches("v", SIGNED)), 2)
+        raise Ambiguous(
+            f"has {count:,} numbers with a sign of a currency or a percentage ({examples}): write "
+            "plain numbers at the source, or name the column under categorical or drop in conf/data"
+        )
+
+
+def too_large(rows: int) -> Ambiguous:
+    """Return the question about whole numbers that no decimal can hold."""
+    return Ambiguous(
+        f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would "
+        "round: name it under categorical, drop or numeric in conf/data"
+    )
+
+
+def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> None:
+    """Ask about numbers that are written in two ways: they differ in zeros behind the mark only."""
+    many, short, long = db.execute(
+        "SELECT sum(n), min_by(short, short), min_by(long, short) FROM ("
+        "SELECT sum(n) AS n, min(trim(v)) AS short, max(trim(v)) AS long FROM "
+        f"{cells} WHERE contains(v, {literal(mark)}) AND NOT contains(lower(v), 'e') "
+        "GROUP BY rtrim(trim(v), '0') HAVING short <> long)"
+    ).fetchall()[0]
+    if many:
+        raise Ambiguous(
+            f"holds numbers that differ only in zeros at their end in {int(many):,} rows, such as "
+            f"{short!r} and {long!r}: name it under categorical, if they are codes, or under "
+            "numeric in conf/data"
+        )
+
+
+def _mark(seen: Cells, separated: str) -> str:
+    marks = {"a comma": ",", "an apostrophe": "''", "a blank": " ", "several points": ".%."}
+    return next(
+        (word for word, mark in marks.items() if seen.count(f"{separated} AND v LIKE '%{mark}%'")),
+        "a point",
+    )
