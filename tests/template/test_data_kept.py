@@ -125,6 +125,40 @@ def test_a_day_of_git_and_dvc_commands_loses_no_data(
     assert here(tmp_path / "ci") == second
 
 
+COPY = """\
+stages:
+  copy:
+    cmd: python -c "import shutil; shutil.copy('data/source/loans.csv', 'copied.csv')"
+    deps: [data/source/loans.csv]
+    outs: [copied.csv]
+"""
+
+
+def test_queued_experiments_run_on_the_data_of_their_commit(
+    team: BakedProject, environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given data that were added, and a stage that reads them
+    monkeypatch.chdir(team.path)
+    team = BakedProject(team.path, environment, team.variables)
+    team.write("dvc.yaml", COPY)
+    add(team, {"loans.csv": "a,b\n1,mon\n"}, "Data")
+    # When an experiment is queued, the data change, and then the queue runs
+    team.run(["dvc", "exp", "run", "--queue", "--name", "monday"])
+    add(team, {"loans.csv": "a,b\n1,tue\n"}, "New data")
+    team.run(["dvc", "exp", "run", "--run-all"])
+    # Then the workspace has the new data, and the experiment has made its result of the old ones
+    assert here(team.path) == {"loans.csv": "a,b\n1,tue\n"}
+    with dvc(team.path) as repo:
+        repo.experiments.apply("monday")
+    assert team.read("copied.csv") == "a,b\n1,mon\n"
+    assert here(team.path) == {"loans.csv": "a,b\n1,mon\n"}
+    # And the new data come back with their commit
+    baked.git(team.path, "checkout", "--quiet", "--force", "main")
+    with dvc(team.path) as repo:
+        repo.checkout()
+    assert here(team.path) == {"loans.csv": "a,b\n1,tue\n"}
+
+
 def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
     team: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
