@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,43 @@ def test_what_is_wrong_is_refused_with_one_line(
     # Then it is refused, with one line that names the key
     assert expected in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+LIMIT = "block: 0.65"
+FROM_OUTSIDE: dict[str, dict[str, tuple[str, str]]] = {  # case → file → text, what stands there
+    "in config.yaml": {"config.yaml": ("seed: 2026", "seed: 2026\npolicy: {confidence: 0.6}")},
+    "in a group's file": {
+        "data/synthetic.yaml": ("name: synthetic", "# @package _global_\npolicy: {confidence: 0.6}")
+    },
+    "in a file for everything": {
+        "config.yaml": ("  - split: time", "  - split: time\n  - extra"),
+        "extra.yaml": ("", "policy: {confidence: 0.6}\n"),
+    },
+    "by a value of config.yaml": {
+        "config.yaml": ("seed: 2026", "seed: 2026\nlimit: 0.1"),
+        "policy/base.yaml": (LIMIT, "block: ${limit}"),
+    },
+    "by another package": {"config.yaml": ("- policy: limited", "- policy@policy: limited")},
+}
+
+
+@pytest.mark.parametrize("case", FROM_OUTSIDE)
+def test_nothing_but_its_own_folder_has_a_say_in_the_policy(
+    case: str, project: BakedProject, tmp_path: Path
+) -> None:
+    # Given a limit that is set elsewhere than in conf/policy
+    conf = Path(shutil.copytree(project.path / "conf", tmp_path / "conf"))
+    honest = compose(conf).policy
+    for name, (old, new) in FROM_OUTSIDE[case].items():
+        path = conf / name
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    # When it is composed, then it is refused, or the policy is as it was
+    policy = honest
+    with suppress(Problem):
+        policy = compose(conf).policy
+    assert policy == honest
 
 
 @pytest.mark.parametrize("tier", ["minimal", "limited", "high"])

@@ -22,9 +22,8 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
     """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
     values = _composed(conf, "config", overrides or [])
     yaml_scalars.require_plain(conf, () if overrides else _idle(conf))
-    params = _parsed(conf, values)
     _require_own_groups(conf)
-    return params
+    return _parsed(conf, values, plain=not overrides)
 
 
 def require_clear(conf: Path) -> None:
@@ -65,11 +64,12 @@ def _idle(conf: Path) -> set[Path]:
     return {path for name, path in tables.items() if name not in used}
 
 
-def _parsed(conf: Path, values: dict[str, Any]) -> Params:
+def _parsed(conf: Path, values: dict[str, Any], *, plain: bool = False) -> Params:
+    """Validate what was composed; `plain`: no file of a group sets anything outside of it."""
     if isinstance(values["policy"], dict):
         values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
     params = parse(values)
-    _require_whole_policy(conf, params)
+    _require_whole_policy(conf, params, plain=plain)
     floor = params.policy.floor
     if floor is None:
         return params
@@ -142,17 +142,39 @@ def _undecodable(conf: Path) -> str:
     return "a file"
 
 
-def _require_whole_policy(conf: Path, params: Params) -> None:
-    """Refuse a policy that anything but `conf/policy/` had a say in."""
+def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
+    """Refuse a policy that anything but `conf/policy/` had a say in.
+
+    Composing it alone takes as long as composing all, so it is left out where nothing else could.
+    """
     name = params.policy.name
     if not (conf / "policy" / f"{name}.yaml").is_file():
         raise Problem(f"policy {name!r} is not in conf/policy/{name}.yaml: name it as its file")
+    if plain and _only_chooses_policy(conf):
+        return
     own = _composed(conf, f"policy/{name}", [], ("policy",))["policy"]
     if Policy.model_validate(policy_files.with_lists(own, "conf/: policy")) != params.policy:
         raise Problem(
             f"the composed policy is not that of conf/policy/{name}.yaml: remove `policy:` from "
             "conf/config.yaml, because thresholds are set in conf/policy/ only"
         )
+
+
+def _only_chooses_policy(conf: Path) -> bool:
+    """Return whether `conf/config.yaml` names a policy and does nothing else that changes one."""
+    import yaml
+
+    text = yaml_scalars.content(conf, conf / "config.yaml")
+    rules = [yaml_scalars.content(conf, path) for path in (conf / "policy").rglob("*.yaml")]
+    if PACKAGE.search(text) or any("${" in rule for rule in rules):
+        return False
+    try:
+        config: Any = yaml.safe_load(text)
+        named = [one for one in config["defaults"] if one != "_self_"]
+        chosen = [group for one in named for group in one if isinstance(one[group], str)]
+    except (yaml.YAMLError, LookupError, TypeError):
+        return False
+    return not {"policy", "hydra"} & {*config} and sorted(chosen) == sorted(GROUPS)
 
 
 def _require_own_groups(conf: Path) -> None:
