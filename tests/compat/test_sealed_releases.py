@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -77,6 +78,25 @@ def test_a_sealed_release_is_verified_with_its_listed_key(sealed: Sealed, tmp_pa
     assert checked.statement.version == sealed.event.version
     # And an event keeps its one spelling, on which the next one hangs
     assert (sealed.folder / "event.json").read_text("utf-8") == sealed.event.canonical()
+
+
+def test_what_an_earlier_engine_measured_is_sealed_with_its_policy(
+    sealed: Sealed, tmp_path: Path
+) -> None:
+    # Given the records of an earlier engine, which wrote the policy into params.yaml
+    checked = sealed.fetch(tmp_path / "fetched")
+    scratch = Path(shutil.copytree(checked.records, tmp_path / "scratch"))
+    (scratch / "models").mkdir()
+    shutil.copyfile(checked.model, scratch / "models" / "model.skops")
+    # When they are laid into a new release, then its policy is the same
+    bundle.build(scratch, tmp_path / "built")
+    assert not (tmp_path / "built" / bundle.RECORDS / "policy.json").exists()
+    assert Checked(tmp_path / "built", checked.statement).params() == checked.params()
+    # And a second policy beside it is refused: nobody could say which one counted
+    policy = {"policy": checked.params().policy.model_dump(mode="json")}
+    (tmp_path / "built" / bundle.RECORDS / "policy.json").write_text(json.dumps(policy))
+    with pytest.raises(Problem, match=r"policy\.json is not what compose wrote"):
+        Checked(tmp_path / "built", checked.statement).params()
 
 
 def test_a_changed_file_of_a_sealed_release_is_refused(sealed: Sealed, tmp_path: Path) -> None:

@@ -15,7 +15,15 @@ from governed_ml.core import model_file
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import AnyEvidence, collect
-from governed_ml.core.files import COMPOSED, PARAMS, digest_of, file_digest, read_json, write_json
+from governed_ml.core.files import (
+    COMPOSED,
+    PARAMS,
+    POLICY,
+    digest_of,
+    file_digest,
+    read_json,
+    write_json,
+)
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.lifecycle import Version
@@ -63,6 +71,8 @@ def build(scratch: Path, folder: Path) -> None:
     """Lay the model and its records, as measured in `scratch`, into a new folder."""
     mlflow_model.write(scratch / model_file.PATH, folder)
     for name in SEALED:
+        if name == POLICY and not (scratch / name).exists():
+            continue  # an earlier engine has the policy in `params.yaml`
         target = folder / RECORDS / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (scratch / name).is_dir() else shutil.copyfile
