@@ -39,18 +39,23 @@ def literal(text: str) -> str:
 
 
 def named(path: Path) -> str:
-    """Return what names one file to a reader of DuckDB.
+    """Return what names one file to a reader of DuckDB that may make columns of its folders."""
+    return f"{exact(path)}, hive_partitioning = false"
+
+
+def exact(path: Path) -> str:
+    """Return the name of one file for DuckDB.
 
     It takes `*`, `?` and `[` for patterns, and makes a column of a folder `year=2024`. In a
     pattern, it takes a backslash for the end of a folder's name, and no escape prevents that.
     """
     plain = path.as_posix()
-    exact = re.sub(r"[*?[]", r"[\g<0>]", plain)
-    if exact != plain and "\\" in plain:
+    escaped = re.sub(r"[*?[]", r"[\g<0>]", plain)
+    if escaped != plain and "\\" in plain:
         raise Problem(
             f"cannot read {plain}: rename it, without a backslash or without `*`, `?`, `[`"
         )
-    return f"{literal(exact)}, hive_partitioning = false"
+    return literal(escaped)
 
 
 def table(path: Path) -> str:

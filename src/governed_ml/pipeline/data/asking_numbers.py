@@ -46,6 +46,7 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
         )
     few = len(seen.pairs()) <= FEW
     if only_texts and not (wanted or zeros):
+        exponents(seen.db, "cells")
         _zeros_at_the_end(seen.db, "cells", how.decimal)
     if wanted or (only_texts and not zeros):
         return True
@@ -78,6 +79,7 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
             "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
             "under numeric in conf/data"
         )
+    exponents(db, cells)
     if zeros and fewest != most:
         _zeros_at_the_end(db, cells, ".")
 
@@ -90,6 +92,20 @@ def signs(seen: Cells) -> None:
         raise Ambiguous(
             f"has {count:,} numbers with a sign of a currency or a percentage ({examples}): write "
             "plain numbers at the source, or name the column under categorical or drop in conf/data"
+        )
+
+
+def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
+    """Ask about texts such as 1E2: a program writes 1e+02 or 100, and a code is what is written."""
+    code = matches("v", r"\s*[0-9]+[eE][0-9]+\s*")
+    many, example = db.execute(
+        f"SELECT sum(n) FILTER ({code}), min(v) FILTER ({code}) FROM {cells}"
+    ).fetchall()[0]
+    if many:
+        raise Ambiguous(
+            f"holds texts such as {example!r} in {int(many):,} rows, which are codes or numbers "
+            "with an exponent: name it under categorical, if they are codes, or under numeric in "
+            "conf/data"
         )
 
 

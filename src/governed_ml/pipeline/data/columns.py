@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+DRIFT_OF_TARGET = "target"  # what `drift` calls the target, whatever its name is
 LOGGED = (  # what `predict` logs beside a row's own columns; a batch may have it, too
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),
@@ -22,7 +23,6 @@ LOGGED = (  # what `predict` logs beside a row's own columns; a batch may have i
 
 def check_names(names: list[str]) -> None:
     """Refuse column names that differ in nothing but case, or that are taken."""
-    seen: dict[str, str] = {}
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise Problem(
@@ -33,11 +33,19 @@ def check_names(names: list[str]) -> None:
             raise Problem(f"column {name!r}: this name is taken by the pipeline; rename it")
         if name.casefold() in LOGGED:
             raise Problem(f"column {name!r}: this name is taken by what `predict` logs; rename it")
-        other = seen.setdefault(name.casefold(), name)
+    require_distinct(names)
+
+
+def require_distinct(names: list[str]) -> None:
+    """Refuse names that are one for DuckDB, which would rename or empty one of the columns."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.strip().casefold(), name)
         if other == name and names.count(name) > 1:
             raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")
         if other != name:
-            raise Problem(f"columns {other!r} and {name!r} differ only in case: rename one")
+            what = "case" if other.strip() != name.strip() else "blanks around them"
+            raise Problem(f"columns {other!r} and {name!r} differ only in {what}: rename one")
 
 
 def check_roles(data: Data, names: list[str]) -> None:
@@ -54,6 +62,12 @@ def check_roles(data: Data, names: list[str]) -> None:
         "time": [data.time] if data.time else [],
         "group": [data.group] if data.group else [],
     }
+    others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
+    if DRIFT_OF_TARGET in {*names} - others:
+        raise Problem(
+            f"a feature is called {DRIFT_OF_TARGET!r}, like the drift of the target: rename the "
+            "column in the source, or name it under drop in conf/data"
+        )
     for role, wanted in roles.items():
         for name in wanted:
             if name in names:

@@ -95,7 +95,8 @@ class Decider:
         stated = name in self.data.dates and source_type not in times  # 20260131, say
         spelled = name in self.data.spellings and source_type not in times
         marked = self.origin.texts and self.origin.marks != Marks() and source_type in NUMBERS
-        if source_type in TEXTS or written or stated or spelled or marked:
+        odd = self.origin.texts and source_type in NUMBERS and self._other_base(name)
+        if source_type in TEXTS or written or stated or spelled or marked or odd:
             return self._text(name, source_type)
         if source_type in times:
             form = ISO_OFFSET if source_type == ZONED else ISO
@@ -106,6 +107,10 @@ class Decider:
         return (
             self._code(name, source_type) if name in self.codes else self._number(name, source_type)
         )
+
+    def _other_base(self, name: str) -> bool:
+        """Return whether DuckDB takes texts such as `0x1F` in a column for numbers."""
+        return bool(self._ask(f"count(*) FILTER (regexp_matches({quoted(name)}, '[xXbBoO_]'))")[0])
 
     def _refuse_index(self, name: str) -> None:
         import re

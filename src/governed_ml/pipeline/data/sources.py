@@ -12,7 +12,8 @@ from governed_ml.core.code import stage_code, team
 from governed_ml.core.config.data import Source
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.tables import named, quoted
+from governed_ml.core.tables import exact, named, quoted
+from governed_ml.pipeline.data.columns import require_distinct
 from governed_ml.pipeline.data.table_files import (
     as_texts,
     copied,
@@ -26,6 +27,7 @@ from governed_ml.pipeline.isolated.process import Process, sent
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 LARGEST = 1e150  # the square of a larger number, as any variance needs it, is infinite
 NO_TABLES = {  # how a file begins → what it is
@@ -72,28 +74,65 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
     dialect: tuple[Path, str, int] | None = None
     texts: str | None = None
     if head[:4] == b"PAR1":
-        relation, names = f"read_parquet({named(path)})", parquet_names(path, uri)
+        names = parquet_names(path, uri)
+        relation = _trimmed(f"read_parquet({named(path)})", names)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
-        relation, names = f"read_json({named(path)}, sample_size=-1)", []
-        texts = _json_texts(db, path, relation)
+        names = _keys(db, path)
+        relation, texts = _json(db, path)
     else:
         relation, names, delimiter = csv_relation(path, source, uri)
         texts = as_texts(relation)
         dialect = (path, delimiter, len(names))
+        require_distinct(names)
     return Found(relation, names, uri, file_digest(path), texts, dialect)
 
 
-def _json_texts(db: duckdb.DuckDBPyConnection, path: Path, relation: str) -> str | None:
-    """Return a JSON file's rows as texts; nothing where they have no columns."""
+def _trimmed(relation: str, names: list[str]) -> str:
+    """Return a relation without blanks around its names, as DuckDB reads those of a CSV."""
+    require_distinct(names)
+    if all(name == name.strip() for name in names):
+        return relation
+    listed = ", ".join(f"{quoted(name)} AS {quoted(name.strip())}" for name in names)
+    return f"(SELECT {listed} FROM {relation})"
+
+
+def _keys(db: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
+    """Return the keys of all rows of a JSON file; DuckDB takes `x` and `X` for one of them."""
     import duckdb
 
+    rows = f"read_json_objects({exact(path)}, format='auto')"
+    try:
+        found = db.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM {rows}").fetchall()
+    except (duckdb.InvalidInputException, duckdb.IOException):
+        return []  # whoever reads it is told why
+    names = sorted(str(row[0]) for row in found)
+    require_distinct(names)
+    return names
+
+
+def _json(db: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str | None]:
+    """Return a JSON file's rows, and the same as texts; no texts where they have no columns."""
+    import duckdb
+
+    relation = f"read_json({named(path)}, sample_size=-1)"
     try:
         described = db.execute(f"DESCRIBE FROM {relation}").fetchall()
     except duckdb.Error:
-        return None  # whoever reads it is told why
+        return relation, None  # whoever reads it is told why
     names = [str(row[0]) for row in described]
     listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
-    return None if names == ["json"] else f"read_json({named(path)}, columns={{{listed}}})"
+    texts = f"read_json({named(path)}, columns={{{listed}}})"
+    if names == ["json"]:
+        return relation, None
+    return _trimmed(relation, names), _trimmed(texts, names)
+
+
+def _framed(db: duckdb.DuckDBPyConnection, frame: pd.DataFrame, uri: str) -> Found:
+    """Return a data frame as a relation."""
+    names = [str(column) for column in frame.columns]
+    require_distinct(names)
+    db.register("found", frame.set_axis([name.strip() for name in names], axis=1))
+    return Found("found", names, uri)
 
 
 def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -136,8 +175,7 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
             f"data.source: the database does not answer the query: {reason}{driver}"
         ) from error
     db.execute("SET pandas_analyze_sample = 1000000000")  # a decimal's width is that of the widest
-    db.register("found", frame)
-    return Found("found", [str(column) for column in frame.columns], public(where))
+    return _framed(db, frame, public(where))
 
 
 def _lost(database: str) -> bool:
@@ -158,10 +196,7 @@ def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Pa
             f"data.source.openml_id: data set {number} is not to be had: {first_line(error)}; "
             "is there a network?"
         ) from error
-    db.register("found", frame)
-    return Found(
-        "found", [str(column) for column in frame.columns], f"https://www.openml.org/d/{number}"
-    )
+    return _framed(db, frame, f"https://www.openml.org/d/{number}")
 
 
 def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
@@ -193,7 +228,7 @@ def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: P
     path = scratch / "table.parquet"
     path.write_bytes(parts[0])
     names = parquet_names(path, f"{where}: {function}")
-    return Found(f"read_parquet({named(path)})", names, f"team:{function}")
+    return Found(_trimmed(f"read_parquet({named(path)})", names), names, f"team:{function}")
 
 
 SOURCES: dict[str, Callable[[Source, int, duckdb.DuckDBPyConnection, Path], Found]] = {

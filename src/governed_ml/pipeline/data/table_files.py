@@ -46,6 +46,8 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
         raise Problem(f"data.source.path: {uri} is not UTF-8 but UTF-16: save it as UTF-8")
     if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
         raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
+    if first.lower().startswith("sep="):
+        raise Problem(f"data.source.path: line 1 of {uri} is `sep=`, which Excel reads: delete it")
     if not names:
         raise Problem(f"data.source.path: {uri} has no header: name the columns in its first line")
     if len(names) == 1:
@@ -71,17 +73,22 @@ def as_texts(relation: str) -> str:
 
 def parquet_names(path: Path, uri: str) -> list[str]:
     """Return the columns of a Parquet file."""
-    from pyarrow import ArrowException, parquet
+    from pyarrow import ArrowException, parquet, types
 
     try:
-        names = list(parquet.read_schema(path).names)
+        schema = parquet.read_schema(path)
     except (ArrowException, OSError) as error:
         raise Problem(
             f"data.source.path: {uri} is a damaged Parquet file: fetch it again"
         ) from error
-    if not names:
+    if not schema.names:
         raise Problem(f"data.source.path: {uri} has no column")
-    return names
+    for one in schema:
+        if types.is_duration(one.type):  # stored as whole numbers of whatever unit it has
+            raise Problem(
+                f"column {one.name!r} is a duration: write a number of one unit, such as days"
+            )
+    return list(schema.names)
 
 
 def copied(path: Path, uri: str, scratch: Path) -> Path:
