@@ -15,7 +15,7 @@ from baked import TEMPLATE
 
 from governed_ml.checks.lineage.config_differences import Members
 from governed_ml.core.config import policy_files
-from governed_ml.core.config.composition import compose
+from governed_ml.core.config.composition import compose, compose_earlier
 from governed_ml.core.problem import Problem
 from governed_ml.github.workflow_run.verdicts import rule_lines
 
@@ -122,8 +122,11 @@ def test_trap_30_only_conf_policy_has_a_say_in_the_policy(base: Path) -> None:
     inner = "".join(f"  {line}\n" for line in path.read_text("utf-8").splitlines())
     path.write_text(text + inner, encoding="utf-8")
     # When it is composed, then that is refused
-    with pytest.raises(Problem, match=r"is not that of conf/policy/limited\.yaml"):
+    with pytest.raises(Problem, match=r"conf/split/time\.yaml reaches out of its group"):
         compose(base / "conf")
+    # And of an earlier commit, which was composed without that check, the policy is compared
+    with pytest.raises(Problem, match=r"is not that of conf/policy/limited\.yaml"):
+        compose_earlier(base / "conf")
 
 
 @pytest.mark.parametrize(
