@@ -141,3 +141,40 @@ def test_whole_numbers_that_are_all_days_are_asked_about(suffix: str) -> None:
     for fine in (table["since"].where(table.index > 0, 20240230), table["since"] % 8 + 20240110):
         served.ingested(served.write(table.assign(since=fine), Path(f"table.{suffix}")),
                         time="applied_on")  # fmt: skip
+
+
+def test_times_are_cut_to_the_microsecond_in_every_format() -> None:
+    # Given times with nanoseconds, before 1970, too, as Parquet and as text
+    texts = ["1969-12-31 23:59:59.123456789", "2024-01-01 00:00:00.999999999"] * 200
+    table = served.loans().drop(columns="applied_on")
+    exact = table.assign(applied_on=pd.to_datetime(texts).astype("datetime64[ns]"))
+    written = table.assign(applied_on=texts)
+    kept = [one[:-3] for one in texts]
+    sources = {"ns.parquet": exact, "text.parquet": written, "text.csv": written}
+    for name, frame in sources.items():
+        # When they are ingested, then no digit is rounded
+        served.ingested(served.write(frame, Path(name)), time="applied_on")
+        found = pd.read_parquet("data/raw.parquet")["applied_on"]
+        assert found.dt.strftime("%Y-%m-%d %H:%M:%S.%f").tolist() == kept, name
+    # And what production has of them is read in the same way
+    model = served.train(served.write(written, Path("train.csv")), time="applied_on")
+    given, _ = model.monitor(served.write(exact, Path("batch.parquet")))
+    assert given.frame["applied_on"].dt.strftime("%H:%M:%S.%f").iloc[0] == "23:59:59.123456"
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_years_of_two_digits_that_would_lie_in_the_future_are_asked_about(suffix: str) -> None:
+    # Given days of birth, of which some are of 1968 and some of 1971
+    table = served.loans().assign(born=["17.03.68", "18.03.71"] * 200)
+    source = served.write(table, Path(f"table.{suffix}"))
+    # When they are ingested, then it is asked, and the rule is said
+    with pytest.raises(
+        Problem, match=r"'born' has years .* 200 rows .*'17\.03\.68' .*1969 to 1999"
+    ):
+        served.ingested(source, time="applied_on")
+    # And the answer is heeded
+    served.ingested(source, time="applied_on", dates={"born": "%d.%m.%y"})
+    assert pd.read_parquet("data/raw.parquet")["born"].dt.year.tolist() == [2068, 1971] * 200
+    # And where none lies in the future, nothing is asked
+    fine = table.assign(born=["17.03.99", "18.03.01"] * 200)
+    served.ingested(served.write(fine, Path(f"table.{suffix}")), time="applied_on")

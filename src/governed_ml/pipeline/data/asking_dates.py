@@ -56,6 +56,7 @@ def dates(seen: Cells, stated: str | None) -> str | None:
     )
     whole = [one for one, rows in fits.items() if rows == seen.filled]
     if len(whole) == 1:
+        _require_century(seen, whole[0])
         return whole[0]
     if not whole:
         best = max(fits, key=lambda one: fits[one])
@@ -70,6 +71,21 @@ def dates(seen: Cells, stated: str | None) -> str | None:
         f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
         "their format under dates in conf/data, or name the column under categorical or drop"
     )
+
+
+def _require_century(seen: Cells, written: str) -> None:
+    """Ask about years of two digits if some of them would lie in the future."""
+    if "%y" not in written:
+        return
+    later = f"{date('v', written)} > current_date"
+    rows = seen.count(later)
+    if rows:
+        raise Ambiguous(
+            f"has years of two digits, of which {rows:,} rows would lie in the future "
+            f"({shown(seen.pairs(later))}): 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to "
+            "2068; write four digits at the source, or accept this with "
+            f"{written!r} under dates in conf/data"
+        )
 
 
 def _named(seen: Cells) -> None:

@@ -91,6 +91,14 @@ def date(text: str, written: str) -> str:
     return f"CASE WHEN {fits} {read} IS NOT NULL THEN CAST({read} AS TIMESTAMP) END"
 
 
+def moment(column: str, source_type: str) -> str:
+    """Return a time to the microsecond: further digits are cut, as in a text, and never rounded."""
+    if source_type != "TIMESTAMP_NS":
+        return f"CAST({column} AS TIMESTAMP)"
+    beyond = f"((epoch_ns({column}) % 1000) + 1000) % 1000"  # before 1970 the remainder is negative
+    return f"make_timestamp((epoch_ns({column}) - {beyond}) // 1000)"
+
+
 def truth(text: str, values: list[str]) -> str:
     """Return a truth value in the spelling that training had; 1 and 0 are true and false, too.
 

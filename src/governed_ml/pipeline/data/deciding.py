@@ -100,7 +100,8 @@ class Decider:
             return self._text(name, source_type)
         if source_type in times:
             form = ISO_OFFSET if source_type == ZONED else ISO
-            return _made(name, "TIMESTAMP", "date", f"CAST({quoted(name)} AS TIMESTAMP)", form)
+            cell = cells.moment(quoted(name), source_type)
+            return _made(name, "TIMESTAMP", "date", cell, form)
         if source_type == "BOOLEAN":
             column = Column(name=name, type="VARCHAR", kind="boolean", values=["false", "true"])
             return Decided(column, f"CAST({quoted(name)} AS VARCHAR)")

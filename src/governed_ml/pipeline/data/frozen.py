@@ -174,7 +174,7 @@ def _time(one: FrozenColumn, column: str, source_type: str) -> str:
             cells.digits(_present(one, column, source_type), source_type), one.column.format
         )
     if source_type in DATES or (source_type == ZONED and (zoned or not one.column.format)):
-        return f"CAST({column} AS TIMESTAMP)"
+        return cells.moment(column, source_type)
     return "CAST(NULL AS TIMESTAMP)"
 
 
