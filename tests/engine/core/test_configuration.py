@@ -96,6 +96,14 @@ FROM_OUTSIDE: dict[str, dict[str, tuple[str, str]]] = {  # case → file → tex
         "config.yaml": ("seed: 2026", "seed: 2026\nlimit: 0.1"),
         "policy/base.yaml": (LIMIT, "block: ${limit}"),
     },
+    "by a file of another name": {
+        "config.yaml": ("- policy: limited", "- policy: other"),
+        "policy/other.yaml": ("", "defaults: [limited, _self_]\nconfidence: 0.6\n"),
+    },
+    "by a file of that name in a folder": {
+        "config.yaml": ("- policy: limited", "- policy: more/limited"),
+        "policy/more/limited.yaml": ("", "defaults: [/policy/limited, _self_]\nconfidence: 0.6\n"),
+    },
     "by another package": {"config.yaml": ("- policy: limited", "- policy@policy: limited")},
 }
 
@@ -109,6 +117,7 @@ def test_nothing_but_its_own_folder_has_a_say_in_the_policy(
     honest = compose(conf).policy
     for name, (old, new) in FROM_OUTSIDE[case].items():
         path = conf / name
+        path.parent.mkdir(exist_ok=True)
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         assert old in text
         path.write_text(text.replace(old, new, 1), encoding="utf-8")

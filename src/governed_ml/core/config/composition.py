@@ -42,17 +42,11 @@ def _idle(conf: Path) -> set[Path]:
 
     None where some file could be composed from another table than its own.
     """
-    import yaml
-
     every = {path: yaml_scalars.content(conf, path) for path in conf.rglob("*.yaml")}
     tables = {path.stem: path for path in every if path.parent == conf / "data"}
-    try:
-        config = yaml.safe_load(every[conf / "config.yaml"])["defaults"]
-        todo = [str(one["data"]) for one in config if isinstance(one, dict) and "data" in one]
-    except (yaml.YAMLError, LookupError, TypeError):
-        return set()  # composing says why
     others = [name for path in {*every} - {*tables.values()} for name in _defaults(every[path])]
-    if len(todo) != 1 or [name for name in others if "data" in name] != ["data"]:
+    todo = [name for group, name in _choices(conf).items() if group == "data"]
+    if not todo or [name for name in others if "data" in name] != ["data"]:
         return set()
     used = set[str]()
     while todo:
@@ -150,7 +144,7 @@ def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
     name = params.policy.name
     if not (conf / "policy" / f"{name}.yaml").is_file():
         raise Problem(f"policy {name!r} is not in conf/policy/{name}.yaml: name it as its file")
-    if plain and _only_chooses_policy(conf):
+    if plain and _only_chooses_policy(conf, name):
         return
     own = _composed(conf, f"policy/{name}", [], ("policy",))["policy"]
     if Policy.model_validate(policy_files.with_lists(own, "conf/: policy")) != params.policy:
@@ -160,21 +154,26 @@ def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
         )
 
 
-def _only_chooses_policy(conf: Path) -> bool:
-    """Return whether `conf/config.yaml` names a policy and does nothing else that changes one."""
+def _only_chooses_policy(conf: Path, name: str) -> bool:
+    """Return whether `conf/config.yaml` names this policy, and nothing else could change it."""
+    rules = (yaml_scalars.content(conf, path) for path in (conf / "policy").rglob("*.yaml"))
+    return _choices(conf).get("policy") == name and not any("${" in rule for rule in rules)
+
+
+def _choices(conf: Path) -> dict[str, str]:
+    """Return group → the file that `conf/config.yaml` names; nothing if it does anything else."""
     import yaml
 
     text = yaml_scalars.content(conf, conf / "config.yaml")
-    rules = [yaml_scalars.content(conf, path) for path in (conf / "policy").rglob("*.yaml")]
-    if PACKAGE.search(text) or any("${" in rule for rule in rules):
-        return False
     try:
         config: Any = yaml.safe_load(text)
         named = [one for one in config["defaults"] if one != "_self_"]
-        chosen = [group for one in named for group in one if isinstance(one[group], str)]
-    except (yaml.YAMLError, LookupError, TypeError):
-        return False
-    return not {"policy", "hydra"} & {*config} and sorted(chosen) == sorted(GROUPS)
+        chosen = [(group, name) for one in named for group, name in one.items()]
+    except (yaml.YAMLError, LookupError, TypeError, AttributeError):
+        return {}  # composing says why
+    plain = all(isinstance(name, str) for _, name in chosen) and not PACKAGE.search(text)
+    each = sorted(group for group, _ in chosen) == sorted(GROUPS)
+    return dict(chosen) if plain and each and not {"policy", "hydra"} & {*config} else {}
 
 
 def _require_own_groups(conf: Path) -> None:
