@@ -111,7 +111,7 @@ def gate(
             show(decision, every=every)
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
-        elif gates.stays(base):
+        elif gates.stays(base, known):
             print("the data are not here: reports/decision.json stays as committed; "
                   "run `uv run dvc pull` and judge again")  # fmt: skip
     raise typer.Exit(0 if decision.verdict == "allow" else FOUND)

@@ -183,17 +183,20 @@ def gate(
         decision = decision.model_copy(update={"volatile": volatile})
         if not known.recomputed and not params.policy.accept_committed:
             decision = _unmeasured(decision)
-    if not names and not stays(base):
+    if not names and not stays(base, known):
         save(decision, base)
     return decision
 
 
-def stays(base: Path) -> bool:
+def stays(base: Path, known: Elsewhere | None) -> bool:
     """Return whether the decision on disk is left alone: nothing was measured, nothing changed.
 
     In a clean clone without tables and model, the answer is no because they are not here. That says
-    nothing about the commit, whose own decision `check lineage` compares with its evidence.
+    nothing about the commit, whose own decision `check lineage` compares with its evidence. What is
+    `known` from elsewhere was looked at, so its decision is another one.
     """
+    if known is not None:
+        return False
     tables_here = (path for paths in TABLES_OF_GATE.values() for path in paths)
     if any((base / path).exists() for path in (*tables_here, model_file.PATH)):
         return False

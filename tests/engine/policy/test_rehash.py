@@ -203,6 +203,18 @@ def test_only_a_fork_may_lack_the_data_and_its_commit_is_judged_as_it_is(
         assert (finished.path / "reports/evidence/fairness.json").is_file()
 
 
+def test_a_runner_without_the_data_writes_what_it_judged(
+    finished: BakedProject, tmp_path: Path
+) -> None:
+    # Given a clean clone without data and model, as the runner of a fork has it
+    clone = BakedProject(tmp_path / "clone", finished.environment, finished.variables)
+    baked.git(finished.path, "clone", "--quiet", str(finished.path), str(clone.path))
+    clone.call("rehash", "--as-committed", **RUN)
+    # When the gate judges there, then its decision is written in the place of the committed one
+    clone.call("gate", "--rehashed", code=1, **RUN)
+    assert json.loads(clone.read("reports/decision.json"))["volatile"]["recomputed"] == "false"
+
+
 def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path) -> None:
     # Given a project without its data, whose commit is taken at its word
     elsewhere(finished)
