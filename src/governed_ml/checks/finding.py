@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from governed_ml.core.files import COMPOSED
 from governed_ml.core.repository import attempt, git
 
 
@@ -17,7 +18,7 @@ class CheckFinding(NamedTuple):
     fix: str
 
 
-WRITTEN = ("code.json", "dvc.lock", "params.yaml", "policy.json", "uv.lock", ".cruft.json")
+WRITTEN = ("code.json", "dvc.lock", *COMPOSED, "uv.lock", ".cruft.json")
 
 Check = Callable[[Path, list[str]], list[CheckFinding]]
 """Root and relative POSIX paths → findings; a check of the whole ignores the paths."""

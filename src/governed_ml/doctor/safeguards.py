@@ -27,7 +27,7 @@ def _params(base: Path) -> Params:
 
 
 def policy(base: Path) -> Iterator[Diagnosis]:
-    """Does `conf/` compose, does somebody have to say yes, do the waivers hold?"""
+    """Does `conf/` compose, does somebody have to approve, do the waivers hold?"""
     from governed_ml.pipeline.stages.compose import check as require_sound
 
     try:
@@ -42,10 +42,8 @@ def policy(base: Path) -> Iterator[Diagnosis]:
             "policy", WRONG, f"{found.name} has no approvals, so nothing can be promoted"
         )
     else:
-        roles = " and ".join(asked.roles)
-        yield Diagnosis(
-            "policy", OK, f"{found.name}: {len(found.rules)} rules; {roles} have to say yes"
-        )
+        roles = f"{' and '.join(asked.roles)} {'has' if len(asked.roles) == 1 else 'have'}"
+        yield Diagnosis("policy", OK, f"{found.name}: {len(found.rules)} rules; {roles} to approve")
     today = datetime.now(UTC).date()
     for one in found.waivers:
         left = (one.expires - today).days

@@ -7,14 +7,14 @@ import re
 import shutil
 from pathlib import Path
 
-from governed_ml.core.files import file_digest
+from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, REMOTE, attempt, git, head
 
 KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
 AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
 STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
-BY_CONTENT = ("mlflow.db", "dvc.lock", "params.yaml", "policy.json", "reports/decision.json")
+BY_CONTENT = ("mlflow.db", "dvc.lock", *COMPOSED, "reports/decision.json")
 LOCAL = AUTHOR | {
     "commit.gpgsign": "false",
     "gpg.format": "openpgp",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from governed_ml.core import tables
+from governed_ml.core.files import PARAMS
 from governed_ml.lineage.pipeline_records import RecordedPipeline
 
 SAME, CHANGED = "IDENTITY", "TRANSFORMATION"
@@ -114,10 +115,10 @@ def mapped(pipeline: RecordedPipeline, path: str) -> dict[str, list[SourceColumn
 
 
 def _target(pipeline: RecordedPipeline) -> str | None:
-    data = pipeline.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+    data = pipeline.steps["split"].parameters.get(PARAMS, {}).get("data", {})
     return str(data["target"]) if data.get("target") else None
 
 
 def _regression(pipeline: RecordedPipeline) -> bool:
-    data = pipeline.steps["split"].parameters.get("params.yaml", {}).get("data", {})
+    data = pipeline.steps["split"].parameters.get(PARAMS, {}).get("data", {})
     return data.get("task") == "regression"

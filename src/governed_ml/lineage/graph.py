@@ -6,6 +6,7 @@ from html import escape
 from typing import NamedTuple
 
 from governed_ml.core import evidence
+from governed_ml.core.files import COMPOSED
 from governed_ml.ledger.events import Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.columns import place
@@ -14,7 +15,7 @@ from governed_ml.registry.versions import CHAMPION
 
 WIDTH, HEIGHT, GAP, STEP, LETTERS = 216, 48, 20, 92, 30
 SHAPES = {"data": '["{}"]', "stage": '("{}")', "event": '{{{{"{}"}}}}'}
-HIDDEN = ("reports/", "params.yaml", "policy.json", "code.json", "src/")
+HIDDEN = ("reports/", *COMPOSED, "code.json", "src/")
 STYLE = """svg{color-scheme:light dark;background:#fff;font:13px system-ui,sans-serif}
 rect{stroke-width:1.5}path{fill:none;stroke:#8a8f98;stroke-width:1.2}text{fill:#1c1e21}
 .small{font:11px ui-monospace,monospace;fill:#555b66}

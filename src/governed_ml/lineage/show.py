@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.files import COMPOSED, file_digest
+from governed_ml.core.files import COMPOSED, PARAMS, file_digest
 from governed_ml.core.installation.lockfile import LOCK as UV_LOCK
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
@@ -190,7 +190,7 @@ def _data(pipeline: RecordedPipeline, version: Version | None) -> Section:
 
 def _parameters(pipeline: RecordedPipeline) -> Section:
     train = pipeline.of("train")
-    seed = pipeline.steps["train"].parameters.get("params.yaml", {}).get("seed") if train else None
+    seed = pipeline.steps["train"].parameters.get(PARAMS, {}).get("seed") if train else None
     own = {"seed": seed, "estimator": train.body.estimator if train else None}
     return own | (dict(train.body.parameters) if train else {})
 

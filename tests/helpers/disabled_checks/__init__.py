@@ -5,33 +5,13 @@ A module here has what catches the faults in the module of `drill/faults/` with 
 
 from __future__ import annotations
 
-from disabled_checks import (
-    config,
-    data,
-    engine,
-    environment,
-    evidence,
-    files,
-    ledger,
-    lineage,
-    people,
-    production,
-    tables,
-    workflows,
-)
+from importlib import import_module
+from pathlib import Path
 
-KINDS = (
-    config,
-    data,
-    engine,
-    environment,
-    evidence,
-    files,
-    ledger,
-    lineage,
-    people,
-    production,
-    tables,
-    workflows,
-)
-DISABLED = {fault: edits for kind in KINDS for fault, edits in kind.DISABLED.items()}
+KINDS = [
+    import_module(f"disabled_checks.{path.stem}")
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py"))
+]
+DISABLED: dict[str, list[tuple[str, str, str]]] = {
+    fault: edits for kind in KINDS for fault, edits in kind.DISABLED.items()
+}

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.files import PARAMS
 from governed_ml.core.problem import Problem
 
-PARAMS, SPLIT = "params.yaml", "reports/evidence/split.json"
+SPLIT = "reports/evidence/split.json"
 
 
 def findings(base: Path) -> list[CheckFinding]:

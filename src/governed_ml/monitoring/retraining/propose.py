@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from governed_ml.core.files import read_json
+from governed_ml.core.files import COMPOSED, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.github import proposal
 from governed_ml.github.current_settings import opened
@@ -28,7 +28,7 @@ BRANCH = ENVIRONMENT
 TOKEN = "RETRAIN_TOKEN"  # noqa: S105 - a variable's name
 RIGHTS = "a fine-grained one with Contents and Pull requests read and write"
 SUBJECT = "Retrain on new data"
-ALLOWED = ("reports/", "dvc.lock", "params.yaml", "policy.json", "code.json")
+ALLOWED = ("reports/", "dvc.lock", *COMPOSED, "code.json")
 NEED = "give it `issues: write`"
 
 

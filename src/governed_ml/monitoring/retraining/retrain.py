@@ -12,7 +12,7 @@ from pathlib import Path
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.evidence import AnyEvidence, collect, load, path_of
-from governed_ml.core.files import read_json, write_bytes, write_json
+from governed_ml.core.files import COMPOSED, read_json, write_bytes, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract, head, patch, require_clean
 from governed_ml.core.work_folder import work_folder
@@ -30,7 +30,7 @@ from governed_ml.registry.versions import Registry
 
 PATCH, CHALLENGE = "retrain.patch", "challenge.json"
 MADE = (
-    *("params.yaml", "policy.json", "code.json", "dvc.lock"),
+    *(*COMPOSED, "code.json", "dvc.lock"),
     *("reports", "data/split", "data/sensitive"),
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
 )
