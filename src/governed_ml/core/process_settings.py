@@ -17,13 +17,13 @@ def quiet() -> None:
     """Switch every dependency's telemetry off, for this process and its children; waste no time.
 
     An import makes objects that stay: a collector that looks through them again and again takes a
-    third of its time. And OpenMP's threads spin for a moment before they sleep: beside a busy
-    process, those that spin for long make a training four times as long, and on an idle machine,
-    waking those that sleep at once makes that of many small trees ten times as long.
+    third of its time. OpenMP's threads spin briefly before they sleep. If they spin for long, a
+    training beside a busy process takes four times as long. If they do not spin at all, a training
+    of many small trees takes ten times as long on an idle machine: each barrier wakes a thread.
     """
     gc.set_threshold(500_000, 50, 50)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # of libgomp, which puts it before the policy
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # libgomp heeds it before OMP_WAIT_POLICY
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="1", DVC_NO_ANALYTICS="1")
     os.environ.setdefault("MPLBACKEND", "Agg")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -40,10 +40,10 @@ def without_plugins() -> None:
 
 @contextmanager
 def importing(*names: str) -> Generator[None]:
-    """Import modules in a second thread while the caller waits for DuckDB, which needs no Python.
+    """Import modules in a second thread while the caller runs DuckDB, which releases the GIL.
 
-    pandas is imported before: two threads that import what needs each other may see it half made.
-    So the caller imports nothing else that these modules need until this ends.
+    Two threads that import modules which need each other may see one half initialised. So pandas is
+    imported before, and the caller imports nothing else that these modules need until this ends.
     """
     import_module("pandas")
 

@@ -90,9 +90,9 @@ def _local_remote(base: Path, name: str, url: str) -> Diagnosis:
         return Diagnosis("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
     if folder.is_relative_to(base.resolve()):
         move = f'`uv run dvc remote modify {name} url "~/dvc-remotes/{base.resolve().name}"`'
-        fix = f"{move}, then `uv run dvc push --all-commits`"
+        fix = f"move it with {move}, then `uv run dvc push --all-commits`"
         lies = "lies in the project: no clone reaches it, and `git clean -xfd` deletes it"
-        return Diagnosis("DVC remote", WARNING, f"{url} {lies}: {fix}")
+        return Diagnosis("DVC remote", WARNING, f"{url} {lies}; {fix}")
     fix = "before others or a runner need the data, `uv run dvc remote modify`"
     return Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {fix}")
 

@@ -14,9 +14,9 @@ REQUIREMENTS = ["scikit-learn", "skops", "pandas"]
 
 
 def prepare() -> None:
-    """Have MLflow look through the installed packages, which it does once a process, for a second.
+    """Save an empty model, while the fit runs in another process.
 
-    It does so for the first model that it saves, so it gets one that has learnt nothing.
+    MLflow lists all installed packages when a process saves its first model, which takes a second.
     """
     from mlflow.sklearn import save_model
     from sklearn.dummy import DummyRegressor

@@ -54,8 +54,9 @@ def test_a_remote_in_the_project_is_warned_of_and_one_in_the_home_is_not(
     inside, outside, none = found.values()
     assert inside.state == "warning"
     assert inside.line == (
-        "../store lies in the project: no clone reaches it, and `git clean -xfd` deletes it: "
-        '`uv run dvc remote modify s url "~/dvc-remotes/a"`, then `uv run dvc push --all-commits`'
+        "../store lies in the project: no clone reaches it, and `git clean -xfd` deletes it; "
+        'move it with `uv run dvc remote modify s url "~/dvc-remotes/a"`, then '
+        "`uv run dvc push --all-commits`"
     )
     assert outside.state == "note"
     assert "is a folder of this machine" in outside.line

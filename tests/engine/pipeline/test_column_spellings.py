@@ -174,7 +174,7 @@ def test_numbers_with_a_sign_of_a_currency_or_percentage_are_asked_about(written
     served.ingested(source, time="applied_on", categorical=["income"])
 
 
-def test_a_text_that_hardly_ever_comes_again_is_told() -> None:
+def test_a_feature_whose_texts_nearly_all_differ_is_named() -> None:
     # Given a note that is another one in every row, and a key that is under `drop`
     table = served.loans().assign(note=[f"by hand, {n}" for n in range(400)])
     table["key"] = [f"K{n}" for n in range(400)]
@@ -182,7 +182,7 @@ def test_a_text_that_hardly_ever_comes_again_is_told() -> None:
     # When they are ingested, then the note is named as what no model can learn from
     lines: list[str] = []
     served.ingested(source, time="applied_on", drop=["key"], lines=lines)
-    assert "nearly every text of 'note' is there once" in lines[0]
+    assert "nearly every text of 'note' occurs only once" in lines[0]
     assert "'key'" not in lines[0]
     # And where it is dropped, too, nothing is said
     served.ingested(source, time="applied_on", drop=["key", "note"], lines=lines)

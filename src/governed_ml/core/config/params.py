@@ -1,8 +1,8 @@
 """Everything that `conf/` composes to, and typed access to it.
 
-`conf/` is the source; the stage `compose` writes the composition to `params.yaml`, the policy to
-`policy.json`: it is long, and DVC parses what a stage depends on several times a run, YAML slowly.
-Every later stage reads from both only the sections that it names in `dvc.yaml`.
+`conf/` is the source. The stage `compose` writes the policy to `policy.json` and all else to
+`params.yaml`. The policy is long, DVC parses both files several times for each stage, and it parses
+JSON much faster than YAML. A later stage reads only the sections that it names in `dvc.yaml`.
 """
 
 from __future__ import annotations

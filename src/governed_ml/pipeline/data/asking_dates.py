@@ -81,7 +81,7 @@ def _require_century(seen: Cells, written: str) -> None:
     rows = seen.count(later)
     if rows:
         raise Ambiguous(
-            f"has years of two digits, of which {rows:,} rows would lie in the future "
+            f"has years of two digits, and {rows:,} rows would lie in the future "
             f"({shown(seen.pairs(later))}): 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to "
             "2068; write four digits at the source, or accept this with "
             f"{written!r} under dates in conf/data"

@@ -39,7 +39,7 @@ SOME, NEARLY = 50, 0.9  # of 50 texts and more, nine in ten differ: nobody learn
 class Decided:
     """A column as it stays, and the SQL that makes it from the source.
 
-    `alone`: the share of different texts of a feature, where nearly each is there once.
+    `alone`: the share of different texts of a feature, if nearly all differ.
     """
 
     column: Column
@@ -184,7 +184,7 @@ class Decider:
         return Decided(column, seen.text, self._alone(name, len(counts or []), seen.filled))
 
     def _alone(self, name: str, texts: int, filled: int) -> float | None:
-        """Return the share of different texts of a feature, where nearly each is there once."""
+        """Return the share of different texts of a feature, if nearly all differ."""
         data = self.data
         no_feature = {data.target, data.time, data.group, *data.sensitive, *data.drop}
         if name in no_feature or filled < SOME or texts < filled * NEARLY:

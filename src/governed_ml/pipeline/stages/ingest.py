@@ -66,7 +66,7 @@ def main() -> str:
     )
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
     findings = [
-        Finding(what="a text that hardly ever comes again", where=one.column.name, value=one.alone)
+        Finding(what="nearly every text occurs only once", where=one.column.name, value=one.alone)
         for one in made
         if one.alone
     ]
@@ -84,8 +84,8 @@ def _alone(findings: list[Finding]) -> str:
     names = ", ".join(repr(one.where) for one in findings[:5])
     more = f" and {len(findings) - 5} more" if len(findings) > 5 else ""
     return (
-        f"; nearly every text of {names}{more} is there once, so a model learns nothing from it: "
-        "name the column under drop in conf/data, or make features of it"
+        f"; nearly every text of {names}{more} occurs only once, so a model learns nothing from "
+        "it: name the column under drop in conf/data, or make features of it"
     )
 
 
