@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import marshal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -105,9 +106,11 @@ def added_module(own: BakedProject, mark: Path) -> dict[str, str]:
     return {}
 
 
-def forged_bytecode(own: BakedProject, mark: Path) -> dict[str, str]:
+def forged_bytecode(
+    own: BakedProject, mark: Path, name: str = "governed_ml/core/problem.py"
+) -> dict[str, str]:
     """Other code under the time and size of an untouched source, as Python would run it."""
-    source = site(own) / "governed_ml" / "core" / "problem.py"
+    source = site(own) / name
     code = compile(source.read_bytes() + RAN.format(mark=mark).encode(), str(source), "exec")
     status = source.stat()
     header = importlib.util.MAGIC_NUMBER + (0).to_bytes(4, "little")
@@ -128,6 +131,10 @@ STAND_INS: dict[str, tuple[Plant, str]] = {
     "a patched library": (patched_library, "main.py is not what was installed with pydantic"),
     "an added module": (added_module, "nicer.py was added to governed-ml after its installation"),
     "forged bytecode": (forged_bytecode, "is not what problem.py compiles to"),
+    "forged bytecode of what composes": (
+        partial(forged_bytecode, name="omegaconf/dictconfig.py"),
+        "is not what dictconfig.py compiles to",
+    ),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from governed_ml.checks.files.texts import read
 from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import first_line
 
 PLACES = (
@@ -46,7 +47,7 @@ def _wrong(name: str, text: str) -> Found:
     import yaml
 
     try:
-        whole: Any = yaml.safe_load(text)
+        whole: Any = parse_yaml(text)
     except yaml.YAMLError as error:
         yield f"is no YAML ({first_line(error, 120)})", "fix it"
         return

@@ -1,4 +1,4 @@
-"""Files: where the project is, whole writes or none, canonical JSON, digests."""
+"""Files: where the project is, whole writes or none, YAML, canonical JSON, digests."""
 
 from __future__ import annotations
 
@@ -94,6 +94,14 @@ def read_json(path: Path) -> Any:
         raise Problem(
             f"{shown(path)} is not readable JSON ({cause(error)}): run `uv run dvc repro`"
         ) from error
+
+
+def parse_yaml(text: str | bytes) -> Any:
+    """Return the plain values of a YAML document; `yaml.YAMLError` if it is none."""
+    import yaml
+
+    # The loader in C, where PyYAML has it, takes a tenth of the time of the one in Python.
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
 
 
 def digest_of(value: Any) -> str:

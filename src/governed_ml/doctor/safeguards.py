@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import REMOTE, attempt, has_remote
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
@@ -59,7 +60,7 @@ def hooks(base: Path) -> Iterator[Diagnosis]:
     import yaml
 
     try:
-        config = yaml.safe_load((base / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+        config = parse_yaml((base / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
         wanted = list(config.get("default_install_hook_types", ["pre-commit"]))
     except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
         said = first_line(error, 120)

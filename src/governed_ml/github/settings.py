@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED
 from governed_ml.ledger.rules_in_force import Today
@@ -117,7 +118,7 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
     found: list[str] = []
     for workflow, jobs in REQUIRED_JOBS.items():
         try:
-            there: Any = yaml.safe_load(workflows.get(workflow, ""))["jobs"]
+            there: Any = parse_yaml(workflows.get(workflow, ""))["jobs"]
             found += [str((there[job] or {}).get("name") or job) for job in jobs]
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise Problem(

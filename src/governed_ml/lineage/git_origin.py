@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from governed_ml.core import evidence
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.repository import REMOTE, attempt, content
 from governed_ml.lineage.pipeline_records import LOCK, RecordedPipeline
 
@@ -62,8 +63,8 @@ def _reused(base: Path, before: str, pipeline: RecordedPipeline) -> dict[str, st
     import yaml
 
     try:
-        earlier = yaml.safe_load(content(base, before, LOCK) or b"{}").get("stages", {})
-        now = yaml.safe_load((base / LOCK).read_text(encoding="utf-8"))["stages"]
+        earlier = parse_yaml(content(base, before, LOCK) or b"{}").get("stages", {})
+        now = parse_yaml((base / LOCK).read_text(encoding="utf-8"))["stages"]
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         return {}
     found: dict[str, str] = {}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from governed_ml.core import evidence, model_file, tables
 from governed_ml.core.config.params import parse, read_raw
 from governed_ml.core.evidence import AnyEvidence
-from governed_ml.core.files import PARAMS, digest_of, file_digest, read_json
+from governed_ml.core.files import PARAMS, digest_of, file_digest, parse_yaml, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
@@ -132,9 +132,7 @@ def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
     if not must and not path.is_file():
         return {}
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        text = path.read_text(encoding="utf-8")
-        found = dict(yaml.load(text, Loader=loader)["stages"])  # noqa: S506 - safe
+        found = dict(parse_yaml(path.read_text(encoding="utf-8"))["stages"])
         items = [
             one for body in found.values() for one in (*body.get("deps", ()), *body.get("outs", ()))
         ]

@@ -15,7 +15,7 @@ from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params, select
 from governed_ml.core.evidence import AnyEvidence, collect, input_digest
-from governed_ml.core.files import COMPOSED, digest_of, file_digest, root
+from governed_ml.core.files import COMPOSED, digest_of, file_digest, parse_yaml, root
 from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
 from governed_ml.policy.judge import Collected, judge
@@ -66,7 +66,7 @@ def stage_sections(base: Path) -> dict[str, list[str]]:
     import yaml
 
     try:
-        stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        stages = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
         return {
             stage: [
                 name

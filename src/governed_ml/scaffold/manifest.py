@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from governed_ml.core.files import digest_of
+from governed_ml.core.files import digest_of, parse_yaml
 from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
@@ -124,7 +124,7 @@ def _mapping(text: bytes | str, where: str) -> dict[str, Any]:
     import yaml
 
     try:
-        whole: Any = yaml.safe_load(text)
+        whole: Any = parse_yaml(text)
     except (ValueError, yaml.YAMLError) as error:
         said = first_line(error, 100)
         raise Problem(f"{where} is not readable YAML ({said}): {FIX}", 1) from error
@@ -159,7 +159,7 @@ def _stands_in(name: str, read: Read) -> str:
     import yaml
 
     try:
-        whole: Any = yaml.safe_load(read(name) or b"")
+        whole: Any = parse_yaml(read(name) or b"")
         jobs = {str(key): job for key, job in whole["jobs"].items()}
         called = {str(job.get("name", key)) for key, job in jobs.items()} | jobs.keys()
     except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):

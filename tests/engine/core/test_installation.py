@@ -132,6 +132,49 @@ def test_bytecode_of_other_code_beside_an_untouched_source_is_named(
     ]
 
 
+def test_bytecode_is_compiled_once_and_named_when_it_is_replaced_later(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given bytecode that was compared once, in an environment
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    source = site / "lib/fairness.py"
+    cached = Path(py_compile.compile(str(source)))
+    assert said(bytecode.forged([str(source)]), site) == []
+    # When it is compared again, then nothing is compiled
+    compiled: list[str] = []
+    compiles = bytecode._compiled_from  # pyright: ignore[reportPrivateUsage]
+
+    def counted(raw: bytes, text: bytes, name: str) -> bool:
+        compiled.append(name)
+        return compiles(raw, text, name)
+
+    monkeypatch.setattr(bytecode, "_compiled_from", counted)
+    assert said(bytecode.forged([str(source)]), site) == []
+    assert compiled == []
+    # And other bytecode is named, however often somebody looks; so is the first beside other text
+    honest = cached.read_bytes()
+    cached.write_bytes(as_timestamp(source, marshal.dumps(compile(NICER, str(source), "exec"))))
+    assert len(said(bytecode.forged([str(source)]), site)) == 1
+    assert len(said(bytecode.forged([str(source)]), site)) == 1
+    cached.write_bytes(honest)
+    status = source.stat()
+    source.write_text(NICER, encoding="utf-8")
+    os.utime(source, (status.st_atime, status.st_mtime))
+    assert len(said(bytecode.forged([str(source)]), site)) == 1
+    assert len(compiled) == 3
+
+
+def test_bytecode_is_compared_where_nothing_can_be_remembered(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an environment in which nobody may write
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "file"))
+    py_compile.compile(str(site / "lib/fairness.py"))
+    # Then the answer is the same
+    assert said(bytecode.forged([str(site / "lib/fairness.py")]), site) == []
+
+
 def test_bytecode_that_is_out_of_date_is_not_run_and_not_named(site: Path) -> None:
     source = site / "lib/fairness.py"
     py_compile.compile(str(source))

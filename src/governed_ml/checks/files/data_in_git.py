@@ -8,6 +8,7 @@ from typing import Any
 from governed_ml.checks.files.tabular import rows
 from governed_ml.checks.files.texts import quoted, read, text
 from governed_ml.checks.finding import CheckFinding
+from governed_ml.core.files import parse_yaml
 
 LARGEST = 500 * 1024  # bytes of a file in git
 ROWS = 100  # lines of one form that make a table,
@@ -154,7 +155,7 @@ def _outputs(base: Path) -> list[str]:
     import yaml
 
     try:
-        whole: Any = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))
+        whole: Any = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))
         stages: list[dict[str, Any]] = list(whole["stages"].values())
         outputs = [out for stage in stages for out in stage.get("outs", [])]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):

@@ -9,6 +9,7 @@ from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.run import MODULES
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.repository import git
 
@@ -34,7 +35,7 @@ def _concerned(base: Path, gone: list[str]) -> list[str]:
     import yaml
 
     try:
-        whole: Any = yaml.safe_load((base / HOOKS).read_text(encoding="utf-8"))
+        whole: Any = parse_yaml((base / HOOKS).read_text(encoding="utf-8"))
         files = {
             one["id"]: one.get("files", "") for repo in whole["repos"] for one in repo["hooks"]
         }

@@ -10,6 +10,7 @@ from typing import Any
 
 from governed_ml.core.config import policy_files
 from governed_ml.core.config.composition import CONF, GROUPS
+from governed_ml.core.files import parse_yaml
 
 
 def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str]]:
@@ -50,11 +51,10 @@ class Members:
 
     def __init__(self, base: Path) -> None:
         """Read which members `conf/config.yaml` chooses."""
-        import yaml
 
         self.base = base
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
-        chosen = [one for one in yaml.safe_load(text)["defaults"] if isinstance(one, dict)]
+        chosen = [one for one in parse_yaml(text)["defaults"] if isinstance(one, dict)]
         self.members = {str(key): str(one[key]) for one in chosen for key in one}
 
     def file(self, name: str) -> str:

@@ -7,6 +7,7 @@ of one commit have the same digest, and an edited one has another.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -76,8 +77,13 @@ def digest(home: Path = HOME) -> str:
 
 def files(home: Path = HOME) -> list[Path]:
     """Return the files of a package, sorted; what Python caches is none of them."""
-    found = (path for path in home.rglob("*") if path.suffix != ".pyc" and path.is_file())
-    return sorted(found, key=lambda path: path.relative_to(home).as_posix())
+    found = [
+        (folder, name)
+        for folder, _, names in os.walk(home)  # `Path.rglob` takes five times as long
+        for name in names
+        if not name.endswith(".pyc") and os.path.isfile(os.path.join(folder, name))  # noqa: PTH113, PTH118
+    ]
+    return sorted(Path(folder, name) for folder, name in found)
 
 
 def origin(installed: Distribution, home: Path = HOME) -> tuple[Kind, str, str | None]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 
 from governed_ml.core.code import engine, team
@@ -99,34 +101,41 @@ def imports(module: Path, package: Path, name: str) -> frozenset[Path]:
     A team's module that imports code of the project outside its package is a `Problem`: no
     evidence would name that code.
     """
+    there = _files(package) if package == ENGINE else _files.__wrapped__(package)
     found: set[Path] = set()
     for node in ast.walk(_parsed(module, package)):
         for candidate in _imported(module, node, package, name):
-            if candidate.with_suffix(".py").is_file():
-                found.add(candidate.with_suffix(".py"))
-            elif (candidate / "__init__.py").is_file():
-                found.add(candidate / "__init__.py")
-            for folder in candidate.relative_to(package).parents:
-                init = package / folder / "__init__.py"
-                if init.is_file():
-                    found.add(init)
+            for one in ("", *accumulate(candidate.split("."), "{}.{}".format)):
+                found |= there.get(one, frozenset())
     return frozenset(found)
 
 
-def _imported(module: Path, node: ast.AST, package: Path, name: str) -> list[Path]:
-    """Return what an import may name: a module without its suffix, a package, or neither."""
-    if isinstance(node, ast.ImportFrom) and node.level:
-        base = module.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-        found = [base, *(base.joinpath(alias.name) for alias in node.names)]
-        return [path for path in found if path.is_relative_to(package)]
+@cache
+def _files(package: Path) -> dict[str, frozenset[Path]]:
+    """Return dotted name → the files that Python may import by it; "" is the package itself."""
+    found = defaultdict[str, frozenset[Path]](frozenset)
+    for path in engine.files(package):
+        if path.suffix == ".py":
+            *folders, last = path.relative_to(package).with_suffix("").parts
+            found[".".join(folders if last == "__init__" else [*folders, last])] |= {path}
+    return dict(found)
+
+
+def _imported(module: Path, node: ast.AST, package: Path, name: str) -> list[str]:
+    """Return what an import may name in the package, dotted: a module, a package, or neither."""
     if isinstance(node, ast.ImportFrom):
-        whole = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        base = node.module or ""
+        if node.level:
+            above = module.relative_to(package.parent).parts[: -node.level]
+            base = ".".join([*above, *base.split(".")]).rstrip(".")
+        whole = [base, *(f"{base}.{alias.name}" for alias in node.names)]
     else:
         whole = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
     if package != ENGINE:
-        _require_own(module, package, {name_.partition(".")[0] for name_ in whole} - {name})
-    parts = [name_.split(".") for name_ in whole]
-    return [package.joinpath(*rest) for first, *rest in parts if first == name and rest]
+        _require_own(module, package, {one.partition(".")[0] for one in whole} - {name, ""})
+    return [
+        rest for first, _, rest in (one.partition(".") for one in whole) if first == name and rest
+    ]
 
 
 def _require_own(module: Path, package: Path, names: set[str]) -> None:

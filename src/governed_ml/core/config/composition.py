@@ -11,6 +11,7 @@ from typing import Any
 from governed_ml.core.config import policy_files, yaml_scalars
 from governed_ml.core.config.params import Params, parse
 from governed_ml.core.config.policy import Floor, Policy
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 
 CONF = Path("conf")
@@ -166,7 +167,7 @@ def _choices(conf: Path) -> dict[str, str]:
 
     text = yaml_scalars.content(conf, conf / "config.yaml")
     try:
-        config: Any = yaml.safe_load(text)
+        config: Any = parse_yaml(text)
         named = [one for one in config["defaults"] if one != "_self_"]
         chosen = [(group, name) for one in named for group, name in one.items()]
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
@@ -202,7 +203,7 @@ def _defaults(text: str) -> list[str]:
     if not re.search("defaults|\\\\", text):
         return []  # reading YAML takes longer than all the rest
     try:
-        values: Any = yaml.safe_load(text)
+        values: Any = parse_yaml(text)
     except (ValueError, yaml.YAMLError):
         return []
     listed = values.get("defaults") if isinstance(values, dict) else None

@@ -17,7 +17,7 @@ from governed_ml.core.config.data import Data, Split
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.policy import Policy
 from governed_ml.core.config.production import Monitor, Notify
-from governed_ml.core.files import PARAMS, POLICY, read_json
+from governed_ml.core.files import PARAMS, POLICY, parse_yaml, read_json
 from governed_ml.core.problem import Problem, explain_invalid
 
 
@@ -74,9 +74,7 @@ def read_raw(path: Path = Path(PARAMS)) -> dict[str, Any]:
     import yaml
 
     try:
-        # The loader in C, where PyYAML has it: every stage reads this file, and it is the longest.
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - safe
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem
 
 GROUP, BASE = "policy", "base"
@@ -66,7 +67,7 @@ def _depth(path: Path, keys: list[str]) -> int:
     import yaml
 
     try:
-        here: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+        here: Any = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return 0
     for depth, key in enumerate(keys):

@@ -54,19 +54,25 @@ def misread(text: str) -> Iterator[Misread]:
     """Yield each such value of a document. A document that is no YAML has none."""
     import yaml
 
-    if not any(MAY_BE.search(line.partition(" #")[0]) for line in text.splitlines()):
+    if not MAY_BE.search(text):
         return  # most files, in no time
-    loader = yaml.SafeLoader(text)
-    try:
-        document = loader.get_single_node()
-        for node in _scalars(document, set()):
-            if _is_misread(node):
-                value: Any = loader.construct_object(node)
-                yield Misread(node.start_mark.line + 1, node.value, value)
-    except (yaml.YAMLError, ValueError):
-        return  # composing says so, with the place
-    finally:
-        loader.dispose()
+    for reader in (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader):
+        loader: Any = reader(text)
+        try:
+            found = list(_misread(loader))
+        except (yaml.YAMLError, ValueError):
+            continue  # what neither reads does not compose, which says so, with the place
+        finally:
+            loader.dispose()
+        yield from found
+        return
+
+
+def _misread(loader: Any) -> Iterator[Misread]:
+    for node in _scalars(loader.get_single_node(), set()):
+        if _is_misread(node):
+            value: Any = loader.construct_object(node)
+            yield Misread(node.start_mark.line + 1, node.value, value)
 
 
 def _scalars(node: Any, seen: set[int]) -> Iterator[Any]:
@@ -74,7 +80,7 @@ def _scalars(node: Any, seen: set[int]) -> Iterator[Any]:
         return
     seen.add(id(node))
     if isinstance(node.value, str):
-        if node.style is None:
+        if not node.style:  # as `not quoted` is `None` to the loader in Python, and "" to that in C
             yield node
         return
     for one in node.value:

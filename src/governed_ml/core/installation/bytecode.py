@@ -2,23 +2,34 @@
 
 Python runs a `.pyc` whose header fits (time and size of the source, or no check at all) without
 looking at the source. No RECORD names bytecode that was made later, so it is compared with what the
-source compiles to: about 0.1 s for 20,000 lines.
+source compiles to: about 0.3 s for 50,000 lines. What was found to be right is remembered in the
+environment, by digest, and only hashed the next time. That list is as good as a RECORD: whoever may
+write to the environment may write both.
 """
 
 from __future__ import annotations
 
+import hashlib
 import marshal
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
 
+from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem
+
 HEADER = 16
 HASHED, CHECKED = 1, 2  # flags of PEP 552
+COMPARED = "compared-bytecode.txt"
+"""In the environment's folder: one digest a line, of source and bytecode that belong together."""
 
 
 def forged(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
     """Yield the cached bytecode of some sources that Python would run and that is not theirs."""
+    compared, right = _compared(), set[str]()
     for source in sources:
         try:
             cached = cache_from_source(source)
@@ -28,8 +39,30 @@ def forged(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
                 text, status = file.read(), os.fstat(file.fileno())
         except OSError:
             continue  # without bytecode the source runs; that a source is gone RECORD says
-        if _runs(raw, status, text) and not _compiled_from(raw, text, source):
+        both = hashlib.sha256(hashlib.sha256(raw).digest() + hashlib.sha256(text).digest())
+        if not _runs(raw, status, text) or both.hexdigest() in compared:
+            continue
+        if _compiled_from(raw, text, source):
+            right.add(both.hexdigest())
+        else:
             yield Path(cached), f"is not what {Path(source).name} compiles to"
+    if right:
+        _remember(compared | right)
+
+
+def _compared() -> set[str]:
+    """Return what was found to be right before; nothing outside a virtual environment."""
+    try:
+        return set((Path(sys.prefix) / COMPARED).read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return set()
+
+
+def _remember(compared: set[str]) -> None:
+    """Keep what was found to be right. Where nobody may write, it is compared again each time."""
+    if sys.prefix != sys.base_prefix:
+        with suppress(Problem):
+            write_text(Path(sys.prefix) / COMPARED, "\n".join(sorted(compared)) + "\n")
 
 
 def _runs(raw: bytes, source: os.stat_result, text: bytes) -> bool:

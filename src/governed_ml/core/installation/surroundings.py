@@ -37,6 +37,8 @@ CUSTOM = ("sitecustomize", "usercustomize")
 STARTING = (DISTRIBUTION, "coverage", "pywin32", "setuptools")
 """Distributions whose `.pth` file is known, and may run at each start of Python."""
 KNOWN = ", ".join(STARTING)
+OF_ENVIRONMENT = "activate_this.py"
+"""Written beside the console scripts by uv and virtualenv."""
 
 
 def without(variables: Mapping[str, str]) -> dict[str, str]:
@@ -83,10 +85,10 @@ def _folders() -> Iterator[StandIn]:
 def _in_scripts(scripts: Path) -> Iterator[StandIn]:
     """Name a module beside the console scripts: Python searches there first."""
     found = [path for path in scripts.iterdir() if path.name.endswith(MODULES)]
+    found = [path for path in found if path.name != OF_ENVIRONMENT]
     found += [path.parent for path in scripts.glob("*/__init__.py")]
     if found:
         known = {line.path for one in installed().values() for line in one.record()}
-        known.add(str(scripts / "activate_this.py"))  # written by uv and virtualenv
         for path in found:
             if str(path) not in known and str(path / "__init__.py") not in known:
                 yield StandIn(shown(path), "is imported before any library", "delete it")

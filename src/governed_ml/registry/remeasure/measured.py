@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from governed_ml.core import tables
 from governed_ml.core.evidence import AnyEvidence, collect, model_of, path_of
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import content, head
 from governed_ml.registry.remeasure.recompute import require_same
@@ -20,7 +21,7 @@ def require_plain(base: Path) -> None:
     from governed_ml.core.code.stage_code import runnable
 
     try:
-        stages = yaml.safe_load((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        stages = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
         found = {
             name: (
                 f"{body.get('cmd')}" + (f" in {body['wdir']}" if "wdir" in body else ""),

@@ -19,7 +19,7 @@ from typing import Any
 from governed_ml.core import model_file, tables
 from governed_ml.core.evidence import AnyEvidence, collect
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
-from governed_ml.core.files import file_digest
+from governed_ml.core.files import file_digest, parse_yaml
 from governed_ml.core.installation.surroundings import without
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import readable
@@ -114,8 +114,8 @@ def locked(scratch: Path) -> dict[str, str]:
     import yaml
 
     try:
-        stages = yaml.safe_load((scratch / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-        pipeline = yaml.safe_load((scratch / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        stages = parse_yaml((scratch / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        pipeline = parse_yaml((scratch / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
         locked = {out["path"]: out["md5"] for s in stages.values() for out in s.get("outs", [])}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise Problem(
