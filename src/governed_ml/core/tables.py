@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.problem import Problem, first_line
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 RAW = Path("data/raw.parquet")
@@ -65,28 +70,42 @@ def table(path: Path) -> str:
 
 def query(sql: str) -> pd.DataFrame:
     """Run SQL on an embedded engine; `table(path)` names a file. Returns a (small) frame."""
-    import duckdb
-
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute(sql).df()
-    except duckdb.Error as error:
-        raise Problem(
-            f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
-        ) from error
+    with _answering(sql) as found:
+        return found.df()
 
 
 def rows(sql: str) -> list[tuple[Any, ...]]:
     """Run SQL and return plain tuples, without pandas."""
+    with _answering(sql) as found:
+        return found.fetchall()
+
+
+@contextmanager
+def _answering(sql: str) -> Generator[duckdb.DuckDBPyConnection]:
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
-            return connection.execute(sql).fetchall()
+        with _database().cursor() as connection:
+            yield connection.execute(sql)
     except duckdb.Error as error:
         raise Problem(
             f"cannot read the table: {first_line(error)}; run `uv run dvc repro`"
         ) from error
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Return one database for the process: to start another takes longer than most queries.
+
+    It keeps nothing of a file, which may be another one at the next query.
+    """
+    import duckdb
+
+    return duckdb.connect(config={"enable_external_file_cache": "false"})
+
+
+if hasattr(os, "register_at_fork"):  # its threads would be missing in a fork
+    os.register_at_fork(before=_database.cache_clear)
 
 
 def columns(path: Path) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from governed_ml.core.config.params import Params
 from governed_ml.core.files import PAGE, write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.page import history, svg
@@ -19,12 +20,15 @@ from governed_ml.policy.judge import number
 HERE = Path(__file__).parent
 
 
-def draw(base: Path, running: str = "", changed: Sequence[str] = ()) -> tuple[Path, str]:
+def draw(
+    base: Path, running: str = "", changed: Sequence[str] = (), params: Params | None = None
+) -> tuple[Path, str]:
     """Write the page, whole or not at all; return where, and which verdict it shows.
 
     `running`: the stage that asks for it. `changed`: why the evidence is not about what lies here.
+    `params`: what `conf/` composes to, if the caller knows it.
     """
-    records = gather(base, running, changed)
+    records = gather(base, running, changed, params)
     write_text(base / PAGE, html(records))
     return PAGE, standing(records).verdict
 

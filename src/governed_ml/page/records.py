@@ -68,9 +68,14 @@ class Records:
     changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
 
 
-def gather(base: Path, running: str = "", changed: Sequence[str] = ()) -> Records:
+def gather(
+    base: Path,
+    running: str = "",
+    changed: Sequence[str] = (),
+    composed: Params | None = None,
+) -> Records:
     """Read the records in a project's folder. `running`: the stage that draws, not locked yet."""
-    params = attempted(lambda: compose(base / CONF))
+    params = composed or attempted(lambda: compose(base / CONF))
     found = evidence.collect(base)
     entries = attempted(lambda: storage.read(base))
     life = entries if isinstance(entries, str) else attempted(lambda: follow_here(base, entries))

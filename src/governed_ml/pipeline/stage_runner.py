@@ -15,7 +15,7 @@ from typing import Any
 
 from governed_ml.core import crash_report, evidence, files
 from governed_ml.core.code import engine, stage_code
-from governed_ml.core.config.params import read_raw, select
+from governed_ml.core.config.params import Params, read_raw, select
 from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
@@ -65,14 +65,14 @@ def tell(stage: str, show: Callable[[], object]) -> None:
         print(f"{stage}: cannot write to standard output: {cause(error)}", file=sys.stderr)
 
 
-def draw(stage: str) -> str:
+def draw(stage: str, params: Params | None = None) -> str:
     """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
 
     It is called by its name: how a page looks is no part of what made a decision, and hides none.
     """
     try:
         files.withdraw(PAGE)
-        import_module("governed_ml.page.draw").draw(Path(), stage)
+        import_module("governed_ml.page.draw").draw(Path(), stage, params=params)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
         why = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
         return f"the page was not drawn: {first_line(ValueError(why))}"

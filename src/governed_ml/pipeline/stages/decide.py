@@ -28,7 +28,7 @@ def main() -> str:
     decision = judge(params, evidence, datetime.now(UTC).date())
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
-    undrawn = draw("decide")
+    undrawn = draw("decide", params)
     tell("decide", lambda: show(decision))
     if undrawn:
         print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
