@@ -25,7 +25,8 @@ STATE = ".cruft.json"
 PIPELINE = "dvc.yaml"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = ".github/workflows/"
-RESERVED_NAMES = ("decision", "policy")  # of jobs: a merge waits for them
+RESERVED_NAMES = ("decision", "policy", "hooks, types, tests", "template, workflows")
+"""The names under which the jobs report that a merge waits for."""
 PACKAGE = "<package>"  # stands for the team's package in the manifest's stages
 
 Read = Callable[[str], bytes | None]

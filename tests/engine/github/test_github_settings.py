@@ -34,6 +34,7 @@ from github_projects import (
 from github_stand_in import GitHubStandIn
 
 from governed_ml.github import settings as wants
+from governed_ml.scaffold import manifest
 
 pytestmark = pytest.mark.slow  # all together
 
@@ -382,6 +383,8 @@ def test_the_templates_workflows_have_the_jobs_that_are_required() -> None:
     folder = baked.TEMPLATE / ".github" / "workflows"
     texts = {name: (folder / name).read_text("utf-8") for name in wants.REQUIRED_JOBS}
     assert wants.checks(texts) == CHECKS
+    # And no workflow of a team may report under any of these names
+    assert set(CHECKS) <= set(manifest.RESERVED_NAMES)
 
 
 def test_what_is_stricter_stays(hub: GitHubStandIn, loans: baked.BakedProject) -> None:

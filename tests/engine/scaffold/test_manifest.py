@@ -89,6 +89,13 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
         ".github/workflows/o.yml",
         "has a job that reports as 'decision', which a merge waits for",
     ),
+    "job-that-poses-as-the-hooks": (
+        lambda tree: (
+            tree | {".github/workflows/o.yml": b'jobs: {a: {name: "hooks, types, tests"}}\n'}
+        ),
+        ".github/workflows/o.yml",
+        "has a job that reports as 'hooks, types, tests', which a merge waits for",
+    ),
     "job-with-a-made-up-name": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: {a: {name: '${{ vars.X }}'}}\n"},
         ".github/workflows/o.yml",
