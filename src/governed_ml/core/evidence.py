@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -19,7 +20,7 @@ from pydantic.json_schema import models_json_schema
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence_bodies import BODY_OF_GATE, Body
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 
 FOLDER = Path("reports/evidence")
 
@@ -124,6 +125,8 @@ class Evidence(Strict, Generic[BodyT]):
 
 
 AnyEvidence = Evidence[Any]
+Collected = Mapping[str, AnyEvidence | Unusable]
+"""Gate → its evidence, or why there is none that can be trusted."""
 
 
 def path_of(gate: str) -> Path:
@@ -182,15 +185,20 @@ def input_digest(path: Path, base: Path = Path()) -> str:
     return file_digest(base / path)
 
 
-def collect(base: Path) -> dict[str, AnyEvidence | str]:
+def collect(base: Path) -> dict[str, AnyEvidence | Unusable]:
     """Read every gate's evidence against its schema; where there is none to trust, say why."""
-    found: dict[str, AnyEvidence | str] = {}
+    found: dict[str, AnyEvidence | Unusable] = {}
     for gate in BODY_OF_GATE:
         try:
             found[gate] = load(gate, base)
         except Problem as problem:
-            found[gate] = str(problem)
+            found[gate] = Unusable(str(problem))
     return found
+
+
+def usable(evidence: Collected) -> dict[str, AnyEvidence]:
+    """Return the evidence that there is, without the gates that have none."""
+    return {gate: one for gate, one in evidence.items() if not isinstance(one, Unusable)}
 
 
 def json_schema() -> dict[str, Any]:

@@ -208,10 +208,9 @@ def _current(stage: str, pipeline: dict[str, Any], lock: dict[str, Any],
 def _sha256(folder: Path) -> dict[str, str]:
     """Return path → sha256 as the evidence has it; of the model, of its canonical content."""
     found: dict[str, str] = {}
-    for one in evidence.collect(folder).values():
-        if not isinstance(one, str):
-            model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
-            found |= one.subject.inputs | model
+    for one in evidence.usable(evidence.collect(folder)).values():
+        model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
+        found |= one.subject.inputs | model
     return found
 
 

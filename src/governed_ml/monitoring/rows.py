@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.tables import PERSON
 from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
 from governed_ml.pipeline import models
@@ -30,7 +30,7 @@ SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
 def body(origin: ServedVersion, gate: str) -> Any:
     """Return what a version's own evidence holds."""
     found = origin.evidence[gate]
-    if isinstance(found, str):
+    if isinstance(found, Unusable):
         raise Problem(f"the version's own evidence is not readable ({found}): register it again", 1)
     return found.body
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from pages import other_evidence, records, unproven  # noqa: F401 - fixtures, too
 
+from governed_ml.core.problem import Unusable
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.page import draw
@@ -67,11 +68,11 @@ def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> Non
     path.write_text(yaml.safe_dump(lock), encoding="utf-8")
     # When `decide` draws the page, then the ROC curve is there
     assert len(gather(records, "decide").curve) > 10
-    assert not isinstance(gather(records, "decide").curve, str)
+    assert not isinstance(gather(records, "decide").curve, Unusable)
     # And where the file is not the one that `evaluate` wrote, it is not
     with (records / "reports/plots/roc.csv").open("a", encoding="utf-8") as file:
         file.write("1.0,1.0\n")
-    assert "is not what dvc.lock says" in gather(records, "decide").curve
+    assert "is not what dvc.lock says" in str(gather(records, "decide").curve)
 
 
 def test_the_page_is_built_for_every_reader(records: Path) -> None:  # noqa: F811

@@ -21,13 +21,13 @@ from governed_ml.registry.approval.approvals import Approval, barred, given, mis
 from governed_ml.registry.release.bundle import Checked
 
 
-def judge_again(bundle: Checked, now: Today, unread: str = "") -> Decision:
+def judge_again(bundle: Checked, now: Today, unread: str | None = None) -> Decision:
     """Judge the sealed evidence under today's policy, at today's date, with the running engine.
 
     The engine that judges is the one that runs, whichever measured: the decision names it. For how
     long another engine's measurements count, the policy says (`earlier_engine`). What was measured
     under other parameters than today's is no answer to what is asked today. `unread`: why the
-    version was not compared with today's champion.
+    version was not compared with today's champion, or None.
     """
     asked = as_asked(bundle.params(), now.params)
     otherwise = measured_otherwise(bundle, now)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from governed_ml.core import tables
 from governed_ml.core.evidence import AnyEvidence, collect, model_of, path_of
 from governed_ml.core.files import parse_yaml
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.repository import content, head
 from governed_ml.registry.remeasure.recompute import require_same
 
@@ -54,7 +54,7 @@ def require_committed(base: Path) -> list[str]:
         raw = content(base, commit, path_of(gate).as_posix())
         if raw is None:
             continue
-        if isinstance(found, str):
+        if isinstance(found, Unusable):
             raise Problem(
                 f"evidence of {gate} is committed, and the pipeline gives none: {found}", 1
             )

@@ -12,16 +12,16 @@ import math
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.evidence import AnyEvidence, Collected, collect
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.files import file_digest, parse_yaml
 from governed_ml.core.installation.surroundings import without
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import extract
 from governed_ml.pipeline.isolated.process import STRICT
@@ -103,7 +103,7 @@ def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None
 def _committed(scratch: Path) -> dict[str, AnyEvidence]:
     found: dict[str, AnyEvidence] = {}
     for gate, evidence in collect(scratch).items():
-        if isinstance(evidence, str):
+        if isinstance(evidence, Unusable):
             raise Problem(f"lineage is missing: {evidence}, then commit", 1)
         found[gate] = evidence
     return found
@@ -183,11 +183,11 @@ def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING
         raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
 
 
-def require_sealed(scratch: Path, sealed: Mapping[str, AnyEvidence | str]) -> None:
+def require_sealed(scratch: Path, sealed: Collected) -> None:
     """Refuse sealed evidence that is not what was measured in `scratch`, all of it."""
     for gate, found in _committed(scratch).items():
         before = sealed[gate]
-        if isinstance(before, str):
+        if isinstance(before, Unusable):
             raise Problem(f"the sealed evidence of {gate} is not readable: {before}", 1)
         require_same(gate, before, found, ())
 
