@@ -16,7 +16,7 @@ from governed_ml.core import evidence, model_file, tables
 from governed_ml.core.config.params import parse, read_raw
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import PARAMS, digest_of, file_digest, parse_yaml, read_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.recompute import is_locked
@@ -38,8 +38,8 @@ class Step:
     outputs: dict[str, str | None]
     parameters: dict[str, Any] = field(default_factory=dict)
     evidence: AnyEvidence | None = None
-    missing: str = ""  # why there is no evidence, where there should be
-    failed: str = ""  # why it stopped the pipeline
+    missing: str | None = None  # why there is no evidence, where there should be
+    failed: str | None = None  # why it stopped the pipeline
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -59,7 +59,7 @@ class RecordedPipeline:
     decision: Decision | None
     key: str  # the same as long as nothing ran again
     lost: tuple[str, ...] = ()  # stages that no record proves, in a pipeline that did not stop
-    doubt: str = ""  # why the decision that lies here is not told
+    doubt: str | None = None  # why the decision that lies here is not told
 
     @property
     def digests(self) -> dict[str, str | None]:
@@ -216,9 +216,10 @@ def _sha256(folder: Path) -> dict[str, str]:
 
 def _step(folder: Path, stage: str, entry: dict[str, Any], sha: dict[str, str]) -> Step:
     outputs = _paths(entry.get("outs", []), sha)
-    found, why = None, ""
+    found, why = None, None
     if evidence.path_of(stage).as_posix() in outputs:
-        found, why = _evidence(folder, stage, entry)
+        told = _evidence(folder, stage, entry)
+        found, why = (None, told.reason) if isinstance(told, Unusable) else (told, None)
     inputs = _paths(entry.get("deps", []), sha)
     if found is not None:  # DVC names a folder, the evidence the files in it that were read
         inside = {path.as_posix() for parts in INSIDE.values() for path in parts}
@@ -227,17 +228,18 @@ def _step(folder: Path, stage: str, entry: dict[str, Any], sha: dict[str, str]) 
     return Step(stage, inputs, outputs, entry.get("params", {}), found, why)
 
 
-def _evidence(folder: Path, stage: str, entry: dict[str, Any]) -> tuple[AnyEvidence | None, str]:
+def _evidence(folder: Path, stage: str, entry: dict[str, Any]) -> AnyEvidence | Unusable:
     """Return a stage's evidence, if it is the file that the lock names."""
     path = evidence.path_of(stage)
     try:
         found = evidence.load(stage, folder)
     except (Problem, KeyError) as problem:
-        return None, str(problem)
+        return Unusable(str(problem))
     lock = {out["path"]: str(out.get("md5")) for out in entry["outs"]}
     if not is_locked(folder / path, path, lock):
-        return None, f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
-    return found, ""
+        said = f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
+        return Unusable(said)
+    return found
 
 
 def _paths(listed: list[dict[str, Any]], sha: dict[str, str]) -> dict[str, str | None]:

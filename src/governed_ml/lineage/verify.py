@@ -141,8 +141,9 @@ def _evidence(chain: Chain) -> str:
         chain.evidence(gate)
         if gate not in chain.pipeline.steps:
             raise Problem(f"dvc.lock does not say that {gate} read what lies here", 1)
-        if chain.pipeline.steps[gate].missing:
-            raise Problem(chain.pipeline.steps[gate].missing, 1)
+        missing = chain.pipeline.steps[gate].missing
+        if missing is not None:
+            raise Problem(missing, FOUND)
     return f"of {', '.join(chain.checked)}: about these files, this code and configuration"
 
 

@@ -110,7 +110,7 @@ class WindowRows:
     target: pd.Series
     groups: pd.DataFrame
     notes: list[str] = field(default_factory=list)
-    unfit: str = ""
+    unfit: str | None = None
     person: pd.Series | None = None
 
 
@@ -145,8 +145,8 @@ def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[s
     return persons.coded(there[name]).set_index(there.index)[PERSON], []
 
 
-def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
-    """Return why nobody can count with what was served, or nothing."""
+def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
+    """Return why nobody can count with what was served, or None."""
     good = {"score": score.notna(), "prediction": prediction.notna()}
     if task == "classification":
         good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
@@ -157,7 +157,7 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
                 f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give what was "
                 "served, or leave model_digest out and the model is asked again"
             )
-    return ""
+    return None
 
 
 def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.Series, list[str]]:

@@ -80,7 +80,7 @@ def watch(records: Records) -> tuple[str, bool]:
     life, params = records.life, records.params
     if isinstance(life, Unusable) or life.champion is None:
         return "", False
-    why = ""
+    why = None
     if not isinstance(params, Unusable):
         why = unwatched(life, params.policy, records.drawn.date())
     loud = alarm(life.champion)

@@ -155,12 +155,12 @@ def roles_of(said: list[Review], person: Person, wanted: Approvals) -> list[str]
     return [role for role in person.roles if role in wanted.roles and (reviewed or role in spoken)]
 
 
-def _unconfirmed(base: Path, approval: Approval, now: Today) -> str:
-    """Return why GitHub does not confirm an approval that is said to be from there, or nothing."""
+def _unconfirmed(base: Path, approval: Approval, now: Today) -> str | None:
+    """Return why GitHub does not confirm an approval that is said to be from there, or None."""
     if approval.source == "ssh" or now.policy.approvals is None:
-        return ""
+        return None
     said = [one for one in on_github(base, approval.source) if one.commit == approval.commit]
     person = now.approvers.person(approval.approver)
     if set(approval.roles) - set(roles_of(said, person, now.policy.approvals)):
         return f"GitHub knows of no such approval ({approval.source})"
-    return ""
+    return None
