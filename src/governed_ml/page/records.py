@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, Collected
 from governed_ml.core.evidence_bodies import ColumnDrift
@@ -151,10 +152,10 @@ def _told(base: Path, life: Lifecycle | Unusable, pipeline: RecordedPipeline | U
 def _pipeline(base: Path, project: str, running: str) -> RecordedPipeline:
     """Return the pipeline; DVC locks a stage once it has ended, so the running one is added."""
     pipeline = pipeline_records.read(base, project)
-    declared = pipeline_records.pipeline(base).get(running, {})
     if not running or running in pipeline.steps or pipeline.decision is None:
         return pipeline
-    inputs = dict.fromkeys(map(str, declared.get("deps", [])))
+    asked = declared(base).get(running)
+    inputs = dict.fromkeys(asked.deps if asked else ())
     return replace(pipeline, steps=pipeline.steps | {running: Step(running, inputs, {})})
 
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from governed_ml.core import model_file, repository, tables
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.config.params import Params, select
 from governed_ml.core.evidence import AnyEvidence, Collected, collect, input_digest, usable
-from governed_ml.core.files import COMPOSED, digest_of, file_digest, parse_yaml, root
+from governed_ml.core.files import COMPOSED, digest_of, file_digest, root
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
 from governed_ml.policy.judge import judge
@@ -61,22 +62,10 @@ def recheck(
 
 def stage_sections(base: Path) -> dict[str, list[str]]:
     """Return stage → the sections of the composed configuration that `dvc.yaml` declares for it."""
-    import yaml
-
-    try:
-        stages = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        return {
-            stage: [
-                name
-                for entry in body.get("params", [])
-                if isinstance(entry, dict)
-                for file in COMPOSED
-                for name in entry.get(file, [])
-            ]
-            for stage, body in stages.items()
-        }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Problem("dvc.yaml is not readable: restore it with git") from error
+    return {
+        name: [section for file in COMPOSED for section in stage.params.get(file, [])]
+        for name, stage in declared(base).items()
+    }
 
 
 def _stale(

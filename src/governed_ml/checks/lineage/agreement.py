@@ -15,11 +15,12 @@ from pydantic import ValidationError
 from governed_ml.checks.finding import CheckFinding, tracked
 from governed_ml.checks.lineage import environment, sources
 from governed_ml.checks.lineage.config_differences import Members, differences
-from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
+from governed_ml.checks.lineage.locked import Here, lock, pipeline
 from governed_ml.checks.lineage.project_state import ProjectState
 from governed_ml.core import model_file
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import LOCK, PIPELINE, Pipeline
 from governed_ml.core.config.params import select
 from governed_ml.core.evidence import FOLDER, collect, path_of, usable
 from governed_ml.core.files import COMPOSED, read_json

@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from governed_ml.checks.finding import edited_since
-from governed_ml.checks.lineage.locked import LOCK, Here, Lock, Pipeline
+from governed_ml.checks.lineage.locked import Here
+from governed_ml.core.config.dvc_files import LOCK, Lock, Pipeline
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Collected, usable
 
