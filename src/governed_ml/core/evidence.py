@@ -42,17 +42,25 @@ class Metric(Strict):
     )
     note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return the bounds, or None where there are none."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
     @model_validator(mode="after")
     def _honest(self) -> Self:
         if self.value is None and not self.note:
             raise ValueError("a null needs a reason in note")
         if (self.lower is None) != (self.upper is None):
             raise ValueError("lower and upper come together")
-        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+        if self.interval is None:
+            return self
+        lower, upper = self.interval
+        if lower > upper:
             raise ValueError("lower is above upper")
-        if self.value is not None and self.lower is not None and self.upper is not None:
+        if self.value is not None:
             slack = 1e-9 * max(1.0, abs(self.value))
-            if not self.lower - slack <= self.value <= self.upper + slack:
+            if not lower - slack <= self.value <= upper + slack:
                 raise ValueError("value lies outside its own bounds")
         return self
 

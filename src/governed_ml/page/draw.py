@@ -15,7 +15,7 @@ from governed_ml.page import history, svg
 from governed_ml.page.records import Records, gather
 from governed_ml.page.shown_verdict import standing
 from governed_ml.page.views import view
-from governed_ml.policy.judge import number
+from governed_ml.policy.limits import number
 
 HERE = Path(__file__).parent
 

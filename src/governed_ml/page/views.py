@@ -23,7 +23,7 @@ from governed_ml.page.gate_sections import (
 from governed_ml.page.records import Records
 from governed_ml.page.shown_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
-from governed_ml.policy.judge import number
+from governed_ml.policy.limits import number
 
 
 def view(records: Records) -> Row:

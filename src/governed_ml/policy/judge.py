@@ -20,6 +20,7 @@ from governed_ml.policy.cel_expression import holds
 from governed_ml.policy.counts import contradictions
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
 from governed_ml.policy.expected_rules import BoundRule, Scope, expected
+from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
 from governed_ml.policy.weaker import below_floor
@@ -114,17 +115,12 @@ def _result(
     if verdict not in LETS_THROUGH:
         verdict, reason = _waived(rule, policy, answer, today)
     metric = answer.metric
-    bounds = (
-        None
-        if metric is None or metric.lower is None or metric.upper is None
-        else (metric.lower, metric.upper)
-    )
     limit = rule.rule.warn if rule.rule.block is None else rule.rule.block
     return RuleResult(
         id=rule.id,
         verdict=verdict,
         value=metric.value if metric else None,
-        interval=bounds,
+        interval=metric.interval if metric else None,
         limit=limit,
         bound=None if rule.metric is None else rule.rule.bound,
         reason=reason,
@@ -172,20 +168,16 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
         )
     shown = number(metric.value) + (f"; {metric.note}" if metric.note else "")
     words, sure = rule.bound.replace("_", " "), metric.value
-    if rule.evidence == "beyond_chance" and metric.lower is not None and metric.upper is not None:
-        sure = metric.lower if rule.bound == "at_most" else metric.upper
-        shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
+    ends = best_and_worst(metric, rule.bound)
+    within = f"{metric.value:.4g} in {spelled(ends)}; {metric.note}" if ends else shown
+    if rule.evidence == "beyond_chance" and ends is not None:
+        sure, shown = ends[0], within
     if rule.block is not None:
         best, worst = sure, metric.value
         if rule.evidence == "interval":
-            if metric.lower is None or metric.upper is None:
+            if ends is None:
                 return "insufficient", f"{shown}; the rule wants an interval, the evidence has none"
-            best, worst = (
-                (metric.lower, metric.upper)
-                if rule.bound == "at_most"
-                else (metric.upper, metric.lower)
-            )
-            shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
+            (best, worst), shown = ends, within
         if beyond(best, rule.block, rule.bound):
             return "fail", f"{shown}; {words} {rule.block:g} allowed"
         if beyond(worst, rule.block, rule.bound):
@@ -196,16 +188,6 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
     if rule.warn is not None and beyond(sure, rule.warn, rule.bound):
         return "warn", f"{shown}; {words} {rule.warn:g} wanted"
     return "pass", shown
-
-
-def number(value: float) -> str:
-    """Return a number for people: four digits, whole numbers in full."""
-    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
-
-
-def beyond(value: float, limit: float, bound: str) -> bool:
-    """Return whether a finite value breaks a limit."""
-    return value > limit if bound == "at_most" else value < limit
 
 
 def _waived(

@@ -12,6 +12,7 @@ from governed_ml.core.config.policy import (
     Policy,
     Rule,
 )
+from governed_ml.policy.limits import beyond
 
 
 def below_floor(policy: Policy) -> dict[str, str]:
@@ -113,12 +114,7 @@ def weaker_rule(
             return f"{name} is {one!r}, {whose} has {other!r}"
     for name in ("warn", "block", "retrain", "rollback"):
         limit, floor = getattr(rule, name, None), getattr(least, name, None)
-        looser = (
-            limit is None or (limit > floor if rule.bound == "at_most" else limit < floor)
-            if floor is not None
-            else False
-        )
-        if looser:
+        if floor is not None and (limit is None or beyond(limit, floor, rule.bound)):
             return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
     mine, theirs = getattr(rule, "evidence", ""), getattr(least, "evidence", "")
     milder = (

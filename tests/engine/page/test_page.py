@@ -22,7 +22,7 @@ from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.page import draw
 from governed_ml.page.records import gather
-from governed_ml.policy import judge
+from governed_ml.policy import limits
 
 MEGABYTES = 3_000_000
 
@@ -150,7 +150,7 @@ def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
         for path in (records / "reports/evidence").glob("*.json")
     }
     wanted = [
-        judge.number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]
+        limits.number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]
     ]
     wanted += [f"{n:,}" for n in evidence["evaluate"]["body"]["confusion"].values()]
     for attribute in evidence["fairness"]["body"]["attributes"]:
