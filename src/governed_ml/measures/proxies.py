@@ -215,7 +215,11 @@ def feature_auc(found: Sample, column: int, place: int) -> float:
 
 
 def _auc(probability: Floats, found: Sample, place: int) -> float:
-    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups)."""
+    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups).
+
+    A sum of ranks is exact, so features that say the same have the same number and go by name;
+    scikit-learn's integral differs in the last digit.
+    """
     from scipy.stats import rankdata
 
     mine = found.judged_group == place
