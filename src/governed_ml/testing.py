@@ -70,8 +70,8 @@ def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
 
 def _columns() -> tuple[list[str], list[str]]:
     """Return the numeric and the categorical features, as the evidence of the split has them."""
-    found = evidence.collect(root())["split"]
-    if isinstance(found, str):  # why there is none
+    found = evidence.usable(evidence.collect(root())).get("split")
+    if found is None:
         return UNKNOWN
     body: SplitBody = found.body
     return list(body.numeric), list(body.categorical)

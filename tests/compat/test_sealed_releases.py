@@ -12,7 +12,7 @@ import yaml
 
 from governed_ml.core.evidence import collect, digest
 from governed_ml.core.files import digest_of, read_json
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.lifecycle import Version, trace
@@ -113,7 +113,7 @@ def test_sealed_records_are_read_with_the_digests_of_then(sealed: Sealed, tmp_pa
     evidence = collect(checked.records)
     # Then nothing is missing or has another digest than it was sealed with
     assert bundle.decision_digest(decision) == checked.statement.decision
-    assert {gate: found for gate, found in evidence.items() if isinstance(found, str)} == {}
+    assert {gate: found for gate, found in evidence.items() if isinstance(found, Unusable)} == {}
     assert {gate: digest(gate, checked.records) for gate in evidence} == decision.subject.evidence
     policy = checked.params().policy
     assert digest_of(policy.model_dump(mode="json")) == checked.statement.policy
@@ -138,7 +138,7 @@ def test_the_model_of_a_sealed_release_scores(sealed: Sealed, tmp_path: Path) ->
     # Given a release's model, and a row of the columns that its evidence names
     checked = sealed.fetch(tmp_path / "fetched")
     split = checked.evidence()["split"]
-    assert not isinstance(split, str)
+    assert not isinstance(split, Unusable)
     row = dict.fromkeys(split.body.numeric, 1.0) | dict.fromkeys(split.body.categorical, "none")
     # When it is loaded, then it has an answer
     with models.opened(checked.model) as model:

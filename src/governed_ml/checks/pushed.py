@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.checks.lineage.locked import LOCK
+from governed_ml.core.config.dvc_files import LOCK
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
 from governed_ml.registry.remeasure.unseen import unseen

@@ -50,7 +50,7 @@ def show(error: BaseException) -> None:
 def one_line(error: BaseException) -> str:
     """Return `KeyError: 'incom' in src/credit/features.py, line 12`."""
     where = place(error)
-    extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else ""
+    extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else None
     if extra and not where:
         return (
             f"{first_line(error)}, which the engine's extra {extra!r} brings: run "
@@ -59,8 +59,8 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}" + (f" in {where}" if where else "")
 
 
-def extra_of(module: str) -> str:
-    """Return the engine's extra that brings a module, as its installed metadata says, or nothing.
+def extra_of(module: str) -> str | None:
+    """Return the engine's extra that brings a module, as its installed metadata says, or None.
 
     A module that several extras bring is the first one's; what another package brings is nobody's.
     """
@@ -72,7 +72,7 @@ def extra_of(module: str) -> str:
         asked = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)['\"]", line)
         if asked and asked[1].lower() == name.lower() and asked[2] in GROUPS:
             return asked[2]
-    return ""
+    return None
 
 
 def place(error: BaseException) -> str:

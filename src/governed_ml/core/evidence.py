@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, Literal, Self, TypeVar
 
@@ -19,7 +20,7 @@ from pydantic.json_schema import models_json_schema
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence_bodies import BODY_OF_GATE, Body
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 
 FOLDER = Path("reports/evidence")
 
@@ -41,17 +42,25 @@ class Metric(Strict):
     )
     note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Return the bounds, or None where there are none."""
+        return None if self.lower is None or self.upper is None else (self.lower, self.upper)
+
     @model_validator(mode="after")
     def _honest(self) -> Self:
         if self.value is None and not self.note:
             raise ValueError("a null needs a reason in note")
         if (self.lower is None) != (self.upper is None):
             raise ValueError("lower and upper come together")
-        if self.lower is not None and self.upper is not None and self.lower > self.upper:
+        if self.interval is None:
+            return self
+        lower, upper = self.interval
+        if lower > upper:
             raise ValueError("lower is above upper")
-        if self.value is not None and self.lower is not None and self.upper is not None:
+        if self.value is not None:
             slack = 1e-9 * max(1.0, abs(self.value))
-            if not self.lower - slack <= self.value <= self.upper + slack:
+            if not lower - slack <= self.value <= upper + slack:
                 raise ValueError("value lies outside its own bounds")
         return self
 
@@ -124,6 +133,8 @@ class Evidence(Strict, Generic[BodyT]):
 
 
 AnyEvidence = Evidence[Any]
+Collected = Mapping[str, AnyEvidence | Unusable]
+"""Gate → its evidence, or why there is none that can be trusted."""
 
 
 def path_of(gate: str) -> Path:
@@ -182,15 +193,20 @@ def input_digest(path: Path, base: Path = Path()) -> str:
     return file_digest(base / path)
 
 
-def collect(base: Path) -> dict[str, AnyEvidence | str]:
+def collect(base: Path) -> dict[str, AnyEvidence | Unusable]:
     """Read every gate's evidence against its schema; where there is none to trust, say why."""
-    found: dict[str, AnyEvidence | str] = {}
+    found: dict[str, AnyEvidence | Unusable] = {}
     for gate in BODY_OF_GATE:
         try:
             found[gate] = load(gate, base)
         except Problem as problem:
-            found[gate] = str(problem)
+            found[gate] = Unusable(str(problem))
     return found
+
+
+def usable(evidence: Collected) -> dict[str, AnyEvidence]:
+    """Return the evidence that there is, without the gates that have none."""
+    return {gate: one for gate, one in evidence.items() if not isinstance(one, Unusable)}
 
 
 def json_schema() -> dict[str, Any]:

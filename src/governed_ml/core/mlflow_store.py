@@ -141,8 +141,8 @@ def _bare(uri: str) -> str:
     return re.sub(r"//[^/@ ]*@", "//", uri)
 
 
-def of_another_version(revision: str, uri: str) -> str:
-    """Say what to do with a database that another MLflow has written; nothing if this one did.
+def of_another_version(revision: str, uri: str) -> str | None:
+    """Say what to do with a database that another MLflow has written; None if this one did.
 
     `revision` names its tables, as MLflow's migrations do.
     """
@@ -161,7 +161,7 @@ def of_another_version(revision: str, uri: str) -> str:
         )
     after = f'down_revision = "{revision}"'
     if not any(after in path.read_text(encoding="utf-8") for path in steps.values()):
-        return ""
+        return None
     return (
         f"MLflow at {_bare(uri)} was written by an older MLflow than {here}: keep a copy of it, "
         f"then run `uv run mlflow db upgrade {_bare(uri)}`"

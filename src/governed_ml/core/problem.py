@@ -1,13 +1,18 @@
-"""The one way to fail: a line that says what is wrong, where, and what to do next."""
+"""The two ways to fail: raise a `Problem`, or return an `Unusable` in a value's place.
+
+Either is one line that says what is wrong, where, and what to do next.
+"""
 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
+Value = TypeVar("Value")
 FOUND, NO_ANSWER = 1, 2
 """Exit codes. 0: fine; 1: a finding or a denial; 2: no answer, or used wrongly."""
 
@@ -19,6 +24,24 @@ class Problem(Exception):
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
         self.trace = ""  # the traceback of another process, where the problem comes from one
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """Stands where a value would, and says in one line why there is none that can be used."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the reason, as a `Problem` does."""
+        return self.reason
+
+
+def required(found: Value | Unusable, exit_code: int = NO_ANSWER) -> Value:
+    """Return a value; raise a `Problem` with the reason where there is none."""
+    if isinstance(found, Unusable):
+        raise Problem(found.reason, exit_code)
+    return found
 
 
 def cause(error: BaseException) -> str:

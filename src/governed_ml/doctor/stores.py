@@ -11,7 +11,7 @@ from pathlib import Path
 
 from governed_ml.core import mlflow_store
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import FETCHED, PROTECTED, REMOTE, attempt, has_remote
+from governed_ml.core.repository import PROTECTED, REMOTE, attempt, has_remote, known_protected
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 
 PATIENCE = 3.0  # seconds for what has to be asked over a network
@@ -50,22 +50,20 @@ def git_itself(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
     elif attempt(base, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
         yield Diagnosis("git", NOTE, "there is no commit yet: commit first")
-    elif not protected_here(base):
+    elif (commit := protected_here(base)) is None:
         yield Diagnosis(
             "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
         )
     else:
-        yield Diagnosis("git", OK, f"{PROTECTED} is at {protected_here(base)[:12]}")
+        yield Diagnosis("git", OK, f"{PROTECTED} is at {commit[:12]}")
 
 
-def protected_here(base: Path) -> str:
-    """Return the protected branch's commit as it is known here, without asking the remote."""
-    refs = (FETCHED, f"refs/remotes/{REMOTE}/{PROTECTED}", f"refs/heads/{PROTECTED}")
-    for ref in refs:
-        done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-        if done.returncode == 0:
-            return done.stdout.decode().strip()
-    return ""
+def protected_here(base: Path) -> str | None:
+    """Return the protected branch's commit as it is known here (no remote is asked), or None."""
+    try:
+        return known_protected(base)
+    except Problem:
+        return None
 
 
 def git_remote(base: Path) -> Iterator[Diagnosis]:
@@ -163,8 +161,8 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
         )
 
 
-def _database(uri: str) -> str:
-    """Return why a database of MLflow's cannot be used, and what to do; or nothing."""
+def _database(uri: str) -> str | None:
+    """Return why a database of MLflow's cannot be used, and what to do, or None."""
     import sqlite3
     from contextlib import closing
 
@@ -183,7 +181,7 @@ def _database(uri: str) -> str:
                 found = connection.execute(text(question)).fetchone()
     except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
         return mlflow_store.told(uri, ValueError(str(error).partition("\n")[0]))
-    return mlflow_store.of_another_version(str(found[0]), uri) if found else ""
+    return mlflow_store.of_another_version(str(found[0]), uri) if found else None
 
 
 def template(base: Path) -> Iterator[Diagnosis]:

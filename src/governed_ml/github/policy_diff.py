@@ -16,7 +16,7 @@ from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.files import file_digest
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people
 from governed_ml.policy.loosening import Change, Kind, between, contracts
@@ -32,13 +32,12 @@ OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for t
 class State:
     """What a commit is judged by."""
 
-    params: Params | None
-    """None where this engine cannot read the configuration; `unread` says why."""
+    params: Params | Unusable
+    """Unusable where this engine cannot read the configuration."""
     contract: list[Any]
     outside: dict[str, Outside]
     """Generated files, hooks and stages that are not as this engine's template has them."""
     supply: Supply
-    unread: str = ""
     sources: dict[str, str] = field(default_factory=dict[str, str])
     """The team's files that make the table, by digest; none if the source is another kind."""
 
@@ -57,7 +56,7 @@ def at(base: Path, commit: str) -> State:
         contract = contract_of(params, raw, commit[:12])
         return State(params, contract, found, packages, sources=sources)
     except Problem as problem:
-        return State(None, [], found, packages, str(problem))
+        return State(Unusable(str(problem)), [], found, packages)
 
 
 def before(base: Path, commit: str) -> State:
@@ -119,8 +118,9 @@ def compare(old: State, new: State) -> list[Change]:
     the engine moves with it, the risk owner looks; otherwise it is refused.
     """
     found = [*_installed(old, new), *_generated(old, new)]
-    if old.params is None or new.params is None:
-        why = new.unread or f"the base has no policy to compare with: {old.unread}"
+    if isinstance(new.params, Unusable) or isinstance(old.params, Unusable):
+        why = f"the base has no policy to compare with: {old.params}"
+        why = new.params.reason if isinstance(new.params, Unusable) else why
         if not any(one.rule.startswith("engine.") for one in found):
             raise Problem(why)
         found.append(Change("policy", "loosened", f"could not be compared: {why}"))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from governed_ml.core.problem import Unusable
 from governed_ml.ledger.events import Entry, Event
 
 EMPTY_TREES = (
@@ -42,21 +43,21 @@ class Raw:
         return made.hexdigest() == self.commit
 
 
-def link(raw: Raw, before: Entry | None) -> Entry | str:
+def link(raw: Raw, before: Entry | None) -> Entry | Unusable:
     """Return a commit's event if it continues the chain, or what is wrong with it."""
     if not raw.genuine:
-        return "its content is not what its name was computed from: edited in git's store"
+        return Unusable("its content is not what its name was computed from: edited in git's store")
     head, _, message = raw.body.decode("utf-8", errors="surrogateescape").partition("\n\n")
     headers = _HEADERS.fullmatch(head)
     if headers is None:
-        return "its commit is not as the ledger writes commits"
+        return Unusable("its commit is not as the ledger writes commits")
     if headers["tree"] not in EMPTY_TREES:
-        return "its commit holds files"
+        return Unusable("its commit holds files")
     try:
         event = Event.model_validate_json(message)
         canonical, seconds = event.canonical() + "\n", event.moment.timestamp()
     except ValueError:
-        return "its message is no event"
+        return Unusable("its message is no event")
     number = 1 if before is None else before.event.sequence + 1
     parents = [] if before is None else ["parent", before.commit]
     checks = (
@@ -70,15 +71,17 @@ def link(raw: Raw, before: Entry | None) -> Entry | str:
         (seconds == int(headers["time"]), "its commit has another time than its event"),
     )
     wrong = next((why for holds, why in checks if not holds), None)
-    return wrong or Entry(raw.commit, event, headers["signature"] is not None)
+    if wrong is not None:
+        return Unusable(wrong)
+    return Entry(raw.commit, event, headers["signature"] is not None)
 
 
-def breaks(raws: Iterable[Raw]) -> tuple[list[Entry], str]:
-    """Return the entries up to the first break, and what is wrong there (or nothing)."""
+def breaks(raws: Iterable[Raw]) -> tuple[list[Entry], str | None]:
+    """Return the entries up to the first break, and what is wrong there, or None."""
     entries: list[Entry] = []
     for number, raw in enumerate(raws, start=1):
         entry = link(raw, entries[-1] if entries else None)
-        if isinstance(entry, str):
+        if isinstance(entry, Unusable):
             return entries, f"event {number} ({raw.commit[:12]}): {entry}"
         entries.append(entry)
-    return entries, ""
+    return entries, None

@@ -106,15 +106,15 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
     raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 
-Doubt = Callable[[Lifecycle, Entry], str]
-"""Why an event is void after those that count so far, or nothing."""
+Doubt = Callable[[Lifecycle, Entry], str | None]
+"""Why an event is void after those that count so far, or None."""
 
 
 def trace(entries: Iterable[Entry], doubt: Doubt | None = None) -> Lifecycle:
     """Follow every version through the ledger; what is illegal or doubted is void."""
     life = Lifecycle()
     for entry in entries:
-        why = _illegal(life, entry) or (doubt(life, entry) if doubt else "")
+        why = _illegal(life, entry) or (doubt(life, entry) if doubt else None)
         if why:
             life.void.append(Void(entry, why))
             continue
@@ -124,10 +124,10 @@ def trace(entries: Iterable[Entry], doubt: Doubt | None = None) -> Lifecycle:
     return life
 
 
-def _illegal(life: Lifecycle, entry: Entry) -> str:
+def _illegal(life: Lifecycle, entry: Entry) -> str | None:
     event = entry.event
     if event.action not in LEGAL:
-        return ""
+        return None
     if event.version is None:
         return "it is illegal: it names no version"
     known = life.versions.get(event.version)
@@ -135,7 +135,7 @@ def _illegal(life: Lifecycle, entry: Entry) -> str:
         require_legal(event.action, event.version, known.state if known else None)
     except Problem as problem:
         return f"it is illegal: {str(problem).partition('; look at')[0]}"
-    return ""
+    return None
 
 
 def _apply(life: Lifecycle, entry: Entry, number: int) -> None:

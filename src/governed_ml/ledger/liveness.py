@@ -29,11 +29,11 @@ def last_window(champion: Version) -> str:
     return f"{window}, {event.time[:10]}: {level}"
 
 
-def alarm(champion: Version) -> str:
-    """Return what production says that people have to look at, in a line, or nothing."""
+def alarm(champion: Version) -> str | None:
+    """Return what production says that people have to look at, in a line, or None."""
     _, windows = reign(champion)
     if not windows:
-        return ""
+        return None
     last = windows[-1].event
     failed = [
         one.event
@@ -44,17 +44,17 @@ def alarm(champion: Version) -> str:
         why = failed[-1].details.get("why") or "no reason is recorded"
         return f"{last_window(champion)}, and the rollback failed: {why}"
     calm = last.details.get("level") in ("healthy", "warn")
-    return "" if calm else last_window(champion)
+    return None if calm else last_window(champion)
 
 
-def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
-    """Return why the champion is not watched as the policy asks, or nothing.
+def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
+    """Return why the champion is not watched as the policy asks, or None.
 
     Counted from its promotion; a window that was not measured is none.
     """
     champion, limits = life.champion, policy.monitoring
     if champion is None:
-        return ""
+        return None
     if limits is None:
         return f"policy {policy.name} has no section monitoring: the risk owner sets it"
     first, windows = reign(champion)
@@ -65,7 +65,7 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str:
     last = [first, *measured.values()][-1].event
     days = (day - last.moment.date()).days
     if days <= limits.liveness_days:
-        return ""
+        return None
     what = "its last measured window was" if measured else "it was promoted, and never measured,"
     return (
         f"champion {champion.number} is not watched: {what} {days} days ago, at most "

@@ -93,11 +93,11 @@ def read(base: Path) -> list[Entry]:
     return entries
 
 
-def _none_yet(base: Path) -> tuple[list[Entry], str]:
+def _none_yet(base: Path) -> tuple[list[Entry], None]:
     """Return an empty ledger, unless this clone knows of one that it does not have."""
     if git(base, "for-each-ref", SEEN, f"refs/remotes/{REMOTE}/{BRANCH}"):
         raise Problem(f"{REMOTE} has a ledger, and this clone has not taken it: {TAKE}")
-    return [], ""
+    return [], None
 
 
 @contextmanager

@@ -92,7 +92,7 @@ def verify(
     )
 
 
-def lost(anchor: Anchor, raws: Sequence[Raw]) -> str:
+def lost(anchor: Anchor, raws: Sequence[Raw]) -> str | None:
     """Return what is wrong if the ledger does not have the anchor's commit at its place."""
     what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
     if not raws:
@@ -102,7 +102,7 @@ def lost(anchor: Anchor, raws: Sequence[Raw]) -> str:
     here = raws[anchor.sequence - 1].commit
     if here != anchor.commit:
         return f"rewritten: {what}, and this ledger has {here[:12]} there: compare them"
-    return ""
+    return None
 
 
 def _extent(last: Anchor | None, events: int) -> list[str]:

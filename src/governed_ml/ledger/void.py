@@ -9,10 +9,10 @@ from governed_ml.ledger.events import TOLERANCE, Entry, Event
 from governed_ml.ledger.signatures import Signature, Signer
 
 
-def future(event: Event, now: datetime | None = None) -> str:
-    """Return why an event is of the future, or nothing."""
+def future(event: Event, now: datetime | None = None) -> str | None:
+    """Return why an event is of the future, or None."""
     if event.moment <= (now or datetime.now(UTC)) + TOLERANCE:
-        return ""
+        return None
     return f"it is dated {event.time}, in the future: the writer's clock is ahead"
 
 
@@ -40,19 +40,19 @@ def dubious(
 
 def _signed_wrongly(
     event: Event, signature: Signature, signers: Sequence[Signer], signed: bool
-) -> str:
+) -> str | None:
     due = any(signer.expects(event) for signer in signers)
     known = [one for one in signers if one.fingerprint == signature.by]
     if signature.state == "good":
-        return ""
+        return None
     if signature.state == "bad":
         return "it has a bad signature: it is not of this event"
     if known:
         return f"it is signed by {known[0].principal} with a key that was not valid on that day"
     if signature.state == "unlisted":
-        return f"it is signed by a key that is not listed ({signature.by})" if due else ""
+        return f"it is signed by a key that is not listed ({signature.by})" if due else None
     if due:
         return "it is unsigned, but it must be signed"
     if signed and any(signer.counts(event) for signer in signers):
         return "it is unsigned, but an earlier event is signed"
-    return ""
+    return None

@@ -128,7 +128,7 @@ class Teller:
             tags |= {"code": subject.code, "config": subject.config, "model": subject.model or ""}
             tags |= {"engine": subject.engine.digest if subject.engine else ""}
             tags |= {f"tool.{name}": version for name, version in step.evidence.tools.items()}
-        return tags | {"evidence": step.missing and f"none: {step.missing}"}
+        return tags | {"evidence": "" if step.missing is None else f"none: {step.missing}"}
 
     def _tests(self, stage: str) -> Facets:
         """Return the rules that were judged: a gate's own at its stage, all of them at `decide`."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from governed_ml.core import evidence
-from governed_ml.core.files import parse_yaml
+from governed_ml.core.config.dvc_files import LOCK, as_written, text_of
+from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, attempt, content
-from governed_ml.lineage.pipeline_records import LOCK, RecordedPipeline
+from governed_ml.lineage.pipeline_records import RecordedPipeline
 
 RECORDS = (LOCK, evidence.FOLDER.as_posix())
 
@@ -60,12 +61,10 @@ def _proven(base: Path, commit: str, pipeline: RecordedPipeline) -> list[str]:
 
 
 def _reused(base: Path, before: str, pipeline: RecordedPipeline) -> dict[str, str]:
-    import yaml
-
     try:
-        earlier = parse_yaml(content(base, before, LOCK) or b"{}").get("stages", {})
-        now = parse_yaml((base / LOCK).read_text(encoding="utf-8"))["stages"]
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        earlier = as_written(content(base, before, LOCK) or b"", LOCK)
+        now = as_written(text_of(base / LOCK), LOCK)
+    except Problem:
         return {}
     found: dict[str, str] = {}
     for stage, step in pipeline.steps.items():

@@ -13,15 +13,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from governed_ml.core import evidence, model_file, tables
+from governed_ml.core.config.dvc_files import (
+    LOCK,
+    Item,
+    Ran,
+    Stage,
+    as_written,
+    declared,
+    lock_of,
+    text_of,
+)
 from governed_ml.core.config.params import parse, read_raw
 from governed_ml.core.evidence import AnyEvidence
-from governed_ml.core.files import PARAMS, digest_of, file_digest, parse_yaml, read_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.files import PARAMS, digest_of, file_digest, read_json
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.recompute import is_locked
 
-LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
 STOPPED = ".stopped"  # how the one rule of a pipeline that failed ends: `validate.stopped`
 INSIDE = {  # what lies in a folder that a stage writes
     "data/split": (tables.TRAIN, tables.TEST),
@@ -38,8 +47,8 @@ class Step:
     outputs: dict[str, str | None]
     parameters: dict[str, Any] = field(default_factory=dict)
     evidence: AnyEvidence | None = None
-    missing: str = ""  # why there is no evidence, where there should be
-    failed: str = ""  # why it stopped the pipeline
+    missing: str | None = None  # why there is no evidence, where there should be
+    failed: str | None = None  # why it stopped the pipeline
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
@@ -59,7 +68,7 @@ class RecordedPipeline:
     decision: Decision | None
     key: str  # the same as long as nothing ran again
     lost: tuple[str, ...] = ()  # stages that no record proves, in a pipeline that did not stop
-    doubt: str = ""  # why the decision that lies here is not told
+    doubt: str | None = None  # why the decision that lies here is not told
 
     @property
     def digests(self) -> dict[str, str | None]:
@@ -77,22 +86,23 @@ class RecordedPipeline:
 
 def read(folder: Path, project: str) -> RecordedPipeline:
     """Read the records in a project's folder, or in a copy of one of its commits."""
-    declared, lock = pipeline(folder), _yaml(folder / LOCK, must=False)
+    asked, written = declared(folder), _lock_as_written(folder)
+    lock = lock_of(written).stages
     decision = _decision(folder)
     failed = _failure(decision)
     raws = {gate: folder / evidence.path_of(gate) for gate in evidence.BODY_OF_GATE}
     made = {gate: file_digest(path) for gate, path in raws.items() if path.is_file()}
     verdict = decision.model_dump(mode="json", exclude={"volatile"}) if decision else None
-    key = digest_of([project, lock, made, failed, verdict])
+    key = digest_of([project, written, made, failed, verdict])
     sha = _sha256(folder)
     steps: dict[str, Step] = {}
-    for stage in _order(declared):
+    for stage in _order(asked):
         if stage in failed:
-            steps[stage] = Step(stage, dict.fromkeys(declared[stage].get("deps", [])), {},
+            steps[stage] = Step(stage, dict.fromkeys(asked[stage].deps), {},
                                 failed=failed[stage])  # fmt: skip
-        elif stage in lock and _current(stage, declared, lock, failed):
+        elif stage in lock and _current(stage, asked, lock, failed):
             steps[stage] = _step(folder, stage, lock[stage], sha)
-    lost = () if failed else tuple(stage for stage in declared if stage not in steps)
+    lost = () if failed else tuple(stage for stage in asked if stage not in steps)
     return RecordedPipeline(project, steps, decision, key, lost)
 
 
@@ -115,32 +125,15 @@ def honest(folder: Path, pipeline: RecordedPipeline) -> RecordedPipeline:
     return replace(pipeline, decision=None, doubt=why)
 
 
-def pipeline(folder: Path) -> dict[str, Any]:
-    """Return stage → what `dvc.yaml` says about it."""
-    return _yaml(folder / PIPELINE)
-
-
 def locked(folder: Path, stage: str) -> dict[str, str]:
     """Return path → md5 of what a stage made, as `dvc.lock` has it; other stages may be missing."""
-    outs = _yaml(folder / LOCK, must=False).get(stage, {}).get("outs", [])
-    return {out["path"]: str(out.get("md5")) for out in outs}
+    ran = lock_of(_lock_as_written(folder)).stages.get(stage)
+    return {} if ran is None else {path: str(md5) for path, md5 in ran.made.items()}
 
 
-def _yaml(path: Path, *, must: bool = True) -> dict[str, Any]:
-    import yaml
-
-    if not must and not path.is_file():
-        return {}
-    try:
-        found = dict(parse_yaml(path.read_text(encoding="utf-8"))["stages"])
-        items = [
-            one for body in found.values() for one in (*body.get("deps", ()), *body.get("outs", ()))
-        ]
-        if path.name == LOCK and not all("path" in one for one in items):
-            raise ValueError("an entry names no path")
-        return found
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise Problem(f"{path.name} is not readable: restore it with git") from error
+def _lock_as_written(folder: Path) -> dict[str, Any]:
+    there = (folder / LOCK).is_file()
+    return as_written(text_of(folder / LOCK), LOCK) if there else {}
 
 
 def _decision(folder: Path) -> Decision | None:
@@ -161,21 +154,13 @@ def _failure(decision: Decision | None) -> dict[str, str]:
     return {rule.id.removesuffix(STOPPED): rule.reason for rule in found}
 
 
-def _outs(body: dict[str, Any]) -> list[str]:
-    """Return the paths that `dvc.yaml` says a stage writes."""
-    outs = [*body.get("outs", []), *body.get("metrics", []), *body.get("plots", [])]
-    return [next(iter(one)) if isinstance(one, dict) else str(one) for one in outs]
-
-
-def _before(stage: str, pipeline: dict[str, Any]) -> set[str]:
+def _before(stage: str, asked: dict[str, Stage]) -> set[str]:
     """Return the stages that a stage reads from, through data or parameters."""
-    body = pipeline[stage]
-    files = {next(iter(one)) for one in body.get("params", []) if isinstance(one, dict)}
-    wanted = {*body.get("deps", []), *files}
+    wanted = {*asked[stage].deps, *asked[stage].params}
     return {
         other
-        for other, made in pipeline.items()
-        if other != stage and any(_within(path, out) for out in _outs(made) for path in wanted)
+        for other, its in asked.items()
+        if other != stage and any(_within(path, out) for out in its.outs for path in wanted)
     }
 
 
@@ -183,71 +168,72 @@ def _within(path: str, out: str) -> bool:
     return path == out or path.startswith(f"{out}/") or out.startswith(f"{path}/")
 
 
-def _order(pipeline: dict[str, Any]) -> list[str]:
+def _order(asked: dict[str, Stage]) -> list[str]:
     """Return the stages so that each follows those that it reads from."""
     from graphlib import CycleError, TopologicalSorter
 
     try:
-        graph = {stage: sorted(_before(stage, pipeline)) for stage in pipeline}
+        graph = {stage: sorted(_before(stage, asked)) for stage in asked}
         return list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise Problem("dvc.yaml: stages read from each other in a circle: fix it") from error
 
 
-def _current(stage: str, pipeline: dict[str, Any], lock: dict[str, Any],
-             failed: dict[str, str]) -> bool:  # fmt: skip
+def _current(
+    stage: str, asked: dict[str, Stage], lock: dict[str, Ran], failed: dict[str, str]
+) -> bool:
     """Return whether a stage read what the stages before it made last, all the way up."""
     if stage in failed or stage not in lock:
         return False
-    made = {out["path"]: out.get("md5") for one in lock.values() for out in one.get("outs", [])}
-    read = {dep["path"]: dep.get("md5") for dep in lock[stage].get("deps", [])}
-    fresh = all(made[path] == md5 for path, md5 in read.items() if path in made)
-    return fresh and all(_current(one, pipeline, lock, failed) for one in _before(stage, pipeline))
+    made = {path: md5 for one in lock.values() for path, md5 in one.made.items()}
+    fresh = all(made[dep.path] == dep.md5 for dep in lock[stage].deps if dep.path in made)
+    return fresh and all(_current(one, asked, lock, failed) for one in _before(stage, asked))
 
 
 def _sha256(folder: Path) -> dict[str, str]:
     """Return path → sha256 as the evidence has it; of the model, of its canonical content."""
     found: dict[str, str] = {}
-    for one in evidence.collect(folder).values():
-        if not isinstance(one, str):
-            model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
-            found |= one.subject.inputs | model
+    for one in evidence.usable(evidence.collect(folder)).values():
+        model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
+        found |= one.subject.inputs | model
     return found
 
 
-def _step(folder: Path, stage: str, entry: dict[str, Any], sha: dict[str, str]) -> Step:
-    outputs = _paths(entry.get("outs", []), sha)
-    found, why = None, ""
+def _step(folder: Path, stage: str, ran: Ran, sha: dict[str, str]) -> Step:
+    outputs = _paths(ran.outs, sha)
+    found, why = None, None
     if evidence.path_of(stage).as_posix() in outputs:
-        found, why = _evidence(folder, stage, entry)
-    inputs = _paths(entry.get("deps", []), sha)
+        told = _evidence(folder, stage, ran)
+        found, why = (None, told.reason) if isinstance(told, Unusable) else (told, None)
+    inputs = _paths(ran.deps, sha)
     if found is not None:  # DVC names a folder, the evidence the files in it that were read
         inside = {path.as_posix() for parts in INSIDE.values() for path in parts}
         unread = inside - found.subject.inputs.keys()
         inputs = {path: one for path, one in inputs.items() if path not in unread}
-    return Step(stage, inputs, outputs, entry.get("params", {}), found, why)
+    return Step(stage, inputs, outputs, ran.params, found, why)
 
 
-def _evidence(folder: Path, stage: str, entry: dict[str, Any]) -> tuple[AnyEvidence | None, str]:
+def _evidence(folder: Path, stage: str, ran: Ran) -> AnyEvidence | Unusable:
     """Return a stage's evidence, if it is the file that the lock names."""
     path = evidence.path_of(stage)
     try:
         found = evidence.load(stage, folder)
     except (Problem, KeyError) as problem:
-        return None, str(problem)
-    lock = {out["path"]: str(out.get("md5")) for out in entry["outs"]}
+        return Unusable(str(problem))
+    lock = {path: str(md5) for path, md5 in ran.made.items()}
     if not is_locked(folder / path, path, lock):
-        return None, f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
-    return found, ""
+        said = f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
+        return Unusable(said)
+    return found
 
 
-def _paths(listed: list[dict[str, Any]], sha: dict[str, str]) -> dict[str, str | None]:
+def _paths(listed: list[Item], sha: dict[str, str]) -> dict[str, str | None]:
     """Return path → digest; for a folder, of the files that are known to lie in it."""
     found: dict[str, str | None] = {}
     for one in listed:
-        path, md5 = one["path"], f"md5:{one['md5']}" if one.get("md5") else None
-        inside = [part.as_posix() for part in INSIDE.get(path, ())]
-        for name in inside or [path]:
+        md5 = f"md5:{one.md5}" if one.md5 else None
+        inside = [part.as_posix() for part in INSIDE.get(one.path, ())]
+        for name in inside or [one.path]:
             evident = name.startswith("reports/evidence/")  # there: without what is volatile
             found[name] = md5 if evident else sha.get(name, md5)
     return found

@@ -128,7 +128,7 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
     """Bring the source, or else the ingested table by its digest; return what has to be said."""
     body = recorded["ingest"]["body"]
     added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/**/*.dvc"))
-    lost = dvc(tree, "pull", "--quiet", *added) if added else ""
+    lost = dvc(tree, "pull", "--quiet", *added) if added else None
     if body["source"] == "synthetic":
         return []
     if body["source"] == "file" and "://" not in body["uri"]:

@@ -12,9 +12,9 @@ from typing import Literal, NamedTuple
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.evidence import AnyEvidence, collect, usable
 from governed_ml.core.files import file_digest
-from governed_ml.core.problem import FOUND, Problem
+from governed_ml.core.problem import FOUND, Problem, required
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
@@ -58,14 +58,12 @@ class Chain:
 
     def evidence(self, gate: str) -> AnyEvidence:
         """Return one gate's evidence as it was checked; what is not here cannot be held to it."""
-        found, claimed = self.checked[gate], collect(self.base)[gate]
-        inputs = [] if isinstance(claimed, str) else claimed.subject.inputs
+        found, claimed = self.checked[gate], usable(collect(self.base)).get(gate)
+        inputs = [] if claimed is None else claimed.subject.inputs
         for path in [*inputs, model_file.PATH.as_posix()]:
             if not path.startswith("reports/") and not (self.base / path).is_file():
                 raise Problem(f"{path} is not here: `uv run dvc pull`")
-        if isinstance(found, str):
-            raise Problem(found, 1)
-        return found
+        return required(found, FOUND)
 
 
 def verify(base: Path, name: str | None) -> Iterator[Link]:
@@ -89,10 +87,7 @@ def _link(name: str, look: Callable[[], str]) -> Link:
 
 
 def _source(chain: Chain) -> str:
-    ingest = collect(chain.base)["ingest"]
-    if isinstance(ingest, str):
-        raise Problem(ingest, 1)
-    body = ingest.body
+    body = required(collect(chain.base)["ingest"], FOUND).body
     source = chain.base / body.uri
     if body.source == "synthetic":
         return f"{body.uri}, made from its seed: `lineage reproduce` makes it again"
@@ -112,8 +107,8 @@ def _files(chain: Chain, link: str) -> str:
         if not file.is_file():
             raise Problem(f"{name} is not here: `uv run dvc pull`")
         found = file_digest(file)
-        for gate, one in collect(chain.base).items():
-            recorded = None if isinstance(one, str) else one.subject.inputs.get(name)
+        for gate, one in usable(collect(chain.base)).items():
+            recorded = one.subject.inputs.get(name)
             if recorded is not None:
                 _same(f"{name}, as {gate} measured it,", recorded, found)
         said.append(_brief(name, found))
@@ -132,8 +127,8 @@ def _model(chain: Chain) -> str:
         found = model_file.digest(file)
     except Problem as problem:
         raise Problem(str(problem), 1) from problem
-    for gate, one in collect(chain.base).items():
-        if not isinstance(one, str) and one.subject.model is not None:
+    for gate, one in usable(collect(chain.base)).items():
+        if one.subject.model is not None:
             _same(f"the model, as {gate} has it,", one.subject.model, found)
     if not is_locked(file, model_file.PATH, chain.lock):
         raise Problem(f"{model_file.PATH.as_posix()} is not what dvc.lock says", 1)
@@ -146,8 +141,9 @@ def _evidence(chain: Chain) -> str:
         chain.evidence(gate)
         if gate not in chain.pipeline.steps:
             raise Problem(f"dvc.lock does not say that {gate} read what lies here", 1)
-        if chain.pipeline.steps[gate].missing:
-            raise Problem(chain.pipeline.steps[gate].missing, 1)
+        missing = chain.pipeline.steps[gate].missing
+        if missing is not None:
+            raise Problem(missing, FOUND)
     return f"of {', '.join(chain.checked)}: about these files, this code and configuration"
 
 
@@ -214,10 +210,8 @@ def _bundle(chain: Chain, registry: Registry, version: Version) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, people, Path(scratch))
         sealed = checked.evidence()
-    for gate, mine in chain.checked.items():
-        its = sealed[gate]
-        if isinstance(its, str) or isinstance(mine, str):
-            raise Problem(its if isinstance(its, str) else str(mine), 1)
+    for gate, checked_here in chain.checked.items():
+        its, mine = required(sealed[gate], FOUND), required(checked_here, FOUND)
         _same(f"the code of {gate}, as sealed,", its.subject.code, mine.subject.code)
         _same(f"the configuration of {gate}, as sealed,", its.subject.config, mine.subject.config)
         require_same(gate, its, mine)

@@ -179,8 +179,8 @@ def measured(
     return result | {RATIO: bounded(value, bounds, size, note)}
 
 
-def too_skewed(names: list[str], grouped: Moments, place: int) -> str:
-    """Say that no bounds hold, or return an empty text: a few values decide a group's mean.
+def too_skewed(names: list[str], grouped: Moments, place: int) -> str | None:
+    """Say that no bounds hold, or return None: a few values decide a group's mean.
 
     Without a correction Cochran 1977, Sampling Techniques, section 2.15, asks for 25 times the
     squared skewness in rows; with the one of `group_bounds` a quarter of that is enough.
@@ -188,7 +188,7 @@ def too_skewed(names: list[str], grouped: Moments, place: int) -> str:
     skewness = grouped.skewness(place)
     worst = int(skewness.argmax())
     if skewness[worst] <= SKEWED:
-        return ""
+        return None
     many = grouped.units[worst]
     wanted = int(np.ceil(many * (skewness[worst] / SKEWED) ** 2))
     unit = "rows" if grouped.persons is None else "persons"

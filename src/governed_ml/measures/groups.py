@@ -47,8 +47,8 @@ def listed(names: list[str]) -> str:
     return ", ".join(names[:SHOWN]) + more
 
 
-def incomparable(names: list[str], sizes: Integers) -> str:
-    """Say why groups cannot be compared at all, or return an empty text. `sizes` are row counts."""
+def incomparable(names: list[str], sizes: Integers) -> str | None:
+    """Say why groups cannot be compared at all, or return None. `sizes` are row counts."""
     if not sizes.sum():
         return "there are no test rows"
     if len(names) < 2:
@@ -56,7 +56,7 @@ def incomparable(names: list[str], sizes: Integers) -> str:
     if len(names) > MOST:
         return f"{len(names):,} groups are too many to compare: give the attribute bins or labels"
     empty = [name for name, size in zip(names, sizes, strict=True) if not size]
-    return f"no test rows in group {listed(empty)}" if empty else ""
+    return f"no test rows in group {listed(empty)}" if empty else None
 
 
 def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Finding]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Proxy
+from governed_ml.core.problem import Unusable
 from governed_ml.measures.groups import Floats, Integers, listed, undefined
 
 if TYPE_CHECKING:
@@ -70,9 +71,9 @@ def measure(
     proxies: list[Proxy] = []
     findings: list[Finding] = []
     for attribute in map(str, sensitive.columns):
-        found, reason = sample(matrix, sensitive[attribute].to_numpy(dtype=object), cut)
-        if found is None:
-            metrics[f"{attribute}.proxy_auc"] = undefined(reason)
+        found = sample(matrix, sensitive[attribute].to_numpy(dtype=object), cut)
+        if isinstance(found, Unusable):
+            metrics[f"{attribute}.proxy_auc"] = undefined(found.reason)
             proxies.append(Proxy(attribute=attribute, score=None, carriers={}))
             continue
         model, score, place = joint_auc(found)
@@ -145,7 +146,7 @@ def encoded(features: pd.DataFrame) -> Floats:
     return np.column_stack(columns)
 
 
-def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, str]:
+def sample(matrix: Floats, group: np.ndarray, cut: int) -> Sample | Unusable:
     """Learn from the first `cut` rows, and keep the groups that are large enough on both sides."""
     sizes: dict[str, int] = {}
     for name in sorted({str(value) for value in group}):
@@ -155,7 +156,8 @@ def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, 
     kept = [name for name in ranked if sizes[name] >= FEWEST]
     if len(kept) < 2:
         few = listed([f"{name} ({sizes[name]:,})" for name in ranked])
-        return None, f"fewer than two groups with {FEWEST} rows to learn from and to judge: {few}"
+        wanted = f"{FEWEST} rows to learn from and to judge"
+        return Unusable(f"fewer than two groups with {wanted}: {few}")
     code = np.full(len(group), -1, dtype=np.int64)
     for place, name in enumerate(kept):
         code[group == name] = place
@@ -163,7 +165,7 @@ def sample(matrix: Floats, group: np.ndarray, cut: int) -> tuple[Sample | None, 
     learnt, judged = first & (code >= 0), ~first & (code >= 0)
     small = tuple(f"{name} ({sizes[name]:,})" for name in ranked[len(kept) :])
     sides = matrix[learnt], matrix[judged], code[learnt], code[judged]
-    return Sample(*sides, tuple(kept), small), ""
+    return Sample(*sides, tuple(kept), small)
 
 
 def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float, int]:
@@ -213,7 +215,11 @@ def feature_auc(found: Sample, column: int, place: int) -> float:
 
 
 def _auc(probability: Floats, found: Sample, place: int) -> float:
-    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups)."""
+    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups).
+
+    A sum of ranks is exact, so features that say the same have the same number and go by name;
+    scikit-learn's integral differs in the last digit.
+    """
     from scipy.stats import rankdata
 
     mine = found.judged_group == place

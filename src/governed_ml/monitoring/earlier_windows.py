@@ -73,8 +73,8 @@ def tells_more(window: Window, known: WindowRecord) -> bool:
     )
 
 
-def lapse(window: Window) -> str:
-    """Return why a batch that was measured once is no window any more."""
+def lapse(window: Window) -> str | None:
+    """Return why a batch that was measured once is no window any more, or None if it still is."""
     if window.level == "not_measured":
         return window.reasons[0]
-    return window.stale
+    return window.stale or None

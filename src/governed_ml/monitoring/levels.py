@@ -10,7 +10,7 @@ from governed_ml.core.config.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.ledger.windows import Level, WindowRecord
 from governed_ml.policy.expected_rules import Scope
-from governed_ml.policy.judge import beyond, number
+from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 
 WORSE: tuple[Level, ...] = ("healthy", "warn", "retrain", "rollback")
 BEHAVIOUR = ("drift.", "fairness.", "performance.")  # without one of these nothing was measured
@@ -51,16 +51,13 @@ def judge(
             lost = "no row has its group: neither a column of the batch nor monitor.sensitive"
         metric = metrics.get(source) or Metric(value=None, note=lost)
         level, reason = judged(rule, metric)
-        bounds = None
-        if metric.lower is not None and metric.upper is not None:
-            bounds = (metric.lower, metric.upper)
         measured = measured or (level != "not_measured" and source.startswith(BEHAVIOUR))
         found.append(
             Judged(
                 id=name,
                 verdict=level,
                 value=metric.value,
-                interval=bounds,
+                interval=metric.interval,
                 bound=rule.bound,
                 limits={str(level): limit for level, limit in rule.limits.items()},
                 reason=reason,
@@ -82,16 +79,14 @@ def judged(rule: MonitoringRule, metric: Metric) -> tuple[Level, str]:
             "not_measured",
             f"rests on {metric.n or 0} rows, at least {rule.minimum_n} wanted; {metric.note}",
         )
-    sure = metric.lower if rule.bound == "at_most" else metric.upper
-    sure = metric.value if sure is None else sure
+    ends = best_and_worst(metric, rule.bound)
+    sure = ends[0] if ends else metric.value
     found: Level = "healthy"
     for level, limit in rule.limits.items():
         if beyond(sure, limit, rule.bound):
             found = level
     astray = any(beyond(metric.value, limit, rule.bound) for limit in rule.limits.values())
-    shown = number(metric.value)
-    if metric.lower is not None and metric.upper is not None:
-        shown += f" in [{metric.lower:.4g}, {metric.upper:.4g}]"
+    shown = number(metric.value) + (f" in {spelled(ends)}" if ends else "")
     if found == "healthy" and astray:
         return "not_measured", f"{shown}, which chance may do: more rows wanted; {metric.note}"
     if found != "healthy":

@@ -162,10 +162,10 @@ def _recorded(
     following = 1 + max((one.window for _, one in every), default=0)
     new, failure = same is None or tells_more(window, same), None
     said = _said(window, same.window if same else following, seen.now.policy)
-    lapsed = "" if new else lapse(window)
+    lapsed = None if new else lapse(window)
     if new:
         failure = _record(base, registry, seen, champion, said)
-    elif lapsed:
+    elif lapsed is not None:
         more = [one for one in window.reasons if one != lapsed]
         said = said.model_copy(update={"level": "not_measured", "reasons": [lapsed, *more]})
     elif same is not None:

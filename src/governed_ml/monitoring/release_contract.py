@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from governed_ml.core.config.data import Data
-from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence import Collected
 from governed_ml.core.files import write_bytes
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.repository import content
 from governed_ml.ledger.lifecycle import Version
 
@@ -18,7 +17,7 @@ def with_contract(
     base: Path,
     version: Version,
     data: Data,
-    evidence: Mapping[str, AnyEvidence | str],
+    evidence: Collected,
     folder: Path,
 ) -> Data:
     """Return a version's `data` whose contract is a file in `folder`, with the digest that
@@ -28,7 +27,7 @@ def with_contract(
     counts if it is the same.
     """
     validated = evidence["validate"]
-    if isinstance(validated, str):
+    if isinstance(validated, Unusable):
         raise Problem(f"the version's own evidence is not readable: {validated}", 1)
     wanted, commit = str(validated.body.contract_digest), version.subject["commit"]
     here = base / data.contract

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.tables import PERSON
 from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
 from governed_ml.pipeline import models
@@ -30,7 +30,7 @@ SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
 def body(origin: ServedVersion, gate: str) -> Any:
     """Return what a version's own evidence holds."""
     found = origin.evidence[gate]
-    if isinstance(found, str):
+    if isinstance(found, Unusable):
         raise Problem(f"the version's own evidence is not readable ({found}): register it again", 1)
     return found.body
 
@@ -110,7 +110,7 @@ class WindowRows:
     target: pd.Series
     groups: pd.DataFrame
     notes: list[str] = field(default_factory=list)
-    unfit: str = ""
+    unfit: str | None = None
     person: pd.Series | None = None
 
 
@@ -145,8 +145,8 @@ def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[s
     return persons.coded(there[name]).set_index(there.index)[PERSON], []
 
 
-def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
-    """Return why nobody can count with what was served, or nothing."""
+def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
+    """Return why nobody can count with what was served, or None."""
     good = {"score": score.notna(), "prediction": prediction.notna()}
     if task == "classification":
         good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
@@ -157,7 +157,7 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str:
                 f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give what was "
                 "served, or leave model_digest out and the model is asked again"
             )
-    return ""
+    return None
 
 
 def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.Series, list[str]]:

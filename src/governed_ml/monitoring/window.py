@@ -32,7 +32,7 @@ FORM = "%Y-%m-%dT%H:%M:%SZ"
 class Window(Closed):
     """What was measured, and what the rules make of it; aggregates only, no row of data.
 
-    `stale`: why it would not count today; it was measured while it was new.
+    `stale`: why it would not count today, empty if it would; it was measured while it was new.
     """
 
     batch: str
@@ -99,7 +99,7 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         until=until,
         level="warn" if lacks and level == "healthy" else level,
         reasons=[*why, *(lacks if why else reasons(rules, lacks)), *notes],
-        stale="" if why else stale,
+        stale="" if why else stale or "",
         rules=rules,
         columns=found.columns,
         groups=found.groups,
@@ -143,13 +143,13 @@ def _why_not(given: Given, features: list[str], until: str | None, asked: Asked)
     return found
 
 
-def _stale(given: Given, until: str | None, asked: Asked) -> str:
+def _stale(given: Given, until: str | None, asked: Asked) -> str | None:
     """Return why a batch is too old: it takes as many rows that are not as a window takes."""
     import pandas as pd
 
     limits, rows = asked.monitoring, given.new.frame
     if until is None or given.time is None:
-        return ""
+        return None
     most, newest = limits.maximum_age_days, datetime.fromisoformat(until)
     age = (asked.now - newest).days
     if age > most:
@@ -159,7 +159,7 @@ def _stale(given: Given, until: str | None, asked: Asked) -> str:
     if young < min(limits.minimum_rows, len(rows)):
         wanted = f"at least {limits.minimum_rows:,} wanted"
         return f"stale: {young:,} of {len(rows):,} rows are at most {most} days old, {wanted}"
-    return ""
+    return None
 
 
 def _due(given: Given) -> bool:

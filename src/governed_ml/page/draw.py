@@ -10,12 +10,12 @@ from typing import Any
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.files import PAGE, write_text
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.page import history, svg
 from governed_ml.page.records import Records, gather
 from governed_ml.page.shown_verdict import standing
 from governed_ml.page.views import view
-from governed_ml.policy.judge import number
+from governed_ml.policy.limits import number
 
 HERE = Path(__file__).parent
 
@@ -37,9 +37,9 @@ def html(records: Records) -> str:
     """Return the page. Every text is escaped, and no style but the page's own counts."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
-    entries = [] if isinstance(records.ledger, str) else records.ledger
-    counted = entries if isinstance(records.life, str) else records.life.counted
-    void = [] if isinstance(records.life, str) else records.life.void
+    entries = [] if isinstance(records.ledger, Unusable) else records.ledger
+    counted = entries if isinstance(records.life, Unusable) else records.life.counted
+    void = [] if isinstance(records.life, Unusable) else records.life.void
     style = (HERE / "page.css").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
@@ -56,6 +56,7 @@ def html(records: Records) -> str:
         "when": lambda text: str(text).replace("T", " ").removesuffix("Z"),
         "words": lambda text: str(text).replace("_", " "),
     }
+    environment.tests["unusable"] = lambda value: isinstance(value, Unusable)
     try:
         return environment.get_template("page.html").render(
             view(records),
@@ -85,4 +86,5 @@ def _rate(value: float | None) -> str:
 
 def _printable(value: Any) -> Any:
     """Take out of every text what does not print; what is drawn comes as it is."""
-    return svg.plain(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    text = value.reason if isinstance(value, Unusable) else value
+    return svg.plain(text) if isinstance(text, str) and not hasattr(text, "__html__") else text

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence import AnyEvidence, Metric, usable
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
+from governed_ml.core.problem import Unusable
 from governed_ml.page import svg
 from governed_ml.page.records import Records
 
@@ -33,8 +34,7 @@ def cut(rows: Iterable[Any], most: int = ROWS) -> Cut:
 
 
 def _good(records: Records, gate: str) -> AnyEvidence | None:
-    found = records.evidence[gate]
-    return None if isinstance(found, str) else found
+    return usable(records.evidence).get(gate)
 
 
 def performance(records: Records) -> Row | None:
@@ -48,7 +48,7 @@ def performance(records: Records) -> Row | None:
     return {
         "body": body,
         "metrics": {n: m for n, m in found.metrics.items() if not n.startswith("leak.")},
-        "curve": "" if isinstance(records.curve, str) else _curve(records.curve, regression),
+        "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),
         "confusion": body.confusion,
     }
@@ -134,7 +134,7 @@ def drift(records: Records) -> Row | None:
     if found is None:
         return None
     verdicts: dict[str, str] = {}
-    if not isinstance(records.decision, str):
+    if not isinstance(records.decision, Unusable):
         verdicts = {rule.id: rule.verdict for rule in records.decision.rules}
     rows = most_drifted(found.body.columns)
     for row in rows:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
+from governed_ml.core.problem import Unusable
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
 from governed_ml.ledger.windows import Level
@@ -35,10 +36,10 @@ class ShownWindow(BaseModel):
 
 
 class Seen(NamedTuple):
-    """A window and the event that holds it; a text where it cannot be read."""
+    """A window and the event that holds it; or why it cannot be read."""
 
     event: Event
-    window: ShownWindow | str
+    window: ShownWindow | Unusable
 
 
 def windows(entries: Sequence[Entry]) -> list[Seen]:
@@ -51,7 +52,7 @@ def windows(entries: Sequence[Entry]) -> list[Seen]:
             found.append(Seen(entry.event, ShownWindow.model_validate(entry.event.details)))
         except ValidationError as error:
             first = error.errors()[0]
-            found.append(Seen(entry.event, f"{first['loc']}: {first['msg']}"))
+            found.append(Seen(entry.event, Unusable(f"{first['loc']}: {first['msg']}")))
     return found
 
 
@@ -77,21 +78,21 @@ def monitoring(entries: Sequence[Entry]) -> Row:
 def watch(records: Records) -> tuple[str, bool]:
     """Return what production says of the champion, and whether people have to look at it."""
     life, params = records.life, records.params
-    if isinstance(life, str) or life.champion is None:
+    if isinstance(life, Unusable) or life.champion is None:
         return "", False
-    why = ""
-    if not isinstance(params, str):
+    why = None
+    if not isinstance(params, Unusable):
         why = unwatched(life, params.policy, records.drawn.date())
     loud = alarm(life.champion)
     said = "; ".join(one for one in (loud or last_window(life.champion), why) if one)
     return said, bool(why or loud)
 
 
-def columns(latest: ShownLatest | str, entries: Sequence[Entry]) -> Row:
+def columns(latest: ShownLatest | Unusable, entries: Sequence[Entry]) -> Row:
     """Return the last window's columns, the most drifted first, or why they are not shown."""
     last = next((one for one in reversed(entries) if one.event.action == "monitored"), None)
-    if isinstance(latest, str) or last is None:
-        return {"why": latest if isinstance(latest, str) else "", "drawn": []}
+    if isinstance(latest, Unusable) or last is None:
+        return {"why": latest.reason if isinstance(latest, Unusable) else "", "drawn": []}
     if latest.said != last.event.details:
         said = f"{LATEST} is of another window than the ledger's last"
         return {"why": f"{said}: `uv run governance monitor` writes it anew", "drawn": []}

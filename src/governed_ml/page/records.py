@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governed_ml.core import evidence
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence import AnyEvidence, Collected
 from governed_ml.core.evidence_bodies import ColumnDrift
 from governed_ml.core.files import digest_of, read_json
-from governed_ml.core.problem import Problem, explain_invalid, first_line
+from governed_ml.core.problem import Problem, Unusable, explain_invalid, first_line, required
 from governed_ml.ledger import storage
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle
@@ -51,20 +52,20 @@ class ShownLatest(BaseModel):
 
 @dataclass(frozen=True)
 class Records:
-    """Everything that the page shows. A text stands where something could not be read."""
+    """Everything that the page shows, or why it could not be read."""
 
     drawn: datetime
     folder: str
-    params: Params | str
-    decision: Decision | str
-    evidence: dict[str, AnyEvidence | str]
+    params: Params | Unusable
+    decision: Decision | Unusable
+    evidence: Collected
     digests: dict[str, str]  # gate → digest of its evidence
-    ledger: list[Entry] | str
-    life: Lifecycle | str
-    pipeline: RecordedPipeline | str
-    told: Told | str
-    curve: list[Point] | str
-    latest: ShownLatest | str
+    ledger: list[Entry] | Unusable
+    life: Lifecycle | Unusable
+    pipeline: RecordedPipeline | Unusable
+    told: Told | Unusable
+    curve: list[Point] | Unusable
+    latest: ShownLatest | Unusable
     changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
 
 
@@ -78,9 +79,9 @@ def gather(
     params = composed or attempted(lambda: compose(base / CONF))
     found = evidence.collect(base)
     entries = attempted(lambda: storage.read(base))
-    life = entries if isinstance(entries, str) else attempted(lambda: follow_here(base, entries))
+    life = attempted(lambda: follow_here(base, required(entries)))
     folder = base.absolute().name
-    name = folder if isinstance(params, str) else params.project.name
+    name = folder if isinstance(params, Unusable) else params.project.name
     pipeline = attempted(lambda: _pipeline(base, name, running))
     return Records(
         drawn=datetime.now(UTC),
@@ -90,8 +91,7 @@ def gather(
         evidence=found,
         digests={
             gate: digest_of(one.model_dump(mode="json", exclude={"volatile"}))
-            for gate, one in found.items()
-            if not isinstance(one, str)
+            for gate, one in evidence.usable(found).items()
         },
         ledger=entries,
         life=life,
@@ -109,23 +109,22 @@ def changed(base: Path) -> list[str]:
 
     found = evidence.collect(base)
     again = attempted(lambda: recheck(base, compose(base / CONF), found))
-    if isinstance(again, str):
-        return [again]
+    if isinstance(again, Unusable):
+        return [again.reason]
+    there = evidence.usable(found)
     return [
-        why
-        for gate, why in again.items()
-        if isinstance(why, str) and not isinstance(found[gate], str)
+        why.reason for gate, why in again.items() if isinstance(why, Unusable) and gate in there
     ]
 
 
-def attempted(read: Callable[[], Read]) -> Read | str:
+def attempted(read: Callable[[], Read]) -> Read | Unusable:
     """Return what was read, or why it could not be: a page says so, and is drawn all the same."""
     try:
         return read()
     except Problem as problem:
-        return str(problem)
+        return Unusable(str(problem))
     except Exception as error:  # noqa: BLE001 - whatever it is, the page has to say it
-        return f"{type(error).__name__}: {first_line(error)}"
+        return Unusable(f"{type(error).__name__}: {first_line(error)}")
 
 
 def _decision(base: Path) -> Decision:
@@ -145,29 +144,24 @@ def _latest(base: Path) -> ShownLatest:
         raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
 
 
-def _told(base: Path, life: Lifecycle | str, pipeline: RecordedPipeline | str) -> Told:
-    if isinstance(pipeline, str):
-        raise Problem(pipeline)
-    if isinstance(life, str):
-        raise Problem(life)
-    return show.here(base, life, pipeline)
+def _told(base: Path, life: Lifecycle | Unusable, pipeline: RecordedPipeline | Unusable) -> Told:
+    there = required(pipeline)
+    return show.here(base, required(life), there)
 
 
 def _pipeline(base: Path, project: str, running: str) -> RecordedPipeline:
     """Return the pipeline; DVC locks a stage once it has ended, so the running one is added."""
     pipeline = pipeline_records.read(base, project)
-    declared = pipeline_records.pipeline(base).get(running, {})
     if not running or running in pipeline.steps or pipeline.decision is None:
         return pipeline
-    inputs = dict.fromkeys(map(str, declared.get("deps", [])))
+    asked = declared(base).get(running)
+    inputs = dict.fromkeys(asked.deps if asked else ())
     return replace(pipeline, steps=pipeline.steps | {running: Step(running, inputs, {})})
 
 
-def _curve(base: Path, evaluated: AnyEvidence | str) -> list[Point]:
+def _curve(base: Path, evaluated: AnyEvidence | Unusable) -> list[Point]:
     """Return the points that `evaluate` wrote beside its evidence, if `dvc.lock` knows the file."""
-    if isinstance(evaluated, str):
-        raise Problem(evaluated)
-    path = PLOTS / CURVES[evaluated.body.task]
+    path = PLOTS / CURVES[required(evaluated).body.task]
     name = path.as_posix()
     if not (base / path).is_file():
         raise Problem(f"{name} is missing: `uv run dvc repro`")

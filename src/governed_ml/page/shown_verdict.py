@@ -8,6 +8,7 @@ from typing import Literal
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.files import digest_of
+from governed_ml.core.problem import Unusable
 from governed_ml.page.records import Records
 from governed_ml.policy.decision import LETS_THROUGH, Decision
 
@@ -26,14 +27,17 @@ class Standing:
 def standing(records: Records) -> Standing:
     """Hold the decision against the other records. A deny stays one; an allow has to fit them."""
     decision, foreign = records.decision, {}
+    life = None if isinstance(records.ledger, Unusable) else records.life
     doubts = [
-        f"the ledger cannot be read: {records.ledger}" if isinstance(records.ledger, str) else "",
-        f"conf/ cannot be read: {records.params}" if isinstance(records.params, str) else "",
-        f"the ledger cannot be followed: {records.life}"
-        if isinstance(records.life, str) and not isinstance(records.ledger, str)
-        else "",
+        f"{what}: {record}"
+        for what, record in (
+            ("the ledger cannot be read", records.ledger),
+            ("conf/ cannot be read", records.params),
+            ("the ledger cannot be followed", life),
+        )
+        if isinstance(record, Unusable)
     ]
-    if isinstance(decision, str):
+    if isinstance(decision, Unusable):
         foreign = dict.fromkeys(records.evidence, "there is no decision")
         verdict: Shown = "cannot be judged"
         doubts.insert(0, f"there is no decision that can be read: {decision}")
@@ -41,17 +45,16 @@ def standing(records: Records) -> Standing:
         foreign = _foreign(records, decision)
         doubts += list(dict.fromkeys(foreign.values()))
         doubts += _of_policy(decision, records.params, records.drawn.date())
-        doubts += [*records.changed, _of_ledger(records)]
-        doubts = [one for one in doubts if one]
+        doubts += [*records.changed, *_of_ledger(records)]
         verdict = "cannot be judged" if decision.verdict == "allow" and doubts else decision.verdict
-    return Standing(verdict, [one for one in doubts if one], foreign)
+    return Standing(verdict, doubts, foreign)
 
 
 def _foreign(records: Records, decision: Decision) -> dict[str, str]:
     """Return gate → why the decision does not rest on the evidence that lies here."""
     judged, found = decision.subject.evidence, {}
     for gate, evidence in records.evidence.items():
-        if isinstance(evidence, str):
+        if isinstance(evidence, Unusable):
             found[gate] = f"there is no evidence of {gate} to be trusted: {evidence}"
         elif gate not in judged:
             found[gate] = f"the decision does not know the evidence of {gate} that lies here"
@@ -63,19 +66,19 @@ def _foreign(records: Records, decision: Decision) -> dict[str, str]:
     }
 
 
-def _of_ledger(records: Records) -> str:
-    version = None if isinstance(records.told, str) else records.told.version
+def _of_ledger(records: Records) -> list[str]:
+    version = None if isinstance(records.told, Unusable) else records.told.version
     if version is None or version.state not in ("quarantined", "rejected"):
-        return ""
-    return f"the ledger has this model as version {version.number}, {version.state}"
+        return []
+    return [f"the ledger has this model as version {version.number}, {version.state}"]
 
 
-def _of_policy(decision: Decision, params: Params | str, today: date) -> list[str]:
+def _of_policy(decision: Decision, params: Params | Unusable, today: date) -> list[str]:
     bad = [rule.id for rule in decision.rules if rule.verdict not in LETS_THROUGH]
     found: list[str] = []
     if decision.verdict == "allow" and (bad or not decision.rules):
         found.append(f"the decision contradicts itself: allow, and {', '.join(bad) or 'no rule'}")
-    if isinstance(params, str):
+    if isinstance(params, Unusable):
         return found
     if decision.policy_digest != digest_of(params.policy.model_dump(mode="json")):
         found.append("the decision was made under another policy than conf/ has now")

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from governed_ml.core.config.policy import Rule
+from governed_ml.core.evidence import usable
+from governed_ml.core.problem import Unusable
 from governed_ml.lineage import graph as lineage_graph
 from governed_ml.page import svg
 from governed_ml.page.gate_sections import (
@@ -21,7 +23,7 @@ from governed_ml.page.gate_sections import (
 from governed_ml.page.records import Records
 from governed_ml.page.shown_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
-from governed_ml.policy.judge import number
+from governed_ml.policy.limits import number
 
 
 def view(records: Records) -> Row:
@@ -30,7 +32,7 @@ def view(records: Records) -> Row:
     return {
         "records": records,
         "stand": stand,
-        "project": None if isinstance(records.params, str) else records.params.project,
+        "project": None if isinstance(records.params, Unusable) else records.params.project,
         "facts": facts(records),
         "why": why(records),
         "rules": rules(records),
@@ -47,7 +49,7 @@ def view(records: Records) -> Row:
 def notices(records: Records, stand: Standing) -> dict[str, str]:
     """Return gate → what a reader of its section has to know first."""
     return {
-        gate: "" if isinstance(records.evidence[gate], str) else why
+        gate: "" if isinstance(records.evidence[gate], Unusable) else why
         for gate, why in stand.foreign.items()
         if gate in records.evidence
     }
@@ -58,7 +60,7 @@ def facts(records: Records) -> list[tuple[str, str]]:
     decision, life = records.decision, records.life
     train, ingest = records.evidence["train"], records.evidence["ingest"]
     found: list[tuple[str, str]] = []
-    if not isinstance(decision, str):
+    if not isinstance(decision, Unusable):
         found += [
             ("judged on", str(decision.volatile.get("judged_on") or "no record")),
             ("policy", _short(decision.policy_digest)),
@@ -67,7 +69,7 @@ def facts(records: Records) -> list[tuple[str, str]]:
         found += [("engine", f"{by.version}, {_short(by.digest)}")] if by else []
         risk = decision.model_dump().get("risk")
         found += [] if risk is None else [("risk score", number(float(risk)))]
-    if not isinstance(train, str):
+    if not isinstance(train, Unusable):
         commit = (train.volatile.commit or "no record")[:12]
         dirty = ", with changes that were not committed" if train.volatile.dirty else ""
         found += [
@@ -77,13 +79,13 @@ def facts(records: Records) -> list[tuple[str, str]]:
                 f"{train.volatile.started[:16].replace('T', ' ')} UTC on commit {commit}{dirty}",
             ),
         ]
-    if not isinstance(ingest, str):
+    if not isinstance(ingest, Unusable):
         found.append(("data", f"{ingest.body.uri}, {ingest.body.rows:,} rows"))
-    if not isinstance(records.told, str):
+    if not isinstance(records.told, Unusable):
         here = records.told.version
         state = f"version {here.number}, {here.state.replace('_', ' ')}" if here else "not there"
         found.append(("in the ledger", state))
-    if not isinstance(life, str):
+    if not isinstance(life, Unusable):
         champion = life.champion
         found.append(("champion", f"version {champion.number}" if champion else "none yet"))
     return found
@@ -92,7 +94,7 @@ def facts(records: Records) -> list[tuple[str, str]]:
 def why(records: Records) -> tuple[str, list[Row]]:
     """Return the rules that deny; where none does, those that come nearest to their limit."""
     decision = records.decision
-    if isinstance(decision, str):
+    if isinstance(decision, Unusable):
         return "", []
     bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
     if bad:
@@ -107,10 +109,10 @@ def _said(rule: RuleResult, *others: RuleResult) -> Row:
 
 def rules(records: Records) -> Cut:
     """Return a row for every rule, those that deny first, with its picture."""
-    if isinstance(records.decision, str):
+    if isinstance(records.decision, Unusable):
         return Cut([], 0)
     known: dict[str, Rule] = {}
-    if not isinstance(records.params, str):
+    if not isinstance(records.params, Unusable):
         known = {rule.id: rule for rule in records.params.policy.rules}
     found = cut(records.decision.by_weight())
     return Cut([_rule(one, known.get(one.id.partition("[")[0])) for one in found.rows], found.left)
@@ -127,10 +129,10 @@ def _rule(found: RuleResult, rule: Rule | None) -> Row:
     return row | {"mark": drawn}
 
 
-def graph(records: Records) -> Markup | str:
+def graph(records: Records) -> Markup:
     """Return the lineage graph, in the page's own colours."""
-    if isinstance(records.told, str) or isinstance(records.pipeline, str):
-        return ""
+    if isinstance(records.told, Unusable) or isinstance(records.pipeline, Unusable):
+        return Markup()
     found = lineage_graph.graph(records.pipeline, records.told.version)
     return Markup(lineage_graph.svg(found, "From the source to the decision", style=""))  # noqa: S704
 
@@ -139,8 +141,7 @@ def gaps(records: Records) -> Sequence[tuple[str, str]]:
     """Return every number that could not be measured, with the reason."""
     return [
         (f"{gate}.{name}", metric.note)
-        for gate, found in records.evidence.items()
-        if not isinstance(found, str)
+        for gate, found in usable(records.evidence).items()
         for name, metric in found.metrics.items()
         if metric.value is None
     ]

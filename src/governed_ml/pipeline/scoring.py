@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
-from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence import Collected
 from governed_ml.core.files import write_text
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, relation, typed
 from governed_ml.pipeline.data.columns import LOGGED
@@ -47,7 +47,7 @@ class ServedVersion:
     state: str
     digest: str
     model: Path
-    evidence: dict[str, AnyEvidence | str]
+    evidence: Collected
     data: Data
 
 
@@ -129,7 +129,7 @@ def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.Dat
     import pandas as pd
 
     ingested, trained = origin.evidence["ingest"], origin.evidence["train"]
-    if isinstance(ingested, str) or isinstance(trained, str):
+    if isinstance(ingested, Unusable) or isinstance(trained, Unusable):
         raise Problem("the version's own evidence is not readable: register the model again", 1)
     columns = frozen(ingested.body.columns, origin.data)
     numeric, categorical = trained.body.numeric, trained.body.categorical

@@ -65,7 +65,7 @@ def tell(stage: str, show: Callable[[], object]) -> None:
         print(f"{stage}: cannot write to standard output: {cause(error)}", file=sys.stderr)
 
 
-def draw(stage: str, params: Params | None = None) -> str:
+def draw(stage: str, params: Params | None = None) -> str | None:
     """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
 
     It is called by its name: how a page looks is no part of what made a decision, and hides none.
@@ -76,7 +76,7 @@ def draw(stage: str, params: Params | None = None) -> str:
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the decision has to be told
         why = str(error) if isinstance(error, Problem) else f"{type(error).__name__}: {error}"
         return f"the page was not drawn: {first_line(ValueError(why))}"
-    return ""
+    return None
 
 
 def _stopped(stage: str, message: str, code: int, log: str = "") -> int:
@@ -98,7 +98,7 @@ def _stopped(stage: str, message: str, code: int, log: str = "") -> int:
         "policy_digest": None,
         "volatile": {},
     }
-    lost = ""
+    lost = None
     try:
         write_json(files.DECISION, decision)
     except Problem as problem:

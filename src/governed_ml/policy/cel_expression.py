@@ -11,10 +11,10 @@ from typing import Any
 from governed_ml.core.problem import first_line
 
 
-def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
+def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str | None]:
     """Evaluate a CEL expression over `evidence` and `params`.
 
-    Returns True with an empty reason; False or None (cannot be evaluated) with the reason.
+    Returns True without a reason; False or None (cannot be evaluated) with the reason.
     """
     import cel
 
@@ -28,14 +28,14 @@ def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str]:
         )
         return None, f"cannot evaluate `{expression}`: {detail}"
     if result is True:
-        return True, ""
+        return True, None
     if result is False:
         return False, f"does not hold: {expression}"
     return None, f"`{expression}` gives {type(result).__name__}, not true or false"
 
 
-def syntax_error(expression: str) -> str:
-    """Return why an expression is no CEL, or an empty text."""
+def syntax_error(expression: str) -> str | None:
+    """Return why an expression is no CEL, or None."""
     import cel
 
     try:
@@ -43,4 +43,4 @@ def syntax_error(expression: str) -> str:
     except (RuntimeError, TypeError, ValueError) as error:
         text = str(error)  # it begins with the expression, which may be long
         return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
-    return ""
+    return None

@@ -6,10 +6,10 @@ other rows than its neighbours', contradicts theirs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence import AnyEvidence, Collected, usable
 
 BOTH_PARTS = ("ingest", "validate")  # what they count is divided by `split`
 OF_TEST_ROWS = ("evaluate", "explain")  # what they measure rests on test rows alone
@@ -26,9 +26,9 @@ class Count(NamedTuple):
     at_most: bool = False
 
 
-def contradictions(evidence: Mapping[str, AnyEvidence | str]) -> dict[str, str]:
+def contradictions(evidence: Collected) -> dict[str, str]:
     """Return `counts.…` → which two counts differ. Evidence that is missing is told elsewhere."""
-    found = {gate: one for gate, one in evidence.items() if not isinstance(one, str)}
+    found = usable(evidence)
     counts = [*_rows(found), *_groups(found), *_behind(found)]
     return {
         f"counts.{one.name}": f"{one.who} {one.found:,} rows, {one.whose} {one.wanted:,}: "

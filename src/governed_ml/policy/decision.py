@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field
 
 from governed_ml.core.code import engine
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.evidence import AnyEvidence, ByEngine, EngineRef
+from governed_ml.core.evidence import ByEngine, Collected, EngineRef, usable
 from governed_ml.core.files import PAGE, digest_of, read_json, root, withdraw, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import screen
@@ -72,9 +71,9 @@ class Decision(Closed):
         return ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no rule judged"
 
 
-def subject_of(evidence: Mapping[str, AnyEvidence | str]) -> DecisionSubject:
+def subject_of(evidence: Collected) -> DecisionSubject:
     """Return what evidence is about, and the engine that judges it: this one."""
-    trusted = {gate: found for gate, found in evidence.items() if not isinstance(found, str)}
+    trusted = usable(evidence)
     inputs = {
         path: digest
         for found in trusted.values()

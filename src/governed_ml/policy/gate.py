@@ -13,12 +13,13 @@ from typing import NamedTuple
 from governed_ml.core import model_file, repository, tables
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.config.params import Params, select
-from governed_ml.core.evidence import AnyEvidence, collect, input_digest
-from governed_ml.core.files import COMPOSED, digest_of, file_digest, parse_yaml, root
-from governed_ml.core.problem import Problem
+from governed_ml.core.evidence import AnyEvidence, Collected, collect, input_digest, usable
+from governed_ml.core.files import COMPOSED, digest_of, file_digest, root
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
-from governed_ml.policy.judge import Collected, judge
+from governed_ml.policy.judge import judge
 
 GATES_NAMING_A_MODEL = ("train", "evaluate", "explain")
 """Gates whose evidence has to name a model."""
@@ -40,45 +41,31 @@ class Elsewhere(NamedTuple):
 
     evidence: Collected
     files: dict[str, str]
-    model: str
+    model: str | Unusable
     recomputed: bool
 
 
 def recheck(
     base: Path, params: Params, evidence: Collected, known: Elsewhere | None = None
-) -> dict[str, AnyEvidence | str]:
+) -> dict[str, AnyEvidence | Unusable]:
     """Hash again what the evidence says it is about; a difference makes it no evidence."""
     sections = stage_sections(base)
     values = params.model_dump(mode="json")
-    cache = {} if known is None else dict(known.files)
-    checked: dict[str, AnyEvidence | str] = {}
-    for gate, found in evidence.items():
-        checked[gate] = (
-            found
-            if isinstance(found, str)
-            else _stale(base, found, sections, values, cache) or found
-        )
-    return _one_model(_model(base) if known is None else known.model, checked)
+    cache: dict[str, str | Unusable] = {} if known is None else {**known.files}
+    checked = dict(evidence)
+    for gate, found in usable(evidence).items():
+        why = _stale(base, found, sections, values, cache)
+        if why is not None:
+            checked[gate] = Unusable(f"evidence of {gate} {why}")
+    return _one_model(model_here(base) if known is None else known.model, checked)
 
 
 def stage_sections(base: Path) -> dict[str, list[str]]:
     """Return stage → the sections of the composed configuration that `dvc.yaml` declares for it."""
-    import yaml
-
-    try:
-        stages = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        return {
-            stage: [
-                name
-                for entry in body.get("params", [])
-                if isinstance(entry, dict)
-                for file in COMPOSED
-                for name in entry.get(file, [])
-            ]
-            for stage, body in stages.items()
-        }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Problem("dvc.yaml is not readable: restore it with git") from error
+    return {
+        name: [section for file in COMPOSED for section in stage.params.get(file, [])]
+        for name, stage in declared(base).items()
+    }
 
 
 def _stale(
@@ -86,38 +73,38 @@ def _stale(
     found: AnyEvidence,
     sections: dict[str, list[str]],
     values: dict[str, object],
-    cache: dict[str, str],
-) -> str:
+    cache: dict[str, str | Unusable],
+) -> str | None:
+    """Return what of evidence is not as it says, or None; `cache` keeps each file's digest."""
     wanted = [path.as_posix() for path in TABLES_OF_GATE[found.gate]]
     champion = model_file.CHAMPION.as_posix()
     if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
         wanted.append(champion)
     lost = [path for path in wanted if path not in found.subject.inputs]
     if lost:
-        return f"evidence of {found.gate} is not about {lost[0]}; run `uv run dvc repro`"
+        return f"is not about {lost[0]}; run `uv run dvc repro`"
     for path, digest in found.subject.inputs.items():
         if path not in cache:
-            try:
-                cache[path] = input_digest(Path(path), base)
-            except Problem as problem:
-                cache[path] = str(problem)
-        if cache[path] != digest:
-            why = (
-                cache[path]
-                if not cache[path].startswith("sha256:")
-                else f"{path} is not the file that was measured; run `uv run dvc repro`"
-            )
-            return f"evidence of {found.gate} is stale: {why}"
+            cache[path] = _digest(base, path)
+        here = cache[path]
+        if isinstance(here, Unusable):
+            return f"is stale: {here}"
+        if here != digest:
+            return f"is stale: {path} is not the file that was measured; run `uv run dvc repro`"
     if _source_changed(base, found):
-        return (
-            f"evidence of {found.gate} is stale: {found.body.uri} has changed; "
-            "run `uv run dvc repro --force ingest`"
-        )
+        return f"is stale: {found.body.uri} has changed; run `uv run dvc repro --force ingest`"
     if found.subject.code != stage_code.digest(found.gate, base):
-        return f"evidence of {found.gate} is stale: its code has changed; run `uv run dvc repro`"
+        return "is stale: its code has changed; run `uv run dvc repro`"
     if found.subject.config != digest_of(select(values, sections.get(found.gate, []))):
-        return f"evidence of {found.gate} is stale: conf/ has changed; run `uv run dvc repro`"
-    return ""
+        return "is stale: conf/ has changed; run `uv run dvc repro`"
+    return None
+
+
+def _digest(base: Path, path: str) -> str | Unusable:
+    try:
+        return input_digest(Path(path), base)
+    except Problem as problem:
+        return Unusable(str(problem))
 
 
 def _source_changed(base: Path, found: AnyEvidence) -> bool:
@@ -130,40 +117,34 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
     )
 
 
-def _model(base: Path) -> str:
-    """Return the digest of the model on disk, or why there is none."""
+def model_here(base: Path) -> str | Unusable:
+    """Return the digest of the model on disk."""
     try:
         return model_file.digest(base / model_file.PATH)
     except Problem as problem:
-        return str(problem)
+        return Unusable(str(problem))
 
 
-def _one_model(actual: str, evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+def _one_model(actual: str | Unusable, evidence: Collected) -> dict[str, AnyEvidence | Unusable]:
     """Refuse evidence about any model but the one whose digest is given."""
-    about: dict[str, AnyEvidence | str] = dict(evidence)
-    for gate, found in evidence.items():
-        if isinstance(found, str):
-            continue
+    about = dict(evidence)
+    for gate, found in usable(evidence).items():
         if found.subject.model != actual and (found.subject.model or gate in GATES_NAMING_A_MODEL):
-            about[gate] = (
+            about[gate] = Unusable(
                 f"evidence of {gate} is about another model ({found.subject.model}, "
                 f"on disk {actual}): run `uv run dvc repro`"
             )
     return _same_predictions(about)
 
 
-def _same_predictions(evidence: dict[str, AnyEvidence | str]) -> dict[str, AnyEvidence | str]:
+def _same_predictions(evidence: Collected) -> dict[str, AnyEvidence | Unusable]:
     """Refuse what was measured on predictions of which no trusted evidence says whose they are."""
-    why = evidence["evaluate"]
-    if not isinstance(why, str):
-        return evidence
-    path = tables.PREDICTIONS.as_posix()
-    return {
-        gate: f"evidence of {gate} rests on {path}, but {why}"
-        if not isinstance(found, str) and path in found.subject.inputs
-        else found
-        for gate, found in evidence.items()
-    }
+    about, why, path = dict(evidence), evidence["evaluate"], tables.PREDICTIONS.as_posix()
+    if isinstance(why, Unusable):
+        for gate, found in usable(evidence).items():
+            if path in found.subject.inputs:
+                about[gate] = Unusable(f"evidence of {gate} rests on {path}, but {why}")
+    return about
 
 
 def gate(

@@ -13,19 +13,17 @@ from typing import Any
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Policy, Rule, Waiver
-from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence import Collected, Metric, usable
 from governed_ml.core.files import digest_of
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.cel_expression import holds
 from governed_ml.policy.counts import contradictions
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
 from governed_ml.policy.expected_rules import BoundRule, Scope, expected
+from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
 from governed_ml.policy.weaker import below_floor
-
-Collected = Mapping[str, AnyEvidence | str]
-"""Gate → its evidence, or the reason why there is none that can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +42,15 @@ def judge(
     today: date,
     gates: list[str] | None = None,
     unanswered: Mapping[str, str] | None = None,
-    unread: str = "",
+    unread: str | None = None,
 ) -> Decision:
     """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so.
 
     `unanswered`: id → why the evidence does not answer what is asked. `unread`: why the model was
-    not compared with the champion that there is.
+    not compared with the champion that there is, or None.
     """
     subject = subject_of(evidence)
-    evidence = uncompared(evidence, unread) if unread else evidence
+    evidence = evidence if unread is None else uncompared(evidence, unread)
     policy, scope = params.policy, scope_of(params, evidence)
     rules = [
         rule for rule in expected(policy, scope) if gates is None or rule.id.split(".")[0] in gates
@@ -96,18 +94,16 @@ def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
     """Return gate → why its evidence cannot be trusted, for gates that no threshold rule reads."""
     read = {rule.metric.partition(".")[0] for rule in rules if rule.metric}
     return {
-        gate: found
+        gate: found.reason
         for gate, found in evidence.items()
-        if isinstance(found, str) and gate not in read
+        if isinstance(found, Unusable) and gate not in read
     }
 
 
 def scope_of(params: Params, evidence: Collected) -> Scope:
     """Return what `each` ranges over: attributes as configured, features as split."""
-    split = evidence.get("split", "")
-    features = (
-        None if isinstance(split, str) else tuple(split.body.numeric + split.body.categorical)
-    )
+    split = usable(evidence).get("split")
+    features = None if split is None else tuple(split.body.numeric + split.body.categorical)
     return Scope(params.data.task, features, tuple(params.data.sensitive))
 
 
@@ -119,17 +115,12 @@ def _result(
     if verdict not in LETS_THROUGH:
         verdict, reason = _waived(rule, policy, answer, today)
     metric = answer.metric
-    bounds = (
-        None
-        if metric is None or metric.lower is None or metric.upper is None
-        else (metric.lower, metric.upper)
-    )
     limit = rule.rule.warn if rule.rule.block is None else rule.rule.block
     return RuleResult(
         id=rule.id,
         verdict=verdict,
         value=metric.value if metric else None,
-        interval=bounds,
+        interval=metric.interval if metric else None,
         limit=limit,
         bound=None if rule.metric is None else rule.rule.bound,
         reason=reason,
@@ -139,8 +130,8 @@ def _result(
 def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> RuleJudgement:
     for gate in re.findall(r"\bevidence\.(\w+)", f"{rule.rule.when} {rule.rule.require}"):
         found = evidence.get(gate)
-        if isinstance(found, str):
-            return RuleJudgement("insufficient", found, absent=True)
+        if isinstance(found, Unusable):
+            return RuleJudgement("insufficient", found.reason, absent=True)
     if rule.rule.when is not None:
         applies, why = holds(rule.rule.when, values)
         if applies is None:
@@ -151,9 +142,9 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Rul
         true, why = holds(rule.rule.require or "", values)
         return RuleJudgement("pass" if true else "fail", why or f"holds: {rule.rule.require}")
     gate, _, name = rule.metric.partition(".")
-    found = evidence.get(gate, f"there is no evidence of {gate}")
-    if isinstance(found, str):
-        return RuleJudgement("insufficient", found, absent=True)
+    found = evidence.get(gate, Unusable(f"there is no evidence of {gate}"))
+    if isinstance(found, Unusable):
+        return RuleJudgement("insufficient", found.reason, absent=True)
     metric = found.metrics.get(name)
     if metric is None and rule.id.endswith("[*]"):
         why = evidence.get("split", "there is no evidence of split")
@@ -177,20 +168,16 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
         )
     shown = number(metric.value) + (f"; {metric.note}" if metric.note else "")
     words, sure = rule.bound.replace("_", " "), metric.value
-    if rule.evidence == "beyond_chance" and metric.lower is not None and metric.upper is not None:
-        sure = metric.lower if rule.bound == "at_most" else metric.upper
-        shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
+    ends = best_and_worst(metric, rule.bound)
+    within = f"{metric.value:.4g} in {spelled(ends)}; {metric.note}" if ends else shown
+    if rule.evidence == "beyond_chance" and ends is not None:
+        sure, shown = ends[0], within
     if rule.block is not None:
         best, worst = sure, metric.value
         if rule.evidence == "interval":
-            if metric.lower is None or metric.upper is None:
+            if ends is None:
                 return "insufficient", f"{shown}; the rule wants an interval, the evidence has none"
-            best, worst = (
-                (metric.lower, metric.upper)
-                if rule.bound == "at_most"
-                else (metric.upper, metric.lower)
-            )
-            shown = f"{metric.value:.4g} in [{metric.lower:.4g}, {metric.upper:.4g}]; {metric.note}"
+            (best, worst), shown = ends, within
         if beyond(best, rule.block, rule.bound):
             return "fail", f"{shown}; {words} {rule.block:g} allowed"
         if beyond(worst, rule.block, rule.bound):
@@ -203,16 +190,6 @@ def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
     return "pass", shown
 
 
-def number(value: float) -> str:
-    """Return a number for people: four digits, whole numbers in full."""
-    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
-
-
-def beyond(value: float, limit: float, bound: str) -> bool:
-    """Return whether a finite value breaks a limit."""
-    return value > limit if bound == "at_most" else value < limit
-
-
 def _waived(
     rule: BoundRule, policy: Policy, answer: RuleJudgement, today: date
 ) -> tuple[Verdict, str]:
@@ -220,7 +197,7 @@ def _waived(
     if waiver is None:
         return answer.verdict, answer.reason
     void = _void(waiver, rule, policy, answer, today)
-    if void:
+    if void is not None:
         return answer.verdict, f"{answer.reason}; the waiver is void: {void}"
     return (
         "waived",
@@ -230,21 +207,21 @@ def _waived(
 
 def _void(
     waiver: Waiver, rule: BoundRule, policy: Policy, answer: RuleJudgement, today: date
-) -> str:
+) -> str | None:
+    """Return why a waiver does not count, or None."""
     if today > waiver.expires:
         return f"it expired on {waiver.expires}"
     if answer.absent:
         return "a waiver covers a number, not the absence of evidence"
     if policy.floor is not None and rule.rule.id in {least.id for least in policy.floor.rules}:
         return "the rule is on the organisation's floor"
-    return ""
+    return None
 
 
 def _values(evidence: Collected) -> dict[str, dict[str, float | None]]:
     return {
         gate: {name: metric.value for name, metric in found.metrics.items()}
-        for gate, found in evidence.items()
-        if not isinstance(found, str)
+        for gate, found in usable(evidence).items()
     }
 
 

@@ -6,11 +6,11 @@ confidence of its bounds, the noise, the groups of people, the split, the region
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence import AnyEvidence, Collected, Metric, usable
+from governed_ml.core.problem import Unusable
 
 TERM = "measured_under"  # how the ids of these results begin
 OF_DATA = ("task", "target", "positive", "time", "group")
@@ -20,7 +20,7 @@ FIX = "update your branch from main, run the pipeline and register again"
 
 
 def differences(
-    measured: Params, evidence: Mapping[str, AnyEvidence | str], asked: Params, contract: str | None
+    measured: Params, evidence: Collected, asked: Params, contract: str | None
 ) -> dict[str, str]:
     """Return parameter → what the evidence was measured under, and what is asked today.
 
@@ -58,13 +58,13 @@ def as_asked(measured: Params, asked: Params) -> Params:
     )
 
 
-def uncompared(evidence: Mapping[str, AnyEvidence | str], why: str) -> dict[str, AnyEvidence | str]:
+def uncompared(evidence: Collected, why: str) -> dict[str, AnyEvidence | Unusable]:
     """Return the evidence with a champion that it was not compared with, and why.
 
     A rule about the comparison applies then, and has no number to go by.
     """
-    found = evidence.get("evaluate", "")
-    if isinstance(found, str):
+    found = usable(evidence).get("evaluate")
+    if found is None:
         return dict(evidence)
     metrics = found.metrics | {
         "champions": Metric(value=1.0),
@@ -102,14 +102,14 @@ def _contract(params: Params, digest: str | None) -> dict[str, Any]:
     return {"data.contract": f"{params.data.contract} ({(digest or 'no file')[:19]})"}
 
 
-def _digest(evidence: Mapping[str, AnyEvidence | str]) -> str | None:
-    found = evidence.get("validate", "")
-    return None if isinstance(found, str) else str(found.body.contract_digest)
+def _digest(evidence: Collected) -> str | None:
+    found = usable(evidence).get("validate")
+    return None if found is None else str(found.body.contract_digest)
 
 
-def _features(evidence: Mapping[str, AnyEvidence | str]) -> list[str]:
-    found = evidence.get("split", "")
-    return [] if isinstance(found, str) else [*found.body.numeric, *found.body.categorical]
+def _features(evidence: Collected) -> list[str]:
+    found = usable(evidence).get("split")
+    return [] if found is None else [*found.body.numeric, *found.body.categorical]
 
 
 def _said(before: object, today: object) -> str:

@@ -13,11 +13,11 @@ from pydantic import Field, ValidationError
 
 from governed_ml.core import model_file
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.evidence import collect, path_of
+from governed_ml.core.evidence import collect, path_of, usable
 from governed_ml.core.files import file_digest, read_json, write_json
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.repository import head
-from governed_ml.policy.gate import Elsewhere
+from governed_ml.policy.gate import Elsewhere, model_here
 
 PATH = Path("reports/rehash.json")
 
@@ -35,14 +35,13 @@ class Rehash(Closed):
 
     def elsewhere(self, base: Path) -> Elsewhere:
         """Return what gates go by; evidence that is not the one hashed then is none."""
-        evidence = {
-            gate: found
-            if isinstance(found, str)
-            or self.evidence.get(gate) == file_digest(base / path_of(gate))
-            else f"evidence of {gate} is not what the job `pipeline` left; run all jobs again"
-            for gate, found in collect(base).items()
-        }
-        return Elsewhere(evidence, self.files, self.model, self.recomputed)
+        evidence = collect(base)
+        for gate in usable(evidence):
+            if self.evidence.get(gate) != file_digest(base / path_of(gate)):
+                why = "is not what the job `pipeline` left; run all jobs again"
+                evidence[gate] = Unusable(f"evidence of {gate} {why}")
+        model = self.model if self.model.startswith("sha256:") else Unusable(self.model)
+        return Elsewhere(evidence, self.files, model, self.recomputed)
 
 
 def current_run() -> str | None:
@@ -75,7 +74,7 @@ def rehash(base: Path, *, recomputed: bool) -> Rehash:
     Without a recomputation the tables are not here: their digests are the evidence's, which must
     not contradict each other.
     """
-    found = {gate: one for gate, one in collect(base).items() if not isinstance(one, str)}
+    found = usable(collect(base))
     named = {
         path: digest
         for one in found.values()
@@ -86,10 +85,7 @@ def rehash(base: Path, *, recomputed: bool) -> Rehash:
         files = {path: file_digest(base / path) for path in named if (base / path).is_file()}
         if (base / model_file.CHAMPION).is_file():
             files[model_file.CHAMPION.as_posix()] = file_digest(base / model_file.CHAMPION)
-        try:
-            model = model_file.digest(base / model_file.PATH)
-        except Problem as problem:
-            model = str(problem)
+        model = str(model_here(base))
     else:
         files = named
         model = next((one.subject.model for one in found.values() if one.subject.model), "none")

@@ -12,6 +12,7 @@ from governed_ml.core.config.policy import (
     Policy,
     Rule,
 )
+from governed_ml.policy.limits import beyond
 
 
 def below_floor(policy: Policy) -> dict[str, str]:
@@ -69,8 +70,10 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
     return found
 
 
-def weaker_approvals(own: Approvals | None, least: Approvals, whose: str = "the floor") -> str:
-    """Return how approvals ask for less than those of `whose` policy, or nothing."""
+def weaker_approvals(
+    own: Approvals | None, least: Approvals, whose: str = "the floor"
+) -> str | None:
+    """Return how approvals ask for less than those of `whose` policy, or None."""
     if own is None:
         return "approvals are missing"
     lost = Counter(least.roles) - Counter(own.roles)
@@ -78,7 +81,7 @@ def weaker_approvals(own: Approvals | None, least: Approvals, whose: str = "the 
         return f"no approval by {next(iter(lost))}, {whose} wants {', '.join(least.roles)}"
     if own.valid_days > least.valid_days:
         return f"approvals last {own.valid_days} days, {whose} has {least.valid_days}"
-    return ""
+    return None
 
 
 def weaker_monitoring(
@@ -103,20 +106,15 @@ def weaker_monitoring(
 
 def weaker_rule(
     rule: Rule | MonitoringRule, least: Rule | MonitoringRule, whose: str = "the floor"
-) -> str:
-    """Return how a rule is weaker than, or another than, that of `whose` policy, or nothing."""
+) -> str | None:
+    """Return how a rule is weaker than, or another than, that of `whose` policy, or None."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
         one, other = getattr(rule, name, None), getattr(least, name, None)
         if one != other:
             return f"{name} is {one!r}, {whose} has {other!r}"
     for name in ("warn", "block", "retrain", "rollback"):
         limit, floor = getattr(rule, name, None), getattr(least, name, None)
-        looser = (
-            limit is None or (limit > floor if rule.bound == "at_most" else limit < floor)
-            if floor is not None
-            else False
-        )
-        if looser:
+        if floor is not None and (limit is None or beyond(limit, floor, rule.bound)):
             return f"{name} is {limit}, {whose} has {floor} ({rule.bound})"
     mine, theirs = getattr(rule, "evidence", ""), getattr(least, "evidence", "")
     milder = (
@@ -128,4 +126,4 @@ def weaker_rule(
     other = watches and rule.minimum_n != least.minimum_n  # a higher one is silent
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
-    return ""
+    return None

@@ -24,20 +24,20 @@ def inspect(base: Path) -> Verification:
     )
 
 
-def signers_of(base: Path) -> tuple[tuple[Signer, ...], str]:
-    """Return the keys that may sign events, and why they are not known, if so."""
+def signers_of(base: Path) -> tuple[tuple[Signer, ...], str | None]:
+    """Return the keys that may sign events, and why they are not known, or None."""
     from governed_ml.core.problem import Problem
     from governed_ml.core.repository import last_protected
     from governed_ml.ledger.protected_history import signers
 
     try:
-        return signers(base, last_protected(base)), ""
+        return signers(base, last_protected(base)), None
     except Problem as problem:
         return (), str(problem)
 
 
-def anchors_of(base: Path) -> tuple[list[Anchor], str]:
-    """Return the heads that the registry names, and why they could not be asked for, if so."""
+def anchors_of(base: Path) -> tuple[list[Anchor], str | None]:
+    """Return the heads that the registry names, and why they could not be asked for, or None."""
     import os
     import sqlite3
 
@@ -46,14 +46,14 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str]:
 
     try:
         if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
-            return [], ""  # there is no registry yet, and looking would make one
+            return [], None  # there is no registry yet, and looking would make one
     except sqlite3.Error as error:
         return [], told(sqlite_url(base / "mlflow.db"), error)
     from governed_ml.registry.versions import Registry, model_name
 
     os.chdir(base)
     try:
-        return Registry(model_name(base)).anchors(_known(base)), ""
+        return Registry(model_name(base)).anchors(_known(base)), None
     except Problem as problem:
         return [], str(problem)
 

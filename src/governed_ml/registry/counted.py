@@ -35,10 +35,10 @@ from governed_ml.registry.versions import Registry
 class Memory:
     """What was found out in this process, by an event's commit (it stands for all before it)."""
 
-    answers: dict[tuple[str, ...], str] = field(default_factory=dict)
+    answers: dict[tuple[str, ...], str | None] = field(default_factory=dict)
     signatures: dict[str, Signature] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
-    denied: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, str | None] = field(default_factory=dict)
     went_by: dict[str, Today] = field(default_factory=dict)
 
 
@@ -63,7 +63,7 @@ def follow(
     memory.signed.update(commit for commit, one in found.items() if one.state == "good")
     proof = Proof(base, tip, memory.signed, memory.went_by)
 
-    def doubt(life: Lifecycle, entry: Entry) -> str:
+    def doubt(life: Lifecycle, entry: Entry) -> str | None:
         if entry.commit in wrong:
             return wrong[entry.commit]
         key = (entry.commit, *(one.entry.commit for one in life.void))
@@ -139,9 +139,10 @@ def judged(
                 except Problem:
                     return life
                 known[moved] = denied(base, champion, checked)
-        if not known[moved]:
+        why = known[moved]
+        if why is None:
             return life
-        also[moved] = known[moved]
+        also[moved] = why
 
 
 def unsigned_move(base: Path, champion: Version) -> bool:
@@ -149,12 +150,12 @@ def unsigned_move(base: Path, champion: Version) -> bool:
     return reign(champion)[0].commit not in _memory(base, last_protected(base)).signed
 
 
-def denied(base: Path, champion: Version, checked: Checked) -> str:
-    """Return why the rules of its day deny a champion, or nothing."""
+def denied(base: Path, champion: Version, checked: Checked) -> str | None:
+    """Return why the rules of its day deny a champion, or None."""
     rules = _memory(base, last_protected(base)).went_by[reign(champion)[0].commit]
     params = checked.params().model_copy(update={"policy": rules.policy})
     decision = judge(params, checked.evidence(), rules.day)
     if decision.verdict == "allow":
-        return ""
+        return None
     policy = f"the policy of {PROTECTED} at {rules.commit[:12]}"
     return f"version {champion.number} is no champion: {policy} denies it: {why_denied(decision)}"

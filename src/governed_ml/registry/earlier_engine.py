@@ -18,15 +18,17 @@ from governed_ml.ledger.rules_in_force import Today
 BEFORE = "before 0.2"  # the measuring code was the project's own
 
 
-def refused(measured_by: str | None, running: str, registered: date, day: date, days: int) -> str:
-    """Return why a version's measurements do not count on a day, or nothing. Pure.
+def refused(
+    measured_by: str | None, running: str, registered: date, day: date, days: int
+) -> str | None:
+    """Return why a version's measurements do not count on a day, or None. Pure.
 
     `measured_by` (None: no engine was named then) and `running` are digests of engines; `days`: how
     long after the registration the measurements of another engine count.
     """
     age = (day - registered).days
     if measured_by == running or (days > 0 and age <= days):
-        return ""
+        return None
     if days == 0:
         return "the policy accepts no measurements of another engine (engine.accept_days)"
     return (

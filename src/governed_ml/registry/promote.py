@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.evidence import usable
 from governed_ml.core.files import digest_of, read_json, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import signs
@@ -71,7 +72,8 @@ def promote(
         require_allow(version.number, decision)
         # Before the comparison: a key that was revoked may have taken the champion with it.
         good = _require_approved(base, version, life, now)
-        if unread := require_same_rival(registry, checked, life, now):
+        unread = require_same_rival(registry, checked, life, now)
+        if unread is not None:
             decision = judge_again(checked, now, unread)
             require_allow(version.number, decision)
         release = Release(
@@ -98,7 +100,7 @@ def promote(
         details={
             "from": life.champion.number if life.champion else None,
             "protected": now.commit,
-            "not_compared": unread,
+            "not_compared": unread or "",
         },
     )
 
@@ -113,17 +115,20 @@ def chosen(life: Lifecycle, number: int | None, registry: Registry) -> Version:
     return found
 
 
-def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, now: Today) -> str:
+def require_same_rival(
+    registry: Registry, checked: Checked, life: Lifecycle, now: Today
+) -> str | None:
     """Refuse a challenger that was compared with another champion than today's.
 
-    Returns nothing, or why it cannot be compared: today's cannot be read. That is for the judge.
+    Returns why it cannot be compared (today's cannot be read), or None. That is for the judge.
     """
-    evaluated = checked.evidence()["evaluate"]
-    rival = None if isinstance(evaluated, str) else evaluated.body.champion
+    evaluated = usable(checked.evidence()).get("evaluate")
+    rival = None if evaluated is None else evaluated.body.champion
     champion = life.champion
     if rival == (champion.subject["model"] if champion else None):
-        return ""
-    if why := _unreadable(registry, life, now):
+        return None
+    why = _unreadable(registry, life, now)
+    if why is not None:
         return why
     today = champion.subject["model"] if champion else "none"
     raise Problem(
@@ -133,16 +138,16 @@ def require_same_rival(registry: Registry, checked: Checked, life: Lifecycle, no
     )
 
 
-def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str:
-    """Return why today's champion cannot be read; nothing if it can, or there is none."""
+def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str | None:
+    """Return why today's champion cannot be read; None if it can, or there is none."""
     if life.champion is None:
-        return ""
+        return None
     try:
         with tempfile.TemporaryDirectory() as scratch:
             bundle.fetch(registry, life.champion, now.approvers, Path(scratch))
     except Problem as problem:
         return f"not compared with the champion: {problem}"
-    return ""
+    return None
 
 
 def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today) -> list[Approval]:

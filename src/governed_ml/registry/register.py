@@ -67,13 +67,13 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
 
 def _rival(
     registry: Registry, seen: Situation, folder: Path, say: Callable[[str], None]
-) -> tuple[Path | None, str]:
-    """Return the champion's model, to compare with, and why there is none if it cannot be read."""
+) -> tuple[Path | None, str | None]:
+    """Return the champion's model, to compare with, and why it cannot be read, or None."""
     champion = seen.life.champion
     if champion is None:
-        return None, ""
+        return None, None
     try:
-        return bundle.fetch(registry, champion, seen.now.approvers, folder).model, ""
+        return bundle.fetch(registry, champion, seen.now.approvers, folder).model, None
     except Problem as problem:
         say(f"not compared with the champion: {problem}")
         return None, f"not compared with the champion: {problem}"

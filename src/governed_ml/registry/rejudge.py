@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from governed_ml.core.evidence import usable
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract
 from governed_ml.core.work_folder import work_folder
@@ -63,7 +64,7 @@ def rejudge(
         scratch.mkdir()
         say("fetching and verifying")
         checked = bundle.fetch(registry, version, now.approvers, work / "bundle")
-        unread = ""
+        unread = None
         if version.state != "champion":
             unread = require_same_rival(registry, checked, life, now)
         rival = _rival(registry, checked, life, now, work / "rival")
@@ -78,8 +79,8 @@ def _rival(
     registry: Registry, checked: Checked, life: Lifecycle, now: Today, folder: Path
 ) -> Path | None:
     """Return the model with which a version was compared when it was registered, if with any."""
-    evaluated = checked.evidence()["evaluate"]
-    digest = None if isinstance(evaluated, str) else evaluated.body.champion
+    evaluated = usable(checked.evidence()).get("evaluate")
+    digest = None if evaluated is None else evaluated.body.champion
     if digest is None:
         return None
     found = [one for one in life.versions.values() if one.subject["model"] == digest]

@@ -27,8 +27,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) -> str:
-    """Return why a stage of the team's, in a folder, gets in between the engine's; empty if not."""
+def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) -> str | None:
+    """Return why a stage of the team's, in a folder, gets in between the engine's, or None."""
     for path in _paths(stage, OUTS, folder):
         if path.startswith(("..", "/")):
             return f"writes {path}, outside of the project"
@@ -38,7 +38,7 @@ def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) 
             for keys, what in ((OUTS, "writes"), (("deps",), "reads")):
                 if any(_overlap(path, other) for other in _paths(one, keys)):
                     return f"writes {path}, which the engine's stage {name} {what}"
-    return ""
+    return None
 
 
 def _paths(stage: Stage, keys: tuple[str, ...], folder: str = "") -> Iterator[str]:

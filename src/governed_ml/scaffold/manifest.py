@@ -155,8 +155,8 @@ def _files(names: list[str], read: Read) -> Iterator[Outside]:
             yield Outside(name, "", reason, "have the risk owner review it", digest, False)
 
 
-def _stands_in(name: str, read: Read) -> str:
-    """Return why a workflow could be taken for one that a merge waits for; empty if it cannot."""
+def _stands_in(name: str, read: Read) -> str | None:
+    """Return why a workflow could be taken for one that a merge waits for, or None."""
     import yaml
 
     try:
@@ -166,7 +166,7 @@ def _stands_in(name: str, read: Read) -> str:
     except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return "is a workflow that cannot be read"
     taken = sorted(called & set(RESERVED_NAMES)) or sorted(one for one in called if "${{" in one)
-    return f"has a job that reports as {taken[0]!r}, which a merge waits for" if taken else ""
+    return f"has a job that reports as {taken[0]!r}, which a merge waits for" if taken else None
 
 
 def _hooks(read: Read) -> Iterator[Outside]:

@@ -167,10 +167,10 @@ def _lock(
             yield f"{LOCK} {name}", f"is new where models are judged, by {_asking(added)}"
 
 
-def _rehashed(before: LockedPackage, now: LockedPackage) -> str:
-    """Return a file that has the same name and another hash; empty if there is none."""
+def _rehashed(before: LockedPackage, now: LockedPackage) -> str | None:
+    """Return a file that has the same name and another hash, or None."""
     names = {_name(place): digest for place, digest in before.files.items()}
-    return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), "")
+    return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), None)
 
 
 def _asking(groups: frozenset[str]) -> str:

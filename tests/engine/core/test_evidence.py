@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from governed_ml.core import evidence
+from governed_ml.core.problem import Unusable
 
 METRIC = {"value": 0.8, "n": 1000}
 GOOD: dict[str, Any] = {
@@ -57,9 +58,9 @@ def test_bad_evidence_is_refused(change: dict[str, Any], tmp_path: Path) -> None
     write(tmp_path, json.dumps(GOOD | change))
     found = evidence.collect(tmp_path)["explain"]
     # Then there is a reason in its place, in one line that names the file
-    assert isinstance(found, str)
-    assert "reports/evidence/explain.json" in found
-    assert "\n" not in found
+    assert isinstance(found, Unusable)
+    assert "reports/evidence/explain.json" in found.reason
+    assert "\n" not in found.reason
 
 
 def test_a_torn_or_missing_file_is_no_evidence(tmp_path: Path) -> None:
@@ -67,5 +68,5 @@ def test_a_torn_or_missing_file_is_no_evidence(tmp_path: Path) -> None:
     write(tmp_path, json.dumps(GOOD)[:-10])
     found = evidence.collect(tmp_path)
     # Then each has its reason
-    assert "not readable JSON" in found["explain"]
-    assert "is missing" in found["drift"]
+    assert "not readable JSON" in str(found["explain"])
+    assert "is missing" in str(found["drift"])

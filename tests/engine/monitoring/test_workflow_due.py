@@ -27,7 +27,7 @@ def due(
 @pytest.mark.parametrize("level", ["healthy", "warn", "not_measured"])
 def test_what_asks_for_nothing_starts_nothing(level: str) -> None:
     # Given a window that nothing follows from, when it is asked what to start, then nothing
-    assert due(window(level)) == (None, "", "")
+    assert due(window(level)) == (None, "", None)
 
 
 @pytest.mark.parametrize("action", ["retrained", "retraining_failed"])
@@ -48,7 +48,7 @@ def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -
     asked = event("retraining_asked", run="99")
     # When a window asks for one while it may still run, then it is waited for
     ask, said, lost = due(window(), asked, day=1, hours=6)
-    assert (ask, lost) == (None, "")
+    assert (ask, lost) == (None, None)
     assert "the last retraining is of 2026-01-01T06:23:00Z" in said
     # And after that it is told, and started again, whatever the policy's days
     ask, _, lost = due(window(), asked, day=1, hours=7)
@@ -58,8 +58,8 @@ def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -
     )
     # And not where it has failed and says so, nor where its pull request waits
     ended = event("retraining_failed", "2026-01-01T07:00:00Z")
-    assert due(window(), asked, ended) == (None, due(window(), asked, ended)[1], "")
-    assert due(window(), asked, pull=12)[::2] == (None, "")
+    assert due(window(), asked, ended) == (None, due(window(), asked, ended)[1], None)
+    assert due(window(), asked, pull=12)[::2] == (None, None)
     # And the workflow cannot take that long, nor wait so for those that write the ledger
     path = baked.TEMPLATE / ".github" / "workflows"
     minutes = sum(
@@ -83,15 +83,15 @@ def test_a_rollback_is_started_once_in_a_run() -> None:
     now = datetime(2026, 1, 2, tzinfo=UTC)
     ask, _, lost = workflow_due.due(found, [], DAYS, None, now, RUN)
     # Then it is started, only if this version is still champion, for the reason of the window
-    assert (ask.workflow, ask.inputs["from"], lost) == ("rollback.yml", "3", "")
+    assert (ask.workflow, ask.inputs["from"], lost) == ("rollback.yml", "3", None)
     assert ask.inputs["reason"] == (
         "Monitoring, 3 windows in a row up to 7: performance.roc_auc: 0.51"
     )
     # And a job that runs again does not start it again
-    assert due(found, event("rollback_asked", window=7, run=RUN))[::2] == (None, "")
+    assert due(found, event("rollback_asked", window=7, run=RUN))[::2] == (None, None)
     # And one of an earlier reign says nothing of this one
     before = [event("rollback_asked", window=5, run="98"), event("promoted")]
-    assert due(found, *before)[::2] == ("rollback.yml", "")
+    assert due(found, *before)[::2] == ("rollback.yml", None)
 
 
 @pytest.mark.parametrize("number", [6, 7], ids=["the-window-before", "the-same-window"])

@@ -17,11 +17,12 @@ import pytest
 import yaml
 from pages import other_evidence, records, unproven  # noqa: F401 - fixtures, too
 
+from governed_ml.core.problem import Unusable
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.page import draw
 from governed_ml.page.records import gather
-from governed_ml.policy import judge
+from governed_ml.policy import limits
 
 MEGABYTES = 3_000_000
 
@@ -67,11 +68,11 @@ def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> Non
     path.write_text(yaml.safe_dump(lock), encoding="utf-8")
     # When `decide` draws the page, then the ROC curve is there
     assert len(gather(records, "decide").curve) > 10
-    assert not isinstance(gather(records, "decide").curve, str)
+    assert not isinstance(gather(records, "decide").curve, Unusable)
     # And where the file is not the one that `evaluate` wrote, it is not
     with (records / "reports/plots/roc.csv").open("a", encoding="utf-8") as file:
         file.write("1.0,1.0\n")
-    assert "is not what dvc.lock says" in gather(records, "decide").curve
+    assert "is not what dvc.lock says" in str(gather(records, "decide").curve)
 
 
 def test_the_page_is_built_for_every_reader(records: Path) -> None:  # noqa: F811
@@ -149,7 +150,7 @@ def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
         for path in (records / "reports/evidence").glob("*.json")
     }
     wanted = [
-        judge.number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]
+        limits.number(m["value"]) for m in evidence["evaluate"]["metrics"].values() if m["value"]
     ]
     wanted += [f"{n:,}" for n in evidence["evaluate"]["body"]["confusion"].values()]
     for attribute in evidence["fairness"]["body"]["attributes"]:

@@ -12,14 +12,14 @@ from typing import Any, cast
 import pytest
 from baked import ROOT
 
-from governed_ml.core.evidence import AnyEvidence, model_of
+from governed_ml.core.evidence import Collected, model_of
+from governed_ml.core.problem import Unusable
 from governed_ml.policy.counts import contradictions
 from governed_ml.policy.judge import judge
 from governed_ml.registry.release.bundle import Checked
 
 RELEASES = sorted(path.stem for path in (ROOT / "tests" / "compat").glob("*.zip"))
 Json = dict[str, Any]
-Found = dict[str, AnyEvidence | str]
 
 
 @cache
@@ -35,10 +35,10 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Checked:
     return release(RELEASES[-1], tmp_path_factory.mktemp("release"))
 
 
-def edited(evidence: Found, gate: str, change: Callable[[Json], Any]) -> Found:
+def edited(evidence: Collected, gate: str, change: Callable[[Json], Any]) -> Collected:
     """The evidence with one gate's edited as JSON: it keeps its schema."""
     found = evidence[gate]
-    assert not isinstance(found, str)
+    assert not isinstance(found, Unusable)
     values = found.model_dump(mode="json")
     change(values)
     return {**evidence, gate: model_of(gate).model_validate(values)}

@@ -64,12 +64,12 @@ def test_an_engine_is_the_pinned_one_by_where_it_came_from(
     running = Identity(
         "0.2.0", "sha256:0", kind, more.get("address", ""), more.get("commit", COMMIT)
     )
-    assert (environments.other_engine(entry, running) == "") is same
+    assert (environments.other_engine(entry, running) is None) is same
 
 
 def test_an_index_has_the_pinned_engine_only_in_the_pinned_version(tree: Tree) -> None:
     entry = environments.read(tree(pin='{ registry = "https://index.example.com/simple" }')).pin()
-    why = environments.other_engine(entry, Identity("0.2.1", "sha256:0", "index"))
+    why = environments.other_engine(entry, Identity("0.2.1", "sha256:0", "index")) or ""
     assert "engine 0.2.1" in why
     assert "engine 0.2.0 is pinned" in why
 
@@ -85,7 +85,7 @@ def test_another_package_than_the_locked_one_needs_an_environment_of_its_own(
     tree: Tree, monkeypatch: pytest.MonkeyPatch, versions: dict[str, str], cause: str
 ) -> None:
     runs(monkeypatch)
-    why = environments.difference(environments.read(tree(**versions)))
+    why = environments.difference(environments.read(tree(**versions))) or ""
     assert why.startswith(cause)
     assert "0.1 is locked" in why
 

@@ -16,6 +16,7 @@ from baked import ROOT
 from governed_ml.core.config.data import Sensitive
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy import Floor, Perturbation, Waiver
+from governed_ml.core.problem import Unusable
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
 from governed_ml.policy.judge import judge
@@ -45,7 +46,7 @@ def sealed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def again(sealed: Checked, asked: Params, contract: str | None = "") -> Decision:
     """Judge a release where the protected branch asks for this."""
     none, validated = cast("Any", None), sealed.evidence()["validate"]
-    assert not isinstance(validated, str)
+    assert not isinstance(validated, Unusable)
     digest = validated.body.contract_digest if contract == "" else contract
     return judge_again(sealed, Today("c", DAY, none, asked, digest))
 

@@ -6,12 +6,12 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
     "missing-evidence": [
         (
             "policy.judge",
-            'return RuleJudgement("insufficient", found, absent=True)\n    metric',
-            'return RuleJudgement("pass", found, absent=True)\n    metric',
+            'return RuleJudgement("insufficient", found.reason, absent=True)\n    metric',
+            'return RuleJudgement("pass", found.reason, absent=True)\n    metric',
         ),
     ],
     "stale-evidence": [
-        ("policy.gate", "if cache[path] != digest:", "if not digest:"),
+        ("policy.gate", "if here != digest:", "if not digest:"),
     ],
     "nan-evidence": [
         (

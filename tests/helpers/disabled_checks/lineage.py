@@ -96,7 +96,7 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ("checks.lineage.agreement", "list(_stale(state)) or ", ""),
         (
             "checks.lineage.agreement",
-            "        if isinstance(found, str):\n            reason",
+            "        if isinstance(found, Unusable):\n            reason",
             "        if not found:\n            reason",
         ),
     ],

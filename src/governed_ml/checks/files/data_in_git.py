@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from governed_ml.checks.files.tabular import rows
 from governed_ml.checks.files.texts import quoted, read, text
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.core.files import parse_yaml
+from governed_ml.core.config.dvc_files import declared
+from governed_ml.core.problem import Problem
 
 LARGEST = 500 * 1024  # bytes of a file in git
 ROWS = 100  # lines of one form that make a table,
@@ -152,12 +152,7 @@ def _mend(name: str, outputs: list[str]) -> str:
 
 def _outputs(base: Path) -> list[str]:
     """Return the outputs of the stages; none where `dvc.yaml` cannot be read: `lineage` says so."""
-    import yaml
-
     try:
-        whole: Any = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))
-        stages: list[dict[str, Any]] = list(whole["stages"].values())
-        outputs = [out for stage in stages for out in stage.get("outs", [])]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return [path for stage in declared(base).values() for path in stage.plain_outs]
+    except Problem:
         return []
-    return [next(iter(out)) if isinstance(out, dict) else str(out) for out in outputs]

@@ -15,15 +15,16 @@ from pydantic import ValidationError
 from governed_ml.checks.finding import CheckFinding, tracked
 from governed_ml.checks.lineage import environment, sources
 from governed_ml.checks.lineage.config_differences import Members, differences
-from governed_ml.checks.lineage.locked import LOCK, PIPELINE, Here, Pipeline, lock, pipeline
+from governed_ml.checks.lineage.locked import Here, lock, pipeline
 from governed_ml.checks.lineage.project_state import ProjectState
 from governed_ml.core import model_file
 from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.dvc_files import LOCK, PIPELINE, Pipeline
 from governed_ml.core.config.params import select
-from governed_ml.core.evidence import FOLDER, collect, path_of
+from governed_ml.core.evidence import FOLDER, collect, path_of, usable
 from governed_ml.core.files import COMPOSED, read_json
-from governed_ml.core.problem import FOUND, Problem, first_line
+from governed_ml.core.problem import FOUND, Problem, Unusable, first_line
 from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
 from governed_ml.policy.judge import judge
@@ -112,9 +113,9 @@ def _chain(state: ProjectState) -> Iterator[CheckFinding]:
             writer, md5 = writers.get(dep.path, ("", dep.md5))
             if md5 != dep.md5:
                 yield CheckFinding(LOCK, f"{name} read another {dep.path} than {writer} wrote", FIX)
-        found = state.evidence.get(name, "")
+        found = usable(state.evidence).get(name)
         touched = [one.path for one in (*ran.deps, *ran.outs)]
-        for path in [] if isinstance(found, str) else found.subject.inputs:
+        for path in [] if found is None else found.subject.inputs:
             if not any(path == one or path.startswith(f"{one}/") for one in touched):
                 what = f"is about {path}, which stage {name} neither reads nor writes"
                 yield CheckFinding(path_of(name).as_posix(), what, f"fix {PIPELINE}, then {FIX}")
@@ -128,9 +129,9 @@ def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     for stage in stage_code.runnable():
         if stage not in state.stages:
             continue
-        found, now = state.evidence.get(stage, ""), stage_code.digest(stage, state.base)
+        found, now = usable(state.evidence).get(stage), stage_code.digest(stage, state.base)
         said = {state.lock.stages[stage].params.get(CODE, {}).get(stage), composed.get(stage)}
-        said |= set() if isinstance(found, str) else {found.subject.code}
+        said |= set() if found is None else {found.subject.code}
         if said - {None, now}:
             own = stage_code.named(stage, state.base)
             for name in sorted(own.keys() & state.edited) or [_behind(own)]:
@@ -187,14 +188,14 @@ def _stale(state: ProjectState) -> Iterator[CheckFinding]:
         path: state.here.digests(path)[1] if (state.base / path).is_file() else digest
         for path, digest in state.inputs().items()
     }
-    told = [one.subject.model for one in state.evidence.values() if not isinstance(one, str)]
-    model = next((one for one in told if one), "none")
+    told = [one.subject.model for one in usable(state.evidence).values()]
+    model = next((one for one in told if one), Unusable("none"))
     if (state.base / model_file.PATH).is_file():
         model = model_file.digest(state.base / model_file.PATH)
     elsewhere = Elsewhere(state.evidence, files, model, recomputed=False)
     for gate, found in recheck(state.base, state.params, state.evidence, elsewhere).items():
-        if isinstance(found, str):
-            reason, _, fix = found.partition("; run ")
+        if isinstance(found, Unusable):
+            reason, _, fix = found.reason.partition("; run ")
             fix = f"run {fix} and commit what it writes" if fix else FIX
             yield CheckFinding(path_of(gate).as_posix(), reason, fix)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.code.engine import DISTRIBUTION
-from governed_ml.core.evidence import AnyEvidence, path_of
+from governed_ml.core.evidence import Collected, path_of, usable
 from governed_ml.core.installation import lockfile
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause
@@ -26,7 +26,6 @@ LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
 VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
 
 Versions = dict[str, set[str]]  # a package may be there in several versions, for several Pythons
-Collected = dict[str, AnyEvidence | str]
 
 
 def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
@@ -47,8 +46,8 @@ def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
 def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
     """Hold the versions that evidence itself names against the lock."""
     now = versions(text)
-    for gate, found in evidence.items():
-        for tool, version in {} if isinstance(found, str) else found.tools.items():
+    for gate, found in usable(evidence).items():
+        for tool, version in found.tools.items():
             name = _canonical(tool)
             if version not in now.get(name, set()):
                 yield gate, LOCK, _moved(name, {version}, now.get(name, set()))
@@ -60,13 +59,13 @@ def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[st
     if done.returncode:
         return  # there is no commit yet
     made_now = done.stdout.decode().split("\0")
-    measured = [one for one in evidence.values() if not isinstance(one, str)]
-    named = {_canonical(tool) for one in measured for tool in one.tools}
+    measured = usable(evidence)
+    named = {_canonical(tool) for one in measured.values() for tool in one.tools}
     python = _text(base / PYTHON)
     locks: dict[str, tuple[str | None, str | None]] = {}
-    for gate, found in evidence.items():
+    for gate in measured:
         path = path_of(gate).as_posix()
-        if isinstance(found, str) or path in made_now:
+        if path in made_now:
             continue
         commit = git(base, "log", "-1", "--format=%H", "--", path)
         if commit not in locks:

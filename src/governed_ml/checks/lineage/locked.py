@@ -1,4 +1,4 @@
-"""What `dvc.yaml` asks for, what `dvc.lock` says was read and written, and what lies here."""
+"""`dvc.yaml` and `dvc.lock` as DVC reads them, and the digests of what lies here."""
 
 from __future__ import annotations
 
@@ -8,88 +8,21 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import ValidationError
 
-from governed_ml.core.files import PARAMS
+from governed_ml.core.config.dvc_files import LOCK, PIPELINE, Item, Lock, Pipeline
 from governed_ml.core.problem import Problem, first_line
-
-LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
-
-
-class Item(BaseModel):
-    """A file or folder, and its digest as DVC takes it."""
-
-    model_config = ConfigDict(frozen=True)
-    path: str
-    md5: str | None = None
-
-
-class Ran(BaseModel):
-    """What a stage ran, read and wrote, as `dvc.lock` has it."""
-
-    model_config = ConfigDict(frozen=True)
-    cmd: str | list[str]
-    deps: list[Item] = []
-    outs: list[Item] = []
-    params: dict[str, dict[str, Any]] = {}
-
-
-class Stage(BaseModel):
-    """What `dvc.yaml` asks of a stage."""
-
-    model_config = ConfigDict(frozen=True)
-    cmd: str | list[str]
-    wdir: str = "."
-    frozen: bool = False
-    deps: list[str] = []
-    outs: dict[str, bool] = {}  # path → whether it is kept in DVC's cache
-    params: dict[str, list[str]] = {}  # file → keys
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, body: Any) -> Any:
-        """Bring DVC's short forms into one: `- path`, or `- path: {cache: false}`."""
-        outs: dict[str, bool] = {}
-        for kind in ("outs", "metrics", "plots"):
-            for one in body.get(kind, []):
-                path, options = next(iter(one.items())) if isinstance(one, dict) else (one, {})
-                outs[path] = (options or {}).get("cache", True)
-        params: dict[str, list[str]] = {}
-        for one in body.get("params", []):
-            for file, keys in one.items() if isinstance(one, dict) else [(PARAMS, [one])]:
-                params.setdefault(file, []).extend(keys or [])
-        return body | {"outs": outs, "params": params}
-
-
-class Pipeline(BaseModel):
-    """`dvc.yaml`."""
-
-    stages: dict[str, Stage]
-
-
-class Lock(BaseModel):
-    """`dvc.lock`."""
-
-    stages: dict[str, Ran]
-
-    def writers(self) -> dict[str, tuple[str, str | None]]:
-        """Return path → the stage that wrote it, and the digest of what it wrote."""
-        return {
-            out.path: (name, out.md5) for name, stage in self.stages.items() for out in stage.outs
-        }
-
-    @classmethod
-    def read(cls, base: Path) -> Self:
-        """Read the lock of a project."""
-        return cls.model_validate(_loaded(base / LOCK))
 
 
 def pipeline(base: Path) -> Pipeline:
     """Read `dvc.yaml`."""
     try:
-        return Pipeline.model_validate(_loaded(base / PIPELINE))
+        found = Pipeline.model_validate(_loaded(base / PIPELINE))
+        if any(stage.cmd is None for stage in found.stages.values()):
+            raise Problem("a stage without a command")
+        return found
     except (Problem, ValidationError, AttributeError, TypeError) as error:
         raise Problem(f"{PIPELINE} is not readable: restore it with git") from error
 
@@ -99,7 +32,7 @@ def lock(base: Path) -> Lock | None:
     if not (base / LOCK).is_file():
         return None
     try:
-        return Lock.read(base)
+        return Lock.model_validate(_loaded(base / LOCK))
     except ValidationError as error:
         raise Problem(
             f"{LOCK} is not whole: {first_line(error, 80)}; restore it with git", 1

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 
 from governed_ml.checks.finding import edited_since
-from governed_ml.checks.lineage.locked import LOCK, Here, Lock, Pipeline
+from governed_ml.checks.lineage.locked import Here
+from governed_ml.core.config.dvc_files import LOCK, Lock, Pipeline
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import AnyEvidence
+from governed_ml.core.evidence import Collected, usable
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class ProjectState:
     asked: Pipeline
     lock: Lock
     params: Params
-    evidence: dict[str, AnyEvidence | str]
+    evidence: Collected
     here: Here
     tracked: set[str]
 
@@ -41,7 +42,7 @@ class ProjectState:
     def inputs(self) -> dict[str, str]:
         """Return every table that evidence names, with the digest that the first one gives."""
         found: dict[str, str] = {}
-        for one in self.evidence.values():
-            for path, digest in {} if isinstance(one, str) else one.subject.inputs.items():
+        for one in usable(self.evidence).values():
+            for path, digest in one.subject.inputs.items():
                 found.setdefault(path, digest)
         return {path: digest for path, digest in found.items() if not path.startswith("reports/")}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import folder_md5, pointer
 from governed_ml.checks.lineage.project_state import ProjectState
+from governed_ml.core.evidence import usable
 from governed_ml.core.files import file_digest
 
 COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them
@@ -53,8 +54,8 @@ def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> boo
     committed = {one: state.here.digests(one)[0] for one in files} | kept
     if folder_md5({one.removeprefix(f"{path}/"): md5 for one, md5 in committed.items()}) == md5:
         return True  # what else lies here is in no commit
-    found, source = state.evidence.get(stage, ""), _source(state)
-    read = set() if isinstance(found, str) else set(found.subject.inputs)
+    found, source = usable(state.evidence).get(stage), _source(state)
+    read = set() if found is None else set(found.subject.inputs)
     read |= {source[0]} if source and stage == "ingest" else set()
     lost = {one for one in read - kept.keys() if one.startswith(f"{path}/")}
     return any(not (state.base / one).is_file() for one in lost)
@@ -62,8 +63,8 @@ def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> boo
 
 def _source(state: ProjectState) -> tuple[str, str] | None:
     """Return the file that was ingested, and its digest then."""
-    found = state.evidence["ingest"]
-    if isinstance(found, str) or found.body.source != "file" or found.body.sha256 is None:
+    found = usable(state.evidence).get("ingest")
+    if found is None or found.body.source != "file" or found.body.sha256 is None:
         return None
     return found.body.uri, f"sha256:{found.body.sha256.removeprefix('sha256:')}"
 

@@ -26,8 +26,8 @@ def environment(scratch: Scratch) -> Sign:
     text = (scratch.project / UV).read_text(encoding="utf-8")
     tools = {
         re.sub(r"[-_.]+", "-", name).lower()
-        for one in evidence.collect(scratch.project).values()
-        for name in ({} if isinstance(one, str) else one.tools)
+        for one in evidence.usable(evidence.collect(scratch.project)).values()
+        for name in one.tools
     }
     packages = {one["name"]: one for one in tomllib.loads(text)["package"]}
     needed = {

@@ -36,11 +36,11 @@ def due(
     pull: int | None,
     now: datetime,
     run: str | None,
-) -> tuple[Ask | None, str, str]:
+) -> tuple[Ask | None, str, str | None]:
     """Return what to start, what to say about it, and what went wrong with an earlier asking.
 
-    A job of `run` that runs again asks for no second rollback. The same window in a later run
-    does: the version is still champion.
+    None stands for nothing to start, and for nothing wrong. A job of `run` that runs again asks for
+    no second rollback. The same window in a later run does: the version is still champion.
     """
     number, version = window["window"], window["version"]
     reasons = "; ".join(window["reasons"])
@@ -49,22 +49,22 @@ def due(
         reign = events[moves[-1] :] if moves else events
         last = next((one for one in reversed(reign) if one.action == "rollback_asked"), None)
         if last and run and last.details.get("run") == run:
-            return None, f"rollback.yml was started by this run, at {last.time}", ""
+            return None, f"rollback.yml was started by this run, at {last.time}", None
         vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
         reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
         ask = Ask("rollback", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
-        return ask, "rollback.yml was started", vain.format(last.time) if last else ""
+        return ask, "rollback.yml was started", vain.format(last.time) if last else None
     if window["due"] != "retrain":
-        return None, "", ""
+        return None, "", None
     if pull is not None:
-        return None, f"no retraining is started while pull request #{pull} is open", ""
+        return None, f"no retraining is started while pull request #{pull} is open", None
     last = next((one for one in reversed(events) if one.action in RETRAINED), None)
-    lost = ""
+    lost = None
     if last and last.action == "retraining_asked" and now > last.moment + PATIENCE:
         lost = f"retrain.yml was started at {last.time}, and no result of it is recorded"
     elif last and now < last.moment + timedelta(days=every_days):
         until = last.moment + timedelta(days=every_days)
         said = f"the last retraining is of {last.time}, and one in {every_days} days is enough"
-        return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", ""
+        return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", None
     ask = Ask("retrain", "retraining_asked", {"reason": f"Window {number}: {reasons}"[:1000]})
     return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", lost

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.evidence import AnyEvidence, Metric
+from governed_ml.core.evidence import Collected, Metric, usable
 from governed_ml.github.workflow_run.workflow_output import LABELS, plain, table
 from governed_ml.policy.decision import Decision, RuleResult
 
 MOST = 40  # rows of a table
 FROM = ("evaluate", "fairness")  # whose metrics are compared
 LEFT_OUT = ("evaluate.leak", "evaluate.champion")
-Found = Mapping[str, AnyEvidence | str]
 
 
 class MetricPair(Closed):
@@ -92,7 +90,7 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
-def compared(decision: Decision, own: Found, sealed: Found, **known: Any) -> Challenge:
+def compared(decision: Decision, own: Collected, sealed: Collected, **known: Any) -> Challenge:
     """Return both side by side; `known` are the fields that evidence does not tell.
 
     `own` is the challenger's evidence, `sealed` the champion's.
@@ -114,7 +112,7 @@ def compared(decision: Decision, own: Found, sealed: Found, **known: Any) -> Cha
     )
 
 
-def _side_by_side(gate: str, challenger: Found, champion: Found) -> list[MetricPair]:
+def _side_by_side(gate: str, challenger: Collected, champion: Collected) -> list[MetricPair]:
     own, other = _metrics(gate, challenger), _metrics(gate, champion)
 
     def value(found: dict[str, Metric], name: str) -> float | None:
@@ -126,6 +124,6 @@ def _side_by_side(gate: str, challenger: Found, champion: Found) -> list[MetricP
     ]
 
 
-def _metrics(gate: str, found: Found) -> dict[str, Metric]:
-    one = found.get(gate)
-    return {} if one is None or isinstance(one, str) else dict(one.metrics)
+def _metrics(gate: str, found: Collected) -> dict[str, Metric]:
+    one = usable(found).get(gate)
+    return {} if one is None else dict(one.metrics)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.composition import CONF, compose
-from governed_ml.core.evidence import AnyEvidence, collect, load, path_of
+from governed_ml.core.evidence import Collected, collect, load, path_of
 from governed_ml.core.files import COMPOSED, read_json, write_bytes, write_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import extract, head, patch, require_clean
@@ -100,8 +100,8 @@ def _compared(
 ) -> Challenge:
     """Judge with the champion on the same test rows, in a copy: what is proposed knows of none."""
     champion, day = seen.life.champion, datetime.now(UTC).date()
-    sealed: dict[str, AnyEvidence | str] = {}
-    why = ""
+    sealed: Collected = {}
+    why = None
     with work_folder() as work:
         scratch = work / "copy"
         scratch.mkdir()
@@ -133,7 +133,7 @@ def _compared(
         own,
         sealed,
         champion=None if champion is None else champion.number,
-        why_no_champion=why,
+        why_no_champion=why or "",
         data={whose: digest for whose, digest in data.items() if digest},
         model=model,
     )

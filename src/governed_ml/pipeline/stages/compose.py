@@ -61,7 +61,7 @@ def check(params: Params) -> None:
         require_named(target)
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
-            error = "" if expression is None else syntax_error(expression)
+            error = None if expression is None else syntax_error(expression)
             if error:
                 raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
     _check_policy(params.policy)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.core.config.params import Params, parse, read_raw
-from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.evidence import Collected, collect, usable
 from governed_ml.core.files import PARAMS, write_json
 from governed_ml.pipeline.stage_runner import draw, tell
 from governed_ml.policy.decision import save, show
@@ -35,20 +35,15 @@ def main() -> str:
     return f"{decision.verdict}: {decision.tally()}"
 
 
-def side_by_side(
-    params: Params, evidence: dict[str, AnyEvidence | str]
-) -> dict[str, dict[str, float]]:
+def side_by_side(params: Params, evidence: Collected) -> dict[str, dict[str, float]]:
     """Return gate → metric → number, for `dvc metrics diff`; leaves out one number a feature."""
-    features = {
-        name
-        for found in evidence.values()
-        if not isinstance(found, str) and found.gate == "split"
-        for name in found.body.numeric + found.body.categorical
-    }
+    there = usable(evidence)
+    split = there.get("split")
+    features = set[str]() if split is None else {*split.body.numeric, *split.body.categorical}
     table: dict[str, dict[str, float]] = {}
     for gate in ("evaluate", "fairness", "drift", "explain", "validate", "split"):
-        found = evidence[gate]
-        if not isinstance(found, str):
+        found = there.get(gate)
+        if found is not None:
             table[gate] = {
                 name: metric.value
                 for name, metric in found.metrics.items()

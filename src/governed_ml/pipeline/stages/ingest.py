@@ -199,8 +199,8 @@ def _fault(column: str, final: str) -> tuple[str, str] | None:
     return f"strlen({column}) > {LONGEST}", long
 
 
-def torn(path: Path, delimiter: str, width: int) -> str:
-    """Say which line of a CSV is the first to break its form, or nothing."""
+def torn(path: Path, delimiter: str, width: int) -> str | None:
+    """Say which line of a CSV is the first to break its form, or None."""
     line = 0
     with path.open(encoding="utf-8-sig", newline="") as handle:
         rows = csv.reader(handle, delimiter=delimiter, strict=True)
@@ -213,20 +213,20 @@ def torn(path: Path, delimiter: str, width: int) -> str:
                     )
                 line = rows.line_num
         except UnicodeDecodeError:
-            return ""  # DuckDB says so, with the line
+            return None  # DuckDB says so, with the line
         except csv.Error as error:
             if "limit" in str(error) and rows.line_num == line + 1:
                 return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
             return f"has a quote in line {line + 1} that is never closed, or stands alone: fix it"
         several = isinstance(handle.newlines, tuple)
-    return "has line ends of several kinds: save it with one" if several else ""
+    return "has line ends of several kinds: save it with one" if several else None
 
 
 def unreadable(found: Found, error: Exception) -> Problem:
     """Say in words why DuckDB could not read a source, without the row that it quotes."""
     message = str(error)
     words = next((say for sign, say in UNREADABLE.items() if sign.lower() in message.lower()), "")
-    words = (torn(*found.csv) if found.csv else "") or words
+    words = (torn(*found.csv) if found.csv else None) or words
     if not words:
         plain = message.split("Original Line")[0].partition("LINE 1:")[0]
         words = f"cannot be read: {first_line(ValueError(plain), 160)}"

@@ -152,8 +152,8 @@ def refused(
     own: set[str],
     moment: datetime,
     stolen: frozenset[str] = frozenset(),
-) -> str:
-    """Return why an approval does not count at a moment, or nothing.
+) -> str | None:
+    """Return why an approval does not count at a moment, or None.
 
     `own`: who may not approve; `stolen`: keys that count for nothing.
     """
@@ -182,7 +182,7 @@ def refused(
         return f"it expired: given on {approval.time[:10]}, valid for {wanted.valid_days} days"
     if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
         return "no key that the approver has today signed it"
-    return ""
+    return None
 
 
 def missing(wanted: Approvals, good: list[Approval]) -> list[str]:

@@ -21,13 +21,13 @@ from governed_ml.registry.approval.approvals import Approval, barred, given, mis
 from governed_ml.registry.release.bundle import Checked
 
 
-def judge_again(bundle: Checked, now: Today, unread: str = "") -> Decision:
+def judge_again(bundle: Checked, now: Today, unread: str | None = None) -> Decision:
     """Judge the sealed evidence under today's policy, at today's date, with the running engine.
 
     The engine that judges is the one that runs, whichever measured: the decision names it. For how
     long another engine's measurements count, the policy says (`earlier_engine`). What was measured
     under other parameters than today's is no answer to what is asked today. `unread`: why the
-    version was not compared with today's champion.
+    version was not compared with today's champion, or None.
     """
     asked = as_asked(bundle.params(), now.params)
     otherwise = measured_otherwise(bundle, now)
@@ -155,12 +155,12 @@ def roles_of(said: list[Review], person: Person, wanted: Approvals) -> list[str]
     return [role for role in person.roles if role in wanted.roles and (reviewed or role in spoken)]
 
 
-def _unconfirmed(base: Path, approval: Approval, now: Today) -> str:
-    """Return why GitHub does not confirm an approval that is said to be from there, or nothing."""
+def _unconfirmed(base: Path, approval: Approval, now: Today) -> str | None:
+    """Return why GitHub does not confirm an approval that is said to be from there, or None."""
     if approval.source == "ssh" or now.policy.approvals is None:
-        return ""
+        return None
     said = [one for one in on_github(base, approval.source) if one.commit == approval.commit]
     person = now.approvers.person(approval.approver)
     if set(approval.roles) - set(roles_of(said, person, now.policy.approvals)):
         return f"GitHub knows of no such approval ({approval.source})"
-    return ""
+    return None

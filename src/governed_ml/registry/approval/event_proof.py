@@ -45,8 +45,8 @@ class Proof:
     signed: Collection[str]  # commits of the events that a listed key signed
     went_by: dict[str, Today]  # event's commit → the rules of its day, where it moved the champion
 
-    def doubt(self, life: Lifecycle, entry: Entry) -> str:
-        """Return why an event is void, or nothing."""
+    def doubt(self, life: Lifecycle, entry: Entry) -> str | None:
+        """Return why an event is void, or None."""
         try:
             match entry.event.action:
                 case "registered" | "quarantined":
@@ -63,7 +63,7 @@ class Proof:
                     pass
         except Unproven as why:
             return str(why)
-        return ""
+        return None
 
     def _day(self, life: Lifecycle, entry: Entry) -> tuple[str, datetime]:
         """Return the protected branch's commit by which an event went, and when it happened.

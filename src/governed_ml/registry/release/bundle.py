@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from governed_ml.core import model_file
 from governed_ml.core.config import AsGiven
 from governed_ml.core.config.params import Params, parse, read_raw
-from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.evidence import Collected, collect
 from governed_ml.core.files import (
     COMPOSED,
     PARAMS,
@@ -103,7 +103,7 @@ class Checked:
         """Return the configuration that made the model."""
         return parse(read_raw(self.records / PARAMS), PARAMS)
 
-    def evidence(self) -> dict[str, AnyEvidence | str]:
+    def evidence(self) -> Collected:
         """Return the evidence that was recomputed at registration."""
         return collect(self.records)
 

@@ -128,8 +128,8 @@ def read(tree: Path) -> Pinned:
     return Pinned(f"the project's own code (src/{package})", GROUP_BEFORE, packages, package)
 
 
-def difference(wanted: Pinned) -> str:
-    """Return how the running environment differs from a commit's, or nothing."""
+def difference(wanted: Pinned) -> str | None:
+    """Return how the running environment differs from a commit's, or None."""
     why = other_engine(wanted.pin(), identity())
     if why:
         return why
@@ -139,11 +139,11 @@ def difference(wanted: Pinned) -> str:
         name = canonical(one.metadata["Name"] or "")
         if name in asked and one.version not in locked[name]:
             return f"{name} {one.version} runs, {' or '.join(sorted(locked[name]))} is locked"
-    return ""
+    return None
 
 
-def other_engine(pin: Package, running: Identity) -> str:
-    """Return how an engine differs from a lock's entry, or nothing. Pure.
+def other_engine(pin: Package, running: Identity) -> str | None:
+    """Return how an engine differs from a lock's entry, or None. Pure.
 
     A lock says nothing about what was in a folder: of two folders only the address is compared.
     """
@@ -158,7 +158,7 @@ def other_engine(pin: Package, running: Identity) -> str:
     else:
         folder = Path(source.get("directory") or source.get("editable") or "").absolute()
         same = running.kind in ("folder", "editable") and running.address == folder.as_uri()
-    return "" if same else f"engine {running} runs, {_shown(pin)} is pinned"
+    return None if same else f"engine {running} runs, {_shown(pin)} is pinned"
 
 
 def _shown(pin: Package) -> str:

@@ -94,7 +94,7 @@ def _readable(base: Path, source: Source) -> bool:
     return True
 
 
-def _pull(base: Path) -> str:
+def _pull(base: Path) -> str | None:
     """Pull all that the lock names (before the first run: only added data); return why not."""
     pointers = sorted(base.glob("data/source/**/*.dvc"))
     added = [path.relative_to(base).as_posix() for path in pointers]
@@ -102,7 +102,7 @@ def _pull(base: Path) -> str:
         raise Problem(f"{name}: {REASON}; {fix}", 1)
     locked = (base / "dvc.lock").is_file()
     if not locked and not added:
-        return ""
+        return None
     return dvc(base, "pull", "--quiet", *([] if locked else added))
 
 
@@ -120,10 +120,10 @@ def run_dvc(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def dvc(base: Path, *words: str) -> str:
-    """Run DVC; return why it failed, or nothing."""
+def dvc(base: Path, *words: str) -> str | None:
+    """Run DVC; return why it failed, or None."""
     done = run_dvc(base, *words)
     if done.returncode == 0:
-        return ""
+        return None
     lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no reason given"]
     return first_line(ValueError(next((x for x in lines if "ERROR" in x), lines[-1])), 240)

@@ -7,34 +7,23 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from governed_ml.core import tables
+from governed_ml.core.config.dvc_files import Stage, declared
 from governed_ml.core.evidence import AnyEvidence, collect, model_of, path_of
-from governed_ml.core.files import parse_yaml
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.repository import content, head
 from governed_ml.registry.remeasure.recompute import require_same
 
 
 def require_plain(base: Path) -> None:
     """Refuse a `dvc.yaml` in which a stage of ours is frozen, or runs anything but its module."""
-    import yaml
-
     from governed_ml.core.code.stage_code import runnable
 
-    try:
-        stages = parse_yaml((base / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        found = {
-            name: (
-                f"{body.get('cmd')}" + (f" in {body['wdir']}" if "wdir" in body else ""),
-                bool(body.get("frozen")),
-            )
-            for name, body in stages.items()
-        }
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise Problem("dvc.yaml is not readable: restore it with git") from error
+    asked = declared(base)
     for stage in runnable():
-        wanted = f"governance stage {stage}"
-        command, frozen = found.get(stage, ("nothing", False))
-        if frozen:
+        wanted, found = f"governance stage {stage}", asked.get(stage, Stage(cmd="nothing"))
+        elsewhere = f" in {found.wdir}" if "wdir" in found.model_fields_set else ""
+        command = f"{found.cmd}{elsewhere}"
+        if found.frozen:
             raise Problem(f"stage {stage} is frozen, so it measures nothing: fix dvc.yaml", 1)
         if command != wanted:
             raise Problem(
@@ -54,7 +43,7 @@ def require_committed(base: Path) -> list[str]:
         raw = content(base, commit, path_of(gate).as_posix())
         if raw is None:
             continue
-        if isinstance(found, str):
+        if isinstance(found, Unusable):
             raise Problem(
                 f"evidence of {gate} is committed, and the pipeline gives none: {found}", 1
             )

@@ -12,16 +12,17 @@ import math
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from governed_ml.core import model_file, tables
-from governed_ml.core.evidence import AnyEvidence, collect
+from governed_ml.core.config import dvc_files
+from governed_ml.core.evidence import AnyEvidence, Collected, collect
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
-from governed_ml.core.files import file_digest, parse_yaml
+from governed_ml.core.files import file_digest
 from governed_ml.core.installation.surroundings import without
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import extract
 from governed_ml.pipeline.isolated.process import STRICT
@@ -103,7 +104,7 @@ def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None
 def _committed(scratch: Path) -> dict[str, AnyEvidence]:
     found: dict[str, AnyEvidence] = {}
     for gate, evidence in collect(scratch).items():
-        if isinstance(evidence, str):
+        if isinstance(evidence, Unusable):
             raise Problem(f"lineage is missing: {evidence}, then commit", 1)
         found[gate] = evidence
     return found
@@ -111,22 +112,21 @@ def _committed(scratch: Path) -> dict[str, AnyEvidence]:
 
 def locked(scratch: Path) -> dict[str, str]:
     """Return path → md5 of what `dvc.lock` says was made."""
-    import yaml
-
     try:
-        stages = parse_yaml((scratch / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-        pipeline = parse_yaml((scratch / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        locked = {out["path"]: out["md5"] for s in stages.values() for out in s.get("outs", [])}
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        ran, asked = dvc_files.locked(scratch).stages, dvc_files.declared(scratch)
+        outs = [out for one in ran.values() for out in one.outs]
+        if any(out.md5 is None for out in outs):
+            raise Problem("an output has no digest")
+    except Problem as problem:
         raise Problem(
             "lineage is missing: dvc.lock is not in the commit, or is not whole", 1
-        ) from error
-    frozen = next((name for name, stage in pipeline.items() if stage.get("frozen")), None)
-    if frozen or set(pipeline) - set(stages):
-        lost = frozen or sorted(set(pipeline) - set(stages))[0]
+        ) from problem
+    frozen = next((name for name, stage in asked.items() if stage.frozen), None)
+    if frozen or set(asked) - set(ran):
+        lost = frozen or sorted(set(asked) - set(ran))[0]
         why = "is frozen" if frozen else "never ran"
         raise Problem(f"lineage is missing: stage {lost} {why}; fix dvc.yaml, `dvc repro`", 1)
-    return locked
+    return {out.path: str(out.md5) for out in outs}
 
 
 def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
@@ -183,11 +183,11 @@ def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING
         raise Problem(f"recomputing stopped at {first_line(ValueError(said), 400)}", 1)
 
 
-def require_sealed(scratch: Path, sealed: Mapping[str, AnyEvidence | str]) -> None:
+def require_sealed(scratch: Path, sealed: Collected) -> None:
     """Refuse sealed evidence that is not what was measured in `scratch`, all of it."""
     for gate, found in _committed(scratch).items():
         before = sealed[gate]
-        if isinstance(before, str):
+        if isinstance(before, Unusable):
             raise Problem(f"the sealed evidence of {gate} is not readable: {before}", 1)
         require_same(gate, before, found, ())
 

@@ -1,0 +1,28 @@
+"""How a metric stands to a limit, for decisions and for monitoring. Pure."""
+
+from __future__ import annotations
+
+from governed_ml.core.evidence import Metric
+
+
+def beyond(value: float, limit: float, bound: str) -> bool:
+    """Return whether a finite value breaks a limit."""
+    return value > limit if bound == "at_most" else value < limit
+
+
+def best_and_worst(metric: Metric, bound: str) -> tuple[float, float] | None:
+    """Return the ends of a metric's interval, first the better one; None without an interval."""
+    if metric.interval is None:
+        return None
+    lower, upper = metric.interval
+    return (lower, upper) if bound == "at_most" else (upper, lower)
+
+
+def spelled(ends: tuple[float, float]) -> str:
+    """Return an interval for people, its lower end first."""
+    return f"[{min(ends):.4g}, {max(ends):.4g}]"
+
+
+def number(value: float) -> str:
+    """Return a number for people: four digits, whole numbers in full."""
+    return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"
