@@ -80,6 +80,11 @@ def gate(
     It trusts no lock: conf/ is composed again, and code, data and model are hashed again.
 
     Exit codes: 0 allow, 1 deny, 2 could not judge.
+
+    \b
+    Examples:
+      uv run governance gate                 # every gate
+      uv run governance gate fairness --all  # one gate, with its passing rules
     """
     from datetime import UTC, datetime
 

@@ -33,6 +33,11 @@ def source(
     """Get the engine from another place, and lock it.
 
     It changes pyproject.toml and uv.lock, or neither. Exit codes: 0 locked, 2 it could not be.
+
+    \b
+    Examples:
+      uv run governance engine source --git https://example.org/engine.git@v0.2.0
+      uv run governance engine source --index https://example.org/simple
     """
     from governed_ml.core.files import root
     from governed_ml.scaffold import pin
@@ -66,6 +71,11 @@ def update(
     """Update the generated files and the engine.
 
     Nothing is committed. Exit codes: 0 done, 1 files in conflict, 2 nothing was changed.
+
+    \b
+    Examples:
+      uv run --group tools governance update
+      uv run --group tools governance update --patch ../update.patch
     """
     from governed_ml.core.files import root, write_bytes
     from governed_ml.core.repository import patch as patched
@@ -97,6 +107,10 @@ def preflight(as_json: Json = False) -> None:
     """Check the environment that keeps the token.
 
     Exit codes: 0 guarded, 1 not, 2 could not ask.
+
+    \b
+    Examples:
+      uv run governance template preflight
     """
     from governed_ml.core.files import root
     from governed_ml.github.template_proposal import ENVIRONMENT, doubts
@@ -114,6 +128,10 @@ def propose(
 
     It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 could not: then nothing
     was pushed.
+
+    \b
+    Examples:
+      uv run governance template propose ../update.patch
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say

@@ -32,6 +32,10 @@ def plan(as_json: Json = False) -> None:
     """Show what `apply` would change.
 
     Exit codes: 0 nothing, 1 something, 2 could not see.
+
+    \b
+    Examples:
+      uv run governance github plan
     """
     _compare(as_json, every=False)
 
@@ -41,6 +45,10 @@ def verify(as_json: Json = False) -> None:
     """Check every setting.
 
     Exit codes: 0 as wanted, 1 something differs, 2 could not see.
+
+    \b
+    Examples:
+      uv run governance github verify --json
     """
     _compare(as_json, every=True)
 
@@ -50,6 +58,10 @@ def apply(as_json: Json = False) -> None:
     """Set what differs.
 
     It needs an administrator's token. A second run changes nothing.
+
+    \b
+    Examples:
+      uv run governance github apply
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
@@ -99,6 +111,11 @@ def preflight(
     """Check the settings at GitHub that a promotion rests on.
 
     Exit codes: 0 all hold, 1 one does not, 2 could not ask.
+
+    \b
+    Examples:
+      uv run governance preflight --pull 12
+      uv run governance preflight --monitor
     """
     import json
 

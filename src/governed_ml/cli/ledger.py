@@ -26,7 +26,13 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the events, oldest first."""
+    """Show the events, oldest first.
+
+    \b
+    Examples:
+      uv run governance ledger show
+      uv run governance ledger show --version 3
+    """
     from governed_ml.core.files import as_json as text
     from governed_ml.core.files import root
     from governed_ml.core.problem import Problem
@@ -53,6 +59,10 @@ def verify(as_json: Json = False) -> None:
     """Verify the chain, its anchors and its signatures.
 
     Exit codes: 0 whole, 1 something is wrong, 2 could not be verified.
+
+    \b
+    Examples:
+      uv run governance ledger verify
     """
     from governed_ml.core.files import root
     from governed_ml.registry.audit import inspect
@@ -85,6 +95,10 @@ def export(
     """Print the events as JSON, one a line.
 
     Each line has the event, its commit and who signed it.
+
+    \b
+    Examples:
+      uv run governance ledger export --output ledger.jsonl
     """
     import json
 

@@ -33,6 +33,11 @@ def monitor(
 
     Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
     workflow, 0 means that it was measured and that everything due was started.
+
+    \b
+    Examples:
+      uv run governance monitor                # what monitor.source names
+      uv run governance monitor january.csv    # a file or a folder
     """
     from governed_ml.core.installation import trusted
 

@@ -24,6 +24,11 @@ def predict(
     """Predict with the champion.
 
     Its signature, its digests and its record in the ledger are verified first.
+
+    \b
+    Examples:
+      uv run governance predict new.csv --output out.csv
+      uv run governance predict new.csv --output out.csv --alias challenger
     """
     from governed_ml.core.installation import trusted
 
@@ -61,6 +66,10 @@ def page(as_json: Json = False) -> None:
     """Draw reports/index.html, the page for people.
 
     It is drawn from evidence, decision and ledger, and it judges nothing.
+
+    \b
+    Examples:
+      uv run governance page
     """
     from governed_ml.core.files import root, shown
     from governed_ml.core.terminal import tell
@@ -78,6 +87,11 @@ def stage(
     """Run one stage of the pipeline, as `dvc repro` does.
 
     A stage that fails leaves a deny. Exit codes: 0 done, 1 the data contract is broken, 2 failed.
+
+    \b
+    Examples:
+      uv run governance stage train
+      uv run governance stage train --traceback
     """
     from governed_ml.pipeline.stage_runner import run
 
@@ -89,6 +103,10 @@ def draft() -> None:
     """Draft an expectation suite for the ingested table.
 
     Read it and tighten it before you commit it.
+
+    \b
+    Examples:
+      uv run governance contract draft
     """
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.files import root, write_json
@@ -110,6 +128,10 @@ def schemas() -> None:
     """Write the JSON Schemas of evidence and decision.
 
     They go to governance/schemas/.
+
+    \b
+    Examples:
+      uv run governance schemas
     """
     from governed_ml.core.evidence import json_schema
     from governed_ml.core.files import root, write_json

@@ -30,6 +30,11 @@ def fetch(
     """Fetch the data that the pipeline starts from.
 
     They come from DVC's remote where that is shared; otherwise the pipeline starts at its source.
+
+    \b
+    Examples:
+      uv run governance fetch
+      uv run governance fetch --fresh    # measure everything again
     """
     from governed_ml.github.workflow_run.event import from_fork, payload
     from governed_ml.registry.remeasure.fetch import fetch as fetched
@@ -59,6 +64,10 @@ def rehash(
     """Hash what was measured, for jobs without the data.
 
     A forged lock is found here.
+
+    \b
+    Examples:
+      uv run governance rehash
     """
     from governed_ml.policy.rehash import PATH
     from governed_ml.policy.rehash import rehash as rehashed
@@ -88,6 +97,10 @@ def aggregate(as_json: Json = False) -> None:
     """Check that every job in NEEDS succeeded.
 
     NEEDS holds GitHub's `toJSON(needs)`.
+
+    \b
+    Examples:
+      NEEDS='{"train": {"result": "success"}}' uv run governance aggregate
     """
     results = _results(os.environ.get("NEEDS", ""))
     bad = {job: result for job, result in results.items() if result != "success"}
@@ -123,6 +136,11 @@ def diff(
     In a workflow it compares the current commit; elsewhere it includes uncommitted changes.
 
     Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
+
+    \b
+    Examples:
+      uv run governance policy diff
+      uv run governance policy diff --base main
     """
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.repository import git, head, protected, uncommitted

@@ -30,6 +30,11 @@ def doctor(
     Each row says what is wrong and how to fix it; nothing is changed.
 
     Exit codes: 0 nothing is wrong, 1 something is wrong, 2 something could not be checked.
+
+    \b
+    Examples:
+      uv run governance doctor
+      uv run governance doctor --json
     """
     from governed_ml.core.files import root
 
