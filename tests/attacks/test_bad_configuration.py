@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     "a weight of nothing": ((POLICY, "explain: 15}", "explain: 0}"), "policy.risk.weights.explain"),
     "a waiver for no rule": (
         (POLICY, "waivers: []", waiver(rule="split.test_row")),
-        "policy: waiver for split.test_row: no such rule",
+        "policy: the waiver names split.test_row, which is no rule of the policy",
     ),
     "a waiver until no day": (
         (POLICY, "waivers: []", waiver(expires="2030-02-30")),

@@ -164,7 +164,7 @@ def test_a_conflict_is_red(world: World) -> None:
         (WEAK, f"may not change workflows, and the update changes {WORKFLOW}"),
         pytest.param(
             "",
-            "TEMPLATE_UPDATE_TOKEN is not set, and without it the gates would never be updated",
+            "TEMPLATE_UPDATE_TOKEN is not set, and the gates cannot be updated without it",
             marks=pytest.mark.nightly,
         ),
     ],
@@ -191,7 +191,10 @@ def test_trap_39_a_token_that_may_not_change_workflows_is_red(
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda hub: hub.settings.environments.clear(), "GitHub would make it, unprotected"),
+        (
+            lambda hub: hub.settings.environments.clear(),
+            "would create it without protection",
+        ),
         (lambda hub: hub.settings.put_environment({}, BRANCH), "every branch may deploy"),
     ],
     ids=["none", "unguarded"],

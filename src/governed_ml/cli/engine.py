@@ -27,7 +27,9 @@ def source(
     git: Annotated[str, typer.Option(help="A repository: URL[@TAG or commit].")] = "",
     index: Annotated[str, typer.Option(help="A package index: URL.")] = "",
     wheel: Annotated[Path | None, typer.Option(help="A wheel in this repository.")] = None,
-    path: Annotated[Path | None, typer.Option(help="A folder; cannot register.")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="A folder; such a project cannot register models.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Get the engine from another place, and lock it.
@@ -61,7 +63,9 @@ def source(
     where = index or pin.described(wanted)
     print(f"the engine comes from {where}; commit pyproject.toml and uv.lock")
     if path:
-        print("note: a folder can change at any time: a project with this engine cannot register")
+        print(
+            "note: a folder can change at any time, so this project can no longer register models"
+        )
 
 
 def update(

@@ -102,10 +102,18 @@ def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
 
 
 def preflight(
-    pull: Annotated[int | None, typer.Option(help="The promotion's pull request.")] = None,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Of a rollback.")] = False,
-    monitor: Annotated[bool, typer.Option("--monitor", help="Of monitoring.")] = False,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Of a retraining.")] = False,
+    pull: Annotated[
+        int | None, typer.Option(help="The number of the promotion's pull request.")
+    ] = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Check what a rollback needs.")
+    ] = False,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Check what monitoring needs.")
+    ] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Check what a retraining needs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the settings at GitHub that a promotion rests on.
@@ -132,7 +140,7 @@ def preflight(
     workflow_output.output("path", found.path)
     rows = [(one.name, one.state, one.line) for one in found.checks]
     ways = {"environments": "environments", "pull-request": f"pull request {pull}"}
-    said = f"people say yes by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
+    said = f"people approve by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
     said = ALONE[purpose] if purpose else said
     table = workflow_output.table(("check", "state", "what to do"), rows)
     workflow_output.summary(f"### Preflight\n\n{workflow_output.plain(said)}\n\n{table}")

@@ -41,7 +41,11 @@ def show(
     base = root()
     chosen = [one for one in read(base) if version in (None, one.event.version)]
     if version is not None and not chosen:
-        raise Problem(f"the ledger has no event of version {version}: see `ledger show`", FOUND)
+        raise Problem(
+            f"the ledger has no event of version {version}: list all with `uv run governance "
+            "ledger show`",
+            FOUND,
+        )
     if as_json:
         print(text(_records(base, chosen)), end="")
     elif not chosen:
@@ -143,5 +147,5 @@ def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
     try:
         return {one.entry.commit: str(one) for one in follow_here(base, entries).void}
     except Problem as problem:
-        print(f"note: which events are void is not known: {problem}", file=sys.stderr)
+        print(f"note: cannot tell which events are void: {problem}", file=sys.stderr)
         return {}

@@ -103,7 +103,10 @@ def _draw(base: Path) -> None:
         draw(base)
     except Exception as error:  # noqa: BLE001 - the window is recorded, and its level has to be told
         said = first_line(error, 160)
-        print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
+        print(
+            f"monitor: the page was not drawn ({said}): draw it with `uv run governance page`",
+            file=sys.stderr,
+        )
 
 
 def _show(done: WindowOutcome) -> None:
@@ -135,7 +138,7 @@ def _show(done: WindowOutcome) -> None:
     level = said.level.replace("_", " ")
     line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
     line += f" · {said.rows:,} rows, {said.labelled:,} labelled"
-    line += "" if done.new else " · it was recorded before"
+    line += "" if done.new else "  · recorded earlier"
     console.print(line, soft_wrap=True)
     if done.due != "none":
         row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""

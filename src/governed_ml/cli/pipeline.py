@@ -17,8 +17,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a line
 def predict(
     source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
     output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
-    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
-    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
+    alias: Annotated[
+        str, typer.Option(help="Which version predicts: champion or challenger.")
+    ] = "champion",
+    request: Annotated[
+        str | None, typer.Option(help="An id for the request; by default a new one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict with the champion.
@@ -117,7 +121,7 @@ def draft() -> None:
     data = compose(base / CONF).data
     path = base / data.contract
     if path.exists():
-        raise Problem(f"{data.contract} is there already: edit it, or delete it first")
+        raise Problem(f"{data.contract} exists: edit it, or delete it first")
     if not (base / RAW).is_file():
         raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
     write_json(path, drafted(base / RAW, data))

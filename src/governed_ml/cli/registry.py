@@ -66,8 +66,12 @@ def approve(
     version: Annotated[int, typer.Argument(help="The version to approve.")],
     name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
     key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
-    run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
-    pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
+    run: Annotated[
+        int | None, typer.Option(help="Record the approvals of this workflow run.")
+    ] = None,
+    pull: Annotated[
+        int | None, typer.Option(help="Record the reviews of this pull request.")
+    ] = None,
     comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
     complete: Annotated[
         bool, typer.Option("--complete", help="Exit 1 if an approval is still missing.")
@@ -96,13 +100,13 @@ def approve(
     else:
         done = approving.approve_from_github(base, registry, version, source)
     if done.entry is None:
-        line = f"version {version}: what {source} says is recorded, and it is approved"
+        line = f"version {version} is approved; the ledger already has the approvals of {source}"
         tell(as_json, line, version=version, missing=[], event=None)
         return
     event = done.entry.event
     said = " and ".join(str(one["approver"]) for one in event.approvals)
     left = f"still to approve: {', '.join(done.missing)}" if done.missing else "approved"
-    line = f"version {version}: {said} said yes (event {event.sequence}); {left}"
+    line = f"version {version}: {said} approved it (event {event.sequence}); {left}"
     tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
     if complete and done.missing:
         raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", FOUND)
@@ -154,13 +158,16 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it.")],
     to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
     only_from: Annotated[
         int | None, typer.Option("--from", help="Only if this version is champion.")
     ] = None,
     failed: Annotated[
-        str, typer.Option(help="Only record why what was rolled back to (--from) is not deployed.")
+        str,
+        typer.Option(
+            help="Only record why the version of --from was not deployed after a rollback."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ from governed_ml.github.workflow_run import workflow_output
 def rejudge(
     version: Version = None,
     commit: Annotated[
-        str | None, typer.Option(help="Refuse a version of another commit than this one.")
+        str | None, typer.Option(help="Refuse a version of any other commit.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -103,7 +103,9 @@ def keygen(
 
 
 def status(
-    champion: Annotated[int | None, typer.Option(help="Only: is this version champion?")] = None,
+    champion: Annotated[
+        int | None, typer.Option(help="Only check whether this version is champion.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show every version and where the registry differs.

@@ -94,7 +94,7 @@ def _stale(
         wanted.append(champion)
     lost = [path for path in wanted if path not in found.subject.inputs]
     if lost:
-        return f"evidence of {found.gate} is not about {lost[0]}; run `uv run dvc repro`"
+        return f"evidence of {found.gate} does not cover {lost[0]}; run `uv run dvc repro`"
     for path, digest in found.subject.inputs.items():
         if path not in cache:
             try:
@@ -105,7 +105,7 @@ def _stale(
             why = (
                 cache[path]
                 if not cache[path].startswith("sha256:")
-                else f"{path} is not the file that was measured; run `uv run dvc repro`"
+                else f"{path} has changed since it was measured; run `uv run dvc repro`"
             )
             return f"evidence of {found.gate} is stale: {why}"
     if _source_changed(base, found):
@@ -213,9 +213,9 @@ def _unmeasured(decision: Decision) -> Decision:
     """Deny what rests on the word of a commit alone: its author may have written the numbers."""
     rule = _stopped(
         "gate.recomputed",
-        "nothing was measured here, only committed evidence was judged: let somebody who may read "
-        "the data push the branch to this repository; or the risk owner accepts it with "
-        "forks.accept_committed in conf/policy/",
+        "nothing was measured in this run, and only committed evidence was judged: ask somebody "
+        "who may read the data to push the branch to this repository, or ask the risk owner to "
+        "set forks.accept_committed in conf/policy/",
     )
     return decision.model_copy(update={"verdict": "deny", "rules": [rule, *decision.rules]})
 

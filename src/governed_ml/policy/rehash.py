@@ -39,7 +39,10 @@ class Rehash(Closed):
             gate: found
             if isinstance(found, str)
             or self.evidence.get(gate) == file_digest(base / path_of(gate))
-            else f"evidence of {gate} is not what the job `pipeline` left; run all jobs again"
+            else (
+                f"evidence of {gate} differs from what the job `pipeline` uploaded; run all "
+                "jobs again"
+            )
             for gate, found in collect(base).items()
         }
         return Elsewhere(evidence, self.files, self.model, self.recomputed)
@@ -55,9 +58,10 @@ def read(base: Path) -> Rehash:
     try:
         found = Rehash.model_validate(read_json(base / PATH))
     except Problem as problem:
-        raise Problem(f"{PATH.as_posix()} is missing: the job `pipeline` did not succeed") from (
-            problem
-        )
+        raise Problem(
+            f"{PATH.as_posix()} is missing, because the job `pipeline` did not succeed: fix that "
+            "job first"
+        ) from problem
     except ValidationError as error:
         raise Problem(f"{PATH.as_posix()} is not readable: {first_line(error, 120)}") from error
     for what, said, here in (

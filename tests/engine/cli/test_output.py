@@ -147,7 +147,7 @@ def test_decide_keeps_its_verdict_where_the_output_cannot_show_it(
         "parse": lambda *_: None,
         "collect": lambda *_: {},
         "side_by_side": lambda *_: {},
-        "draw": lambda _: "",
+        "draw": lambda *_: "",
     }
     # When the stage runs
     with (

@@ -39,7 +39,7 @@ def test_a_pull_request_is_no_way_round_environments_with_reviewers(
     found = failures(checks.preflight(loans.path, 3))
     # Then it does not
     assert len(found) == 2
-    assert all("it has reviewers, and they are who says yes" in line for line in found)
+    assert all("the environment has reviewers who give the approval" in line for line in found)
 
 
 def test_by_a_pull_request_main_is_guarded_all_the_same(
@@ -85,8 +85,10 @@ def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
     ruleset(hub)["enforcement"] = "disabled"
     # When the workflow is to start, then all holds, but for what a project has to name itself
     found = checks.preflight(loans.path, purpose=purpose)
-    said = "batch source: there is none, so nothing would be measured: set monitor.source in "
-    unknown = [f"{said}conf/config.yaml on main"] if purpose == "monitor" else []
+    said = "batch source: none is set, so monitoring would measure nothing: "
+    unknown = (
+        [f"{said}set monitor.source in conf/config.yaml on main"] if purpose == "monitor" else []
+    )
     assert (failures(found), failures(found, "unknown"), found.path) == ([], unknown, purpose)
     assert found.exit_code == (2 if unknown else 0)
     # And each of them that every branch reaches, or that is not there, stops it

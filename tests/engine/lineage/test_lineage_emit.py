@@ -290,10 +290,10 @@ def test_a_pipeline_that_stopped_is_a_failed_run(
     assert done["split"]["eventType"] == "COMPLETE"
     for event in events:
         validator.validate(event)
-    # And without any decision the pipeline has not ended, and nothing is told
+    # And without any decision the pipeline has not finished, and nothing is told
     (project.path / "reports/decision.json").unlink()
     said = project.governance("lineage", "emit", code=2).stderr
-    assert "the pipeline has not ended" in said
+    assert "the pipeline has not finished" in said
 
 
 @contextmanager

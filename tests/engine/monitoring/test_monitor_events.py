@@ -205,7 +205,7 @@ def test_what_is_missing_is_said(registered: BakedProject) -> None:
     # Given no champion, no batch, no section, an unreadable file
     path = batch(project)
     done = project.call("monitor", str(path), code=None)
-    registry.refused(done, "there is no champion to watch", code=2)
+    registry.refused(done, "there is no champion to monitor", code=2)
     registry.approve(project, 1)
     project.call("promote")
     done = project.call("monitor", code=None)

@@ -229,7 +229,9 @@ def test_trap_33_a_lost_message_is_seen_and_recorded_and_the_state_has_moved(
     project = webhook(contested, url)
     # When the challenger is promoted, then the command fails, and says that it is champion
     done = project.governance("promote", code=None)
-    registry.refused(done, "promoted is recorded, but http://127.0.0.1", "tell people", code=2)
+    registry.refused(
+        done, "promoted is recorded, but http://127.0.0.1", "notify people yourself", code=2
+    )
     assert registry.states(project) == {1: "retired", 2: "champion"}
     # And the ledger has the failure
     event = registry.ledger(project)[-1]

@@ -63,7 +63,10 @@ def check(params: Params) -> None:
         for expression in (rule.when, rule.require):
             error = "" if expression is None else syntax_error(expression)
             if error:
-                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
+                raise Problem(
+                    f"conf/policy: rule {rule.id}: `{expression}` is not valid CEL: {error}; "
+                    "correct it"
+                )
     _check_policy(params.policy)
 
 
