@@ -133,7 +133,7 @@ UNSPLIT: dict[str, tuple[str, str, str, str]] = {  # case → split, conf/data, 
         "random",
         DATA.replace("sex: {}", "sex: {bins: [1]}"),
         text(),
-        "sensitive column 'sex' has bins but is no number",
+        "sensitive column 'sex' has bins but does not hold numbers",
     ),
     "texts in a regression": (
         "random",

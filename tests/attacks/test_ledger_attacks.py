@@ -316,9 +316,9 @@ def test_a_remote_that_does_not_answer_is_not_passed_over(
     # When the ledger is verified, then it could not be judged, and why is said
     found = repo.verify()
     assert (found.ok, found.exit_code, found.problems) == (False, 2, [])
-    assert found.unchecked[0].startswith("origin cannot be asked for its ledger: ")
+    assert found.unchecked[0].startswith("cannot fetch the ledger from origin: ")
     # And a push says so
-    with pytest.raises(Problem, match="origin cannot be asked") as refused:
+    with pytest.raises(Problem, match="cannot fetch the ledger from origin") as refused:
         remote.push(repo.path)
     assert refused.value.exit_code == 2
     # And without any remote there is nothing to push to, which a note says

@@ -51,7 +51,7 @@ def test_trap_16_a_promotion_that_nobody_approved_is_believed_nowhere(
     # When anybody looks, then both events are void, and it is no champion
     predict(registered, "alias champion names version 1, the ledger says no version", "is void: ")
     said = registered.governance("ledger", "verify", code=1).stdout.replace("\n", " ")
-    for cause in ("nobody approved it", "only what is approved can be promoted"):
+    for cause in ("nobody approved it", "only a version that is approved can be promoted"):
         assert f"is void: {cause}" in said.replace(
             "it is illegal: version 1 is pending review: ", ""
         )

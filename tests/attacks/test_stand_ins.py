@@ -209,7 +209,7 @@ def test_trap_43_uv_toml_is_refused(own: BakedProject) -> None:
     own.write("uv.toml", "index-url = 'https://evil.example/simple'\n")
     done = run(own, "check")
     assert done.returncode == 1
-    assert "uv.toml: uv reads it in place of [tool.uv]" in done.stderr
+    assert "uv.toml: uv reads it instead of [tool.uv]" in done.stderr
 
 
 def test_trap_44_a_forged_lock_entry_and_a_moved_pin_are_named(own: BakedProject) -> None:

@@ -212,7 +212,7 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
             name
         )
     for name in ("docs/wide.md", "docs/latin.yaml"):
-        assert f"{name}: is not UTF-8, as texts are here; save it as UTF-8" in done.stderr
+        assert f"{name}: is not UTF-8; save it as UTF-8" in done.stderr
     assert key not in done.stderr
     # And digests in lock files are none
     put(

@@ -240,7 +240,8 @@ def test_what_cannot_be_looked_at_is_no_yes(
     put(own, "dvc.lock", "schema: '2.0'\n")
     done = own.call("check", "pii", "dvc.lock", code=0)
     assert (
-        f"{RAW} is not here, and its columns were not looked at: `uv run dvc pull`" in done.stderr
+        f"{RAW} is not in this clone, so its columns were not checked: `uv run dvc pull`"
+        in done.stderr
     )
 
 

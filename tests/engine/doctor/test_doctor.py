@@ -89,7 +89,7 @@ def test_each_wrong_thing_is_found_by_name(fresh: BakedProject, tmp_path: Path) 
     wanted = {
         "DVC remote": ("wrong", "none is set", "dvc remote add"),
         "MLflow": ("wrong", "http://127.0.0.1:9 does not answer", "MLFLOW_TRACKING_URI"),
-        "model key": ("wrong", "no.pem, which is not there", "set it"),
+        "model key": ("wrong", "no.pem, which does not exist", "set it"),
         "git signing": ("wrong", "git does not sign them", "git config gpg.format ssh"),
         "approvers": (
             "wrong",

@@ -104,7 +104,7 @@ def test_trap_01_an_environment_that_is_not_there_is_told(
     def break_it(hub: GitHubStandIn) -> None:
         del hub.settings.environments[name], hub.settings.patterns[name]
 
-    spring(hub, loans, break_it, f"environment {name}: is not there")
+    spring(hub, loans, break_it, f"environment {name}: is missing")
 
 
 @pytest.mark.parametrize(
@@ -185,22 +185,22 @@ EXCLUDED = {"ref_name": {"include": ["refs/heads/main"], "exclude": ["refs/heads
 
 
 LESS: list[tuple[Callable[[GitHubStandIn], object], str]] = [
-    (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is not there"),
-    (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is not there"),
+    (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is missing"),
+    (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is missing"),
     (whole("main", enforcement="evaluate"), "enforcement: is evaluate, must be active"),
     (whole("main", enforcement="disabled"), "enforcement: is disabled"),
     (whole("main", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
     (whole("governance-ledger", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
     (whole("main", conditions=REF), "include: is refs/heads/other"),
     (whole("main", conditions=EXCLUDED), "exclude: is refs/heads/main, must be none"),
-    (lambda hub: without(hub, "deletion"), "rules: deletion: is not there"),
-    (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is not there"),
-    (lambda hub: without(hub, "pull_request"), "rules: pull_request: is not there"),
+    (lambda hub: without(hub, "deletion"), "rules: deletion: is missing"),
+    (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is missing"),
+    (lambda hub: without(hub, "pull_request"), "rules: pull_request: is missing"),
     (
         lambda hub: without(hub, "required_status_checks"),
-        "required_status_checks: is not there",
+        "required_status_checks: is missing",
     ),
-    (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is not there"),
+    (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is missing"),
     (lambda hub: without(hub, "non_fast_forward", "governance-ledger"), "is missing"),
     (parameter("pull_request", "required_approving_review_count", 0), "count: is 0, must be 1"),
     (parameter("pull_request", "dismiss_stale_reviews_on_push", False), "stale"),

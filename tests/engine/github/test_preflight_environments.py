@@ -53,7 +53,7 @@ def test_trap_01_an_environment_that_is_not_there_fails(
     # Given an environment that nobody made, when GitHub is asked
     del hub.settings.environments[name]
     # Then it fails, before a job has it made unprotected
-    only(checks.preflight(loans.path), f"environment {name}: it is not there", "unprotected")
+    only(checks.preflight(loans.path), f"environment {name}: it does not exist", "unprotected")
     assert name not in hub.settings.environments
 
 
@@ -79,7 +79,7 @@ def test_trap_01_an_environment_without_reviewers_fails(
     # Then it fails, and says what a private repository can do
     found = checks.preflight(loans.path)
     assert len(failures(found)) == 2  # who starts a run may review it, too
-    assert "environment approve-risk: nobody has to review" in failures(found)[0]
+    assert "environment approve-risk: it requires no review" in failures(found)[0]
     assert "GitHub Enterprise" in failures(found)[0]
     assert "promotion pull request from promote/… to main" in failures(found)[0]
 

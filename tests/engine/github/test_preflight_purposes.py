@@ -50,7 +50,7 @@ def test_by_a_pull_request_main_is_guarded_all_the_same(
     small.settings.environments.clear()
     found = checks.preflight(loans.path, 3)
     text = "\n".join(failures(found))
-    for words in ("no review by the code owners", "last push", "production: it is not there"):
+    for words in ("no review by the code owners", "last push", "production: it does not exist"):
         assert words in text
 
 
@@ -69,7 +69,8 @@ def test_a_rollback_asks_for_production_and_not_for_who_approves(
     # And not into a production that is not there
     del hub.settings.environments["production"]
     only(
-        checks.preflight(loans.path, purpose="rollback"), "environment production: it is not there"
+        checks.preflight(loans.path, purpose="rollback"),
+        "environment production: it does not exist",
     )
 
 
@@ -95,7 +96,7 @@ def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
     for name in names:
         kept = environments.pop(name)
         assert failures(checks.preflight(loans.path, purpose=purpose))[0].startswith(
-            f"environment {name}: it is not there"
+            f"environment {name}: it does not exist"
         )
         environments[name] = kept | {"deployment_branch_policy": None}
         (line,) = failures(checks.preflight(loans.path, purpose=purpose))

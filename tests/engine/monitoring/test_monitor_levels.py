@@ -407,7 +407,7 @@ def test_a_version_that_is_no_champion_has_no_windows() -> None:
     # Given a window of a version that nobody promoted, when it is followed, then it is void
     life = lifecycle.trace([*CHAMPION, entry("monitored", 1, level="healthy")])
     assert [one.why for one in life.void] == [
-        "it is illegal: version 1 is approved: only what is champion can be monitored"
+        "it is illegal: version 1 is approved: only a version that is champion can be monitored"
     ]
 
 

@@ -103,7 +103,9 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
     assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:
-        with pytest.raises(Problem, match=rf"column '{name.title()}': this name is taken by what"):
+        with pytest.raises(
+            Problem, match=rf"column '{name.title()}': `predict` logs a column of this name"
+        ):
             columns.check_names(["income", name.title()])
 
 

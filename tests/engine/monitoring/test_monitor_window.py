@@ -59,7 +59,7 @@ def test_a_batch_as_training_had_it_is_healthy_whatever_its_form(watch: Watch) -
         ),
         (
             lambda rows: rows.assign(applied_on=rows["applied_on"] + pd.Timedelta(days=3)),
-            "the newest row is of 2026-07-02, which is still to come",
+            "the newest row is of 2026-07-02, which is in the future",
         ),
         (lambda rows: rows.assign(applied_on=None), "no row has a time in 'applied_on'"),
         (lambda rows: rows.drop(columns="applied_on"), "no row has a time in 'applied_on'"),

@@ -106,7 +106,7 @@ def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
     assert hub.started == []
     assert kept.actions == ["dispatch_failed"]
     assert f"retrain.yml would stop at its preflight: environment retrain: {why}" in done.failed[0]
-    assert "environment retrain: it is not there" in hub.issues[1]["body"]
+    assert "environment retrain: it does not exist" in hub.issues[1]["body"]
     assert dispatching.preflight.call_args.kwargs == {"purpose": "retrain"}
 
 

@@ -70,7 +70,7 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         "1 of 50 values of 'purpose' are not a known spelling": raw.assign(
             purpose=[f" {raw['purpose'].iloc[0].title()}", *raw["purpose"].iloc[1:]]
         ),
-        "has no row": raw.head(0),
+        "has no rows": raw.head(0),
     }
     for number, (cause, frame) in enumerate(wrong.items()):
         path = tmp_path / f"{number}.csv"

@@ -83,7 +83,7 @@ def dismiss(project: BakedProject) -> None:
     ("change", "cause"),
     [
         (revoke, "none of the approver's keys of today signed it"),
-        (demote, "has not the role model-owner"),
+        (demote, "does not have the role model-owner"),
         (dismiss, "does not list the approver"),
     ],
     ids=["revoked-key", "lost-role", "left"],
@@ -126,7 +126,7 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     found = registry.status(registered, code=1)
     assert any("owner did not approve: no key" in line for line in found["differences"])
     done = registered.governance("promote", "1", code=None)
-    registry.refused(done, "only what is approved can be promoted")
+    registry.refused(done, "only a version that is approved can be promoted")
 
 
 def _forged(project: BakedProject) -> dict[str, Any]:

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.slow
         ),
         pytest.param(
             "registry.create({'governance_status': 'champion'})",
-            "version 3 is in no event of the ledger",
+            "version 3 is not in the ledger",
             marks=pytest.mark.nightly,
         ),
     ],

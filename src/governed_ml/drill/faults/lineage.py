@@ -171,7 +171,7 @@ def foreign(scratch: Scratch) -> Sign:
     """Let a stage run code of which no evidence speaks."""
     _append(scratch, _training(scratch), "\nimport drill_helper\n")
     scratch.plant({"drill_helper.py": "A = 1\n"})
-    return Sign(r"training\.py imports drill_helper, which no evidence speaks of")
+    return Sign(r"training\.py imports drill_helper, which no evidence covers")
 
 
 FAULTS = (

@@ -95,4 +95,6 @@ def _check_policy(policy: Policy) -> None:
     lost = [rule.id for rule in policy.rules if rule.id.partition(".")[0] not in weights]
     if lost:
         gate = lost[0].partition(".")[0]
-        raise Problem(f"{where}: risk.weights has none for {gate}, the gate of rule {lost[0]}")
+        raise Problem(
+            f"{where}: risk.weights has no weight for {gate}, the gate of rule {lost[0]}: add one"
+        )
