@@ -97,11 +97,11 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     "a rule twice": (rule("split.test_rows", ONE_LINE), "found duplicate key split.test_rows"),
     "CEL with a slip": (
         rule("a.b", "require: evidence..split"),
-        "rule a.b: `evidence..split` is no CEL: 1:10: Syntax error",
+        "rule a.b: `evidence..split` is not valid CEL: 1:10: Syntax error",
     ),
     "CEL that is empty": (
         rule("a.b", "require: ''"),
-        "rule a.b: `` is no CEL: 1:1: Syntax error",
+        "rule a.b: `` is not valid CEL: 1:1: Syntax error",
     ),
     "a number for CEL": (
         rule("a.b", "require: 5"),
@@ -117,7 +117,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "weights that lack one": (
         (POLICY, "explain: 15}", "spare: 15}"),
-        "risk.weights has none for explain, the gate of rule explain.coverage",
+        "risk.weights has no weight for explain, the gate of rule explain.coverage",
     ),
     "weights beyond 100": (
         (POLICY, "explain: 15}", "explain: 16}"),
@@ -126,7 +126,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     "a weight of nothing": ((POLICY, "explain: 15}", "explain: 0}"), "policy.risk.weights.explain"),
     "a waiver for no rule": (
         (POLICY, "waivers: []", waiver(rule="split.test_row")),
-        "policy: waiver for split.test_row: no such rule",
+        "policy: the waiver names split.test_row, which is no rule of the policy",
     ),
     "a waiver until no day": (
         (POLICY, "waivers: []", waiver(expires="2030-02-30")),

@@ -55,12 +55,12 @@ MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf
     "no class": (
         TARGET,
         "sklearn.model_selection.cross_val_score",
-        "sklearn.model_selection.cross_val_score is no estimator, transformer or calibrator: ",
+        "sklearn.model_selection.cross_val_score is not an estimator, transformer or calibrator: ",
     ),
     "another task": (
         SETTINGS,
         "sklearn.linear_model.Ridge",
-        "sklearn.linear_model.Ridge is no estimator for classification",
+        "sklearn.linear_model.Ridge is not an estimator for classification",
     ),
     "an estimator whose fit raises": (
         "C: 1.0",

@@ -60,7 +60,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     ),
     "two kinds of line ends": (
         "\r\n".join(LINES[:9]) + "\r\n" + "\n".join(LINES[9:]),
-        "has line ends of several kinds",
+        "mixes several kinds of line endings",
     ),
     "10 MB in one cell": (
         text([*LINES[:7], f"1,2,{BIG},f,no", *LINES[7:]]),
@@ -82,12 +82,12 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     "a database": (b"SQLite format 3\0", "is a database (kind: sql reads it)"),
     "JSON lines torn": (
         people().to_json(orient="records", lines=True)[:-30],
-        "is no whole JSON (torn, or not JSON lines or a list of objects): fix it",
+        "is incomplete JSON, or neither JSON lines nor a list of objects: fix it",
     ),
     "JSON without rows": ("[]", "is JSON without rows: give JSON lines or a list of objects"),
     "JSON with a name twice": (
         '{"age": 1, "age": 2, "sex": "f", "paid": "no"}\n',
-        "has a row with one name twice",
+        "has a row that repeats a name",
     ),
     "JSON with two types": (
         '[{"age": 1}, {"age": "old"}]',
@@ -184,7 +184,7 @@ SOURCES: dict[str, tuple[str, str]] = {  # case → data.source, what is said
     "a missing file": ("kind: file\n  path: none.csv", "none.csv does not exist (paths count from"),
     "a folder": ("kind: file\n  path: data/source", "data/source is a folder: name one file in it"),
     "no address": ("kind: file\n  path: http://127.0.0.1:9/t", "127.0.0.1:9/t cannot be fetched: "),
-    "another scheme": ("kind: file\n  path: s3://bucket/t", "is no http or https address"),
+    "another scheme": ("kind: file\n  path: s3://bucket/t", "is not an http or https address"),
     "a broken address": (
         "kind: file\n  path: http://[::1/t",
         "cannot be fetched: Invalid IPv6 URL",

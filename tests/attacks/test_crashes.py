@@ -193,7 +193,7 @@ def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> 
     assert lines == [lines[-1]]
     assert f"{stage}: cannot write {FIRST_FILE[stage]}: " in lines[0]
     assert "File too large" in lines[0]
-    assert "make room" in lines[0]
+    assert "free disk space" in lines[0]
     assert verdict(finished) == "deny"
     # And nothing is half-written: a table is the old one or gone, no temporary file lies about
     for path, content in before.items():
@@ -225,7 +225,7 @@ def as_nobody(command: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("folder", "stage", "message"),
     [
-        ("reports", "split", "cannot withdraw reports/decision.json: Permission denied"),
+        ("reports", "split", "cannot delete reports/decision.json: Permission denied"),
         ("data", "ingest", "cannot write data/raw.parquet: "),
         pytest.param(
             "models", "train", "cannot write models/model.skops: ", marks=pytest.mark.nightly
@@ -263,6 +263,6 @@ def test_the_gate_says_that_it_cannot_write_its_decision(finished: BakedProject)
         reports.chmod(0o755)
     # Then it does not allow, and says so in one line
     assert done.stderr.strip() == (
-        "governance: cannot withdraw reports/index.html: Permission denied; "
-        "what it says is out of date, make its folder writable"
+        "governance: cannot delete reports/index.html: Permission denied; "
+        "it is out of date, so make its folder writable and run the command again"
     )

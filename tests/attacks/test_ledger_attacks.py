@@ -103,22 +103,25 @@ def by_hand(repo: Repository) -> None:
 
 
 ATTACKS = {
-    "edited": (edited, r"event 3 .*does not carry the digest of the event before: edited"),
-    "edited-in-store": (edited_in_store, r"event 4 .*edited in git's store"),
+    "edited": (
+        edited,
+        r"event 3 .*does not name the digest of the event before it, so an event was",
+    ),
+    "edited-in-store": (edited_in_store, r"event 4 .*somebody edited git's store"),
     "spelt-otherwise": (spelt_otherwise, r"event 4 .*not in canonical form"),
-    "reordered": (reordered, r"event 2 .*it is number 3, and 2 comes here"),
-    "cut": (cut_from_the_middle, r"event 3 .*it is number 4, and 3 comes here"),
-    "headless": (without_beginning, r"event 1 .*it is number 2, and 1 comes here"),
+    "reordered": (reordered, r"event 2 .*it has number 3 where 2 was expected"),
+    "cut": (cut_from_the_middle, r"event 3 .*it has number 4 where 3 was expected"),
+    "headless": (without_beginning, r"event 1 .*it has number 2 where 1 was expected"),
     "files": (with_files, r"event 5 .*its commit holds files"),
     "merge": (merged, r"event 5 .*its commit does not follow the commit before"),
-    "by-hand": (by_hand, r"event 5 .*its message is no event"),
+    "by-hand": (by_hand, r"event 5 .*its message is not an event"),
     "encoding": (
         on_top(lambda text, above: body(text, [above], extra="encoding latin-1\n")),
-        r"event 5 .*not as the ledger writes commits",
+        r"event 5 .*does not have the form that the ledger writes",
     ),
     "another-time": (
         on_top(lambda text, above: body(text, [above]).replace(b" +0000", b"0 +0000")),
-        r"event 5 .*another time than its event",
+        r"event 5 .*its commit and its event have different times",
     ),
 }
 
@@ -151,7 +154,7 @@ def test_trap_25_a_cut_end_is_seen_by_the_anchor(repo: Repository) -> None:
     # Then the chain holds, and the anchor does not
     assert repo.verify().ok
     found = only(repo.verify(anchor))
-    assert found.startswith("cut off or made elsewhere: the registry's tag has event 4 (")
+    assert found.startswith("truncated or made elsewhere: the registry's tag has event 4 (")
     assert "this ledger ends at 2" in found
 
 
@@ -170,7 +173,7 @@ def test_trap_25_a_cut_after_the_last_anchor_is_reported_as_what_it_is(repo: Rep
     said = "complete up to event 2, the last anchor (the registry's tag); events after it, if "
     assert f"{said}there were any, cannot be known" in found.notes
     # And without any anchor it is said that nothing is known of the end
-    none = "nothing outside this clone names an event: whether some were cut off is unknown"
+    none = "nothing outside this clone names an event, so a truncated ledger would not be noticed"
     assert none in repo.verify().notes
 
 
@@ -196,7 +199,7 @@ def test_trap_25_an_emptied_ledger_is_seen_by_the_anchor(repo: Repository, how: 
     # Then the rest looks whole, and the anchor says what was there
     assert repo.verify().ok
     found = only(repo.verify(anchor))
-    cause = {"deleted": "emptied: ", "emptied": "cut off or made elsewhere: "}[how]
+    cause = {"deleted": "emptied: ", "emptied": "truncated or made elsewhere: "}[how]
     assert found.startswith(f"{cause}the registry's tag has event 4 (")
 
 
@@ -212,8 +215,8 @@ def test_trap_25_the_remote_is_an_anchor(repo: Repository, origin: Repository) -
     repo.point(repo.entries()[2].commit)
     cut = repo.verify().problems
     assert [one.partition(" has ")[0] for one in cut] == [
-        "cut off or made elsewhere: origin, as last seen from here,",
-        "cut off or made elsewhere: origin",
+        "truncated or made elsewhere: origin, as last seen from here,",
+        "truncated or made elsewhere: origin",
     ]
     # And the command that the message names fixes it
     assert "`git fetch origin governance-ledger:governance-ledger`" in cut[1]
@@ -234,7 +237,7 @@ def test_trap_25_a_remote_that_lost_events_is_seen(
         origin.rewrite(hung_together([*repo.messages(), *repo.messages()]))
     # Then it is seen, each time one looks
     for _ in range(2):
-        assert "origin has lost event 4 (" in only(repo.verify())
+        assert "origin no longer has event 4 (" in only(repo.verify())
     # And if this clone is made to follow, then by what was last seen from here
     if how != "deleted":
         take(repo, "+")
@@ -258,21 +261,21 @@ def test_two_clones_push_forward_only(repo: Repository, origin: Repository, tmp_
     assert remote.push(other.path)
     # When an event is pushed from here, then it is refused and nothing is overwritten
     repo.append(reason="too late")
-    with pytest.raises(Problem, match="somebody else's event came first") as refused:
+    with pytest.raises(Problem, match="somebody else wrote an event to origin first") as refused:
         remote.push(repo.path)
     assert refused.value.exit_code == 1
     assert ledger.head(origin.path) == ledger.head(other.path)
     # And verification says where the two part, and how to go on
     found = only(repo.verify())
     assert found.startswith(
-        "parted after event 4: origin goes on to event 5, this ledger with others"
+        "the ledgers differ after event 4: origin has events up to 5, this clone has others"
     )
     take(repo, "+")
     repo.append(reason="again")
     assert remote.push(repo.path)
     assert repo.verify().anchored_to == 6
     # And the colleague is told to take what is new
-    assert "cut off or made elsewhere: origin has event 6" in only(other.verify())
+    assert "truncated or made elsewhere: origin has event 6" in only(other.verify())
     take(other)
     assert other.verify().ok
 
@@ -300,7 +303,7 @@ def test_a_fresh_clone_takes_the_ledger_before_it_writes(
     # But what parted is not fixed
     repo.append(reason="elsewhere")
     assert remote.push(repo.path)
-    with pytest.raises(Problem, match="parted after event 5"):
+    with pytest.raises(Problem, match="the ledgers differ after event 5"):
         remote.pull(fresh.path)
     assert len(fresh.entries()) == 6
 
@@ -313,9 +316,9 @@ def test_a_remote_that_does_not_answer_is_not_passed_over(
     # When the ledger is verified, then it could not be judged, and why is said
     found = repo.verify()
     assert (found.ok, found.exit_code, found.problems) == (False, 2, [])
-    assert found.unchecked[0].startswith("origin cannot be asked for its ledger: ")
+    assert found.unchecked[0].startswith("cannot fetch the ledger from origin: ")
     # And a push says so
-    with pytest.raises(Problem, match="origin cannot be asked") as refused:
+    with pytest.raises(Problem, match="cannot fetch the ledger from origin") as refused:
         remote.push(repo.path)
     assert refused.value.exit_code == 2
     # And without any remote there is nothing to push to, which a note says
@@ -332,7 +335,7 @@ def test_a_remote_that_refuses_is_quoted(repo: Repository, origin: Repository) -
         hook.chmod(0o755)
     repo.append()
     # When an event is pushed, then the remote's words are passed on
-    with pytest.raises(Problem, match=r"does not take the ledger: .*not today") as refused:
+    with pytest.raises(Problem, match=r"refused the ledger: .*not today") as refused:
         remote.push(repo.path)
     assert refused.value.exit_code == 2
     # And the hook here has no say

@@ -93,7 +93,7 @@ def test_of_many_promotions_at_once_exactly_one_wins(contested: BakedProject, nu
         line = out if code == 0 else errors
         assert code in (0, 1), said
         assert len(line.splitlines()) == 1, said
-        expected = ("version 2 is champion", "another event came first")
+        expected = ("version 2 is champion", "somebody else wrote an event first")
         assert any(words in line for words in expected), line
     assert registry.actions(contested).count("promoted 2") == 1
     assert registry.states(contested) == {1: "retired", 2: "champion"}
@@ -126,6 +126,6 @@ def test_two_machines_promote_and_the_remote_decides(
     )
     out = registry.python(second, script, "python", "-P", str(helper), str(tmp_path))
     # Then the second's event is refused by the remote, and taken back
-    assert "another event came first at origin: try again" in out
+    assert "somebody else wrote an event to origin first: try again" in out
     assert out.splitlines()[-1] == "True"
     assert registry.actions(contested)[-1] == "promoted 2"

@@ -122,11 +122,14 @@ def forged_bytecode(
 
 
 STAND_INS: dict[str, tuple[Plant, str]] = {
-    "PYTHONPATH": (pythonpath, "PYTHONPATH is set, so other code may run than is installed"),
+    "PYTHONPATH": (pythonpath, "PYTHONPATH is set, so code that is not installed may run"),
     "another engine": (another_engine, "PYTHONPATH is set"),
     "sitecustomize": (site_hook, "sitecustomize.py runs at each start of Python"),
     "a .pth file": (pth_file, "zz.pth runs at each start of Python, and no installed package"),
-    "a .pth file to src": (pth_to_the_project, "src is searched for modules, and is not of this"),
+    "a .pth file to src": (
+        pth_to_the_project,
+        "src is on the search path for modules and does not",
+    ),
     "a patched engine": (patched_engine, f"{FAIRNESS} is not what was installed with governed-ml"),
     "a patched library": (patched_library, "main.py is not what was installed with pydantic"),
     "an added module": (added_module, "nicer.py was added to governed-ml after its installation"),
@@ -197,14 +200,16 @@ def test_trap_43_python_in_the_project_imports_it_and_is_refused(
     """Without `-P` the project is searched first; what imports from there judges nothing."""
     own.write("fairlearn.py", "")
     done = own.run(["python", "-m", "governed_ml", "gate"], code=1)
-    assert "is searched for modules, and is not of this environment" in done.stderr
+    assert (
+        "is on the search path for modules and does not belong to this environment" in done.stderr
+    )
 
 
 def test_trap_43_uv_toml_is_refused(own: BakedProject) -> None:
     own.write("uv.toml", "index-url = 'https://evil.example/simple'\n")
     done = run(own, "check")
     assert done.returncode == 1
-    assert "uv.toml: uv reads it in place of [tool.uv]" in done.stderr
+    assert "uv.toml: uv reads it instead of [tool.uv]" in done.stderr
 
 
 def test_trap_44_a_forged_lock_entry_and_a_moved_pin_are_named(own: BakedProject) -> None:

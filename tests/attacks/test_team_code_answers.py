@@ -56,10 +56,10 @@ def test_trap_42_answers_that_are_none_are_refused(here: Path) -> None:
     with models.opened() as model:
         assert model.predict_proba(rows.assign(debt=0.0)).shape == (600, 2)
         assert "predict_proba gives 5 x 2 answers for 600 rows" in said(1)
-        assert "gives no probabilities of two classes" in said(2)
-        assert "gives no probabilities of two classes" in said(3)
-        assert "gives values that are not finite" in said(4)
-        assert "predict_proba gives no numbers" in said(5)
+        assert "does not return probabilities of two classes" in said(2)
+        assert "does not return probabilities of two classes" in said(3)
+        assert "returns NaN or infinite values" in said(4)
+        assert "predict_proba does not return numbers" in said(5)
         # And answers that depend on the rows that are asked together are refused
         ranked = rows.assign(debt=9.0)
         scores = model.predict_proba(ranked)[:, 1]

@@ -98,7 +98,7 @@ def test_trap_42_code_that_training_puts_into_the_model_file_is_refused() -> Non
     with zipfile.ZipFile(content, "a") as archive:
         archive.writestr("code/sklearn/__init__.py", "evil = True")
     # When it is to be saved, then it is refused: the engine alone puts code in
-    with pytest.raises(Problem, match="code of its own choice"):
+    with pytest.raises(Problem, match="that chooses its own code"):
         model_file.sealed(content.getvalue(), team.TeamPackage("credit", {"__init__.py": b""}))
 
 
@@ -114,7 +114,7 @@ def test_trap_42_code_in_a_model_file_stays_in_its_folder(name: str) -> None:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(f"code/{name}", "")
     # When its code is read, then it is refused
-    with pytest.raises(Problem, match="is no module of one package"):
+    with pytest.raises(Problem, match="is not a module of one package"):
         model_file.code(content)
 
 

@@ -94,7 +94,7 @@ def test_one_illegal_event_stops_nobody(contested: BakedProject) -> None:
     # Given a champion and an approved challenger, and an illegal event that somebody pushed
     subject = events(contested)[0].event.subject
     write(contested, "registered", version=1, subject=subject)
-    cause = "it is illegal: version 1 is champion: only what is new can be registered"
+    cause = "it is illegal: version 1 is champion: only a version that is new can be registered"
     # When anybody looks, then it is named, and the champion predicts
     is_named(contested, cause)
     predicts(contested)
@@ -170,7 +170,7 @@ def test_an_anchor_on_a_strangers_version_stops_nobody(contested: BakedProject) 
     in_mlflow(contested, strange)
     # When anybody looks, then the version is named, and all goes on
     differences, _ = status(contested, 1)
-    assert any("version 3 is in no event of the ledger" in line for line in differences)
+    assert any("version 3 is not in the ledger" in line for line in differences)
     predicts(contested)
     contested.call("promote")
     # And one command ends the alarm
@@ -358,7 +358,7 @@ def test_every_clone_finds_the_same_events_void(contested: BakedProject) -> None
         "version 2 is no champion: nobody approved it as model-owner",
         "it repeats an approval",
         "it holds an invalid approval",
-        "it is illegal: version 2 is approved: only what is retired can be rolled back",
+        "it is illegal: version 2 is approved: only a version that is retired can be rolled back",
         "it does not hold a valid window",
         "in the future",
         "version 2 is no champion: its policy is not the policy of main at ",

@@ -194,7 +194,7 @@ def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
     assert pushed.check(team.path, []) == []
     # And a line that ignores all of data/ is to be taken out
     team.write(".gitignore", "/data/\n")
-    fix = "take line 1 out of .gitignore: `/data/`"
+    fix = "remove line 1 from .gitignore: `/data/`"
     assert unseen(team.path, team.files) == {"data/source/loans.csv.dvc": fix}
 
 

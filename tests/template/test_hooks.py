@@ -100,7 +100,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write(policy, project.read(policy).replace("waivers: []\n", waiver))
     said = refused(
         project,
-        "README.md: had blanks at the end of a line; fixed: look at it and `git add` it",
+        "README.md: had blanks at the end of a line; the check fixed it: review it and `git add`",
         "looks like a secret (AWS Access Key)",
         "conf/data/ours.json: Failed to json decode",
         "1 file would be reformatted",
@@ -176,7 +176,7 @@ def test_trap_15_data_that_were_not_pushed_stop_the_push(
     text = project.read(".dvc/config")
     project.write(".dvc/config", text.replace("remote = storage", "remote = lost"))
     done = project.governance("check", "pushed", code=2)
-    assert "DVC's remote cannot be asked" in done.stderr
+    assert "cannot list what is in DVC's remote" in done.stderr
     # And a push in which no lock has changed asks nobody
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
     baked.commit_all(project.path, "Words", "--no-verify")

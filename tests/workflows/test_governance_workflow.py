@@ -107,7 +107,7 @@ def test_a_biased_and_drifted_model_is_red_at_its_gates(
     said = errors(run, "fairness")
     assert f"conf/policy/base.yaml:{number} fail: fairness.demographic_parity[sex]: " in said
     assert "fail: drift.data[income]: " in errors(run, "drift")
-    assert "gate is failure, and only success counts" in errors(run, "decision")
+    assert "gate is failure, and the decision needs success of every job" in errors(run, "decision")
     assert "❌ fail | fairness.demographic" in run.summaries["fairness"]
 
 
@@ -243,7 +243,7 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
     run = pull_request(runner, private, github_api)
     assert run.jobs.keys() == ALL
     assert run.red == GATES | {"decision"}, run.tail()
-    assert "nothing was measured here" in errors(run, "decision")
+    assert "nothing was measured in this run" in errors(run, "decision")
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py, without act
@@ -257,7 +257,7 @@ def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
     assert run.jobs.keys() == ALL
     assert run.red == ALL - {"policy"}, run.tail()
     said = errors(run, "pipeline")
-    assert "cannot bring the data from DVC's remote" in said
+    assert "cannot fetch the data from DVC's remote" in said
     assert "dvc push" in said
     assert "the job `pipeline` did not succeed" in errors(run, "fairness")
 
@@ -301,7 +301,9 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     assert run.jobs.keys() == ALL
     assert "no risk-owner has approved its head" in errors(run, "policy")
     assert "explain.coverage" in run.summaries["policy"]
-    assert "policy is failure, and only success counts" in errors(run, "decision")
+    assert "policy is failure, and the decision needs success of every job" in errors(
+        run, "decision"
+    )
     # When its owner has approved, then it is green
     head = baked.git(private.path, "rev-parse", "HEAD")
     github_api.review(4, "risky", "APPROVED", commit_id=head)
@@ -340,7 +342,7 @@ def test_trap_20_a_skipped_gate_makes_the_decision_red(
     assert run.code == 1
     assert run.jobs.keys() == ALL - GATES
     assert run.red == {"decision"}, run.tail()
-    assert "gate is skipped, and only success counts" in errors(run, "decision")
+    assert "gate is skipped, and the decision needs success of every job" in errors(run, "decision")
 
 
 @pytest.mark.nightly  # on every push: test_policy_engine.py, without act

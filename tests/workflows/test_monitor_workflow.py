@@ -99,7 +99,7 @@ def test_trap_36_a_fresh_repository_is_told_what_to_set(hosted: Hosted) -> None:
     run = hosted.run("monitor.yml")
     assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
     assert "set MLFLOW_TRACKING_URI to a server" in run.said["preflight"]
-    assert "batch source: there is none" in run.said["preflight"]
+    assert "batch source: none is set" in run.said["preflight"]
     assert "set monitor.source in conf/config.yaml on main" in run.said["preflight"]
 
 

@@ -26,7 +26,9 @@ def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -
     run = hosted.run()
     assert (run.code, run.jobs) == (1, {"preflight": "failure"}), run.tail()
     assert "approve-risk" in run.said["preflight"]
-    assert "it is not there, and GitHub would make it, unprotected" in run.said["preflight"]
+    assert (
+        "it does not exist, and GitHub would create it without protection" in run.said["preflight"]
+    )
 
 
 @pytest.mark.nightly
@@ -57,7 +59,7 @@ def moved_on(hosted: Hosted) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (tampered, "the model's signature does not hold: MLmodel changed"),
+        (tampered, "the model's signature is invalid: MLmodel changed"),
         (moved_on, "and approvals here are for"),
     ],
     ids=["tampered", "another-commit"],
@@ -108,10 +110,10 @@ def by_who_started_it(hosted: Hosted) -> None:
 @pytest.mark.parametrize(
     ("say", "cause"),
     [
-        (by_an_author, "is an author of what is to be approved"),
+        (by_an_author, "wrote or registered what is to be approved"),
         (of_another_commit, "it is for another commit"),
         (of_another_workflow, "run 7 is of .github/workflows/deploy.yml"),
-        (of_another_run, "has no approval by anybody whom the policy asks for"),
+        (of_another_run, "has no approval by anybody with a role that the policy asks for"),
         (by_who_started_it, "lacks an approval by model-owner"),
     ],
     ids=["author", "commit", "workflow", "run", "starter"],
@@ -143,4 +145,4 @@ def test_trap_26_an_attestation_by_another_workflow_stops_the_promotion(hosted: 
     del hosted.runner.variables["ATTESTED_BY"]
     run = hosted.run()
     assert (run.green, run.red) == ({*NEEDS, *MOVED}, set()), run.tail()
-    assert "is recorded, and it is approved" in run.said["promote"]
+    assert "is approved; the ledger already has the approvals of" in run.said["promote"]

@@ -100,7 +100,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
             "rows: 20000\n  faults: [income_nulls]",
             "the pipeline stopped: validate: contract broken",
         ),
-        ("rows: 170000 # as before", "the source gives the table that the commit has"),
+        ("rows: 170000 # as before", "the source still gives the table of the commit"),
     ],
     ids=["contract", "nothing-new"],
 )

@@ -17,7 +17,7 @@ from governed_ml.core.process_settings import quiet
 def main(words: list[str]) -> int:
     """Run checks over files; every error is one line and an exit code."""
     if not words:
-        print("governance check: name one of " + ", ".join(CHECKS), file=sys.stderr)
+        print("governance check: name one or more of " + ", ".join(CHECKS), file=sys.stderr)
         return NO_ANSWER
     quiet()
     try:

@@ -95,9 +95,12 @@ def loosened(base: Path, params: Params) -> list[str]:
             policy_diff.before(base, "HEAD"), policy_diff.here(base, params)
         )
     except Problem as problem:
-        return [f"the last commit has nothing to compare limits with: {problem}"]
+        return [f"the limits cannot be compared with those of the last commit: {problem}"]
     return [
-        f"loosened: {one.rule}: {one.what}; a pull request with it needs the policy's owner"
+        (
+            f"loosened: {one.rule}: {one.what}; a pull request with it needs the approval of "
+            "the risk owner"
+        )
         for one in changes
         if one.kind == "loosened"
     ]

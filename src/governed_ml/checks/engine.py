@@ -31,7 +31,10 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     found = [CheckFinding(*one) for one in trusted.found("judging")]
     found += stand_ins.findings(base, team.name(base), {str(one["name"]) for one in packages})
     if (base / SETTINGS).is_file():
-        what = f"uv reads it in place of [tool.uv] in {METADATA}: packages may come from elsewhere"
+        what = (
+            f"uv reads it instead of [tool.uv] in {METADATA}, so packages may come from "
+            "another place"
+        )
         found.append(CheckFinding(SETTINGS, what, "delete it"))
     found += [*lock_sources.settings(project), *lock_sources.lock(project, packages)]
     found += _installed(project, engine.identity())

@@ -34,7 +34,7 @@ def settings(project: Table) -> Iterator[CheckFinding]:
     for key in OVERRIDES:
         if uv.get(key):
             what = f"[tool.uv] {key} changes which packages are installed"
-            yield CheckFinding(METADATA, what, "take it out")
+            yield CheckFinding(METADATA, what, "remove it")
     for one in uv.get("index", []):
         if not one.get("explicit") and not one.get("default"):
             what = f"the index {one.get('name') or one.get('url')} may serve any package"
@@ -129,7 +129,7 @@ def _files(package: Table, hosts: dict[str, str]) -> Iterator[CheckFinding]:
             yield CheckFinding(LOCK, f"{package['name']} would be installed from {name}", FIX)
             return
         if registry and not str(file.get("hash", "")).startswith("sha256:"):
-            yield CheckFinding(LOCK, f"{package['name']} has a file without a hash", FIX)
+            yield CheckFinding(LOCK, f"{package['name']} has a file without a digest", FIX)
             return
 
 

@@ -45,7 +45,7 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
     except Exception as error:
         said = first_line(error, 160)
         raise Problem(
-            f"DVC's remote cannot be asked: {said}; `uv run dvc push` says more"
+            f"cannot list what is in DVC's remote: {said}; `uv run dvc push` says more"
         ) from error
     hidden = unseen(base, added)
     found: list[CheckFinding] = []

@@ -49,10 +49,10 @@ def _wrong(name: str, text: str) -> Found:
     try:
         whole: Any = parse_yaml(text)
     except yaml.YAMLError as error:
-        yield f"is no YAML ({first_line(error, 120)})", "fix it"
+        yield f"is not valid YAML ({first_line(error, 120)})", "fix it"
         return
     if not isinstance(whole, dict):
-        yield "is empty", "write it, or take it out"
+        yield "is empty", "write it, or remove it"
         return
     try:
         yield from _pinned(text, whole)
@@ -61,7 +61,7 @@ def _wrong(name: str, text: str) -> Found:
         yield from _action(whole) if is_action else _workflow(whole)
     except (AttributeError, TypeError, KeyError):
         yield (
-            "has another form than GitHub's",
+            "does not have the form of a GitHub workflow",
             "`uv run --group tools zizmor .github` says more",
         )
 
@@ -87,7 +87,7 @@ def _pinned(text: str, whole: dict[str, Any]) -> Found:
         if action.startswith("docker://"):
             yield from _image(action)
         elif not COMMIT.fullmatch(action):
-            yield f"{action} is no commit: what it names can be moved", pin
+            yield f"{action} is not pinned to a commit: a tag or branch can be moved", pin
         elif not VERSION.fullmatch(lines.get(action, "")):
             yield f"{action[:48]}… has no comment on its line that says its version", pin
     for job in _jobs(whole).values():
@@ -98,22 +98,22 @@ def _pinned(text: str, whole: dict[str, Any]) -> Found:
 
 def _image(image: Any) -> Found:
     if image and image != "Dockerfile" and not IMAGE.fullmatch(str(image)):
-        yield f"image {image} has no digest: what it names can be moved", "write NAME@sha256:…"
+        yield f"image {image} has no digest: a tag can be moved", "write NAME@sha256:…"
 
 
 def _loud(whole: dict[str, Any], is_action: bool) -> Found:
     """No failure is passed over, and every script runs with pipefail."""
     for name, part in [*_jobs(whole).items(), *((_name(one), one) for one in _steps(whole))]:
         if part.get("continue-on-error", False) is not False:
-            yield f"{name}: continue-on-error turns red into green", "take it out"
+            yield f"{name}: continue-on-error hides a failure", "remove it"
         silent = SILENT.search(str(part.get("run", "")))
         if silent:
-            yield f"{name}: `{silent[0]}` turns red into green", "let the command fail"
+            yield f"{name}: `{silent[0]}` hides a failure", "let the command fail"
         shell = part.get("shell", part.get("defaults", {}).get("run", {}).get("shell", "bash"))
         if is_action and "run" in part and "shell" not in part:
             shell = None
         if shell != "bash":
-            yield f"{name}: the shell is {shell}: a failure in a pipe is not seen", "`shell: bash`"
+            yield f"{name}: the shell is {shell}: it hides a failure in a pipe", "`shell: bash`"
 
 
 def _name(step: dict[str, Any]) -> str:
@@ -125,24 +125,28 @@ def _workflow(whole: dict[str, Any]) -> Found:
     on: Any = loose.get("on", loose.get(True))  # YAML 1.1 takes `on` for a boolean
     for event in [on] if isinstance(on, str) else on or ["no event at all"]:
         if event in UNSAFE or event == "no event at all":
-            yield f"{event}: runs with this repository's rights for anybody", "use `pull_request`"
+            what = "anybody can start it with this repository's permissions"
+            if event in UNSAFE:
+                yield f"{event}: {what}", "use `pull_request`"
+            else:
+                yield f"{event}: the workflow never starts", "name one under `on`"
     if whole.get("defaults", {}).get("run", {}).get("shell") != "bash":
         fix = "`defaults: {run: {shell: bash}}` at the top"
-        yield "the default shell has no pipefail: a failure in a pipe is not seen", fix
+        yield "the default shell has no pipefail and hides a failure in a pipe", fix
     if whole.get("permissions") != {}:
-        yield "permissions at the top are every job's", "`permissions: {}`, and each job its own"
+        yield "permissions at the top apply to every job", "`permissions: {}`, and each job its own"
     if SECRET.search(str(whole.get("env", ""))):
-        yield "a secret that every job sees", "name it in the step that needs it"
+        yield "every job can read this secret", "name it in the step that needs it"
     for name, job in _jobs(whole).items():
         if not isinstance(job.get("permissions"), dict):
             yield f"{name}: no permissions of its own, by name", "`permissions: {contents: read}`"
         if job.get("secrets") == "inherit":
-            yield f"{name}: hands every secret on", "name those that it needs"
+            yield f"{name}: passes on every secret", "name those that it needs"
         if SECRET.search(str(job)) and "environment" not in job:
             fix = "name an environment: it says who may use it, and from which branch"
-            yield f"{name}: a secret that no environment guards", fix
+            yield f"{name}: no environment protects this secret", fix
 
 
 def _action(whole: dict[str, Any]) -> Found:
     if SECRET.search(str(whole["runs"])):
-        yield "a secret in an action, which any job may use", "pass it as an input"
+        yield "an action holds a secret, and any job may use the action", "pass it as an input"

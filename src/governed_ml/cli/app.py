@@ -72,7 +72,9 @@ def gate(
     every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
     rehashed: Annotated[
         bool,
-        typer.Option("--rehashed", help="The data are not here: `rehash` hashed them in this run."),
+        typer.Option(
+            "--rehashed", help="Use the digests of `rehash`, because this job has no data."
+        ),
     ] = False,
 ) -> None:
     """Judge the evidence outside DVC.
@@ -80,6 +82,11 @@ def gate(
     It trusts no lock: conf/ is composed again, and code, data and model are hashed again.
 
     Exit codes: 0 allow, 1 deny, 2 could not judge.
+
+    \b
+    Examples:
+      uv run governance gate                 # every gate
+      uv run governance gate fairness --all  # one gate, with its passing rules
     """
     from datetime import UTC, datetime
 
@@ -112,8 +119,8 @@ def gate(
         if names:
             print(f"only {', '.join(names)} judged: no decision was written")
         elif gates.stays(base, known):
-            print("the data are not here: reports/decision.json stays as committed; "
-                  "run `uv run dvc pull` and judge again")  # fmt: skip
+            print("this clone has no data, so reports/decision.json stays as committed: run `uv "
+                  "run dvc pull` and judge again")  # fmt: skip
     raise typer.Exit(0 if decision.verdict == "allow" else FOUND)
 
 

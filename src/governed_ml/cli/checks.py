@@ -20,5 +20,10 @@ def check(
     """Look for what must not be committed.
 
     Exit codes: 0 found nothing, 1 found something, 2 could not look.
+
+    \b
+    Examples:
+      uv run governance check scaffold,engine
+      uv run governance check pii README.md src/my_model/features.py
     """
     raise typer.Exit(look(name, files or [], as_json=as_json))

@@ -29,6 +29,11 @@ def drill(
     The repository, its registry and its ledger stay as they are.
 
     Exit codes: 0 all caught, 1 one got through, 2 one could not be planted.
+
+    \b
+    Examples:
+      uv run governance drill --list
+      uv run governance drill leak forged-lock
     """
     from governed_ml.core.files import root
     from governed_ml.drill.run import chosen, run

@@ -27,12 +27,19 @@ def source(
     git: Annotated[str, typer.Option(help="A repository: URL[@TAG or commit].")] = "",
     index: Annotated[str, typer.Option(help="A package index: URL.")] = "",
     wheel: Annotated[Path | None, typer.Option(help="A wheel in this repository.")] = None,
-    path: Annotated[Path | None, typer.Option(help="A folder; cannot register.")] = None,
+    path: Annotated[
+        Path | None, typer.Option(help="A folder; such a project cannot register models.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Get the engine from another place, and lock it.
 
     It changes pyproject.toml and uv.lock, or neither. Exit codes: 0 locked, 2 it could not be.
+
+    \b
+    Examples:
+      uv run governance engine source --git https://example.org/engine.git@v0.2.0
+      uv run governance engine source --index https://example.org/simple
     """
     from governed_ml.core.files import root
     from governed_ml.scaffold import pin
@@ -56,7 +63,9 @@ def source(
     where = index or pin.described(wanted)
     print(f"the engine comes from {where}; commit pyproject.toml and uv.lock")
     if path:
-        print("note: a folder can change at any time: a project with this engine cannot register")
+        print(
+            "note: a folder can change at any time, so this project can no longer register models"
+        )
 
 
 def update(
@@ -66,6 +75,11 @@ def update(
     """Update the generated files and the engine.
 
     Nothing is committed. Exit codes: 0 done, 1 files in conflict, 2 nothing was changed.
+
+    \b
+    Examples:
+      uv run --group tools governance update
+      uv run --group tools governance update --patch ../update.patch
     """
     from governed_ml.core.files import root, write_bytes
     from governed_ml.core.repository import patch as patched
@@ -97,6 +111,10 @@ def preflight(as_json: Json = False) -> None:
     """Check the environment that keeps the token.
 
     Exit codes: 0 guarded, 1 not, 2 could not ask.
+
+    \b
+    Examples:
+      uv run governance template preflight
     """
     from governed_ml.core.files import root
     from governed_ml.github.template_proposal import ENVIRONMENT, doubts
@@ -114,6 +132,10 @@ def propose(
 
     It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 could not: then nothing
     was pushed.
+
+    \b
+    Examples:
+      uv run governance template propose ../update.patch
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say

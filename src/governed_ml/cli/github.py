@@ -32,6 +32,10 @@ def plan(as_json: Json = False) -> None:
     """Show what `apply` would change.
 
     Exit codes: 0 nothing, 1 something, 2 could not see.
+
+    \b
+    Examples:
+      uv run governance github plan
     """
     _compare(as_json, every=False)
 
@@ -41,6 +45,10 @@ def verify(as_json: Json = False) -> None:
     """Check every setting.
 
     Exit codes: 0 as wanted, 1 something differs, 2 could not see.
+
+    \b
+    Examples:
+      uv run governance github verify --json
     """
     _compare(as_json, every=True)
 
@@ -50,6 +58,10 @@ def apply(as_json: Json = False) -> None:
     """Set what differs.
 
     It needs an administrator's token. A second run changes nothing.
+
+    \b
+    Examples:
+      uv run governance github apply
     """
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
@@ -90,15 +102,28 @@ def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
 
 
 def preflight(
-    pull: Annotated[int | None, typer.Option(help="The promotion's pull request.")] = None,
-    rollback: Annotated[bool, typer.Option("--rollback", help="Of a rollback.")] = False,
-    monitor: Annotated[bool, typer.Option("--monitor", help="Of monitoring.")] = False,
-    retrain: Annotated[bool, typer.Option("--retrain", help="Of a retraining.")] = False,
+    pull: Annotated[
+        int | None, typer.Option(help="The number of the promotion's pull request.")
+    ] = None,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Check what a rollback needs.")
+    ] = False,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Check what monitoring needs.")
+    ] = False,
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Check what a retraining needs.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check the settings at GitHub that a promotion rests on.
 
     Exit codes: 0 all hold, 1 one does not, 2 could not ask.
+
+    \b
+    Examples:
+      uv run governance preflight --pull 12
+      uv run governance preflight --monitor
     """
     import json
 
@@ -115,7 +140,7 @@ def preflight(
     workflow_output.output("path", found.path)
     rows = [(one.name, one.state, one.line) for one in found.checks]
     ways = {"environments": "environments", "pull-request": f"pull request {pull}"}
-    said = f"people say yes by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
+    said = f"people approve by {ways.get(found.path)}; roles: {', '.join(found.roles)}"
     said = ALONE[purpose] if purpose else said
     table = workflow_output.table(("check", "state", "what to do"), rows)
     workflow_output.summary(f"### Preflight\n\n{workflow_output.plain(said)}\n\n{table}")

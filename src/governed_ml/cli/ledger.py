@@ -26,7 +26,13 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the events, oldest first."""
+    """Show the events, oldest first.
+
+    \b
+    Examples:
+      uv run governance ledger show
+      uv run governance ledger show --version 3
+    """
     from governed_ml.core.files import as_json as text
     from governed_ml.core.files import root
     from governed_ml.core.problem import Problem
@@ -35,7 +41,11 @@ def show(
     base = root()
     chosen = [one for one in read(base) if version in (None, one.event.version)]
     if version is not None and not chosen:
-        raise Problem(f"the ledger has no event of version {version}: see `ledger show`", FOUND)
+        raise Problem(
+            f"the ledger has no event of version {version}: list all with `uv run governance "
+            "ledger show`",
+            FOUND,
+        )
     if as_json:
         print(text(_records(base, chosen)), end="")
     elif not chosen:
@@ -53,6 +63,10 @@ def verify(as_json: Json = False) -> None:
     """Verify the chain, its anchors and its signatures.
 
     Exit codes: 0 whole, 1 something is wrong, 2 could not be verified.
+
+    \b
+    Examples:
+      uv run governance ledger verify
     """
     from governed_ml.core.files import root
     from governed_ml.registry.audit import inspect
@@ -85,6 +99,10 @@ def export(
     """Print the events as JSON, one a line.
 
     Each line has the event, its commit and who signed it.
+
+    \b
+    Examples:
+      uv run governance ledger export --output ledger.jsonl
     """
     import json
 
@@ -129,5 +147,5 @@ def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
     try:
         return {one.entry.commit: str(one) for one in follow_here(base, entries).void}
     except Problem as problem:
-        print(f"note: which events are void is not known: {problem}", file=sys.stderr)
+        print(f"note: cannot tell which events are void: {problem}", file=sys.stderr)
         return {}

@@ -35,6 +35,10 @@ def emit(as_json: Json = False) -> None:
     """Write the pipeline as OpenLineage events.
 
     They go to reports/lineage/, and to OPENLINEAGE_URL if that is set.
+
+    \b
+    Examples:
+      uv run governance lineage emit
     """
     from governed_ml.lineage.emit import FILE
     from governed_ml.lineage.emit import emit as emitted
@@ -61,6 +65,11 @@ def show(
     """Show what made a model, and who approved it.
 
     Data, code, parameters, environment, policy, evidence, approvals and promotions.
+
+    \b
+    Examples:
+      uv run governance lineage show champion --svg champion.svg
+      uv run governance lineage show 3 --json
     """
     from governed_ml.lineage import graph as graphs
     from governed_ml.lineage.show import show as shown
@@ -88,6 +97,10 @@ def verify(model: Model = None, as_json: Json = False) -> None:
     """Hash every link from source to alias again.
 
     Exit codes: 0 all hold, 1 one is broken, 2 one could not be checked.
+
+    \b
+    Examples:
+      uv run governance lineage verify champion
     """
     from governed_ml.core.terminal import plain, screen
     from governed_ml.lineage.verify import verify as verified
@@ -117,6 +130,11 @@ def reproduce(
     """Run a version's pipeline again in a worktree.
 
     Exit codes: 0 the same, 1 something differs, 2 could not run.
+
+    \b
+    Examples:
+      uv run governance lineage reproduce 3
+      uv run governance lineage reproduce --date 2026-12-31
     """
     from governed_ml.lineage.reproduce import named, parsed
     from governed_ml.lineage.reproduce import reproduce as reproduced

@@ -33,6 +33,11 @@ def monitor(
 
     Exit codes: 0 healthy, 1 the policy asks for something, 2 not measured. With --dispatch, as in a
     workflow, 0 means that it was measured and that everything due was started.
+
+    \b
+    Examples:
+      uv run governance monitor                # what monitor.source names
+      uv run governance monitor january.csv    # a file or a folder
     """
     from governed_ml.core.installation import trusted
 
@@ -98,7 +103,10 @@ def _draw(base: Path) -> None:
         draw(base)
     except Exception as error:  # noqa: BLE001 - the window is recorded, and its level has to be told
         said = first_line(error, 160)
-        print(f"monitor: the page was not drawn ({said}): `governance page`", file=sys.stderr)
+        print(
+            f"monitor: the page was not drawn ({said}): draw it with `uv run governance page`",
+            file=sys.stderr,
+        )
 
 
 def _show(done: WindowOutcome) -> None:
@@ -130,7 +138,7 @@ def _show(done: WindowOutcome) -> None:
     level = said.level.replace("_", " ")
     line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
     line += f" · {said.rows:,} rows, {said.labelled:,} labelled"
-    line += "" if done.new else " · it was recorded before"
+    line += "" if done.new else "  · recorded earlier"
     console.print(line, soft_wrap=True)
     if done.due != "none":
         row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""

@@ -17,13 +17,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a line
 def predict(
     source: Annotated[Path, typer.Argument(help="CSV, Parquet or JSON with the model's features.")],
     output: Annotated[Path, typer.Option(help="Where predictions go: .csv or .parquet.")],
-    alias: Annotated[str, typer.Option(help="champion or challenger")] = "champion",
-    request: Annotated[str | None, typer.Option(help="An id; by default a new one.")] = None,
+    alias: Annotated[
+        str, typer.Option(help="Which version predicts: champion or challenger.")
+    ] = "champion",
+    request: Annotated[
+        str | None, typer.Option(help="An id for the request; by default a new one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Predict with the champion.
 
     Its signature, its digests and its record in the ledger are verified first.
+
+    \b
+    Examples:
+      uv run governance predict new.csv --output out.csv
+      uv run governance predict new.csv --output out.csv --alias challenger
     """
     from governed_ml.core.installation import trusted
 
@@ -61,6 +70,10 @@ def page(as_json: Json = False) -> None:
     """Draw reports/index.html, the page for people.
 
     It is drawn from evidence, decision and ledger, and it judges nothing.
+
+    \b
+    Examples:
+      uv run governance page
     """
     from governed_ml.core.files import root, shown
     from governed_ml.core.terminal import tell
@@ -78,6 +91,11 @@ def stage(
     """Run one stage of the pipeline, as `dvc repro` does.
 
     A stage that fails leaves a deny. Exit codes: 0 done, 1 the data contract is broken, 2 failed.
+
+    \b
+    Examples:
+      uv run governance stage train
+      uv run governance stage train --traceback
     """
     from governed_ml.pipeline.stage_runner import run
 
@@ -89,6 +107,10 @@ def draft() -> None:
     """Draft an expectation suite for the ingested table.
 
     Read it and tighten it before you commit it.
+
+    \b
+    Examples:
+      uv run governance contract draft
     """
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.files import root, write_json
@@ -99,7 +121,7 @@ def draft() -> None:
     data = compose(base / CONF).data
     path = base / data.contract
     if path.exists():
-        raise Problem(f"{data.contract} is there already: edit it, or delete it first")
+        raise Problem(f"{data.contract} exists: edit it, or delete it first")
     if not (base / RAW).is_file():
         raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
     write_json(path, drafted(base / RAW, data))
@@ -110,6 +132,10 @@ def schemas() -> None:
     """Write the JSON Schemas of evidence and decision.
 
     They go to governance/schemas/.
+
+    \b
+    Examples:
+      uv run governance schemas
     """
     from governed_ml.core.evidence import json_schema
     from governed_ml.core.files import root, write_json

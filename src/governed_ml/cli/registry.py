@@ -1,8 +1,7 @@
-"""The commands that change a version's state, and those that show it."""
+"""The commands that change a version's state."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -40,6 +39,10 @@ def register(as_json: Json = False) -> None:
     denied model becomes a version in quarantine.
 
     Exit codes: 0 allow, 1 deny or refused, 2 could not.
+
+    \b
+    Examples:
+      uv run governance register
     """
     from governed_ml.core.installation import trusted
 
@@ -63,8 +66,12 @@ def approve(
     version: Annotated[int, typer.Argument(help="The version to approve.")],
     name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
     key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
-    run: Annotated[int | None, typer.Option(help="Take over a workflow run's approvals.")] = None,
-    pull: Annotated[int | None, typer.Option(help="Take over a pull request's reviews.")] = None,
+    run: Annotated[
+        int | None, typer.Option(help="Record the approvals of this workflow run.")
+    ] = None,
+    pull: Annotated[
+        int | None, typer.Option(help="Record the reviews of this pull request.")
+    ] = None,
     comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
     complete: Annotated[
         bool, typer.Option("--complete", help="Exit 1 if an approval is still missing.")
@@ -74,6 +81,11 @@ def approve(
     """Approve a version.
 
     Sign with your SSH key (--as, --key), or take over what people said on GitHub (--run, --pull).
+
+    \b
+    Examples:
+      uv run governance approve 3 --as ada --key ~/.ssh/id_ed25519
+      uv run governance approve 3 --pull 12
     """
     from governed_ml.registry.approval import approve as approving
 
@@ -88,13 +100,13 @@ def approve(
     else:
         done = approving.approve_from_github(base, registry, version, source)
     if done.entry is None:
-        line = f"version {version}: what {source} says is recorded, and it is approved"
+        line = f"version {version} is approved; the ledger already has the approvals of {source}"
         tell(as_json, line, version=version, missing=[], event=None)
         return
     event = done.entry.event
     said = " and ".join(str(one["approver"]) for one in event.approvals)
     left = f"still to approve: {', '.join(done.missing)}" if done.missing else "approved"
-    line = f"version {version}: {said} said yes (event {event.sequence}); {left}"
+    line = f"version {version}: {said} approved it (event {event.sequence}); {left}"
     tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
     if complete and done.missing:
         raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", FOUND)
@@ -105,7 +117,12 @@ def reject(
     reason: Annotated[str, typer.Option(help="Why.")],
     as_json: Json = False,
 ) -> None:
-    """Reject a version for good."""
+    """Reject a version for good.
+
+    \b
+    Examples:
+      uv run governance reject 3 --reason "It fails for new customers."
+    """
     from governed_ml.registry.approval.approve import reject as rejected
 
     base, registry = door()
@@ -118,6 +135,11 @@ def promote(version: Version = None, as_json: Json = False) -> None:
     """Make an approved version the champion.
 
     Everything is verified and judged again first.
+
+    \b
+    Examples:
+      uv run governance promote      # the challenger
+      uv run governance promote 3
     """
     from governed_ml.core.installation import trusted
 
@@ -136,19 +158,27 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; it is recorded.")],
+    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it.")],
     to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
     only_from: Annotated[
         int | None, typer.Option("--from", help="Only if this version is champion.")
     ] = None,
     failed: Annotated[
-        str, typer.Option(help="Only record why what was rolled back to (--from) is not deployed.")
+        str,
+        typer.Option(
+            help="Only record why the version of --from was not deployed after a rollback."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:
     """Make an earlier champion the champion again.
 
     By default it is the last one that today's policy allows.
+
+    \b
+    Examples:
+      uv run governance rollback --reason "It rejects too many."
+      uv run governance rollback --reason "It rejects too many." --to 2
     """
     from governed_ml.core.installation import trusted
 
@@ -185,54 +215,7 @@ def _moved(registry: Any) -> Callable[[Entry], None]:
     return moved
 
 
-def status(
-    champion: Annotated[int | None, typer.Option(help="Only: is this version champion?")] = None,
-    as_json: Json = False,
-) -> None:
-    """Show every version and where the registry differs.
-
-    Exit codes: 0 the registry agrees with the ledger (--champion: yes), 1 it differs (no).
-    """
-    if champion is None:
-        _reconcile(as_json, apply=False, every=True)
-    else:
-        from governed_ml.registry.rollback import require_champion
-
-        require_champion(*door(), champion)
-        tell(as_json, f"version {champion} is champion", champion=champion)
-
-
-def reconcile(
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Change the registry to what the ledger says.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Compare the registry with the ledger.
-
-    With --apply, the registry is changed to what the ledger says.
-    """
-    _reconcile(as_json, apply=apply, every=False)
-
-
-def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
-    from governed_ml.registry import reconcile as reconciling
-    from governed_ml.registry.repair import repair
-
-    base, registry = door()
-    report = reconciling.compare(base, registry)
-    fixed: list[str] = []
-    if apply and report.differences:
-        fixed = repair(base, registry, report)
-        report = reconciling.compare(base, registry)
-    if as_json:
-        print(json.dumps(report.model_dump(mode="json") | {"fixed": fixed}, sort_keys=True))
-    else:
-        reconciling.show(report, fixed, every=every)
-    raise typer.Exit(FOUND if report.differences else 0)
-
-
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
-    for command in (register, approve, reject, promote, rollback, status, reconcile):
+    for command in (register, approve, reject, promote, rollback):
         app.command()(command)

@@ -1,7 +1,8 @@
-"""Commands around a release: judge it again, list its parts, make the key that signs it."""
+"""The commands that look at versions, and the one that makes the key to sign them."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,17 @@ from governed_ml.github.workflow_run import workflow_output
 def rejudge(
     version: Version = None,
     commit: Annotated[
-        str | None, typer.Option(help="Refuse a version of another commit than this one.")
+        str | None, typer.Option(help="Refuse a version of any other commit.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure and judge a registered version again.
 
     It runs on the version's own commit, under today's policy. Nothing is recorded.
+
+    \b
+    Examples:
+      uv run governance rejudge 3
     """
     from governed_ml.core.installation import trusted
 
@@ -63,6 +68,10 @@ def sbom(
     """List the parts of a version as a CycloneDX SBOM.
 
     The list is written beside the model and to the registry.
+
+    \b
+    Examples:
+      uv run governance sbom 3 --output sbom
     """
     from governed_ml.registry.release.sbom import sbom as listed
 
@@ -80,6 +89,10 @@ def keygen(
     """Make a key that signs models.
 
     The risk owner lists its public half in governance/approvers.yaml.
+
+    \b
+    Examples:
+      uv run governance keygen ~/keys/model.pem
     """
     from governed_ml.registry.release.signing import VARIABLE, generate
 
@@ -89,7 +102,66 @@ def keygen(
     print(f"governance/approvers.yaml under model_keys:\n\n  - key: |\n{lines}")
 
 
+def status(
+    champion: Annotated[
+        int | None, typer.Option(help="Only check whether this version is champion.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show every version and where the registry differs.
+
+    Exit codes: 0 the registry agrees with the ledger (--champion: yes), 1 it differs (no).
+
+    \b
+    Examples:
+      uv run governance status
+      uv run governance status --champion 3
+    """
+    if champion is None:
+        _reconcile(as_json, apply=False, every=True)
+    else:
+        from governed_ml.registry.rollback import require_champion
+
+        require_champion(*door(), champion)
+        tell(as_json, f"version {champion} is champion", champion=champion)
+
+
+def reconcile(
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Change the registry to what the ledger says.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare the registry with the ledger.
+
+    With --apply, the registry is changed to what the ledger says.
+
+    \b
+    Examples:
+      uv run governance reconcile            # only shows the differences
+      uv run governance reconcile --apply
+    """
+    _reconcile(as_json, apply=apply, every=False)
+
+
+def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
+    from governed_ml.registry import reconcile as reconciling
+    from governed_ml.registry.repair import repair
+
+    base, registry = door()
+    report = reconciling.compare(base, registry)
+    fixed: list[str] = []
+    if apply and report.differences:
+        fixed = repair(base, registry, report)
+        report = reconciling.compare(base, registry)
+    if as_json:
+        print(json.dumps(report.model_dump(mode="json") | {"fixed": fixed}, sort_keys=True))
+    else:
+        reconciling.show(report, fixed, every=every)
+    raise typer.Exit(FOUND if report.differences else 0)
+
+
 def add(app: typer.Typer) -> None:
     """Make these commands of an application."""
-    for command in (rejudge, sbom, keygen):
+    for command in (rejudge, sbom, keygen, status, reconcile):
         app.command()(command)

@@ -24,6 +24,10 @@ def run(
     """Run the pipeline on the source's current data.
 
     The result is compared with the champion; its data are pushed to DVC's remote.
+
+    \b
+    Examples:
+      uv run governance retrain run --output ../retraining
     """
     from governed_ml.monitoring.retraining.retrain import retrain as retrained
 
@@ -48,6 +52,10 @@ def propose(
     """Open the pull request of a retraining.
 
     It needs RETRAIN_TOKEN.
+
+    \b
+    Examples:
+      uv run governance retrain propose ../retraining
     """
     from governed_ml.core.files import root
     from governed_ml.monitoring.retraining.propose import propose as proposed
@@ -71,6 +79,10 @@ def note(
     """Record the outcome of a retraining.
 
     It reads the variable NEEDS and writes to the ledger and to the issue of the monitoring.
+
+    \b
+    Examples:
+      uv run governance retrain note --reason "Monitoring asked for it."
     """
     from governed_ml.monitoring.retraining.propose import jobs, noted
 

@@ -30,6 +30,11 @@ def fetch(
     """Fetch the data that the pipeline starts from.
 
     They come from DVC's remote where that is shared; otherwise the pipeline starts at its source.
+
+    \b
+    Examples:
+      uv run governance fetch
+      uv run governance fetch --fresh    # measure everything again
     """
     from governed_ml.github.workflow_run.event import from_fork, payload
     from governed_ml.registry.remeasure.fetch import fetch as fetched
@@ -51,7 +56,7 @@ def rehash(
     as_committed: Annotated[
         bool,
         typer.Option(
-            "--as-committed", help="The pipeline did not run: take the committed evidence."
+            "--as-committed", help="Use the committed evidence, because the pipeline did not run."
         ),
     ] = False,
     as_json: Json = False,
@@ -59,6 +64,10 @@ def rehash(
     """Hash what was measured, for jobs without the data.
 
     A forged lock is found here.
+
+    \b
+    Examples:
+      uv run governance rehash
     """
     from governed_ml.policy.rehash import PATH
     from governed_ml.policy.rehash import rehash as rehashed
@@ -75,7 +84,7 @@ def rehash(
         same = measured.require_committed(base)
         claims = f"as committed: {', '.join(same)}" if same else "no evidence was committed"
     else:
-        claims = "not recomputed: what is committed was taken as it is"
+        claims = "not recomputed: the committed evidence was used as it is"
     rows = [(path, digest) for path, digest in (made.files | {"model": made.model}).items()]
     workflow_output.summary(
         f"## Measured\n\n{claims}\n\n{workflow_output.table(('file', 'digest'), rows)}"
@@ -88,13 +97,19 @@ def aggregate(as_json: Json = False) -> None:
     """Check that every job in NEEDS succeeded.
 
     NEEDS holds GitHub's `toJSON(needs)`.
+
+    \b
+    Examples:
+      NEEDS='{"train": {"result": "success"}}' uv run governance aggregate
     """
     results = _results(os.environ.get("NEEDS", ""))
     bad = {job: result for job, result in results.items() if result != "success"}
     said = "; ".join(f"{job}: {result}" for job, result in bad.items())
     for job, result in bad.items():
         workflow_output.annotate(
-            "error", f"{job} is {result}, and only success counts", title="decision"
+            "error",
+            f"{job} is {result}, and the decision needs success of every job",
+            title="decision",
         )
     tell(as_json, said or f"all {len(results)} jobs succeeded", results=results)
     raise typer.Exit(FOUND if bad else 0)
@@ -106,16 +121,20 @@ def _results(text: str) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Problem("NEEDS holds no results of jobs: set it to `toJSON(needs)`") from error
     if not found:
-        raise Problem("NEEDS names no job, so nobody said yes: set it to `toJSON(needs)`")
+        raise Problem("NEEDS names no job, so nothing succeeded: set it to `toJSON(needs)`")
     return found
 
 
 @policy.command()
 def diff(
     base_ref: Annotated[
-        str, typer.Option("--base", help="A commit to compare with; by default what it came from.")
+        str,
+        typer.Option(
+            "--base",
+            help="A commit to compare with; by default the one that the change is based on.",
+        ),
     ] = "",
-    pull: Annotated[int | None, typer.Option(help="The pull request it is part of.")] = None,
+    pull: Annotated[int | None, typer.Option(help="The pull request that has the change.")] = None,
     as_json: Json = False,
 ) -> None:
     """Compare policy, engine and workflows with an earlier commit.
@@ -123,6 +142,11 @@ def diff(
     In a workflow it compares the current commit; elsewhere it includes uncommitted changes.
 
     Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
+
+    \b
+    Examples:
+      uv run governance policy diff
+      uv run governance policy diff --base main
     """
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.repository import git, head, protected, uncommitted

@@ -114,7 +114,7 @@ def logged(error: BaseException, command: str) -> str:
         for old in sorted((base / FOLDER).glob("*.log"))[:-KEPT]:
             old.unlink(missing_ok=True)
     except (Problem, OSError) as problem:
-        return f" (no log of the traceback: {first_line(problem)}; use {OPTION})"
+        return f" (the traceback was not logged: {first_line(problem)}; use {OPTION})"
     return f" (traceback in {file.as_posix()})"
 
 

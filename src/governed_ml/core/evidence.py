@@ -175,8 +175,8 @@ def save(evidence: AnyEvidence) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         raise Problem(
-            f"stage {evidence.gate} measured something that is no evidence: "
-            f"{first['msg']} at {first['loc']}"
+            f"stage {evidence.gate} measured something that is not valid evidence: {first['msg']} "
+            f"at {first['loc']}"
         ) from error
     write_json(path_of(evidence.gate), content)
 

@@ -48,7 +48,7 @@ def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
             Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise Problem(
-            f"cannot write {shown(path)}: {cause(error)}; make room or fix the rights"
+            f"cannot write {shown(path)}: {cause(error)}; free disk space or fix the permissions"
         ) from error
 
 
@@ -64,8 +64,8 @@ def withdraw(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise Problem(
-            f"cannot withdraw {shown(path)}: {cause(error)}; what it says is out of date, "
-            "make its folder writable"
+            f"cannot delete {shown(path)}: {cause(error)}; it is out of date, so make its folder "
+            "writable and run the command again"
         ) from error
 
 
@@ -119,9 +119,11 @@ def file_digest(path: Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise Problem(
-            f"{shown(path)} is missing: run `uv run dvc pull` in a clone, else `uv run dvc repro`"
+            f"{shown(path)} is missing: in a clone run `uv run dvc pull`, elsewhere `uv run "
+            "dvc repro`"
         ) from error
     except OSError as error:
         raise Problem(
-            f"cannot read {shown(path)}: {cause(error)}; make it a file that you may read"
+            f"cannot read {shown(path)}: {cause(error)}; check that it is a file and that you "
+            "may read it"
         ) from error

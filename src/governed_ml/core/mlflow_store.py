@@ -24,13 +24,13 @@ SIGNS = (
     (
         "database is locked",
         "is in use by another process",
-        "wait until that run or `mlflow ui` has ended, or end it, then try again",
+        "wait until that run or `mlflow ui` ends, or stop it, then try again",
     ),
     ("readonly database", "is read-only", "make the file and its folder writable"),
-    ("unable to open database", "cannot be opened", "see that its folder exists and is writable"),
-    ("disk is full", "has no room", "make room on its disk, then try again"),
+    ("unable to open database", "cannot be opened", "check that its folder exists and is writable"),
+    ("disk is full", "has no room", "free space on its disk, then try again"),
     ("file is not a database", "is damaged", "put a whole copy of the file back"),
-    ("no such table", "is no store of MLflow's", "put a whole copy of the file back"),
+    ("no such table", "is not an MLflow store", "put a whole copy of the file back"),
     ("disk image is malformed", "is damaged", "put a whole copy of the file back"),
 )
 """What a database says, what it means, what to do."""
@@ -156,7 +156,7 @@ def of_another_version(revision: str, uri: str) -> str | None:
     if not any(name.startswith(revision) for name in steps):
         return (
             f"MLflow at {_bare(uri)} was written by a newer MLflow than {here}, which cannot read "
-            "it: take the uv.lock with which it was written and run `uv sync`, or name another "
+            "it: restore the uv.lock that it was written with and run `uv sync`, or name another "
             "store in MLFLOW_TRACKING_URI"
         )
     after = f'down_revision = "{revision}"'
@@ -187,7 +187,7 @@ def moved(artifacts: str, run_id: str) -> Path | None:
     if now.is_dir():
         return now
     raise Problem(
-        f"the files of run {run_id} are not in {before}, where they were written, nor in {now}: "
-        "if you moved the project, move its folder mlruns too; if it is a clone, set "
+        f"the files of run {run_id}  are neither in {before}, where they were written, nor in "
+        f"{now}: if you moved the project, also move its folder mlruns; in a clone, set "
         "MLFLOW_TRACKING_URI to the store that has them"
     )

@@ -54,9 +54,13 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             forged = any(name.startswith(CODE) for name in archive.namelist())
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise Problem(f"training gave no readable model: {first_line(error)}") from error
+        raise Problem(
+            f"the model that training returned cannot be read: {first_line(error)}"
+        ) from error
     if forged:
-        raise Problem("training gave a model with code of its own choice: return what is fitted")
+        raise Problem(
+            "training returned a model that chooses its own code: return the fitted estimator"
+        )
     _require_known(unknown, package.name, "the model")
     if not any(_is_of(name, package.name) for name in unknown):
         return content
@@ -73,7 +77,7 @@ def load(content: bytes, what: str = "the model") -> BaseEstimator:
 
     with _readable(what):
         if not is_plain(content, what):
-            raise Problem(f"{what} carries code, so it is not loaded into this process")
+            raise Problem(f"{what} contains code, so it is not loaded into this process")
         return skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
 
 
@@ -111,7 +115,10 @@ def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
         parts = PurePosixPath(name).parts
         good = name.endswith(".py") and ".." not in parts and "/".join(parts) == name
         if not good or "\\" in name or len(packages) > 1 or not parts[0].isidentifier():
-            raise Problem(f"the model carries {name!r}, which is no module of one package")
+            raise Problem(
+                f"the model contains {name!r}, which is not a module of one package: keep its "
+                "classes in src/"
+            )
     inner = {name.partition("/")[2]: source for name, source in files.items()}
     return team.TeamPackage(next(iter(packages), ""), inner)
 
@@ -130,8 +137,8 @@ def _require_known(names: list[str], package: str, what: str) -> None:
     if foreign:
         own = f" or the project's own package {package}" if package else ""
         raise Problem(
-            f"{what} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}{own}: "
-            "use a class of these"
+            f"{what} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}{own}: use a "
+            "class from one of these packages"
         )
 
 
@@ -143,7 +150,7 @@ def _readable(path: Path | str) -> Generator[None]:
         raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise Problem(
-            f"{path} is no readable model ({first_line(error)}): run `uv run dvc repro`"
+            f"{path} is not a readable model ({first_line(error)}): run `uv run dvc repro`"
         ) from error
 
 

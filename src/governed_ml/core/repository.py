@@ -98,7 +98,7 @@ def head(base: Path) -> str:
     """Return the commit that is checked out."""
     done = attempt(base, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if done.returncode:
-        raise Problem("there is no commit yet: commit first")
+        raise Problem("the repository has no commit yet: make one with `git commit`")
     return done.stdout.decode().strip()
 
 
@@ -132,12 +132,15 @@ def protected(base: Path) -> str:
         if fetched.returncode:
             said = first_line(ValueError(fetched.stderr.decode(errors="replace")), 160)
             raise Problem(
-                f"cannot fetch {PROTECTED} from {REMOTE}, and who may approve stands there: {said}"
+                f"cannot fetch {PROTECTED} from {REMOTE}, which says who may approve: {said}"
             )
         return _found(base, git(base, "rev-parse", FETCHED))
     done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")
     if done.returncode:
-        raise Problem(f"there is no branch {PROTECTED}, where the policy and the approvers stand")
+        raise Problem(
+            f"there is no branch {PROTECTED}, which holds the policy and the approvers: create "
+            f"it, or fetch it with `git fetch {REMOTE} {PROTECTED}`"
+        )
     return _found(base, done.stdout.decode().strip())
 
 

@@ -13,12 +13,16 @@ def unshared(base: Path) -> list[str]:
     """Return what would vanish with a runner, and what to set."""
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     found = {
-        "a runner's own database vanishes with it: set MLFLOW_TRACKING_URI to a server": (
-            server.startswith(("http", "postgresql", "mysql"))
-        ),
-        "a runner's own ledger vanishes with it: check out with a remote": has_remote(base),
-        "a runner's own folder vanishes with it: set DVC's remote to one that is shared "
-        "(`uv run dvc remote modify`)": shared_remote(base),
+        (
+            "MLflow's database is on the runner and is deleted with it: set "
+            "MLFLOW_TRACKING_URI to a server"
+        ): (server.startswith(("http", "postgresql", "mysql"))),
+        (
+            "the ledger is on the runner only and is deleted with it: check out a repository "
+            "that has a remote"
+        ): has_remote(base),
+        "DVC's remote is a folder of the runner and is deleted with it: set a shared remote (`uv "
+        "run dvc remote modify`)": shared_remote(base),
     }
     return [why for why, shared in found.items() if not shared]
 

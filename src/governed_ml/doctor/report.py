@@ -30,6 +30,11 @@ def doctor(
     Each row says what is wrong and how to fix it; nothing is changed.
 
     Exit codes: 0 nothing is wrong, 1 something is wrong, 2 something could not be checked.
+
+    \b
+    Examples:
+      uv run governance doctor
+      uv run governance doctor --json
     """
     from governed_ml.core.files import root
 
@@ -47,7 +52,7 @@ def examine(base: Path) -> list[Diagnosis]:
     from governed_ml.doctor import safeguards, stores
 
     if attempt(base, "rev-parse", "--git-dir").returncode:
-        raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
+        raise Problem(f"{base} is not in a git repository: run this in one, or run `git init`")
     os.chdir(base)
     waiting: dict[str, Look] = {
         "remote": stores.git_remote,
@@ -80,7 +85,7 @@ def _looked(base: Path, name: str, look: Look) -> list[Diagnosis]:
     except Exception as error:  # noqa: BLE001 - one thing that is broken hides no other
         said = f"{type(error).__name__}: {first_line(error, 120)}"
         found = [
-            Diagnosis(name, UNKNOWN, f"cannot be looked at ({said}): restore its files with git")
+            Diagnosis(name, UNKNOWN, f"cannot be checked ({said}): restore its files with git")
         ]
     return [row._replace(line=re.sub(r"//[^/@\s]*@", "//", row.line)) for row in found]
 

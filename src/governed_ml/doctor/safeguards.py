@@ -40,7 +40,10 @@ def policy(base: Path) -> Iterator[Diagnosis]:
     found, asked = params.policy, params.policy.approvals
     if asked is None:
         yield Diagnosis(
-            "policy", WRONG, f"{found.name} has no approvals, so nothing can be promoted"
+            "policy",
+            WRONG,
+            f"{found.name} has no approvals, so nothing can be promoted: ask the risk owner "
+            "to set them",
         )
     else:
         roles = f"{' and '.join(asked.roles)} {'has' if len(asked.roles) == 1 else 'have'}"
@@ -49,7 +52,7 @@ def policy(base: Path) -> Iterator[Diagnosis]:
     for one in found.waivers:
         left = (one.expires - today).days
         if left < 0:
-            fix = "fix what it is about, or have its owner renew it"
+            fix = "fix the cause of the failed rule, or ask the risk owner to renew the waiver"
             yield Diagnosis("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {fix}")
         elif left <= SOON:
             yield Diagnosis("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
@@ -91,23 +94,25 @@ def keys(base: Path) -> Iterator[Diagnosis]:
 
     listed = _approvers(base)
     if not os.environ.get(signing.VARIABLE):
-        line = f"{signing.VARIABLE} is not set: only who registers models needs it"
+        line = f"{signing.VARIABLE} is not set: you need it only to register models"
         yield Diagnosis("model key", NOTE, f"{line} (`uv run governance keygen PATH`)")
     else:
         try:
             key = signing.private_key(base)
             signing.require_listed(key, listed)
-            yield Diagnosis("model key", OK, "it is there, and listed")
+            yield Diagnosis("model key", OK, "the key exists and is listed")
         except Problem as problem:
             yield Diagnosis("model key", WRONG, str(problem))
     how = "`git config gpg.format ssh` and `git config user.signingkey PATH`"
     if signs(base):
         yield Diagnosis("git signing", OK, "git signs events with SSH")
     elif listed.ledger:
-        yield Diagnosis("git signing", WRONG, f"events have to be signed, and git does not: {how}")
+        yield Diagnosis(
+            "git signing", WRONG, f"events must be signed, and git does not sign them: {how}"
+        )
     else:
         yield Diagnosis(
-            "git signing", NOTE, f"events are not signed: who wrote is not proven; {how}"
+            "git signing", NOTE, f"events are not signed, so nobody can prove who wrote them: {how}"
         )
 
 
@@ -128,7 +133,7 @@ def people(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("approvers", WRONG, str(problem))
         return
     if not listed.people:
-        line = "nobody is listed in governance/approvers.yaml: the risk owner adds people"
+        line = "nobody is listed in governance/approvers.yaml: ask the risk owner to add people"
         yield Diagnosis("approvers", NOTE, f"{line} before a model can be approved")
         return
     today = datetime.now(UTC).date()
@@ -141,10 +146,14 @@ def people(base: Path) -> Iterator[Diagnosis]:
     said = [Approval.model_construct(approver=one.name, roles=one.roles) for one in listed.people]
     lost = missing(wanted, said) if wanted else []
     if lost:
-        line = f"no person of its own for {' and '.join(lost)} in governance/approvers.yaml"
-        yield Diagnosis("approvers", WRONG, f"{line}: the risk owner adds one")
+        line = f"governance/approvers.yaml has no separate person for {' and '.join(lost)}"
+        yield Diagnosis("approvers", WRONG, f"{line}: ask the risk owner to add one")
     else:
-        yield Diagnosis("approvers", OK, f"{len(listed.people)} people for what the policy asks")
+        yield Diagnosis(
+            "approvers",
+            OK,
+            f"{len(listed.people)} people can give the approvals that the policy asks for",
+        )
 
 
 def github(base: Path) -> Iterator[Diagnosis]:
@@ -152,12 +161,12 @@ def github(base: Path) -> Iterator[Diagnosis]:
     from governed_ml.github.client import repository
 
     if not os.environ.get("GITHUB_TOKEN") and not os.environ.get("GH_TOKEN"):
-        yield Diagnosis("GitHub", NOTE, "not looked at: set GITHUB_TOKEN")
+        yield Diagnosis("GitHub", NOTE, "not checked: set GITHUB_TOKEN")
         return
     try:
         repository(base)
     except Problem as problem:
-        yield Diagnosis("GitHub", NOTE, f"not looked at: {problem}")
+        yield Diagnosis("GitHub", NOTE, f"not checked: {problem}")
         return
     from governed_ml.github.apply import planned
 
@@ -177,7 +186,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
     from governed_ml.registry.audit import inspect
 
     if has_remote(base) and answer(base)[0]:
-        yield Diagnosis("ledger", UNKNOWN, f"not looked at, as {REMOTE} does not answer")
+        yield Diagnosis("ledger", UNKNOWN, f"not checked, because {REMOTE} does not answer")
         return
     found = inspect(base)
     for line in found.problems:
@@ -188,10 +197,10 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
         return
     if not found.events:
         yield Diagnosis(
-            "ledger", NOTE, "it is empty: `uv run governance register` writes the first event"
+            "ledger", NOTE, "it is empty: `uv run governance register` writes its first event"
         )
     elif found.unanchored:
-        line = f"the last {found.unanchored} of {found.events} events are named nowhere else"
+        line = f"the last {found.unanchored} of {found.events} events are not anchored"
         yield Diagnosis("ledger", WARNING, f"{line}: `uv run governance reconcile`")
     else:
         yield Diagnosis("ledger", OK, f"{found.events} events, anchored to the last")
@@ -204,7 +213,7 @@ def monitoring(base: Path) -> Iterator[Diagnosis]:
 
     life, params = follow(base), _params(base)
     if life.champion is None:
-        yield Diagnosis("monitoring", NOTE, "there is no champion to watch yet")
+        yield Diagnosis("monitoring", NOTE, "there is no champion to monitor yet")
         return
     why = unwatched(life, params.policy, datetime.now(UTC).date())
     loud = alarm(life.champion)

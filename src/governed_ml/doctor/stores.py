@@ -47,9 +47,11 @@ def answer(base: Path) -> tuple[int, str]:
 def git_itself(base: Path) -> Iterator[Diagnosis]:
     """Is there a commit, a protected branch, and somebody who acts?"""
     if not attempt(base, "config", "user.email").stdout.strip():
-        yield Diagnosis("git", WRONG, "it does not know who you are: `git config user.email YOU@…`")
+        yield Diagnosis(
+            "git", WRONG, "git does not know who you are: run `git config user.email YOU@…`"
+        )
     elif attempt(base, "rev-parse", "--verify", "--quiet", "HEAD").returncode:
-        yield Diagnosis("git", NOTE, "there is no commit yet: commit first")
+        yield Diagnosis("git", NOTE, "the repository has no commit yet: make one with `git commit`")
     elif (commit := protected_here(base)) is None:
         yield Diagnosis(
             "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
@@ -70,11 +72,14 @@ def git_remote(base: Path) -> Iterator[Diagnosis]:
     """Does git's remote answer?"""
     if not has_remote(base):
         yield Diagnosis(
-            "remote", NOTE, f"there is no {REMOTE}: nobody else has the ledger, or reviews"
+            "remote",
+            NOTE,
+            f"there is no remote {REMOTE}, so nobody else has the ledger or can review: add "
+            f"one with `git remote add {REMOTE} URL`",
         )
         return
     code, said = answer(base)
-    bad = f"{REMOTE} does not answer: {said}; look at `git remote --verbose`"
+    bad = f"{REMOTE} does not answer: {said}; check it with `git remote --verbose`"
     yield (
         Diagnosis("remote", UNKNOWN, bad) if code else Diagnosis("remote", OK, f"{REMOTE} answers")
     )
@@ -110,7 +115,7 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
             "DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`"
         )
     elif url.lower().startswith("file:"):
-        fix = "write the folder's path in place of it: `uv run dvc remote modify`"
+        fix = "set it to the folder's path: `uv run dvc remote modify`"
         yield Diagnosis("DVC remote", WRONG, f"DVC cannot read {url}: {fix}")
     elif not shared_remote(base):
         yield _local_remote(base, name, url)
@@ -197,7 +202,9 @@ def template(base: Path) -> Iterator[Diagnosis]:
     here = f"at {known.commit[:12]}"
     code, said = _asked(base, PATIENCE, "git", "ls-remote", "--", known.template, ref)
     if code or not said.strip():
-        yield Diagnosis("template", NOTE, f"{here}; {known.template} does not say what is newest")
+        yield Diagnosis(
+            "template", NOTE, f"{here}; {known.template} does not name its newest commit"
+        )
     elif said.split()[0] != known.commit:
         newer = "there is a newer one: `uv run --group tools governance update`"
         yield Diagnosis("template", NOTE, f"{here}; {newer}")

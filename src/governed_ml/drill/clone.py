@@ -107,6 +107,7 @@ def require_same(before: dict[str, str], after: dict[str, str]) -> None:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Problem(
-            f"{changed[0]}{more} changed in the real repository while the drill ran: leave it "
-            "alone meanwhile and run the drill again; if nobody touched it, report this"
+            f"{changed[0]}{more} changed in the real repository while the drill ran: do not "
+            "change it while the drill runs, and run the drill again; if nobody changed it, "
+            "report this as a bug"
         )

@@ -84,7 +84,10 @@ class Plan:
         before = self.compare()
         unseen = [one for one in before.settings if one.state == "unknown"]
         if unseen:
-            raise Problem(f"nothing was changed: {unseen[0].name}: {unseen[0].lines[0]}")
+            raise Problem(
+                f"nothing was changed, because a setting cannot be read: {unseen[0].name}: "
+                f"{unseen[0].lines[0]}"
+            )
         changed: list[str] = []
         for part, one in zip(self.parts, before.settings, strict=True):
             if one.state == "differs" and part.put is not None:

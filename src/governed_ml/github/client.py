@@ -33,9 +33,9 @@ ORIGIN = re.compile(
 READS = "give it `actions: read` and `pull-requests: read`"
 HINTS = {
     401: "the token is not valid: set GITHUB_TOKEN to one that is",
-    404: "it is not there, or the token may not see it",
-    409: "its organisation decides that: an owner of it sets it",
-    410: "it is switched off: switch it on in the repository's settings",
+    404: "it does not exist, or the token may not read it",
+    409: "the organisation decides this: ask one of its owners to set it",
+    410: "it is disabled: enable it in the repository's settings",
 }
 T = TypeVar("T")
 
@@ -73,7 +73,10 @@ def address() -> str:
     url = os.environ.get("GITHUB_API_URL", "").strip() or "https://api.github.com"
     host = re.fullmatch(r"(https?)://([^/@?#:\[\]]+|\[[0-9a-f:]+\])(:\d+)?(/[^?#]*)?", url)
     if not host or (host[1] == "http" and not LOOPBACK.fullmatch(host[2])):
-        raise Problem("GITHUB_API_URL is no https://HOST/… address: leave it out for github.com")
+        raise Problem(
+            "GITHUB_API_URL is not an https://HOST/… address: correct it, or unset it for "
+            "github.com"
+        )
     return url
 
 
@@ -83,7 +86,7 @@ def connect() -> GitHub[TokenAuthStrategy]:
     if not token:
         raise Problem("no token for GitHub: set GITHUB_TOKEN (or GH_TOKEN)")
     if not re.fullmatch(r"[!-~]+", token):
-        raise Problem("GITHUB_TOKEN (or GH_TOKEN) holds what is no token: set it anew")
+        raise Problem("GITHUB_TOKEN (or GH_TOKEN) does not hold a token: set it again")
     try:
         from githubkit import GitHub
     except ImportError as error:
@@ -165,7 +168,11 @@ def _ask(
         status = error.response.status_code
         hint = HINTS.get(status, "run this again later")
         if status in (403, 422):
-            hint = f"the token may not: {need}" if status == 403 else "set it by hand"
+            hint = (
+                f"the token lacks a permission: {need}"
+                if status == 403
+                else ("set it in the repository's settings")
+            )
             hint += _said(error.response)
         raise Refused(f"GitHub answered {status} about {what}: {hint}", status) from error
     except RequestError as error:

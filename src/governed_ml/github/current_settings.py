@@ -93,7 +93,9 @@ class Hub:
         path = f"/environments/{name}/deployment-branch-policies?per_page=100"
         found = self.find(given.Patterns, what, path)
         if found and found.total_count > len(found.branch_policies):
-            raise Problem(f"GitHub has more than a page about {what}: cannot judge")
+            raise Problem(
+                f"GitHub has more than one page about {what}, and the engine reads one: report this"
+            )
         return found.branch_policies if found else []
 
     def _handle(self, one: given.Reviewer) -> str:
@@ -109,7 +111,7 @@ class Hub:
             return None
         said = self.get(given.Ruleset, f"the ruleset {name}", f"/rulesets/{number}")
         if said.bypass_actors is None:
-            raise Refused(f"the token may not see who gets around it: {ADMIN}", 403)
+            raise Refused(f"the token may not read who can bypass it: {ADMIN}", 403)
         return {
             "id": number,
             "target": said.target,
@@ -153,7 +155,9 @@ class Hub:
         """Return an account or a team as GitHub takes it for a reviewer."""
         org, _, team = handle.removeprefix("@").partition("/")
         if team and org.lower() != self.name.partition("/")[0].lower():
-            raise Problem(f"{handle} is no team of {self.name}'s organisation: name one of its", 1)
+            raise Problem(
+                f"{handle} is not a team of {self.name}'s organisation: name one that is", 1
+            )
         path = f"/orgs/{org}/teams/{team}" if team else f"/users/{org}"
         found = read(given.Named, handle, at(self.github, path), self.need)
         return {"type": "Team" if team else "User", "id": found.id}

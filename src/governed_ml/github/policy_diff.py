@@ -119,7 +119,7 @@ def compare(old: State, new: State) -> list[Change]:
     """
     found = [*_installed(old, new), *_generated(old, new)]
     if isinstance(new.params, Unusable) or isinstance(old.params, Unusable):
-        why = f"the base has no policy to compare with: {old.params}"
+        why = f"the base has no policy that can be compared: {old.params}"
         why = new.params.reason if isinstance(new.params, Unusable) else why
         if not any(one.rule.startswith("engine.") for one in found):
             raise Problem(why)
@@ -145,14 +145,14 @@ def _generated(old: State, new: State) -> Iterable[Change]:
         if was is None or (was.digest, was.reason) != (one.digest, one.reason):
             yield Change(place, "loosened", one.reason)
     for place in old.outside.keys() - new.outside.keys():
-        yield Change(place, "tightened", "is as this engine's template has it")
+        yield Change(place, "tightened", "is the one of this engine's template")
 
 
 def _sources(old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
     """Report changed code of the team that makes the table: it decides which rows are measured."""
     for path in sorted(new):
         if old and old.get(path) != new[path]:
-            yield Change(path, "loosened", "makes the table that is measured, and has changed")
+            yield Change(path, "loosened", "has changed, and it makes the table that is measured")
 
 
 def approved_push(base: Path, since: str, until: str) -> str | None:
@@ -202,13 +202,13 @@ def approved_by(base: Path, number: int, since: str, until: str) -> str:
             if one.commit == pull.head_sha:
                 return f"{accounts[one.login.lower()]} (@{one.login})"
             raise Problem(
-                f"@{one.login} approved commit {one.commit[:12]} of pull request {number}, its "
-                f"head is {pull.head_sha[:12]}: ask for another look",
+                f"@{one.login} approved commit {one.commit[:12]} of pull request {number}, but "
+                f"its head is now {pull.head_sha[:12]}: ask for another review",
                 1,
             )
     whom = ", ".join(f"@{account}" for account in sorted(accounts)) or "one who wrote none of it"
     raise Problem(
-        f"pull request {number} loosens what models are judged by, and no {OWNER} has approved its "
-        f"head {pull.head_sha[:12]}: ask {whom} for a review, then run the failed jobs again",
+        f"pull request {number} loosens the policy, and no {OWNER} has approved its head "
+        f"{pull.head_sha[:12]}: ask {whom} for a review, then run the failed jobs again",
         1,
     )

@@ -48,9 +48,9 @@ NAMED = {
 }
 """Purpose of a run → the environments that its jobs name, but for those in which people say yes."""
 ALONE = {
-    "rollback": "a rollback asks nobody: its reason is recorded, and who started it",
-    "monitor": "monitoring asks nobody: what it finds and asks for is recorded",
-    "retrain": "retraining asks nobody: it opens a pull request, and promotes nothing",
+    "rollback": "a rollback needs no approval; the ledger records its reason and who started it",
+    "monitor": "monitoring needs no approval; the ledger records what it finds and requests",
+    "retrain": "retraining needs no approval; it opens a pull request and promotes nothing",
 }
 
 
@@ -112,9 +112,12 @@ def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion
             checks += _asked(f"pull request {pull}", lambda: _pull_doubts(hub, pull))
             for name in named:
                 checks += _asked(f"environment {name}", lambda name=name: _unused(hub, name))
-    notes = [*notes, "who may bypass rulesets is seen by `governance github verify` alone"]
+    notes = [*notes, "only `governance github verify` can check who may bypass rulesets"]
     if not workflow_output.here():
-        notes = [*notes, "asked only in a workflow: its branch, tracking server, DVC's remote"]
+        notes = [
+            *notes,
+            ("not checked outside a workflow: its branch, MLflow's server, DVC's remote"),
+        ]
     path = "pull-request" if pull else "environments" if purpose == "promotion" else purpose
     roles = now.policy.approvals.roles if now.policy.approvals else []
     return Preflight(path=path, roles=roles, checks=checks, notes=notes)
@@ -138,9 +141,14 @@ def _sourceless(now: Today) -> list[str]:
     source = now.params.monitor.source
     fix = f"set monitor.source in conf/config.yaml on {PROTECTED}"
     if source is None:
-        return [f"there is none, so nothing would be measured: {fix}"]
+        return [f"none is set, so monitoring would measure nothing: {fix}"]
     if source.kind == "log" and workflow_output.here():
-        return [f"predict's log is of the machine that predicts, no runner has it: {fix}"]
+        return [
+            (
+                "the log of `predict` is on the machine that predicts, and a runner cannot read "
+                f"it: {fix}"
+            )
+        ]
     return []
 
 
@@ -164,14 +172,14 @@ def _people(now: Today, roles: list[str] | None) -> list[Check]:
     if not now.approvers.ledger:
         said.append(
             f"{where} no key under ledger, and approvals on GitHub count only in signed events: "
-            "the risk owner adds the workflow's"
+            "ask the risk owner to add the workflow's key"
         )
     return [*_made("owners", lost), *_made("approvers", said)]
 
 
 def _codeowners(hub: Hub, base: Path, commit: str) -> list[str]:
     found = hub.codeowners(base, commit)["errors"]
-    return [f"{one}: correct it on {PROTECTED}, else nobody has to review" for one in found]
+    return [f"{one}: correct it on {PROTECTED}, or nobody has to review" for one in found]
 
 
 def _unused(hub: Hub, name: str) -> list[str]:
@@ -179,16 +187,19 @@ def _unused(hub: Hub, name: str) -> list[str]:
     found = hub.environment(name)
     if not found or not found["reviewers"]:
         return []
-    return ["it has reviewers, and they are who says yes: start without a pull request's number"]
+    return [
+        (
+            "the environment has reviewers who give the approval: start without the number of a "
+            "pull request"
+        )
+    ]
 
 
 def _pull_doubts(hub: Hub, number: int) -> list[str]:
     head, base = hub.pull(number)
     if head.startswith(BRANCH) and base == PROTECTED:
         return []
-    return [
-        f"it goes from {head} to {base}: a promotion goes from {BRANCH}… to {PROTECTED}, open one"
-    ]
+    return [f"it goes from {head} to {base}: open one from {BRANCH}… to {PROTECTED}"]
 
 
 def _made(name: str, lines: list[str], state: State = "fails") -> list[Check]:

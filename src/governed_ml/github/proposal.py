@@ -93,7 +93,7 @@ def applied(base: Path, patch: Path, fix: str) -> tuple[str, list[str]]:
         words = ("apply", "--cached", "--whitespace=nowarn", "-")
         done = attempt(base, *words, stdin=given, GIT_INDEX_FILE=index)
         if done.returncode:
-            raise Problem(f"{patch.name} is no change of this commit: {fix}")
+            raise Problem(f"{patch.name} does not apply to this commit: {fix}")
         tree = git(base, "write-tree", GIT_INDEX_FILE=index)
     names = git(base, "diff", "--name-only", "--no-renames", "-z", "HEAD", tree).split("\0")
     return tree, [name for name in names if name]
@@ -110,7 +110,7 @@ def committed(base: Path, tree: str, message: str) -> str:
 def propose(base: Path, wanted: Proposal, say: Say) -> Pull:
     """Push the commit to its branch, open or bring up to date its pull request; return that."""
     secret = wanted.secret()
-    with opened(base, f"{wanted.token} has to be {wanted.rights}") as hub:
+    with opened(base, f"{wanted.token} must be {wanted.rights}") as hub:
         there = pull_of(hub, wanted.branch)
         if _push(base, wanted, _credentials(base, secret)):
             say(f"{wanted.commit[:12]} is pushed to {wanted.branch}")
@@ -123,7 +123,9 @@ def propose(base: Path, wanted: Proposal, say: Say) -> Pull:
             hub.send(f"pull request {there.number}", "PATCH", f"/pulls/{there.number}", values)
     if there is None:
         branch = wanted.branch
-        raise Problem(f"GitHub took a pull request from {branch}, and has none: run this again")
+        raise Problem(
+            f"GitHub accepted a pull request from {branch} but does not list it: run this again"
+        )
     return there
 
 
@@ -140,7 +142,7 @@ def _push(base: Path, wanted: Proposal, given: dict[str, str]) -> bool:
     branch, ref = wanted.branch, f"refs/heads/{wanted.branch}"
     done = attempt(base, "ls-remote", REMOTE, ref, stdin=b"", **given)
     if done.returncode:
-        raise Problem(f"{REMOTE} cannot be asked for {branch}: {_said(done.stderr)}")
+        raise Problem(f"cannot read {branch} at {REMOTE}: {_said(done.stderr)}")
     old = done.stdout.decode().partition("\t")[0]
     if old:
         words = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, ref)
@@ -163,7 +165,7 @@ def _push(base: Path, wanted: Proposal, given: dict[str, str]) -> bool:
     if done.returncode:
         said = _said(done.stderr)
         raise Problem(
-            wanted.refused(said) or f"{REMOTE} does not take {branch}, nothing was pushed: {said}"
+            wanted.refused(said) or f"{REMOTE} refused {branch}, so nothing was pushed: {said}"
         )
     return True
 

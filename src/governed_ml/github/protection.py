@@ -24,21 +24,25 @@ def environment_doubts(
     With rulesets alone, "protected branches" lets every branch deploy.
     """
     if found is None:
-        return [f"it is not there, and GitHub would make it, unprotected: {FIX}"]
+        return [f"it does not exist, and GitHub would create it without protection: {FIX}"]
     lines: list[str] = []
     if reviewed and not found["reviewers"]:
-        lines.append(f"nobody has to review: {FIX}; {ENTERPRISE}")
+        lines.append(f"it requires no review: {FIX}; {ENTERPRISE}")
     if (reviewed or found["reviewers"]) and not found["prevent_self_review"]:
         lines.append(f"who starts a run may review it (prevent_self_review is off): {FIX}")
     if found["can_admins_bypass"] is not False:
-        lines.append(f"administrators may get around it (can_admins_bypass): {FIX}")
+        lines.append(f"administrators may bypass it (can_admins_bypass): {FIX}")
     branches = found["branches"]
     if branches == EVERY or (branches == PROTECTED_ONLY and not classic):
-        why = "" if branches == EVERY else f": it takes protected branches, and {PROTECTED} is none"
+        why = (
+            ""
+            if branches == EVERY
+            else (f", because it allows protected branches and {PROTECTED} is not protected")
+        )
         lines.append(f"every branch may deploy{why}; limit it to {PROTECTED}: {FIX}")
     elif branches not in ([PROTECTED], PROTECTED_ONLY):
         shown = ", ".join(branches) or "no branch"
-        lines.append(f"{shown} may deploy, and {PROTECTED} alone must: {FIX}")
+        lines.append(f"{shown} may deploy, and only {PROTECTED} should: {FIX}")
     return lines
 
 
@@ -47,7 +51,7 @@ def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
     everybody = [one for values in found if values for one in set(values["reviewers"])]
     twice = sorted({one for one in everybody if everybody.count(one) > 1})
     return [
-        f"{one} reviews in two environments, and must in one: name different owners in "
+        f"{one} reviews in two environments and may review in one only: name different owners in "
         f"conf/config.yaml, then {FIX}"
         for one in twice
     ]

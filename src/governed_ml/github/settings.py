@@ -74,8 +74,8 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> WantedSettings:
     twice = sorted({one for one in everybody if everybody.count(one) > 1})
     if twice:
         raise Problem(
-            f"conf/config.yaml on {PROTECTED}: {twice[0]} is model_owner and risk_owner, and one "
-            "approval would be two: name different owners",
+            f"conf/config.yaml on {PROTECTED}: {twice[0]} is both model_owner and risk_owner, so "
+            "one approval would count twice: name different owners",
             1,
         )
     guarded: dict[str, list[str]] = {name: [] for name in GUARDED}
@@ -89,7 +89,7 @@ def environments(now: Today) -> tuple[dict[str, str], list[str]]:
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
     known = {role: name for name, role in ENVIRONMENTS.items()}
     notes = [
-        f"the role {role} has no environment: it says yes with a key, or in a pull request"
+        f"the role {role} has no environment: it approves with a key, or in a pull request"
         for role in approvals.roles
         if role not in known
     ]
@@ -102,12 +102,16 @@ def owners(now: Today, role: str) -> list[str]:
     found = str(getattr(now.params.project, key)).split()
     where = f"conf/config.yaml on {PROTECTED}: project.{key}"
     if not found:
-        raise Problem(f"{where} is empty, so nobody would review: name @user or @org/team", 1)
+        raise Problem(
+            f"{where} is empty, so nobody would have to review: name @user or @org/team", 1
+        )
     bad = next((one for one in found if not HANDLE.fullmatch(one)), None)
     if bad:
-        raise Problem(f"{where}: {bad[:60]!r} is no GitHub @user or @org/team: correct it", 1)
+        raise Problem(f"{where}: {bad[:60]!r} is not a GitHub @user or @org/team: correct it", 1)
     if len(found) > MOST:
-        raise Problem(f"{where} names {len(found)}, GitHub takes {MOST} at most: name a team", 1)
+        raise Problem(
+            f"{where} names {len(found)} reviewers, and GitHub allows {MOST}: name a team", 1
+        )
     return found
 
 
@@ -123,7 +127,8 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise Problem(
                 f"{WORKFLOWS}/{workflow} on {PROTECTED} has not the jobs {', '.join(jobs)}: a "
-                "check that never reports would hold up every merge; restore it with cruft"
+                "required check that never reports would block every merge; restore the file "
+                "with `uv run --group tools governance update`"
             ) from error
     return sorted(found)
 
@@ -197,7 +202,7 @@ def values_become(values: Values) -> Becomes:
 def differences(found: Values | None, to_be: Values, place: str = "") -> list[str]:
     """Return what differs, as `place: what is, must be what`; nothing if all is as it must be."""
     if found is None:
-        return [f"{place}is not there, must be {_shown(to_be)}"]
+        return [f"{place}is missing, must be {_shown(to_be)}"]
     lines: list[str] = []
     for key, value in to_be.items():
         have = found.get(key)

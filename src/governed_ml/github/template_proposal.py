@@ -78,7 +78,7 @@ def doubts(base: Path) -> list[str]:
 
 def propose(base: Path, patch: Path, say: Say) -> tuple[TemplateUpdate, int, str]:
     """Push an update to its branch, open or bring up to date its pull request; return that."""
-    proposal.token(TOKEN, ENVIRONMENT, RIGHTS, ", and without it the gates would never be updated")
+    proposal.token(TOKEN, ENVIRONMENT, RIGHTS, ", and the gates cannot be updated without it")
     change = committed(base, patch)
     wanted = Proposal(
         branch=BRANCH,
@@ -109,4 +109,6 @@ def _state(base: Path, tree: str) -> Origin:
     try:
         return Origin.model_validate_json(content(base, tree, STATE) or b"")
     except ValidationError as error:
-        raise Problem(f"the update has no {STATE} that can be read: make it anew") from error
+        raise Problem(
+            f"the update has no readable {STATE}: run `governance update --patch` again"
+        ) from error

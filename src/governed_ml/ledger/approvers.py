@@ -51,7 +51,7 @@ class SshKey(Key):
     def _readable(self) -> Self:
         words = self.key.split()
         if not SSH.fullmatch(self.key.strip()) or len(words[1]) % 4:
-            raise ValueError("this is no public SSH key: copy the line of its .pub file")
+            raise ValueError("this is not a public SSH key: copy the line from its .pub file")
         return self
 
 
@@ -61,7 +61,9 @@ class ModelKey(Key):
     @model_validator(mode="after")
     def _readable(self) -> Self:
         if not self.key.strip().startswith("-----BEGIN PUBLIC KEY-----"):
-            raise ValueError("this is no public key in PEM: copy what `governance keygen` prints")
+            raise ValueError(
+                "this is not a public key in PEM format: copy what `governance keygen` prints"
+            )
         return self
 
 
@@ -101,14 +103,16 @@ class Approvers(Closed):
         ):
             twice = next((value for value in values if values.count(value) > 1), None)
             if twice:
-                raise ValueError(f"the {what} {twice[:40]} is there twice")
+                raise ValueError(f"the {what} {twice[:40]} is listed twice: keep it for one person")
         return self
 
     def person(self, name: str) -> Person:
         """Return a person by name."""
         found = next((one for one in self.people if one.name == name), None)
         if found is None:
-            raise Problem(f"{PATH} on {PROTECTED} lists no {name!r}: the risk owner adds people", 1)
+            raise Problem(
+                f"{PATH} on {PROTECTED}  does not list {name!r}: the risk owner adds people", 1
+            )
         return found
 
 
@@ -128,7 +132,9 @@ def parsed(raw: bytes) -> Approvers:
     try:
         values: object = YAML(typ="safe", pure=True).load(raw) or {}
     except (YAMLError, ValueError) as error:  # also a key that is there twice
-        raise Problem(f"{PATH} on {PROTECTED} is no YAML: {first_line(error)}") from error
+        raise Problem(
+            f"{PATH} on {PROTECTED} is not valid YAML: {first_line(error)}; fix it"
+        ) from error
     try:
         return Approvers.model_validate(values)
     except ValidationError as error:

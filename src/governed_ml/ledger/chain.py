@@ -46,29 +46,32 @@ class Raw:
 def link(raw: Raw, before: Entry | None) -> Entry | Unusable:
     """Return a commit's event if it continues the chain, or what is wrong with it."""
     if not raw.genuine:
-        return Unusable("its content is not what its name was computed from: edited in git's store")
+        return Unusable("its content does not match its digest, so somebody edited git's store")
     head, _, message = raw.body.decode("utf-8", errors="surrogateescape").partition("\n\n")
     headers = _HEADERS.fullmatch(head)
     if headers is None:
-        return Unusable("its commit is not as the ledger writes commits")
+        return Unusable("its commit does not have the form that the ledger writes")
     if headers["tree"] not in EMPTY_TREES:
         return Unusable("its commit holds files")
     try:
         event = Event.model_validate_json(message)
         canonical, seconds = event.canonical() + "\n", event.moment.timestamp()
     except ValueError:
-        return Unusable("its message is no event")
+        return Unusable("its message is not an event")
     number = 1 if before is None else before.event.sequence + 1
     parents = [] if before is None else ["parent", before.commit]
     checks = (
         (message == canonical, "its event is not in canonical form"),
-        (event.sequence == number, f"it is number {event.sequence}, and {number} comes here"),
+        (event.sequence == number, f"it has number {event.sequence} where {number} was expected"),
         (
             event.previous == (GENESIS if before is None else before.event.digest()),
-            "it does not carry the digest of the event before: edited, cut out or reordered",
+            (
+                "it does not name the digest of the event before it, so an event was edited, "
+                "removed or moved"
+            ),
         ),
         (headers["parents"].split() == parents, "its commit does not follow the commit before"),
-        (seconds == int(headers["time"]), "its commit has another time than its event"),
+        (seconds == int(headers["time"]), "its commit and its event have different times"),
     )
     wrong = next((why for holds, why in checks if not holds), None)
     if wrong is not None:

@@ -102,7 +102,7 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
         return
     allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
     here = state or "not in the ledger"
-    text = f"version {number} is {here}: only what is {allowed} can be {action}"
+    text = f"version {number} is {here}: only a version that is {allowed} can be {action}"
     raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 

@@ -66,8 +66,8 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
     days = (day - last.moment.date()).days
     if days <= limits.liveness_days:
         return None
-    what = "its last measured window was" if measured else "it was promoted, and never measured,"
+    what = "its last measured window was" if measured else "it was promoted and not measured since,"
     return (
-        f"champion {champion.number} is not watched: {what} {days} days ago, at most "
-        f"{limits.liveness_days} are allowed: run `uv run governance monitor BATCH` first"
+        f"champion {champion.number} is not monitored: {what} {days} days ago, and the policy "
+        f"allows {limits.liveness_days}: run `uv run governance monitor BATCH` first"
     )

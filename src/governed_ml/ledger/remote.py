@@ -48,8 +48,8 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     seen = next(iter(last_seen(base)), None)
     if seen and has_remote(base) and seen.commit not in theirs:
         raise Vanished(
-            f"{REMOTE} has lost event {seen.sequence} ({seen.commit[:12]}), which it had: its "
-            "ledger was cut off, rewritten or deleted; find out by whom, and push this one again",
+            f"{REMOTE} no longer has event {seen.sequence} ({seen.commit[:12]}): somebody "
+            "truncated, rewrote or deleted its ledger; find out who, then push this ledger again",
             1,
         )
     if tip is None:
@@ -57,9 +57,10 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     common = next((n for n in range(len(theirs), 0, -1) if theirs[n - 1] in here), 0)
     if tip not in here and common < len(raws):
         raise Problem(
-            f"parted after event {common}: {REMOTE} goes on to event {len(theirs)}, this ledger "
-            f"with others to event {len(raws)}; if these were never pushed, take {REMOTE}'s with "
-            f"{REPLACE} and repeat your commands; else somebody rewrote the ledger",
+            f"the ledgers differ after event {common}: {REMOTE} has events up to {len(theirs)}, "
+            f"this clone has others up to {len(raws)}; if you never pushed yours, take those of "
+            f"{REMOTE} with {REPLACE} and repeat your commands; otherwise somebody rewrote the "
+            "ledger",
             1,
         )
     git(base, "update-ref", SEEN, tip)
@@ -71,7 +72,10 @@ def remote_head(base: Path) -> str | None:
     done = attempt(base, "ls-remote", REMOTE, REF)
     if done.returncode:
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
-        raise Problem(f"{REMOTE} cannot be asked for its ledger: {said}")
+        raise Problem(
+            f"cannot fetch the ledger from {REMOTE}: {said}; check the remote with `git remote "
+            "--verbose`"
+        )
     lines = [line.partition("\t") for line in done.stdout.decode().splitlines()]
     return next((commit for commit, _, name in lines if name == REF), None)
 
@@ -139,11 +143,11 @@ def push(base: Path) -> bool:
         theirs = remote_head(base)
         if theirs and attempt(base, "merge-base", "--is-ancestor", theirs, tip).returncode:
             raise Problem(
-                f"somebody else's event came first, and {REMOTE} has it: take its ledger with "
-                f"{REPLACE} and repeat your command",
+                f"somebody else wrote an event to {REMOTE} first: take its ledger with {REPLACE} "
+                "and repeat your command",
                 1,
             )
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
-        raise Problem(f"{REMOTE} does not take the ledger: {said}")
+        raise Problem(f"{REMOTE} refused the ledger: {said}")
     git(base, "update-ref", SEEN, tip)
     return True

@@ -36,7 +36,8 @@ class Moved(Problem):
 
     def __init__(self) -> None:
         super().__init__(
-            "another event came first: look at `governance status` and try again", exit_code=FOUND
+            "somebody else wrote an event first: look at `uv run governance status` and try again",
+            exit_code=FOUND,
         )
 
 
@@ -51,7 +52,7 @@ def head(base: Path, ref: str = REF) -> str | None:
     if done.returncode == 0:
         return done.stdout.decode().strip()
     if b"broken ref" in attempt(base, "for-each-ref", ref).stderr:
-        raise Problem(f"git cannot read {ref}, which is there: look at `git fsck`")
+        raise Problem(f"git cannot read the existing {ref}: run `git fsck`")
     return None
 
 
@@ -59,11 +60,11 @@ def commits(base: Path, tip: str) -> list[Raw]:
     """Read every commit up to `tip`, oldest first, following first parents."""
     found = _load(base, git(base, "rev-list", "--first-parent", "--reverse", tip, "--").split())
     if not found:
-        raise Problem(f"{tip[:12]} is no commit, and the ledger's last has to be: `git fsck`")
+        raise Problem(f"the ledger ends at {tip[:12]}, which is not a commit: run `git fsck`")
     if b"\nparent " in found[0].body.partition(b"\n\n")[0]:
         raise Problem(
-            "this clone is shallow, the ledger's beginning is not in it: "
-            f"`git fetch --unshallow {REMOTE} {BRANCH}`"
+            "this clone is shallow and lacks the ledger's first events: run `git fetch "
+            f"--unshallow {REMOTE} {BRANCH}`"
         )
     return found
 
@@ -77,7 +78,7 @@ def _load(base: Path, names: list[str]) -> list[Raw]:
         line, _, _ = out[start : start + 100].partition(b"\n")
         words = line.split()
         if len(words) != 3 or words[1] != b"commit":
-            raise Problem(f"the ledger's commit {name[:12]} cannot be read: look at `git fsck`")
+            raise Problem(f"the ledger's commit {name[:12]} cannot be read: run `git fsck`")
         begin = start + len(line) + 1
         start = begin + int(words[2]) + 1
         found.append(Raw(name, out[begin : start - 1]))
@@ -89,14 +90,14 @@ def read(base: Path) -> list[Entry]:
     tip = head(base)
     entries, broken = _none_yet(base) if tip is None else breaks(commits(base, tip))
     if broken:
-        raise Problem(f"the ledger is broken at {broken}: `uv run governance ledger verify`", 1)
+        raise Problem(f"the ledger is broken at {broken}: run `uv run governance ledger verify`", 1)
     return entries
 
 
 def _none_yet(base: Path) -> tuple[list[Entry], None]:
     """Return an empty ledger, unless this clone knows of one that it does not have."""
     if git(base, "for-each-ref", SEEN, f"refs/remotes/{REMOTE}/{BRANCH}"):
-        raise Problem(f"{REMOTE} has a ledger, and this clone has not taken it: {TAKE}")
+        raise Problem(f"{REMOTE} has a ledger that this clone lacks: run {TAKE}")
     return [], None
 
 
@@ -113,7 +114,9 @@ def locked(base: Path) -> Generator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise Problem("another command holds the ledger: wait for it and try again") from error
+        raise Problem(
+            "another command is writing to the ledger: wait until it ends and try again"
+        ) from error
     try:
         _remove_stale(common / f"{REF}.lock")
         yield
@@ -160,7 +163,7 @@ def append(base: Path, action: Action, *, after: str | None = "", **fields: Any)
             **fields,
         )
         if why := future(event):
-            raise Problem(f"no event was written: {why}: correct this machine's clock")
+            raise Problem(f"no event was written, because {why}: correct this machine's clock")
         signed = signs(base)
         commit = _commit(base, event, tip, signed)
         moved = attempt(base, "update-ref", "--no-deref", REF, commit, tip or "")
@@ -182,7 +185,9 @@ def _last(base: Path, tip: str) -> Entry:
         return Entry(tip, event, b"\ngpgsig" in headers)
     except ValueError as error:
         raise Problem(
-            f"the ledger's last commit {tip[:12]} is no event: `uv run governance ledger verify`", 1
+            f"the ledger's last commit {tip[:12]} is not an event: run `uv run governance "
+            "ledger verify`",
+            1,
         ) from error
 
 

@@ -70,7 +70,16 @@ def verify(
     problems += [said for anchor in known if (said := lost(anchor, raws))]
     held = [anchor for anchor in known if not lost(anchor, raws)]
     last = max(held, key=lambda anchor: anchor.sequence, default=None)
-    notes = [] if unchecked or has_remote(base) else [f"there is no {REMOTE} to push the ledger to"]
+    notes = (
+        []
+        if unchecked or has_remote(base)
+        else [
+            (
+                f"there is no remote {REMOTE} to push the ledger to: add one with `git remote add "
+                f"{REMOTE} URL`"
+            )
+        ]
+    )
     notes += _extent(last, len(raws))
     try:
         new, old = look(entries) if look else (_void(base, entries, signers), [])
@@ -96,24 +105,32 @@ def lost(anchor: Anchor, raws: Sequence[Raw]) -> str | None:
     """Return what is wrong if the ledger does not have the anchor's commit at its place."""
     what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
     if not raws:
-        return f"emptied: {what}, and this ledger has none: {TAKE}"
+        return f"the ledger was emptied: {what}, and this clone has no event: {TAKE}"
     if len(raws) < anchor.sequence:
-        return f"cut off or made elsewhere: {what}, and this ledger ends at {len(raws)}: {TAKE}"
+        ends = f"this ledger ends at event {len(raws)}"
+        return f"the ledger was truncated or made elsewhere: {what}, and {ends}: {TAKE}"
     here = raws[anchor.sequence - 1].commit
     if here != anchor.commit:
-        return f"rewritten: {what}, and this ledger has {here[:12]} there: compare them"
+        return (
+            f"the ledger was rewritten: {what}, and this ledger has {here[:12]} instead: "
+            "compare them"
+        )
     return None
 
 
 def _extent(last: Anchor | None, events: int) -> list[str]:
     if last is None:
-        return ["nothing outside this clone names an event: whether some were cut off is unknown"]
+        line = (
+            "nothing outside this clone names an event, so a truncated ledger would not be noticed"
+        )
+        return [line]
     known = (
         f"complete up to event {last.sequence}, the last anchor ({last.where}); "
         "events after it, if there were any, cannot be known"
     )
     tail = events - last.sequence
-    return [known, *([f"the last {tail} of {events} events are not anchored yet"] if tail else [])]
+    later = [f"the last {tail} of {events} events are not anchored yet"] if tail else []
+    return [known, *later]
 
 
 def _void(base: Path, entries: Sequence[Entry], signers: Sequence[Signer]) -> list[str]:
@@ -134,4 +151,5 @@ def _disordered(entries: Sequence[Entry]) -> list[str]:
 def _unproven(entries: Sequence[Entry], signers: Sequence[Signer]) -> list[str]:
     if signers or not entries:
         return []
-    return ["no key is listed under `ledger` in governance/approvers.yaml: who wrote is not proven"]
+    where = "no key is listed under `ledger` in governance/approvers.yaml"
+    return [f"{where}, so nobody can prove who wrote an event"]

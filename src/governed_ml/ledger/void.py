@@ -46,11 +46,14 @@ def _signed_wrongly(
     if signature.state == "good":
         return None
     if signature.state == "bad":
-        return "it has a bad signature: it is not of this event"
+        return "its signature is invalid for this event"
     if known:
         return f"it is signed by {known[0].principal} with a key that was not valid on that day"
     if signature.state == "unlisted":
-        return f"it is signed by a key that is not listed ({signature.by})" if due else None
+        unlisted = (
+            f"it is signed by a key that governance/approvers.yaml does not list ({signature.by})"
+        )
+        return unlisted if due else None
     if due:
         return "it is unsigned, but it must be signed"
     if signed and any(signer.counts(event) for signer in signers):

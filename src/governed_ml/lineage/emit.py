@@ -55,10 +55,11 @@ def emit(base: Path) -> Emitted:
     pipeline = read(base, model_name(base))
     if pipeline.decision is None:
         raise Problem(
-            f"{PATH.as_posix()} is missing, the pipeline has not ended: `uv run dvc repro`"
+            f"{PATH.as_posix()} is missing, so the pipeline has not finished: run `uv run dvc "
+            "repro`"
         )
     if not pipeline.steps:
-        raise Problem("the records prove no stage: run `uv run dvc repro`")
+        raise Problem("the records do not prove that any stage ran: run `uv run dvc repro`")
     if pipeline.lost:
         text = f"dvc.lock does not prove that {', '.join(pipeline.lost)} ran"
         raise Problem(f"{text}: run `uv run dvc repro`", 1)
@@ -71,7 +72,7 @@ def emit(base: Path) -> Emitted:
             lines, new = keep(base, told)
             return send(base, lines, len(told), new)
     except Timeout as error:
-        raise Problem("another `lineage emit` is at work here: wait for it") from error
+        raise Problem("another `lineage emit` is running here: wait until it ends") from error
 
 
 def spelled(event: dict[str, Any]) -> str:
@@ -85,7 +86,7 @@ def keep(base: Path, told: list[str]) -> tuple[list[str], int]:
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(before, 1):
         if not (line.startswith("{") and line.endswith("}")):
-            raise Problem(f"{FILE.as_posix()}: line {number} is no event: take it out", 1)
+            raise Problem(f"{FILE.as_posix()}: line {number} is not an event: remove this line", 1)
     known = set(before)
     new = [line for line in told if line not in known]
     if new:
@@ -127,7 +128,7 @@ def _sent(path: Path) -> dict[str, Sent]:
     try:
         return TypeAdapter(dict[str, Sent]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        fix = "delete it, and everything is sent again"
+        fix = "delete it, and the next `lineage emit` sends everything again"
         raise Problem(f"{SENT.as_posix()} is not readable: {fix}") from error
 
 

@@ -121,7 +121,7 @@ def honest(folder: Path, pipeline: RecordedPipeline) -> RecordedPipeline:
         )
     if standing.lasting() == again.lasting():
         return pipeline
-    why = f"{PATH.as_posix()} says allow, and that is not what the policy makes of the evidence"
+    why = f"{PATH.as_posix()} says allow, but the policy does not allow this evidence"
     return replace(pipeline, decision=None, doubt=why)
 
 

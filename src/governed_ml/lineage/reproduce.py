@@ -80,7 +80,7 @@ def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Repro
         environment = environments.of(tree, say)
         where = "an environment of its own" if environment.own else "the running environment"
         notes = [f"measured with {environment.engine}, in {where}"]
-        say(f"bringing the data of {commit[:12]}")
+        say(f"fetching the data of {commit[:12]}")
         notes += _bring(base, tree, recorded)
         say("running the pipeline of that commit")
         _run(tree, environment)
@@ -120,7 +120,10 @@ def _records(tree: Path) -> dict[str, dict[str, Any]]:
     """Return gate → its evidence as the commit has it, whatever its schema was then."""
     found = {path.stem: read_json(path) for path in sorted((tree / evidence.FOLDER).glob("*.json"))}
     if not found:
-        raise Problem("the version's commit has no evidence to compare with")
+        raise Problem(
+            "the version's commit has no evidence to compare with: reproduce a version whose "
+            "evidence is committed"
+        )
     return found
 
 
@@ -141,7 +144,9 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
     raw = tables.RAW.as_posix()
     why = dvc(tree, "pull", "--quiet", raw) or dvc(tree, "freeze", "ingest")
     if why or not (tree / raw).is_file():
-        raise Problem(f"neither {body['uri']} nor {raw} of then is to be had: {lost or why}")
+        raise Problem(
+            f"neither {body['uri']} nor {raw} of that commit can be fetched: {lost or why}"
+        )
     return [
         f"{body['uri']} is not read again: {tables.RAW.as_posix()} came from DVC, by its digest"
     ]
@@ -208,7 +213,7 @@ def parsed(day: str | None) -> date | None:
     try:
         found = date.fromisoformat(day)
     except ValueError as error:
-        raise Problem(f"--date {day!r} is no day: write it like 2026-12-31") from error
+        raise Problem(f"--date {day!r} is not a date: write it like 2026-12-31") from error
     if found > datetime.now(UTC).date():
-        raise Problem(f"--date {day} has not come yet")
+        raise Problem(f"--date {day} is in the future: give an earlier day")
     return found

@@ -56,7 +56,11 @@ def chosen(life: Lifecycle, name: str) -> Version:
     digest = f"sha256:{name.removeprefix('sha256:')}"
     same = [one for one in life.versions.values() if one.subject["model"].startswith(digest)]
     if not same or len(digest) < 15 or len({one.subject["model"] for one in same}) > 1:
-        raise Problem(f"{name!r} is no version, no alias and no digest that the ledger has", 1)
+        raise Problem(
+            f"{name!r} is not a version, an alias or a digest in the ledger: `uv run governance "
+            "status` lists them",
+            1,
+        )
     return same[-1]
 
 

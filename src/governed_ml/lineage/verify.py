@@ -140,7 +140,7 @@ def _evidence(chain: Chain) -> str:
     for gate in chain.checked:
         chain.evidence(gate)
         if gate not in chain.pipeline.steps:
-            raise Problem(f"dvc.lock does not say that {gate} read what lies here", 1)
+            raise Problem(f"dvc.lock does not say that {gate} read the files that are here", 1)
         missing = chain.pipeline.steps[gate].missing
         if missing is not None:
             raise Problem(missing, FOUND)
@@ -157,7 +157,9 @@ def _decision(chain: Chain) -> str:
     try:
         day = date.fromisoformat(standing.volatile.get("judged_on") or "")
     except ValueError as error:
-        raise Problem(f"{PATH.as_posix()} names no day on which it was judged", 1) from error
+        raise Problem(
+            f"{PATH.as_posix()} does not name the day on which it was judged", 1
+        ) from error
     again = judge(chain.params, chain.checked, day)
     _same("the policy's digest", str(standing.policy_digest), str(again.policy_digest))
     if standing.lasting() != again.lasting():
@@ -199,7 +201,9 @@ def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
         return Link("registered", "end", "no: the chain ends at the decision")
     if found is None or wanted.subject["model"] != found.subject["model"]:
         go = f"`git checkout {wanted.subject['commit'][:12]}` and `uv run dvc checkout`"
-        said = f"version {wanted.number} does not lie here: {go}, or `lineage reproduce`"
+        said = (
+            f"version {wanted.number} is not checked out here: run {go}, or use `lineage reproduce`"
+        )
         return Link("registered", "unknown", said)
     return wanted
 

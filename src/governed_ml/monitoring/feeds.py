@@ -84,7 +84,9 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
             sql = " UNION ALL BY NAME ".join(part.sql for part in parts)
             db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
         except duckdb.Error as error:
-            raise Problem(f"{name_of(feed)} cannot be read as a table: fix it") from error
+            raise Problem(
+                f"{name_of(feed)} cannot be read as a table: fix or convert it"
+            ) from error
         frame = tables.read(scratch / "rows")
     there = set[str].intersection(*(set(part.names) for part in parts))
     unfit = Counter[str]()
@@ -120,7 +122,9 @@ class Joined:
 def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], what: str) -> Joined:
     """Join columns to rows by request id and row; a key with two different answers has none."""
     if set(KEYS) - set(rows.columns):
-        raise Problem(f"{what} are joined by request_id and row, which the batch does not have")
+        raise Problem(
+            f"{what} are joined by request_id and row, and the batch lacks these columns: add them"
+        )
     found = read(feed, plain(KEYS) | columns)
     if found.lost:
         raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}: it needs "
@@ -134,10 +138,10 @@ def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], wha
     strangers = len(answers) - len(answers.merge(known, on=keys))
     conflicts = int(distinct[torn][keys].drop_duplicates().shape[0])
     counts = {
-        f"{what}: {sum(found.unfit.values())} values are unreadable": sum(found.unfit.values()),
-        f"{what}: {twice} are there twice, and count once": twice,
-        f"{what}: {conflicts} rows have different ones, and none counts": conflicts,
-        f"{what}: {strangers} are of a request or row that is not in this window": strangers,
+        f"{what}: unreadable values: {sum(found.unfit.values())}": sum(found.unfit.values()),
+        f"{what}: repeated rows, each counted once: {twice}": twice,
+        f"{what}: rows with contradicting values, not counted: {conflicts}": conflicts,
+        f"{what}: rows of a request that is not in this window: {strangers}": strangers,
     }
     merged = rows[keys].merge(answers, on=keys, how="left")
     return Joined(
@@ -164,8 +168,8 @@ def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
     strange = there & ~text.isin([favourable, *known])
     counts = text[strange].value_counts().sort_index().sort_values(ascending=False, kind="stable")
     often = [f"{str(value)[:40]!r} {n:,} times" for value, n in counts.items() if n >= OFTEN]
-    note = f"labels: {strange.sum():,} values are none of the target's ({', '.join(known[:5])})"
-    note += f": {', '.join(often[:3])}" if often else ""
+    note = f"labels: values that the target does not have ({', '.join(known[:5])}): "
+    note += f"{strange.sum():,}" + (f", such as {', '.join(often[:3])}" if often else "")
     return target.mask(strange), [note] if len(counts) else []
 
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHANCE = 0.001  # a group is gone where chance alone leaves so few of it less often, over all groups
-UNDATED = "the rows have no date, so they could be stale: name their date column in monitor.time"
+UNDATED = (
+    "the rows have no date, so nobody can tell whether they are stale: name their date "
+    "column in monitor.time"
+)
 
 
 def unmeasured(

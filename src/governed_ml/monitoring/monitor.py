@@ -90,18 +90,18 @@ def monitor(
             f"policy {rules.policy.name} has no section monitoring: the risk owner sets it"
         )
     if champion is None:
-        raise Problem("there is no champion to watch: `uv run governance promote` makes one")
+        raise Problem("there is no champion to monitor: make one with `uv run governance promote`")
     if feed is None:
         raise Problem(
-            "there is no batch: name one, or set monitor.source in conf/config.yaml "
-            "({kind: log} is what `predict` has logged)"
+            "no batch was given: name one, or set monitor.source in conf/config.yaml ({kind: "
+            "log} is what `predict` has logged)"
         )
     with (
         tempfile.TemporaryDirectory() as folder,
         loaded(base, registry, CHAMPION) as (version, checked),
     ):
         if version.number != champion.number:
-            raise Problem("another champion came meanwhile: run it again", 1)
+            raise Problem("the champion changed during this command: run it again", 1)
         asked = Asked(
             monitoring=limits,
             monitor=rules.params.monitor,

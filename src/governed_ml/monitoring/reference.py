@@ -23,7 +23,7 @@ def against(
     lost = [name for name in relations if name not in known]
     if lost:
         raise Problem(
-            f"the version's evidence of drift has no column {lost[0]!r}: register it anew"
+            f"the version's evidence of drift has no column {lost[0]!r}: register the model again"
         )
     columns: list[ColumnDrift] = []
     metrics: dict[str, Metric] = {}

@@ -66,13 +66,13 @@ def gather(
     if "model_digest" not in found.lost:
         mine = found.frame["model_digest"] == origin.digest
         others = int((~mine).sum())
-        notes += [f"{others:,} rows were answered by other versions: left out"] if others else []
+        notes += [f"rows of other versions, left out: {others:,}"] if others else []
         found = replace(found, frame=found.frame[mine])
     if not set(KEYS) & set(found.lost):
         keys = found.frame[list(KEYS)]
         twice = keys.duplicated() & keys.notna().all(axis=1)
         many = int(twice.sum())
-        notes += [f"{many:,} rows are there twice (request_id, row): counted once"] if many else []
+        notes += [f"repeated rows (request_id, row), each counted once: {many:,}"] if many else []
         found = replace(found, frame=found.frame[~twice])
     if feed.kind != "log":
         return Given(found, found, dated, notes)
@@ -82,7 +82,7 @@ def gather(
     ends = [pd.Timestamp(now) - timedelta(seconds=grace) for grace in GRACE]
     end = next((end for end in ends if moment.between(start, end, "right").any()), ends[-1])
     young = int((moment > end).sum())
-    notes += [f"{young:,} rows were logged just now: the next window has them"] if young else []
+    notes += [f"rows logged just now, for the next window: {young:,}"] if young else []
     parts = [
         replace(found, frame=found.frame[moment.between(start - by, end - by, "right")])
         for by in (timedelta(), late)
@@ -154,8 +154,8 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
         if bad := int((~fine).sum()):
             what = SERVED_AS[name] if task == "classification" else "a number"
             return (
-                f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give what was "
-                "served, or leave model_digest out and the model is asked again"
+                f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give the values "
+                "that were served, or leave out model_digest so that the model predicts again"
             )
     return None
 

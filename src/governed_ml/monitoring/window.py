@@ -133,13 +133,13 @@ def _why_not(given: Given, features: list[str], until: str | None, asked: Asked)
     lost = [name for name in features if name in given.new.lost]
     if lost:
         names = ", ".join(map(repr, lost))
-        found.append(f"the batch has lost column {names}, which the model needs")
+        found.append(f"the batch lacks column {names}, which the model needs")
     if rows < limits.minimum_rows:
         found.append(f"{rows:,} rows, at least {limits.minimum_rows:,} wanted")
     if rows and given.time is not None and until is None:
         found.append(f"no row has a time in {given.time!r}: nobody knows how old they are")
     if until is not None and datetime.fromisoformat(until) > asked.now + timedelta(days=1):
-        found.append(f"the newest row is of {until[:10]}, which is still to come")
+        found.append(f"the newest row is of {until[:10]}, which is in the future")
     return found
 
 

@@ -28,13 +28,15 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     except Exception as error:  # an estimator's constructor may raise anything
         cause = error.__cause__ or error  # Hydra wraps it
         raise Problem(
-            f"conf/model: {target} cannot be made: {first_line(cause)}; correct its settings"
+            f"conf/model: {target} cannot be created: {first_line(cause)}; correct its "
+            "settings in conf/model"
         ) from error
     fits = is_classifier if task == "classification" else is_regressor
     plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
     if not isinstance(plain, BaseEstimator) or not fits(plain):
         raise Problem(
-            f"conf/model: {target} is no estimator for {task}: choose another in conf/config.yaml"
+            f"conf/model: {target} is not an estimator for {task}: choose another model in "
+            "conf/config.yaml"
         )
     if "random_state" in plain.get_params() and plain.get_params()["random_state"] is None:
         plain.set_params(random_state=seed)

@@ -55,8 +55,8 @@ def attributes(model: Model, known: Collection[str]) -> list[str]:
     if not asked(model):
         if model.attributes:
             raise Problem(
-                f"conf/model: {model.name} is made no fairer, so attributes say nothing: take them "
-                f"out, or wrap the estimator with {SEARCH}"
+                f"conf/model: {model.name} has no mitigation, so attributes have no effect: "
+                f"remove them, or wrap the estimator with {SEARCH}"
             )
         return []
     strangers = [name for name in model.attributes or [] if name not in known]

@@ -72,6 +72,7 @@ def require_rowwise(
     for some in (places, places[:1]):
         if not np.allclose(ask(features.iloc[some]), scores[some], rtol=1e-6, atol=1e-9):
             raise Problem(
-                "the model's answer about a row depends on the rows that are asked with it: let "
-                "columns and the classes in src/ use a row's own values and what fit has learned"
+                "the model's answer about a row depends on the rows that are asked with it: use "
+                "only the row's own values and what fit learned, in columns and in the classes "
+                "of src/"
             )

@@ -49,8 +49,8 @@ def named_class(target: str) -> type:
     home = str(getattr(found, "__module__", None))
     if not isinstance(found, type) or not issubclass(found, kinds) or not _allowed(home):
         raise Problem(
-            f"conf/model: {target} is no estimator, transformer or calibrator: name such a class "
-            f"of {' or '.join(PACKAGES)} in _target_"
+            f"conf/model: {target} is not an estimator, transformer or calibrator: name such a "
+            f"class from {' or '.join(PACKAGES)} in _target_"
         )
     return found
 
@@ -73,8 +73,8 @@ def require_settings(node: object) -> None:
         require_settings(value)
         if str(key).rpartition("__")[2] == MEMORY and value is not None:
             raise Problem(
-                f"conf/model: {key} names a folder from which scikit-learn loads code (pickle): "
-                "leave it out"
+                f"conf/model: {key} names a folder from which scikit-learn loads pickled code: "
+                "remove this setting"
             )
 
 

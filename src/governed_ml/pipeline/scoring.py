@@ -59,12 +59,16 @@ def checked_request(source: Path, output: Path, request: str | None) -> str:
     if output.suffix not in (".csv", ".parquet"):
         raise Problem(f"{output}: name a file that ends in .csv or .parquet")
     if output.resolve() == source.resolve():
-        raise Problem(f"{output} is the input, too: name another file for the predictions")
+        raise Problem(f"{output} is also the input: name another file for the predictions")
     if output.exists() and not _holds_predictions(output):
-        raise Problem(f"{output} is there already and holds no predictions: name another file")
+        raise Problem(f"{output} exists and holds no predictions: name another file")
     answered = next(LOG.glob(f"*/{request}.parquet"), None)
     if answered is not None:
-        raise Problem(f"request {request} was answered already: {answered.as_posix()}", 1)
+        raise Problem(
+            f"request {request} already has an answer in {answered.as_posix()}: use that, or give "
+            "another id",
+            1,
+        )
     return request
 
 
@@ -118,7 +122,10 @@ def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
     try:
         return predicted(model, features, task)
     except ValueError as error:
-        raise Problem(f"the model cannot answer these rows: {first_line(error)}") from error
+        raise Problem(
+            f"the model cannot predict these rows: {first_line(error)}; fix the rows, or report "
+            "this to the team"
+        ) from error
 
 
 def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -169,9 +176,9 @@ def _require_fit(
         others = {one.casefold(): one for one in (*found.names, *found.strange)}
         near = [others[one] for one in get_close_matches(lost[0].casefold(), others, 1)]
         maybe = f"; did you mean {near[0]!r}? Then rename it" if near else ""
-        raise Problem(f"{source}: column {lost[0]!r} is missing, which the model needs{maybe}")
+        raise Problem(f"{source}: column {lost[0]!r} is missing, and the model needs it{maybe}")
     if found.rows == 0:
-        raise Problem(f"{source} has no row")
+        raise Problem(f"{source} has no rows: give at least one")
     for name, count in found.unfit.items():
         places = ", ".join(f"{place:,}" for place in found.places[name])
         raise Problem(

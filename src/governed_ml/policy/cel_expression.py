@@ -22,7 +22,7 @@ def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str | N
         result: object = cel.evaluate(expression, values)
     except Exception as error:  # noqa: BLE001 - whatever it is, the rule has failed
         detail = (
-            f"{error.args[0]} is not there"
+            f"{error.args[0]} does not exist"
             if isinstance(error, KeyError)
             else first_line(error, 160)
         )

@@ -82,7 +82,7 @@ def _stale(
         wanted.append(champion)
     lost = [path for path in wanted if path not in found.subject.inputs]
     if lost:
-        return f"is not about {lost[0]}; run `uv run dvc repro`"
+        return f"does not cover {lost[0]}; run `uv run dvc repro`"
     for path, digest in found.subject.inputs.items():
         if path not in cache:
             cache[path] = _digest(base, path)
@@ -90,7 +90,7 @@ def _stale(
         if isinstance(here, Unusable):
             return f"is stale: {here}"
         if here != digest:
-            return f"is stale: {path} is not the file that was measured; run `uv run dvc repro`"
+            return f"is stale: {path} has changed since it was measured; run `uv run dvc repro`"
     if _source_changed(base, found):
         return f"is stale: {found.body.uri} has changed; run `uv run dvc repro --force ingest`"
     if found.subject.code != stage_code.digest(found.gate, base):
@@ -194,9 +194,9 @@ def _unmeasured(decision: Decision) -> Decision:
     """Deny what rests on the word of a commit alone: its author may have written the numbers."""
     rule = _stopped(
         "gate.recomputed",
-        "nothing was measured here, only committed evidence was judged: let somebody who may read "
-        "the data push the branch to this repository; or the risk owner accepts it with "
-        "forks.accept_committed in conf/policy/",
+        "nothing was measured in this run, and only committed evidence was judged: ask somebody "
+        "who may read the data to push the branch to this repository, or ask the risk owner to "
+        "set forks.accept_committed in conf/policy/",
     )
     return decision.model_copy(update={"verdict": "deny", "rules": [rule, *decision.rules]})
 

@@ -16,7 +16,7 @@ TERM = "measured_under"  # how the ids of these results begin
 OF_DATA = ("task", "target", "positive", "time", "group")
 READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct")
 OF_CELLS = ("missing", "decimal", "thousands")
-FIX = "update your branch from main, run the pipeline and register again"
+FIX = "update your branch from main, run `uv run dvc repro`, commit, and register again"
 
 
 def differences(

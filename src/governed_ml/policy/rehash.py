@@ -38,7 +38,7 @@ class Rehash(Closed):
         evidence = collect(base)
         for gate in usable(evidence):
             if self.evidence.get(gate) != file_digest(base / path_of(gate)):
-                why = "is not what the job `pipeline` left; run all jobs again"
+                why = "differs from what the job `pipeline` uploaded; run all jobs again"
                 evidence[gate] = Unusable(f"evidence of {gate} {why}")
         model = self.model if self.model.startswith("sha256:") else Unusable(self.model)
         return Elsewhere(evidence, self.files, model, self.recomputed)
@@ -54,9 +54,10 @@ def read(base: Path) -> Rehash:
     try:
         found = Rehash.model_validate(read_json(base / PATH))
     except Problem as problem:
-        raise Problem(f"{PATH.as_posix()} is missing: the job `pipeline` did not succeed") from (
-            problem
-        )
+        raise Problem(
+            f"{PATH.as_posix()} is missing, because the job `pipeline` did not succeed: fix that "
+            "job first"
+        ) from problem
     except ValidationError as error:
         raise Problem(f"{PATH.as_posix()} is not readable: {first_line(error, 120)}") from error
     for what, said, here in (

@@ -36,7 +36,7 @@ def score(rules: Sequence[RuleResult], weights: Mapping[str, float] | None) -> f
         nearest[gate] = max(nearest.get(gate, 0.0), closeness(rule))
     lost = sorted(nearest.keys() - weights.keys())
     if lost:
-        raise Problem(f"risk.weights in conf/policy/ has none for the gate {lost[0]}: give it one")
+        raise Problem(f"risk.weights in conf/policy/ has no weight for the gate {lost[0]}: add one")
     whole = math.fsum(weights[gate] for gate in nearest)
     share = math.fsum(weights[gate] * near for gate, near in nearest.items())
     return round(100 * min(share / whole, 1.0), 1) if nearest else None

@@ -158,4 +158,7 @@ def denied(base: Path, champion: Version, checked: Checked) -> str | None:
     if decision.verdict == "allow":
         return None
     policy = f"the policy of {PROTECTED} at {rules.commit[:12]}"
-    return f"version {champion.number} is no champion: {policy} denies it: {why_denied(decision)}"
+    return (
+        f"version {champion.number} cannot be champion, because {policy} denies it: "
+        f"{why_denied(decision)}"
+    )

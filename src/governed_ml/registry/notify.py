@@ -60,7 +60,10 @@ def ready(notify: Notify) -> str | None:
     local = parts.scheme == "http" and LOOPBACK.fullmatch(parts.host or "")
     if not (local or parts.scheme == "https") or not parts.host or parts.auth:
         where = "it" if name == notify.url else f"the variable {name}"
-        raise Problem(f"notify.url: {where} holds no https://HOST/… address; copy the webhook's")
+        raise Problem(
+            f"notify.url: {where} does not hold an https://HOST/… address: copy the webhook's "
+            "address"
+        )
     return address
 
 
@@ -96,7 +99,8 @@ def send(address: str, shape: Literal["slack", "json"], message: Message) -> Non
     if why:
         host = "{0.scheme}://{0.netloc}".format(parse_url(address))
         raise Lost(
-            f"{message.action} is recorded, but {host} was not told: {why}; tell people yourself"
+            f"{message.action} is recorded, but {host} could not be notified: {why}; notify "
+            "people yourself"
         )
 
 

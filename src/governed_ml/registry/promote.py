@@ -133,7 +133,7 @@ def require_same_rival(
     today = champion.subject["model"] if champion else "none"
     raise Problem(
         f"version {checked.statement.version} was compared with {(rival or 'no champion')[:18]}, "
-        f"today's champion is {today[:18]}: register it again",
+        f"today's champion is {today[:18]}: register it again to compare it with the champion",
         1,
     )
 
@@ -154,8 +154,8 @@ def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today)
     good, missing, why = sort_approvals(base, version, life, now)
     if any(one.source != "ssh" for one in good) and not (now.approvers.ledger and signs(base)):
         raise Problem(
-            "approvals on GitHub are believed later only in signed events: list a key under ledger "
-            "in governance/approvers.yaml, and set gpg.format ssh and user.signingkey",
+            "approvals on GitHub count only in signed events: list a key under ledger in "
+            "governance/approvers.yaml, and set gpg.format ssh and user.signingkey in git",
             1,
         )
     if missing:

@@ -68,7 +68,7 @@ def compare(base: Path, registry: Registry) -> Reconciliation:
     differences += broken + new + _aliases(life, aliases, listed) + _tags(life, listed)
     differences += [line for n, line in lost.items() if n not in before]
     differences += [
-        f"version {n} is in no event of the ledger: a registration that broke off, or a forgery"
+        f"version {n} is not in the ledger: its registration was interrupted, or it was forged"
         for n, one in listed.items()
         if n not in life.versions and one.tags.get(STATUS) != "quarantined"
     ]
@@ -187,7 +187,7 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
             if tags.get(tag) != value
         ]
         if listed[number].run_id != version.run_id:
-            found.append(f"version {number} points to another run than the ledger")
+            found.append(f"version {number} names another MLflow run than the ledger")
     return found
 
 

@@ -72,7 +72,7 @@ def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
     here = raws(base)
     wrong = [said for anchor in anchors if (said := lost(anchor, here))]
     if wrong:
-        raise Problem(f"the ledger is not what others remember: {wrong[0]}", 1)
+        raise Problem(f"the ledger differs from what other copies remember: {wrong[0]}", 1)
 
 
 def require_anchored(
@@ -89,8 +89,8 @@ def require_anchored(
     events = len(raws(base))
     if reached < max((one.event.sequence for one in life.counted), default=0):
         raise Unanchored(
-            f"the ledger is anchored up to event {reached} of {events}: look at what follows, "
-            "then run `uv run governance reconcile --apply`",
+            f"the ledger is anchored up to event {reached} of {events}: look at the events after "
+            "it, then run `uv run governance reconcile --apply`",
             1,
         )
 
@@ -158,7 +158,9 @@ def _send(base: Path, entry: Entry) -> None:
         if remote_head(base) == entry.commit:
             return
         if problem.exit_code == FOUND:
-            raise Problem(f"another event came first at {REMOTE}: try again", 1) from problem
+            raise Problem(
+                f"somebody else wrote an event to {REMOTE} first: try again", 1
+            ) from problem
         raise Problem(f"nothing is recorded: {problem}", problem.exit_code) from problem
 
 

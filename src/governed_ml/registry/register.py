@@ -89,7 +89,7 @@ def require_in_remote(base: Path) -> None:
     if lost is None:
         said = first_line(ValueError(done.stderr.strip().rpartition("\n")[2]), 200)
         raise Problem(
-            f"cannot ask DVC's remote what it has: {said}; look at `uv run dvc remote list`"
+            f"cannot list what is in DVC's remote: {said}; check it with `uv run dvc remote list`"
         )
     if lost:
         raise Problem(f"{min(lost)} is not in DVC's remote: run `uv run dvc push`", 1)
@@ -99,7 +99,11 @@ def _statement(name: str, commit: str, decision: Decision) -> Statement:
     data = decision.subject.inputs.get(tables.RAW.as_posix())
     by = decision.subject.engine
     if decision.subject.model is None or data is None or decision.policy_digest is None:
-        raise Problem("lineage is missing: the evidence names no model or no table", 1)
+        raise Problem(
+            "lineage is missing, because the evidence names no model or no table: run `uv run "
+            "dvc repro` and commit what it writes",
+            1,
+        )
     return Statement(
         name=name,
         version=0,

@@ -56,7 +56,8 @@ def rejudge(
     if commit is not None and own != commit:
         raise Problem(
             f"version {version.number} is of commit {own[:12]}, and approvals here are for "
-            f"{commit[:12]}: start this on a branch or tag at {own[:12]}, or register anew",
+            f"{commit[:12]}: start this on a branch or tag at {own[:12]}, or register the version "
+            "again",
             1,
         )
     with work_folder() as work:
@@ -104,6 +105,7 @@ def _files(
         if said or not target.is_file():
             raise Problem(
                 f"cannot get {path.as_posix()} of commit {commit[:12]} from DVC's remote: "
-                f"{said or 'nothing came'}; was it pushed, and may this machine read it?"
+                f"{said or 'nothing came'}; push it (`uv run dvc push`), and give this machine "
+                "read access"
             )
     return folder

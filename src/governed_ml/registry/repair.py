@@ -65,7 +65,7 @@ def _take_remotes(base: Path, registry: Registry) -> list[str]:
     except Problem:
         git(base, "update-ref", storage.REF, ours, theirs)
         raise
-    return [f"ledger: {ours[:12]} was never accepted by the remote, which is at {theirs[:12]}"]
+    return [f"ledger: {ours[:12]} was never pushed to the remote, which is at {theirs[:12]}"]
 
 
 def _cut_off(base: Path, registry: Registry, heads: tuple[str, str], broken: Broken) -> list[str]:

@@ -38,7 +38,7 @@ def rollback(
     workflow's run that starts again goes on from its own rollback, and makes no second one.
     """
     if len(reason.split()) < 2:
-        raise Problem("a rollback needs a reason: say in a few words why", 2)
+        raise Problem("a rollback needs a reason: give one with --reason", 2)
     seen = situation(base, registry)
     now, life = seen.now, seen.life
     champion = life.champion
@@ -95,8 +95,8 @@ def undeployed(
     seen = situation(base, registry)
     champion = seen.life.champion
     if champion is None or number != champion.number:
-        raise Problem(f"version {number} is not champion: name with --from which one is", 1)
-    problem = Problem(f"version {number} is champion again, and not in production: {why}", 1)
+        raise Problem(f"version {number} is not champion: name the champion with --from", 1)
+    problem = Problem(f"version {number} is champion again but not in production: {why}", 1)
     raise _failed(base, registry, seen, champion, reason, problem)
 
 

@@ -164,9 +164,11 @@ def _stands_in(name: str, read: Read) -> str | None:
         jobs = {str(key): job for key, job in whole["jobs"].items()}
         called = {str(job.get("name", key)) for key, job in jobs.items()} | jobs.keys()
     except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return "is a workflow that cannot be read"
+        return "is a workflow that is not readable YAML"
     taken = sorted(called & set(RESERVED_NAMES)) or sorted(one for one in called if "${{" in one)
-    return f"has a job that reports as {taken[0]!r}, which a merge waits for" if taken else None
+    if not taken:
+        return None
+    return f"has a job that reports as {taken[0]!r}, the name of a required check"
 
 
 def _hooks(read: Read) -> Iterator[Outside]:

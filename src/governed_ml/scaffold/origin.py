@@ -52,8 +52,8 @@ def fetched(base: Path, address: str) -> Generator[Path]:
         if done.returncode:
             said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
             raise Problem(
-                f"cannot fetch {address} ({said}): it has to be an address that this machine "
-                "reaches without a password"
+                f"cannot fetch {address} ({said}): give an address that this machine can reach "
+                "without a password"
             )
         yield copy
 
@@ -66,7 +66,7 @@ def require_published(copy: Path, address: str, commit: str) -> None:
     if not attempt(copy, "for-each-ref", "--contains", commit).stdout:
         raise Problem(
             f"{address} has commit {commit[:12]} on no branch and no tag: if its history was "
-            "rewritten, bring that commit back",
+            "rewritten, restore that commit",
             1,
         )
 
@@ -88,5 +88,5 @@ def cruft(base: Path, *words: str, **variables: str) -> None:
         said = [line.strip(" │╭╰─╯") for line in lines]
         if any("No module named cruft" in line for line in said):
             raise Problem("cruft is missing: run this with `uv run --group tools`")
-        last = next((line for line in reversed(said) if line), "it said nothing")
+        last = next((line for line in reversed(said) if line), "it gave no reason")
         raise Problem(f"cruft {words[0]}: {first_line(ValueError(last), 200)}")

@@ -20,7 +20,7 @@ def move(base: Path, wanted: pin.Source, index: str = "", comment: str = "") -> 
     text = (before[paths[0]] or b"").decode("utf-8")
     made = pin.rewritten(text, wanted, index, comment)
     if pin.source(made) != wanted:
-        raise Problem(f"{METADATA} has another [tool.uv.sources] than expected: edit it by hand")
+        raise Problem(f"{METADATA} has a [tool.uv.sources] in an unknown form: edit it by hand")
     try:
         write_text(paths[0], made)
         lock(base)
@@ -42,7 +42,7 @@ def by_commit(base: Path, given: str) -> tuple[pin.Source, str]:
     lines = [line.split("\t") for line in done.stdout.decode().splitlines()]
     if done.returncode or not lines:
         said = first_line(ValueError(done.stderr.decode(errors="replace").strip() or "no such ref"))
-        raise Problem(f"{address} has no {ref} that can be read ({said}): name a tag or a commit")
+        raise Problem(f"{address} has no readable {ref} ({said}): name a tag or a commit")
     peeled = [commit for commit, name in lines if name.endswith("^{}")]  # of an annotated tag
     return {"git": address, "rev": (peeled or [lines[0][0]])[0]}, "" if ref == "HEAD" else ref
 

@@ -128,7 +128,7 @@ def _engine(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
     if one.sources != two.sources and old.source == new.source:
         yield "engine.lock", f"{_listed(one.sources)} → {_listed(two.sources)}"
     elif one.files != two.files and (one.versions, one.sources) == (two.versions, two.sources):
-        yield "engine.lock", f"version {_listed(two.versions)} has other files or hashes"
+        yield "engine.lock", f"version {_listed(two.versions)} has other files or digests"
 
 
 def _entry(one: Supply) -> LockedPackage | None:
@@ -143,10 +143,10 @@ def _lock(
     """
     if new is None:
         if old is not None:
-            yield LOCK, "is gone: nothing says which packages are installed"
+            yield LOCK, "was deleted, so nothing fixes which packages are installed"
         return
     if old is None:
-        yield LOCK, "is new, and there is no other to compare it with"
+        yield LOCK, "is new, so there is no earlier one to compare it with"
         return
     known = old
     registries = {one for package in known.values() for one in package.sources if _registry(one)}
@@ -162,7 +162,7 @@ def _lock(
         elif moved := {_host(place) for place in now.files} - hosts:
             yield f"{LOCK} {name}", f"its files come from {_listed(sorted(moved))}"
         elif before and (other := _rehashed(before, now)):
-            yield f"{LOCK} {name}", f"{other} has another hash"
+            yield f"{LOCK} {name}", f"{other} has another digest"
         elif added := now.judging - (before.judging if before else frozenset()):
             yield f"{LOCK} {name}", f"is new where models are judged, by {_asking(added)}"
 

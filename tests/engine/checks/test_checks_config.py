@@ -68,7 +68,7 @@ def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: Bak
         ),
         "a waiver for no rule": (
             waived(composed, POLICY, rule="explain.nothing"),
-            ["policy: waiver for explain.nothing: no such rule"],
+            ["policy: the waiver names explain.nothing, which is no rule of the policy"],
         ),
         "a member that is not chosen": (
             {"conf/data/ours.yaml": "name: ours\ntask: classification\n"},

@@ -243,7 +243,7 @@ def torn_lock(base: Path, patch: pytest.MonkeyPatch) -> None:
     [
         (other_commit, f"pyproject.toml: pins the engine {REV[:12]}, and 0.2.0 (sha256:0, commit"),
         (editable, f"pyproject.toml: pins the engine {REV[:12]}, and 0.2.0 (sha256:0, editable"),
-        (uv_toml, "uv.toml: uv reads it in place of [tool.uv] in pyproject.toml"),
+        (uv_toml, "uv.toml: uv reads it instead of [tool.uv] in pyproject.toml"),
     ],
 )
 def test_trap_43_the_whole_check_names_what_is_not_as_pinned(

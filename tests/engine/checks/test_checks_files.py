@@ -68,7 +68,7 @@ def test_a_notebook_that_was_run_is_found_and_stripped(own: baked.BakedProject) 
     for name, (_, said) in NOTEBOOKS.items():
         assert said in found[f"notebooks/{name}"]
         assert f"`uv run nbstripout notebooks/{name}`" in found[f"notebooks/{name}"]
-    assert all("no notebook that can be read" in found[name] for name in broken)
+    assert all("not a readable notebook" in found[name] for name in broken)
     # And nbstripout makes the check content
     names = [f"notebooks/{name}" for name in ("output.ipynb", "count.ipynb", "widget.ipynb")]
     own.run(["nbstripout", *names])
@@ -99,8 +99,8 @@ jobs:
 SECRET = "${{ secrets.TOKEN }}"  # noqa: S105 - a name
 BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what is said
     "tag": (f"{PIN} # v7.0.1", "actions/checkout@v7", "actions/checkout@v7 is no commit"),
-    "branch": (f"{PIN} # v7.0.1", "actions/checkout@main", "is no commit"),
-    "short": (f"{PIN} # v7.0.1", "actions/checkout@3d3c42e # v7.0.1", "is no commit"),
+    "branch": (f"{PIN} # v7.0.1", "actions/checkout@main", "is not pinned to a commit"),
+    "short": (f"{PIN} # v7.0.1", "actions/checkout@3d3c42e # v7.0.1", "is not pinned to a commit"),
     "uncommented": (" # v7.0.1", "", "no comment on its line that says its version"),
     "comment": ("# v7.0.1", "# the newest", "no comment on its line that says its version"),
     "image": ("./.github/actions/deploy", "docker://alpine:3", "alpine:3 has no digest"),
@@ -112,14 +112,18 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
     "shell": ("shell: bash", "shell: sh", "the default shell has no pipefail"),
     "default": ("defaults:\n  run:\n    shell: bash\n", "", "the default shell has no pipefail"),
     "step": ("        env:", "        shell: sh\n        env:", "the shell is sh"),
-    "silent": ('"done, or not"', "done || true", "`|| true` turns red into green"),
-    "colon": ('echo "done, or not"', '"make || :"', "turns red into green"),
-    "echo": ('"done, or not"', "make || echo failed", "`|| echo` turns red into green"),
-    "path": ('"done, or not"', "make || /bin/true", "`|| /bin/true` turns red into green"),
-    "option": ('"done, or not"', "make; set +o pipefail", "`set +o pipefail` turns red into"),
-    "behind": ('echo "done, or not"', "make &", "turns red into green"),
-    "inner": ("${{ github.token }}", "${{ format('{0}', secrets.A) }}", "that no environment"),
-    "set": ('"done, or not"', "done; set +e", "`set +e` turns red into green"),
+    "silent": ('"done, or not"', "done || true", "`|| true` hides a failure"),
+    "colon": ('echo "done, or not"', '"make || :"', "hides a failure"),
+    "echo": ('"done, or not"', "make || echo failed", "`|| echo` hides a failure"),
+    "path": ('"done, or not"', "make || /bin/true", "`|| /bin/true` hides a failure"),
+    "option": ('"done, or not"', "make; set +o pipefail", "`set +o pipefail` hides a failure"),
+    "behind": ('echo "done, or not"', "make &", "hides a failure"),
+    "inner": (
+        "${{ github.token }}",
+        "${{ format('{0}', secrets.A) }}",
+        "no environment protects this",
+    ),
+    "set": ('"done, or not"', "done; set +e", "`set +e` hides a failure"),
     "continue": (
         "        env:",
         "        continue-on-error: true\n        env:",
@@ -128,9 +132,9 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
     "expression": (
         "    steps:",
         "    continue-on-error: ${{ matrix.new }}\n    steps:",
-        "one: continue-on-error turns red into green",
+        "one: continue-on-error hides a failure",
     ),
-    "top": ("permissions: {}\n", "", "permissions at the top are every job's"),
+    "top": ("permissions: {}\n", "", "permissions at the top apply to every job"),
     "write": ("permissions: {}\n", "permissions: write-all\n", "permissions at the top"),
     "job": ("    permissions:\n      contents: read\n", "", "one: no permissions of its own"),
     "all": (
@@ -138,13 +142,13 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
         "permissions: write-all",
         "no permissions of its",
     ),
-    "target": ("on: push", "on: [push, pull_request_target]", "pull_request_target: runs with"),
-    "map": ("on: push", "on: {workflow_run: {workflows: [a]}}", "workflow_run: runs with"),
-    "secret": ("${{ github.token }}", SECRET, "one: a secret that no environment guards"),
-    "env": ("defaults:", f"env:\n  T: {SECRET}\ndefaults:", "a secret that every job sees"),
-    "broken": ("on: push", "on: [", "is no YAML"),
+    "target": ("on: push", "on: [push, pull_request_target]", "pull_request_target: anybody can"),
+    "map": ("on: push", "on: {workflow_run: {workflows: [a]}}", "workflow_run: anybody can"),
+    "secret": ("${{ github.token }}", SECRET, "one: no environment protects this secret"),
+    "env": ("defaults:", f"env:\n  T: {SECRET}\ndefaults:", "every job can read this secret"),
+    "broken": ("on: push", "on: [", "is not valid YAML"),
     "list": (GOOD, "- a\n", "is empty"),
-    "form": (GOOD.partition("jobs:")[2], " [a]\n", "has another form than GitHub's"),
+    "form": (GOOD.partition("jobs:")[2], " [a]\n", "does not have the form of a GitHub workflow"),
 }
 ACTION = {
     "name": "Ours",
@@ -177,7 +181,7 @@ def test_what_is_unsafe_in_a_workflow_is_found(own: baked.BakedProject) -> None:
         assert said in found[f".github/workflows/{name}.yml"], name
         assert len(found[f".github/workflows/{name}.yml"].splitlines()) == 1, name
     assert "the shell is None" in found[bad]
-    assert "a secret in an action" in found[bad]
+    assert "an action holds a secret" in found[bad]
 
 
 @pytest.mark.parametrize("path", workflow_rules.files(), ids=workflow_rules.name)
@@ -208,7 +212,7 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
             name
         )
     for name in ("docs/wide.md", "docs/latin.yaml"):
-        assert f"{name}: is not UTF-8, as texts are here; save it as UTF-8" in done.stderr
+        assert f"{name}: is not UTF-8; save it as UTF-8" in done.stderr
     assert key not in done.stderr
     # And digests in lock files are none
     put(

@@ -160,7 +160,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "code outside of the package": (
             appended(project, train, "\nimport helper\n") | {"helper.py": "A = 1\n"},
-            [f"Problem: {train} imports helper, which no evidence speaks of: move it"],
+            [f"Problem: {train} imports helper, which no evidence covers: move it"],
         ),
         "no environment": ({"uv.lock": None}, ["uv.lock: is missing"]),
         "a contract": (
@@ -173,7 +173,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "a stage that runs something else": (
             pipeline(project, "fairness", cmd="cp a b"),
-            ["dvc.yaml: stage fairness does not run its own module", "dvc.lock: stage fairness"],
+            ["dvc.yaml: stage fairness runs", "dvc.lock: stage fairness"],
         ),
         "a stage that was cut loose": (
             pipeline(project, "fairness", deps=["LICENSE"]),
@@ -195,7 +195,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         "no lock": (
             {"dvc.lock": None},
             [
-                f"{name}: is here without a dvc.lock"
+                f"{name}: exists, but dvc.lock does not"
                 for name in (
                     *(f"reports/evidence/{gate}.json" for gate in GATES),
                     *("reports/decision.json", "reports/metrics.json"),

@@ -240,7 +240,8 @@ def test_what_cannot_be_looked_at_is_no_yes(
     put(own, "dvc.lock", "schema: '2.0'\n")
     done = own.call("check", "pii", "dvc.lock", code=0)
     assert (
-        f"{RAW} is not here, and its columns were not looked at: `uv run dvc pull`" in done.stderr
+        f"{RAW} is not in this clone, so its columns were not checked: `uv run dvc pull`"
+        in done.stderr
     )
 
 
@@ -252,7 +253,7 @@ def test_a_protected_attribute_or_its_proxy_is_no_feature(own: baked.BakedProjec
     data = {"target": "repaid", "sensitive": {"SEX": {}}, "drop": ["id"], "proxies": ["region"]}
     put(own, "params.yaml", yaml.safe_dump({"data": data}))
     said = check(own, "pii", "params.yaml")
-    assert said["params.yaml"].startswith("'region' is a proxy (data.proxies) and a feature")
+    assert said["params.yaml"].startswith("'region' is both a proxy (data.proxies) and a feature")
     assert "name it under data.drop" in said["params.yaml"]
     # When it is dropped, and the evidence of the split names it and an attribute as features
     put(own, "params.yaml", yaml.safe_dump({"data": data | {"drop": ["id", "region"]}}))

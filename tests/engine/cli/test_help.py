@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from calling import calls, problem
 from typer.testing import CliRunner
 
 from governed_ml.cli.app import app
@@ -25,6 +26,7 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
 
 
 ALL = dict(commands(typer.main.get_command(app)))
+LEAVES = [words for words, command in ALL.items() if not hasattr(command, "commands")]
 GROUPS = [(), *(words for words, command in ALL.items() if hasattr(command, "commands"))]
 
 
@@ -53,6 +55,22 @@ def test_no_sentence_is_cut(group: tuple[str, ...]) -> None:
         if words[:-1] == group:
             line = rf"^  {words[-1]} +{re.escape(sentence(ALL[words].help or ''))}$"
             assert re.search(line, text, re.MULTILINE), (words, text)
+
+
+@pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+def test_each_command_shows_whole_examples_that_exist(words: tuple[str, ...]) -> None:
+    # Given a command, when its help is shown in 80 columns
+    text = shown(*words)
+    examples = text.partition("  Examples:\n")[2].partition("\n\n")[0]
+    written = (ALL[words].help or "").partition("Examples:\n")[2]
+    # Then it has examples, each in a line of its own, as it was written
+    assert examples.splitlines() == [f"  {line}" for line in written.splitlines()]
+    assert all(len(line) <= WIDTH for line in examples.splitlines()), examples
+    # And each calls this command, with options that it has
+    found = calls(examples)
+    assert len(found) == len(examples.splitlines()) > 0
+    assert all(tuple(one[: len(words)]) == words for one in found), found
+    assert [wrong for one in found if (wrong := problem(one))] == []
 
 
 def test_the_commands_are_sorted_under_their_topics() -> None:

@@ -240,7 +240,10 @@ def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     added = [one for one in surroundings.running() if one not in before]
     assert [(one.where, one.reason) for one in added] == [
-        (tmp_path.as_posix(), "is searched for modules, and is not of this environment")
+        (
+            tmp_path.as_posix(),
+            "is on the search path for modules and does not belong to this environment",
+        )
     ]
 
 

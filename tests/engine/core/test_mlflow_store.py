@@ -136,7 +136,7 @@ def test_a_locked_store_is_in_use(here: Path) -> None:
     said = mlflow_store.told("sqlite:////srv/mlflow.db", caught.value)
     assert said == (
         "MLflow at sqlite:////srv/mlflow.db is in use by another process (database is locked): "
-        "wait until that run or `mlflow ui` has ended, or end it, then try again"
+        "wait until that run or `mlflow ui` ends, or stop it, then try again"
     )
 
 
@@ -200,7 +200,7 @@ def test_files_of_a_moved_project_are_found(made: Path, here: Path, tmp_path: Pa
         before.rename(made)
     said = str(refused.value)
     assert str(made / "mlruns" / one.run_id) in said
-    assert "if you moved the project, move its folder mlruns too" in said
+    assert "if you moved the project, also move its folder mlruns" in said
     assert refused.value.exit_code == 2
 
 

@@ -122,7 +122,7 @@ def test_trap_30_only_conf_policy_has_a_say_in_the_policy(base: Path) -> None:
     inner = "".join(f"  {line}\n" for line in path.read_text("utf-8").splitlines())
     path.write_text(text + inner, encoding="utf-8")
     # When it is composed, then that is refused
-    with pytest.raises(Problem, match=r"conf/split/time\.yaml reaches out of its group"):
+    with pytest.raises(Problem, match=r"conf/split/time\.yaml sets values outside its group"):
         compose(base / "conf")
     # And of an earlier commit, which was composed without that check, the policy is compared
     with pytest.raises(Problem, match=r"is not that of conf/policy/limited\.yaml"):
@@ -146,7 +146,7 @@ def test_trap_29_a_file_of_a_group_sets_nothing_of_another_group(
     path = base / "conf" / group / "more.yaml"
     path.write_text(f"{head}  name: more\n", encoding="utf-8")
     # When the configuration is composed, whether it is chosen or not, then that is refused
-    said = rf"conf/{group}/more\.yaml reaches out of its group with `{re.escape(named)}"
+    said = rf"conf/{group}/more\.yaml sets values outside its group with `{re.escape(named)}"
     with pytest.raises(Problem, match=said):
         compose(base / "conf")
 

@@ -53,7 +53,7 @@ def test_a_fresh_project_is_well(fresh: BakedProject) -> None:
     assert [what for what in ("git", "DVC", "policy") if states[what] != "ok"] == []
     assert set(states.values()) == {"ok", "note", "warning"}
     assert states["hooks"] == "warning"
-    assert found["GitHub"] == [("note", "not looked at: set GITHUB_TOKEN")]
+    assert found["GitHub"] == [("note", "not checked: set GITHUB_TOKEN")]
     # And people see the same in a table
     shown = fresh.governance("doctor").stdout
     assert "uv run pre-commit install" in shown
@@ -89,11 +89,15 @@ def test_each_wrong_thing_is_found_by_name(fresh: BakedProject, tmp_path: Path) 
     wanted = {
         "DVC remote": ("wrong", "none is set", "dvc remote add"),
         "MLflow": ("wrong", "http://127.0.0.1:9 does not answer", "MLFLOW_TRACKING_URI"),
-        "model key": ("wrong", "no.pem, which is not there", "set it"),
-        "git signing": ("wrong", "git does not", "git config gpg.format ssh"),
-        "approvers": ("wrong", "no person of its own for model-owner", "the risk owner adds one"),
+        "model key": ("wrong", "no.pem, which does not exist", "set it"),
+        "git signing": ("wrong", "git does not sign them", "git config gpg.format ssh"),
+        "approvers": (
+            "wrong",
+            "no separate person for model-owner",
+            "the risk owner to add one",
+        ),
         "template": ("wrong", ".cruft.json", "git checkout"),
-        "waiver": ("wrong", "explain.coverage was waived until", "its owner renew"),
+        "waiver": ("wrong", "explain.coverage was waived until", "ask the risk owner to renew"),
         "remote": ("unknown", "origin does not answer", "git remote --verbose"),
         "ledger": ("unknown", "origin does not answer", ""),
         "hooks": ("warning", "pre-commit", "pre-commit install"),
@@ -119,12 +123,12 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     # When the doctor looks, then each is said, and none keeps it from looking at the others
     found = look(fresh, 1)
     assert "confidense" in found["policy"][0][1]
-    assert "no YAML" in found["approvers"][0][1]
+    assert "not valid YAML" in found["approvers"][0][1]
     assert "put a whole copy of the file back" in found["MLflow"][0][1]
     assert {found[what][0][0] for what in ("policy", "approvers", "MLflow")} == {"wrong"}
     assert found["git"][0][0] == "ok"
     # And a store of data that cannot be read is said, and a hook that only has the name is none
-    assert "cannot be looked at" in found["DVC"][-1][1]
+    assert "cannot be checked" in found["DVC"][-1][1]
     assert found["hooks"][0][0] == "warning"
 
 
@@ -133,7 +137,7 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
     fresh.path.joinpath(".git").rename(tmp_path / "elsewhere")
     # When the doctor looks, then it cannot, and says so
     done = fresh.call("doctor", code=2)
-    registry.refused(done, "in no git repository", "git init", code=2)
+    registry.refused(done, "not in a git repository", "git init", code=2)
 
 
 @pytest.mark.slow

@@ -32,8 +32,7 @@ def test_an_address_that_dvc_cannot_read_is_no_shared_remote(
     *_, row = dvc(tmp_path)
     assert row.state == "wrong"
     assert row.line == (
-        "DVC cannot read file:///srv/dvc: write the folder's path in place of it: "
-        "`uv run dvc remote modify`"
+        "DVC cannot read file:///srv/dvc: set it to the folder's path: `uv run dvc remote modify`"
     )
 
 

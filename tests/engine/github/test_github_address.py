@@ -151,7 +151,7 @@ def test_a_token_that_is_none_is_not_shown(
     # Given a token with characters that no header holds, when approvals are read
     monkeypatch.setenv("GITHUB_TOKEN", token)
     # Then it is refused without being shown
-    refused(READERS[0], "holds what is no token")
+    refused(READERS[0], "does not hold a token")
     assert not hub.asked
 
 
@@ -170,7 +170,7 @@ def test_a_token_goes_to_no_open_address(
 ) -> None:
     # Given an address without TLS, or none, when approvals are read, then nothing is asked
     monkeypatch.setenv("GITHUB_API_URL", address)
-    refused(READERS[0], "GITHUB_API_URL is no https://HOST/… address")
+    refused(READERS[0], "GITHUB_API_URL is not an https://HOST/… address")
 
 
 def test_who_does_not_ask_waits_for_no_library() -> None:

@@ -105,7 +105,7 @@ def test_a_team_of_another_organisation_is_refused(
 ) -> None:
     # Given a team of another organisation, when the settings are compared, then it is refused
     change(own, hub, "conf/config.yaml", f'"{RISK}"', '"@other/risk"')
-    refused(lambda: compared(own), "@other/risk is no team of acme/loans's organisation", code=1)
+    refused(lambda: compared(own), "@other/risk is not a team of acme/loans's organisation", code=1)
 
 
 def test_a_plan_without_required_reviewers_is_told(
@@ -153,7 +153,7 @@ WHERE = ("/branches/main", "/environments/production", "/rulesets")
     ("path", "status", "body", "words"),
     [
         *((path, 401, {}, "the token is not valid") for path in WHERE),
-        (WHERE[0], 404, {}, "it is not there, or the token may not see it"),
+        (WHERE[0], 404, {}, "it does not exist, or the token may not read it"),
         (WHERE[1], 429, {}, "rate limit is used up"),
         (WHERE[2], 403, {}, "rate limit is used up"),
         *((path, 503, {}, "run this again later") for path in WHERE),

@@ -105,7 +105,7 @@ def test_trap_01_an_environment_that_is_not_there_is_told(
     def break_it(hub: GitHubStandIn) -> None:
         del hub.settings.environments[name], hub.settings.patterns[name]
 
-    spring(hub, loans, break_it, f"environment {name}: is not there")
+    spring(hub, loans, break_it, f"environment {name}: is missing")
 
 
 @pytest.mark.parametrize(
@@ -186,23 +186,23 @@ EXCLUDED = {"ref_name": {"include": ["refs/heads/main"], "exclude": ["refs/heads
 
 
 LESS: list[tuple[Callable[[GitHubStandIn], object], str]] = [
-    (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is not there"),
-    (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is not there"),
+    (lambda hub: hub.settings.rulesets.pop(41), "governance: main: is missing"),
+    (lambda hub: hub.settings.rulesets.pop(42), "governance: governance-ledger: is missing"),
     (whole("main", enforcement="evaluate"), "enforcement: is evaluate, must be active"),
     (whole("main", enforcement="disabled"), "enforcement: is disabled"),
     (whole("main", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
     (whole("governance-ledger", bypass_actors=ANYBODY), "bypass_actors: is actor_id 5"),
     (whole("main", conditions=REF), "include: is refs/heads/other"),
     (whole("main", conditions=EXCLUDED), "exclude: is refs/heads/main, must be none"),
-    (lambda hub: without(hub, "deletion"), "rules: deletion: is not there"),
-    (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is not there"),
-    (lambda hub: without(hub, "pull_request"), "rules: pull_request: is not there"),
+    (lambda hub: without(hub, "deletion"), "rules: deletion: is missing"),
+    (lambda hub: without(hub, "non_fast_forward"), "rules: non_fast_forward: is missing"),
+    (lambda hub: without(hub, "pull_request"), "rules: pull_request: is missing"),
     (
         lambda hub: without(hub, "required_status_checks"),
-        "required_status_checks: is not there",
+        "required_status_checks: is missing",
     ),
-    (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is not there"),
-    (lambda hub: without(hub, "non_fast_forward", "governance-ledger"), "is not there"),
+    (lambda hub: without(hub, "deletion", "governance-ledger"), "deletion: is missing"),
+    (lambda hub: without(hub, "non_fast_forward", "governance-ledger"), "is missing"),
     (parameter("pull_request", "required_approving_review_count", 0), "count: is 0, must be 1"),
     (parameter("pull_request", "dismiss_stale_reviews_on_push", False), "stale"),
     (parameter("pull_request", "require_code_owner_review", False), "code_owner"),
@@ -313,12 +313,16 @@ def test_trap_38_a_missing_codeowners_is_told(hub: GitHubStandIn, own: baked.Bak
     [
         (f'risk_owner: "{RISK}"', 'risk_owner: ""', "project.risk_owner is empty"),
         (f'model_owner: "{MODEL}"', 'model_owner: "  "', "project.model_owner is empty"),
-        (f'"{RISK}"', '"model-risk"', "'model-risk' is no GitHub @user or @org/team"),
-        (f'"{RISK}"', '"@acme/model risk"', "'risk' is no GitHub @user or @org/team"),
-        (f'"{RISK}"', '"@../x"', "is no GitHub @user or @org/team"),
-        (f'"{RISK}"', f'"{MODEL}"', "is model_owner and risk_owner"),
-        (f'"{RISK}"', f'"@bob {MODEL.upper()[:5]}{MODEL[5:]}"', "is model_owner and risk_owner"),
-        (f'"{RISK}"', '"@a @b @c @d @e @f @g"', "names 7, GitHub takes 6 at most"),
+        (f'"{RISK}"', '"model-risk"', "'model-risk' is not a GitHub @user or @org/team"),
+        (f'"{RISK}"', '"@acme/model risk"', "'risk' is not a GitHub @user or @org/team"),
+        (f'"{RISK}"', '"@../x"', "is not a GitHub @user or @org/team"),
+        (f'"{RISK}"', f'"{MODEL}"', "is both model_owner and risk_owner"),
+        (
+            f'"{RISK}"',
+            f'"@bob {MODEL.upper()[:5]}{MODEL[5:]}"',
+            "is both model_owner and risk_owner",
+        ),
+        (f'"{RISK}"', '"@a @b @c @d @e @f @g"', "names 7 reviewers, and GitHub allows 6"),
     ],
 )
 def test_trap_38_owners_that_are_none_are_refused(
@@ -355,7 +359,7 @@ def test_a_role_without_an_environment_is_told(hub: GitHubStandIn, own: baked.Ba
     change(own, hub, "conf/policy/high.yaml", "[model-owner, risk-owner]", "[model-owner, auditor]")
     report = compared(own)
     assert report.notes == [
-        "the role auditor has no environment: it says yes with a key, or in a pull request"
+        "the role auditor has no environment: it approves with a key, or in a pull request"
     ]
     assert "environment approve-risk" not in named(report, "differs")
 

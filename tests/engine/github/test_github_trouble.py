@@ -32,7 +32,7 @@ from governed_ml.github import reviews as github
     [
         (401, "set GITHUB_TOKEN to one that is"),
         (403, "`actions: read` and `pull-requests: read`"),
-        (404, "or the token may not see it"),
+        (404, "or the token may not read it"),
         (400, "run this again later"),
         (301, "GITHUB_REPOSITORY"),
     ],
@@ -50,7 +50,7 @@ def test_a_refusal_is_told_with_what_to_do(
 @READ
 def test_what_is_not_there_is_told(hub: GitHubStandIn, reader: Callable[[], Any]) -> None:
     # Given a repository without runs and pull requests, when one is asked for, then it says so
-    refused(reader, "404", "it is not there")
+    refused(reader, "404", "it does not exist")
 
 
 def test_another_token_is_refused(hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:

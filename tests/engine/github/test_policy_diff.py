@@ -209,7 +209,7 @@ def test_a_waiver_that_is_there_twice_is_refused() -> None:
     # Given a policy with two waivers of one rule, of which a reader may see either
     twice = [WAIVER | {"expires": day} for day in ("2030-01-01", "2026-12-01")]
     # When it is read, then it is refused
-    with pytest.raises(ValueError, match=r"waiver for evaluate\.x is there twice"):
+    with pytest.raises(ValueError, match=r"waiver for evaluate\.x is listed twice"):
         state(waivers=twice)
 
 

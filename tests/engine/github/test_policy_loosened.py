@@ -141,7 +141,7 @@ def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
     github_api.pulls[6]["head"]["sha"] = later
     github_api.add_commit(later, 6)
     done = loosened.governance("policy", "diff", code=1, **variables)
-    assert "pull request 6 loosens what models are judged by" in done.stderr
+    assert "pull request 6 loosens the policy" in done.stderr
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_without_a_loosened_limit_nobody_is_asked(
     assert "no earlier policy" in project.governance("policy", "diff", **first).stdout
     # And a base that is not here is no answer
     lost = in_actions(github_api, tmp_path, {"before": "1" * 40})
-    assert "fetch-depth 0" in project.governance("policy", "diff", code=2, **lost).stderr
+    assert "fetch-depth: 0" in project.governance("policy", "diff", code=2, **lost).stderr
     # And on a machine without an event it is compared with main
     assert "0 loosened" in project.governance("policy", "diff").stdout
     # And there it counts what is in no commit yet

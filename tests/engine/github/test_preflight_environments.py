@@ -53,7 +53,7 @@ def test_trap_01_an_environment_that_is_not_there_fails(
     # Given an environment that nobody made, when GitHub is asked
     del hub.settings.environments[name]
     # Then it fails, before a job has it made unprotected
-    only(checks.preflight(loans.path), f"environment {name}: it is not there", "unprotected")
+    only(checks.preflight(loans.path), f"environment {name}: it does not exist", "unprotected")
     assert name not in hub.settings.environments
 
 
@@ -79,7 +79,7 @@ def test_trap_01_an_environment_without_reviewers_fails(
     # Then it fails, and says what a private repository can do
     found = checks.preflight(loans.path)
     assert len(failures(found)) == 2  # who starts a run may review it, too
-    assert "environment approve-risk: nobody has to review" in failures(found)[0]
+    assert "environment approve-risk: it requires no review" in failures(found)[0]
     assert "GitHub Enterprise" in failures(found)[0]
     assert "promotion pull request from promote/… to main" in failures(found)[0]
 
@@ -89,7 +89,7 @@ def test_trap_01_an_environment_without_reviewers_fails(
     ("values", "words"),
     [
         ({"prevent_self_review": False}, "who starts a run may review it"),
-        ({"can_admins_bypass": True}, "administrators may get around it"),
+        ({"can_admins_bypass": True}, "administrators may bypass it"),
     ],
 )
 def test_trap_02_self_review_and_admin_bypass_fail(
@@ -105,7 +105,7 @@ def test_trap_02_production_that_administrators_may_bypass_fails(
 ) -> None:
     # Given a way around production, when GitHub is asked, then it fails
     hub.settings.environments["production"]["can_admins_bypass"] = True
-    only(checks.preflight(loans.path), "environment production: administrators may get around it")
+    only(checks.preflight(loans.path), "environment production: administrators may bypass it")
 
 
 def test_trap_02_one_reviewer_in_both_environments_fails(
@@ -121,10 +121,14 @@ def test_trap_02_one_reviewer_in_both_environments_fails(
     ("allowed", "patterns", "words"),
     [
         (None, [], "every branch may deploy; limit it to main"),
-        (ONLY, [], "every branch may deploy: it takes protected branches, and main is none"),
-        (CUSTOM, ["*"], "* may deploy, and main alone must"),
-        (CUSTOM, ["main", "release/*"], "main, release/* may deploy, and main alone must"),
-        (CUSTOM, [], "no branch may deploy, and main alone must"),
+        (
+            ONLY,
+            [],
+            "every branch may deploy, because it allows protected branches and main is not",
+        ),
+        (CUSTOM, ["*"], "* may deploy, and only main should"),
+        (CUSTOM, ["main", "release/*"], "main, release/* may deploy, and only main should"),
+        (CUSTOM, [], "no branch may deploy, and only main should"),
     ],
 )
 def test_trap_03_an_environment_for_other_branches_fails(

@@ -125,7 +125,7 @@ def test_trap_35_codeowners_that_names_nobody_fails(
     [
         (f'risk_owner: "{RISK}"', 'risk_owner: ""', "project.risk_owner is empty"),
         (f'model_owner: "{MODEL}"', 'model_owner: " "', "project.model_owner is empty"),
-        (f'"{RISK}"', '"model-risk"', "'model-risk' is no GitHub @user or @org/team"),
+        (f'"{RISK}"', '"model-risk"', "'model-risk' is not a GitHub @user or @org/team"),
     ],
 )
 def test_trap_38_owners_that_are_none_fail(

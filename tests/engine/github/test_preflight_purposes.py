@@ -39,7 +39,7 @@ def test_a_pull_request_is_no_way_round_environments_with_reviewers(
     found = failures(checks.preflight(loans.path, 3))
     # Then it does not
     assert len(found) == 2
-    assert all("it has reviewers, and they are who says yes" in line for line in found)
+    assert all("the environment has reviewers who give the approval" in line for line in found)
 
 
 def test_by_a_pull_request_main_is_guarded_all_the_same(
@@ -50,7 +50,7 @@ def test_by_a_pull_request_main_is_guarded_all_the_same(
     small.settings.environments.clear()
     found = checks.preflight(loans.path, 3)
     text = "\n".join(failures(found))
-    for words in ("no review by the code owners", "last push", "production: it is not there"):
+    for words in ("no review by the code owners", "last push", "production: it does not exist"):
         assert words in text
 
 
@@ -69,7 +69,8 @@ def test_a_rollback_asks_for_production_and_not_for_who_approves(
     # And not into a production that is not there
     del hub.settings.environments["production"]
     only(
-        checks.preflight(loans.path, purpose="rollback"), "environment production: it is not there"
+        checks.preflight(loans.path, purpose="rollback"),
+        "environment production: it does not exist",
     )
 
 
@@ -85,15 +86,17 @@ def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
     ruleset(hub)["enforcement"] = "disabled"
     # When the workflow is to start, then all holds, but for what a project has to name itself
     found = checks.preflight(loans.path, purpose=purpose)
-    said = "batch source: there is none, so nothing would be measured: set monitor.source in "
-    unknown = [f"{said}conf/config.yaml on main"] if purpose == "monitor" else []
+    said = "batch source: none is set, so monitoring would measure nothing: "
+    unknown = (
+        [f"{said}set monitor.source in conf/config.yaml on main"] if purpose == "monitor" else []
+    )
     assert (failures(found), failures(found, "unknown"), found.path) == ([], unknown, purpose)
     assert found.exit_code == (2 if unknown else 0)
     # And each of them that every branch reaches, or that is not there, stops it
     for name in names:
         kept = environments.pop(name)
         assert failures(checks.preflight(loans.path, purpose=purpose))[0].startswith(
-            f"environment {name}: it is not there"
+            f"environment {name}: it does not exist"
         )
         environments[name] = kept | {"deployment_branch_policy": None}
         (line,) = failures(checks.preflight(loans.path, purpose=purpose))

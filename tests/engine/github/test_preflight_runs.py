@@ -46,7 +46,7 @@ def test_in_a_workflow_all_holds(runner_here: baked.BakedProject) -> None:
     # Given a run on main, when GitHub is asked, then all holds
     found = checks.preflight(runner_here.path)
     assert (failures(found), failures(found, "unknown"), found.exit_code) == ([], [], 0)
-    assert found.notes == ["who may bypass rulesets is seen by `governance github verify` alone"]
+    assert found.notes == ["only `governance github verify` can check who may bypass rulesets"]
 
 
 @pytest.mark.parametrize("ref", ["refs/heads/promote/x", "refs/tags/main", "refs/pull/3/merge", ""])
@@ -81,7 +81,7 @@ def test_trap_36_without_a_shared_remote_it_says_what_to_set(
     # Then it exits 2, and tells both
     assert found.exit_code == 2
     (line,) = failures(found, "unknown")
-    assert "set DVC's remote to one that is shared" in line
+    assert "set a shared remote" in line
     assert len(failures(found)) == 1
 
 
@@ -117,7 +117,7 @@ def test_what_github_does_not_tell_is_unknown(
     ("failure", "words"),
     [
         (Failure(401), "the token is not valid"),
-        (Failure(404, path="branches/main"), "it is not there, or the token may not see it"),
+        (Failure(404, path="branches/main"), "it does not exist, or the token may not read it"),
         (Failure(429, headers={"Retry-After": "3600"}), "rate limit is used up"),
         (Failure(503, path="rules/branches"), "run this again later"),
         (Failure(None, path="environments/approve-risk"), "cannot reach GitHub"),
@@ -158,7 +158,7 @@ def test_the_command_leaves_outputs_and_a_table(
     assert said[4] == "environments"
     assert "| environment production | holds |" in summary.read_text("utf-8")
     assert done.stdout.splitlines()[-1] == (
-        "people say yes by environments; roles: model-owner, risk-owner"
+        "people approve by environments; roles: model-owner, risk-owner"
     )
     # And when something does not hold, it exits 1, and a program can read what
     hub.settings.environments["production"]["can_admins_bypass"] = True

@@ -54,7 +54,7 @@ def test_signed_events_are_whole_and_their_signers_known(
     assert found.problems == []
     assert found.ok
     assert all(entry.signed for entry in made)
-    assert "who wrote is not proven" not in " ".join(found.notes)
+    assert "nobody can prove who wrote" not in " ".join(found.notes)
     states = signatures.signatures(empty.path, [one.commit for one in made], [listed])
     assert {str(one) for one in states.values()} == {"good the pipeline, *"}
     # And with no key listed a note says that this proves nothing
@@ -165,7 +165,11 @@ def test_a_signature_that_is_not_of_this_event_is_seen(
     text = message(2, last.event.digest(), time=last.event.time)
     empty.point(empty.forge(body(text, [last.commit], extra=extra)))
     # When the ledger is verified, then that is seen, also with no key listed
-    cause = "has a bad signature" if how != "pgp" else "not as the ledger writes commits"
+    cause = (
+        "its signature is invalid"
+        if how != "pgp"
+        else "does not have the form that the ledger writes"
+    )
     for signers in ([], [signer(keys["ci"])]):
         found = only(empty.verify(signers=signers))
         assert "event 2 (" in found

@@ -159,9 +159,9 @@ def test_a_damaged_store_is_said_in_a_line(repo: Repository) -> None:
     # And the same if the last is no commit
     blob = repo.git("hash-object", "-w", "-t", "blob", str(Path(__file__)))
     (repo.path / ".git" / ledger.REF).write_text(blob + "\n")
-    with pytest.raises(Problem, match="is no commit"):
+    with pytest.raises(Problem, match="is not a commit"):
         repo.entries()
-    with pytest.raises(Problem, match="cannot be read: look at `git fsck`"):
+    with pytest.raises(Problem, match="cannot be read: run `git fsck`"):
         ledger.append(repo.path, "reconciled")
     # And the same if the file that names the last one is empty, as after a power cut
     (repo.path / ".git" / ledger.REF).write_text("")

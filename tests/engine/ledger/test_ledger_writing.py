@@ -54,7 +54,7 @@ def test_who_comes_second_is_told(repo: Repository) -> None:
     read = ledger.head(repo.path)
     repo.append()
     # When an event is appended that may only follow the old head
-    with pytest.raises(ledger.Moved, match="another event came first"):
+    with pytest.raises(ledger.Moved, match="somebody else wrote an event first"):
         ledger.append(repo.path, "promoted", after=read)
     # Then it was not written; and a ledger that must not be there yet is refused alike
     assert len(repo.entries()) == 5
@@ -177,7 +177,7 @@ def test_another_command_that_holds_the_ledger_is_waited_for_and_named(
     holder.stdout.readline()
     monkeypatch.setattr(ledger, "PATIENCE", 0.2)
     # When an event is appended, then a line says so; when the other is done, it works
-    with pytest.raises(Problem, match="another command holds the ledger"):
+    with pytest.raises(Problem, match="another command is writing to the ledger"):
         repo.append()
     holder.communicate()
     repo.append()

@@ -257,7 +257,7 @@ def test_what_was_written_by_hand_is_not_told(project: BakedProject) -> None:
     edit(project, name, lambda one: one["rules"][0].update(verdict="warn"))
     # When it is told or shown, then nobody is told that it is allowed
     done = ends(kept_new(project))
-    said = "none: reports/decision.json says allow, and that is not what the policy makes of"
+    said = "none: reports/decision.json says allow, but the policy does not allow"
     assert tags(done["line"])["verdict"].startswith(said)
     assert "test" not in done["decide"]["run"]["facets"]
     [account] = json.loads(project.governance("lineage", "show", "--json").stdout)
@@ -290,10 +290,10 @@ def test_a_pipeline_that_stopped_is_a_failed_run(
     assert done["split"]["eventType"] == "COMPLETE"
     for event in events:
         validator.validate(event)
-    # And without any decision the pipeline has not ended, and nothing is told
+    # And without any decision the pipeline has not finished, and nothing is told
     (project.path / "reports/decision.json").unlink()
     said = project.governance("lineage", "emit", code=2).stderr
-    assert "the pipeline has not ended" in said
+    assert "the pipeline has not finished" in said
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
     for arguments, code, cause in (
         (("7",), 1, "the ledger has no version 7"),
         (("--date", "2020-01-01"), 1, "no champion on 2020-01-01"),
-        (("--date", "yesterday"), 2, "is no day"),
+        (("--date", "yesterday"), 2, "is not a date"),
         ((), 2, "give either a version or --date"),
         (("challenger",), 1, "the ledger has no challenger"),
     ):

@@ -167,4 +167,4 @@ def test_a_released_chain_is_broken_by_name(contested: BakedProject) -> None:
     assert not set(LOCAL) & set(broken(found["bundle"]))
     # And a version that does not lie here cannot be answered for
     done = contested.governance("lineage", "verify", "1", code=2)
-    assert "version 1 does not lie here" in done.stdout
+    assert "version 1 is not checked out here" in done.stdout

@@ -170,7 +170,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     assert registry.actions(project)[-2:] == ["monitored 1", "notification_lost"]
     # When a rollback is due and there is nothing to go back to, then both failures are said
     done = project.call("monitor", str(shifted(project, 2)), code=None, **hook)
-    registry.refused(done, "was not told", "there is nothing to roll back to")
+    registry.refused(done, "could not be notified", "there is nothing to roll back to")
     assert registry.actions(project)[-4:] == [
         *("monitored 1", "notification_lost", "rollback_failed 1", "notification_lost"),
     ]
@@ -188,7 +188,7 @@ def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
     assert "9 rows, at least" in later(project, days, "monitor", str(few), code=2).stdout
     # When the next is to be promoted, then it is refused, and says what to run
     done = later(project, days, "promote", code=1)
-    cause = ("champion 1 is not watched", f"{days} days ago", "governance monitor BATCH")
+    cause = ("champion 1 is not monitored", f"{days} days ago", "governance monitor BATCH")
     registry.refused(done, *cause)
     # When a window was measured, then it can be
     later(project, days, "monitor", str(batch(project, days=days)))
@@ -205,7 +205,7 @@ def test_what_is_missing_is_said(registered: BakedProject) -> None:
     # Given no champion, no batch, no section, an unreadable file
     path = batch(project)
     done = project.call("monitor", str(path), code=None)
-    registry.refused(done, "there is no champion to watch", code=2)
+    registry.refused(done, "there is no champion to monitor", code=2)
     registry.approve(project, 1)
     project.call("promote")
     done = project.call("monitor", code=None)

@@ -117,7 +117,7 @@ def test_what_was_served_and_is_no_answer_is_not_measured(
     found = watch.look(saved(rows))
     assert (found.level, found.labelled) == ("not_measured", ROWS)
     assert cause in " ".join(found.reasons[:2])
-    assert "leave model_digest out" in found.reasons[1]
+    assert "leave out model_digest" in found.reasons[1]
 
 
 def test_an_infinite_number_is_no_value(watch: Watch) -> None:

@@ -72,9 +72,9 @@ def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
     assert (found.rows, found.labelled) == (ROWS, 499)
     said = " / ".join(found.reasons)
     for cause in (
-        "labels: 1 are there twice, and count once",
-        "labels: 1 rows have different ones, and none counts",
-        "labels: 1 are of a request or row that is not in this window",
+        "labels: repeated rows, each counted once: 1",
+        "labels: rows with contradicting values, not counted: 1",
+        "labels: rows of a request that is not in this window: 1",
         "labels: 401 of 900 rows have none",
     ):
         assert cause in said
@@ -94,7 +94,8 @@ def test_labels_in_another_coding_are_no_labels(watch: Watch) -> None:
     found = watch.look({"kind": "log"}, labels={"kind": "file", "path": "labels.csv"})
     # Then nothing is measured by them, and the reason is said
     assert (verdicts(found)["performance.roc_auc"], found.labelled) == ("not_measured", 0)
-    said = "labels: 900 values are none of the target's (no, yes): '0' 450 times, '1' 450 times"
+    often = "'0' 450 times, '1' 450 times"
+    said = f"labels: values that the target does not have (no, yes): 900, such as {often}"
     assert said in found.reasons
 
 
@@ -123,7 +124,9 @@ def test_labels_of_an_unknown_value_are_none(watch: Watch) -> None:
     # When it is measured, then they are neither good nor bad, and a rare value is not repeated
     found = watch.look(saved(rows))
     assert found.labelled == 448
-    said = "labels: 451 values are none of the target's (no, yes): 'pending' 450 times"
+    said = (
+        "labels: values that the target does not have (no, yes): 451, such as 'pending' 450 times"
+    )
     assert said in found.reasons
     assert "Ada" not in found.model_dump_json()
     rows["repaid"] = known.where(rows.index % 2 == 0)
@@ -137,9 +140,9 @@ def test_labels_of_an_unknown_value_are_none(watch: Watch) -> None:
 @pytest.mark.parametrize(
     ("positive", "contract", "values", "target", "said"),
     [
-        (True, ["True", "False"], ["TRUE", "false", "maybe", None], [1, 0, None, None], "1 values"),
-        (1, [0, 1], [1.0, 0.0, 2.0, None], [1, 0, None, None], "1 values are none"),
-        ("yes", ["no"], ["yes", "no", "Yes", " no"], [1, 0, None, None], "2 values are none"),
+        (True, ["True", "False"], ["TRUE", "false", "maybe", None], [1, 0, None, None], "): 1"),
+        (1, [0, 1], [1.0, 0.0, 2.0, None], [1, 0, None, None], "): 1"),
+        ("yes", ["no"], ["yes", "no", "Yes", " no"], [1, 0, None, None], "): 2"),
         ("yes", [], ["yes", "no", "late", None], [1, 0, 0, None], "has no set of values for"),
     ],
 )

@@ -230,8 +230,11 @@ def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
     ("wrong", "cause"),
     [
         ({"warn": None, "retrain": None, "rollback": None}, "give warn, retrain or rollback"),
-        ({"warn": 0.3, "retrain": 0.2}, "a milder level has to come first"),
-        ({"bound": "at_least"}, "a milder level has to come first"),
+        (
+            {"warn": 0.3, "retrain": 0.2},
+            "the limits must be reached in the order warn, retrain, rollback",
+        ),
+        ({"bound": "at_least"}, "the limits must be reached in the order warn, retrain, rollback"),
         ({"each": None}, "each goes with {each}"),
         ({"block": 0.1}, "Extra inputs are not permitted"),
         ({"minimum_n": 0}, "greater than or equal to 1"),
@@ -240,7 +243,7 @@ def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
 def test_a_rule_that_means_nothing_is_refused(wrong: dict[str, Any], cause: str) -> None:
     with pytest.raises(ValidationError, match=cause.replace("{", r"\{")):
         watched(PARITY | wrong)
-    with pytest.raises(ValidationError, match="is there twice"):
+    with pytest.raises(ValidationError, match="is listed twice"):
         watched(PARITY, PARITY)
 
 
@@ -355,13 +358,13 @@ CHAMPION = [entry("registered", 100), entry("approved", 99)]
     ("events", "cause"),
     [
         ([("promoted", 30, {})], ""),
-        ([("promoted", 31, {})], "it was promoted, and never measured, 31 days ago"),
+        ([("promoted", 31, {})], "it was promoted and not measured since, 31 days ago"),
         ([("promoted", 90, {}), ("monitored", 30, {"level": "rollback"})], ""),
         ([("promoted", 90, {}), ("monitored", 31, {"level": "healthy"})], "window was 31 days ago"),
         # a window that was not measured is none, and does not hide the last one that was
         (
             [("promoted", 90, {}), ("monitored", 1, {"level": "not_measured"})],
-            "never measured, 90 days ago",
+            "not measured since, 90 days ago",
         ),
         (
             [
@@ -377,7 +380,7 @@ CHAMPION = [entry("registered", 100), entry("approved", 99)]
                 ("monitored", 40, {"level": "healthy", "window": 1}),
                 ("monitored", 1, {"level": "warn", "window": 1}),
             ],
-            "its last measured window was 40 days ago, at most 30 are allowed",
+            "its last measured window was 40 days ago, and the policy allows 30",
         ),
     ],
 )
@@ -404,7 +407,7 @@ def test_a_version_that_is_no_champion_has_no_windows() -> None:
     # Given a window of a version that nobody promoted, when it is followed, then it is void
     life = lifecycle.trace([*CHAMPION, entry("monitored", 1, level="healthy")])
     assert [one.why for one in life.void] == [
-        "it is illegal: version 1 is approved: only what is champion can be monitored"
+        "it is illegal: version 1 is approved: only a version that is champion can be monitored"
     ]
 
 

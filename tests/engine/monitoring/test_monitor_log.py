@@ -38,7 +38,7 @@ def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
     found = watch.look(log, since=NOW - timedelta(days=3))
     assert (found.rows, found.labelled, found.batch) == (400, 400, "prediction log")
     assert found.until == "2026-06-29T12:00:00Z"
-    assert "900 rows were answered by other versions: left out" in found.reasons
+    assert "rows of other versions, left out: 900" in found.reasons
     assert watch.look(log).rows == 1300
     # And labels that come three days late are those of three days ago
     late = watch.look(log, since=NOW - timedelta(days=2), label_delay_days=3)
@@ -65,7 +65,7 @@ def test_no_row_of_the_log_is_lost_between_two_windows(watch: Watch) -> None:
     # When the log is measured, then the last minute waits: others of then may be on their way
     first = watch.look(log)
     assert (first.rows, first.until) == (400, f"{hour:%Y-%m-%dT%H:%M:%SZ}")
-    assert "500 rows were logged just now: the next window has them" in first.reasons
+    assert "rows logged just now, for the next window: 500" in first.reasons
     # And one that came late by its time is in the next window
     served(watch, watch.rows(1), "late", NOW - timedelta(seconds=31))
     second = watch.look(log, since=hour, now=NOW + timedelta(minutes=1))
@@ -103,7 +103,9 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
     assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:
-        with pytest.raises(Problem, match=rf"column '{name.title()}': this name is taken by what"):
+        with pytest.raises(
+            Problem, match=rf"column '{name.title()}': `predict` logs a column of this name"
+        ):
             columns.check_names(["income", name.title()])
 
 
@@ -117,7 +119,7 @@ def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None
     for feed in (file.parent, {"kind": "log"}):
         found = watch.look(feed)
         assert (found.rows, found.digest) == (400, once.digest)
-        assert "400 rows are there twice (request_id, row): counted once" in found.reasons
+        assert "repeated rows (request_id, row), each counted once: 400" in found.reasons
     # And rows that nobody can tell apart stay
     log = pd.read_parquet(file).assign(request_id=None)
     saved(log, str(file))

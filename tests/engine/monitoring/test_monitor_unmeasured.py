@@ -56,9 +56,9 @@ def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
     # And the issue is open, says why, and holds no password
     (one,) = hub.issues.values()
     assert (one["title"], one["state"]) == ("Monitoring: not measured", "open")
-    assert "❔ **not measured**: no window came about" in one["body"]
+    assert "❔ **not measured**: no window was measured" in one["body"]
     assert "the database does not answer the query: …, …, …" in one["body"]
-    assert "no window came about" in hub.comments[1][-1]
+    assert "no window was measured" in hub.comments[1][-1]
     assert "Rules" not in one["body"]
     # And the ledger has it
     assert kept.actions == ["dispatch_failed"]

@@ -59,11 +59,11 @@ def test_a_batch_as_training_had_it_is_healthy_whatever_its_form(watch: Watch) -
         ),
         (
             lambda rows: rows.assign(applied_on=rows["applied_on"] + pd.Timedelta(days=3)),
-            "the newest row is of 2026-07-02, which is still to come",
+            "the newest row is of 2026-07-02, which is in the future",
         ),
         (lambda rows: rows.assign(applied_on=None), "no row has a time in 'applied_on'"),
         (lambda rows: rows.drop(columns="applied_on"), "no row has a time in 'applied_on'"),
-        (lambda rows: rows.drop(columns="income"), "has lost column 'income', which the model"),
+        (lambda rows: rows.drop(columns="income"), "lacks column 'income', which the model"),
     ],
 )
 def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
@@ -120,8 +120,10 @@ def test_rows_that_nothing_dates_are_said_to_be_of_no_age(watch: Watch) -> None:
     bare = Watch.__new__(Watch)
     bare.__dict__ |= watch.__dict__ | {"origin": replace(watch.origin, data=data)}
     found = bare.look(saved(watch.rows().assign(applied_on=pd.Timestamp("1999-01-01"))))
-    assert any("they could be stale: name their date column in" in one for one in found.reasons)
-    assert not any("they could be stale" in one for one in watch.look(saved(watch.rows())).reasons)
+    assert any("whether they are stale: name their date column in" in one for one in found.reasons)
+    assert not any(
+        "whether they are stale" in one for one in watch.look(saved(watch.rows())).reasons
+    )
 
 
 def test_a_file_of_a_folder_that_lost_a_column_is_seen(watch: Watch) -> None:

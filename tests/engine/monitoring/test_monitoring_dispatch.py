@@ -65,7 +65,7 @@ def test_a_retraining_is_started_recorded_and_told_once(
     assert kept.actions == ["retraining_asked"]
     assert kept.events[0].details["window"] == 7
     assert (first.failed, second.failed, second.asked) == ([], [], [])
-    assert "one in 14 days is enough" in hub.issues[1]["body"]
+    assert "the policy allows one in 14 days" in hub.issues[1]["body"]
 
 
 def test_a_rollback_is_started_with_the_version_that_it_is_about(
@@ -97,7 +97,7 @@ def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given a repository without an environment that a retraining names
-    why = "it is not there, and GitHub would make it, unprotected"
+    why = "it does not exist, and GitHub would create it without protection"
     lost = preflight.Check(name="environment retrain", state="fails", line=why)
     good = preflight.Check(name="rules of main", state="holds")
     dispatching.preflight.return_value = SimpleNamespace(checks=[good, lost])
@@ -106,7 +106,7 @@ def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
     assert hub.started == []
     assert kept.actions == ["dispatch_failed"]
     assert f"retrain.yml would stop at its preflight: environment retrain: {why}" in done.failed[0]
-    assert "environment retrain: it is not there" in hub.issues[1]["body"]
+    assert "environment retrain: it does not exist" in hub.issues[1]["body"]
     assert dispatching.preflight.call_args.kwargs == {"purpose": "retrain"}
 
 
@@ -150,7 +150,7 @@ def test_trap_33_an_issue_that_cannot_be_written_is_recorded_and_stops_no_rollba
     # Then that is started all the same, and the failed alert is in the ledger
     assert hub.started[0][0] == "rollback.yml"
     assert kept.actions == ["rollback_asked", "alert_failed"]
-    assert "410 about a new issue: it is switched off" in done.failed[0]
+    assert "410 about a new issue: it is disabled" in done.failed[0]
     # And so it is where GitHub does not answer at all
     hub.failures.append(Failure(None))
     done = dispatch(project, window("warn", 8))

@@ -111,7 +111,7 @@ def test_a_feature_that_is_called_target_is_refused_at_once() -> None:
     # Given a feature with the name that `drift` gives to the target
     source = served.write(served.loans().assign(target=1.5), Path("table.csv"))
     # When it is ingested, then it is refused, and dropped it is not
-    with pytest.raises(Problem, match="a feature is called 'target', like the drift of the target"):
+    with pytest.raises(Problem, match="a feature has the reserved name 'target'"):
         served.ingested(source, time="applied_on")
     served.ingested(source, time="applied_on", drop=["target"])
 

@@ -29,7 +29,7 @@ def test_predictions_overwrite_predictions_only(tmp_path: Path, ending: str) -> 
             frame.to_parquet(path)
     # When both are named as output, then only the first is written again
     assert checked_request(tmp_path / "in.csv", ours, "r1") == "r1"
-    with pytest.raises(Problem, match="is there already and holds no predictions"):
+    with pytest.raises(Problem, match="exists and holds no predictions"):
         checked_request(tmp_path / "in.csv", theirs, "r1")
 
 

@@ -94,7 +94,7 @@ def test_what_is_kept_is_fairer_and_plain(
             Model(name="m", estimator=SEARCH["estimator"], attributes=["sex"]),
             "classification",
             ["sex"],
-            "m is made no fairer, so attributes say nothing",
+            "m has no mitigation, so attributes have no effect",
         ),
         (FAIR, "regression", ["sex"], "mitigates a classification, and this is a regression"),
         (

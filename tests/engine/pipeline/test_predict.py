@@ -61,7 +61,7 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
     # Given rows with something wrong, when they are given to the champion, then it says what
     raw = pd.read_parquet(contested.path / "data" / "raw.parquet").head(50)
     wrong = {
-        "column 'income' is missing, which the model needs": raw.drop(columns="income"),
+        "column 'income' is missing, and the model needs it": raw.drop(columns="income"),
         "1 of 50 values of 'income' are not a number": raw.assign(
             income=["a lot", *raw["income"].astype(str)[1:]]
         ),
@@ -70,7 +70,7 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         "1 of 50 values of 'purpose' are not a known spelling": raw.assign(
             purpose=[f" {raw['purpose'].iloc[0].title()}", *raw["purpose"].iloc[1:]]
         ),
-        "has no row": raw.head(0),
+        "has no rows": raw.head(0),
     }
     for number, (cause, frame) in enumerate(wrong.items()):
         path = tmp_path / f"{number}.csv"
@@ -113,6 +113,6 @@ def test_a_request_is_answered_once_and_unknown_values_are_no_error(
     assert "1 values of 'purpose' did not occur in training" in done.stdout
     # And the same request is not answered again, nor one that is no name
     done = contested.call(*words, "--request", "claim-17", code=None)
-    registry.refused(done, "request claim-17 was answered already")
+    registry.refused(done, "request claim-17 already has an answer")
     done = contested.call(*words, "--request", "../../x", code=None)
     registry.refused(done, "a request id is at most 64 letters", code=2)

@@ -87,7 +87,7 @@ EMPTY_COLUMN = ROWS.replace("red", "").replace("blue", "")
     ("rows", "suite", "cause"),
     [
         ("", ONE, "no row"),
-        (ROWS, '{"expectations": []}', "empty contract"),
+        (ROWS, '{"expectations": []}', "has no expectation"),
         (EMPTY_COLUMN, ONE, "colour"),
     ],
     ids=["empty table", "empty suite", "empty column"],
@@ -286,7 +286,7 @@ def test_a_clone_without_data_keeps_the_committed_decision(judged: BakedProject)
     # When the gate judges there, then it says no, and that the committed decision stays
     done = clone.governance("gate", code=1)
     assert "deny" in done.stdout
-    assert "the data are not here: reports/decision.json stays as committed" in done.stdout
+    assert "this clone has no data, so reports/decision.json stays as committed" in done.stdout
     assert clone.read("reports/decision.json") == before
     assert git(clone.path, "status", "--porcelain") == ""
     # And where anything was changed, or a table is here, the deny is written

@@ -76,7 +76,7 @@ def test_trap_04_a_changed_table_makes_evidence_stale(
         file.write(b"\n")
     # Then the evidence about it no longer counts
     weak = denied(judged)
-    assert f"evidence of {gate} is stale: {table} is not the file that was measured" in reasons(
+    assert f"evidence of {gate} is stale: {table} has changed since it was measured" in reasons(
         weak
     )
 

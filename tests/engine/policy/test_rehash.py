@@ -108,7 +108,7 @@ def test_trap_04_evidence_that_was_changed_on_its_way_is_refused(finished: Baked
     tampered(finished, "fairness", fairer)
     # When a gate judges it, then it is refused, and the others are not touched
     done = finished.call("gate", "fairness", "--rehashed", code=1, **RUN)
-    assert "evidence of fairness is not what the job `pipeline` left" in done.stdout
+    assert "evidence of fairness differs from what the job `pipeline` uploaded" in done.stdout
     finished.call("gate", "drift", "--rehashed", **RUN)
     (finished.path / "reports/evidence/explain.json").unlink()
     done = finished.call("gate", "explain", "--rehashed", code=1, **RUN)
@@ -139,8 +139,8 @@ def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedPro
     ("change", "words"),
     [
         ({"frozen": True}, "stage fairness is frozen"),
-        ({"cmd": "cp forged.json reports/evidence/fairness.json"}, "does not run its own module"),
-        ({"wdir": "elsewhere"}, "stage fairness does not run its own module but 'governance stage"),
+        ({"cmd": "cp forged.json reports/evidence/fairness.json"}, "instead of its own module"),
+        ({"wdir": "elsewhere"}, "stage fairness runs 'governance stage"),
     ],
     ids=["frozen", "another-command", "another-folder"],
 )
@@ -196,7 +196,7 @@ def test_only_a_fork_may_lack_the_data_and_its_commit_is_judged_as_it_is(
     code = 0 if "fork" in trap else 1
     done = finished.call("fetch", "--fresh", code=code, **RUN, GITHUB_EVENT_PATH=str(event))
     if code:  # and of our own branch that is not enough
-        assert "cannot bring the data from DVC's remote" in done.stderr
+        assert "cannot fetch the data from DVC's remote" in done.stderr
         assert "dvc push" in done.stderr
     else:
         assert "not recomputed: a fork cannot read the data" in done.stdout
@@ -224,7 +224,7 @@ def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path)
     # When it is judged, then the answer is no: whoever committed may have written the numbers
     done = finished.call("gate", "fairness", "--rehashed", code=1, **RUN)
     assert "gate.recomputed" in done.stdout
-    refused(finished, "nothing was measured here", "forks.accept_committed in conf/policy/")
+    refused(finished, "nothing was measured in this run", "forks.accept_committed in conf/policy/")
     # When the policy accepts that, then the decision and its readers know that nothing was measured
     policy = "conf/policy/limited.yaml"
     finished.write(policy, finished.read(policy) + "\nforks: {accept_committed: true}\n")
@@ -233,7 +233,7 @@ def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path)
     assert "::warning title=gate::not recomputed" in done.stderr
     text = (tmp_path / "summary.md").read_text(encoding="utf-8")
     assert "**not recomputed**" in text
-    assert "No model is promotable on it" in text
+    assert "No model can be promoted on it" in text
 
 
 @pytest.mark.parametrize("names", [None, ["fairness"]])

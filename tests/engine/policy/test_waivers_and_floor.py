@@ -52,7 +52,7 @@ def test_a_waiver_does_not_cover_the_absence_of_evidence(judged: BakedProject) -
 
 def test_a_waiver_for_an_unknown_rule_is_refused(judged: BakedProject) -> None:
     add_waiver(judged, "evaluate.roc_acu", "2999-12-31")
-    assert "evaluate.roc_acu: no such rule" in refused(judged)
+    assert "evaluate.roc_acu, which is no rule of the policy" in refused(judged)
 
 
 FLOOR = """name: floor

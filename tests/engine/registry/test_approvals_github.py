@@ -45,15 +45,15 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         hub.add_run(3, actor="robot", head_sha=commit)
         hub.approve(3, "author-at-github", "approve-model")
         done = project.governance("approve", "1", "--run", "3", code=None)
-        registry.refused(done, "is an author of what is to be approved")
+        registry.refused(done, "wrote or registered what is to be approved")
         hub.add_run(4, actor="robot", head_sha=commit)
         # Nor one for another environment, of another workflow, of a pull request about code
         hub.approve(4, "owner-at-github", "staging")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody whom the policy asks for")
+        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
         hub.approve(4, "owner-at-github", "approve-risk")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody whom the policy asks for")
+        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
         hub.add_run(6, actor="robot", head_sha=commit, path=".github/workflows/deploy.yml")
         hub.approve(6, "owner-at-github", "approve-model")
         done = project.governance("approve", "1", "--run", "6", code=None)
@@ -65,7 +65,7 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         registry.refused(done, "pull request 7 is no promotion: it goes from faster to main")
         hub.approve(4, "stranger", "approve-model")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody whom the policy asks for")
+        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
         hub.approve(4, "owner-at-github", "approve-model")
         hub.approve(4, "risk-at-github", "approve-risk", state="rejected")
         done = project.governance("approve", "1", "--run", "4", code=None)
@@ -86,7 +86,7 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         # And when the review is dismissed before the promotion, then it counts no longer
         hub.review(5, "owner-at-github", "DISMISSED", **given)
         done = project.governance("promote", code=None)
-        registry.refused(done, "lacks an approval", "GitHub knows of no such approval")
+        registry.refused(done, "lacks an approval", "GitHub does not have this approval")
         # And without an answer from GitHub, nobody can tell
         lost = replace(project, variables=project.variables | {"GITHUB_TOKEN": ""})
         done = lost.governance("promote", code=None)
@@ -94,7 +94,7 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         # And only a signed event can vouch for GitHub later, so git has to sign
         hub.review(5, "owner-at-github", "APPROVED", **given)
         done = project.governance("promote", code=None)
-        registry.refused(done, "believed later only in signed events")
+        registry.refused(done, "count only in signed events")
         registry.sign_events(project, "ci")
         project.governance("promote")
         assert registry.states(project) == {1: "champion"}

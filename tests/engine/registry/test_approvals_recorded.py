@@ -20,7 +20,7 @@ def test_the_author_may_not_approve_and_another_may(registered: BakedProject) ->
     # Given a version whose commits are by the author, who holds the role
     said = registry.approve(registered, 1, "author", code=1)
     # Then the author's own yes is not even recorded
-    assert "the approver is an author of what is to be approved" in said
+    assert "the approver wrote or registered what is to be approved" in said
     # Nor that of one whose role the policy does not ask for, nor that of a stranger
     assert "the policy wants model-owner" in registry.approve(registered, 1, "risk", code=1)
     keys = registry.home(registered) / "keys"
@@ -32,7 +32,7 @@ def test_the_author_may_not_approve_and_another_may(registered: BakedProject) ->
     done = registered.governance(
         *("approve", "1", "--as", "owner", "--key", str(keys / "risk")), code=None
     )
-    registry.refused(done, "no key that the approver has today signed it")
+    registry.refused(done, "none of the approver's keys of today signed it")
     assert registry.actions(registered) == ["registered 1"]
     # And the owner's yes is
     assert "approved" in registry.approve(registered, 1)
@@ -82,8 +82,8 @@ def dismiss(project: BakedProject) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (revoke, "no key that the approver has today signed it"),
-        (demote, "has not the role model-owner"),
+        (revoke, "none of the approver's keys of today signed it"),
+        (demote, "does not have the role model-owner"),
         (dismiss, "does not list the approver"),
     ],
     ids=["revoked-key", "lost-role", "left"],
@@ -114,7 +114,7 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
         "record.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
     )
     # Then it is not recorded, as nobody would believe it
-    with pytest.raises(AssertionError, match="no key that the approver has today signed it"):
+    with pytest.raises(AssertionError, match="none of the approver's keys of today signed it"):
         registry.python(registered, script, text)
     assert registry.actions(registered) == ["registered 1"]
     # And written past the engine and pushed, it is void
@@ -126,7 +126,7 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     found = registry.status(registered, code=1)
     assert any("owner did not approve: no key" in line for line in found["differences"])
     done = registered.governance("promote", "1", code=None)
-    registry.refused(done, "only what is approved can be promoted")
+    registry.refused(done, "only a version that is approved can be promoted")
 
 
 def _forged(project: BakedProject) -> dict[str, Any]:

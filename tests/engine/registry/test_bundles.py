@@ -88,7 +88,7 @@ def spoil_signature(folder: Path) -> None:
     (folder / "signature" / "model.sig").write_text("{}", encoding="utf-8")
 
 
-BROKEN = "the model's signature does not hold: "
+BROKEN = "the model's signature is invalid: "
 MUTATIONS = {
     change_model: f"{BROKEN}model.skops changed",
     change_metadata: f"{BROKEN}MLmodel changed",

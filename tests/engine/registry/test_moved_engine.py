@@ -112,7 +112,7 @@ def test_a_fixed_measure_does_not_block_what_was_judged_before(
     accept(project, 1)
     done = project.governance("rejudge", "1", "--json")
     assert json.loads(done.stdout)["verdict"] == "allow"
-    assert "making the environment of engine 0.2.0 of commit" in done.stderr
+    assert "creating the environment of engine 0.2.0 of commit" in done.stderr
     # And it can be approved, and is promoted while the policy says so; the release names both
     registry.approve(project, 1)
     accept(project, 0)

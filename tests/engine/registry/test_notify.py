@@ -95,7 +95,7 @@ def lost(address: str, caplog: pytest.LogCaptureFixture) -> str:
     assert isinstance(caught.value, Problem)
     assert "promoted is recorded" in text
     assert "\n" not in text
-    assert f"{address.partition('/services')[0]} was not told" in text
+    assert f"{address.partition('/services')[0]} could not be notified" in text
     assert SECRET not in text + caplog.text
     return text
 
@@ -271,7 +271,9 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, value: str
 def test_another_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     # Given a variable that holds anything else, when the address is asked for
     monkeypatch.setenv("GOVERNANCE_WEBHOOK", address)
-    with pytest.raises(Problem, match="the variable GOVERNANCE_WEBHOOK holds no https") as caught:
+    with pytest.raises(
+        Problem, match="the variable GOVERNANCE_WEBHOOK does not hold an https"
+    ) as caught:
         notify.ready(config.Notify(url="env:GOVERNANCE_WEBHOOK"))
     # Then it is refused without being shown
     assert SECRET not in str(caught.value)

@@ -90,7 +90,7 @@ def test_an_environment_is_made_once_for_a_lock(
     assert len(set(found)) == 1
     assert len(found) == 4
     assert asked(tmp_path) == 1
-    assert lines == ["making the environment of engine 0.2.0"]
+    assert lines == ["creating the environment of engine 0.2.0"]
     # And another lock is another environment
     (folder / "uv.lock").write_text(EMPTY, encoding="utf-8")
     ask()

@@ -63,7 +63,7 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     done = contested.governance(*words, "--from", "2", code=None)
     registry.refused(done, "version 2 is not champion")
     done = contested.governance(*words, "--from", "1", code=None)
-    registry.refused(done, "version 1 is champion again, and not in production: deploy failure")
+    registry.refused(done, "version 1 is champion again but not in production: deploy failure")
     assert registry.states(contested) == {1: "champion", 2: "quarantined"}
     (event,) = registry.ledger(contested)[8:]
     assert (event["action"], event["version"]) == ("rollback_failed", 1)
@@ -73,7 +73,7 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
 @pytest.mark.parametrize(
     ("command", "causes"),
     [
-        (["promote", "1"], ["version 1 is pending review", "only what is approved"]),
+        (["promote", "1"], ["version 1 is pending review", "only a version that is approved"]),
         (["rollback", "--reason", "It is wrong"], ["no champion to roll back from"]),
         (["rollback", "--reason", "wrong"], ["needs a reason"]),
         (["promote", "7"], ["the ledger has no version 7"]),
@@ -105,7 +105,7 @@ def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> N
     assert "version 1 is champion" in registry.approve(contested, 1, code=1)
     # And a rollback goes only to what was champion before
     done = contested.governance("rollback", "--reason", "Try this one", "--to", "2", code=None)
-    registry.refused(done, "version 2 is rejected: only what is retired")
+    registry.refused(done, "version 2 is rejected: only a version that is retired")
     assert registry.states(contested) == {1: "champion", 2: "rejected"}
 
 
@@ -229,7 +229,9 @@ def test_trap_33_a_lost_message_is_seen_and_recorded_and_the_state_has_moved(
     project = webhook(contested, url)
     # When the challenger is promoted, then the command fails, and says that it is champion
     done = project.governance("promote", code=None)
-    registry.refused(done, "promoted is recorded, but http://127.0.0.1", "tell people", code=2)
+    registry.refused(
+        done, "promoted is recorded, but http://127.0.0.1", "notify people yourself", code=2
+    )
     assert registry.states(project) == {1: "retired", 2: "champion"}
     # And the ledger has the failure
     event = registry.ledger(project)[-1]

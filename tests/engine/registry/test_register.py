@@ -244,18 +244,18 @@ def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) 
     # Given no key, one that is not there, one inside the repository, one that nobody listed
     refuse(equipped, "GOVERNANCE_MODEL_KEY names no key", code=2, GOVERNANCE_MODEL_KEY="")
     lost = str(keys / "lost.pem")
-    refuse(equipped, "which is not there", code=2, GOVERNANCE_MODEL_KEY=lost)
+    refuse(equipped, "which does not exist", code=2, GOVERNANCE_MODEL_KEY=lost)
     inside = str(equipped.path / "models" / "champion" / "key.pem")
-    refuse(equipped, "is in the repository", code=2, GOVERNANCE_MODEL_KEY=inside)
+    refuse(equipped, "is a private key in the repository", code=2, GOVERNANCE_MODEL_KEY=inside)
     done = equipped.governance("keygen", inside, code=None)
-    registry.refused(done, "no private key belongs", code=2)
+    registry.refused(done, "is a private key in the repository", code=2)
     equipped.governance("keygen", str(keys / "other.pem"))
     assert (keys / "other.pem").stat().st_mode & 0o077 == 0
     other = str(keys / "other.pem")
-    refuse(equipped, "is not under model_keys", code=2, GOVERNANCE_MODEL_KEY=other)
+    refuse(equipped, "is not listed under model_keys", code=2, GOVERNANCE_MODEL_KEY=other)
     not_one = str(keys / "owner")
     # Or one of another kind: when it registers, then it is refused
-    refuse(equipped, "is no PEM key", code=2, GOVERNANCE_MODEL_KEY=not_one)
+    refuse(equipped, "is not a PEM key", code=2, GOVERNANCE_MODEL_KEY=not_one)
 
 
 def _stricter(project: BakedProject) -> None:

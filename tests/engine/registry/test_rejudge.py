@@ -53,7 +53,9 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
     shutil.rmtree(contested.path / ".dvc-remote")
     shutil.rmtree(contested.path / ".dvc" / "cache", ignore_errors=True)
     done = contested.governance("rejudge", code=None)
-    registry.refused(done, "cannot get data/raw.parquet of commit", "was it pushed", code=2)
+    registry.refused(
+        done, "cannot get data/raw.parquet of commit", "push it (`uv run dvc push`)", code=2
+    )
     # And a changed file of the version stops it before anything is measured
     bundle = registry.artifacts(contested, 2) / "bundle"
     (bundle / "MLmodel").write_text("other: 1\n", encoding="utf-8")

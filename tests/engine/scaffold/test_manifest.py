@@ -87,7 +87,7 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "job-that-poses": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: {a: {name: decision}}\n"},
         ".github/workflows/o.yml",
-        "has a job that reports as 'decision', which a merge waits for",
+        "has a job that reports as 'decision', the name of a required check",
     ),
     "job-that-poses-as-the-hooks": (
         lambda tree: (
@@ -99,12 +99,12 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "job-with-a-made-up-name": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: {a: {name: '${{ vars.X }}'}}\n"},
         ".github/workflows/o.yml",
-        "has a job that reports as '${{ vars.X }}', which a merge waits for",
+        "has a job that reports as '${{ vars.X }}', the name of a required check",
     ),
     "workflow-that-cannot-be-read": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: [\n"},
         ".github/workflows/o.yml",
-        "is a workflow that cannot be read",
+        "is a workflow that is not readable YAML",
     ),
     "hook": (
         lambda tree: edited(tree, manifest.HOOKS, "governance check lineage", "echo"),

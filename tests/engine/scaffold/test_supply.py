@@ -93,11 +93,11 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         ),
         (
             {"uv.lock": LOCK.replace("sha256:1", "sha256:2")},
-            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another hash"},
+            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another digest"},
         ),
         (
             {"uv.lock": LOCK.replace(f"{FILES}/1", f"{FILES}/2").replace("sha256:1", "sha256:2")},
-            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another hash"},
+            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another digest"},
         ),
         (
             {"uv.lock": LOCK.replace(PYPI, '{ registry = "https://example.org/simple" }')},
@@ -113,7 +113,10 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
             {"uv.lock": LOCK.replace(TYPER, entry("typer", "1", '{ path = "typer.whl" }'))},
             {"uv.lock typer": "registry https://index.example.com/simple → path typer.whl"},
         ),
-        ({"uv.lock": "-"}, {"uv.lock": "is gone: nothing says which packages are installed"}),
+        (
+            {"uv.lock": "-"},
+            {"uv.lock": "was deleted, so nothing fixes which packages are"},
+        ),
         ({"uv.toml": ""}, {"uv.toml": "is new: it overrides where packages come from"}),
         (
             {"pyproject.toml": PYPROJECT.replace("package = false", "package = true")},
@@ -227,7 +230,7 @@ def test_trap_44_another_build_of_the_same_version_is_named() -> None:
     # Given an engine from an index, when its lock has another hash, then that is named
     old = PROJECT + entry("governed-ml", "0.2.0", PYPI, f"{FILES}/1/governed_ml-0.2.0.whl")
     said = compared({"uv.lock": old}, {"uv.lock": old.replace("sha256:1", "sha256:2")})
-    assert said == {"engine.lock": "version 0.2.0 has other files or hashes"}
+    assert said == {"engine.lock": "version 0.2.0 has other files or digests"}
 
 
 def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_named(
@@ -249,7 +252,7 @@ def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_name
     }
     # And without one to compare it with, a first lock is named itself
     (tmp_path / "uv.lock").unlink()
-    assert first(LOCK) == {"uv.lock": "is new, and there is no other to compare it with"}
+    assert first(LOCK) == {"uv.lock": "is new, so there is no earlier one to compare it with"}
 
 
 def test_trap_46_a_lock_that_cannot_be_read_is_refused() -> None:

@@ -11,7 +11,11 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ),
     ],
     "cut-ledger": [
-        ("ledger.verification", 'return f"cut off', 'return "" and f"cut off'),
+        (
+            "ledger.verification",
+            'return f"the ledger was trunc',
+            'return "" and f"the ledger was trunc',
+        ),
     ],
     "reordered-ledger": [
         ("ledger.chain", "(event.sequence == number,", "(event.sequence > 0,"),
@@ -20,7 +24,11 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ("ledger.verification", "if here != anchor.commit:", "if not here:"),
     ],
     "emptied-ledger": [
-        ("ledger.verification", 'return f"emptied', 'return "" and f"emptied'),
+        (
+            "ledger.verification",
+            'return f"the ledger was empt',
+            'return "" and f"the ledger was empt',
+        ),
     ],
     "moved-alias": [
         ("registry.reconcile", "if ledgers != registrys:", "if alias is None:"),

@@ -85,7 +85,7 @@ def _why(base: Path, name: str) -> str | None:
     path = base / name
     own = path.name in KEPT or path.suffix == ".dvc"
     if name.startswith(FOLDERS) and not own:
-        return f"{name.partition('/')[0]}/ is DVC's, and git keeps only pointers of it"
+        return f"{name.partition('/')[0]}/ belongs to DVC, and git must hold only its pointers"
     start, largest = LOCKS.get(name, (b"", LARGEST))
     data = read(path, largest + 1)
     known = kind(data)

@@ -32,11 +32,11 @@ def _wrong(base: Path, name: str) -> tuple[str, str] | None:
         keeps = [number for number, cell in enumerate(cells, 1) if _keeps(cell)]
         widgets: bool = "widgets" in whole.get("metadata", {}) or _keeps(whole)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "is no notebook that can be read", "save it anew with Jupyter, or take it out"
+        return "is not a readable notebook", "save it again with Jupyter, or remove it"
     first = next((f"cell {number} has {what}" for number, what in run if what), None)
     if keeps or _keeps(whole):
         where = f"cell {keeps[0]}" if keeps else "the notebook"
-        return f"{where} says {KEEPS}, and outputs stay out of git", f"unmark it, then {strip}"
+        return f"{where} says {KEEPS}, but outputs must not be in git", f"unmark it, then {strip}"
     if first:
         more = len([what for _, what in run if what]) - 1
         return first + (f" (and {more} more)" if more else ""), strip

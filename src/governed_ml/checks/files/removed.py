@@ -27,7 +27,9 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
             found += import_module(MODULES[name]).check(base, gone)
         except ImportError as error:  # it is just what is taken away that it would look with
             if not found:
-                raise Problem(f"{name} cannot look: {first_line(error)}; restore that") from error
+                raise Problem(
+                    f"{name} cannot run: {first_line(error)}; restore that file"
+                ) from error
     return found
 
 

@@ -19,8 +19,8 @@ from governed_ml.checks.finding import CheckFinding, written
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 
 FIX = (
-    "take it out and change it where it counts; if it is none, end the line with "
-    "`pragma: allowlist secret`"
+    "remove it and revoke it where it is used; if it is not a secret, end the line with `pragma: "
+    "allowlist secret`"
 )
 # The engine's pin is a commit, which looks random: `governed-ml = { git = "…", rev = "<40 hex>" }`.
 HEX = "Hex High Entropy String"

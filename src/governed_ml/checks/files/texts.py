@@ -21,7 +21,7 @@ def read(path: Path, most: int = -1) -> bytes:
         with path.open("rb") as file:
             return file.read(most)
     except OSError as error:
-        raise Problem(f"cannot read {path.name}: {cause(error)}; fix its rights") from error
+        raise Problem(f"cannot read {path.name}: {cause(error)}; fix its permissions") from error
 
 
 def text(data: bytes) -> str | None:

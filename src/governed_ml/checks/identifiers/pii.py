@@ -14,7 +14,7 @@ LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
 ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so
 DELIMITER = re.compile(r"[,;\t|]")
 DATA = ("dvc.lock", "params.yaml", "data/", "conf/data/", "conf/config.yaml", "reports/evidence/")
-FIX = "take it out, or write one that is nobody's (name@example.org)"
+FIX = "remove it, or write one that belongs to nobody (name@example.org)"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:

@@ -25,7 +25,7 @@ MEASURE = re.compile(
 BUILD = re.compile(
     r"\b(?:versions?|releases?|builds?|firmware|software|drivers?|revisions?|sdk)\b", re.IGNORECASE
 )
-FIX = "leave the column out where the data come from (conf/data: source), or replace it by a key"
+FIX = "leave out the column at the source (source in conf/data), or replace it by a key"
 
 
 def findings(base: Path) -> list[CheckFinding]:
@@ -34,7 +34,7 @@ def findings(base: Path) -> list[CheckFinding]:
 
     if not (base / RAW).is_file():
         if (base / "dvc.lock").is_file():
-            said = f"{RAW.as_posix()} is not here, and its columns were not looked at"
+            said = f"{RAW.as_posix()} is not in this clone, so its columns were not checked"
             print(f"{said}: `uv run dvc pull`", file=sys.stderr)
         return []
     try:

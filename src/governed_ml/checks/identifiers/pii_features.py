@@ -27,7 +27,7 @@ def findings(base: Path) -> list[CheckFinding]:
     roles = {data.get("target"), data.get("time"), data.get("group"), *(data.get("drop") or [])}
     fix = "name it under data.drop in conf/data, then `uv run dvc repro`"
     found = [
-        CheckFinding(PARAMS, f"{name!r} is a proxy (data.proxies) and a feature", fix)
+        CheckFinding(PARAMS, f"{name!r} is both a proxy (data.proxies) and a feature", fix)
         for name in proxies
         if name not in roles | set(data.get("sensitive") or {})
     ]

@@ -51,7 +51,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]
         made = [one for one in made if one in known or one.startswith(EVIDENCE)]
-        return plain + [CheckFinding(path, f"is here without a {LOCK}", FIX) for path in made]
+        return plain + [CheckFinding(path, f"exists, but {LOCK} does not", FIX) for path in made]
     state = ProjectState(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
     causes = [*sources.changed(state), *_code(state), *_conf(state)]
     found = [*plain, *_shape(state), *_chain(state), *_since(causes), *sources.pointers(state)]
@@ -70,7 +70,7 @@ def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
     for name, stage in asked.stages.items():
         if stage.frozen:
             yield CheckFinding(
-                PIPELINE, f"stage {name} is frozen, so it never runs", "take that out"
+                PIPELINE, f"stage {name} is frozen, so it never runs", "remove `frozen`"
             )
     try:
         require_plain(base)

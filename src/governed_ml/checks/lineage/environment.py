@@ -31,7 +31,9 @@ Versions = dict[str, set[str]]  # a package may be there in several versions, fo
 def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
     """Name each package whose version is not the one that evidence was made with."""
     if not (base / LOCK).is_file():
-        yield CheckFinding(LOCK, "is missing, and evidence needs its environment", "run `uv lock`")
+        yield CheckFinding(
+            LOCK, "is missing, and evidence must name its environment", "run `uv lock`"
+        )
         return
     text = (base / LOCK).read_text(encoding="utf-8")
     yield from _asked(base, text)

@@ -89,8 +89,8 @@ def require_filter(limits: str) -> None:
     """Refuse to go on where this system should have a filter of system calls, and has set none."""
     if seccomp.is_known() and FILTER not in limits:
         raise Problem(
-            "this system sets no filter of system calls (seccomp), so the team's code could reach "
-            "local services: measure the version on a machine whose kernel has it"
+            "this system cannot filter system calls (seccomp), so the team's code could reach "
+            "local services: measure the version on a machine whose kernel supports seccomp"
         )
 
 

@@ -90,8 +90,8 @@ def _composed(
         for group in groups:
             if not OmegaConf.select(composed, group):
                 raise Problem(
-                    f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in "
-                    f"`- {group}: NAME`, and see that conf/{group}/NAME.yaml is not empty"
+                    f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in `- "
+                    f"{group}: NAME`,  and check that conf/{group}/NAME.yaml is not empty"
                 )
         values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
@@ -144,14 +144,17 @@ def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
     """
     name = params.policy.name
     if not (conf / "policy" / f"{name}.yaml").is_file():
-        raise Problem(f"policy {name!r} is not in conf/policy/{name}.yaml: name it as its file")
+        raise Problem(
+            f"policy {name!r} is not in conf/policy/{name}.yaml: give the policy and its file the "
+            "same name"
+        )
     if plain and _only_chooses_policy(conf, name):
         return
     own = _composed(conf, f"policy/{name}", [], ("policy",))["policy"]
     if Policy.model_validate(policy_files.with_lists(own, "conf/: policy")) != params.policy:
         raise Problem(
             f"the composed policy is not that of conf/policy/{name}.yaml: remove `policy:` from "
-            "conf/config.yaml, because thresholds are set in conf/policy/ only"
+            "conf/config.yaml, because limits are set in conf/policy/ only"
         )
 
 
@@ -190,8 +193,8 @@ def _require_own_groups(conf: Path) -> None:
             outside += [one for one in _defaults(text) if "@" in one or one.startswith("override")]
             if outside:
                 raise Problem(
-                    f"conf/{path.relative_to(conf).as_posix()} reaches out of its group with "
-                    f"`{outside[0]}`: it may set values of `{group}` only; set the others in "
+                    f"conf/{path.relative_to(conf).as_posix()}  sets values outside its group "
+                    f"with `{outside[0]}`: it may set values of `{group}` only; set the others in "
                     "conf/config.yaml or in a file of their group"
                 )
 
@@ -229,8 +232,8 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
     found = hashlib.sha256(content).hexdigest()
     if found != floor.sha256:
         raise Problem(
-            f"policy.floor: {floor.file} has sha256 {found}, not the pinned {floor.sha256}: "
-            "take the organisation's file, or have the policy owner pin the new digest"
+            f"policy.floor: {floor.file} has sha256 {found}, not the pinned {floor.sha256}: use "
+            "the organisation's file, or ask the risk owner to pin the new digest"
         )
     values: Any = None
     try:
@@ -240,7 +243,9 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
             values = policy_files.with_lists(values, f"{floor.file}: policy")
         policy = Policy.model_validate(values)
     except (yaml.YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise Problem(f"policy.floor: {floor.file} is no YAML: {first_line(error)}") from error
+        raise Problem(
+            f"policy.floor: {floor.file} is not valid YAML: {first_line(error)}; fix it"
+        ) from error
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
     taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk", "engine")

@@ -78,7 +78,9 @@ class Source(Answered):
         if lost:
             raise ValueError(f"source.kind {self.kind} needs {' and '.join(lost)}")
         if self.decimal == self.thousands:
-            raise ValueError("source.decimal and source.thousands are the same")
+            raise ValueError(
+                "source.decimal and source.thousands are the same: give two different marks"
+            )
         if self.kind != "team" and (self.function or self.options):
             raise ValueError(f"source.kind {self.kind} takes no function or options")
         return self
@@ -107,7 +109,7 @@ class Sensitive(Closed):
         if self.bins is not None and self.labels is not None:
             raise ValueError("give either bins or labels")
         if self.bins is not None and len(set(self.bins)) < len(self.bins):
-            raise ValueError("an edge is there twice in bins")
+            raise ValueError("bins repeats an edge")
         return self
 
 
@@ -131,7 +133,7 @@ class Data(Answered):
     )
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
     numeric: list[str] = Field(
-        default=[], description="columns of numbers, whatever their texts look like"
+        default=[], description="columns of numbers, even if their texts look like codes"
     )
     dates: dict[str, str] = Field(
         default={}, description="column → how its dates are written, as %d/%m/%Y"

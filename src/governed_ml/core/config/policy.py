@@ -72,7 +72,10 @@ class MonitoringRule(AsGiven):
         if not limits:
             raise ValueError(f"rule {self.id}: give warn, retrain or rollback")
         if limits != sorted(limits, reverse=self.bound == "at_least"):
-            raise ValueError(f"rule {self.id}: a milder level has to come first ({self.bound})")
+            raise ValueError(
+                f"rule {self.id}: the limits must be reached in the order warn, retrain, rollback "
+                f"({self.bound})"
+            )
         if (self.each is not None) != ("{each}" in self.metric):
             raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
         return self
@@ -93,7 +96,7 @@ class Monitoring(Closed):
         ids = [rule.id for rule in self.rules]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise ValueError(f"rule {twice[0]} is there twice")
+            raise ValueError(f"rule {twice[0]} is listed twice: keep one")
         return self
 
 
@@ -211,12 +214,15 @@ class Policy(Closed):
         ids = [rule.id for rule in self.rules]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
-            raise ValueError(f"rule {twice[0]} is there twice")
+            raise ValueError(f"rule {twice[0]} is listed twice: keep one")
         waived = [waiver.rule for waiver in self.waivers]
         again = sorted({name for name in waived if waived.count(name) > 1})
         if again:
-            raise ValueError(f"waiver for {again[0]} is there twice")
+            raise ValueError(f"the waiver for {again[0]} is listed twice: keep one")
         for waiver in self.waivers:
             if waiver.rule.split("[")[0] not in ids:
-                raise ValueError(f"waiver for {waiver.rule}: no such rule")
+                raise ValueError(
+                    f"the waiver names {waiver.rule}, which is no rule of the policy: correct its "
+                    "name"
+                )
         return self

@@ -26,7 +26,9 @@ class Notify(Closed):
     def _no_secret(self) -> Self:
         url = self.url or ""
         if not url.startswith("env:") and any(mark in url for mark in ("@", "?", "slack.com")):
-            raise ValueError("the url is a secret: put it into a variable and write env:NAME")
+            raise ValueError(
+                "the URL is a secret: put it into an environment variable and write env:NAME"
+            )
         return self
 
 

@@ -50,7 +50,7 @@ def variables(environment: Mapping[str, str]) -> Iterator[StandIn]:
     """Name each variable that changes which code runs."""
     for name in VARIABLES:
         if environment.get(name):
-            yield StandIn(name, "is set, so other code may run than is installed", f"unset {name}")
+            yield StandIn(name, "is set, so code that is not installed may run", f"unset {name}")
 
 
 def running() -> Iterator[StandIn]:
@@ -60,7 +60,7 @@ def running() -> Iterator[StandIn]:
         yield StandIn(
             shown(engine.HOME),
             "runs in place of the installed engine",
-            "take it away, and run `uv sync`",
+            "remove it, then run `uv sync`",
         )
     yield from _folders()
     yield from _loaded()
@@ -77,8 +77,9 @@ def _folders() -> Iterator[StandIn]:
         elif folder.exists() and folder not in own and not _within(folder, allowed):
             yield StandIn(
                 shown(folder),
-                "is searched for modules, and is not of this environment",
-                "start the command as `uv run governance …`, and let no `.pth` file add a folder",
+                "is on the search path for modules and does not belong to this environment",
+                "start the command as `uv run governance …`, and remove any `.pth` file that "
+                "adds a folder",
             )
 
 

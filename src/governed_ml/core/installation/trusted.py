@@ -30,7 +30,7 @@ from governed_ml.core.problem import FOUND, Problem
 Depth = Literal["judging", "computing", "measuring"]
 READ_LATER = ("hydra-core", "omegaconf", "antlr4-python3-runtime", "pyyaml")
 """Distributions that a gate imports only after it has looked."""
-SYNC = "make the environment again: `uv sync --reinstall --no-cache`"
+SYNC = "rebuild the environment: `uv sync --reinstall --no-cache`"
 
 
 def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> None:
@@ -44,8 +44,8 @@ def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> No
     who = engine.identity()
     if pinned and not who.pinned:
         raise Problem(
-            f"the engine runs from {who.address}, a folder that may change any time: pin a commit "
-            "or a release under [tool.uv.sources] in pyproject.toml, and run `uv sync`",
+            f"the engine runs from {who.address}, a folder that may change at any time: pin a "
+            "commit or a release under [tool.uv.sources] in pyproject.toml, and run `uv sync`",
             exit_code,
         )
 

@@ -81,7 +81,7 @@ def members(scratch: Scratch) -> Sign:
         (
             *told,
             *(rf"policy/{name}: {over}" for name in (chosen, one)),
-            rf"policy/{other}: .* is no CEL",
+            rf"policy/{other}: .* is not valid CEL",
             rf"^note: loosened: {rule.id}: block is ",
         )
     )

@@ -28,7 +28,7 @@ def path(scratch: Scratch) -> Sign:
     """Have Python look for modules in another folder first."""
     scratch.plant({"vendor/fairlearn.py": "# ours\n"})
     scratch.variables["PYTHONPATH"] = str(scratch.project / "vendor")
-    return Sign("PYTHONPATH is set, so other code may run than is installed")
+    return Sign("PYTHONPATH is set, so code that is not installed may run")
 
 
 def hook(scratch: Scratch) -> Sign:
@@ -94,7 +94,7 @@ def pin(scratch: Scratch) -> Sign:
             r"^pyproject\.toml: the engine is pinned by the branch main",
             r"^pyproject\.toml: pins the engine ",
             r"^pyproject\.toml: \[tool\.uv\] override-dependencies changes",
-            r"^uv\.toml: uv reads it in place of",
+            r"^uv\.toml: uv reads it instead of",
         )
     )
 

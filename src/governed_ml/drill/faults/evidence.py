@@ -26,7 +26,7 @@ def stale(scratch: Scratch) -> Sign:
     rows = tables.read(table).iloc[:-1]
     table.unlink()
     tables.write(rows, table)
-    return Sign(r"evidence of split is stale: data/raw\.parquet is not the file that was measured")
+    return Sign(r"evidence of split is stale: data/raw\.parquet has changed since it was measured")
 
 
 def no_number(scratch: Scratch) -> Sign:

@@ -37,8 +37,8 @@ HYGIENE: dict[str, tuple[str | bytes, str]] = {
     "ends.txt": (b"one\ntwo\r\nthree\n", "line ends of several kinds"),
     "merged.txt": ("<~<<<<<< ours\n", "Merge conflict"),
     "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "has a private key"),
-    "twin.txt": ("one\n", "only in case"),
-    "Twin.txt": ("one\n", "only in case"),
+    "twin.txt": ("one\n", "only in letter case"),
+    "Twin.txt": ("one\n", "only in letter case"),
     "torn.yaml": ("a: [1\n", "."),
     "torn.json": ('{"a": 1\n', "json decode"),
     "torn.toml": ("a = [1\n", "."),
@@ -95,7 +95,7 @@ def notebook(scratch: Scratch) -> Sign:
     books["widgets.ipynb"] = (json.dumps(state), "the state of widgets")
     books["all.ipynb"] = (json.dumps(kept), f"the notebook says {KEEPS}")
     books["sheet.ipynb"] = (json.dumps(sheet), "an output")
-    books["torn.ipynb"] = ('{"cells": [\n', "no notebook that can be read")
+    books["torn.ipynb"] = ('{"cells": [\n', "not a readable notebook")
     return scratch.plant_each("notebooks/drill/", books)
 
 

@@ -44,21 +44,21 @@ def edited(scratch: Scratch) -> Sign:
     """Change what an event says, with all commits after it."""
     one, two, *rest = _events(scratch)
     rewrite(scratch, [one, two.model_copy(update={"reason": "as agreed"}), *rest])
-    return Sign(r"broken at event 3 .*does not carry the digest of the event before")
+    return Sign(r"broken at event 3 .*does not name the digest of the event before")
 
 
 def cut(scratch: Scratch) -> Sign:
     """Take the last event off."""
     last: Entry = storage.read(scratch.project)[-2]
     git(scratch.project, "update-ref", storage.REF, last.commit)
-    return Sign("cut off or made elsewhere: the registered model")
+    return Sign("truncated or made elsewhere: the registered model")
 
 
 def reordered(scratch: Scratch) -> Sign:
     """Let two events change places."""
     one, two, three, *rest = _events(scratch)
     rewrite(scratch, [one, three, two, *rest])
-    return Sign("broken at event 2 .*it is number 3, and 2 comes here")
+    return Sign("broken at event 2 .*it has number 3 where 2 was expected")
 
 
 def rewritten(scratch: Scratch) -> Sign:
@@ -117,7 +117,7 @@ def tampered(scratch: Scratch) -> Sign:
         raise Problem("the registry keeps no model here")
     for path in files:
         path.write_bytes(path.read_bytes() + b"\0")
-    return Sign(r"signature does not hold: model\.skops changed")
+    return Sign(r"signature is invalid: model\.skops changed")
 
 
 PREDICT = ("predict", ROWS, "--output", "reports/predicted.parquet")

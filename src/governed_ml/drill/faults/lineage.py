@@ -56,7 +56,7 @@ def stages(scratch: Scratch) -> Sign:
             "stage drift ran with other dependencies",
             "stage explain ran with other outputs",
             "stage fairness ran with other parameters",
-            r"stage \w+ does not run its own module",
+            r"stage \w+ runs .* instead of its own module",
             r"dvc\.lock: stage validate ran 'governance",
             r"dvc\.lock: stage drill never ran",
             r"dvc\.lock: stage document is not in dvc\.yaml",
@@ -81,7 +81,7 @@ def changed(scratch: Scratch) -> Sign:
         told.append(f"^{re.escape(read.uri)}: changed since ingest")
     if (scratch.project / UV).is_file():
         (scratch.project / UV).unlink()
-        told.append(rf"^{UV}: is missing, and evidence needs its environment")
+        told.append(rf"^{UV}: is missing, and evidence must name its environment")
     pointer = POINTER.format("drill.txt")
     scratch.plant({"docs/drill.txt": "words\n", "docs/drill.txt.dvc": pointer})
     return Sign((*told, r"^docs/drill\.txt: is not what docs/drill\.txt\.dvc says"))
@@ -114,7 +114,7 @@ def lost_lock(scratch: Scratch) -> Sign:
     """Commit results without a lock."""
     (scratch.project / LOCK).unlink()
     scratch.commit("No lock")
-    return Sign(r"reports/evidence/drift\.json: is here without a dvc\.lock")
+    return Sign(r"reports/evidence/drift\.json: exists, but dvc\.lock")
 
 
 def by_nobody(scratch: Scratch) -> Sign:
@@ -157,7 +157,7 @@ def about_another(scratch: Scratch) -> Sign:
         found["subject"]["inputs"][raw] = f"sha256:{'0' * 64}"
 
     _locked(scratch, path_of("split").as_posix(), other)
-    return Sign(rf"evidence of split is stale: {re.escape(raw)} is not the file that was measured")
+    return Sign(rf"evidence of split is stale: {re.escape(raw)} has changed since it was measured")
 
 
 def decided(scratch: Scratch) -> Sign:
@@ -171,7 +171,7 @@ def foreign(scratch: Scratch) -> Sign:
     """Let a stage run code of which no evidence speaks."""
     _append(scratch, _training(scratch), "\nimport drill_helper\n")
     scratch.plant({"drill_helper.py": "A = 1\n"})
-    return Sign(r"training\.py imports drill_helper, which no evidence speaks of")
+    return Sign(r"training\.py imports drill_helper, which no evidence covers")
 
 
 FAULTS = (

@@ -115,7 +115,7 @@ def features(scratch: Scratch) -> Sign:
         (
             rf"split\.json: '{protected}' is named under data\.sensitive and is among",
             rf"split\.json: '{proxy}' is named under data\.proxies and is among",
-            rf"params\.yaml: '{proxy}' is a proxy \(data\.proxies\) and a feature",
+            rf"params\.yaml: '{proxy}' is both a proxy \(data\.proxies\) and a feature",
         )
     )
 

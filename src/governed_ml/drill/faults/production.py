@@ -85,7 +85,7 @@ def lost(scratch: Scratch) -> Sign:
     numeric, categorical = scratch.features()
     name = (numeric + categorical)[0]
     _save(scratch, _rows(scratch).drop(columns=name))
-    return Sign(rf"has lost column '{re.escape(name)}'")
+    return Sign(rf"lacks column '{re.escape(name)}'")
 
 
 def drifted(scratch: Scratch) -> Sign:
@@ -164,7 +164,7 @@ def unwatched(scratch: Scratch) -> Sign:
     git(scratch.project, "update-ref", storage.SEEN, tip)
     scratch.mlflow("set_registered_model_tag", name, ANCHOR, f"{len(made)} {tip}")
     scratch.mlflow("set_model_version_tag", name, "1", ANCHOR, f"{len(made)} {tip}")
-    return Sign("champion 1 is not watched: it was promoted, and never measured")
+    return Sign("champion 1 is not monitored: it was promoted and not measured since")
 
 
 def _signed(scratch: Scratch, event: Event, by: timedelta, version: int = 1) -> dict[str, Any]:

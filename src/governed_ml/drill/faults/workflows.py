@@ -55,22 +55,25 @@ runs:
     - run: make {SECRET}
 """
 TOLD = (  # of the workflow
-    *("pull_request_target: runs with", "workflow_run: runs with", "issue_comment: runs with"),
-    *("the default shell has no pipefail", "permissions at the top are", "a secret that every job"),
-    *("loose: no permissions of its own", "loose: continue-on-error turns red into green"),
+    *("pull_request_target: anybody", "workflow_run: anybody can", "issue_comment: anybody can"),
+    *("the default shell has no pipefail", "permissions at the top apply", "every job can read"),
+    *("loose: no permissions of its own", "loose: continue-on-error hides a failure"),
     *("image debian:12 has no digest", "image redis:7 has no", "image docker://alpine:3 has no"),
-    *("actions/cache@v4 is no commit", "has no comment on its line that says its version"),
-    *(r"silent-true: `\|\| true` turns", r"silent-colon: `\|\| :` turns", "silent-end: `; true`"),
-    *(r"silent-echo: `\|\| echo` turns", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
-    *(r"silent-exit: `\|\| exit 0` turns", r"silent-set: `set \+e` turns"),
-    *("passed-over: continue-on-error turns", "shelled: the shell is sh"),
-    *("unguarded: the shell is sh", "unguarded: a secret that no environment guards"),
-    "handing: hands every secret on",
+    *(
+        "actions/cache@v4 is not pinned to a commit",
+        "has no comment on its line that says its version",
+    ),
+    *(r"silent-true: `\|\| true` hides", r"silent-colon: `\|\| :` hides", "silent-end: `; true`"),
+    *(r"silent-echo: `\|\| echo` hides", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
+    *(r"silent-exit: `\|\| exit 0` hides", r"silent-set: `set \+e` hides"),
+    *("passed-over: continue-on-error hides", "shelled: the shell is sh"),
+    *("unguarded: the shell is sh", "unguarded: no environment protects this secret"),
+    "handing: passes on every secret",
 )
 OTHERS = {
-    "workflows/torn.yaml": ("on: [\n", "is no YAML"),
+    "workflows/torn.yaml": ("on: [\n", "is not valid YAML"),
     "workflows/list.yml": ("- a\n", "is empty"),
-    "workflows/form.yml": ("on: push\njobs: [a]\n", "has another form than GitHub's"),
+    "workflows/form.yml": ("on: push\njobs: [a]\n", "does not have the form of a GitHub workflow"),
     "workflows/idle.yml": ("name: idle\n", "no event at all"),
     "actions/ours/action.yaml": (ACTION, "the shell is None"),
 }
@@ -82,7 +85,9 @@ def workflow(scratch: Scratch) -> Sign:
     elsewhere = scratch.plant_each("", {"tools/ours/action.yml": (ACTION, "the shell is None")})
     scratch.plant({".github/workflows/loose.yml": LOOSE})
     told = [rf"workflows/loose\.yml: .*{words}" for words in TOLD]
-    told += [rf"ours/action\.yaml: {words}" for words in ("a secret in an", "image debian:12")]
+    told += [
+        rf"ours/action\.yaml: {words}" for words in ("an action holds a secret", "image debian:12")
+    ]
     return Sign((*sign.each, *elsewhere.each, *told))
 
 

@@ -21,7 +21,7 @@ def payload() -> dict[str, Any]:
         return {}
     found = read_json(Path(path))
     if not isinstance(found, dict):
-        raise Problem("GITHUB_EVENT_PATH names no event: run the workflow again")
+        raise Problem("GITHUB_EVENT_PATH names no readable event: run the workflow again")
     return found
 
 
@@ -42,7 +42,8 @@ def base_commit(base: Path, event: dict[str, Any]) -> str | None:
         return None
     if attempt(base, "cat-file", "-e", f"{found}^{{commit}}").returncode:
         raise Problem(
-            f"commit {found[:12]}, with which to compare, is not here: check out with fetch-depth 0"
+            f"commit {found[:12]} to compare with is not in this clone: check out with "
+            "`fetch-depth: 0`"
         )
     return found
 

@@ -8,8 +8,8 @@ from governed_ml.github.workflow_run import workflow_output
 from governed_ml.policy.decision import LETS_THROUGH, Decision, alike
 
 NOT_RECOMPUTED = (
-    "**not recomputed**: the evidence that was committed has been judged, and nothing was measured "
-    "here. No model is promotable on it."
+    "**not recomputed**: only committed evidence was judged, and nothing was measured in this "
+    "run. No model can be promoted on it."
 )
 
 
@@ -22,7 +22,7 @@ def tell(base: Path, decision: Decision, names: list[str] | None = None) -> None
     recomputed = decision.volatile.get("recomputed") != "false"
     if not recomputed:
         workflow_output.annotate(
-            "warning", "not recomputed: committed evidence was judged", title="gate"
+            "warning", "not recomputed: only committed evidence was judged", title="gate"
         )
     told = {"error": 0, "warning": 0}
     for row in alike([rule for rule in decision.by_weight() if rule.verdict != "pass"]):

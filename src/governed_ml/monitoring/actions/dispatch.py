@@ -181,7 +181,7 @@ def _record(
     except Lost as lost:
         done.failed.append(str(lost))
     except Problem as problem:
-        done.failed.append(f"{action} is not in the ledger: {problem}")
+        done.failed.append(f"{action} was not recorded in the ledger: {problem}")
 
 
 def page() -> str:

@@ -74,7 +74,7 @@ def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
 
 def _facts(window: Window) -> str:
     if window["window"] is None:
-        return "no window came about"
+        return "no window was measured"
     in_a_row = f", {window['in_a_row']} in a row" if window.get("in_a_row") else ""
     risk = "" if window.get("risk") is None else f", risk {window['risk']:g}"
     return (

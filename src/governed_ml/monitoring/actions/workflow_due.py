@@ -49,7 +49,7 @@ def due(
         reign = events[moves[-1] :] if moves else events
         last = next((one for one in reversed(reign) if one.action == "rollback_asked"), None)
         if last and run and last.details.get("run") == run:
-            return None, f"rollback.yml was started by this run, at {last.time}", None
+            return None, f"this run started rollback.yml at {last.time}", None
         vain = f"rollback.yml was started at {{}}, and version {version} is still champion"
         reason = f"Monitoring, {window['in_a_row']} windows in a row up to {number}: {reasons}"
         ask = Ask("rollback", "rollback_asked", {"reason": reason[:1000], "from": str(version)})
@@ -64,7 +64,9 @@ def due(
         lost = f"retrain.yml was started at {last.time}, and no result of it is recorded"
     elif last and now < last.moment + timedelta(days=every_days):
         until = last.moment + timedelta(days=every_days)
-        said = f"the last retraining is of {last.time}, and one in {every_days} days is enough"
+        said = (
+            f"the last retraining is of {last.time}, and the policy allows one in {every_days} days"
+        )
         return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", None
     ask = Ask("retrain", "retraining_asked", {"reason": f"Window {number}: {reasons}"[:1000]})
     return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", lost

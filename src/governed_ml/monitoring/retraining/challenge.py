@@ -48,7 +48,12 @@ class Challenge(Closed):
         who = "there is no champion" if self.champion is None else f"version {self.champion}"
         lines = [f"**{self.verdict}** ({self.tally}): the challenger, against {who}."]
         if self.verdict == "deny":
-            lines += ["It is denied: this is a result to look at, and `decision` is red for it."]
+            lines += [
+                (
+                    "The policy denies it, so the check `decision` fails: look at the reasons "
+                    "before you continue."
+                )
+            ]
         lines += [plain(self.why_no_champion)] if self.why_no_champion else []
         loud = [one for one in self.rules if one.verdict != "pass"][:MOST]
         rules = [(LABELS[one.verdict], one.id, one.reason) for one in loud]
@@ -62,7 +67,12 @@ class Challenge(Closed):
         lines += ["### Digests", table(("what", "digest"), digests)]
         counts = ", ".join(f"{name} {value:g}" for name, value in self.rows.items() if value)
         lines += [f"Rows: {counts}. Data and model are in DVC's remote."]
-        lines += ["Nothing is registered or promoted: merge, then `governance register`."]
+        lines += [
+            (
+                "Nothing is registered or promoted yet: merge this pull request, then run "
+                "`governance register`."
+            )
+        ]
         return "\n\n".join(one.rstrip("\n") for one in lines)
 
     def _better(self) -> str:

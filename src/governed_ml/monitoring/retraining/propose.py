@@ -34,7 +34,7 @@ NEED = "give it `issues: write`"
 
 def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
     """Push what a retraining left to its branch, open or bring up to date its pull request."""
-    fix = "make it anew with `governance retrain run`"
+    fix = "make it again with `governance retrain run`"
     try:
         found = Challenge.model_validate(read_json(folder / CHALLENGE))
     except ValidationError as error:
@@ -91,7 +91,7 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
             if there is not None and there.state == "open":
                 issue.comment(hub, there, f"{issue.plain(line)}\n\n{link}".rstrip())
     except Problem as problem:
-        failed.append(f"the issue was not told: {problem}")
+        failed.append(f"the issue was not updated: {problem}")
         told("alert_failed", why=str(problem))
     if failed:
         raise Problem("; ".join(failed))

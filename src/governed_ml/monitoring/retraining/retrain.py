@@ -49,14 +49,14 @@ def retrain(base: Path, registry: Registry, output: Path, say: Say) -> Challenge
     after = _table(base)
     if after == before:
         raise Problem(
-            f"the source gives the table that the commit has ({before[:18]}): bring new rows, or "
-            "register what is there",
+            f"the source still gives the table of the commit ({before[:18]}): add new rows to the "
+            "source, or register the current model",
             1,
         )
     found = _compared(base, registry, seen, {"commit": before, "challenger": after}, say)
     say("pushing data and model to DVC's remote")
     if lost := dvc(base, "push", "--quiet"):
-        raise Problem(f"DVC's remote does not take data and model, nothing is proposed: {lost}")
+        raise Problem(f"DVC's remote refused data and model, so nothing is proposed: {lost}")
     require_in_remote(base)
     write_bytes(output / PATCH, patch(base))
     write_json(output / CHALLENGE, found.model_dump(mode="json"))

@@ -117,7 +117,7 @@ def weighed(result: Any, counts: npt.NDArray[np.int64], is_null: npt.NDArray[np.
         return result
     places: list[int] = details.get("unexpected_index_list") or []
     if len(places) != details["unexpected_count"]:
-        raise Problem("Great Expectations has not listed all unexpected values: report this")
+        raise Problem("Great Expectations did not list all unexpected values: report this as a bug")
     found: dict[str, Any] = {
         "element_count": int(counts.sum()),
         "unexpected_count": int(counts[[p for p in places if p < len(counts)]].sum()),

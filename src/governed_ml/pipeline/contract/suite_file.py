@@ -30,11 +30,14 @@ def given(data: Data) -> list[Given]:
     found = suite.get("expectations") if isinstance(suite, dict) else None
     if not isinstance(found, list) or not all(isinstance(e, dict) and "type" in e for e in found):
         raise Problem(
-            f"{path.as_posix()} is no suite: it needs a list of expectations, each with a type"
+            f"{path.as_posix()} is not an expectation suite: give it a list of expectations, "
+            "each with a type"
         )
     if not found:
         raise Problem(
-            f"{path.as_posix()} has no expectation: an empty contract promises nothing", 1
+            f"{path.as_posix()} has no expectation: add at least one, or draft the contract "
+            "again with `uv run governance contract draft`",
+            1,
         )
     return [{"type": str(e["type"]), "kwargs": dict(e.get("kwargs", {}))} for e in found]
 

@@ -129,7 +129,10 @@ def _require_format(seen: Cells, stated: str) -> None:
     try:
         seen.db.execute(f"SELECT try_strptime('', {literal(stated)})")
     except duckdb.Error as error:
-        raise Problem(f"data.dates: {stated!r} is no format: {first_line(error, 80)}") from error
+        raise Problem(
+            f"data.dates: {stated!r} is not a date format: {first_line(error, 80)}; write one "
+            "such as %d/%m/%Y"
+        ) from error
 
 
 def _require_all(seen: Cells, written: str) -> None:

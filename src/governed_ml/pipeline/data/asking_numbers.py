@@ -40,9 +40,9 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
     if good < seen.filled:
         odd = seen.pairs(f"NOT {fits}")
         raise Ambiguous(
-            f"has {good:,} numbers and {seen.filled - good:,} texts that are none "
-            f"({shown(odd)}): fix them, name what is missing in data.source.missing, or name "
-            "a column of codes in data.categorical"
+            f"has {good:,} numbers and {seen.filled - good:,} texts that are not numbers "
+            f"({shown(odd)}): fix them, name what is missing in data.source.missing, or name a "
+            "column of codes in data.categorical"
         )
     few = len(seen.pairs()) <= FEW
     if only_texts and not (wanted or zeros):

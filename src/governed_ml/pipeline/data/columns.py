@@ -30,9 +30,11 @@ def check_names(names: list[str]) -> None:
                 "writes its index so: use `to_csv(…, index=False)`)"
             )
         if name in (ROW, TARGET):
-            raise Problem(f"column {name!r}: this name is taken by the pipeline; rename it")
+            raise Problem(f"column {name!r}: the pipeline uses this name itself; rename the column")
         if name.casefold() in LOGGED:
-            raise Problem(f"column {name!r}: this name is taken by what `predict` logs; rename it")
+            raise Problem(
+                f"column {name!r}: `predict` logs a column of this name; rename the column"
+            )
     require_distinct(names)
 
 
@@ -65,8 +67,8 @@ def check_roles(data: Data, names: list[str]) -> None:
     others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
     if DRIFT_OF_TARGET in {*names} - others:
         raise Problem(
-            f"a feature is called {DRIFT_OF_TARGET!r}, like the drift of the target: rename the "
-            "column in the source, or name it under drop in conf/data"
+            f"a feature has the reserved name {DRIFT_OF_TARGET!r}: rename the column in the "
+            "source, or name it under drop in conf/data"
         )
     for role, wanted in roles.items():
         for name in wanted:
@@ -128,8 +130,8 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
         return favourable.astype("int64").rename(TARGET)
     if not types.is_numeric_dtype(column):
         raise Problem(
-            f"target {data.target!r} is {column.dtype}, regression needs a number: name another "
-            "target or task in conf/data, or fix the column's texts"
+            f"target {data.target!r} is {column.dtype}, and a regression needs numbers: name "
+            "another target or task in conf/data, or fix the column's texts"
         )
     return column.astype("float64").rename(TARGET)
 
@@ -163,7 +165,8 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
     if how.bins:
         if not types.is_numeric_dtype(column):
             raise Problem(
-                f"sensitive column {column.name!r} has bins but is no number: correct conf/data"
+                f"sensitive column {column.name!r} has bins but does not hold numbers: remove "
+                "its bins in conf/data, or use labels"
             )
         edges = sorted(how.bins)
         names = [

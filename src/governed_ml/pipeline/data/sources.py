@@ -193,8 +193,8 @@ def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Pa
         frame: Any = fetch_openml(data_id=number, as_frame=True, parser="auto", n_retries=1).frame
     except (OSError, ValueError, ImportError) as error:
         raise Problem(
-            f"data.source.openml_id: data set {number} is not to be had: {first_line(error)}; "
-            "is there a network?"
+            f"data.source.openml_id: cannot fetch data set {number}: {first_line(error)}; check "
+            "the number and the network"
         ) from error
     return _framed(db, frame, f"https://www.openml.org/d/{number}")
 
@@ -224,7 +224,7 @@ def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: P
     finally:
         process.close()
     if not parts or not parts[0].startswith(b"PAR1"):
-        raise Problem(f"{where}: {function} gave no table")
+        raise Problem(f"{where}: {function} returned no table")
     path = scratch / "table.parquet"
     path.write_bytes(parts[0])
     names = parquet_names(path, f"{where}: {function}")

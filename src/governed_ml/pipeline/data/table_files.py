@@ -110,9 +110,13 @@ def copied(path: Path, uri: str, scratch: Path) -> Path:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise Problem(
-                f"no room for a copy of {uri} in {scratch.parent}: make room, or set TMPDIR"
+                f"no space for a copy of {uri} in {scratch.parent}: free disk space, or set "
+                "TMPDIR to another folder"
             ) from error
-        raise Problem(f"data.source.path: {uri} cannot be read: {error.strerror}") from error
+        raise Problem(
+            f"data.source.path: {uri} cannot be read: {error.strerror}; check the path and its "
+            "permissions"
+        ) from error
     return target
 
 
@@ -123,13 +127,13 @@ def download(where: str, scratch: Path) -> Path:
         parts = urlsplit(where)
         if parts.scheme not in ("http", "https"):
             raise Problem(
-                f"data.source.path: {public(where)} is no http or https address: fetch the "
-                "file some other way and name it under data/source"
+                f"data.source.path: {public(where)} is not an http or https address: download the "
+                "file yourself, save it under data/source and name that path"
             )
         if parts.password:
             raise Problem(
-                "data.source.path holds a password and conf/ is in git: "
-                "fetch the file some other way"
+                "data.source.path holds a password, and conf/ is in git: download the file "
+                "yourself, save it under data/source and name that path"
             )
         request = urllib.request.urlopen(where, timeout=60)  # noqa: S310 - http or https, seen above
         with request as answer, target.open("wb") as handle:
@@ -145,7 +149,8 @@ def download(where: str, scratch: Path) -> Path:
         ) from error
     if lost:
         raise Problem(
-            f"data.source.path: {public(where)} broke off, {lost:,} bytes are missing: try again"
+            f"data.source.path: {public(where)} broke off, {lost:,} bytes are missing: "
+            "download it again"
         )
     return target
 

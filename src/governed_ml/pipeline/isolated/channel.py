@@ -33,7 +33,10 @@ def receive(stream: IO[bytes], largest: int = LARGEST) -> tuple[dict[str, Any], 
         return None
     count = struct.unpack(">I", _exactly(first, 4))[0]
     if not 1 <= count <= PARTS:
-        raise Problem("a process of the team's code sent no message: it has written elsewhere")
+        raise Problem(
+            "a process of the team's code wrote something else where its answer belongs: remove "
+            "what writes to the engine's channel from src/"
+        )
     parts: list[bytes] = []
     for _ in range(count):
         length = struct.unpack(">Q", _exactly(stream.read(8), 8))[0]
@@ -45,7 +48,10 @@ def receive(stream: IO[bytes], largest: int = LARGEST) -> tuple[dict[str, Any], 
     except ValueError as error:
         raise Problem("a process of the team's code sent no JSON") from error
     if not isinstance(head, dict):
-        raise Problem("a process of the team's code sent no JSON object")
+        raise Problem(
+            "a process of the team's code sent an answer that is not a JSON object: remove what "
+            "writes to the engine's channel from src/"
+        )
     return head, parts[1:]
 
 

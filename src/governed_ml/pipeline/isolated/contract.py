@@ -91,8 +91,9 @@ def numeric_and_categorical(
         for name in whole:
             if name not in alone or not _same(alone[name], among[name]):
                 raise Problem(
-                    f"{where}: column {name!r} of a row depends on the other rows: compute it from "
-                    "its own row only; what is learned from many belongs into preprocessing"
+                    f"{where}: column {name!r} of a row depends on the other rows: compute it "
+                    "from that row only, and put anything learned from several rows into "
+                    "preprocessing"
                 )
     numeric, categorical = list[str](), list[str]()
     for name in whole:
@@ -100,7 +101,9 @@ def numeric_and_categorical(
         if types.is_numeric_dtype(column) and not types.is_bool_dtype(column):
             numeric.append(str(name))
             if np.isinf(column.to_numpy("float64", na_value=np.nan)).any():
-                raise Problem(f"{where}: column {name!r} holds infinite values: leave them null")
+                raise Problem(
+                    f"{where}: column {name!r} holds infinite values: return null for them"
+                )
         elif types.is_string_dtype(column):
             categorical.append(str(name))
         else:
@@ -122,14 +125,19 @@ def _same(one: pd.Series, other: pd.Series) -> bool:
 def _check_names(made: list[Any], given: list[str], where: str) -> None:
     for name in made:
         if not isinstance(name, str) or made.count(name) > 1:
-            raise Problem(f"{where}: column {name!r} is no text or there twice: give each a name")
+            raise Problem(
+                f"{where}: column {name!r} is not a text or is repeated: give each column its own "
+                "name"
+            )
         if name in (ROW, TARGET):
-            raise Problem(f"{where}: column {name!r} has a name of the pipeline: choose another")
+            raise Problem(
+                f"{where}: column {name!r} has a name that the pipeline uses itself: choose another"
+            )
     lost = [name for name in given if name not in made]
     if lost:
         raise Problem(
-            f"{where}: columns returned no {lost[0]!r}: add and replace columns here, and leave "
-            "one out under drop in conf/data"
+            f"{where}: columns did not return {lost[0]!r}: only add or replace columns here; to "
+            "leave one out, name it under drop in conf/data"
         )
 
 

@@ -56,8 +56,8 @@ class Inside:
         for name in self.job.get("hidden", []) if sandbox.hides_files(isolation) else []:
             if _readable(Path(name)):
                 raise Problem(
-                    f"{name} lies in a folder that every Python process reads: move the project "
-                    "out of the interpreter's and the system's folders"
+                    f"{name} is in a folder that every Python process reads: move the project out "
+                    "of the folders of Python and of the system"
                 )
 
     def package(self) -> team.TeamPackage:

@@ -56,7 +56,9 @@ class IsolatedModel:
         found = self._asked("predict", rows, 1)
         if hasattr(self, "classes_"):
             if not ((found == 0) | (found == 1)).all():
-                raise Problem(f"{CODE}: predict gives labels other than 0 and 1")
+                raise Problem(
+                    f"{CODE}: predict returns labels other than 0 and 1: return these only"
+                )
             return found.astype("int64")
         return found
 
@@ -72,7 +74,10 @@ class IsolatedModel:
         found = self._asked("predict_proba", rows, 2)
         inside = (found >= -SLACK).all() and (found <= 1 + SLACK).all()
         if found.shape[1] != 2 or not inside or (abs(found.sum(axis=1) - 1) > SLACK).any():
-            raise Problem(f"{CODE}: predict_proba gives no probabilities of two classes")
+            raise Problem(
+                f"{CODE}: predict_proba does not return probabilities of two classes: return one "
+                "column for each class"
+            )
         return found if self._favourable == 1 else found[:, ::-1]
 
     def _decisions(self, rows: pd.DataFrame) -> Floats:
@@ -92,12 +97,14 @@ class IsolatedModel:
         try:
             found = np.load(io.BytesIO(parts[0]), allow_pickle=False).astype("float64")
         except (ValueError, TypeError, IndexError, OSError, EOFError) as error:
-            raise Problem(f"{CODE}: {method} gives no numbers") from error
+            raise Problem(
+                f"{CODE}: {method} does not return numbers: return one number for each row"
+            ) from error
         if dimensions == 1 and found.ndim == 2 and found.shape[1] == 1:
             found = found[:, 0]
         if found.ndim != dimensions or len(found) != len(rows):
             given = " x ".join(map(str, found.shape)) or "one"
             raise Problem(f"{CODE}: {method} gives {given} answers for {len(rows):,} rows")
         if not np.isfinite(found).all():
-            raise Problem(f"{CODE}: {method} gives values that are not finite")
+            raise Problem(f"{CODE}: {method} returns NaN or infinite values: return finite numbers")
         return found

@@ -129,7 +129,8 @@ class Process:
         self.close()
         if self._printed.too_much:
             return Problem(
-                f"{self.whose}: printed more than {OUTPUT >> 20} MiB, so it was stopped: print less"
+                f"{self.whose}: printed more than {OUTPUT >> 20} MiB, so the engine stopped "
+                "it: print less"
             )
         last = f": {self._printed.last}" if self._printed.last else ""
         return Problem(

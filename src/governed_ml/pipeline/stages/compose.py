@@ -63,7 +63,10 @@ def check(params: Params) -> None:
         for expression in (rule.when, rule.require):
             error = None if expression is None else syntax_error(expression)
             if error:
-                raise Problem(f"conf/policy: rule {rule.id}: `{expression}` is no CEL: {error}")
+                raise Problem(
+                    f"conf/policy: rule {rule.id}: `{expression}` is not valid CEL: {error}; "
+                    "correct it"
+                )
     _check_policy(params.policy)
 
 
@@ -92,4 +95,6 @@ def _check_policy(policy: Policy) -> None:
     lost = [rule.id for rule in policy.rules if rule.id.partition(".")[0] not in weights]
     if lost:
         gate = lost[0].partition(".")[0]
-        raise Problem(f"{where}: risk.weights has none for {gate}, the gate of rule {lost[0]}")
+        raise Problem(
+            f"{where}: risk.weights has no weight for {gate}, the gate of rule {lost[0]}: add one"
+        )

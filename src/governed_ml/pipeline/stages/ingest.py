@@ -31,8 +31,8 @@ SECTIONS = ("data", "seed")
 UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
-    "Malformed JSON": "is no whole JSON (torn, or not JSON lines or a list of objects): fix it",
-    "duplicate key": "has a row with one name twice: fix it",
+    "Malformed JSON": "is incomplete JSON, or neither JSON lines nor a list of objects: fix it",
+    "duplicate key": "has a row that repeats a name: fix it",
     "Failed to read": "is a damaged Parquet file: fetch it again",
 }
 
@@ -95,7 +95,7 @@ def _remove_earlier() -> None:
         tables.RAW.unlink(missing_ok=True)
     except OSError as error:
         raise Problem(
-            f"cannot write {tables.RAW.as_posix()}: {cause(error)}; fix the rights"
+            f"cannot write {tables.RAW.as_posix()}: {cause(error)}; fix the permissions"
         ) from error
 
 
@@ -159,8 +159,8 @@ def _copy(
     except (duckdb.Error, OSError) as error:
         if isinstance(error, OSError | duckdb.IOException):
             raise Problem(
-                f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; "
-                "make room or fix the rights"
+                f"cannot write {tables.RAW.as_posix()}: {first_line(error)}; free disk space or "
+                "fix the permissions"
             ) from error
         raise unreadable(found, error) from error
     finally:
@@ -178,7 +178,7 @@ def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], u
         f"FROM {tables.table(part)}"
     ).fetchall()[0]
     if counts[0] == 0:
-        raise Problem(f"data.source: {uri} has columns but no row")
+        raise Problem(f"data.source: {uri} has columns but no rows: give a table with rows")
     for (name, _, words), count in zip(checks, counts[1:], strict=True):
         if count:
             what, _, remedy = words.partition(": ")
@@ -219,7 +219,7 @@ def torn(path: Path, delimiter: str, width: int) -> str | None:
                 return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
             return f"has a quote in line {line + 1} that is never closed, or stands alone: fix it"
         several = isinstance(handle.newlines, tuple)
-    return "has line ends of several kinds: save it with one" if several else None
+    return "mixes several kinds of line endings: save it with one kind" if several else None
 
 
 def unreadable(found: Found, error: Exception) -> Problem:

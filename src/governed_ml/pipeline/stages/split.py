@@ -115,9 +115,9 @@ def _times(column: pd.Series) -> pd.Series:
 
     if not types.is_datetime64_any_dtype(column) and not types.is_numeric_dtype(column):
         raise Problem(
-            f"data.time: column {column.name!r} has texts that are no date: write each "
-            "like 2026-12-31, say how they are written in data.dates, or name what is missing "
-            "in data.source.missing"
+            f"data.time: column {column.name!r} has texts that are not dates: write each like "
+            "2026-12-31, say how they are written in data.dates, or name what is missing in "
+            "data.source.missing"
         )
     return _complete(column, "time")
 

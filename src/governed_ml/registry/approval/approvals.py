@@ -116,8 +116,8 @@ def barred(
     commit = version.subject["commit"]
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
         raise Problem(
-            "this clone is shallow, so who wrote what is not known: `git fetch --unshallow` "
-            "(actions/checkout: fetch-depth: 0)"
+            "this clone is shallow and does not show who wrote what: run `git fetch --unshallow` "
+            "(actions/checkout: `fetch-depth: 0`)"
         )
     new = f"{since}..{commit}" if since and precedes(base, since, commit) else commit
     own = written_by(base, new, *AFTER_WHOM) | written_by(base, f"{commit}^!")
@@ -168,20 +168,20 @@ def refused(
         return "governance/approvers.yaml on the protected branch does not list the approver"
     strange = [role for role in approval.roles if role not in person.roles]
     if strange:
-        return f"the approver has not the role {strange[0]} on the protected branch"
+        return f"the approver does not have the role {strange[0]} on the protected branch"
     if not set(approval.roles) & set(wanted.roles):
         return f"the policy wants {' and '.join(wanted.roles)}, not {', '.join(approval.roles)}"
     if own & _known_as(person):
-        return "the approver is an author of what is to be approved, or registered it"
+        return "the approver wrote or registered what is to be approved"
     moment, then = max(moment, version.entries[0].event.moment), _moment(approval.time)
     if then > moment + TOLERANCE:
-        return f"it is from the future ({approval.time})"
+        return f"its time is in the future ({approval.time})"
     if approval.time < version.entries[0].event.time:
         return "it is older than the registration"
     if moment - then > timedelta(days=wanted.valid_days):
         return f"it expired: given on {approval.time[:10]}, valid for {wanted.valid_days} days"
     if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
-        return "no key that the approver has today signed it"
+        return "none of the approver's keys of today signed it"
     return None
 
 

@@ -72,9 +72,15 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
     known = {(one.approver, one.source) for one in approvals.given(version)}
     again = next((one.approver for one in new if (one.approver, one.source) in known), None)
     if again is not None:
-        raise Problem(f"what {again} said in {source} is recorded: its time does not start anew", 1)
+        raise Problem(
+            f"the ledger already has the approval by {again} from {source}, and its validity does "
+            "not start again",
+            1,
+        )
     if not new:
-        raise Problem(f"{source} has no approval by anybody whom the policy asks for", 1)
+        raise Problem(
+            f"{source} has no approval by anybody with a role that the policy asks for", 1
+        )
     return _enter(base, registry, seen, version, new)
 
 

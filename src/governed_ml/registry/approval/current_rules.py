@@ -90,7 +90,9 @@ def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) 
         )
     if not precedes(base, commit, now.commit):
         raise Problem(
-            f"commit {commit[:12]} is not on {PROTECTED}: merge it by review, and register there", 1
+            f"commit {commit[:12]} is not on {PROTECTED}: merge it by review, then register "
+            "it there",
+            1,
         )
 
 
@@ -128,7 +130,11 @@ def on_github(base: Path, source: str) -> list[Review]:
 
     found = re.fullmatch(r"github:(run|pull):(\d{1,18})", source)
     if found is None:
-        raise Problem(f"{source[:60]!r} is no source of approvals", 1)
+        raise Problem(
+            f"{source[:60]!r} is not a source of approvals: name github:run:ID or "
+            "github:pull:NUMBER",
+            1,
+        )
     if found[1] == "pull":
         pull = reviews(base, int(found[2]))
         if not pull.head_branch.startswith(BRANCH) or pull.base_branch != PROTECTED:
@@ -162,5 +168,5 @@ def _unconfirmed(base: Path, approval: Approval, now: Today) -> str | None:
     said = [one for one in on_github(base, approval.source) if one.commit == approval.commit]
     person = now.approvers.person(approval.approver)
     if set(approval.roles) - set(roles_of(said, person, now.policy.approvals)):
-        return f"GitHub knows of no such approval ({approval.source})"
+        return f"GitHub does not have this approval ({approval.source})"
     return None

@@ -109,7 +109,7 @@ class Proof:
         try:
             self._require_approved(life, entry, life.version(number))
         except Unproven as why:
-            raise Unproven(f"version {number} is no champion: {why}") from why
+            raise Unproven(f"version {number} cannot be champion: {why}") from why
 
     def _require_approved(self, life: Lifecycle, entry: Entry, version: Version) -> None:
         """Require an approval in every role that the policy of the day asks for."""

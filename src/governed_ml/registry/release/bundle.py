@@ -126,7 +126,9 @@ def fetch(registry: Registry, version: Version, approvers: Approvers, target: Pa
         signing.verify(folder, signature, approvers, day)
         statement = _statement(folder)
         if statement.version != number or statement.subject() != version.subject:
-            raise Problem("it is signed as another model, version or digest than in the ledger", 1)
+            raise Problem(
+                "its signature is for another model, version or digest than the ledger names", 1
+            )
         found = model_file.digest(folder / "model.skops")
         if found != statement.model:
             raise Problem(f"its model is {found}, the statement says {statement.model}", 1)

@@ -34,7 +34,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
         except Problem as problem:
             if problem.exit_code != NO_ANSWER and not isinstance(problem, Broken):
                 raise
-            print(f"note: {problem}; going by the ledger as it is here", file=sys.stderr)
+            print(f"note: {problem}; using this clone's ledger", file=sys.stderr)
         entries = storage.read(base)
         known = follow(base, entries).versions
         require_whole(base, [*registry.anchors(known), *last_seen(base)])
@@ -45,7 +45,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
         raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
     version = wanted[alias]
     if version is None and shown is None:
-        raise Problem(f"there is no {alias} yet: `uv run governance status` shows what there is", 1)
+        raise Problem(f"there is no {alias} yet: `uv run governance status` lists the versions", 1)
     if version is not None and shown is None and version.number not in listed:
         print(f"note: version {version.number} is gone from the registry", file=sys.stderr)
     elif version is None or shown != version.number:

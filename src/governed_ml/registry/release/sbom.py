@@ -71,7 +71,7 @@ def environment(project: Path) -> dict[str, Any]:
         return json.loads(done.stdout)
     except ValueError as error:
         said = first_line(ValueError(done.stderr), 200)
-        raise Problem(f"`uv export` lists nothing: {said}; is uv older than 0.9.11?") from error
+        raise Problem(f"`uv export` lists nothing: {said}; install uv 0.9.11 or newer") from error
 
 
 def complete(listed: dict[str, Any], statement: Statement, file: str) -> dict[str, Any]:

@@ -34,14 +34,16 @@ def private_key(base: Path) -> Path:
     path = Path(given).expanduser().resolve()
     _require_outside(path, base)
     if not path.is_file():
-        raise Problem(f"{VARIABLE} names {path}, which is not there: set it to the key's path")
+        raise Problem(f"{VARIABLE} names {path}, which does not exist: set it to the key's path")
     return path
 
 
 def _require_outside(path: Path, base: Path) -> None:
     common = git(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
     if any(path.is_relative_to(one) for one in (base.resolve(), Path(common).resolve().parent)):
-        raise Problem(f"{shown(path)} is in the repository, where no private key belongs: move it")
+        raise Problem(
+            f"{shown(path)} is a private key in the repository: move it out of the repository"
+        )
 
 
 def generate(path: Path, base: Path) -> str:
@@ -52,7 +54,7 @@ def generate(path: Path, base: Path) -> str:
     path = path.expanduser().resolve()
     _require_outside(path, base)
     if path.exists():
-        raise Problem(f"{path} is there already: name another file")
+        raise Problem(f"{path} exists: name another file")
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -78,9 +80,12 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise Problem(f"{path} is no PEM key without a password: {first_line(error)}") from error
+        raise Problem(
+            f"{path} is not a PEM key without a password: {first_line(error)}; make one with "
+            "`governance keygen`"
+        ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise Problem(f"{path} is no elliptic curve key: make one with `governance keygen`")
+        raise Problem(f"{path} is not an elliptic curve key: make one with `governance keygen`")
     return key
 
 
@@ -90,8 +95,8 @@ def require_listed(key: Path, approvers: Approvers) -> None:
     today = datetime.now(UTC).date()
     if not any(one.bare == own and one.counts(today) for one in approvers.model_keys):
         raise Problem(
-            "the key that would sign is not under model_keys in governance/approvers.yaml on the "
-            "protected branch, or not valid today: the risk owner adds it there"
+            "the signing key is not listed under model_keys in governance/approvers.yaml on the "
+            "protected branch, or is not valid today: ask the risk owner to add it there"
         )
 
 
@@ -123,7 +128,7 @@ def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> No
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, this key does not vouch
                 said = _in_words(str(error))
-    raise Problem(f"the model's signature does not hold: {said}", 1)
+    raise Problem(f"the model's signature is invalid: {said}", 1)
 
 
 def _in_words(said: str) -> str:

@@ -54,7 +54,7 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
         with FileLock(target.with_suffix(".lock")):
             if not _whole(target):
                 shutil.rmtree(target, ignore_errors=True)
-                say(f"making the environment of {engine}")
+                say(f"creating the environment of {engine}")
                 _sync(tree, group, engine, target)
                 write_json(target / MADE, made_from)
             os.utime(target / MADE)  # when it was last used

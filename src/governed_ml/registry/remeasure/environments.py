@@ -96,7 +96,7 @@ def require_running(tree: Path) -> StageEnvironment:
         )
     why = other_engine(wanted.pin(), identity())
     if why:
-        raise Problem(f"the engine that runs is not the commit's: {why}; run `uv sync`", 1)
+        raise Problem(f"the running engine is not the one of the commit: {why}; run `uv sync`", 1)
     return StageEnvironment(Path(sys.executable), wanted.engine)
 
 
@@ -108,7 +108,7 @@ def read(tree: Path) -> Pinned:
     except FileNotFoundError as error:
         name = Path(str(error.filename)).name
         raise Problem(
-            f"the commit has no {name}, so what measured it is not known: commit {name}", 1
+            f"the commit has no {name}, which names the engine that measured it: commit {name}", 1
         ) from error
     except (OSError, ValueError) as error:
         raise Problem(f"the commit's {METADATA} cannot be read ({cause(error)})", 1) from error
@@ -158,7 +158,7 @@ def other_engine(pin: Package, running: Identity) -> str | None:
     else:
         folder = Path(source.get("directory") or source.get("editable") or "").absolute()
         same = running.kind in ("folder", "editable") and running.address == folder.as_uri()
-    return None if same else f"engine {running} runs, {_shown(pin)} is pinned"
+    return None if same else f"engine {running} runs, but {_shown(pin)} is pinned"
 
 
 def _shown(pin: Package) -> str:

@@ -54,8 +54,8 @@ def fetch(base: Path, *, fork: bool) -> Start:
             return Start("committed", "", f"a fork cannot read the data ({lost})")
         if lost:
             raise Problem(
-                f"cannot bring the data from DVC's remote: {lost}; push them (`uv run dvc push`), "
-                "and give this machine the right to read them",
+                f"cannot fetch the data from DVC's remote: {lost}; push them (`uv run dvc push`), "
+                "and give this machine read access",
                 1,
             )
     if _readable(base, source):
@@ -67,8 +67,8 @@ def fetch(base: Path, *, fork: bool) -> Start:
     if fork:
         return Start("committed", "", "a fork cannot read the data")
     raise Problem(
-        f"the data are not here ({source.path or source.kind}): set DVC's remote to one that is "
-        "shared (`uv run dvc remote modify storage url ...`) and push them (`uv run dvc push`)"
+        f"the data are not here ({source.path or source.kind}): set a shared DVC remote (`uv run "
+        "dvc remote modify storage url ...`) and push them (`uv run dvc push`)"
     )
 
 

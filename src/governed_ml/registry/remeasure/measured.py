@@ -24,10 +24,12 @@ def require_plain(base: Path) -> None:
         elsewhere = f" in {found.wdir}" if "wdir" in found.model_fields_set else ""
         command = f"{found.cmd}{elsewhere}"
         if found.frozen:
-            raise Problem(f"stage {stage} is frozen, so it measures nothing: fix dvc.yaml", 1)
+            raise Problem(
+                f"stage {stage} is frozen, so it measures nothing: remove `frozen` from dvc.yaml", 1
+            )
         if command != wanted:
             raise Problem(
-                f"stage {stage} does not run its own module but {command[:80]!r}: let it be "
+                f"stage {stage} runs {command[:80]!r} instead of its own module: set cmd to "
                 f"`{wanted}` in dvc.yaml",
                 1,
             )
@@ -45,7 +47,8 @@ def require_committed(base: Path) -> list[str]:
             continue
         if isinstance(found, Unusable):
             raise Problem(
-                f"evidence of {gate} is committed, and the pipeline gives none: {found}", 1
+                f"evidence of {gate} is committed, but the pipeline does not produce any: {found}",
+                1,
             )
         claimed = _parsed(gate, raw)
         try:

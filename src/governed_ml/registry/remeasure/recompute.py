@@ -82,7 +82,9 @@ def measure(
             _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
         raise Problem(
-            "ingest gives another table than the committed one: was its source changed?", 1
+            "ingest gives another table than the committed one, so the source has changed: "
+            "run `uv run dvc repro --force ingest` and commit what it writes",
+            1,
         )
     for gate, found in _committed(scratch).items():
         require_same(gate, committed[gate], found)
@@ -119,7 +121,9 @@ def locked(scratch: Path) -> dict[str, str]:
             raise Problem("an output has no digest")
     except Problem as problem:
         raise Problem(
-            "lineage is missing: dvc.lock is not in the commit, or is not whole", 1
+            "lineage is missing, because the commit has no complete dvc.lock: run `uv run "
+            "dvc repro` and commit dvc.lock",
+            1,
         ) from problem
     frozen = next((name for name, stage in asked.items() if stage.frozen), None)
     if frozen or set(asked) - set(ran):

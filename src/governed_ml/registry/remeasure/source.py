@@ -34,7 +34,7 @@ def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
         return ()
     target = scratch / inside
     if not target.resolve().is_relative_to(scratch.resolve()):
-        raise Problem(f"{inside.as_posix()} leads out of the project: name a file in it", 1)
+        raise Problem(f"{inside.as_posix()} is outside the project: name a file in the project", 1)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base / inside, target)
     return ("ingest",)

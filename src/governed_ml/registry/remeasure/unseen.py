@@ -39,7 +39,7 @@ def _ignored(base: Path, places: set[str]) -> dict[str, str]:
     done = attempt(base, *words, stdin=asked)
     if done.returncode > 1:
         reason = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
-        raise Problem(f"git does not say which *.dvc files it ignores: {reason}")
+        raise Problem(f"git cannot list the *.dvc files that it ignores: {reason}")
     said = done.stdout.decode(errors="replace").split("\0")
     return {
         place: _fix(file, line, pattern)
@@ -52,4 +52,4 @@ def _fix(file: str, line: str, pattern: str) -> str:
     if pattern.endswith("/*"):  # covers the folder, too, for DVC
         folder = pattern.removesuffix("*")
         return f"replace line {line} of {file} with two lines: `{folder}**/?*` and `!{folder}**/`"
-    return f"take line {line} out of {file}: `{pattern}`"
+    return f"remove line {line} from {file}: `{pattern}`"
