@@ -6,6 +6,7 @@ python tasks.py nightly [ARG...]  run the long tests too
 python tasks.py manifest [ARG...]  write which generated files the engine accepts
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 python tasks.py docs [serve]      build the documentation into site/, or serve it while you write
+python tasks.py reference         write the pages of docs/ that come from the code
 """
 
 import json
@@ -154,10 +155,16 @@ def docs(verb: str = "build", *arguments: str) -> int:
     return code
 
 
+def reference(*arguments: str) -> int:
+    """Write the reference pages of docs/ from the code."""
+    script = str(ROOT / "tests" / "helpers" / "reference_pages.py")
+    return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
     verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench, "manifest": manifest}
-    verbs |= {"docs": docs}
+    verbs |= {"docs": docs, "reference": reference}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (
