@@ -5,6 +5,8 @@ python tasks.py test [ARG...]     run the tests (arguments go to pytest)
 python tasks.py nightly [ARG...]  run the long tests too
 python tasks.py manifest [ARG...]  write which generated files the engine accepts
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
+python tasks.py docs [serve]      build the documentation into site/, or serve it while you write
+python tasks.py reference         write the pages of docs/ that come from the code
 """
 
 import json
@@ -143,9 +145,26 @@ def manifest(*arguments: str) -> int:
     return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
 
 
+def docs(verb: str = "build", *arguments: str) -> int:
+    """Build the site of docs/, in which a broken link is an error, or serve it at localhost."""
+    if verb not in ("build", "serve"):
+        sys.exit(f"error: docs does not know {verb!r}: leave it out, or write serve")
+    code = run([*uv_run("--only-group", "docs"), "mkdocs", verb, "--strict", *arguments], ROOT)
+    if verb == "build" and not code:
+        say(f"The site is in {ROOT / 'site'}: open {ROOT / 'site' / 'index.html'}")
+    return code
+
+
+def reference(*arguments: str) -> int:
+    """Write the reference pages of docs/ from the code."""
+    script = str(ROOT / "tests" / "helpers" / "reference_pages.py")
+    return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
+
+
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
     verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench, "manifest": manifest}
+    verbs |= {"docs": docs, "reference": reference}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (

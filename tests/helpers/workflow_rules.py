@@ -38,7 +38,7 @@ REDEPLOYS = {"redeploy": DEPLOYS["deploy"]}
 # Workflow → job → its permissions: all of them, and no more than these.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "template/nightly.yml": {"nightly": READ},
-    "template/test.yml": {"test": READ, "demo": READ},
+    "template/test.yml": {"test": READ, "demo": READ, "docs": READ},
     "project/ci.yml": {"check": READ, "template": READ},
     "project/governance.yml": {
         "pipeline": READ | {"id-token": "write"},  # for data that a cloud gives to this repository
@@ -96,7 +96,7 @@ ONE_AT_A_TIME = {"template/nightly.yml", "project/template-update.yml"}
 # Workflow → jobs that only test, here or there: with a cache, and everything installed.
 RUNS_THE_TEAMS_CODE = {
     "template/nightly.yml": {"nightly"},
-    "template/test.yml": {"test", "demo"},
+    "template/test.yml": {"test", "demo", "docs"},
     "project/ci.yml": {"check"},
 }
 AGGREGATOR, TRUTH_TABLE = "decision", "test_trap_20_"

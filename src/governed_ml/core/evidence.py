@@ -34,11 +34,11 @@ class Strict(Closed):
 class Metric(Strict):
     """One finite number, or `null` with the reason why there is none."""
 
-    value: FiniteFloat | None
+    value: FiniteFloat | None = Field(description="the number; null if it could not be computed")
     lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
     upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
     n: int | None = Field(
-        default=None, ge=0, description="rows behind the weakest part of the number"
+        default=None, ge=0, description="number of rows behind the weakest part of the value"
     )
     note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
 
@@ -68,16 +68,16 @@ class Metric(Strict):
 class Finding(Strict):
     """Something a person should read: what, in which column or group, how much."""
 
-    what: str
-    where: str
-    value: FiniteFloat | None = None
+    what: str = Field(description="what was found")
+    where: str = Field(description="the column, group or table")
+    value: FiniteFloat | None = Field(default=None, description="how much")
 
 
 class EngineRef(Strict):
     """An engine by its version and the digest of its files."""
 
-    version: str
-    digest: str
+    version: str = Field(description="the version of the engine")
+    digest: str = Field(description="the digest of its files")
 
 
 class ByEngine(Closed):
@@ -85,7 +85,7 @@ class ByEngine(Closed):
     where there is none, the field is left out.
     """
 
-    engine: EngineRef | None = None
+    engine: EngineRef | None = Field(default=None, description="the engine that did the work")
 
     @model_serializer(mode="wrap")
     def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -109,10 +109,12 @@ class Subject(ByEngine, Strict):
 class Volatile(Strict):
     """What may differ between two runs of the same commit; outside every digest."""
 
-    started: str = ""
-    seconds: FiniteFloat = 0.0
-    commit: str | None = None
-    dirty: bool | None = None
+    started: str = Field(default="", description="when the stage started")
+    seconds: FiniteFloat = Field(default=0.0, description="how long the stage ran")
+    commit: str | None = Field(default=None, description="the commit that was checked out")
+    dirty: bool | None = Field(
+        default=None, description="whether tracked files differed from that commit"
+    )
     notes: dict[str, str | float | int | None] = Field(default_factory=dict)
 
 
@@ -122,14 +124,14 @@ BodyT = TypeVar("BodyT", bound=Body)
 class Evidence(Strict, Generic[BodyT]):
     """One file under `reports/evidence/`."""
 
-    schema_version: Literal[1] = 1
-    gate: str
-    subject: Subject
-    tools: dict[str, str]
-    metrics: dict[str, Metric]
-    findings: list[Finding]
-    body: BodyT
-    volatile: Volatile
+    schema_version: Literal[1] = Field(default=1, description="the version of this form")
+    gate: str = Field(description="the stage that wrote the file")
+    subject: Subject = Field(description="what was measured, and what measured it")
+    tools: dict[str, str] = Field(description="library → version")
+    metrics: dict[str, Metric] = Field(description="name → metric")
+    findings: list[Finding] = Field(description="what a person should read")
+    body: BodyT = Field(description="the part that differs from stage to stage")
+    volatile: Volatile = Field(description="what may differ between two runs of one commit")
 
 
 AnyEvidence = Evidence[Any]

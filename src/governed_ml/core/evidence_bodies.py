@@ -30,7 +30,7 @@ class Column(Body):
     Engine 0.2 wrote name and type only, and its evidence keeps its digest.
     """
 
-    name: str
+    name: str = Field(description="the name of the column")
     type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
     kind: ColumnKind | None = Field(
         default=None, description="integer, decimal, boolean, category, code or date"
@@ -49,45 +49,47 @@ class Column(Body):
 class IngestBody(Body):
     """Where the table came from."""
 
-    source: str
-    uri: str
-    sha256: str | None
-    rows: int
-    columns: list[Column]
-    faults: list[str]
+    source: str = Field(description="the kind of the source")
+    uri: str = Field(description="path, URL or name of the source, without passwords")
+    sha256: str | None = Field(description="the digest of the source; null if it is no file")
+    rows: int = Field(description="number of rows")
+    columns: list[Column] = Field(description="the columns, in order")
+    faults: list[str] = Field(description="faults of the synthetic data that were switched on")
 
 
 class Expectation(Body):
     """One expectation's outcome, as counts and text; never a row of data."""
 
-    type: str
-    column: str | None
-    limits: str
-    success: bool
-    observed: str
-    unexpected_count: int | None
-    unexpected_percent: Number
+    type: str = Field(description="the name of the expectation")
+    column: str | None = Field(description="its column; null if it is about the table")
+    limits: str = Field(description="what the contract asks for, in words")
+    success: bool = Field(description="whether it holds")
+    observed: str = Field(description="what was found, in words")
+    unexpected_count: int | None = Field(description="number of values that break it")
+    unexpected_percent: Number = Field(description="the same in percent")
 
 
 class ValidateBody(Body):
     """The data contract's result."""
 
-    contract: str
-    contract_digest: str
-    rows: int
-    columns: int
-    expectations: list[Expectation]
+    contract: str = Field(description="the path of the expectation suite")
+    contract_digest: str = Field(description="the digest of that file")
+    rows: int = Field(description="number of rows")
+    columns: int = Field(description="number of columns")
+    expectations: list[Expectation] = Field(description="the outcome of each")
 
 
 class SplitBody(Body):
     """What is a feature, what is not, and how rows were divided."""
 
-    kind: str
-    rows: dict[str, int]
-    numeric: list[str]
-    categorical: list[str]
-    sensitive: dict[str, dict[str, int]]
-    cut: str | None
+    kind: str = Field(description="random, group or time")
+    rows: dict[str, int] = Field(description="part (train, test) → number of rows")
+    numeric: list[str] = Field(description="the numeric features")
+    categorical: list[str] = Field(description="the categorical features")
+    sensitive: dict[str, dict[str, int]] = Field(
+        description="sensitive attribute → group → number of rows"
+    )
+    cut: str | None = Field(description="split by time: where the test rows begin")
     person: str | None = Field(default=None, description="the column that says whose a row is")
 
     @model_serializer(mode="wrap")
@@ -100,113 +102,119 @@ class SplitBody(Body):
 class Mitigation(Body):
     """How a model was made fairer, and which of those that were tried was kept."""
 
-    method: str
-    constraint: str
-    attributes: list[str]
-    tried: int
-    chosen: int
+    method: str = Field(description="the class that made the model fairer")
+    constraint: str = Field(description="the fairness constraint")
+    attributes: list[str] = Field(description="the sensitive attributes that it is about")
+    tried: int = Field(description="number of models that were tried")
+    chosen: int = Field(description="which of them was kept, from 0")
     training_violation: FiniteFloat = Field(description="of the constraint, in the training rows")
 
 
 class TrainBody(Body):
     """What was fitted."""
 
-    model: str
-    estimator: str
-    parameters: dict[str, str | int | float | bool | None]
-    rows: int
-    features: int
-    numeric: list[str]
-    categorical: list[str]
-    mitigation: Mitigation | None = None
+    model: str = Field(description="the name of the model in `conf/model/`")
+    estimator: str = Field(description="the class of the estimator")
+    parameters: dict[str, str | int | float | bool | None] = Field(description="argument → value")
+    rows: int = Field(description="number of training rows")
+    features: int = Field(description="number of features")
+    numeric: list[str] = Field(description="the numeric features")
+    categorical: list[str] = Field(description="the categorical features")
+    mitigation: Mitigation | None = Field(
+        default=None, description="how the model was made fairer, if it was"
+    )
 
 
 class Bin(Body):
     """One bin of a reliability (calibration) table."""
 
-    n: int
-    predicted: Number
-    observed: Number
+    n: int = Field(description="number of rows")
+    predicted: Number = Field(description="the mean prediction")
+    observed: Number = Field(description="the mean of the target")
 
 
 class EvaluateBody(Body):
     """Performance on the test rows."""
 
-    task: str
-    rows: int
-    confusion: dict[str, int]
-    calibration: list[Bin]
-    champion: str | None
-    leaks: dict[str, Number]
+    task: str = Field(description="classification or regression")
+    rows: int = Field(description="number of test rows")
+    confusion: dict[str, int] = Field(
+        description="outcome → number of rows; empty for a regression"
+    )
+    calibration: list[Bin] = Field(description="ten bins of equal size, by prediction")
+    champion: str | None = Field(description="the digest of the champion that was compared, if any")
+    leaks: dict[str, Number] = Field(description="feature → how well it predicts the target alone")
 
 
 class ColumnDrift(Body):
     """One column against its frozen training reference; shares per bin, in the order of `bins`."""
 
-    name: str
-    kind: str
-    bins: list[str]
-    reference: list[FiniteFloat]
-    current: list[FiniteFloat]
+    name: str = Field(description="the column; or `prediction`, `target`")
+    kind: str = Field(description="numeric or categorical")
+    bins: list[str] = Field(description="the label of each bin")
+    reference: list[FiniteFloat] = Field(description="share of the reference rows in each bin")
+    current: list[FiniteFloat] = Field(description="share of the current rows in each bin")
     edges: list[FiniteFloat] = Field(
         description="numeric: minimum, inner edges, maximum; or the values, one bin each"
     )
-    population_stability_index: Number
-    jensen_shannon_distance: Number
+    population_stability_index: Number = Field(description="0 or more; 0 means equal shares")
+    jensen_shannon_distance: Number = Field(description="0 (equal shares) to 1 (no bin in common)")
 
 
 class DriftBody(Body):
     """Drift of data and predictions, training reference against test rows."""
 
-    reference_rows: int
-    current_rows: int
+    reference_rows: int = Field(description="number of training rows")
+    current_rows: int = Field(description="number of test rows")
     share_floor: FiniteFloat = Field(
         description="the least share that a bin counts with in the population stability index"
     )
-    columns: list[ColumnDrift]
+    columns: list[ColumnDrift] = Field(description="features, prediction and target")
 
 
 class Group(Body):
     """One group's counts and rates (regression: means)."""
 
-    name: str
-    n: int
-    counts: dict[str, int]
-    rates: dict[str, Number]
+    name: str = Field(description="the group; of an intersection, joined by `*`")
+    n: int = Field(description="number of rows")
+    counts: dict[str, int] = Field(description="outcome → number of rows; empty for a regression")
+    rates: dict[str, Number] = Field(description="name → rate; for a regression, the mean")
 
 
 class Attribute(Body):
     """The groups of one sensitive attribute or intersection."""
 
-    name: str
-    columns: list[str]
-    groups: list[Group]
+    name: str = Field(description="the attribute; of an intersection, joined by `*`")
+    columns: list[str] = Field(description="the columns that it is made from")
+    groups: list[Group] = Field(description="its groups")
 
 
 class Proxy(Body):
     """How well the features predict one sensitive attribute."""
 
-    attribute: str
-    score: Number
-    carriers: dict[str, FiniteFloat]
+    attribute: str = Field(description="the sensitive attribute")
+    score: Number = Field(description="ROC AUC of the group that is told apart best")
+    carriers: dict[str, FiniteFloat] = Field(
+        description="feature → its ROC AUC alone; the ten highest"
+    )
 
 
 class FairnessBody(Body):
     """Fairness by attribute and intersection."""
 
-    task: str
-    confidence: FiniteFloat
-    attributes: list[Attribute]
-    proxies: list[Proxy]
+    task: str = Field(description="classification or regression")
+    confidence: FiniteFloat = Field(description="the confidence of the bounds")
+    attributes: list[Attribute] = Field(description="attributes and their intersections")
+    proxies: list[Proxy] = Field(description="one for each sensitive attribute")
 
 
 class ExplainBody(Body):
     """What moves the model's output."""
 
-    method: str
-    output: str
-    rows: int
-    importance: dict[str, FiniteFloat]
+    method: str = Field(description="how contributions were found")
+    output: str = Field(description="the output that they add up to")
+    rows: int = Field(description="number of test rows in the sample")
+    importance: dict[str, FiniteFloat] = Field(description="feature → mean absolute contribution")
 
 
 BODY_OF_GATE: dict[str, type[Body]] = {

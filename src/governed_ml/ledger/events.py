@@ -28,19 +28,28 @@ class Event(Closed):
 
     model_config = ConfigDict(ser_json_inf_nan="constants")  # by default a NaN becomes a null
 
-    schema_version: Literal[1] = 1
-    sequence: int = Field(ge=1)
-    time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC")
-    actor: str
-    action: Action
-    version: int | None = Field(default=None, description="of the model in the registry")
-    subject: dict[str, str] = Field(
-        default_factory=dict, description="digests: model, data, policy, …"
+    schema_version: Literal[1] = Field(default=1, description="the version of this form")
+    sequence: int = Field(ge=1, description="1 for the first event; then one more each")
+    time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="when, in UTC")
+    actor: str = Field(description="git's user.email; in a workflow, who started it")
+    action: Action = Field(description="what happened: one of the names below")
+    version: int | None = Field(
+        default=None, description="the version in the registry that it moves or measures"
     )
-    decision: dict[str, Any] | None = None
-    approvals: list[dict[str, Any]] = Field(default_factory=list)
-    reason: str = ""
-    details: dict[str, Any] = Field(default_factory=dict)
+    subject: dict[str, str] = Field(
+        default_factory=dict,
+        description="what it is about, by digest: model, data, policy and others",
+    )
+    decision: dict[str, Any] | None = Field(
+        default=None, description="the verdict that the event rests on"
+    )
+    approvals: list[dict[str, Any]] = Field(
+        default_factory=list, description="the approvals that it adds or rests on"
+    )
+    reason: str = Field(default="", description="why, in words")
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="what else belongs to this action"
+    )
     nonce: str = Field(
         default_factory=lambda: secrets.token_hex(8),
         description="so that two writers never make the same commit and both believe they won",

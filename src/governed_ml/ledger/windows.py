@@ -14,16 +14,16 @@ Level = Literal["healthy", "warn", "retrain", "rollback", "not_measured"]
 class WindowRecord(Closed):
     """What the ledger has of one window: the `details` of its event."""
 
-    window: int = Field(ge=1)
-    batch: str
-    digest: str
-    rows: int
-    labelled: int
-    since: str | None = Field(alias="from")
-    to: str | None
-    level: Level
-    reasons: list[str]
-    values: dict[str, float | None]
-    risk: float | None
+    window: int = Field(ge=1, description="the number of the window")
+    batch: str = Field(description="where the rows came from")
+    digest: str = Field(description="the digest of the rows, without labels")
+    rows: int = Field(description="number of rows")
+    labelled: int = Field(description="number of rows with a label")
+    since: str | None = Field(alias="from", description="from when on the rows are")
+    to: str | None = Field(description="the time of the newest row")
+    level: Level = Field(description="the level of the window")
+    reasons: list[str] = Field(description="why, in words")
+    values: dict[str, float | None] = Field(description="rule → the value that was judged")
+    risk: float | None = Field(description="the risk score, 0 to 100")
     asking: list[str] = Field(default=[], description="the rules that made the level")
     unknown: list[str] = Field(default=[], description="the rules that were not measured")

@@ -36,7 +36,9 @@ ANSWERS = ("decimal", "thousands", "numeric", "dates", "spellings", "distinct")
 class Source(Answered):
     """Where the table comes from: a file or URL, a database, OpenML, the team's code, the book."""
 
-    kind: Literal["file", "sql", "openml", "synthetic", "team"]
+    kind: Literal["file", "sql", "openml", "synthetic", "team"] = Field(
+        description="where the table comes from; each kind has its own keys, below"
+    )
     path: str | None = Field(
         default=None, description="file: CSV, Parquet or JSON; a path or a URL"
     )
@@ -116,20 +118,23 @@ class Sensitive(Closed):
 class Data(Answered):
     """One table and what its columns mean."""
 
-    name: str
-    task: Task
-    source: Source
-    target: str
+    name: str = Field(description="the name of the table; by convention that of the file")
+    task: Task = Field(description="classification (yes or no) or regression (a number)")
+    source: Source = Field(description="where the table comes from")
+    target: str = Field(description="the column that the model predicts")
     positive: Scalar = Field(
         default=None, description="classification: the target's favourable value"
     )
-    sensitive: dict[str, Sensitive] = Field(default={})
+    sensitive: dict[str, Sensitive] = Field(
+        default={},
+        description="sensitive attribute → how it becomes groups; `{}`: as it is",
+    )
     no_sensitive_reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         default="", description="why there is no sensitive attribute to name"
     )
     drop: list[str] = Field(default=[], description="columns that are no features (keys, weights)")
     proxies: list[str] = Field(
-        default=[], description="columns that stand in for a sensitive attribute: no features"
+        default=[], description="columns that stand in for a sensitive attribute; no features"
     )
     categorical: list[str] = Field(default=[], description="numeric codes that are categories")
     numeric: list[str] = Field(
@@ -144,8 +149,11 @@ class Data(Answered):
     distinct: list[str] = Field(
         default=[], description="columns in which case, blanks and punctuation tell values apart"
     )
-    time: str | None = None
-    group: str | None = None
+    time: str | None = Field(default=None, description="the column that dates a row")
+    group: str | None = Field(
+        default=None,
+        description="the column that says whose a row is, such as a person or a household",
+    )
     contract: str = Field(description="the Great Expectations suite")
 
     @model_validator(mode="after")
@@ -172,5 +180,7 @@ class Data(Answered):
 class Split(Closed):
     """How rows are divided: random (stratified), by group, or by time."""
 
-    kind: Literal["random", "group", "time"]
-    test_share: Number = Field(gt=0, lt=1)
+    kind: Literal["random", "group", "time"] = Field(
+        description="test rows: at random (stratified), whole groups, or the latest ones"
+    )
+    test_share: Number = Field(gt=0, lt=1, description="the share of rows that becomes test rows")

@@ -12,12 +12,14 @@ from governed_ml.core.config.closed_model import Closed
 class Model(Closed):
     """One estimator; `estimator` is what `hydra.utils.instantiate` gets."""
 
-    name: str
-    estimator: dict[str, Any]
+    name: str = Field(description="the name of the model; by convention that of the file")
+    estimator: dict[str, Any] = Field(
+        description="`_target_` names the class; the other keys are its arguments"
+    )
     attributes: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="mitigation: fair to these sensitive attributes; by default to all",
+        description="a fairer model: the sensitive attributes that it is fair to; by default all",
     )
 
     def targets(self) -> list[str]:

@@ -24,26 +24,32 @@ from governed_ml.core.problem import Problem, explain_invalid
 class Project(Closed):
     """Who answers for the model."""
 
-    name: str
-    organisation: str
-    risk_tier: Literal["minimal", "limited", "high"]
-    risk_owner: str
-    model_owner: str
+    name: str = Field(description="the name in titles and cards")
+    organisation: str = Field(description="who owns the project")
+    risk_tier: Literal["minimal", "limited", "high"] = Field(
+        description="the EU AI Act risk tier: the name of the policy"
+    )
+    risk_owner: str = Field(
+        description="GitHub user or team that reviews policy, approvers and contracts"
+    )
+    model_owner: str = Field(description="GitHub user or team that reviews everything else")
 
 
 class Params(Closed):
     """Everything that `conf/` composes to."""
 
-    project: Project
-    seed: int = Field(strict=True, ge=0, lt=2**32)
-    experiment: str
-    deployment: dict[str, Scalar]
-    data: Data
-    split: Split
-    model: Model
-    policy: Policy
-    notify: Notify = Notify()
-    monitor: Monitor = Monitor()
+    project: Project = Field(description="who answers for the model")
+    seed: int = Field(strict=True, ge=0, lt=2**32, description="the seed of every random choice")
+    experiment: str = Field(description="the name of the experiment in MLflow")
+    deployment: dict[str, Scalar] = Field(
+        description="facts that a rule may ask for, as `params.deployment.NAME`"
+    )
+    data: Data = Field(description="the file of `conf/data/` in use")
+    split: Split = Field(description="the file of `conf/split/` in use")
+    model: Model = Field(description="the file of `conf/model/` in use")
+    policy: Policy = Field(description="the file of `conf/policy/` in use")
+    notify: Notify = Field(default=Notify(), description="the webhook that hears of events")
+    monitor: Monitor = Field(default=Monitor(), description="what `governance monitor` reads")
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:

@@ -16,22 +16,30 @@ from pydantic import (
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Task
 
+RULE_ID = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
+
 
 class Rule(AsGiven):
     """One rule: a limit on a metric, or a CEL expression."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
-    metric: str | None = None
-    each: Literal["feature", "attribute", "sensitive"] | None = None  # sensitive: intersections too
-    task: Task | None = None
-    bound: Literal["at_most", "at_least"] = "at_most"
-    warn: Number | None = None
-    block: Number | None = None
-    evidence: Literal["point", "beyond_chance", "interval"] = "point"
-    minimum_n: Count | None = None
-    when: str | None = None
-    require: str | None = None
-    owner: str
+    id: str = Field(pattern=RULE_ID, description="the rule's name; its first part is the gate")
+    metric: str | None = Field(default=None, description="the metric that the rule judges")
+    each: Literal["feature", "attribute", "sensitive"] | None = Field(
+        default=None, description="what the rule is repeated for; it replaces `{each}`"
+    )
+    task: Task | None = Field(default=None, description="the rule applies to this task only")
+    bound: Literal["at_most", "at_least"] = Field(
+        default="at_most", description="the allowed side of the limits"
+    )
+    warn: Number | None = Field(default=None, description="beyond it, the rule warns")
+    block: Number | None = Field(default=None, description="beyond it, the rule fails")
+    evidence: Literal["point", "beyond_chance", "interval"] = Field(
+        default="point", description="whether the value or its bounds must be inside the limit"
+    )
+    minimum_n: Count | None = Field(default=None, description="fewer rows are insufficient")
+    when: str | None = Field(default=None, description="CEL: the rule applies where this is true")
+    require: str | None = Field(default=None, description="CEL, for `metric`: this must be true")
+    owner: str = Field(description="the role that answers for the rule")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -49,16 +57,20 @@ class Rule(AsGiven):
 class MonitoringRule(AsGiven):
     """One rule of a window of production: what a metric asks for beyond which limit."""
 
-    id: str = Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$")
-    metric: str
-    each: Literal["feature", "sensitive"] | None = None
-    task: Task | None = None
-    bound: Literal["at_most", "at_least"] = "at_most"
-    warn: Number | None = None
-    retrain: Number | None = None
-    rollback: Number | None = None
-    minimum_n: Count | None = None
-    owner: str
+    id: str = Field(pattern=RULE_ID, description="the rule's name in reports and in the ledger")
+    metric: str = Field(description="the metric of the window to judge")
+    each: Literal["feature", "sensitive"] | None = Field(
+        default=None, description="what the rule is repeated for; it replaces `{each}`"
+    )
+    task: Task | None = Field(default=None, description="the rule applies to this task only")
+    bound: Literal["at_most", "at_least"] = Field(
+        default="at_most", description="the allowed side of the limits"
+    )
+    warn: Number | None = Field(default=None, description="beyond it, the window warns")
+    retrain: Number | None = Field(default=None, description="beyond it, a challenger is trained")
+    rollback: Number | None = Field(default=None, description="beyond it, the model is rolled back")
+    minimum_n: Count | None = Field(default=None, description="fewer rows are not judged")
+    owner: str = Field(description="the role that answers for the rule")
 
     @property
     def limits(self) -> dict[Literal["warn", "retrain", "rollback"], float]:
@@ -84,12 +96,16 @@ class MonitoringRule(AsGiven):
 class Monitoring(Closed):
     """When a window of production counts, and what it asks for."""
 
-    minimum_rows: Count = Field(description="fewer are no window")
-    maximum_age_days: Count = Field(description="of a window's newest row: an older one is stale")
-    liveness_days: Count = Field(description="without a measured window nothing is promoted")
-    rollback_windows: Count = Field(description="in a row at the last level before a rollback")
-    retrain_every_days: Count = Field(description="one retraining in so many days at most")
-    rules: list[MonitoringRule] = Field(min_length=1)
+    minimum_rows: Count = Field(description="a batch with fewer rows is not measured")
+    maximum_age_days: Count = Field(description="the maximum age of a window's newest row")
+    liveness_days: Count = Field(
+        description="no promotion unless a window was measured within so many days"
+    )
+    rollback_windows: Count = Field(
+        description="so many windows in a row at `rollback` start a rollback"
+    )
+    retrain_every_days: Count = Field(description="at most one retraining in so many days")
+    rules: list[MonitoringRule] = Field(min_length=1, description="the rules of a window")
 
     @model_validator(mode="after")
     def _once(self) -> Self:
@@ -103,17 +119,25 @@ class Monitoring(Closed):
 class Waiver(Closed):
     """An owner's decision to live with one rule for a time."""
 
-    rule: str
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
-    approved_by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)]
-    expires: date
+    rule: str = Field(
+        description="the id of the rule, with the group in brackets: `fairness.proxy[sex]`"
+    )
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)] = Field(
+        description="why the failure is accepted"
+    )
+    approved_by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=2)] = Field(
+        description="who accepts it"
+    )
+    expires: date = Field(description="the last day on which the waiver counts")
 
 
 class Approvals(Closed):
     """Who has to say yes before a model moves; nobody approves own work, whatever stands here."""
 
-    roles: list[str] = Field(min_length=1, description="one approval each, by different people")
-    valid_days: Count
+    roles: list[str] = Field(
+        min_length=1, description="each role gives one approval; each by another person"
+    )
+    valid_days: Count = Field(description="an approval counts for so many days")
 
 
 class EngineTerms(Closed):
@@ -140,14 +164,19 @@ class ForkTerms(Closed):
 class Perturbation(Closed):
     """How far numeric features are moved, and what counts as another answer."""
 
-    size: Number = Field(gt=0, description="in standard deviations of the feature in train")
-    tolerance: Number = Field(gt=0, description="regression: likewise, of the target")
+    size: Number = Field(gt=0, description="the noise, in standard deviations of the feature")
+    tolerance: Number = Field(
+        gt=0,
+        description="regression: the least change that counts, in deviations of the target",
+    )
 
 
 class Risk(Closed):
     """What the gates count for in the risk score."""
 
-    weights: dict[str, Annotated[Number, Field(gt=0)]]
+    weights: dict[str, Annotated[Number, Field(gt=0)]] = Field(
+        description="gate → its weight; together 100"
+    )
 
 
 LATER = ("engine", "forks")
@@ -164,16 +193,16 @@ def _without_unset(model: BaseModel, handler: SerializerFunctionWrapHandler) -> 
 class Floor(Closed):
     """An organisation's policy file, pinned by digest, that no limit may undercut."""
 
-    file: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    rules: list[Rule] = Field(default=[], description="the file's content, filled in by compose")
-    confidence: float = Field(default=0.5, description="the file's content, filled in by compose")
-    approvals: Approvals | None = Field(default=None, description="likewise")
-    perturbation: Perturbation | None = Field(default=None, description="likewise")
-    risk: Risk | None = Field(default=None, description="likewise")
-    monitoring: Monitoring | None = Field(default=None, description="likewise")
-    engine: EngineTerms | None = Field(default=None, description="likewise")
-    forks: ForkTerms | None = Field(default=None, description="likewise")
+    file: str = Field(description="the path of the organisation's policy file")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="the digest of that file")
+    rules: list[Rule] = Field(default=[], description="the file's content; `compose` fills it in")
+    confidence: float = Field(default=0.5, description="the file's content; `compose` fills it in")
+    approvals: Approvals | None = Field(default=None, description="the same")
+    perturbation: Perturbation | None = Field(default=None, description="the same")
+    risk: Risk | None = Field(default=None, description="the same")
+    monitoring: Monitoring | None = Field(default=None, description="the same")
+    engine: EngineTerms | None = Field(default=None, description="the same")
+    forks: ForkTerms | None = Field(default=None, description="the same")
 
     @model_serializer(mode="wrap")
     def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -183,17 +212,23 @@ class Floor(Closed):
 class Policy(Closed):
     """The only place with thresholds."""
 
-    name: str
-    confidence: Number = Field(gt=0.5, lt=1)
-    rules: list[Rule] = Field(min_length=1)
-    waivers: list[Waiver] = Field(default=[])
-    approvals: Approvals | None = None
-    perturbation: Perturbation | None = None
-    risk: Risk | None = None
-    monitoring: Monitoring | None = None
-    engine: EngineTerms | None = None
-    forks: ForkTerms | None = None
-    floor: Floor | None = None
+    name: str = Field(description="the name of the file, and the tier")
+    confidence: Number = Field(gt=0.5, lt=1, description="the confidence of every interval")
+    rules: list[Rule] = Field(min_length=1, description="rules of the gates; in a file: id → rule")
+    waivers: list[Waiver] = Field(default=[], description="failures accepted until a date")
+    approvals: Approvals | None = Field(
+        default=None, description="who must approve a version before its promotion"
+    )
+    perturbation: Perturbation | None = Field(
+        default=None, description="the noise that `evaluate.flip_share` adds"
+    )
+    risk: Risk | None = Field(default=None, description="the weights of the risk score")
+    monitoring: Monitoring | None = Field(default=None, description="the rules of windows")
+    engine: EngineTerms | None = Field(
+        default=None, description="how long measurements of another engine count"
+    )
+    forks: ForkTerms | None = Field(default=None, description="terms for pull requests from forks")
+    floor: Floor | None = Field(default=None, description="the organisation's minimum policy")
 
     @property
     def accept_days(self) -> int:

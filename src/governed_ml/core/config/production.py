@@ -20,7 +20,9 @@ class Notify(Closed):
         description="an https address without a secret in it, or the NAME of an environment "
         "variable that holds it as env:NAME",
     )
-    shape: Literal["slack", "json"] = "json"
+    shape: Literal["slack", "json"] = Field(
+        default="json", description="the form of a message: a JSON object, or what Slack expects"
+    )
 
     @model_validator(mode="after")
     def _no_secret(self) -> Self:
@@ -35,7 +37,9 @@ class Notify(Closed):
 class Feed(Closed):
     """Where rows of production come from: files, a database, or what `predict` has logged."""
 
-    kind: Literal["log", "file", "folder", "sql"]
+    kind: Literal["log", "file", "folder", "sql"] = Field(
+        description="log: what `predict` logged since the last window"
+    )
     path: str | None = Field(default=None, description="file: CSV, Parquet, JSON; folder: of these")
     url: str | None = Field(default=None, description="sql: as in data.source")
     query: str | None = Field(default=None, description="sql: the SELECT statement")
@@ -52,10 +56,18 @@ class Feed(Closed):
 class Monitor(Closed):
     """What `governance monitor` reads. No stage reads it."""
 
-    source: Feed | None = None
-    labels: Feed | None = Field(default=None, description="request_id, row, label")
-    label_delay_days: int = Field(
-        default=0, strict=True, ge=0, description="log: they come so late"
+    source: Feed | None = Field(
+        default=None, description="the rows of a batch; without it, name a file on the command line"
     )
-    sensitive: Feed | None = Field(default=None, description="request_id, row, the attributes")
-    time: str | None = Field(default=None, description="the column that dates a row of a batch")
+    labels: Feed | None = Field(
+        default=None, description="a feed with the columns request_id, row and label"
+    )
+    label_delay_days: int = Field(
+        default=0, strict=True, ge=0, description="log: a row has its label after so many days"
+    )
+    sensitive: Feed | None = Field(
+        default=None, description="a feed with request_id, row and the attributes"
+    )
+    time: str | None = Field(
+        default=None, description="the column that dates a row; by default data.time"
+    )

@@ -1,0 +1,140 @@
+"""Reference pages say what the code says: `python tasks.py reference` writes them anew."""
+
+from __future__ import annotations
+
+import re
+from typing import get_args
+
+import pytest
+import reference_commands
+import reference_configuration
+import reference_evidence
+import reference_metrics
+import reference_pages
+import reference_sources
+import typer
+import yaml
+from baked import TEMPLATE
+from pydantic import BaseModel
+from reference_events import EVENTS
+
+from governed_ml.cli.app import app
+from governed_ml.core.evidence_bodies import BODY_OF_GATE
+from governed_ml.ledger.events import Action, Event
+from governed_ml.ledger.windows import WindowRecord
+from governed_ml.measures import fairness, group_error
+from governed_ml.pipeline import mitigation
+
+PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md")
+BY_CONSTANTS = {
+    "train": {f"unmitigated_{name}" for name in mitigation.COST},
+    "fairness": {
+        f"{{}}.{name}"
+        for name in (
+            *(f"{one}_{kind}" for one in fairness.MEASURES for kind in ("difference", "ratio")),
+            *(*group_error.GAPS, group_error.RATIO),
+        )
+    },
+}
+"""Gate → metrics whose names its measures put together."""
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    """The pages, as the code is now."""
+    return reference_pages.pages()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_reference_page_says_what_the_code_says(name: str, pages: dict[str, str]) -> None:
+    # Given the code, when a page is made from it, then the committed page is the same
+    assert pages.keys() == set(PAGES)
+    committed = (reference_pages.DOCS / name).read_text(encoding="utf-8")
+    assert committed == pages[name], "run `python tasks.py reference`"
+
+
+def test_every_command_has_a_section(pages: dict[str, str]) -> None:
+    # Given the commands, when the page is read, then each has a section with its summary
+    found = dict(reference_commands.commands(typer.main.get_command(app)))
+    assert len(found) > 30
+    for words, command in found.items():
+        assert (
+            f"### `governance {' '.join(words)}`\n\n{summary(command.help)}" in pages["commands.md"]
+        )
+
+
+def summary(text: str) -> str:
+    """The first paragraph of a help text, as the page has it."""
+    return reference_pages.wrapped(text.split("\n\n")[0])
+
+
+MODELS: list[type[BaseModel]] = [
+    *(one for found in reference_configuration.SECTIONS.values() for one in found),
+    *reference_evidence.COMMON,
+    *BODY_OF_GATE.values(),
+    *(one for body in BODY_OF_GATE.values() for one in reference_evidence.inner(body)),
+    *(Event, WindowRecord),
+]
+
+
+@pytest.mark.parametrize("model", dict.fromkeys(MODELS), ids=lambda one: one.__name__)
+def test_every_field_is_described(model: type[BaseModel]) -> None:
+    # Given a model of a page, when its fields are read, then each says what it is for
+    lost = [name for name, field in model.model_fields.items() if not field.description]
+    assert lost == []
+
+
+def test_every_part_of_the_configuration_has_a_section() -> None:
+    # Given what the configuration is made of, when the page's sections are compared with it
+    listed = {one for found in reference_configuration.SECTIONS.values() for one in found}
+    # Then none lacks
+    assert listed == reference_configuration.places().keys()
+
+
+@pytest.mark.parametrize("gate", BODY_OF_GATE)
+def test_every_metric_of_a_stage_is_described(gate: str) -> None:
+    # Given the metrics that a stage's source spells out, and those that constants name
+    written = reference_sources.written(gate) | BY_CONSTANTS.get(gate, set())
+    # When the table is compared with them, then it has each of them, and no other
+    described = {reference_metrics.pattern(one.name) for one in reference_metrics.METRICS[gate]}
+    assert described == written
+
+
+def test_every_metric_that_a_rule_names_is_described() -> None:
+    # Given the shipped rules, when the metrics that they name are looked up
+    policy = yaml.safe_load((TEMPLATE / "conf/policy/base.yaml").read_text(encoding="utf-8"))
+    gates = {
+        f"{gate}.{reference_metrics.pattern(one.name)}"
+        for gate, rows in reference_metrics.METRICS.items()
+        for one in rows
+    }
+    named = [one["metric"] for one in policy["rules"].values() if "metric" in one]
+    assert len(named) > 20
+    # Then the page has each
+    assert [one for one in named if reference_metrics.pattern(one) not in gates] == []
+    # And each that a window is judged by
+    forms = [re.sub(r"\\\{\w+\\\}", ".+", re.escape(one.name)) for one in reference_metrics.WINDOW]
+    windows = [one["metric"] for one in policy["monitoring"]["rules"].values()]
+    assert [one for one in windows if not any(re.fullmatch(form, one) for form in forms)] == []
+
+
+def test_every_event_is_described_with_what_it_holds() -> None:
+    # Given the ledger's events, and the details that the source gives to each
+    found = reference_sources.events(get_args(Action))
+    # When the table is compared with them, then it has each event, and each key of its details
+    assert EVENTS.keys() == found.keys()
+    for action, (fields, details) in found.items():
+        assert fields <= Event.model_fields.keys(), action
+        assert details <= EVENTS[action].details.keys(), action
+    # And the search finds what it looks for
+    assert found["promoted"][1] == {"from", "not_compared", "protected"}
+    assert {"reason", "from"} <= found["rollback_asked"][1]
+
+
+def test_every_event_names_commands_that_exist() -> None:
+    # Given the commands that write events, when they are looked up, then each is there
+    known = {
+        " ".join(words) for words, _ in reference_commands.commands(typer.main.get_command(app))
+    }
+    named = {one.partition(" --")[0] for told in EVENTS.values() for one in told.commands}
+    assert named <= known
