@@ -55,7 +55,7 @@ def test_each_row_names_a_test_that_holds_it() -> None:
         tests = TEST.findall(named)
         assert tests, f"{number} names no test"
         for file, function in tests:
-            path = ROOT / "tests" / file
+            path = ROOT / file
             text = path.read_text(encoding="utf-8") if path.is_file() else ""
             # Then the file has the function, or a test with the row's number
             held = f"\ndef {function}(" in text if function else number in numbers(text)
