@@ -100,11 +100,37 @@ def test_each_document_is_in_the_index() -> None:
     assert [name for name in pages if f"({name})" not in index] == []
 
 
+def length(text: str) -> int:
+    """How many words a reader has before the eyes; 240 take a minute."""
+    return len(re.sub(r"[|`#*-]", " ", text).split())
+
+
+def test_the_readme_is_read_in_three_minutes() -> None:
+    # Given the README of this repository, when it is counted, then it is short
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    assert length(text) <= 3 * 240
+    # And it shows a denial and a picture
+    assert re.search(r"^    fail  +\w+\.", text, re.M)
+    assert "](docs/pictures/" in text
+
+
+def test_each_picture_is_small_described_and_shown() -> None:
+    # Given the pictures, when the pages that show them are read
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
+    for path in sorted((ROOT / "docs" / "pictures").iterdir()):
+        # Then each is small, and is shown with a text for who cannot see it
+        assert path.stat().st_size < 200_000, path.name
+        shown = rf"!\[[^\]]{{20,}}\]\((?:docs/)?pictures/{re.escape(path.name)}\)"
+        assert re.search(shown, text), path.name
+
+
 def test_the_generated_readme_is_read_in_five_minutes() -> None:
     # Given the README of a project, when it is counted, then it is short
     text = GENERATED.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 130
-    assert len(re.sub(r"[|`#*-]", " ", text).split()) <= 5 * 240
+    assert len(text.splitlines()) <= 120
+    assert length(text) <= 5 * 240
     # And every file that it names is generated, but for what people write or run
     paths = re.findall(r"`((?:conf|governance|\.github|src|data)/[^`\s]*)`", text)
     made = {"conf/data/NAME.yaml", "governance/expectations/adult.json"}
