@@ -42,7 +42,7 @@ class Emitted:
     sent: int = 0
     lost: int = 0
     endpoint: str = ""
-    why: str | None = None
+    why: str = ""
     seconds: float = 0.0  # that sending took
 
 
@@ -151,7 +151,7 @@ def configured() -> Any:
     return None
 
 
-def _send(transport: Any, lines: list[str]) -> tuple[int, str | None]:
+def _send(transport: Any, lines: list[str]) -> tuple[int, str]:
     """Send as many as go in `PATIENCE` seconds; return how many, and why not all."""
     done: list[str] = []
     why: list[str] = []
@@ -171,4 +171,4 @@ def _send(transport: Any, lines: list[str]) -> tuple[int, str | None]:
     worker.start()
     worker.join(PATIENCE)
     count = len(done)
-    return count, None if count == len(lines) else next(iter(why), f"no answer in {PATIENCE} s")
+    return count, "" if count == len(lines) else next(iter(why), f"no answer in {PATIENCE} s")
