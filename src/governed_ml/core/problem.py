@@ -26,6 +26,11 @@ def cause(error: BaseException) -> str:
     return getattr(error, "strerror", None) or first_line(error)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def first_line(error: BaseException, limit: int = 300) -> str:
     """Return the message of a foreign exception as one line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
