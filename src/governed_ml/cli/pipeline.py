@@ -57,7 +57,8 @@ def predict(
             data=checked.params().data,
         )
         done = predicted(origin, source, output, name)
-    line = f"{counted(done.rows, 'prediction')} by version {done.version} in {output} (request {done.request})"
+    made = f"{counted(done.rows, 'prediction')} by version {done.version}"
+    line = f"{made} in {output} (request {done.request})"
     line += "".join(f"; {note}" for note in done.notes)
     values = {"request": done.request, "version": done.version, "rows": done.rows}
     values |= {"notes": done.notes}
