@@ -1,4 +1,4 @@
-"""The one way to fail: a line that says what is wrong, where, and what to do next."""
+"""Errors for people: one line that says what is wrong, where, and what to do next."""
 
 from __future__ import annotations
 

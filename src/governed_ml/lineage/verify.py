@@ -1,4 +1,4 @@
-"""Hash the whole chain again: source, tables, model, evidence, decision, bundle, ledger, alias."""
+"""Hash the whole chain again: source, tables, model, evidence, decision, release, ledger, alias."""
 
 from __future__ import annotations
 

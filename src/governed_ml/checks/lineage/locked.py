@@ -1,4 +1,4 @@
-"""What `dvc.yaml` asks for, what `dvc.lock` says was read and written, and what lies here."""
+"""Read what `dvc.yaml` asks for, what `dvc.lock` recorded, and which files exist."""
 
 from __future__ import annotations
 
