@@ -14,7 +14,7 @@ from governed_ml.core.evidence import AnyEvidence
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What lies in a project whose line has run."""
+    """The state of a project after its pipeline has run."""
 
     base: Path
     asked: Pipeline

@@ -181,7 +181,7 @@ class Floor(Closed):
 
 
 class Policy(Closed):
-    """The only place with thresholds."""
+    """The only place with limits."""
 
     name: str
     confidence: Number = Field(gt=0.5, lt=1)
