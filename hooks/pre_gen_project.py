@@ -75,45 +75,45 @@ def unprintable(text):
 
 def about_free_text(name, text):
     if not text.strip():
-        yield f"{name} is empty: give one"
+        yield f"{name} is empty: give a text"
     elif text != text.strip() or unprintable(text):
-        yield f"{name} is not one plain line (newline, control character, blanks at its ends)"
+        yield f"{name} is not one plain line: remove newlines, control characters and outer blanks"
     elif bad := [c for c in FORBIDDEN if c in text]:
-        yield f"{name} holds {' '.join(bad)}, which shells or templates read: leave it out"
+        yield f"{name} holds {' '.join(bad)}, which shells or templates interpret: remove it"
     elif len(text) > 200:
         yield f"{name} is longer than 200 characters: shorten it"
 
 
 def about_names(slug, package):
     if not SLUG.fullmatch(slug) or len(slug) > 64:
-        yield f"project_slug {slug!a} is not of ASCII a-z, 0-9 and hyphens: my-model"
+        yield f"project_slug {slug!a} must be words of a-z and 0-9 with hyphens, like my-model"
     elif slug in WINDOWS or slug in TAKEN:
-        yield f"project_slug {slug!r} is a library's or Windows' own: choose another"
+        yield f"project_slug {slug!r} is a name of a library or of Windows: choose another"
     if not PACKAGE.fullmatch(package) or len(package) > 64:
-        yield f"package {package!a} is not a lower-case Python identifier: my_model"
+        yield f"package {package!a} is not a lower-case Python identifier: write it like my_model"
     elif keyword.iskeyword(package):
         yield f"package {package!r} is a Python keyword: choose another"
     elif package in WINDOWS or package in TAKEN or package in sys.stdlib_module_names:
-        yield f"package {package!r} is Python's, a library's or Windows' own: choose another"
+        yield f"package {package!r} is a name of Python, a library or Windows: choose another"
 
 
 def about_owners(name, text):
     if not text.strip():
         yield f"{name} is empty, so nobody would have to review: give a GitHub @user or @org/team"
     elif not all(OWNER.fullmatch(owner) for owner in text.split(" ")):
-        yield f"{name} {text!a} is no GitHub @user or @org/team (several: one blank between)"
+        yield f"{name} {text!a} is not a GitHub @user or @org/team: separate several with one blank"
 
 
 def about_remote(kind, url):
     outside = re.match(r"/|~/[^/]|[A-Za-z]:/|(\.\./){2,}[^./]", url)
     if not REMOTE.fullmatch(url) or url != url.strip():
-        yield f"dvc_remote_url {url!a} is no plain address: letters, digits and / . : @ _ ~ + -"
+        yield f"dvc_remote_url {url!a} may hold only letters, digits and / . : @ _ ~ + -"
     elif kind in SCHEMES and not re.match(f"{SCHEMES[kind]}[^/]", url):
-        yield f"dvc_remote_url {url!a} does not fit dvc_remote {kind!r}: {SCHEMES[kind]}..."
+        yield f"dvc_remote_url {url!a} does not fit dvc_remote {kind!r}: give {SCHEMES[kind]}..."
     elif kind not in SCHEMES and "://" in url:
         yield f"dvc_remote_url {url!a} does not fit dvc_remote 'local': give a path"
     elif kind not in SCHEMES and not outside and url != FORMER:
-        yield f"dvc_remote_url {url!a} lies in the project, where no clone reaches it"
+        yield f"dvc_remote_url {url!a} is in the project: give a path that clones can reach"
 
 
 def problems(answers, raw):
@@ -122,11 +122,12 @@ def problems(answers, raw):
         if isinstance(value, list) and answers[name] not in value:
             yield f"{name} {answers[name]!a} is not one of {', '.join(value)}"
         elif isinstance(value, str) and "{" in PLAIN_REFERENCE.sub("", value):
-            yield f"{name} holds Jinja ({value!a}): answers are plain text"
+            yield f"{name} holds Jinja ({value!a}): write plain text"
     for name in FREE_TEXT:
         yield from about_free_text(name, answers[name])
     if answers["author_email"].strip() and not EMAIL.fullmatch(answers["author_email"]):
-        yield f"author_email {answers['author_email']!a} is no e-mail address: me@example.org"
+        email = answers["author_email"]
+        yield f"author_email {email!a} is not an e-mail address: write it like me@example.org"
     yield from about_names(answers["project_slug"], answers["package"])
     for name in ("risk_owner", "model_owner"):
         yield from about_owners(name, answers[name])
@@ -139,7 +140,7 @@ def problems(answers, raw):
     if shutil.which("git") is None:
         yield "git was not found, and the project begins with a commit: install git"
     if any(Path().iterdir()):
-        yield f"project_slug {answers['project_slug']!a} is a folder with files: choose another"
+        yield f"project_slug {answers['project_slug']!a} is a folder that has files: choose another"
 
 
 if found := list(problems(ANSWERS, RAW)):

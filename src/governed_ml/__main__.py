@@ -1,4 +1,4 @@
-"""The console script `governance`: what hooks and stages call starts without the command line."""
+"""The console script `governance`. Hooks and stages bypass the command line, to start faster."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_evidence_that_leaves_out_its_table_denies(judged: BakedProject) -> None
     digest = {"reports/evidence/split.json": "sha256:0"}
     edit(judged, "drift", lambda found: found["subject"].update(inputs=digest))
     # When the gate judges, then it is no evidence of drift
-    assert "is not about data/split/train.parquet" in reasons(denied(judged))
+    assert "does not cover data/split/train.parquet" in reasons(denied(judged))
 
 
 def test_a_value_outside_its_bounds_is_no_evidence(judged: BakedProject) -> None:
@@ -48,7 +48,7 @@ def test_a_champion_that_came_later_has_to_be_compared(judged: BakedProject) -> 
     # Given a champion that lies there since the evaluation, when the gate judges
     (judged.path / "models" / "champion" / "model.skops").write_bytes(b"not a model")
     # Then the evaluation is stale
-    assert "is not about models/champion/model.skops" in reasons(denied(judged))
+    assert "does not cover models/champion/model.skops" in reasons(denied(judged))
 
 
 def test_a_rule_in_cel_names_the_missing_evidence(judged: BakedProject) -> None:

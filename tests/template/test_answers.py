@@ -106,31 +106,31 @@ HOSTILE = [
     ({"author_name": "<script>"}, "author_name holds < >"),
     ({"organisation": " "}, "organisation is empty"),
     ({"organisation": "x" * 201, "risk_owner": "@a"}, "organisation is longer than 200"),
-    ({"author_email": "nobody"}, "author_email 'nobody' is no e-mail address"),
-    ({"author_email": "a@b c.org"}, "author_email 'a@b c.org' is no e-mail address"),
-    ({"project_slug": "Über-model"}, "project_slug '\\xdcber-model' is not of ASCII"),
-    ({"project_slug": "My Model"}, "project_slug 'My Model' is not of ASCII"),
-    ({"project_slug": "-model"}, "project_slug '-model' is not of ASCII"),
-    ({"project_slug": "aux"}, "project_slug 'aux' is a library's or Windows' own"),
-    ({"project_slug": "mlflow"}, "project_slug 'mlflow' is a library's or Windows' own"),
+    ({"author_email": "nobody"}, "author_email 'nobody' is not an e-mail address"),
+    ({"author_email": "a@b c.org"}, "author_email 'a@b c.org' is not an e-mail address"),
+    ({"project_slug": "Über-model"}, "project_slug '\\xdcber-model' must be words of a-z and 0-9"),
+    ({"project_slug": "My Model"}, "project_slug 'My Model' must be words of a-z and 0-9"),
+    ({"project_slug": "-model"}, "project_slug '-model' must be words of a-z and 0-9"),
+    ({"project_slug": "aux"}, "project_slug 'aux' is a name of a library or of Windows"),
+    ({"project_slug": "mlflow"}, "project_slug 'mlflow' is a name of a library or of Windows"),
     ({"package": ""}, "package '' is not a lower-case Python identifier"),
     ({"package": "my-model"}, "package 'my-model' is not a lower-case Python identifier"),
     ({"package": "2model"}, "package '2model' is not a lower-case Python identifier"),
     ({"package": "mödel"}, "package 'm\\xf6del' is not a lower-case Python identifier"),
     ({"package": "class"}, "package 'class' is a Python keyword"),
-    ({"package": "json"}, "package 'json' is Python's"),
-    ({"package": "numpy"}, "package 'numpy' is Python's, a library's"),
-    ({"package": "test"}, "package 'test' is Python's, a library's"),
-    ({"package": "con"}, "package 'con' is Python's, a library's or Windows' own"),
+    ({"package": "json"}, "package 'json' is a name of Python"),
+    ({"package": "numpy"}, "package 'numpy' is a name of Python, a library"),
+    ({"package": "test"}, "package 'test' is a name of Python, a library"),
+    ({"package": "con"}, "package 'con' is a name of Python, a library or Windows"),
     ({"risk_tier": "unacceptable"}, "Article 5 of the EU AI Act prohibits"),
     ({"dvc_remote": "s3", "dvc_remote_url": "gs://b/x"}, "does not fit dvc_remote 's3'"),
     ({"dvc_remote": "azure", "dvc_remote_url": "azure://"}, "does not fit dvc_remote 'azure'"),
     ({"dvc_remote_url": "s3://b/x"}, "does not fit dvc_remote 'local'"),
-    ({"dvc_remote_url": "../data"}, "lies in the project"),
-    ({"dvc_remote_url": "store"}, "lies in the project"),
-    ({"dvc_remote_url": "~"}, "lies in the project"),
-    ({"dvc_remote_url": "/x\n[core]\nremote = y"}, "is no plain address"),
-    ({"dvc_remote_url": "/x'; touch pwned"}, "is no plain address"),
+    ({"dvc_remote_url": "../data"}, "is in the project"),
+    ({"dvc_remote_url": "store"}, "is in the project"),
+    ({"dvc_remote_url": "~"}, "is in the project"),
+    ({"dvc_remote_url": "/x\n[core]\nremote = y"}, "may hold only letters, digits"),
+    ({"dvc_remote_url": "/x'; touch pwned"}, "may hold only letters, digits"),
 ]
 
 
@@ -201,7 +201,7 @@ def test_an_existing_folder_is_refused_even_when_forced(template: Path, tmp_path
     (tmp_path / "governed-model" / "thesis.txt").write_text("mine")
     done = baked.cookiecutter(template, tmp_path, {}, options=["--overwrite-if-exists"])
     # Then it is refused and the folder is as it was
-    assert "refused: project_slug 'governed-model' is a folder with files" in done.stderr
+    assert "refused: project_slug 'governed-model' is a folder that has files" in done.stderr
     assert [p.name for p in (tmp_path / "governed-model").rglob("*")] == ["thesis.txt"]
 
 

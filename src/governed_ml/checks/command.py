@@ -1,4 +1,4 @@
-"""`governance check NAME [FILE…]` without Typer: hooks start in no time.
+"""`governance check NAME [FILE…]` without Typer, so that hooks start fast.
 
 After `--`: these files and no others, even if there is none.
 """

@@ -1,4 +1,4 @@
-"""Does `conf/` compose, member by member, to what is written; is every waiver alive?"""
+"""Check that `conf/` composes to the committed files, and that no waiver has expired."""
 
 from __future__ import annotations
 

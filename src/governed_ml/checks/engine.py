@@ -1,4 +1,4 @@
-"""Is the engine that runs here the one that `pyproject.toml` pins, and can nothing stand in for it?
+"""Check that the running engine is the pinned one, and that nothing can replace its modules.
 
 It looks at the project's files (modules named like a library, `uv.toml`, the lock's sources) and at
 what is running (variables, site hooks, changed files of the engine and of what it judges with).

@@ -1,7 +1,7 @@
 """Where `uv.lock` gets each package from, against what `pyproject.toml` asks for.
 
 `uv lock --check` and `uv sync --locked` accept a lock whose package points to another address with
-another hash. So every package has to come from the one default index, with files where that index
+another digest. So every package has to come from the one default index, with files where that index
 keeps its files and named like the package, unless `pyproject.toml` names another source for it.
 """
 

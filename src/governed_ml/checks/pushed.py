@@ -1,4 +1,4 @@
-"""Before a push: are the data that the pushed `dvc.lock` names in DVC's remote?"""
+"""Check before a push that DVC's remote has the data that the pushed `dvc.lock` names."""
 
 from __future__ import annotations
 

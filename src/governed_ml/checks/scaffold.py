@@ -1,4 +1,4 @@
-"""The generated files are as this engine's template has them, told offline."""
+"""Check offline that the generated files are those of this engine's template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of the project that Python would import in place of the engine or of a library.
+"""Find files of the project that Python would import instead of the engine or a library.
 
 Commands of the engine never search the project for modules. Whoever runs `python` there, a
 notebook or a script does, and a file that is named like a library is an attack or a mistake.

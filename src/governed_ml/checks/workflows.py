@@ -1,4 +1,4 @@
-"""Workflows and actions: pinned, loud when they fail, with no right that they do not need."""
+"""Check workflows and actions: pinned, failing visibly, with no needless permission."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def gate(
 ) -> None:
     """Judge the evidence outside DVC.
 
-    It trusts no lock: conf/ is composed again, and code, data and model are hashed again.
+    It does not trust dvc.lock: it composes conf/ and hashes code, data and model again.
 
     Exit codes: 0 allow, 1 deny, 2 could not judge.
 

@@ -21,7 +21,9 @@ def drill(
     names: Annotated[
         list[str] | None, typer.Argument(help="Only these faults; by default all.")
     ] = None,
-    listed: Annotated[bool, typer.Option("--list", help="List them and plant none.")] = False,
+    listed: Annotated[
+        bool, typer.Option("--list", help=("List the faults, and plant none."))
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Plant known faults in a copy and see what catches them.
@@ -87,4 +89,6 @@ def _show(tally: Tally) -> None:
     states = [one.state for one in tally.outcomes]
     sums = [f"{states.count(one)} {one}" for one in (*COLOURS, OTHER) if one in states]
     console.print(" · ".join(sums))
-    console.print("the repository, its registry and its ledger are as they were", style="dim")
+    console.print(
+        "the drill changed nothing in the repository, its registry and its ledger", style="dim"
+    )

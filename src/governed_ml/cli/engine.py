@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import FOUND, Problem
+from governed_ml.core.problem import FOUND, Problem, counted
 from governed_ml.core.terminal import print_json
 
 engine = group("Choose where the engine comes from.")
@@ -101,7 +101,8 @@ def update(
     values |= {"before": done.before, "commit": done.commit, "files": done.files}
     line = f"nothing to do: the project is at {_at(done.commit)}"
     if done.files:
-        parts = f"{len(done.files)} files changed, {len(done.workflows)} of them workflows"
+        workflows = counted(len(done.workflows), "workflow")
+        parts = f"{counted(len(done.files), 'file')} changed ({workflows})"
         line = f"updated to {_at(done.commit)}: {parts}; look at `git diff HEAD`, then commit"
     _tell(as_json, done.conflicts, line, **values)
 

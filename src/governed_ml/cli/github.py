@@ -1,4 +1,4 @@
-"""`governance github`: the repository's settings; `governance preflight`: what a run rests on."""
+"""`governance github`: the repository's settings; `governance preflight`: what a run needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import FOUND, Problem
+from governed_ml.core.problem import FOUND, Problem, counted
 from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
@@ -71,7 +71,11 @@ def apply(as_json: Json = False) -> None:
         report = found.apply(say)
     _tell(report, as_json, every=False)
     if not as_json:
-        print(f"{len(report.changed)} settings changed" if report.changed else "nothing changed")
+        print(
+            f"{counted(len(report.changed), 'setting')} changed"
+            if report.changed
+            else "nothing changed"
+        )
     raise typer.Exit(report.exit_code)
 
 
@@ -116,7 +120,7 @@ def preflight(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the settings at GitHub that a promotion rests on.
+    """Check the GitHub settings that a promotion needs.
 
     Exit codes: 0 all hold, 1 one does not, 2 could not ask.
 

@@ -15,8 +15,8 @@ TOPICS = {
     "Judge": ("gate", "page", "policy", "stage", "check", "contract"),
     "Release": ("register", "approve", "reject", "promote", "rollback", "rejudge", "keygen"),
     "Run in production": ("predict", "monitor", "retrain"),
-    "Look at the records": ("status", "reconcile", "ledger", "lineage", "sbom", "schemas"),
-    "Look after the repository": ("doctor", "drill", "github", "engine", "update"),
+    "Inspect the records": ("status", "reconcile", "ledger", "lineage", "sbom", "schemas"),
+    "Maintain the repository": ("doctor", "drill", "github", "engine", "update"),
     "Steps of the workflows": ("preflight", "fetch", "rehash", "aggregate", "template"),
 }
 """Heading → the commands under it. A command that is in none is listed under `Others`."""

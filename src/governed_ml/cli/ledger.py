@@ -1,4 +1,4 @@
-"""`governance ledger`: what happened, whether that can be believed, and a copy to take away."""
+"""`governance ledger`: show the events, verify them, export them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import FOUND
+from governed_ml.core.problem import FOUND, counted
 from governed_ml.core.terminal import plain, print_json
 from governed_ml.ledger import display
 
@@ -81,7 +81,7 @@ def verify(as_json: Json = False) -> None:
     verdict = {0: "[bold green]whole[/]", 1: "[bold red]not whole[/]", 2: "[bold red]unknown[/]"}
     span = f" · {found.genesis[:12]} to {found.head[:12]}" if found.genesis and found.head else ""
     anchored = f" · anchored up to event {found.anchored_to}" if found.anchored_to else ""
-    console.print(f"{verdict[found.exit_code]} · {found.events} events{span}{anchored}")
+    console.print(f"{verdict[found.exit_code]} · {counted(found.events, 'event')}{span}{anchored}")
     for title, lines in (
         ("[red]wrong[/]", found.problems),
         ("[red]not checked[/]", found.unchecked),
@@ -94,7 +94,9 @@ def verify(as_json: Json = False) -> None:
 
 @ledger.command()
 def export(
-    output: Annotated[Path | None, typer.Option(help="Write to this file, whole or not.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help=("Write to this file; it is complete or not written."))
+    ] = None,
 ) -> None:
     """Print the events as JSON, one a line.
 
@@ -117,7 +119,7 @@ def export(
             print_json(line)
     else:
         write_text(output, "".join(f"{line}\n" for line in lines))
-        print(f"wrote {len(records)} events to {shown(output)}")
+        print(f"wrote {counted(len(records), 'event')} to {shown(output)}")
 
 
 def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:

@@ -14,12 +14,13 @@ from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import as_json as text
 from governed_ml.core.files import root, write_text
 from governed_ml.core.files import shown as name
-from governed_ml.core.problem import FOUND, NO_ANSWER, Problem
+from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, counted
 from governed_ml.core.terminal import say
 
 lineage = group("Show, verify and reproduce where a model is from.")
 Model = Annotated[
-    str | None, typer.Argument(help="A version, an alias, a digest; by default what is here.")
+    str | None,
+    typer.Argument(help=("A version, an alias or a digest; by default this commit's model.")),
 ]
 
 
@@ -45,7 +46,7 @@ def emit(as_json: Json = False) -> None:
 
     done = emitted(here())
     where = f", {done.sent} sent to {done.endpoint}" if done.endpoint else ""
-    line = f"{done.told} events, {done.new} new in {FILE.as_posix()}{where}"
+    line = f"{counted(done.told, 'event')}, {done.new} new in {FILE.as_posix()}{where}"
     tell(as_json, line, **asdict(done))
     if done.lost:
         raise Problem(

@@ -1,4 +1,4 @@
-"""`governance monitor`: how the champion does in production, and what the policy asks for."""
+"""`governance monitor`: measure the champion in production, and start what the policy asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from governed_ml.core.problem import NO_ANSWER, Problem, first_line
+from governed_ml.core.problem import NO_ANSWER, Problem, counted, first_line
 from governed_ml.core.terminal import print_json
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def monitor(
         typer.Argument(help="CSV, Parquet, JSON, or a folder of these; else monitor.source."),
     ] = None,
     dispatch: Annotated[
-        bool, typer.Option("--dispatch", help="Ask GitHub's workflows to do what is due.")
+        bool, typer.Option("--dispatch", help="Start the workflows that the policy asks for.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -137,7 +137,7 @@ def _show(done: WindowOutcome) -> None:
     colour = COLOURS.get(said.level, "red")
     level = said.level.replace("_", " ")
     line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
-    line += f" · {said.rows:,} rows, {said.labelled:,} labelled"
+    line += f" · {counted(said.rows, 'row')}, {said.labelled:,} labelled"
     line += "" if done.new else "  · recorded earlier"
     console.print(line, soft_wrap=True)
     if done.due != "none":

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from governed_ml.cli.help import group
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, counted
 
 contract = group("Draft the data contract.")
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a line.")]
@@ -27,7 +27,7 @@ def predict(
 ) -> None:
     """Predict with the champion.
 
-    Its signature, its digests and its record in the ledger are verified first.
+    It first verifies the signature, the digests and the events of the version.
 
     \b
     Examples:
@@ -57,9 +57,8 @@ def predict(
             data=checked.params().data,
         )
         done = predicted(origin, source, output, name)
-    line = (
-        f"{done.rows:,} predictions by version {done.version} in {output} (request {done.request})"
-    )
+    made = f"{counted(done.rows, 'prediction')} by version {done.version}"
+    line = f"{made} in {output} (request {done.request})"
     line += "".join(f"; {note}" for note in done.notes)
     values = {"request": done.request, "version": done.version, "rows": done.rows}
     values |= {"notes": done.notes}

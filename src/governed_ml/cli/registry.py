@@ -35,8 +35,8 @@ def door() -> tuple[Path, Any]:
 def register(as_json: Json = False) -> None:
     """Measure the commit again and make its model a version.
 
-    The evidence is measured again on a copy of the commit, judged, signed and recorded. A
-    denied model becomes a version in quarantine.
+    It measures the evidence again on a copy of the commit, then judges, signs and records it.
+    A denied model becomes a version in quarantine.
 
     Exit codes: 0 allow, 1 deny or refused, 2 could not.
 
@@ -134,7 +134,7 @@ def reject(
 def promote(version: Version = None, as_json: Json = False) -> None:
     """Make an approved version the champion.
 
-    Everything is verified and judged again first.
+    It first verifies the release and judges it again under the current policy.
 
     \b
     Examples:

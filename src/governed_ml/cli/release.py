@@ -24,7 +24,7 @@ def rejudge(
 ) -> None:
     """Measure and judge a registered version again.
 
-    It runs on the version's own commit, under today's policy. Nothing is recorded.
+    It measures on the version's own commit and judges under today's policy. It records nothing.
 
     \b
     Examples:
@@ -67,7 +67,7 @@ def sbom(
 ) -> None:
     """List the parts of a version as a CycloneDX SBOM.
 
-    The list is written beside the model and to the registry.
+    It writes the list beside the model and to the registry.
 
     \b
     Examples:
@@ -128,13 +128,13 @@ def status(
 
 def reconcile(
     apply: Annotated[
-        bool, typer.Option("--apply", help="Change the registry to what the ledger says.")
+        bool, typer.Option("--apply", help="Change the registry to match the ledger.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the registry with the ledger.
 
-    With --apply, the registry is changed to what the ledger says.
+    With --apply, it changes the registry to match the ledger.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ def run(
 ) -> None:
     """Run the pipeline on the source's current data.
 
-    The result is compared with the champion; its data are pushed to DVC's remote.
+    It compares the challenger with the champion and pushes data and model to DVC's remote.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""What the workflow `governance` runs, step by step; each is a command that a person can run."""
+"""The commands that the workflow `governance` runs. A person can run each of them, too."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from governed_ml.cli.help import group
 from governed_ml.cli.registry import Json, tell
 from governed_ml.core.files import root
-from governed_ml.core.problem import FOUND, Problem
+from governed_ml.core.problem import FOUND, Problem, counted
 from governed_ml.github.workflow_run import workflow_output
 
 policy = group("Show what a change does to the policy.")
@@ -29,7 +29,7 @@ def fetch(
 ) -> None:
     """Fetch the data that the pipeline starts from.
 
-    They come from DVC's remote where that is shared; otherwise the pipeline starts at its source.
+    If DVC's remote is shared, they come from there; otherwise the pipeline starts at its source.
 
     \b
     Examples:
@@ -63,7 +63,7 @@ def rehash(
 ) -> None:
     """Hash what was measured, for jobs without the data.
 
-    A forged lock is found here.
+    This detects a forged dvc.lock.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def rehash(
     workflow_output.summary(
         f"## Measured\n\n{claims}\n\n{workflow_output.table(('file', 'digest'), rows)}"
     )
-    line = f"{len(made.files)} files hashed into {PATH.as_posix()}; {claims}"
+    line = f"{counted(len(made.files), 'file')} hashed into {PATH.as_posix()}; {claims}"
     tell(as_json, line, **made.model_dump(mode="json"))
 
 

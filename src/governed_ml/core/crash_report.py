@@ -1,4 +1,4 @@
-"""What people are told about an exception that nobody expected: one line, and a log file.
+"""Report an unexpected exception: one line for people, the traceback in a log file.
 
 The line names the error, the team's file and line if it happened there, and the log file with the
 traceback. `--traceback` (or GOVERNANCE_TRACEBACK=1) prints the traceback as well.

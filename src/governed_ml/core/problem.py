@@ -1,4 +1,4 @@
-"""The two ways to fail: raise a `Problem`, or return an `Unusable` in a value's place.
+"""Errors for people: raise a `Problem`, or return an `Unusable` in a value's place.
 
 Either is one line that says what is wrong, where, and what to do next.
 """
@@ -47,6 +47,11 @@ def required(found: Value | Unusable, exit_code: int = NO_ANSWER) -> Value:
 def cause(error: BaseException) -> str:
     """Return what went wrong; of the operating system's errors, without the path it repeats."""
     return getattr(error, "strerror", None) or first_line(error)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 row`, `2 rows`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:

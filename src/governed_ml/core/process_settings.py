@@ -1,4 +1,4 @@
-"""Settings of a process, before anything heavy is imported."""
+"""Settings of a process, applied before it imports heavy libraries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which stores others reach: the tracking server, the ledger's remote, DVC's remote."""
+"""Which stores other machines can reach: the tracking server, the ledger's remote, DVC's remote."""
 
 from __future__ import annotations
 

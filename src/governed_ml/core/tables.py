@@ -1,4 +1,4 @@
-"""The one door to tables: Parquet files, SQL on an embedded DuckDB, aggregates out.
+"""The only access to tables: Parquet files, queried with SQL on an embedded DuckDB.
 
 `DuckDB` because it scans Parquet out of core and needs no server.
 """

@@ -1,4 +1,4 @@
-"""A folder for a while that holds tables of a project: none of it stays behind.
+"""A temporary folder for tables of a project, which is always removed.
 
 It is removed when the command ends, also by SIGTERM. What a killed command left is removed by the
 next one: a folder whose lock nobody holds belongs to no process.

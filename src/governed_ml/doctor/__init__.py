@@ -1,1 +1,1 @@
-"""What a repository rests on, and how to fix it."""
+"""Check the setup of a repository, and say how to fix it."""

@@ -1,4 +1,4 @@
-"""One thing that the doctor looked at, and what state it is in."""
+"""One row of the doctor: what it checked, its state, and what to do."""
 
 from __future__ import annotations
 

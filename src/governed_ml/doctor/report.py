@@ -1,6 +1,6 @@
-"""`governance doctor`: what this repository rests on, one row each, and how to fix what is wrong.
+"""`governance doctor`: check each part of the setup, and say how to fix what is wrong.
 
-It looks and changes nothing. What a fresh repository does not have yet is a note, no error.
+It changes nothing. What a new repository does not have yet is a note and no error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COLOURS = {OK: "green", NOTE: "dim", WARNING: "yellow", WRONG: "bold red", UNKNO
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check the parts that this repository rests on.
+    """Check the setup of this repository.
 
     Each row says what is wrong and how to fix it; nothing is changed.
 

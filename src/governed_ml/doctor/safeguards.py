@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core.files import parse_yaml
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, counted, first_line
 from governed_ml.core.repository import REMOTE, attempt, has_remote
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 from governed_ml.doctor.stores import answer, protected_here
@@ -47,7 +47,9 @@ def policy(base: Path) -> Iterator[Diagnosis]:
         )
     else:
         roles = f"{' and '.join(asked.roles)} {'has' if len(asked.roles) == 1 else 'have'}"
-        yield Diagnosis("policy", OK, f"{found.name}: {len(found.rules)} rules; {roles} to approve")
+        yield Diagnosis(
+            "policy", OK, f"{found.name}: {counted(len(found.rules), 'rule')}; {roles} to approve"
+        )
     today = datetime.now(UTC).date()
     for one in found.waivers:
         left = (one.expires - today).days
@@ -178,7 +180,7 @@ def github(base: Path) -> Iterator[Diagnosis]:
             fix = "`uv run governance github apply`"
             yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {fix}")
     if not found.exit_code:
-        yield Diagnosis("GitHub", OK, f"{len(found.settings)} settings as wanted")
+        yield Diagnosis("GitHub", OK, f"{counted(len(found.settings), 'setting')} as wanted")
 
 
 def ledger(base: Path) -> Iterator[Diagnosis]:
@@ -203,7 +205,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
         line = f"the last {found.unanchored} of {found.events} events are not anchored"
         yield Diagnosis("ledger", WARNING, f"{line}: `uv run governance reconcile`")
     else:
-        yield Diagnosis("ledger", OK, f"{found.events} events, anchored to the last")
+        yield Diagnosis("ledger", OK, f"{counted(found.events, 'event')}, anchored to the last")
 
 
 def monitoring(base: Path) -> Iterator[Diagnosis]:

@@ -1,4 +1,4 @@
-"""Copy a repository to where faults harm nobody, and see that the real one is as it was."""
+"""Copy a repository for the drill, and check that the real one did not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command answered, and the sign by which it has to name a fault."""
+"""The result of a command, and the sign by which it must name a fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fault: what is planted, which command has to see it, and when it counts as caught."""
+"""A fault: what it plants, which command must find it, and when it counts as caught."""
 
 from __future__ import annotations
 

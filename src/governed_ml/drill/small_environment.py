@@ -1,4 +1,4 @@
-"""A small environment for the drill to spoil: a copy of the engine and what it judges with."""
+"""A small environment for the drill to damage: a copy of the engine and what it judges with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds GitHub's settings against what they must be; with an administrator's token, sets them."""
+"""Compare GitHub's settings with what they must be; with an administrator's token, set them."""
 
 from __future__ import annotations
 

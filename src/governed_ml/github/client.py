@@ -1,4 +1,4 @@
-"""GitHub's API: which repository, whose token, what went wrong in a line, all of a list's pages."""
+"""Call GitHub's API: find repository and token, read all pages, report errors in one line."""
 
 # GitHub's client is an extra, and types are checked without it, too.
 # pyright: reportMissingImports=false

@@ -1,4 +1,4 @@
-"""What a change does to what judges: who loosens a limit or moves the engine needs the risk owner.
+"""What a change does to policy and engine: a loosened limit or a moved pin needs the risk owner.
 
 The job `policy` runs this with the engine of the base branch, on the change's tree.
 """

@@ -1,4 +1,4 @@
-"""A patch becomes a pull request of a branch of its own: over nobody's commit, and only one.
+"""Turn a patch into one pull request on its own branch, without overwriting others' commits.
 
 The token that pushes it is kept where only a run of the protected branch gets it, and the patch is
 data there: whoever made it ran without the token.

@@ -1,4 +1,4 @@
-"""Why environments and branches of GitHub would let through what they must not. No I/O."""
+"""Find gaps in the protection of GitHub's environments and branches. No I/O."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used of GitHub's answers about settings; other fields may change and stop nothing."""
+"""The fields that the engine uses of GitHub's answers about settings; it ignores all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What GitHub's settings must be, and what becomes of those that are there. No I/O.
+"""What GitHub's settings must be, and how they differ from the current ones. No I/O.
 
 Every `…_becomes` takes a setting as it is (None: not there) and returns it as it must be: what is
 stricter than needed, or the team's own, stays. So a setting that needs nothing becomes itself.

@@ -1,4 +1,4 @@
-"""An update of the template becomes a pull request: all of it, or nothing.
+"""Turn an update of the template into one pull request.
 
 The token may change workflows, which `GITHUB_TOKEN` never may. No code of an update that nobody
 has reviewed runs beside it.

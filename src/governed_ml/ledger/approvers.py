@@ -1,4 +1,4 @@
-"""Who may say yes: `governance/approvers.yaml`, as the protected branch has it."""
+"""Who may approve: `governance/approvers.yaml`, as the protected branch has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one event hangs on the other. Pure: the bytes of git's commits in, entries out.
+"""Check that each event follows the one before it. Pure: bytes of git's commits in, entries out.
 
 Nothing is believed that git only reports: the name of a commit is computed anew from its bytes.
 """

@@ -1,4 +1,4 @@
-"""Is a champion watched? Without a measured window for so many days nothing is promoted over it."""
+"""Whether the champion is monitored: without a recent measured window nothing is promoted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the ledger whole, is it the one that others have seen, and who wrote it?
+"""Verify the ledger: it is complete, it is the one that others have seen, and who wrote it.
 
 A chain proves order, never length: what was cut off at its end, or rewritten from its beginning,
 shows only against an *anchor*, a commit that somebody outside this clone remembers.

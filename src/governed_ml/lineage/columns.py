@@ -1,4 +1,4 @@
-"""Columns of the pipeline's tables, and which column each was made from, as the evidence has it."""
+"""The columns of the pipeline's tables, and which column each was made from, by the evidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hash the whole chain again: source, tables, model, evidence, decision, bundle, ledger, alias."""
+"""Hash the whole chain again: source, tables, model, evidence, decision, release, ledger, alias."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, collect, usable
 from governed_ml.core.files import file_digest
-from governed_ml.core.problem import FOUND, Problem, required
+from governed_ml.core.problem import FOUND, Problem, counted, required
 from governed_ml.core.repository import has_remote, last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
@@ -227,7 +227,7 @@ def _ledger(base: Path) -> str:
     if found.problems or found.unchecked:
         raise Problem((found.problems or found.unchecked)[0], found.exit_code)
     anchored = "" if not found.anchored_to else f", anchored up to event {found.anchored_to}"
-    return f"{found.events} events{anchored}, head {str(storage.head(base))[:12]}"
+    return f"{counted(found.events, 'event')}{anchored}, head {str(storage.head(base))[:12]}"
 
 
 def _alias(base: Path, registry: Registry, life: Lifecycle, version: Version) -> str:

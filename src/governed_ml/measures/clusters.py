@@ -1,4 +1,4 @@
-"""Rows of one person are not independent: bounds go by what each person adds to a group.
+"""Bounds for rows of one person, which are not independent: computed from each person's share.
 
 A person is whoever or whatever several rows belong to: a value of `data.group`. Point values are
 those of the rows; only what they are worth is counted by person.

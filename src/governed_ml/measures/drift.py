@@ -1,6 +1,6 @@
 """Drift between two samples of one column: pure functions from bin counts to numbers.
 
-Both distances take counts over the same bins (see `binning`): no row, no threshold, no verdict.
+Both distances take counts over the same bins (see `binning`): no row, no limit, no verdict.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What production gave: a file, a folder, a query or the prediction log, then the labels."""
+"""Read production's data: a file, a folder, a query or the prediction log, then the labels."""
 
 from __future__ import annotations
 

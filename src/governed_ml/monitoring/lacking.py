@@ -1,4 +1,4 @@
-"""What a window lacks, so that nobody may call it healthy whatever else was measured."""
+"""Find what a window lacks. A window that lacks something never counts as healthy."""
 
 from __future__ import annotations
 

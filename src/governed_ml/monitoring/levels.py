@@ -1,4 +1,4 @@
-"""Judge a window by the policy's rules, and say what they ask for by now. Pure."""
+"""Judge a window by the policy's rules, and say which action they require. Pure."""
 
 from __future__ import annotations
 

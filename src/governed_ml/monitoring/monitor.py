@@ -1,4 +1,4 @@
-"""Watch the champion: measure a window, record it, tell, and take the champion back where due."""
+"""Monitor the champion: measure a window, record it, notify people, and roll back if required."""
 
 from __future__ import annotations
 

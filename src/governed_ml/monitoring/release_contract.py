@@ -1,4 +1,4 @@
-"""The data contract of a release: that of its own commit, whatever lies in the working tree."""
+"""The data contract of a release: that of its own commit, and not the working tree's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which verdict the page may show: the decision's, if it is about what lies here. Pure."""
+"""Which verdict the page may show: the decision's, if it is about the current files. Pure."""
 
 from __future__ import annotations
 

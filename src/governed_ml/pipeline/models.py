@@ -1,4 +1,4 @@
-"""A model to ask, wherever its code comes from.
+"""Predict with a model, wherever its code comes from.
 
 A model of library classes is loaded into this process. One that carries code answers from a process
 of its own, which loads the code from the model file, never from the working tree.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, counted
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import groups_of, target_of
 
@@ -34,8 +34,8 @@ def require_recounted(data: Data) -> None:
     predictions = tables.read(tables.PREDICTIONS, [tables.ROW, "part", tables.TARGET])
     if not np.array_equal(np.sort(predictions[tables.ROW].to_numpy()), np.arange(len(raw))):
         raise Problem(
-            f"{tables.PREDICTIONS.as_posix()} does not hold each of the {len(raw):,} rows of "
-            f"{tables.RAW.as_posix()} once: {FIX}",
+            f"{tables.PREDICTIONS.as_posix()} must hold each of the {len(raw):,} rows of "
+            f"{tables.RAW.as_posix()} once, and does not: {FIX}",
             1,
         )
     _require_same(tables.PREDICTIONS, predictions, said[[tables.TARGET]], data)
@@ -44,7 +44,7 @@ def require_recounted(data: Data) -> None:
         mine = predictions.loc[predictions["part"] == part, tables.ROW]
         if not np.array_equal(np.sort(found[tables.ROW].to_numpy()), np.sort(mine.to_numpy())):
             raise Problem(
-                f"{path.as_posix()} is not about the {part} rows of "
+                f"{path.as_posix()} does not hold the {part} rows of "
                 f"{tables.PREDICTIONS.as_posix()}: {FIX}",
                 1,
             )
@@ -58,8 +58,7 @@ def _require_persons(raw: pd.DataFrame, data: Data) -> None:
         return
     if name is None or not path.is_file() or not tables.read(path).equals(persons.coded(raw[name])):
         raise Problem(
-            f"{path.as_posix()} does not say whose row is whose as {tables.RAW.as_posix()} does: "
-            f"{FIX}",
+            f"{path.as_posix()} must assign rows to persons as {tables.RAW.as_posix()} does: {FIX}",
             1,
         )
 
@@ -72,7 +71,7 @@ def _require_same(path: Path, found: pd.DataFrame, said: pd.DataFrame, data: Dat
         if differs:
             column = data.target if name == tables.TARGET else name
             raise Problem(
-                f"{path.as_posix()}: {column} of {differs:,} rows is not what "
-                f"{tables.RAW.as_posix()} says of them: {FIX}",
+                f"{path.as_posix()}: {column} differs from {tables.RAW.as_posix()} in "
+                f"{counted(differs, 'row')}: {FIX}",
                 1,
             )

@@ -1,4 +1,4 @@
-"""What every stage does around its own work: withdraw, record evidence, fail in one line."""
+"""What every stage does around its work: delete old results, save evidence, fail in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule in CEL says, for what a threshold cannot say.
+"""Rules in CEL, for what a limit cannot express.
 
 CEL is the language of Kubernetes admission policies, in which an undefined name is an error. An
 expression that cannot be evaluated is a failed rule.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from governed_ml.core.evidence import AnyEvidence, Collected, usable
+from governed_ml.core.problem import counted
 
 BOTH_PARTS = ("ingest", "validate")  # what they count is divided by `split`
 OF_TEST_ROWS = ("evaluate", "explain")  # what they measure rests on test rows alone
@@ -31,7 +32,7 @@ def contradictions(evidence: Collected) -> dict[str, str]:
     found = usable(evidence)
     counts = [*_rows(found), *_groups(found), *_behind(found)]
     return {
-        f"counts.{one.name}": f"{one.who} {one.found:,} rows, {one.whose} {one.wanted:,}: "
+        f"counts.{one.name}": f"{one.who} {counted(one.found, 'row')}, {one.whose} {one.wanted:,}: "
         "run `uv run dvc repro`"
         for one in counts
         if (one.found > one.wanted if one.at_most else one.found != one.wanted)

@@ -1,4 +1,4 @@
-"""What evidence was measured under, held against what is asked today. Pure.
+"""Compare the settings that evidence was measured under with those required today. Pure.
 
 A limit can be put on a number that is there. What made the number cannot be changed afterwards: the
 confidence of its bounds, the noise, the groups of people, the split, the region it was meant for.

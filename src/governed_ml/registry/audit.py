@@ -1,4 +1,4 @@
-"""The ledger held against all that is known of it: signers, the registry's anchors, the rules."""
+"""Verify the ledger against the listed signers, the registry's anchors and the rules."""
 
 from __future__ import annotations
 

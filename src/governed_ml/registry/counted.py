@@ -1,4 +1,4 @@
-"""Which events of the ledger count. The others are void: named wherever people look, and no more.
+"""Which events of the ledger count. The others are void: they are shown and have no effect.
 
 Nothing outside of git is asked, so every clone with the same ledger and the same protected branch
 comes to the same answer. `judged` then looks at the champion's evidence, which the registry keeps.

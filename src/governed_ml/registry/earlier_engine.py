@@ -1,4 +1,4 @@
-"""Whether a version that another engine measured still counts: for as long as the policy says.
+"""Whether a version that another engine measured still counts, by the policy's accept_days.
 
 A measure that is fixed gives other numbers, so a version that was judged before could never be
 promoted again. Therefore its own engine measures it again (`rejudge`), today's policy judges the

@@ -1,4 +1,4 @@
-"""One webhook is told what the registry did, and never lost in silence.
+"""Notify one webhook of what the registry did; a failure is reported.
 
 Its address is a secret (who knows it can post), so no message shows more than scheme and host.
 """

@@ -1,4 +1,4 @@
-"""Promote: one event in the ledger decides, everything else follows from it."""
+"""Promote: write one event to the ledger, then bring the registry in line with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Append to the ledger, anchor it, and bring the registry to what the ledger then says."""
+"""Append to the ledger, anchor it, and change the registry to match it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Register: recompute, judge, sign, make a model version, and write down what came of it."""
+"""Register: measure again, judge, sign, create a model version, and record the event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge a version once more, before people are asked about it: all of it anew, nothing written.
+"""Measure and judge a version again before people approve it. It writes nothing.
 
 Its files are fetched and checked, its evidence is measured again on its own commit, with that
 commit's own engine, and has to be what was sealed; today's policy judges it.

@@ -1,4 +1,4 @@
-"""Bring the registry to what the ledger says, and record what was changed."""
+"""Change the registry to match the ledger, and record the changes."""
 
 from __future__ import annotations
 

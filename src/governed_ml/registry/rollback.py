@@ -1,4 +1,4 @@
-"""Roll back: an earlier champion is champion again, and where none can be, that is told, too."""
+"""Roll back: make an earlier champion the champion again, or report why none can be."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which engine and which packages a commit installs, and what differs between two commits. Pure.
 
-uv itself accepts a lock whose package points to another URL with another hash (`uv lock --check`
+uv itself accepts a lock whose package points to another URL with another digest (`uv lock --check`
 exits 0), so the lock is compared entry by entry.
 """
 

@@ -162,7 +162,7 @@ def test_githubs_settings_are_looked_at_where_a_token_is(
 @pytest.mark.slow
 def test_a_ledger_that_was_cut_is_wrong_and_its_tail_a_warning(registered: BakedProject) -> None:
     # Given a registered model, when the doctor looks, then its ledger is whole
-    assert look(registered, 0)["ledger"] == [("ok", "1 events, anchored to the last")]
+    assert look(registered, 0)["ledger"] == [("ok", "1 event, anchored to the last")]
     # And when somebody deletes it, then it is wrong
     baked.git(registered.path, "update-ref", "-d", "refs/heads/governance-ledger")
     state, line = look(registered, 1)["ledger"][0]

@@ -70,7 +70,7 @@ def regrouped(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 EDITS: dict[str, tuple[Path, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
-    "one label": (tables.PREDICTIONS, other_label, "of 1 rows is not what data/raw.parquet says"),
+    "one label": (tables.PREDICTIONS, other_label, "differs from data/raw.parquet in 1 row: "),
     "a row less": (tables.PREDICTIONS, lambda one: one[1:], "each of the 400 rows"),
     "a row twice": (
         tables.PREDICTIONS,
@@ -80,11 +80,19 @@ EDITS: dict[str, tuple[Path, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "another part": (
         tables.PREDICTIONS,
         lambda one: one.assign(part=["test", *one["part"][1:]]),
-        "is not about the train rows of data/predictions.parquet",
+        "does not hold the train rows of data/predictions.parquet",
     ),
-    "groups that changed places": (tables.SENSITIVE_TEST, swapped, "test.parquet: sex of"),
-    "groups that were merged": (tables.SENSITIVE_TRAIN, regrouped, "train.parquet: age of"),
-    "a person less": (tables.SENSITIVE_TEST, lambda one: one[1:], "not about the test rows"),
+    "groups that changed places": (
+        tables.SENSITIVE_TEST,
+        swapped,
+        "test.parquet: sex differs from",
+    ),
+    "groups that were merged": (
+        tables.SENSITIVE_TRAIN,
+        regrouped,
+        "train.parquet: age differs from",
+    ),
+    "a person less": (tables.SENSITIVE_TEST, lambda one: one[1:], "does not hold the test rows"),
 }
 
 
@@ -115,8 +123,8 @@ def test_persons_are_those_of_the_raw_table(divided: Data) -> None:
     require_recounted(divided)
     # When each row is made a person of its own, or the table is taken away, then it is refused
     tables.write(right.assign(**{tables.PERSON: range(ROWS)}), tables.PERSONS)
-    with pytest.raises(Problem, match="does not say whose row is whose"):
+    with pytest.raises(Problem, match="must assign rows to persons as"):
         require_recounted(divided)
     tables.PERSONS.unlink()
-    with pytest.raises(Problem, match="does not say whose row is whose"):
+    with pytest.raises(Problem, match="must assign rows to persons as"):
         require_recounted(divided)

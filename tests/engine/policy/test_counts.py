@@ -93,7 +93,7 @@ EDITS: dict[str, tuple[str, Callable[[Json], Any], str, str]] = {
     ),
     "rows of drift": (
         *("drift", lambda one: one["body"].update(current_rows=1), "counts.drift_current_rows"),
-        "drift counts 1 rows",
+        "drift counts 1 row, ",
     ),
     "rows behind a number": (
         *("evaluate", lambda one: one["metrics"]["roc_auc"].update(n=50000)),

@@ -1,4 +1,4 @@
-"""Data, models and large files belong to DVC, under whatever name: told by what is in them."""
+"""Find data, models and large files that belong in DVC, by their content and not by their name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Notebooks are committed without outputs and execution counts: those may hold rows of data."""
+"""Find outputs and execution counts in notebooks, because they may hold rows of data."""
 
 from __future__ import annotations
 

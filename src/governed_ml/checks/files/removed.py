@@ -1,4 +1,4 @@
-"""What a commit takes away: pre-commit runs no hook for a file that is gone, so this does."""
+"""Check the files that a commit deletes, because pre-commit runs no hook for a deleted file."""
 
 from __future__ import annotations
 

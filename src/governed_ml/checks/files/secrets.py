@@ -1,4 +1,4 @@
-"""Secrets in files, as detect-secrets knows them; nothing is verified over the network.
+"""Find secrets with detect-secrets, without verifying them over the network.
 
 There is no baseline: who accepts a line says so on it (`pragma: allowlist secret`).
 """

@@ -1,4 +1,4 @@
-"""Whether a text is a table under whatever name: rows in CSV, JSON, Markdown, HTML or code."""
+"""Recognise a table in a text of any name: rows in CSV, JSON, Markdown, HTML or code."""
 
 from __future__ import annotations
 

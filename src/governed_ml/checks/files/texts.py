@@ -1,4 +1,4 @@
-"""Whether bytes are text, and which: what is neither text nor a known picture is refused."""
+"""Decode text files; refuse what is neither text nor a known image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protected attributes and their configured proxies are no features."""
+"""Check that no sensitive attribute and none of its configured proxies is a feature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do `dvc.yaml`, `dvc.lock`, `params.yaml`, the code, the tables and the evidence agree?
+"""Check that `dvc.yaml`, `dvc.lock`, `params.yaml`, code, tables and evidence agree.
 
 What is committed must be what the pipeline makes of the rest. It works without the data,
 too: then the digests in the lock and in the evidence have to make one chain.

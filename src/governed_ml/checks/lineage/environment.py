@@ -1,4 +1,4 @@
-"""Did the pipeline run with the versions of `uv.lock`, and are they what `pyproject.toml` asks for?
+"""Check that the pipeline ran with the versions of `uv.lock`, which fit `pyproject.toml`.
 
 Evidence names the versions of what measured it; what these rest on is compared with the `uv.lock`
 of the commit that brought the evidence.

@@ -1,4 +1,4 @@
-"""`dvc.yaml` and `dvc.lock` as DVC reads them, and the digests of what lies here."""
+"""Read `dvc.yaml` and `dvc.lock` as DVC does, and the digests of the files that exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What lies in a project whose line has run, as the parts of `lineage` look at it."""
+"""The state of a project after its pipeline has run, for the parts of the check `lineage`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from governed_ml.core.evidence import Collected, usable
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What lies in a project whose line has run."""
+    """The state of a project after its pipeline has run."""
 
     base: Path
     asked: Pipeline

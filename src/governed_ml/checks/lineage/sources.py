@@ -1,4 +1,4 @@
-"""What stages read and none wrote: raw tables, expectations, the champion."""
+"""Check the files that stages read and no stage wrote: raw tables, expectations, the champion."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Whose code runs: the engine's and the team's, where it is, its digests, and what it may reach."""
+"""The engine's and the team's code: where it is, its digests, and what it may access."""

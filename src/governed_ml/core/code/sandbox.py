@@ -1,4 +1,4 @@
-"""Shut the current process in: Landlock (Linux 5.13 and later) limits files, TCP and signals.
+"""Restrict the current process: Landlock (Linux 5.13 and later) limits files, TCP and signals.
 
 The limits hold for this thread and all that it starts, and cannot be lifted again. So a child
 process calls `restrict` before it imports anything that starts threads, and before the team's code.

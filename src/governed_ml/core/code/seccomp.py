@@ -1,4 +1,4 @@
-"""A filter of system calls (Linux): a process of the team's code makes no socket, and stays put.
+"""Filter system calls (Linux): a process of the team's code cannot open sockets or leave its group.
 
 Landlock limits TCP from its version 4 on, and neither UDP nor sockets that have a path, such as
 Docker's. Without `setsid` and `setpgid` all that the process starts stays in its group, and ends

@@ -1,4 +1,4 @@
-"""What all configuration models share: no unknown key, and numbers that are numbers."""
+"""The base of all configuration models: it refuses unknown keys and numbers given as texts."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class Waiver(Closed):
 
 
 class Approvals(Closed):
-    """Who has to say yes before a model moves; nobody approves own work, whatever stands here."""
+    """Who must approve before a model moves. Nobody can approve their own work."""
 
     roles: list[str] = Field(
         min_length=1, description="each role gives one approval; each by another person"
@@ -210,7 +210,7 @@ class Floor(Closed):
 
 
 class Policy(Closed):
-    """The only place with thresholds."""
+    """The only place with limits."""
 
     name: str = Field(description="the name of the file, and the tier")
     confidence: Number = Field(gt=0.5, lt=1, description="the confidence of every interval")

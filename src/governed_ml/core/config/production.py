@@ -1,4 +1,4 @@
-"""`notify` and `monitor` in `conf/config.yaml`: who is told, and where production's rows are.
+"""`notify` and `monitor` in `conf/config.yaml`: whom to notify, and where production's rows are.
 
 No stage reads them.
 """

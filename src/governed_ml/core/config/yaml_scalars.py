@@ -1,4 +1,4 @@
-"""Words and numbers that YAML 1.1 reads as something else than they look like.
+"""Find words and numbers that YAML 1.1 reads as another value than they look like.
 
 `NO` is false, `on` is true, `010` is 8 and `1:30` is 90. A category, group or column of that name
 would silently be another one, so such a value has to be quoted, or written as what it is.

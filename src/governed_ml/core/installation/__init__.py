@@ -1,1 +1,1 @@
-"""What is installed and what this process runs: is it what the lock file asked for?"""
+"""Compare what is installed and what this process runs with the lock file."""

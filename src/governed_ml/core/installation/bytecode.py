@@ -1,4 +1,4 @@
-"""Is cached bytecode that Python would run what its source compiles to?
+"""Check that cached bytecode is what its source compiles to.
 
 Python runs a `.pyc` whose header fits (time and size of the source, or no check at all) without
 looking at the source. No RECORD names bytecode that was made later, so it is compared with what the

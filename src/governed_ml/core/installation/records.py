@@ -1,4 +1,4 @@
-"""Are installed files what their RECORD says, and is none there that no RECORD names?
+"""Check that installed files match their RECORD, and that no other file was added.
 
 It compares content. It does not make a tampered environment honest: whoever may write to it may
 write its RECORD. What is judged has to run where no code of the team ran before.

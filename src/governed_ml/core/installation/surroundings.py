@@ -1,4 +1,4 @@
-"""What can stand in for a library in this process: variables, folders, site hooks.
+"""Find what can replace a library in this process: variables, folders, site hooks.
 
 Each finding is what it is about, what is wrong, and what to do.
 """

@@ -1,4 +1,4 @@
-"""Refuse to judge where something stands in for the engine, or an installed file was changed.
+"""Refuse to judge if something replaces the engine, or if an installed file was changed.
 
 What is looked at, measured on two busy cores with warm files:
 

@@ -1,1 +1,1 @@
-"""The faults, by what they spoil."""
+"""The faults, grouped by what they damage."""

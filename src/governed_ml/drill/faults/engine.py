@@ -1,4 +1,4 @@
-"""Faults in whose code runs: modules that stand in for a library, another engine, a forged lock."""
+"""Faults in the code that runs: modules that replace a library, another engine, a forged lock."""
 
 from __future__ import annotations
 

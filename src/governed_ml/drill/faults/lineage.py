@@ -1,4 +1,4 @@
-"""Faults in what belongs together: `dvc.yaml`, `dvc.lock`, code, tables, evidence."""
+"""Faults in the lineage: `dvc.yaml`, `dvc.lock`, code, tables and evidence that do not match."""
 
 from __future__ import annotations
 

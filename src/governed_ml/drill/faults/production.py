@@ -1,4 +1,4 @@
-"""Faults in production: batches that say nothing or something bad, and nobody who looks."""
+"""Faults in production: unusable batches, bad batches, and missing monitoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults in workflows and actions: loose, silent, with too many rights."""
+"""Faults in workflows and actions: not pinned, hiding failures, with too many permissions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a window asks for, asked of GitHub: a rollback, a retraining, and the issue people read.
+"""Ask GitHub for what a window requires: a rollback, a retraining, an update of the issue.
 
 Nothing here fails in silence: what could not be told or started is an event of the ledger, and the
 command is red.

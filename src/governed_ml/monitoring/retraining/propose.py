@@ -1,4 +1,4 @@
-"""A retraining becomes a pull request, and whatever came of it an event of the ledger."""
+"""Turn a retraining into a pull request, and record its outcome in the ledger."""
 
 from __future__ import annotations
 

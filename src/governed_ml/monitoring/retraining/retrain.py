@@ -1,4 +1,4 @@
-"""The pipeline on new data, and what came of it beside the champion. It registers nothing."""
+"""Run the pipeline on new data, and compare the model with the champion. It registers nothing."""
 
 from __future__ import annotations
 

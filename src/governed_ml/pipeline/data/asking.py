@@ -1,4 +1,4 @@
-"""Questions about a column of texts: what it is, or why nobody can know, and the cells at fault."""
+"""Questions about a column of texts: what it is, or why that is unclear, and the cells at fault."""
 
 from __future__ import annotations
 

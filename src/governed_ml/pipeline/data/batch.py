@@ -1,4 +1,4 @@
-"""Rows from production, each column as training has read it; what does not fit is told."""
+"""Read rows from production, each column as training read it, and report what does not fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a row is: the column that says so, and a code for each person."""
+"""Which person a row belongs to: the column that names persons, and a code for each."""
 
 from __future__ import annotations
 

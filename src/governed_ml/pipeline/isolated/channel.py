@@ -1,4 +1,4 @@
-"""How two processes talk: messages of byte strings, the first of them JSON. Never pickle."""
+"""Messages between two processes: byte strings, of which the first is JSON. Never pickle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inside a process of the team's code: take the pipes, shut it in, answer, say what failed.
+"""Run inside a process of the team's code: take the pipes, restrict it, answer, report failures.
 
 Nothing here is trusted by the parent: whatever this process says is checked there.
 """

@@ -1,1 +1,1 @@
-"""Who said yes to a version, by which rules, and whether that still holds."""
+"""Who approved a version, by which rules, and whether the approvals are still valid."""

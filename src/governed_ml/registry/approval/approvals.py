@@ -1,4 +1,4 @@
-"""Approve: who said yes to exactly which digests, in which role, and whether that still counts."""
+"""Approvals: who approved which digests, in which role, and whether the approval is still valid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Approve or reject a version, after its files and today's verdict were looked at again."""
+"""Approve or reject a version, after checking its files and today's verdict again."""
 
 from __future__ import annotations
 

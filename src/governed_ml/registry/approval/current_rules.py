@@ -1,4 +1,4 @@
-"""What holds today: the protected branch's policy and approvers, and a verdict under them."""
+"""Today's rules: the protected branch's policy and approvers, and a verdict under them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an event that the ledger tells of could be made: approved, under the rules of its day.
+"""Whether an event was allowed when it was written: approved, under the rules of that day.
 
 Who may write to the ledger's branch may write "promoted" into it. What an event says of itself is
 not believed: approvals carry their own proof, and the rules are those that the protected branch had

@@ -1,1 +1,1 @@
-"""What is released with a version: its files, signed, and loaded only after both were checked."""
+"""The release of a version: its files, signed, and loaded only after both were checked."""

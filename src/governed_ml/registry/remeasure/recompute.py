@@ -1,4 +1,4 @@
-"""Measure again, outside DVC, on a copy of a commit: what was committed is not believed.
+"""Measure again, outside DVC, on a copy of a commit, without trusting what was committed.
 
 The copy gets the ingested table and the model, whose digests must be those of the evidence and of
 `dvc.lock`; every stage between them runs again, with the commit's own engine.
