@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from governed_ml.measures import fairness, group_error
+from governed_ml.measures import fairness, fairness_regression
 from governed_ml.pipeline import mitigation
 
 SHARE, COUNT, OPEN = "0 to 1", "whole number", "0 or more"
@@ -69,10 +69,10 @@ def of_groups() -> list[Described]:
         ]
     found += [
         Described(f"{{attribute}}.{name}", f"Regression: {GAPS[name].lower()}{IN_SPREADS}", OPEN)
-        for name in group_error.GAPS
+        for name in fairness_regression.GAPS
     ]
     said = "Regression: smallest ratio of the mean absolute error between two groups. With bounds."
-    return [*found, Described(f"{{attribute}}.{group_error.RATIO}", said, SHARE)]
+    return [*found, Described(f"{{attribute}}.{fairness_regression.RATIO}", said, SHARE)]
 
 
 def _rows(*rows: tuple[str, str, str]) -> list[Described]:

@@ -21,10 +21,11 @@ import policies
 from baked import ROOT
 from sklearn.metrics import roc_auc_score
 
-clusters, fairness, group_bounds, group_error, performance = (
+clusters, fairness, group_bounds, fairness_regression, performance = (
     import_module(f"governed_ml.measures.{name}")
-    for name in ("clusters", "fairness", "group_bounds", "group_error", "performance")
+    for name in ("clusters", "fairness", "group_bounds", "fairness_regression", "performance")
 )
+SKEWED = fairness_regression.SKEWED
 performance_bounds, quantiles = (
     import_module(f"governed_ml.measures.{name}") for name in ("performance_bounds", "quantiles")
 )
@@ -128,7 +129,7 @@ def of_skewed() -> Lines:
             tables whose upper bound is below the true difference, so that a rule with its limit
             there passes. *Before*: Welch's interval. *After*: corrected for skewness (Hall
             1992; Zhou & Dinh 2005), and `insufficient` where a group's skewness, or that of all
-            rows together, is more than {group_error.SKEWED} times the root of its rows: a small
+            rows together, is more than {SKEWED} times the root of its rows: a small
             sample of such values has not seen those that make the mean. *Answered* is the share
             of the other tables, among which *cover* is counted."""
         ),
@@ -195,8 +196,10 @@ def answer(n: Any, squares: Any, cubes: Any) -> bool:
     """Say whether the package gives bounds at all."""
     four = np.zeros((2, 4))
     sums = (np.repeat(part[:, None], 4, axis=1) for part in (squares, cubes))
-    moments = group_error.Moments(n.astype(np.int64), four, *sums)
-    return not group_error.too_skewed(["small", "large"], moments, group_error.ERROR)
+    moments = fairness_regression.Moments(n.astype(np.int64), four, *sums)
+    return not fairness_regression.too_skewed(
+        ["small", "large"], moments, fairness_regression.ERROR
+    )
 
 
 # --- rows of one person ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from governed_ml.checks import pushed
 from governed_ml.core.problem import Problem
 from governed_ml.registry.remeasure import fetch as fetching
-from governed_ml.registry.remeasure.unseen import unseen
+from governed_ml.registry.remeasure.ignored_dvc_files import unseen
 
 NAMES = ["loans.csv", "2026/q1/März 50%.csv", "loans[12] #1.csv"]
 OLD_RULE = "/data/source/*\n!/data/source/.gitkeep\n!/data/source/*.dvc\n"

@@ -22,7 +22,7 @@ from governed_ml.cli.app import app
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.events import Action, Event
 from governed_ml.ledger.windows import WindowRecord
-from governed_ml.measures import fairness, group_error
+from governed_ml.measures import fairness, fairness_regression
 from governed_ml.pipeline import mitigation
 
 PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md")
@@ -32,7 +32,7 @@ BY_CONSTANTS = {
         f"{{}}.{name}"
         for name in (
             *(f"{one}_{kind}" for one in fairness.MEASURES for kind in ("difference", "ratio")),
-            *(*group_error.GAPS, group_error.RATIO),
+            *(*fairness_regression.GAPS, fairness_regression.RATIO),
         )
     },
 }

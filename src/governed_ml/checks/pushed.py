@@ -10,7 +10,7 @@ from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.config.dvc_files import LOCK
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
-from governed_ml.registry.remeasure.unseen import unseen
+from governed_ml.registry.remeasure.ignored_dvc_files import unseen
 
 FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a hook is told
 POINTERS = (LOCK, ":(glob)**/*.dvc")

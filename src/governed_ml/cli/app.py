@@ -19,7 +19,7 @@ from governed_ml.cli.retrain import retrain
 from governed_ml.core import crash_report
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.core.terminal import print_json
-from governed_ml.doctor.report import doctor
+from governed_ml.doctor.examine import doctor
 from governed_ml.github.workflow_run import workflow_output
 
 app = typer.Typer(

@@ -42,8 +42,8 @@ def source(
       uv run governance engine source --index https://example.org/simple
     """
     from governed_ml.core.files import root
+    from governed_ml.scaffold import engine_source as sources
     from governed_ml.scaffold import pin
-    from governed_ml.scaffold import source as sources
 
     if sum(map(bool, (git, index, wheel, path))) != 1:
         raise Problem("give one of --git, --index, --wheel and --path")

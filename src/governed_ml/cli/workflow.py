@@ -71,7 +71,7 @@ def rehash(
     """
     from governed_ml.policy.rehash import PATH
     from governed_ml.policy.rehash import rehash as rehashed
-    from governed_ml.registry.remeasure import measured
+    from governed_ml.registry.remeasure import committed_evidence
 
     base = root()
     made = rehashed(base, recomputed=not as_committed)
@@ -80,8 +80,8 @@ def rehash(
             "there is no evidence, so nothing was measured: run `uv run dvc repro`", FOUND
         )
     if not as_committed:
-        measured.require_plain(base)
-        same = measured.require_committed(base)
+        committed_evidence.require_plain(base)
+        same = committed_evidence.require_committed(base)
         claims = f"as committed: {', '.join(same)}" if same else "no evidence was committed"
     else:
         claims = "not recomputed: the committed evidence was used as it is"

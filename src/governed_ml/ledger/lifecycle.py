@@ -29,6 +29,8 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
 """Action → states from which it is allowed. None: the version is not known yet."""
 KEEPS_STATE: tuple[Action, ...] = ("monitored", "rollback_failed")
 """Of these: those that leave a version in its state."""
+MAKES_CHAMPION: tuple[Action, ...] = ("promoted", "rolled_back")
+"""Of these: those after which the version is champion, and the one before is not."""
 
 
 @dataclass
@@ -149,7 +151,7 @@ def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
         version.state = "pending_review" if event.details.get("missing") else "approved"
     elif event.action == "rejected":
         version.state = "rejected"
-    elif event.action in ("promoted", "rolled_back"):
+    elif event.action in MAKES_CHAMPION:
         before = life.champion
         if before is not None:  # what was rolled back from is not to come back by itself
             before.state = "quarantined" if event.action == "rolled_back" else "retired"

@@ -6,14 +6,12 @@ from datetime import date
 
 from governed_ml.core.config.policy import Policy
 from governed_ml.ledger.events import Entry
-from governed_ml.ledger.lifecycle import Lifecycle, Version
-
-MOVES = ("promoted", "rolled_back")
+from governed_ml.ledger.lifecycle import MAKES_CHAMPION, Lifecycle, Version
 
 
 def reign(champion: Version) -> tuple[Entry, list[Entry]]:
     """Return the event that made a version champion, and its windows since then, oldest first."""
-    moves = [n for n, one in enumerate(champion.entries) if one.event.action in MOVES]
+    moves = [n for n, one in enumerate(champion.entries) if one.event.action in MAKES_CHAMPION]
     since = champion.entries[moves[-1] :]
     return since[0], [one for one in since if one.event.action == "monitored"]
 

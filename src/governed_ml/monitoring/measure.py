@@ -14,7 +14,7 @@ from governed_ml.core.config.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
-from governed_ml.measures import fairness, group_error, performance, performance_bounds
+from governed_ml.measures import fairness, fairness_regression, performance, performance_bounds
 from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.measures.quantiles import robust_spread
@@ -213,13 +213,13 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
         truth, guess = rows.target[known], rows.prediction[known]
         four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
         none = np.zeros_like(four)
-        cells = group_error.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
+        cells = fairness_regression.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
         merged = cells.merged(rows.place[known], len(rows.names))
         if rows.person is not None:
             values = np.column_stack([np.ones(len(four)), four])
             each = Persons(rows.place[known], rows.person[known], values)
             merged = merged.by_person(each.merged(np.arange(len(rows.names))))
-        metrics = group_error.measured(rows.names, merged, robust_spread(truth), confidence)
+        metrics = fairness_regression.measured(rows.names, merged, robust_spread(truth), confidence)
     return {
         name: one
         if known.any() or name.startswith(fairness.WITHOUT_LABELS)

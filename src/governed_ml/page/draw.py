@@ -11,7 +11,7 @@ from typing import Any
 from governed_ml.core.config.params import Params
 from governed_ml.core.files import PAGE, write_text
 from governed_ml.core.problem import Problem, Unusable, first_line
-from governed_ml.page import history, svg
+from governed_ml.page import ledger_sections, svg
 from governed_ml.page.records import Records, gather
 from governed_ml.page.shown_verdict import standing
 from governed_ml.page.views import view
@@ -62,12 +62,12 @@ def html(records: Records) -> str:
             view(records),
             style=svg.Markup(style),
             style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            monitoring=history.monitoring(counted),
-            production=history.columns(records.latest, counted),
-            approvals=history.approvals(counted),
+            monitoring=ledger_sections.monitoring(counted),
+            production=ledger_sections.columns(records.latest, counted),
+            approvals=ledger_sections.approvals(counted),
             void=[str(one) for one in void],
-            events=history.events(entries),
-            watch=history.watch(records),
+            events=ledger_sections.events(entries),
+            watch=ledger_sections.watch(records),
         )
     except TemplateError as error:
         raise Problem(

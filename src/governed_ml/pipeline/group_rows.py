@@ -7,7 +7,7 @@ import numpy as np
 from governed_ml.core import tables
 from governed_ml.core.problem import Problem
 from governed_ml.measures.clusters import Persons
-from governed_ml.measures.group_error import Moments
+from governed_ml.measures.fairness_regression import Moments
 from governed_ml.measures.groups import Key
 
 ANSWER = (tables.quoted(tables.TARGET), "prediction")

@@ -11,7 +11,7 @@ import pytest
 
 from governed_ml.core import config, tables
 from governed_ml.core.problem import Problem
-from governed_ml.measures import clusters, fairness, group_error, performance, robustness
+from governed_ml.measures import clusters, fairness, fairness_regression, performance, robustness
 from governed_ml.measures.groups import Key
 from governed_ml.pipeline.data import persons as whose
 from governed_ml.pipeline.stages import fairness as stage
@@ -94,11 +94,11 @@ def test_means_by_person_are_means_of_persons() -> None:
     error = rng.normal(size=persons)[person] + rng.normal(size=persons * rows)
     target = rng.normal(size=persons * rows)
     four = np.stack([target, target + error, np.abs(error), error], axis=1)
-    single = group_error.Moments(np.ones(len(four), np.int64), four, four * 0, four * 0)
+    single = fairness_regression.Moments(np.ones(len(four), np.int64), four, four * 0, four * 0)
     sums = np.zeros((persons, 5))
     np.add.at(sums, person, np.column_stack([np.ones(len(four)), four]))
     each = clusters.Persons(np.repeat([0, 1], persons // 2), np.arange(persons), sums)
-    found = single.merged(cell, 2).by_person(each).means(group_error.SIGNED, 1.0)
+    found = single.merged(cell, 2).by_person(each).means(fairness_regression.SIGNED, 1.0)
     # Then the variance of a group's mean is that of the mean of its persons' means
     means = error.reshape(2, persons // 2, rows).mean(axis=2)
     assert found.value == pytest.approx(means.mean(axis=1))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from governed_ml.core.config import Rule
-from governed_ml.measures import group_bounds, group_error
+from governed_ml.measures import fairness_regression, group_bounds
 from governed_ml.measures.quantiles import robust_spread
 from governed_ml.policy.judge import compare
 
@@ -43,14 +43,14 @@ def moments(frame: Any) -> tuple[list[tuple[str]], Any]:
     squares = found.var(ddof=0).to_numpy() * n[:, None]
     cubes = found.agg(lambda column: ((column - column.mean()) ** 3).sum()).to_numpy()
     cells = [(name,) for name in found.size().index]
-    return cells, group_error.Moments(n, found.mean().to_numpy(), squares, cubes)
+    return cells, fairness_regression.Moments(n, found.mean().to_numpy(), squares, cubes)
 
 
 def measured_rows(frame: Any) -> dict[str, Any]:
     """The metrics of one attribute from single rows."""
     cells, numbers = moments(frame)
     spread = robust_spread(frame["target"].to_numpy())
-    return group_error.regression(("a",), (0,), cells, numbers, spread, CONFIDENCE)[1]
+    return fairness_regression.regression(("a",), (0,), cells, numbers, spread, CONFIDENCE)[1]
 
 
 def test_regression_gaps_equal_fairlearn_and_welch_on_the_raw_rows() -> None:
@@ -112,7 +112,9 @@ def test_regression_bounds_hold_as_often_as_they_say() -> None:
 def test_regression_without_an_answer_is_null_with_a_reason(frame: Any, reason: str) -> None:
     cells, numbers = moments(frame)
     spread = robust_spread(frame["target"].to_numpy())
-    _, metrics, findings = group_error.regression(("a",), (0,), cells, numbers, spread, CONFIDENCE)
+    _, metrics, findings = fairness_regression.regression(
+        ("a",), (0,), cells, numbers, spread, CONFIDENCE
+    )
     assert all(metric.value is None and reason in metric.note for metric in metrics.values())
     assert any(reason in finding.where for finding in findings)
 

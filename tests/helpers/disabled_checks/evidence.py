@@ -25,7 +25,7 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
     ],
     "forged-lock": [
         (
-            "registry.remeasure.measured",
+            "registry.remeasure.committed_evidence",
             "            require_same(gate, claimed, found)\n",
             "            require_same(gate, found, found)\n",
         ),

@@ -60,7 +60,7 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
             "for name in ():",
         ),
         (
-            "registry.remeasure.measured",
+            "registry.remeasure.committed_evidence",
             "        if command != wanted:\n",
             "        if not command:\n",
         ),

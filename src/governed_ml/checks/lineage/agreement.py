@@ -28,8 +28,8 @@ from governed_ml.core.problem import FOUND, Problem, Unusable, first_line
 from governed_ml.policy import decision
 from governed_ml.policy.gate import Elsewhere, recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry.remeasure.measured import require_plain
-from governed_ml.registry.remeasure.unseen import REASON, unseen
+from governed_ml.registry.remeasure.committed_evidence import require_plain
+from governed_ml.registry.remeasure.ignored_dvc_files import REASON, unseen
 
 CODE = "code.json"
 DECISION = decision.PATH.as_posix()

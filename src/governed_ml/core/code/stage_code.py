@@ -58,7 +58,7 @@ def modules(stage: str) -> list[Path]:
 
 def team_modules(stage: str, base: Path = Path()) -> list[Path]:
     """Return the team's files behind a stage, sorted; none for a stage that is all the engine's."""
-    wanted = team.USED.get(stage, ())
+    wanted = team.MODULES_OF_STAGE.get(stage, ())
     if not wanted:
         return []
     folder = team.folder(base)

@@ -25,7 +25,7 @@ from governed_ml.core.installation.lockfile import METADATA
 from governed_ml.core.problem import Problem, cause, first_line
 
 SOURCES, FEATURES, TRAINING = "sources", "features", "training"
-USED = {"ingest": (SOURCES,), "train": (FEATURES, TRAINING)}
+MODULES_OF_STAGE = {"ingest": (SOURCES,), "train": (FEATURES, TRAINING)}
 """Stage → the team's modules that it calls."""
 
 

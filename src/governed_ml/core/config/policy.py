@@ -16,6 +16,7 @@ from pydantic import (
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Task
 
+Bound = Literal["at_most", "at_least"]
 RULE_ID = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
 
 
@@ -28,9 +29,7 @@ class Rule(AsGiven):
         default=None, description="what the rule is repeated for; it replaces `{each}`"
     )
     task: Task | None = Field(default=None, description="the rule applies to this task only")
-    bound: Literal["at_most", "at_least"] = Field(
-        default="at_most", description="the allowed side of the limits"
-    )
+    bound: Bound = Field(default="at_most", description="the allowed side of the limits")
     warn: Number | None = Field(default=None, description="beyond it, the rule warns")
     block: Number | None = Field(default=None, description="beyond it, the rule fails")
     evidence: Literal["point", "beyond_chance", "interval"] = Field(
@@ -63,9 +62,7 @@ class MonitoringRule(AsGiven):
         default=None, description="what the rule is repeated for; it replaces `{each}`"
     )
     task: Task | None = Field(default=None, description="the rule applies to this task only")
-    bound: Literal["at_most", "at_least"] = Field(
-        default="at_most", description="the allowed side of the limits"
-    )
+    bound: Bound = Field(default="at_most", description="the allowed side of the limits")
     warn: Number | None = Field(default=None, description="beyond it, the window warns")
     retrain: Number | None = Field(default=None, description="beyond it, a challenger is trained")
     rollback: Number | None = Field(default=None, description="beyond it, the model is rolled back")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from governed_ml.ledger.events import Action, Event
-from governed_ml.ledger.liveness import MOVES
+from governed_ml.ledger.lifecycle import MAKES_CHAMPION
 from governed_ml.monitoring.actions.issue import Window
 
 RETRAINED: tuple[Action, ...] = ("retraining_asked", "retrained", "retraining_failed")
@@ -45,7 +45,7 @@ def due(
     number, version = window["window"], window["version"]
     reasons = "; ".join(window["reasons"])
     if window["due"] == "rollback":
-        moves = [place for place, one in enumerate(events) if one.action in MOVES]
+        moves = [place for place, one in enumerate(events) if one.action in MAKES_CHAMPION]
         reign = events[moves[-1] :] if moves else events
         last = next((one for one in reversed(reign) if one.action == "rollback_asked"), None)
         if last and run and last.details.get("run") == run:

@@ -23,8 +23,8 @@ from governed_ml.policy.judge import judge
 from governed_ml.registry.record import Situation, situation
 from governed_ml.registry.register import require_in_remote
 from governed_ml.registry.release import bundle
+from governed_ml.registry.remeasure.committed_evidence import require_plain
 from governed_ml.registry.remeasure.fetch import dvc, fetch, take_away
-from governed_ml.registry.remeasure.measured import require_plain
 from governed_ml.registry.remeasure.recompute import run_stage, surroundings
 from governed_ml.registry.versions import Registry
 

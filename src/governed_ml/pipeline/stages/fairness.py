@@ -10,7 +10,7 @@ from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.process_settings import importing
-from governed_ml.measures import fairness, group_error, proxies
+from governed_ml.measures import fairness, fairness_regression, proxies
 from governed_ml.measures.groups import Key, intersections
 from governed_ml.measures.quantiles import robust_spread
 from governed_ml.pipeline.group_rows import (
@@ -76,8 +76,10 @@ def gaps(
     spread = robust_spread(targets()) if task == "regression" else 0.0
     for columns in intersections(names):
         places = tuple(names.index(name) for name in columns)
-        if isinstance(numbers, group_error.Moments):
-            measure = partial(group_error.regression, columns, places, cells, numbers, spread)
+        if isinstance(numbers, fairness_regression.Moments):
+            measure = partial(
+                fairness_regression.regression, columns, places, cells, numbers, spread
+            )
         else:
             measure = partial(fairness.classification, columns, places, cells, numbers)
         part = measure(confidence, persons)

@@ -16,8 +16,8 @@ from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.shared_stores import shared_remote
+from governed_ml.registry.remeasure.ignored_dvc_files import REASON, unseen
 from governed_ml.registry.remeasure.recompute import STAGES_AFTER_INGEST
-from governed_ml.registry.remeasure.unseen import REASON, unseen
 
 RERUN_STAGES = ("ingest", *STAGES_AFTER_INGEST, "decide")
 
