@@ -93,7 +93,7 @@ def judge(
 
 
 def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
-    """Return gate → why its evidence cannot be trusted, for gates that no rule with a limit reads."""
+    """Return gate → why its evidence cannot be trusted, for gates that no limit reads."""
     read = {rule.metric.partition(".")[0] for rule in rules if rule.metric}
     return {
         gate: found
