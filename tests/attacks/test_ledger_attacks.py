@@ -154,8 +154,10 @@ def test_trap_25_a_cut_end_is_seen_by_the_anchor(repo: Repository) -> None:
     # Then the chain holds, and the anchor does not
     assert repo.verify().ok
     found = only(repo.verify(anchor))
-    assert found.startswith("truncated or made elsewhere: the registry's tag has event 4 (")
-    assert "this ledger ends at 2" in found
+    assert found.startswith(
+        "the ledger was truncated or made elsewhere: the registry's tag has event 4 ("
+    )
+    assert "this ledger ends at event 2" in found
 
 
 def test_trap_25_a_cut_after_the_last_anchor_is_reported_as_what_it_is(repo: Repository) -> None:
@@ -186,7 +188,7 @@ def test_trap_25_a_whole_rewrite_is_seen_by_the_anchor(repo: Repository) -> None
     # Then the chain holds, and the anchor does not
     assert repo.verify().ok
     found = only(repo.verify(anchor))
-    assert found.startswith("rewritten: the registry's tag has event 2 (")
+    assert found.startswith("the ledger was rewritten: the registry's tag has event 2 (")
 
 
 @pytest.mark.parametrize("how", ["deleted", "emptied"])
@@ -200,7 +202,7 @@ def test_trap_25_an_emptied_ledger_is_seen_by_the_anchor(repo: Repository, how: 
     assert repo.verify().ok
     found = only(repo.verify(anchor))
     cause = {"deleted": "emptied: ", "emptied": "truncated or made elsewhere: "}[how]
-    assert found.startswith(f"{cause}the registry's tag has event 4 (")
+    assert found.startswith(f"the ledger was {cause}the registry's tag has event 4 (")
 
 
 def test_trap_25_the_remote_is_an_anchor(repo: Repository, origin: Repository) -> None:
@@ -215,8 +217,8 @@ def test_trap_25_the_remote_is_an_anchor(repo: Repository, origin: Repository) -
     repo.point(repo.entries()[2].commit)
     cut = repo.verify().problems
     assert [one.partition(" has ")[0] for one in cut] == [
-        "truncated or made elsewhere: origin, as last seen from here,",
-        "truncated or made elsewhere: origin",
+        "the ledger was truncated or made elsewhere: origin, as last seen from here,",
+        "the ledger was truncated or made elsewhere: origin",
     ]
     # And the command that the message names fixes it
     assert "`git fetch origin governance-ledger:governance-ledger`" in cut[1]
@@ -324,7 +326,10 @@ def test_a_remote_that_does_not_answer_is_not_passed_over(
     # And without any remote there is nothing to push to, which a note says
     repo.git("remote", "remove", "origin")
     assert not remote.push(repo.path)
-    assert "there is no origin to push the ledger to" in repo.verify().notes
+    assert (
+        "there is no remote origin to push the ledger to: "
+        "add one with `git remote add origin URL`" in repo.verify().notes
+    )
 
 
 def test_a_remote_that_refuses_is_quoted(repo: Repository, origin: Repository) -> None:
