@@ -45,12 +45,12 @@ MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf
     "an estimator's keyword": (
         "C: 1.0",
         "Cc: 1.0",
-        "cannot be made: LogisticRegression.__init__() got an unexpected keyword argument 'Cc'; ",
+        "cannot be created: LogisticRegression.__init__() got an unexpected keyword argument 'Cc'; ",
     ),
     "an estimator whose constructor raises": (
         SETTINGS,
         "fairlearn.reductions.GridSearch\n  estimator: null\n  constraints: null",
-        "fairlearn.reductions.GridSearch cannot be made: ",
+        "fairlearn.reductions.GridSearch cannot be created: ",
     ),
     "no class": (
         TARGET,

@@ -94,7 +94,7 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
             tree | {".github/workflows/o.yml": b'jobs: {a: {name: "hooks, types, tests"}}\n'}
         ),
         ".github/workflows/o.yml",
-        "has a job that reports as 'hooks, types, tests', which a merge waits for",
+        "has a job that reports as 'hooks, types, tests', the name of a required check",
     ),
     "job-with-a-made-up-name": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: {a: {name: '${{ vars.X }}'}}\n"},
