@@ -15,7 +15,7 @@ from governed_ml.ledger.windows import WindowRecord
 INTRO = (
     "The ledger is the git branch `governance-ledger`. Each commit holds one event as JSON, with "
     "the digest of the event before. `governance ledger show` prints them for people, "
-    "`governance ledger export` as JSON. [Release a model](release.md#the-ledger) says how the "
+    "`governance ledger export` as JSON. [The ledger](ledger.md) says how the "
     "ledger is protected, and which events are void."
 )
 FORM = (

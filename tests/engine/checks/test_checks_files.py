@@ -98,7 +98,11 @@ jobs:
 """
 SECRET = "${{ secrets.TOKEN }}"  # noqa: S105 - a name
 BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what is said
-    "tag": (f"{PIN} # v7.0.1", "actions/checkout@v7", "actions/checkout@v7 is no commit"),
+    "tag": (
+        f"{PIN} # v7.0.1",
+        "actions/checkout@v7",
+        "actions/checkout@v7 is not pinned to a commit",
+    ),
     "branch": (f"{PIN} # v7.0.1", "actions/checkout@main", "is not pinned to a commit"),
     "short": (f"{PIN} # v7.0.1", "actions/checkout@3d3c42e # v7.0.1", "is not pinned to a commit"),
     "uncommented": (" # v7.0.1", "", "no comment on its line that says its version"),

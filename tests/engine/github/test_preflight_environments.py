@@ -53,7 +53,9 @@ def test_trap_01_an_environment_that_is_not_there_fails(
     # Given an environment that nobody made, when GitHub is asked
     del hub.settings.environments[name]
     # Then it fails, before a job has it made unprotected
-    only(checks.preflight(loans.path), f"environment {name}: it does not exist", "unprotected")
+    only(
+        checks.preflight(loans.path), f"environment {name}: it does not exist", "without protection"
+    )
     assert name not in hub.settings.environments
 
 

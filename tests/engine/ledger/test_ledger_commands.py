@@ -83,7 +83,7 @@ def test_verify_has_an_exit_code_for_each_answer(whole: baked.BakedProject) -> N
     assert json.loads(say(whole, "verify", "--json"))["ok"] is True
     # When its remote does not answer, then 2
     baked.git(whole.path, "remote", "add", "origin", str(whole.path / "nowhere"))
-    assert "not checked: origin cannot be asked" in say(whole, "verify", code=2)
+    assert "not checked: cannot fetch main from origin" in say(whole, "verify", code=2)
     # When it is forged, then 1
     repo = Repository(whole.path)
     reordered_tip = repo.rewrite(repo.messages()[::-1])

@@ -166,7 +166,9 @@ def test_a_damaged_store_is_said_in_a_line(repo: Repository) -> None:
     # And the same if the file that names the last one is empty, as after a power cut
     (repo.path / ".git" / ledger.REF).write_text("")
     for look in (repo.entries, repo.verify, lambda: ledger.append(repo.path, "reconciled")):
-        with pytest.raises(Problem, match="git cannot read refs/heads/governance-ledger"):
+        with pytest.raises(
+            Problem, match="git cannot read the existing refs/heads/governance-ledger"
+        ):
             look()
 
 

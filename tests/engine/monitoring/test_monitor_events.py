@@ -164,7 +164,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     # When a window is not healthy and the message is lost, then all is red and on record
     done = project.call("monitor", str(shifted(project, 1)), code=None, **hook)
     line = registry.refused(
-        done, "monitored is recorded, but http://127.0.0.1:9 was not told", code=2
+        done, "monitored is recorded, but http://127.0.0.1:9 could not be notified", code=2
     )
     assert "secret" not in line
     assert registry.actions(project)[-2:] == ["monitored 1", "notification_lost"]

@@ -162,12 +162,12 @@ def test_trap_33_a_lost_message_is_a_failure_and_stops_nothing(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given a webhook that is gone, when a window asks for a retraining
-    kept.lost = Lost("retraining_asked is recorded, but https://hook was not told")
+    kept.lost = Lost("retraining_asked is recorded, but https://hook could not be notified")
     done = dispatch(project, window())
     # Then it is started, the issue is written, and the lost message is a failure
     assert hub.started[0][0] == "retrain.yml"
     assert hub.issues[1]["state"] == "open"
-    assert done.failed == ["retraining_asked is recorded, but https://hook was not told"]
+    assert done.failed == ["retraining_asked is recorded, but https://hook could not be notified"]
 
 
 @pytest.mark.parametrize(

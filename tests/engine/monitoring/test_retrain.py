@@ -253,7 +253,7 @@ def test_trap_33_a_retraining_that_nobody_hears_of_is_red_and_recorded(
     with github(monkeypatch) as hub:
         hub.token = "other"  # noqa: S105 - of this test
         # Then it is a failure, and the ledger has it
-        with pytest.raises(Problem, match="the issue was not told: GitHub answered 401"):
+        with pytest.raises(Problem, match="the issue was not updated: GitHub answered 401"):
             proposing.noted(project.path, None, jobs(verdict="allow"), "")
     assert [action for action, _ in kept.events] == ["retrained", "alert_failed"]
 
