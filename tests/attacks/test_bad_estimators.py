@@ -45,7 +45,7 @@ MAKING: dict[str, tuple[str, str, str]] = {  # case → old and new text of conf
     "an estimator's keyword": (
         "C: 1.0",
         "Cc: 1.0",
-        "cannot be created: LogisticRegression.__init__() got an unexpected keyword argument 'Cc'; ",
+        "cannot be created: LogisticRegression.__init__() got an unexpected keyword argument 'Cc'",
     ),
     "an estimator whose constructor raises": (
         SETTINGS,

@@ -27,6 +27,8 @@ def rows_of(
     rows: list[list[str]] = []
     for name, field in fields.items():
         kind = ", ".join(filter(None, [typed(field.annotation, links), bounded(field)]))
+        if field.is_required() and NoneType in get_args(field.annotation):
+            kind += " or null"
         meaning = sentence(field.description or "")
         rows.append([f"`{field.alias or name}`", kind, default(field), meaning])
     return rows
@@ -50,7 +52,10 @@ def typed(annotation: Any, links: Mapping[type[BaseModel], str]) -> str:
             f"`{one}`" if one.isalnum() or "_" in one else f'`"{one}"`' for one in texts
         )
     if origin in (Union, UnionType):
-        kinds = [typed(one, links) for one in inside if one is not NoneType]
+        kept = [
+            one for one in inside if one is not NoneType and not (one is int and float in inside)
+        ]
+        kinds = [typed(one, links) for one in kept]
         return "any single value" if {*inside} >= {str, int, float, bool} else " or ".join(kinds)
     if origin is list:
         return f"list: {typed(inside[0], links)}"

@@ -56,7 +56,7 @@ def test_the_navigation_has_the_four_parts_of_the_index(site: Path) -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     parts = re.findall(r"^\*\*(.+)\*\*$", index, re.M)
     assert parts == ["Tutorial", "How-to guides", "Reference", "Explanation"]
-    navigation = text.partition("md-nav--primary")[2].partition("</nav>\n")[0]
+    navigation = text.partition("md-nav--primary")[2].partition("md-content__inner")[0]
     assert [part for part in parts if part not in navigation] == []
 
 

@@ -115,7 +115,9 @@ class Volatile(Strict):
     dirty: bool | None = Field(
         default=None, description="whether tracked files differed from that commit"
     )
-    notes: dict[str, str | float | int | None] = Field(default_factory=dict)
+    notes: dict[str, str | float | int | None] = Field(
+        default_factory=dict, description="what else a run has, such as its id in MLflow"
+    )
 
 
 BodyT = TypeVar("BodyT", bound=Body)
