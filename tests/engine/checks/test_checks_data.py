@@ -187,7 +187,7 @@ def test_what_a_stage_writes_is_only_taken_out(own: baked.BakedProject) -> None:
     assert found.keys() == {"data/raw.parquet", "data/split/train.parquet", "data/readme.txt"}
     assert "it is a stage's output" in found["data/raw.parquet"]
     assert "dvc add" not in found["data/split/train.parquet"]
-    assert "data/ is DVC's" in found["data/readme.txt"]
+    assert "data/ belongs to DVC" in found["data/readme.txt"]
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ ODD: dict[str, tuple[str, dict[int, str], str, list[str]]] = {  # column, cells,
     "N/A": (
         "age",
         dict.fromkeys(range(11), "N/A"),
-        r"389 numbers and 11 texts that are none \('N/A' 11 times\)",
+        r"389 numbers and 11 texts that are not numbers \('N/A' 11 times\)",
         ["N/A"],
     ),
     "a blank": ("debt_ratio", dict.fromkeys(range(11), " "), r"\(' ' 11 times\)", [" "]),

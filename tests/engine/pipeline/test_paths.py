@@ -101,7 +101,7 @@ def test_a_table_of_a_project_is_read_whatever_the_project_is_called(folder: str
         path = Path(top) / folder / tables.RAW
         if "\\" in folder and {*folder} & {*"*?["}:
             # When DuckDB has no name for it, then it is refused, and no other is read
-            with pytest.raises(Problem, match="rename the column"):
+            with pytest.raises(Problem, match="rename it"):
                 tables.table(path)
             return
         # When it is read by its whole path, then it is this one

@@ -291,7 +291,7 @@ def test_another_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: st
 def test_a_secret_in_conf_is_refused_and_not_shown(url: str) -> None:
     # Given a configuration with a secret in it, when it is validated
     values = {"notify": {"url": url}}
-    with pytest.raises(Problem, match="notify: the url is a secret: put it") as caught:
+    with pytest.raises(Problem, match="notify: the URL is a secret: put it") as caught:
         config.parse(complete(values))
     # Then it is refused in a line that does not repeat it
     assert SECRET not in str(caught.value)

@@ -115,7 +115,7 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         ),
         (
             {"uv.lock": "-"},
-            {"uv.lock": "was deleted, so nothing fixes which packages are"},
+            {"uv.lock": "was deleted, so nothing fixes which packages are installed"},
         ),
         ({"uv.toml": ""}, {"uv.toml": "is new: it overrides where packages come from"}),
         (

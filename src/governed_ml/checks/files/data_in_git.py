@@ -7,7 +7,6 @@ from pathlib import Path
 from governed_ml.checks.files.tabular import rows
 from governed_ml.checks.files.texts import quoted, read, text
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.problem import Problem
 
 LARGEST = 500 * 1024  # bytes of a file in git
@@ -152,6 +151,8 @@ def _mend(name: str, outputs: list[str]) -> str:
 
 def _outputs(base: Path) -> list[str]:
     """Return the outputs of the stages; none where `dvc.yaml` cannot be read: `lineage` says so."""
+    from governed_ml.core.config.dvc_files import declared
+
     try:
         return [path for stage in declared(base).values() for path in stage.plain_outs]
     except Problem:
