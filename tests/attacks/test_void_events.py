@@ -315,7 +315,7 @@ def test_an_event_of_the_future_is_refused_and_void(contested: BakedProject) -> 
         assert f"no event was written: it is dated {ahead}, in the future" in done.stderr
         assert [one.commit for one in events(contested)] == before
         # When it is made to write all the same
-        with mock.patch.object(storage, "future", return_value=""):
+        with mock.patch.object(storage, "future", return_value=None):
             write(contested, "rejected", version=2, reason="It is worse")
     # Then the event is void, and the next one is of today
     cause = f"it is dated {ahead}, in the future"
@@ -343,7 +343,7 @@ def test_every_clone_finds_the_same_events_void(contested: BakedProject) -> None
     write(contested, "monitored", version=1, subject=subject, details={"level": "healthy"})
     with (
         mock.patch.object(storage, "now", return_value=ahead),
-        mock.patch.object(storage, "future", return_value=""),
+        mock.patch.object(storage, "future", return_value=None),
     ):
         write(contested, "rejected", version=2, reason="It is worse")
     stricter(contested)

@@ -131,7 +131,7 @@ def crowned(base: Path) -> None:
 def without_proof() -> Generator[None]:
     """Let every legal event count: here is tested what a page shows of it."""
     proof = import_module("governed_ml.registry.approval.event_proof").Proof
-    with mock.patch.object(proof, "doubt", return_value=""):
+    with mock.patch.object(proof, "doubt", return_value=None):
         yield
 
 
