@@ -112,7 +112,7 @@ def test_a_promotion_that_nobody_approved_changes_no_champion(contested: BakedPr
     main = baked.git(contested.path, "rev-parse", "main")
     write(contested, "promoted", version=2, subject=subject, details={"protected": main, "from": 1})
     # When anybody looks, then it is void, and the champion is who it was
-    is_named(contested, "version 2 is no champion: nobody approved it as model-owner")
+    is_named(contested, "version 2 cannot be champion: nobody approved it as model-owner")
     assert status(contested, 1)[1] == {1: "champion", 2: "approved"}
     predicts(contested)
 
@@ -233,7 +233,7 @@ def without_owner(project: BakedProject) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (stricter, "version 2 is no champion: its policy is not the policy of main at "),
+        (stricter, "version 2 cannot be champion: its policy is not the policy of main at "),
         (without_owner, "does not list the approver"),
     ],
 )
@@ -355,13 +355,13 @@ def test_every_clone_finds_the_same_events_void(contested: BakedProject) -> None
     causes = (
         "it is illegal: version 1 is champion",
         "it registers a version and names no name",
-        "version 2 is no champion: nobody approved it as model-owner",
+        "version 2 cannot be champion: nobody approved it as model-owner",
         "it repeats an approval",
         "it holds an invalid approval",
         "it is illegal: version 2 is approved: only a version that is retired can be rolled back",
         "it does not hold a valid window",
         "in the future",
-        "version 2 is no champion: its policy is not the policy of main at ",
+        "version 2 cannot be champion: its policy is not the policy of main at ",
     )
     found = [one.why for one in life.void]
     assert [cause in why for cause, why in zip(causes, found, strict=True)] == [True] * len(causes)
