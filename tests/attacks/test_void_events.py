@@ -275,7 +275,7 @@ def test_trap_48_a_rollback_by_the_rules_of_an_old_commit_is_void(
     is_named(contested, "its policy is not the policy of main at ")
     # Or by the rules of today, which nobody judged it by
     old_rules(contested, "rolled_back", 1, baked.git(contested.path, "rev-parse", "main"))
-    is_recovered_from = "version 1 is no champion: the policy of main at "
+    is_recovered_from = "version 1 cannot be champion: the policy of main at "
     assert any(is_recovered_from in line for line in status(contested, 1)[0])
     # Then the champion is who it was, though today's policy denies it, too: it was promoted before
     assert status(contested, 1)[1] == {1: "retired", 2: "champion"}

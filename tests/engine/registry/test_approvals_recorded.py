@@ -124,7 +124,10 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     )
     registry.python(registered, script, text)
     found = registry.status(registered, code=1)
-    assert any("owner did not approve: none of the approver's keys" in line for line in found["differences"])
+    assert any(
+        "owner did not approve: none of the approver's keys" in line
+        for line in found["differences"]
+    )
     done = registered.governance("promote", "1", code=None)
     registry.refused(done, "only a version that is approved can be promoted")
 
