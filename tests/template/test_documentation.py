@@ -176,6 +176,19 @@ def test_the_messages_use_the_words_of_the_glossary() -> None:
     assert found == []
 
 
+def test_no_message_has_two_blanks_between_words() -> None:
+    # Given the messages of the engine and the hooks, when their blanks are looked at
+    modules = [*(ROOT / "src").rglob("*.py"), *(ROOT / "hooks").glob("*.py")]
+    found = [
+        f"{named(path)}:{line}: {text}"
+        for path in modules
+        for line, text in messages(path)
+        if "\n" not in text and re.search(r"[a-z,.:;)}`'\"]  +[a-z·(]|^  +·", text)
+    ]
+    # Then none has two in a row, as where a sentence was put together from parts
+    assert found == []
+
+
 def test_a_retired_word_is_found_and_another_sense_of_it_is_not() -> None:
     # Given texts with a word that the glossary retires, when they are searched, then it is named
     assert misused("thresholds are set here") == ["thresholds"]

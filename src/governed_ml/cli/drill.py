@@ -22,7 +22,7 @@ def drill(
         list[str] | None, typer.Argument(help="Only these faults; by default all.")
     ] = None,
     listed: Annotated[
-        bool, typer.Option("--list", help=("List the faults, and plant none."))
+        bool, typer.Option("--list", help="List the faults, and plant none.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:

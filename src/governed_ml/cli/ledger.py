@@ -95,7 +95,7 @@ def verify(as_json: Json = False) -> None:
 @ledger.command()
 def export(
     output: Annotated[
-        Path | None, typer.Option(help=("Write to this file; it is complete or not written."))
+        Path | None, typer.Option(help="Write to this file, whole or not at all.")
     ] = None,
 ) -> None:
     """Print the events as JSON, one a line.

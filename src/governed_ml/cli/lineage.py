@@ -20,7 +20,7 @@ from governed_ml.core.terminal import say
 lineage = group("Show, verify and reproduce where a model is from.")
 Model = Annotated[
     str | None,
-    typer.Argument(help=("A version, an alias or a digest; by default this commit's model.")),
+    typer.Argument(help="A version, an alias or a digest; by default this commit's model."),
 ]
 
 

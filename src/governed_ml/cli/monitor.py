@@ -138,7 +138,7 @@ def _show(done: WindowOutcome) -> None:
     level = said.level.replace("_", " ")
     line = f"window {said.window} of version {done.version}: [{colour}]{level}[/]"
     line += f" · {counted(said.rows, 'row')}, {said.labelled:,} labelled"
-    line += "" if done.new else "  · recorded earlier"
+    line += "" if done.new else " · recorded earlier"
     console.print(line, soft_wrap=True)
     if done.due != "none":
         row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""

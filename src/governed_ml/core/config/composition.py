@@ -91,7 +91,7 @@ def _composed(
             if not OmegaConf.select(composed, group):
                 raise Problem(
                     f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in `- "
-                    f"{group}: NAME`,  and check that conf/{group}/NAME.yaml is not empty"
+                    f"{group}: NAME`, and check that conf/{group}/NAME.yaml is not empty"
                 )
         values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
