@@ -110,11 +110,11 @@ def test_two_machines_promote_and_the_remote_decides(
     # When the first promotes while the second has looked at the ledger before
     script = (
         "from governed_ml.ledger import storage as ledger\n"
-        "from governed_ml.registry import record\n"
-        "after, seen = ledger.head(Path()), record.situation(Path(), registry)\n"
+        "from governed_ml.registry import append_event\n"
+        "after, seen = ledger.head(Path()), append_event.situation(Path(), registry)\n"
         "import subprocess; subprocess.run(sys.argv[1:], check=True, cwd=sys.argv[-1])\n"
         "fields = dict(after=after, version=2)\n"
-        "try: record.record(Path(), registry, 'promoted', seen, **fields)\n"
+        "try: append_event.record(Path(), registry, 'promoted', seen, **fields)\n"
         "except Exception as error: print(type(error).__name__, error)\n"
         "print(ledger.head(Path()) == after)\n"
     )

@@ -114,10 +114,12 @@ def test_trap_42_code_that_never_answers_is_refused(body: str, said: str, here: 
 
 LEFT_BEHIND = """
 import subprocess
-from governed_ml.pipeline.isolated import inside
+from governed_ml.pipeline.isolated import child_process
 
-send = inside.send
-inside.send = lambda stream, head, *parts: send(stream, head | {"isolation": "a vault"}, *parts)
+send = child_process.send
+child_process.send = lambda stream, head, *parts: send(
+    stream, head | {"isolation": "a vault"}, *parts
+)
 
 def own():
     sleeping = ["sleep", "100"]

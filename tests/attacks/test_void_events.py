@@ -19,7 +19,7 @@ from governed_ml.ledger import storage
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.protected_history import steps
 from governed_ml.ledger.rules_in_force import rules_of
-from governed_ml.registry.counted import follow
+from governed_ml.registry.counted_events import follow
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import pytest
 
 from governed_ml.core.code.engine import identity
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import scoring
-from governed_ml.pipeline.scoring import ServedVersion
+from governed_ml.pipeline import predict_version
+from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.registry.release import scored_alike
 from governed_ml.registry.release.bundle import Checked, Statement
 from governed_ml.registry.release.scored_alike import HELD, UNNAMED, require_scored_alike
@@ -60,7 +60,7 @@ def test_a_sealed_release_predicts_the_scores_of_then(
     )
     # When they are predicted with today's engine
     monkeypatch.chdir(tmp_path)
-    done = scoring.predict(origin, HERE / "rows.csv", tmp_path / "out.csv", "request")
+    done = predict_version.predict(origin, HERE / "rows.csv", tmp_path / "out.csv", "request")
     # Then every score is that of then
     found = pd.read_csv(tmp_path / "out.csv")["score"]
     assert done.rows == len(found) == len(SCORES[name])

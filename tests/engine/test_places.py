@@ -11,10 +11,10 @@ from governed_ml.core import config
 from governed_ml.core.code import stage_code
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.windows import Level
-from governed_ml.monitoring import history, levels
+from governed_ml.monitoring import history, judge_window
 from governed_ml.monitoring.actions import issue
 from governed_ml.policy import gate
-from governed_ml.policy.weaker import weaker_rule
+from governed_ml.policy.weaker_policy import weaker_rule
 from governed_ml.registry.remeasure import recompute
 
 LEVELS = get_args(Level)
@@ -30,9 +30,9 @@ def test_a_stage_with_evidence_is_measured_again_and_names_its_tables() -> None:
 
 
 def test_a_level_of_monitoring_is_known_wherever_it_is_shown() -> None:
-    assert {*levels.WORSE, "not_measured"} == set(LEVELS)
+    assert {*judge_window.WORSE, "not_measured"} == set(LEVELS)
     assert issue.SIGNS.keys() == history.COLOURS.keys() == set(LEVELS)
-    assert monitor.COLOURS.keys() == {*levels.WORSE}
+    assert monitor.COLOURS.keys() == {*judge_window.WORSE}
 
 
 @pytest.mark.parametrize("level", ACTIONS)

@@ -9,7 +9,7 @@ import yaml
 from baked import TEMPLATE
 
 if TYPE_CHECKING:
-    from governed_ml.core.config.policy import Policy
+    from governed_ml.core.config.policy_schema import Policy
 
 
 def read(folder: Path, tier: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def read(folder: Path, tier: str) -> dict[str, Any]:
 
 def of_template(tier: str) -> Policy:
     """Return a policy of the template, typed."""
-    from governed_ml.core.config.policy import Policy
+    from governed_ml.core.config.policy_schema import Policy
 
     return Policy.model_validate(read(TEMPLATE / "conf" / "policy", tier))
 

@@ -10,7 +10,7 @@ from reference_models import rows_of, titled
 from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
-from governed_ml.core.config import data, params, policy
+from governed_ml.core.config import data, params, policy_schema
 
 INTRO = (
     "Hydra composes `conf/config.yaml` with one file of each group: `conf/data/`, `conf/model/`, "
@@ -34,7 +34,7 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/model/`": [config.Model],
     "`conf/policy/`": [
         *(config.Policy, config.Rule, config.Waiver, config.Approvals, config.EngineTerms),
-        *(policy.ForkTerms, config.Perturbation, config.Risk, config.Monitoring),
+        *(policy_schema.ForkTerms, config.Perturbation, config.Risk, config.Monitoring),
         *(config.MonitoringRule, config.Floor),
     ],
 }

@@ -25,8 +25,8 @@ from governed_ml.core import tables
 from governed_ml.core.config import Feed, Monitor
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column, IngestBody
-from governed_ml.monitoring import rows as monitored
-from governed_ml.pipeline import models, scoring
+from governed_ml.monitoring import window_rows as monitored
+from governed_ml.pipeline import models, predict_version
 from governed_ml.pipeline.data.columns import features_of, target_of
 from governed_ml.pipeline.stages import ingest
 
@@ -104,7 +104,7 @@ def ingested(
 class Served:
     """A trained model, and how production asks it."""
 
-    origin: scoring.ServedVersion
+    origin: predict_version.ServedVersion
     model: Any
     features: pd.DataFrame
     scores: np.ndarray
@@ -113,7 +113,7 @@ class Served:
         """Ask as `governance predict` does; return the answers."""
         out = path.with_name(f"{path.stem}-answers.parquet")
         with self._opened():
-            done = scoring.predict(self.origin, path, out, path.stem)
+            done = predict_version.predict(self.origin, path, out, path.stem)
         self.notes = done.notes
         return pd.read_parquet(out)
 
@@ -138,7 +138,7 @@ class Served:
 
 def forget_answers() -> None:
     """Let a request with the same name be answered again."""
-    for path in scoring.LOG.glob("*/*.parquet"):
+    for path in predict_version.LOG.glob("*/*.parquet"):
         path.unlink()
 
 
@@ -166,7 +166,9 @@ def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) ->
         "train": SimpleNamespace(body=SimpleNamespace(numeric=numeric, categorical=categorical)),
     }
     Path("contract.json").write_text(json.dumps({"expectations": [ROWS]}), encoding="utf-8")
-    origin: Any = scoring.ServedVersion(1, "champion", "sha256:1", Path("model"), evidence, data)
+    origin: Any = predict_version.ServedVersion(
+        1, "champion", "sha256:1", Path("model"), evidence, data
+    )
     return Served(origin, filled, features, filled.predict_proba(features)[:, 1])
 
 

@@ -13,7 +13,7 @@ from baked import BakedProject
 from governed_ml.core import config, evidence, model_file
 from governed_ml.core.config import composition
 from governed_ml.monitoring import feeds, window
-from governed_ml.pipeline import scoring as predict
+from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data.batch import as_trained
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)

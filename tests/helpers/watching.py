@@ -17,12 +17,12 @@ import yaml
 from baked import BakedProject
 
 from governed_ml.doctor import safeguards
-from governed_ml.ledger import rules_in_force, storage, void
+from governed_ml.ledger import rules_in_force, storage, void_events
 from governed_ml.monitoring import monitor as monitor_module
 from governed_ml.registry.approval import current_rules
 
 ROWS = 900
-CLOCKS = (storage, void, rules_in_force, current_rules, safeguards, monitor_module)
+CLOCKS = (storage, void_events, rules_in_force, current_rules, safeguards, monitor_module)
 """Modules that ask what time it is."""
 
 

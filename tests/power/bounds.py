@@ -31,7 +31,7 @@ performance_bounds, quantiles = (
 )
 Metric = import_module("governed_ml.core.evidence").Metric
 compare = import_module("governed_ml.policy.judge").compare
-judged = import_module("governed_ml.monitoring.levels").judged
+judged = import_module("governed_ml.monitoring.judge_window").judged
 
 SEED, CONFIDENCE = 2026, 0.95
 Lines = list[str]

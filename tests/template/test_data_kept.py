@@ -12,7 +12,7 @@ import pytest
 from baked import BakedProject
 from dvc.repo import Repo
 
-from governed_ml.checks import pushed
+from governed_ml.checks import pushed_data
 from governed_ml.core.problem import Problem
 from governed_ml.registry.remeasure import fetch as fetching
 from governed_ml.registry.remeasure.ignored_dvc_files import unseen
@@ -181,7 +181,7 @@ def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
         fetching.fetch(team.path, fork=False)
     assert (team.path / "data/source/loans.csv").is_file()
     # And a push is refused with the same words
-    (found,) = pushed.check(team.path, [])
+    (found,) = pushed_data.check(team.path, [])
     assert found.file == "data/source/loans.csv"
     assert "data/source/loans.csv.dvc of " in found.reason
     assert found.fix == f"{fix}, then run `uv run dvc push`"
@@ -191,7 +191,7 @@ def test_data_that_dvc_does_not_see_are_named_with_the_line_to_change(
     with dvc(team.path) as repo:
         assert repo.push() == 1
     assert unseen(team.path, team.files) == {}
-    assert pushed.check(team.path, []) == []
+    assert pushed_data.check(team.path, []) == []
     # And a line that ignores all of data/ is to be taken out
     team.write(".gitignore", "/data/\n")
     fix = "remove line 1 from .gitignore: `/data/`"
@@ -203,21 +203,21 @@ def test_the_check_of_a_push_names_the_command_that_helps(
 ) -> None:
     # Given two commits with other data under one name, none of which was pushed
     monkeypatch.chdir(team.path)
-    monkeypatch.setenv(pushed.FIRST, baked.git(team.path, "rev-parse", "HEAD"))
+    monkeypatch.setenv(pushed_data.FIRST, baked.git(team.path, "rev-parse", "HEAD"))
     for day in ("mon", "tue"):
         add(team, {"loans.csv": f"a,b\n1,{day}\n"}, day)
     # When they are looked at, then the plain command is for the newest, and another for the older
-    fixes = [one.fix for one in pushed.check(team.path, [])]
+    fixes = [one.fix for one in pushed_data.check(team.path, [])]
     assert fixes == ["run `uv run dvc push`", "run `uv run dvc push --all-commits`"]
     with dvc(team.path) as repo:
         repo.push()
-        assert [one.fix for one in pushed.check(team.path, [])] == fixes[1:]
+        assert [one.fix for one in pushed_data.check(team.path, [])] == fixes[1:]
         repo.push(all_commits=True)
-    assert pushed.check(team.path, []) == []
+    assert pushed_data.check(team.path, []) == []
     # When data are in no cache any more, then they have to be added again
     for folder in (tmp_path / "home" / "dvc-remotes", team.path / ".dvc" / "cache"):
         for path in [one for one in folder.rglob("*") if one.is_file()]:
             path.unlink()
-    fixes = [one.fix for one in pushed.check(team.path, [])]
+    fixes = [one.fix for one in pushed_data.check(team.path, [])]
     again = "it is not here either: put it back, run `uv run dvc add data/source/loans.csv`"
     assert fixes == [f"{again}, then push"] * 2

@@ -13,7 +13,7 @@ from importlib.machinery import all_suffixes
 from pathlib import Path
 
 from governed_ml.checks.finding import CheckFinding
-from governed_ml.core.installation.surroundings import CUSTOM
+from governed_ml.core.installation.replaced_libraries import CUSTOM
 
 SUFFIXES = tuple(sorted(all_suffixes(), key=len, reverse=True))  # `.cpython-311-….so` before `.so`
 OWN = "governed_ml"

@@ -144,7 +144,7 @@ def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
     import sys
 
     from governed_ml.core.problem import Problem
-    from governed_ml.registry.counted import follow_here
+    from governed_ml.registry.counted_events import follow_here
 
     try:
         return {one.entry.commit: str(one) for one in follow_here(base, entries).void}

@@ -115,7 +115,7 @@ def _show(done: WindowOutcome) -> None:
     from rich.table import Table
 
     from governed_ml.core.terminal import screen
-    from governed_ml.monitoring.levels import WORSE
+    from governed_ml.monitoring.judge_window import WORSE
 
     said, console = done.said, screen()
     table = Table(box=None, pad_edge=False)

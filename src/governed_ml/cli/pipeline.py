@@ -40,8 +40,8 @@ def predict(
 
     from governed_ml.cli.registry import door
     from governed_ml.core.terminal import tell
-    from governed_ml.pipeline.scoring import ServedVersion, checked_request
-    from governed_ml.pipeline.scoring import predict as predicted
+    from governed_ml.pipeline.predict_version import ServedVersion, checked_request
+    from governed_ml.pipeline.predict_version import predict as predicted
     from governed_ml.registry.release.loading import loaded
 
     source, output = source.absolute(), output.absolute()

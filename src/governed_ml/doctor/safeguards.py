@@ -211,7 +211,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
 def monitoring(base: Path) -> Iterator[Diagnosis]:
     """Is the champion watched, as the policy asks?"""
     from governed_ml.ledger.liveness import alarm, last_window, unwatched
-    from governed_ml.registry.counted import follow
+    from governed_ml.registry.counted_events import follow
 
     life, params = follow(base), _params(base)
     if life.champion is None:

@@ -18,7 +18,7 @@ from typing import Any
 from governed_ml.core import evidence
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Rule
+from governed_ml.core.config.policy_schema import Rule
 from governed_ml.core.mlflow_store import sqlite_url
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, git, head

@@ -20,10 +20,10 @@ from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.repository import content, extract, git, written_by
 from governed_ml.ledger import approvers as people
 from governed_ml.policy.loosening import Change, Kind, between, contracts
+from governed_ml.scaffold.locked_packages import Supply, differences, resolved, supply
 from governed_ml.scaffold.manifest import Outside, commit_tree, outside, working_tree
 from governed_ml.scaffold.origin import fetched
 from governed_ml.scaffold.origin import require_published as published
-from governed_ml.scaffold.supply import Supply, differences, resolved, supply
 
 OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.policy_schema import Policy
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import MAKES_CHAMPION, Lifecycle, Version
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from governed_ml.core.config.composition import CONF, compose_earlier, require_clear
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.config.production import Notify
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem

@@ -19,7 +19,7 @@ from governed_ml.core.problem import FOUND, Problem, first_line
 from governed_ml.core.repository import REMOTE, actor, attempt, git, signs
 from governed_ml.ledger.chain import EMPTY_TREES, GENESIS, Raw, breaks
 from governed_ml.ledger.events import Action, Entry, Event
-from governed_ml.ledger.void import future
+from governed_ml.ledger.void_events import future
 
 __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
 

@@ -20,7 +20,7 @@ from governed_ml.ledger.events import Anchor, Entry, Void
 from governed_ml.ledger.remote import last_seen, remote
 from governed_ml.ledger.signatures import Signer, signatures
 from governed_ml.ledger.storage import TAKE, commits, head
-from governed_ml.ledger.void import dubious, future
+from governed_ml.ledger.void_events import dubious, future
 
 FindVoid = Callable[[Sequence[Entry]], tuple[list[str], list[str]]]
 """What finds void events: those that nobody has reconciled yet, and those that somebody has."""

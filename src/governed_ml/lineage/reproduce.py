@@ -20,7 +20,7 @@ from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.lineage.show import chosen, known
-from governed_ml.registry.counted import follow
+from governed_ml.registry.counted_events import follow
 from governed_ml.registry.remeasure import environments
 from governed_ml.registry.remeasure.environments import StageEnvironment
 from governed_ml.registry.remeasure.fetch import dvc

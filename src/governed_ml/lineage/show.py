@@ -22,7 +22,7 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.lineage.git_origin import origin
 from governed_ml.lineage.pipeline_records import RecordedPipeline, honest, read
 from governed_ml.policy.decision import LETS_THROUGH
-from governed_ml.registry.counted import follow_here
+from governed_ml.registry.counted_events import follow_here
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, model_name
 
 Section = dict[str, Any]

@@ -11,9 +11,9 @@ from governed_ml.core.config.production import Feed
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
 from governed_ml.monitoring.feeds import name_of
-from governed_ml.monitoring.levels import WindowRecord, windows_of
+from governed_ml.monitoring.judge_window import WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
-from governed_ml.registry.counted import follow
+from governed_ml.registry.counted_events import follow
 
 
 def windows(base: Path) -> list[tuple[int, WindowRecord]]:

@@ -16,12 +16,12 @@ from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks
+from governed_ml.pipeline.data.column_readers import FrozenColumn, plain
 from governed_ml.pipeline.data.columns import as_text
-from governed_ml.pipeline.data.frozen import FrozenColumn, plain
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.data.spelled import OFTEN
+from governed_ml.pipeline.data.spellings import OFTEN
 from governed_ml.pipeline.data.table_files import public
-from governed_ml.pipeline.scoring import LOG
+from governed_ml.pipeline.predict_version import LOG
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.files import write_json, write_text
-from governed_ml.monitoring.levels import Level, WindowRecord, windows_of
+from governed_ml.monitoring.judge_window import Level, WindowRecord, windows_of
 from governed_ml.monitoring.window import Window
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
-from governed_ml.core.config.policy import Monitoring
+from governed_ml.core.config.policy_schema import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
@@ -18,7 +18,7 @@ from governed_ml.measures import fairness, fairness_regression, performance, per
 from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.measures.quantiles import robust_spread
-from governed_ml.monitoring.levels import expected
+from governed_ml.monitoring.judge_window import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import CELLS, at_once, columns_of, judged
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from governed_ml.core.evidence_bodies import DriftBody
-    from governed_ml.monitoring.rows import WindowRows
+    from governed_ml.monitoring.window_rows import WindowRows
 
 PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config.policy import Monitoring, Policy
+from governed_ml.core.config.policy_schema import Monitoring, Policy
 from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.ledger.events import Entry
@@ -24,15 +24,15 @@ from governed_ml.monitoring.earlier_windows import (
     windows,
 )
 from governed_ml.monitoring.history import LatestWindow, keep
-from governed_ml.monitoring.levels import Judged, Level, WindowRecord, due, windows_of
+from governed_ml.monitoring.judge_window import Judged, Level, WindowRecord, due, windows_of
 from governed_ml.monitoring.release_contract import with_contract
 from governed_ml.monitoring.window import Asked, Window, look
-from governed_ml.pipeline.scoring import ServedVersion
+from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.policy.decision import RuleResult
 from governed_ml.policy.risk import score
-from governed_ml.registry.counted import follow
+from governed_ml.registry.append_event import Situation, record, situation
+from governed_ml.registry.counted_events import follow
 from governed_ml.registry.notify import Lost
-from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.release.loading import loaded
 from governed_ml.registry.rollback import rollback

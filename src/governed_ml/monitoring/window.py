@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.config.policy import Monitoring
+from governed_ml.core.config.policy_schema import Monitoring
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import measure
 from governed_ml.monitoring.feeds import SERVED, name_of
-from governed_ml.monitoring.lacking import UNDATED, alike, gone, unmeasured
-from governed_ml.monitoring.levels import Judged, Level, judge, reasons, worst
+from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
-from governed_ml.monitoring.rows import Given, body, complete, gather, labels
-from governed_ml.pipeline.scoring import ServedVersion
+from governed_ml.monitoring.window_gaps import UNDATED, alike, gone, unmeasured
+from governed_ml.monitoring.window_rows import Given, body, complete, gather, labels
+from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:

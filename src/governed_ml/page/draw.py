@@ -13,7 +13,7 @@ from governed_ml.core.files import PAGE, write_text
 from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.page import ledger_sections, svg
 from governed_ml.page.records import Records, gather
-from governed_ml.page.shown_verdict import standing
+from governed_ml.page.standing_verdict import standing
 from governed_ml.page.views import view
 from governed_ml.policy.limits import number
 

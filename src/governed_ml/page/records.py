@@ -25,7 +25,7 @@ from governed_ml.lineage import pipeline_records, show
 from governed_ml.lineage.pipeline_records import RecordedPipeline, Step
 from governed_ml.lineage.show import Told
 from governed_ml.policy.decision import PATH, Decision
-from governed_ml.registry.counted import follow_here
+from governed_ml.registry.counted_events import follow_here
 from governed_ml.registry.remeasure.recompute import folder_md5
 
 PLOTS = Path("reports/plots")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from governed_ml.core.config.policy import Rule
+from governed_ml.core.config.policy_schema import Rule
 from governed_ml.core.evidence import usable
 from governed_ml.core.problem import Unusable
 from governed_ml.lineage import graph as lineage_graph
@@ -21,7 +21,7 @@ from governed_ml.page.gate_sections import (
     performance,
 )
 from governed_ml.page.records import Records
-from governed_ml.page.shown_verdict import Standing, standing
+from governed_ml.page.standing_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
 from governed_ml.policy.limits import number
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from governed_ml.core.config.closed_model import Task
-from governed_ml.core.config.policy import Policy, Rule
+from governed_ml.core.config.policy_schema import Policy, Rule
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,18 @@ from datetime import date
 from typing import Any
 
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Policy, Rule, Waiver
+from governed_ml.core.config.policy_schema import Policy, Rule, Waiver
 from governed_ml.core.evidence import Collected, Metric, usable
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.cel_expression import holds
-from governed_ml.policy.counts import contradictions
+from governed_ml.policy.count_agreement import contradictions
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, Verdict, subject_of
 from governed_ml.policy.expected_rules import BoundRule, Scope, expected
 from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 from governed_ml.policy.measured_under import uncompared
 from governed_ml.policy.risk import score
-from governed_ml.policy.weaker import below_floor
+from governed_ml.policy.weaker_policy import below_floor
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Policy
-from governed_ml.policy.weaker import (
+from governed_ml.core.config.policy_schema import Policy
+from governed_ml.policy.weaker_policy import (
     weaker_approvals,
     weaker_monitoring,
     weaker_rule,

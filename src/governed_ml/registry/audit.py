@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def inspect(base: Path) -> Verification:
     """Return what is wrong with the ledger of this clone, held against all that is known of it."""
     from governed_ml.ledger.verification import verify as verified
-    from governed_ml.registry.counted import follow, void_lines
+    from governed_ml.registry.counted_events import follow, void_lines
 
     anchors, lost = anchors_of(base)
     signers, unknown = signers_of(base)
@@ -61,7 +61,7 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str | None]:
 def _known(base: Path) -> set[int] | None:
     """Return the versions that the ledger knows; None where nobody can say."""
     from governed_ml.core.problem import Problem
-    from governed_ml.registry.counted import follow
+    from governed_ml.registry.counted_events import follow
 
     try:
         return set(follow(base).versions)

@@ -17,6 +17,7 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import unwatched
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
+from governed_ml.registry.append_event import record, settle, situation
 from governed_ml.registry.approval.approvals import Approval
 from governed_ml.registry.approval.current_rules import (
     judge_again,
@@ -26,7 +27,6 @@ from governed_ml.registry.approval.current_rules import (
     summary,
 )
 from governed_ml.registry.earlier_engine import require_accepted
-from governed_ml.registry.record import record, settle, situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked, Statement
 from governed_ml.registry.versions import RELEASES, Registry

@@ -18,9 +18,9 @@ from governed_ml.ledger.lifecycle import KEEPS_STATE, Lifecycle, Version
 from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, pull
 from governed_ml.ledger.rules_in_force import today
+from governed_ml.registry.append_event import Unanchored, require_anchored
 from governed_ml.registry.approval.current_rules import sort_approvals
-from governed_ml.registry.counted import follow, gone, judged, void_lines
-from governed_ml.registry.record import Unanchored, require_anchored
+from governed_ml.registry.counted_events import follow, gone, judged, void_lines
 from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import ANCHOR, CHALLENGER, CHAMPION, STATUS, Listed, Registry
 

@@ -21,8 +21,8 @@ from governed_ml.ledger.lifecycle import Version
 from governed_ml.policy.decision import Decision, save
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
+from governed_ml.registry.append_event import Situation, record, situation
 from governed_ml.registry.approval.current_rules import summary
-from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.release import bundle, signing
 from governed_ml.registry.release.bundle import Statement
 from governed_ml.registry.remeasure.fetch import run_dvc

@@ -16,10 +16,10 @@ from governed_ml.core.work_folder import work_folder
 from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
+from governed_ml.registry.append_event import situation
 from governed_ml.registry.approval.current_rules import judge_again, require_reviewed
 from governed_ml.registry.earlier_engine import require_accepted
 from governed_ml.registry.promote import chosen, require_same_rival
-from governed_ml.registry.record import situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.remeasure import environments

@@ -10,9 +10,9 @@ from governed_ml.core.repository import attempt, git, has_remote, last_protected
 from governed_ml.ledger import storage
 from governed_ml.ledger.approvers import read
 from governed_ml.ledger.remote import Broken, cut_off, fetch, last_seen, push, remote_head
-from governed_ml.registry.counted import follow, judged
+from governed_ml.registry.append_event import record, require_whole, settle, situation
+from governed_ml.registry.counted_events import follow, judged
 from governed_ml.registry.reconcile import Reconciliation, wanted_tags
-from governed_ml.registry.record import record, require_whole, settle, situation
 from governed_ml.registry.versions import STATUS, Registry
 
 

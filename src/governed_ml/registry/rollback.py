@@ -13,13 +13,13 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version, require_legal
 from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.rehash import current_run
+from governed_ml.registry.append_event import Situation, record, settle, situation
 from governed_ml.registry.approval.current_rules import (
     judge_earlier_champion,
     measured_otherwise,
     require_allow,
 )
 from governed_ml.registry.notify import Lost
-from governed_ml.registry.record import Situation, record, settle, situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import Registry
 

@@ -16,9 +16,15 @@ import pytest
 
 from governed_ml.core.code import engine
 from governed_ml.core.code.engine import Identity
-from governed_ml.core.installation import bytecode, distributions, records, surroundings, trusted
+from governed_ml.core.installation import (
+    bytecode,
+    distributions,
+    records,
+    replaced_libraries,
+    trusted,
+)
 from governed_ml.core.installation.distributions import Installed
-from governed_ml.core.installation.surroundings import StandIn
+from governed_ml.core.installation.replaced_libraries import StandIn
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import process
 
@@ -191,11 +197,13 @@ def test_bytecode_that_is_no_code_is_named(site: Path) -> None:
     assert len(said(bytecode.forged([str(source)]), site)) == 1
 
 
-@pytest.mark.parametrize("name", surroundings.VARIABLES)
+@pytest.mark.parametrize("name", replaced_libraries.VARIABLES)
 def test_a_variable_that_changes_which_code_runs_is_named(name: str) -> None:
-    assert [one.where for one in surroundings.variables({name: "x", "PATH": "/bin"})] == [name]
-    assert list(surroundings.variables({name: ""})) == []
-    assert surroundings.without({name: "x", "PATH": "/bin"}) == {"PATH": "/bin"}
+    assert [one.where for one in replaced_libraries.variables({name: "x", "PATH": "/bin"})] == [
+        name
+    ]
+    assert list(replaced_libraries.variables({name: ""})) == []
+    assert replaced_libraries.without({name: "x", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"])
@@ -203,42 +211,42 @@ def test_trap_43_a_library_that_the_loader_adds_is_named_and_not_passed_on(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(name, "evil.so")
-    assert [one.where for one in surroundings.variables({name: "evil.so"})] == [name]
+    assert [one.where for one in replaced_libraries.variables({name: "evil.so"})] == [name]
     assert name not in process.environment(tmp_path, {}, whole=False)
 
 
 @pytest.mark.parametrize("name", ["sitecustomize.py", "usercustomize.py", "sitecustomize"])
 def test_a_site_hook_is_named(site: Path, name: str) -> None:
-    assert list(surroundings.hooks(site)) == []
+    assert list(replaced_libraries.hooks(site)) == []
     path = site / name
     path.mkdir() if "." not in name else path.write_text("", encoding="utf-8")
-    assert [Path(one.where).name for one in surroundings.hooks(site)] == [name]
+    assert [Path(one.where).name for one in replaced_libraries.hooks(site)] == [name]
 
 
 def test_a_pth_file_that_no_known_package_installed_is_named(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(surroundings, "installed", lambda: {"lib": lib(site)})
+    monkeypatch.setattr(replaced_libraries, "installed", lambda: {"lib": lib(site)})
     path = site / "other.pth"
     path.write_text("import evil\n", encoding="utf-8")
-    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
+    assert [Path(one.where).name for one in replaced_libraries.hooks(site)] == ["other.pth"]
     digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=")
     record = site / "lib-1.0.dist-info/RECORD"
     record.write_text(record.read_text() + f"other.pth,sha256={digest.decode()},12\n")
     # Any package can bring one, and a change of uv.lock can bring any package
-    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
-    monkeypatch.setattr(surroundings, "STARTING", ("lib",))
-    assert list(surroundings.hooks(site)) == []
+    assert [Path(one.where).name for one in replaced_libraries.hooks(site)] == ["other.pth"]
+    monkeypatch.setattr(replaced_libraries, "STARTING", ("lib",))
+    assert list(replaced_libraries.hooks(site)) == []
     path.write_text("import evil, worse\n", encoding="utf-8")
-    assert [Path(one.where).name for one in surroundings.hooks(site)] == ["other.pth"]
+    assert [Path(one.where).name for one in replaced_libraries.hooks(site)] == ["other.pth"]
 
 
 def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = list(surroundings.running())
+    before = list(replaced_libraries.running())
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    added = [one for one in surroundings.running() if one not in before]
+    added = [one for one in replaced_libraries.running() if one not in before]
     assert [(one.where, one.reason) for one in added] == [
         (
             tmp_path.as_posix(),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core import config
 from governed_ml.ledger import lifecycle
-from governed_ml.policy import weaker
+from governed_ml.policy import weaker_policy
 from governed_ml.registry.remeasure import recompute
 
 ACTIONS = ["registered", "quarantined", "approved", "rejected", "promoted", "rolled_back"]
@@ -143,6 +143,6 @@ def test_an_organisations_floor_asks_for_approvals(own: dict[str, Any] | None, c
     floor = config.Floor(file="floor.yaml", sha256="0" * 64, approvals=least)
     policy = config.Policy(name="p", confidence=0.95, rules=[rule], approvals=own, floor=floor)
     # Then fewer people or a longer time undercut it
-    found = weaker.below_floor(policy).get("approvals", "")
+    found = weaker_policy.below_floor(policy).get("approvals", "")
     assert cause in found
     assert bool(found) == bool(cause)

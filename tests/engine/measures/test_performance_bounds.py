@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 
 from governed_ml.core.evidence import Metric
 from governed_ml.measures import performance, performance_bounds
-from governed_ml.monitoring import levels
+from governed_ml.monitoring import judge_window
 from governed_ml.policy.judge import compare
 
 CONFIDENCE, WRONG = 0.95, 0.05
@@ -114,13 +114,15 @@ def test_chance_alarms_nobody_with_110_labels() -> None:
     rules = {one.id: one for one in policies.of_template("limited").monitoring.rules}  # pyright: ignore[reportOptionalMemberAccess]
     rng = np.random.default_rng(36)
     found = [
-        levels.judged(rules["performance.calibration"], calibration(*answers(110, rng)))[0]
+        judge_window.judged(rules["performance.calibration"], calibration(*answers(110, rng)))[0]
         for _ in range(100)
     ]
     # Then nobody is alarmed, and a model that is off by 0.3 is found
     assert set(found) <= {"healthy", "not_measured"}
     far = [
-        levels.judged(rules["performance.calibration"], calibration(*answers(110, rng, 2.0)))[0]
+        judge_window.judged(rules["performance.calibration"], calibration(*answers(110, rng, 2.0)))[
+            0
+        ]
         for _ in range(20)
     ]
     assert sum(one in ("warn", "retrain") for one in far) >= 18

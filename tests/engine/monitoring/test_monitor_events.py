@@ -15,7 +15,7 @@ from baked import BakedProject
 from watching import ROWS, batch, later, limit, monitor, shifted, windows, written
 
 from governed_ml.core.config.composition import compose
-from governed_ml.monitoring.rows import GRACE
+from governed_ml.monitoring.window_rows import GRACE
 
 pytestmark = pytest.mark.slow
 

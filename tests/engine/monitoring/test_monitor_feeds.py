@@ -19,8 +19,8 @@ from watched import ROWS, Watch, inside, saved, watched  # noqa: F401 - fixtures
 from governed_ml.core import config
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import feeds, window
-from governed_ml.pipeline import scoring as predict
-from governed_ml.pipeline.data.frozen import frozen
+from governed_ml.pipeline import predict_version as predict
+from governed_ml.pipeline.data.column_readers import frozen
 
 
 def test_without_a_log_or_a_readable_file_there_is_no_window(watch: Watch) -> None:
@@ -78,7 +78,7 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
     code = (
         "from governed_ml.monitoring import feeds\n"
         "from governed_ml.core import config\n"
-        "from governed_ml.pipeline.data.frozen import plain\n"
+        "from governed_ml.pipeline.data.column_readers import plain\n"
         "feed = config.Feed(kind='file', path='batch.parquet')\n"
         "print(*feeds.read(feed, plain({'at': 'TIMESTAMP'})).frame['at'].dt.hour)"
     )

@@ -21,7 +21,7 @@ from watched import (
 
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import feeds
-from governed_ml.pipeline import scoring as predict
+from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data import columns
 
 

@@ -19,8 +19,8 @@ from governed_ml.core import config, evidence
 from governed_ml.core import tables as door
 from governed_ml.core.config import composition
 from governed_ml.measures import binning
-from governed_ml.monitoring import feeds, levels, reference, window
-from governed_ml.pipeline import scoring as predict
+from governed_ml.monitoring import feeds, judge_window, reference, window
+from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.stages import drift as line
 from governed_ml.policy import expected_rules
 
@@ -52,8 +52,8 @@ def level(before: pd.DataFrame, now: pd.DataFrame, tmp_path: Path) -> tuple[str,
     policy = policies.of_template("minimal").monitoring
     assert policy is not None
     scope = expected_rules.Scope("regression", (*NUMERIC, *CATEGORICAL), ())
-    judged, _ = levels.judge(policy, scope, metrics)
-    return levels.worst(judged), levels.reasons(judged)
+    judged, _ = judge_window.judge(policy, scope, metrics)
+    return judge_window.worst(judged), judge_window.reasons(judged)
 
 
 def test_bikes_of_2012_are_not_those_of_2011_but_halves_of_a_month_are_alike(
@@ -149,7 +149,7 @@ def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
         # Then nothing drifted, nothing asks for retraining; the drafted contract, whose ranges
         # are those of the first half, may be broken by a row
         verdicts = {rule.id: rule.verdict for rule in found.rules}
-        loud = {name: one for name, one in verdicts.items() if one in levels.WORSE[1:]}
+        loud = {name: one for name, one in verdicts.items() if one in judge_window.WORSE[1:]}
         assert set(loud.items()) <= {("contract.failed", "warn")}, found.reasons
         assert verdicts["drift.data[temp]"] == verdicts["drift.prediction"] == "healthy"
 

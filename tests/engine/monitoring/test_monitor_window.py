@@ -13,8 +13,8 @@ from watched import ROWS, Watch, inside, saved, verdicts, watched  # noqa: F401 
 
 from governed_ml.core import model_file
 from governed_ml.monitoring import measure
-from governed_ml.monitoring.rows import WindowRows
-from governed_ml.pipeline import scoring as predict
+from governed_ml.monitoring.window_rows import WindowRows
+from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data.batch import as_trained
 
 

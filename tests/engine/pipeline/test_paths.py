@@ -21,7 +21,7 @@ from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.feeds import feed_of, read
 from governed_ml.pipeline.data.batch import relation
-from governed_ml.pipeline.data.frozen import plain
+from governed_ml.pipeline.data.column_readers import plain
 from governed_ml.pipeline.data.sources import engine, file
 
 RIGHT, WRONG = "[3, 4]", "[30, 40]"

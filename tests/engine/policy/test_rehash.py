@@ -19,7 +19,7 @@ from baked import BakedProject
 from workflow_rules import load
 
 from governed_ml.cli import workflow
-from governed_ml.core.config.policy import ForkTerms, Policy
+from governed_ml.core.config.policy_schema import ForkTerms, Policy
 from governed_ml.core.problem import Problem
 from governed_ml.policy import decision as decisions
 from governed_ml.policy import gate as gates

@@ -109,9 +109,9 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
     # Given a pending version, and an event that says "approved" without anybody's signature
     text = json.dumps(_forged(registered))
     script = (
-        "import json; from governed_ml.registry import record\n"
-        "seen = record.situation(Path(), registry)\n"
-        "record.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
+        "import json; from governed_ml.registry import append_event\n"
+        "seen = append_event.situation(Path(), registry)\n"
+        "append_event.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
     )
     # Then it is not recorded, as nobody would believe it
     with pytest.raises(AssertionError, match="none of the approver's keys of today signed it"):

@@ -10,13 +10,13 @@ import pytest
 
 from governed_ml.core.code.engine import Identity
 from governed_ml.core.config import Floor, Policy, Rule
-from governed_ml.core.config.policy import EngineTerms
+from governed_ml.core.config.policy_schema import EngineTerms
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.rules_in_force import Today
-from governed_ml.policy.weaker import below_floor
+from governed_ml.policy.weaker_policy import below_floor
 from governed_ml.registry import earlier_engine
 
 ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64

@@ -15,7 +15,7 @@ from baked import ROOT
 
 from governed_ml.core.config.data import Sensitive
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Floor, Perturbation, Waiver
+from governed_ml.core.config.policy_schema import Floor, Perturbation, Waiver
 from governed_ml.core.problem import Unusable
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision

@@ -4,7 +4,7 @@ from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number,
 from governed_ml.core.config.data import Code, Data, Sensitive, Source, Split
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.params import Params, Project, parse, read, read_raw, select
-from governed_ml.core.config.policy import (
+from governed_ml.core.config.policy_schema import (
     Approvals,
     EngineTerms,
     Floor,

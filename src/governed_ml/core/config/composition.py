@@ -10,7 +10,7 @@ from typing import Any
 
 from governed_ml.core.config import policy_files, yaml_scalars
 from governed_ml.core.config.params import Params, parse
-from governed_ml.core.config.policy import Floor, Policy
+from governed_ml.core.config.policy_schema import Floor, Policy
 from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem, explain_invalid, first_line
 

@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 from governed_ml.core.code import engine
-from governed_ml.core.installation import bytecode, records, surroundings
+from governed_ml.core.installation import bytecode, records, replaced_libraries
 from governed_ml.core.installation.distributions import computing, judging
-from governed_ml.core.installation.surroundings import StandIn
+from governed_ml.core.installation.replaced_libraries import StandIn
 from governed_ml.core.problem import FOUND, Problem
 
 Depth = Literal["judging", "computing", "measuring"]
@@ -63,19 +63,19 @@ def note_folder() -> None:
 
 def found(depth: Depth) -> Iterator[StandIn]:
     """Yield what stands in for the engine or a library, the cheapest to find first."""
-    yield from surroundings.variables(os.environ)
-    yield from surroundings.running()
-    yield from surroundings.hooks()
+    yield from replaced_libraries.variables(os.environ)
+    yield from replaced_libraries.running()
+    yield from replaced_libraries.hooks()
     some = judging() if depth == "judging" else computing()
     for path, reason in (*records.differing(some), *records.added(some)):
-        yield StandIn(surroundings.shown(path), reason, SYNC)
+        yield StandIn(replaced_libraries.shown(path), reason, SYNC)
     sources = {path for one in some for path, _ in one.record() if path.endswith(".py")}
     sources |= {str(path) for path in engine.files() if path.suffix == ".py"}
     later = {path for one in some if one.name in READ_LATER for path, _ in one.record()}
     chosen = sources if depth == "measuring" else sources & (_loaded() | later)
     tests = f"{os.sep}tests{os.sep}"  # no library imports its own tests
     for path, reason in bytecode.forged(sorted(path for path in chosen if tests not in path)):
-        yield StandIn(surroundings.shown(path), reason, SYNC)
+        yield StandIn(replaced_libraries.shown(path), reason, SYNC)
 
 
 def _loaded() -> set[str]:

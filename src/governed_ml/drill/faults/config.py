@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from governed_ml.core.config.policy import Policy, Rule
+from governed_ml.core.config.policy_schema import Policy, Rule
 from governed_ml.core.problem import Problem
 from governed_ml.drill.command_result import Sign
 from governed_ml.drill.fault import Fault

@@ -26,8 +26,8 @@ from governed_ml.monitoring.actions import issue
 from governed_ml.monitoring.actions.issue import Window
 from governed_ml.monitoring.actions.workflow_due import Ask, due
 from governed_ml.policy.rehash import current_run
+from governed_ml.registry.append_event import Situation, record, situation
 from governed_ml.registry.notify import Lost
-from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.versions import Registry
 
 NEED = "give it `actions: write`, `issues: write` and `pull-requests: read`"

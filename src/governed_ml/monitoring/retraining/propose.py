@@ -20,8 +20,8 @@ from governed_ml.monitoring.actions.dispatch import page
 from governed_ml.monitoring.retraining.challenge import Challenge
 from governed_ml.monitoring.retraining.retrain import CHALLENGE, PATCH
 from governed_ml.policy.rehash import current_run
+from governed_ml.registry.append_event import record, situation
 from governed_ml.registry.notify import Lost
-from governed_ml.registry.record import record, situation
 from governed_ml.registry.versions import Registry
 
 BRANCH = ENVIRONMENT

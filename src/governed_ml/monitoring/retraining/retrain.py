@@ -20,7 +20,7 @@ from governed_ml.monitoring.retraining.challenge import Challenge, compared
 from governed_ml.policy.decision import PATH as DECISION
 from governed_ml.policy.gate import recheck
 from governed_ml.policy.judge import judge
-from governed_ml.registry.record import Situation, situation
+from governed_ml.registry.append_event import Situation, situation
 from governed_ml.registry.register import require_in_remote
 from governed_ml.registry.release import bundle
 from governed_ml.registry.remeasure.committed_evidence import require_plain

@@ -11,8 +11,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.data.cells import Marks, marks
+from governed_ml.pipeline.data.column_readers import FrozenColumn, cell, given, is_new
 from governed_ml.pipeline.data.columns import as_text
-from governed_ml.pipeline.data.frozen import FrozenColumn, cell, given, is_new
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,7 +9,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data.cells import digits
 from governed_ml.pipeline.data.columns import as_code
-from governed_ml.pipeline.data.spelled import shown
+from governed_ml.pipeline.data.spellings import shown
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.code import team
-from governed_ml.pipeline.isolated import contract, logged
-from governed_ml.pipeline.isolated.inside import Inside, run
+from governed_ml.pipeline.isolated import contract, team_logging
+from governed_ml.pipeline.isolated.child_process import Inside, run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +39,7 @@ def fit(inside: Inside) -> None:
     frame, package = _rows(inside), inside.package()
     run_of_engine = inside.receive()
     scratch = Path(job["scratch"])
-    logged.open_store(scratch, run_of_engine)
+    team_logging.open_store(scratch, run_of_engine)
     team.install(package)
     features = frame[job["numeric"] + job["categorical"]]
     steps = contract.encoding(package.name, features, job["numeric"], job["categorical"])
@@ -47,7 +47,7 @@ def fit(inside: Inside) -> None:
     found = contract.trained(
         package.name, model.name, pipeline, features, frame[TARGET], job["task"]
     )
-    log = logged.packed(scratch, run_of_engine)
+    log = team_logging.packed(scratch, run_of_engine)
     inside.answer({"columns": len(steps) > 1}, skops.io.dumps(found), log)
 
 

@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 from governed_ml.core import model_file
-from governed_ml.pipeline.isolated.inside import Inside, Reply, run
+from governed_ml.pipeline.isolated.child_process import Inside, Reply, run
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
 

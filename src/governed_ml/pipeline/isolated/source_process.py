@@ -8,7 +8,7 @@ from typing import Any
 from governed_ml.core.code import team
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import contract
-from governed_ml.pipeline.isolated.inside import Inside, run
+from governed_ml.pipeline.isolated.child_process import Inside, run
 
 
 def main(inside: Inside) -> None:

@@ -13,7 +13,7 @@ from governed_ml.core.code.stage_code import digests
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Source
 from governed_ml.core.config.params import Params
-from governed_ml.core.config.policy import Policy
+from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.files import PARAMS, POLICY, as_json, root, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.named_classes import require_named

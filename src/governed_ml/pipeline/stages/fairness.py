@@ -21,7 +21,7 @@ from governed_ml.pipeline.group_rows import (
     require_joined,
     targets,
 )
-from governed_ml.pipeline.recount import require_recounted
+from governed_ml.pipeline.raw_rows import require_recounted
 from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("data", "policy.confidence")

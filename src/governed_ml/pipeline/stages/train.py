@@ -16,7 +16,7 @@ from governed_ml.core.mlflow_store import answering
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
-from governed_ml.pipeline.isolated.logged import hand_over
+from governed_ml.pipeline.isolated.team_logging import hand_over
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import flat, names, open_run
 from governed_ml.pipeline.training import Training

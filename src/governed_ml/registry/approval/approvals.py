@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 
 from governed_ml.core.config import AsGiven
-from governed_ml.core.config.policy import Approvals
+from governed_ml.core.config.policy_schema import Approvals
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import git, names, precedes, written_by
 from governed_ml.ledger.approvers import Approvers, Person

@@ -10,6 +10,7 @@ from pathlib import Path
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version, require_legal
+from governed_ml.registry.append_event import Situation, record, situation
 from governed_ml.registry.approval import approvals
 from governed_ml.registry.approval.approvals import Approval
 from governed_ml.registry.approval.current_rules import (
@@ -21,7 +22,6 @@ from governed_ml.registry.approval.current_rules import (
     why_denied,
 )
 from governed_ml.registry.earlier_engine import require_accepted
-from governed_ml.registry.record import Situation, record, situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.versions import Registry
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from governed_ml.core.config.policy import Approvals
+from governed_ml.core.config.policy_schema import Approvals
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, precedes
 from governed_ml.github.reviews import Review

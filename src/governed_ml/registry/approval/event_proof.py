@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from governed_ml.core.config.policy import Approvals
+from governed_ml.core.config.policy_schema import Approvals
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, precedes
 from governed_ml.ledger import approvers as people

@@ -13,8 +13,8 @@ from governed_ml.core.repository import last_protected
 from governed_ml.ledger import approvers, storage
 from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.ledger.remote import Broken, last_seen, pull
-from governed_ml.registry.counted import follow, judged, void_lines
-from governed_ml.registry.record import require_whole
+from governed_ml.registry.append_event import require_whole
+from governed_ml.registry.counted_events import follow, judged, void_lines
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.release.scored_alike import require_scored_alike

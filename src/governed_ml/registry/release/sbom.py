@@ -14,8 +14,8 @@ from governed_ml.core import tables
 from governed_ml.core.files import file_digest, write_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import extract
+from governed_ml.registry.append_event import situation
 from governed_ml.registry.promote import chosen
-from governed_ml.registry.record import situation
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Statement
 from governed_ml.registry.remeasure import environments

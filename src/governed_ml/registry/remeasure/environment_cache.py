@@ -21,7 +21,7 @@ from pathlib import Path
 
 from governed_ml.core.code.engine import DISTRIBUTION
 from governed_ml.core.files import digest_of, file_digest, read_json, write_json
-from governed_ml.core.installation import bytecode, records, surroundings
+from governed_ml.core.installation import bytecode, records, replaced_libraries
 from governed_ml.core.installation.distributions import COMPUTING, Installed, canonical
 from governed_ml.core.installation.lockfile import LOCK, METADATA
 from governed_ml.core.problem import Problem, cause, first_line
@@ -107,7 +107,7 @@ def _whole(target: Path) -> bool:
         return False
     measuring = [one for one in some if one.name in (DISTRIBUTION, *COMPUTING)]
     sources = [path for one in measuring for path, _ in one.record() if path.endswith(".py")]
-    site_hooks = chain.from_iterable(surroundings.hooks(one, some) for one in _sites(infos))
+    site_hooks = chain.from_iterable(replaced_libraries.hooks(one, some) for one in _sites(infos))
     changed = chain(records.differing(some), records.added(some), bytecode.forged(sources))
     return next(chain(site_hooks, changed), None) is None
 

@@ -21,7 +21,7 @@ from governed_ml.core.config import dvc_files
 from governed_ml.core.evidence import AnyEvidence, Collected, collect
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.files import file_digest
-from governed_ml.core.installation.surroundings import without
+from governed_ml.core.installation.replaced_libraries import without
 from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.core.process_settings import readable
 from governed_ml.core.repository import extract

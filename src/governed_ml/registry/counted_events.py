@@ -22,7 +22,7 @@ from governed_ml.ledger.liveness import reign
 from governed_ml.ledger.protected_history import signers
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.ledger.signatures import Signature, Signer, signatures
-from governed_ml.ledger.void import dubious
+from governed_ml.ledger.void_events import dubious
 from governed_ml.policy.judge import judge
 from governed_ml.registry.approval.current_rules import why_denied
 from governed_ml.registry.approval.event_proof import Proof

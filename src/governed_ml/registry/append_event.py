@@ -25,7 +25,7 @@ from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.ledger.remote import last_seen, pull, push, remote_head
 from governed_ml.ledger.rules_in_force import Today, today
 from governed_ml.ledger.verification import lost
-from governed_ml.registry.counted import follow, judged
+from governed_ml.registry.counted_events import follow, judged
 from governed_ml.registry.notify import Lost, Message, ready, send
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
 

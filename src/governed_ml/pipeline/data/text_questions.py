@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.spelled import folded, shown, twins
+from governed_ml.pipeline.data.spellings import folded, shown, twins
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.asking import Ambiguous, Cells
 from governed_ml.pipeline.data.cells import Marks, is_number, matches, number
-from governed_ml.pipeline.data.spelled import shown
+from governed_ml.pipeline.data.spellings import shown
+from governed_ml.pipeline.data.text_questions import Ambiguous, Cells
 
 if TYPE_CHECKING:
     import duckdb

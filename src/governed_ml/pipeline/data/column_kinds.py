@@ -13,11 +13,11 @@ from governed_ml.core.evidence_bodies import Column, ColumnKind
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.asking import Ambiguous, Cells, spellings
-from governed_ml.pipeline.data.asking_dates import compact, dates
-from governed_ml.pipeline.data.asking_numbers import numbers, points, signs, too_large
 from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
-from governed_ml.pipeline.data.spelled import recorded
+from governed_ml.pipeline.data.date_questions import compact, dates
+from governed_ml.pipeline.data.number_questions import numbers, points, signs, too_large
+from governed_ml.pipeline.data.spellings import recorded
+from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, spellings
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from mlflow.tracking import MlflowClient
 
-from governed_ml.pipeline.isolated import logged
+from governed_ml.pipeline.isolated import team_logging
 from governed_ml.pipeline.stages import train
 
 RUN = {"id": "0123456789abcdef0123456789abcdef", "name": "a training", "experiment": "credit"}
@@ -23,7 +23,7 @@ RUN = {"id": "0123456789abcdef0123456789abcdef", "name": "a training", "experime
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
     """A store of files with the engine's run."""
     before = dict(os.environ)
-    logged.open_store(tmp_path, RUN)
+    team_logging.open_store(tmp_path, RUN)
     yield MlflowClient()
     os.environ.clear()
     os.environ.update(before)
@@ -45,7 +45,7 @@ def artifacts(client: MlflowClient) -> set[str]:
 def test_a_parameter_of_the_engines_is_left_out(client: MlflowClient) -> None:
     # Given a `fit` that logs a parameter which the engine logs, too, when it is handed over
     content = archive({"params/seed": "7", "params/depth": "3"})
-    note = logged.hand_over(content, RUN["id"], own={"seed"})
+    note = team_logging.hand_over(content, RUN["id"], own={"seed"})
     # Then it is left out, and the evidence says so; the engine's own can be logged
     assert note == "1 entries of what fit logged were not taken"
     client.log_param(RUN["id"], "seed", "2026")
@@ -59,7 +59,7 @@ def test_artifacts_that_cannot_be_written_are_left_out(client: MlflowClient) -> 
     names = dict.fromkeys(["a", *bad, "plot.svg"], "content")
     content = archive({f"artifacts/{name}": text for name, text in names.items()})
     # When they are handed over, then they are left out and counted, and the others are there
-    note = logged.hand_over(content, RUN["id"])
+    note = team_logging.hand_over(content, RUN["id"])
     assert note == f"{len(bad)} entries of what fit logged were not taken"
     assert artifacts(client) == {"a", "plot.svg"}
 
@@ -76,7 +76,7 @@ def test_one_bad_metric_does_not_take_the_others_along(client: MlflowClient) -> 
         }
     )
     # When they are handed over, then those are left out, and the others are there
-    note = logged.hand_over(content, RUN["id"])
+    note = team_logging.hand_over(content, RUN["id"])
     assert note == "4 entries of what fit logged were not taken"
     assert client.get_run(RUN["id"]).data.metrics == {"loss": 0.4}
 
@@ -86,10 +86,10 @@ def test_an_entry_that_cannot_be_unpacked_is_left_out(client: MlflowClient) -> N
     content = bytearray(archive({"params/a": "1", "params/b": "2"}))
     content[content.index(b"PK\x01\x02") + 10] = 99
     # When it is handed over, then the other entry is there
-    assert logged.hand_over(bytes(content), RUN["id"]).startswith("1 entries")
+    assert team_logging.hand_over(bytes(content), RUN["id"]).startswith("1 entries")
     assert client.get_run(RUN["id"]).data.params == {"b": "2"}
     # And what is no archive is counted, too
-    assert logged.hand_over(b"none", RUN["id"]).startswith("1 entries")
+    assert team_logging.hand_over(b"none", RUN["id"]).startswith("1 entries")
 
 
 def test_a_run_is_marked_as_failed_whatever_stops_it(

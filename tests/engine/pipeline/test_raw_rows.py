@@ -14,7 +14,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import groups_of, target_of
-from governed_ml.pipeline.recount import require_recounted
+from governed_ml.pipeline.raw_rows import require_recounted
 
 ROWS = 400
 COMMON = {"name": "d", "contract": "c.json", "sensitive": {"sex": {}, "age": {"bins": [30, 50]}}}

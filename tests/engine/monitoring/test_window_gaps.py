@@ -17,8 +17,8 @@ import pytest
 from governed_ml.core import config, tables
 from governed_ml.core.evidence_bodies import Attribute, Column, Group
 from governed_ml.measures import binning
-from governed_ml.monitoring import feeds, lacking, window
-from governed_ml.pipeline import scoring
+from governed_ml.monitoring import feeds, window, window_gaps
+from governed_ml.pipeline import predict_version
 from governed_ml.pipeline.stages import drift
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
@@ -68,7 +68,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFr
         "drift": drift.body_of(bins),
         "fairness": SimpleNamespace(attributes=[attribute("sex", f=600, m=1400)]),
     }
-    origin = scoring.ServedVersion(
+    origin = predict_version.ServedVersion(
         version=1,
         state="champion",
         digest="sha256:1",
@@ -86,7 +86,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[pd.DataFr
         version = origin
         if missing:  # as a champion whose table has no time
             data = origin.data.model_copy(update={"time": None})
-            version = scoring.ServedVersion(**(vars(origin) | {"data": data}))
+            version = predict_version.ServedVersion(**(vars(origin) | {"data": data}))
         return window.look(feeds.feed_of(Path("batch.parquet")), version, asked)
 
     return measured
@@ -149,11 +149,11 @@ def test_chance_makes_no_group_disappear() -> None:
     # Given a group of 0.2 % of the rows, of which a window of 300 rows has none
     known = [attribute("sex", f=2, m=998), attribute("age", old=500, young=500)]
     groups = pd.DataFrame({"sex": ["m"] * 300, "age": ["old", "young"] * 150})
-    assert lacking.gone(known, groups, 30) == []
+    assert window_gaps.gone(known, groups, 30) == []
     # When every other row is gone, then only that is said, once and not for each intersection
     both = attribute("sex*age", **{"m*old": 500, "m*young": 498, "f*old": 1, "f*young": 1})
     groups["age"] = "old"
-    [said] = lacking.gone([*known, both], groups, 30)
+    [said] = window_gaps.gone([*known, both], groups, 30)
     assert said.startswith("age: group young has 0 of 300 rows")
 
 
@@ -161,5 +161,5 @@ def test_labels_that_are_not_due_yet_are_no_lack() -> None:
     scope = SimpleNamespace(task="classification", features=(), sensitive=(), attributes=())
     monitoring = policies.of_template("limited").monitoring
     assert monitoring is not None
-    assert lacking.unmeasured(monitoring, scope, {}, due=False) == []
-    assert len(lacking.unmeasured(monitoring, scope, {}, due=True)) == 1
+    assert window_gaps.unmeasured(monitoring, scope, {}, due=False) == []
+    assert len(window_gaps.unmeasured(monitoring, scope, {}, due=True)) == 1

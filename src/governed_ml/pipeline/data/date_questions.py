@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.asking import Ambiguous, Cells
 from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
-from governed_ml.pipeline.data.spelled import shown
+from governed_ml.pipeline.data.spellings import shown
+from governed_ml.pipeline.data.text_questions import Ambiguous, Cells
 
 if TYPE_CHECKING:
     import duckdb

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config.policy import Monitoring, MonitoringRule
+from governed_ml.core.config.policy_schema import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.groups import SHOWN
-from governed_ml.monitoring.levels import expected
+from governed_ml.monitoring.judge_window import expected
 from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, t
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
+from governed_ml.pipeline.data.column_readers import frozen, plain
 from governed_ml.pipeline.data.columns import groups_of
-from governed_ml.pipeline.data.frozen import frozen, plain
-from governed_ml.pipeline.scoring import LOG, ServedVersion, scored
+from governed_ml.pipeline.predict_version import LOG, ServedVersion, scored
 
 if TYPE_CHECKING:
     import pandas as pd

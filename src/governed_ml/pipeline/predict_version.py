@@ -17,10 +17,10 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, relation, typed
+from governed_ml.pipeline.data.column_readers import FrozenColumn, frozen
 from governed_ml.pipeline.data.columns import LOGGED
-from governed_ml.pipeline.data.frozen import FrozenColumn, frozen
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.predicting import predicted
+from governed_ml.pipeline.model_outputs import predicted
 
 if TYPE_CHECKING:
     import pandas as pd

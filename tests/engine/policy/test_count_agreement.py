@@ -14,7 +14,7 @@ from baked import ROOT
 
 from governed_ml.core.evidence import Collected, model_of
 from governed_ml.core.problem import Unusable
-from governed_ml.policy.counts import contradictions
+from governed_ml.policy.count_agreement import contradictions
 from governed_ml.policy.judge import judge
 from governed_ml.registry.release.bundle import Checked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from governed_ml.core.config.policy import (
+from governed_ml.core.config.policy_schema import (
     Approvals,
     Floor,
     Monitoring,

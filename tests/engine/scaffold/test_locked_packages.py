@@ -11,7 +11,7 @@ import pytest
 import workflow_rules as rules
 
 from governed_ml.core.problem import Problem
-from governed_ml.scaffold import supply as supplies
+from governed_ml.scaffold import locked_packages as supplies
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 TEMPLATE = "https://example.org/template"

@@ -20,10 +20,10 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.problem import Problem
 from governed_ml.ledger import lifecycle, liveness
 from governed_ml.measures import binning, fairness
-from governed_ml.monitoring import earlier_windows, history, levels, reference
+from governed_ml.monitoring import earlier_windows, history, judge_window, reference
 from governed_ml.monitoring import monitor as monitored
 from governed_ml.pipeline.stages import drift as line
-from governed_ml.policy import expected_rules, weaker
+from governed_ml.policy import expected_rules, weaker_policy
 
 LIMITS = {
     "minimum_rows": 300,
@@ -72,7 +72,7 @@ def test_every_level_is_reached_where_it_has_to_be(
     metric: dict[str, Any], level: str, said: str
 ) -> None:
     # Given a metric, when it is held against a rule, then it has its level, with the reason
-    found, reason = levels.judged(config.MonitoringRule(**PARITY), Metric(**metric))
+    found, reason = judge_window.judged(config.MonitoringRule(**PARITY), Metric(**metric))
     assert (found, said in reason) == (level, True), reason
 
 
@@ -82,7 +82,7 @@ def test_every_level_is_reached_where_it_has_to_be(
 def test_a_lower_limit_is_one_too(value: float, level: str) -> None:
     rule = {"id": "a.b", "metric": "a.b", "bound": "at_least", "owner": "x"}
     rule |= {"warn": 0.7, "retrain": 0.65, "rollback": 0.6}
-    assert levels.judged(config.MonitoringRule(**rule), Metric(value=value))[0] == level
+    assert judge_window.judged(config.MonitoringRule(**rule), Metric(value=value))[0] == level
 
 
 def test_trap_41_schema_alone_is_no_measurement() -> None:
@@ -92,13 +92,13 @@ def test_trap_41_schema_alone_is_no_measurement() -> None:
     section = watched(new, drift | {"owner": "x", "minimum_n": 300})
     scope = expected_rules.Scope("classification", ("a", "b"), ())
     metrics = {"schema.new_columns": Metric(value=0.0), "drift.a.psi": Metric(value=0.0, n=299)}
-    found, anything = levels.judge(section, scope, metrics)
+    found, anything = judge_window.judge(section, scope, metrics)
     # Then nothing of the model was, whatever the schema says; and every rule is named
     assert not anything
     assert [one.id for one in found] == ["schema.new", "drift.data[a]", "drift.data[b]"]
-    assert "rests on 299 rows" in " ".join(levels.reasons(found))
+    assert "rests on 299 rows" in " ".join(judge_window.reasons(found))
     metrics["drift.b.psi"] = Metric(value=0.0, n=300)
-    assert levels.judge(section, scope, metrics)[1]
+    assert judge_window.judge(section, scope, metrics)[1]
 
 
 def said(number: int, level: str, **more: Any) -> dict[str, Any]:
@@ -112,8 +112,8 @@ def said(number: int, level: str, **more: Any) -> dict[str, Any]:
 @given(st.lists(st.sampled_from(["healthy", "warn", "retrain", "rollback", "not_measured"])))
 def test_a_row_counts_what_was_measured_and_nothing_else(found: list[str]) -> None:
     # Given windows, when those in a row at the last level are counted
-    windows = levels.windows_of([said(n, level) for n, level in enumerate(found, start=1)])
-    due, row = levels.due(windows, watched())
+    windows = judge_window.windows_of([said(n, level) for n, level in enumerate(found, start=1)])
+    due, row = judge_window.due(windows, watched())
     # Then it is the length of the last run among those that were measured, by hand
     measured = [level for level in found if level != "not_measured"]
     runs = [(level, len(list(some))) for level, some in groupby(measured)]
@@ -131,12 +131,12 @@ def test_a_window_measured_again_stands_as_it_is_now() -> None:
     # Given a window that was healthy until its labels came
     told = [said(1, "healthy"), said(2, "rollback"), said(1, "rollback", labelled=90)]
     # Then it counts once, at its own place
-    found = levels.windows_of(told)
+    found = judge_window.windows_of(told)
     assert [(one.window, one.level, one.labelled) for one in found] == [
         (1, "rollback", 90),
         (2, "rollback", 0),
     ]
-    assert levels.in_a_row(found) == 2
+    assert judge_window.in_a_row(found) == 2
 
 
 def rule(value: float | None, level: str = "healthy", **more: Any) -> dict[str, Any]:
@@ -148,7 +148,9 @@ def rule(value: float | None, level: str = "healthy", **more: Any) -> dict[str, 
 def look(*rules: dict[str, Any], level: str = "healthy", labelled: int = 0) -> Any:
     """What a look at a batch measured."""
     return SimpleNamespace(
-        level=level, labelled=labelled, rules=[levels.Judged.model_validate(one) for one in rules]
+        level=level,
+        labelled=labelled,
+        rules=[judge_window.Judged.model_validate(one) for one in rules],
     )
 
 
@@ -168,7 +170,7 @@ def look(*rules: dict[str, Any], level: str = "healthy", labelled: int = 0) -> A
 def test_a_second_look_counts_where_it_knows_more_and_nothing_less(now: Any, *, more: bool) -> None:
     # Given a window as recorded, when its batch is measured again, then it is recorded or not
     values = {"a.b": 0.5, "c.d": None, "gone.rule": 1.0}
-    [known] = levels.windows_of([said(1, "healthy", values=values)])
+    [known] = judge_window.windows_of([said(1, "healthy", values=values)])
     assert earlier_windows.tells_more(now, known) is more
     # And what was not measured before is told as soon as it is
     unknown = known.model_copy(update={"level": "not_measured"})
@@ -180,7 +182,7 @@ def test_the_risk_of_a_window_is_the_policys_formula() -> None:
     policy = SimpleNamespace(risk=SimpleNamespace(weights={"validate": 1.0, "fairness": 1.0}))
 
     def risk(**one: Any) -> float:
-        return monitored.risk_of([levels.Judged.model_validate(rule(**one))], policy)
+        return monitored.risk_of([judge_window.Judged.model_validate(rule(**one))], policy)
 
     broken = {"id": "contract.failed", "limits": {"warn": 0.0}}
     parity = {"id": "fairness.parity", "limits": {"warn": 0.1, "rollback": 0.2}}
@@ -201,11 +203,11 @@ def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
     bad = [said(n, "rollback", asking=["performance.roc_auc"]) for n in (1, 2, 4)]
     late = said(3, "healthy", unknown=["performance.roc_auc"])
     # When labels of the next are late, then it counts for nothing, and the one after is the third
-    assert levels.due(levels.windows_of([*bad[:2], late]), watched()) == ("none", 2)
-    assert levels.due(levels.windows_of([*bad, late]), watched()) == ("rollback", 3)
+    assert judge_window.due(judge_window.windows_of([*bad[:2], late]), watched()) == ("none", 2)
+    assert judge_window.due(judge_window.windows_of([*bad, late]), watched()) == ("rollback", 3)
     # And one in which the rule was measured, and is well, breaks the row
     well = said(3, "healthy", unknown=["drift.target"])
-    assert levels.due(levels.windows_of([*bad, well]), watched()) == ("retrain", 1)
+    assert judge_window.due(judge_window.windows_of([*bad, well]), watched()) == ("retrain", 1)
 
 
 def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
@@ -215,15 +217,15 @@ def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
 
     grown = [said(n, "rollback", rows=900 * n, **days(1, n)) for n in (1, 2, 3)]
     # When those in a row are counted, then they are one, and nothing is taken back
-    assert levels.in_a_row(levels.windows_of(grown)) == 1
-    assert levels.due(levels.windows_of(grown), watched()) == ("retrain", 1)
+    assert judge_window.in_a_row(judge_window.windows_of(grown)) == 1
+    assert judge_window.due(judge_window.windows_of(grown), watched()) == ("retrain", 1)
     # And other rows of the same day, or a day of its own, are a window each
     others = [said(n, "rollback", rows=900, **days(1, 1)) for n in (1, 2, 3)]
-    assert levels.due(levels.windows_of(others), watched()) == ("rollback", 3)
+    assert judge_window.due(judge_window.windows_of(others), watched()) == ("rollback", 3)
     apart = [said(n, "rollback", rows=900 + n, **days(n, n)) for n in (1, 2, 3)]
-    assert levels.due(levels.windows_of(apart), watched()) == ("rollback", 3)
+    assert judge_window.due(judge_window.windows_of(apart), watched()) == ("rollback", 3)
     named = [said(n, "rollback", rows=900 + n, batch=f"{n}.csv", **days(1, 1)) for n in (1, 2, 3)]
-    assert levels.due(levels.windows_of(named), watched()) == ("rollback", 3)
+    assert judge_window.due(judge_window.windows_of(named), watched()) == ("rollback", 3)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def test_an_organisations_floor_sees_what_watches_less(
     floor = config.Floor(file="floor.yaml", sha256="0" * 64, monitoring=watched())
     policy = config.Policy(name="p", confidence=0.95, rules=[rule], monitoring=own, floor=floor)
     # Then what watches less undercuts it, what watches more does not
-    assert list(weaker.below_floor(policy)) == ([where] if where else [])
+    assert list(weaker_policy.below_floor(policy)) == ([where] if where else [])
 
 
 def test_drift_against_the_frozen_bins_is_the_lines_own(tmp_path: Any) -> None:
@@ -426,7 +428,9 @@ def test_the_windows_of_a_champion_begin_with_its_reign() -> None:
 def test_trends_are_a_picture_without_markup_of_others() -> None:
     # Given windows with a rule whose column has an awkward name
     values = [{"drift.data[<b>&]": n / 10, "performance.r2": None} for n in range(4)]
-    windows = levels.windows_of([said(n + 1, "warn", values=one) for n, one in enumerate(values)])
+    windows = judge_window.windows_of(
+        [said(n + 1, "warn", values=one) for n, one in enumerate(values)]
+    )
     # When they are drawn, then the picture is well-formed and shows each
     import xml.etree.ElementTree as ElementTree
 
