@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from reference_metrics import METRICS, WINDOW, Described
+from reference_metrics import WINDOW
 from reference_models import rows_of, titled
 from reference_pages import WRITTEN, document, sentence, table, wrapped
 
 from governed_ml.core import evidence
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
+from governed_ml.policy.metric_words import METRICS, MetricWords
 
 INTRO = (
     "Each of these stages writes what it measured to `reports/evidence/STAGE.json`. Evidence has "
@@ -68,7 +69,7 @@ def section(model: type[BaseModel], links: dict[type[BaseModel], str]) -> str:
     return f"### Fields of {titled(model)}\n\n{said}\n\n{table(head, rows)}"
 
 
-def metrics(rows: list[Described]) -> str:
+def metrics(rows: list[MetricWords]) -> str:
     """Return a table of metrics."""
     found = [[f"`{one.name}`", sentence(one.meaning), one.range] for one in rows]
     return table(["metric", "meaning", "range"], found)

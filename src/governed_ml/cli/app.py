@@ -112,7 +112,7 @@ def gate(
     if as_json:
         print_json(decision.model_dump_json(indent=2))
     else:
-        from governed_ml.policy.decision import show
+        from governed_ml.policy.decision_screen import show
 
         with workflow_output.text():
             show(decision, every=every)

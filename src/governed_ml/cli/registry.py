@@ -48,7 +48,7 @@ def register(as_json: Json = False) -> None:
 
     trusted.require("measuring", pinned=True)  # before a library is imported
 
-    from governed_ml.policy.decision import show
+    from governed_ml.policy.decision_screen import show
     from governed_ml.registry.register import register as registered
 
     base, registry = door()

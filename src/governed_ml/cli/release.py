@@ -34,7 +34,7 @@ def rejudge(
 
     trusted.require("measuring")  # before a library is imported
 
-    from governed_ml.policy.decision import show
+    from governed_ml.policy.decision_screen import show
     from governed_ml.registry.rejudge import rejudge as rejudged
 
     base, registry = door()

@@ -21,21 +21,27 @@ from governed_ml.page.gate_sections import (
     performance,
 )
 from governed_ml.page.records import Records
+from governed_ml.page.rule_sentences import sentence
 from governed_ml.page.standing_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
+from governed_ml.policy.decision_screen import next_steps
 from governed_ml.policy.limits import number
+from governed_ml.policy.metric_words import MetricWords, words_of
 
 
 def view(records: Records) -> Row:
     """Return everything that the template asks for."""
     stand = standing(records)
+    judged = rules(records)
     return {
         "records": records,
         "stand": stand,
         "project": None if isinstance(records.params, Unusable) else records.params.project,
         "facts": facts(records),
         "why": why(records),
-        "rules": rules(records),
+        "rules": judged,
+        "reference": reference(judged),
+        "next": steps(records, stand),
         "performance": performance(records),
         "attributes": attributes(records),
         "drift": drift(records),
@@ -102,6 +108,13 @@ def why(records: Records) -> tuple[str, list[Row]]:
     return "Nearest to a limit", [_said(rule) for rule in closest(decision.by_weight())]
 
 
+def steps(records: Records, stand: Standing) -> list[str]:
+    """Return what to do about a denial that stands."""
+    if isinstance(records.decision, Unusable) or stand.verdict != "deny":
+        return []
+    return next_steps(records.decision)
+
+
 def _said(rule: RuleResult, *others: RuleResult) -> Row:
     more = f" and {len(others)} more" if others else ""
     return {"id": rule.id + more, "verdict": rule.verdict, "reason": rule.reason}
@@ -120,6 +133,7 @@ def rules(records: Records) -> Cut:
 
 def _rule(found: RuleResult, rule: Rule | None) -> Row:
     row: Row = {"found": found, "owner": rule.owner if rule else "", "limits": [], "mark": ""}
+    row |= {"asks": sentence(rule, _subject(found.id)) if rule else "", "metric": _metric(rule)}
     if rule is None or rule.metric is None:
         return row | {"limits": [] if found.limit is None else [f"{found.limit:g}"]}
     side = "above" if rule.bound == "at_most" else "below"
@@ -127,6 +141,22 @@ def _rule(found: RuleResult, rule: Rule | None) -> Row:
     row["limits"] = [f"{what} {side} {number(one)}" for what, one in named if one is not None]
     drawn = svg.limits(found.value, found.interval, rule.warn, rule.block, rule.bound == "at_most")
     return row | {"mark": drawn}
+
+
+def _subject(name: str) -> str:
+    """Return the feature, attribute or group in the brackets of a rule's id, or ""."""
+    return name.partition("[")[2].removesuffix("]")
+
+
+def _metric(rule: Rule | None) -> MetricWords | None:
+    if rule is None or rule.metric is None:
+        return None
+    return words_of(rule.metric.replace("{each}", "each"))
+
+
+def reference(found: Cut) -> list[MetricWords]:
+    """Return the words for every metric that the rules name, each once, in their order."""
+    return list(dict.fromkeys(one["metric"] for one in found.rows if one["metric"]))
 
 
 def graph(records: Records) -> Markup:

@@ -1,22 +1,18 @@
-"""The decision: `allow` or `deny`, with the reason for every rule; and how people see it."""
+"""The decision: `allow` or `deny`, with the reason for every rule."""
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from governed_ml.core.code import engine
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.evidence import ByEngine, Collected, EngineRef, usable
-from governed_ml.core.files import PAGE, digest_of, read_json, root, withdraw, write_json
+from governed_ml.core.files import PAGE, digest_of, read_json, withdraw, write_json
 from governed_ml.core.problem import Problem
-from governed_ml.core.terminal import screen
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 PATH = Path("reports/decision.json")
 Verdict = Literal["pass", "warn", "fail", "insufficient", "waived"]
@@ -51,7 +47,7 @@ class Decision(Closed):
     schema_version: Literal[1] = 1
     verdict: Literal["allow", "deny"]
     rules: list[RuleResult]
-    risk: float | None = Field(default=None, ge=0, le=100, description="as in governance/risk.py")
+    risk: float | None = Field(default=None, ge=0, le=100, description="as in policy/risk.py")
     subject: DecisionSubject
     policy_digest: str | None
     volatile: dict[str, str | None] = Field(default_factory=dict)
@@ -111,38 +107,6 @@ def _lasting(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"volatile": dict(content.get("volatile") or {}) | {"judged_on": None}}
 
 
-FILES = (
-    PAGE.as_posix(),
-    "reports/decision.json",
-    "reports/model_card.md",
-    "reports/contract.html",
-    "reports/drift.html",
-    "reports/explanation.svg",
-)
-COLOURS = {
-    "fail": "red",
-    "insufficient": "red",
-    "waived": "yellow",
-    "warn": "yellow",
-    "pass": "green",
-}
-
-
-def show(decision: Decision, *, every: bool = False) -> None:
-    """Print a table of the rules that mattered (or of every rule), then the verdict."""
-    console = screen()
-    chosen = decision.by_weight()
-    if not every:
-        chosen = [rule for rule in chosen if rule.verdict != "pass"] or closest(chosen)
-    console.print(_table([[rule] for rule in chosen] if every else alike(chosen)))
-    colour = "green" if decision.verdict == "allow" else "red"
-    risk = "" if decision.risk is None else f" · risk {decision.risk:g} of 100"
-    more = "" if every else " · `governance gate --all` lists every rule"
-    console.print(f"[bold {colour}]{decision.verdict}[/] · {decision.tally()}{risk}{more}")
-    there = [name for name in FILES if (root() / name).is_file()]
-    console.print("open " + " ".join(there), style="dim", soft_wrap=True)
-
-
 def alike(rules: list[RuleResult]) -> list[list[RuleResult]]:
     """Put rules together that say the same for want of a number: one cause is one row."""
     rows: dict[object, list[RuleResult]] = {}
@@ -162,24 +126,3 @@ def closest(rules: list[RuleResult], most: int = 5) -> list[RuleResult]:
         return min(abs(end - rule.limit) for end in ends) / abs(rule.limit)
 
     return sorted((rule for rule in rules if distance(rule) < float("inf")), key=distance)[:most]
-
-
-def _table(rows: list[list[RuleResult]]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("verdict")
-    table.add_column("rule", overflow="fold")
-    table.add_column("limit", justify="right")
-    table.add_column("reason", overflow="fold")
-    for row in rows:
-        rule, others = row[0], len(row) - 1
-        limit = "" if rule.limit is None or others else f"{rule.limit:g}"
-        table.add_row(
-            f"[{COLOURS[rule.verdict]}]{rule.verdict}[/]",
-            escape(rule.id) + (f" and {others} more" if others else ""),
-            limit,
-            escape(rule.reason),
-        )
-    return table

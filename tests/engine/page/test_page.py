@@ -135,11 +135,20 @@ def test_every_rule_stands_there_with_its_numbers(records: Path) -> None:  # noq
     assert shown[:2] == ["fairness.demographic_parity[sex]", "evaluate.roc_auc"]
     row = re.sub(r"<[^>]+>", " ", table.partition("<tbody>")[2].partition("</tr>")[0]).split()
     row = " ".join(row)
-    assert "risk-owner fail 0.21 0.18 to 0.24 warns above 0.05 denies above 0.1 0.21 in" in row
+    assert "risk-owner fail 0.21 0.18 to 0.24 warns above 0.05 denies above 0.1 For sex, the" in row
+    assert "rows are insufficient. Reference 0.21 in [0.18, 0.24]; female vs male" in row
+    # And a sentence says what each asks, with a link to what it measures
+    asks = re.findall(r'<span class="soft">([^<]+) <a href="#(metric-\d+)">Reference</a>', table)
+    assert len(asks) == sum(rule["limit"] is not None for rule in decided)
+    assert asks[0][0].startswith("For sex, the largest difference in the share of positive")
+    assert {link for _, link in asks} == set(re.findall(r'<tr id="(metric-\d+)"', page.source))
     # And the verdict names both before any other section
     top = page.source.partition('id="rules"')[0]
     assert "at most 0.1 allowed" in top
     assert "rests on 12 rows" in top
+    # And it says what to do, as the terminal does
+    assert "<h3>What to do next</h3>" in top
+    assert "<li>Compare the groups in <code>reports/index.html</code> (sex)." in top
 
 
 def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811

@@ -14,11 +14,13 @@ from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import Collected, collect, usable
 from governed_ml.core.files import PARAMS, write_json
 from governed_ml.pipeline.stage_runner import draw, tell
-from governed_ml.policy.decision import save, show
+from governed_ml.policy.decision import save
+from governed_ml.policy.decision_screen import show
 from governed_ml.policy.judge import judge
 
 SECTIONS = ("project", "data", "policy", "deployment", "seed", "experiment", "split", "model")
 METRICS = Path("reports/metrics.json")
+ALLOWED = "Commit and push; `uv run governance register` then offers the model for approval."
 
 
 def main() -> str:
@@ -29,7 +31,7 @@ def main() -> str:
     write_json(METRICS, side_by_side(params, evidence))
     save(decision)
     undrawn = draw("decide", params)
-    tell("decide", lambda: show(decision))
+    tell("decide", lambda: show(decision, then=ALLOWED))
     if undrawn:
         print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
     return f"{decision.verdict}: {decision.tally()}"

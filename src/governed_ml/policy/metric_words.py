@@ -1,0 +1,234 @@
+"""Every metric in plain words: what it is, and its range. The reference and the page use them."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+SHARE, COUNT, OPEN = "0 to 1", "whole number", "0 or more"
+CHANCE = "0 to 1; chance is 0.5"
+LEAK = "0.5 to 1; regression: 0 to 1"
+
+
+class MetricWords(NamedTuple):
+    """One metric, or those that share a pattern: `{…}` stands for a name of the project.
+
+    `phrase` goes on after "this is …": it starts with an article and has no full stop.
+    """
+
+    name: str
+    phrase: str
+    range: str
+    note: str = ""
+
+    @property
+    def meaning(self) -> str:
+        """Return the phrase and the note as sentences."""
+        text = f"{self.phrase[:1].upper()}{self.phrase[1:]}."
+        return f"{text} {self.note}".strip()
+
+
+BOUNDS = "With bounds."
+OF_GROUPS = {
+    "demographic_parity": ("the share of positive predictions", ""),
+    "equalized_odds": (
+        "the true positive rate or the false positive rate",
+        "The worse of the two counts. ",
+    ),
+    "equal_opportunity": ("the true positive rate", ""),
+    "predictive_parity": ("the precision", ""),
+}
+"""Fairness measure → the rate that is compared between groups, and a note."""
+GAPS = {
+    "mean_prediction_difference": "the mean prediction",
+    "mean_signed_error_difference": "the mean error",
+    "mean_absolute_error_difference": "the mean absolute error",
+}
+REGRESSION = "Regression only."
+IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
+
+
+def _rows(*rows: tuple[str, str, str] | tuple[str, str, str, str]) -> list[MetricWords]:
+    return [MetricWords(*row) for row in rows]
+
+
+def _of_groups() -> list[MetricWords]:
+    """Return the fairness metrics of one attribute or intersection."""
+    found: list[MetricWords] = []
+    for measure, (rate, note) in OF_GROUPS.items():
+        of, note = f"{rate} between two groups", note + BOUNDS
+        found += _rows(
+            (f"{{attribute}}.{measure}_difference", f"the largest difference in {of}", SHARE, note),
+            (f"{{attribute}}.{measure}_ratio", f"the smallest ratio of {of}", SHARE, note),
+        )
+    found += [
+        MetricWords(
+            f"{{attribute}}.{name}",
+            f"the largest difference in {error} between two groups",
+            OPEN,
+            IN_SPREADS,
+        )
+        for name, error in GAPS.items()
+    ]
+    ratio = "the smallest ratio of the mean absolute error between two groups"
+    name = "{attribute}.mean_absolute_error_ratio"
+    return [*found, MetricWords(name, ratio, SHARE, f"{REGRESSION} {BOUNDS}")]
+
+
+CLASSIFICATION = "Classification only."
+METRICS: dict[str, list[MetricWords]] = {
+    "ingest": _rows(
+        ("rows", "the number of rows in the table", COUNT),
+        ("columns", "the number of columns in the table", COUNT),
+    ),
+    "validate": _rows(
+        ("rows", "the number of rows in the table", COUNT),
+        ("columns", "the number of columns in the table", COUNT),
+        ("expectations", "the number of expectations in the data contract", COUNT),
+        (
+            "failed_expectations",
+            "the number of expectations in the data contract that do not hold",
+            COUNT,
+            "The note names them.",
+        ),
+    ),
+    "split": _rows(
+        ("rows_train", "the number of training rows", COUNT),
+        ("rows_test", "the number of test rows", COUNT),
+        ("overlapping_rows", "the number of test rows that are also training rows", COUNT),
+        ("overlap_share", "the share of test rows that are also training rows", SHARE),
+        (
+            "persons",
+            "the number of persons in the test rows",
+            COUNT,
+            "Only where a column says whose row it is.",
+        ),
+    ),
+    "train": _rows(
+        (
+            "unmitigated_{metric}",
+            "the same metric of the same estimator without mitigation, on the test rows",
+            SHARE,
+        )
+    ),
+    "evaluate": _rows(
+        ("roc_auc", "the area under the ROC curve", CHANCE, CLASSIFICATION),
+        ("average_precision", "the area under the precision-recall curve", SHARE, CLASSIFICATION),
+        ("accuracy", "the share of predictions that are right", SHARE, CLASSIFICATION),
+        ("balanced_accuracy", "the mean of the recall of both classes", SHARE, CLASSIFICATION),
+        ("f1", "the harmonic mean of precision and recall", SHARE, CLASSIFICATION),
+        ("precision", "the share of positive predictions that are right", SHARE, CLASSIFICATION),
+        ("recall", "the share of positive rows that the model finds", SHARE, CLASSIFICATION),
+        ("brier_score", "the mean squared error of the probability", SHARE, CLASSIFICATION),
+        ("log_loss", "the mean negative log-likelihood, in nats", OPEN, CLASSIFICATION),
+        (
+            "expected_calibration_error",
+            (
+                "the mean distance between the predicted and the observed rate, over ten bins of "
+                "equal size"
+            ),
+            SHARE,
+            f"{CLASSIFICATION} {BOUNDS}",
+        ),
+        (
+            "mean_absolute_error",
+            "the mean absolute error, in the unit of the target",
+            OPEN,
+            REGRESSION,
+        ),
+        (
+            "root_mean_squared_error",
+            "the root of the mean squared error, in the unit of the target",
+            OPEN,
+            REGRESSION,
+        ),
+        (
+            "normalized_mean_absolute_error",
+            "the mean absolute error, in standard deviations of the target",
+            OPEN,
+            REGRESSION,
+        ),
+        ("r2", "the explained share of the target's variance", "at most 1", REGRESSION),
+        ("champions", "the number of champions to compare with", "0 or 1"),
+        (
+            "champion_difference",
+            (
+                "the mean squared error of the champion minus that of the model, in variances of "
+                "the target"
+            ),
+            "any",
+            f"Positive: the model is better. {BOUNDS}",
+        ),
+        ("leak.{feature}", "the ROC AUC (regression: R²) of the feature alone", LEAK),
+        (
+            "max_leak",
+            "the largest ROC AUC (regression: R²) of a feature alone",
+            LEAK,
+            "The note names the feature.",
+        ),
+        (
+            "leak_together",
+            "the ROC AUC (regression: R²) of a sum of at most three numeric features",
+            LEAK,
+        ),
+        (
+            "leak_model",
+            "the ROC AUC (regression: R²) of the model",
+            "at most 1",
+            (
+                "The note names the features. A model that is almost never wrong has probably "
+                "seen the answer."
+            ),
+        ),
+        ("flip_share", "the share of predictions that change under small noise", SHARE, BOUNDS),
+        ("perturbed_features", "the number of numeric features to which noise is added", COUNT),
+    ),
+    "drift": _rows(
+        ("rows_reference", "the number of training rows", COUNT),
+        ("rows_current", "the number of test rows", COUNT),
+        (
+            "{column}.psi_quantile10",
+            "the population stability index of the test rows against the training rows",
+            OPEN,
+            "Over fixed bins.",
+        ),
+        (
+            "{column}.jensen_shannon",
+            "the Jensen-Shannon distance of the test rows from the training rows, base 2",
+            SHARE,
+            "Over the same bins as the index.",
+        ),
+        (
+            "max_psi_quantile10",
+            "the largest population stability index",
+            OPEN,
+            "The note names the column.",
+        ),
+    ),
+    "fairness": [
+        *_rows(("attributes", "the number of sensitive attributes in the configuration", COUNT)),
+        *_of_groups(),
+        *_rows(
+            (
+                "{attribute}.proxy_auc",
+                "the ROC AUC with which the features tell a group from all others",
+                CHANCE,
+                "The group that is told apart best counts.",
+            )
+        ),
+    ],
+    "explain": _rows(
+        ("coverage", "the share of predictions whose explanation adds up to the prediction", SHARE)
+    ),
+}
+"""Gate → what its evidence has under `metrics`. A rule names one as `GATE.NAME`."""
+
+
+def words_of(metric: str) -> MetricWords | None:
+    """Return the words for a metric named as in a rule (`GATE.NAME`), or None if it has none."""
+    gate, _, name = metric.partition(".")
+    for found in METRICS.get(gate, []):
+        parts = re.split(r"\{[^{}]*\}", found.name)
+        if re.fullmatch(".+".join(map(re.escape, parts)), name, re.DOTALL):
+            return found
+    return None

@@ -1,0 +1,119 @@
+"""What a terminal shows of a decision: the verdict first, what to do next, then the rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from governed_ml.policy.decision import Decision, DecisionSubject, RuleResult
+from governed_ml.policy.decision_screen import MOST_ROWS, MOST_STEPS, next_steps, show
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project without reports, and a terminal that is wide enough."""
+    (tmp_path / "dvc.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+
+
+def result(name: str, verdict: str = "fail", value: float | None = 0.5) -> RuleResult:
+    """One rule's result."""
+    return RuleResult.model_validate(
+        {
+            "id": name,
+            "verdict": verdict,
+            "value": value,
+            "interval": None,
+            "limit": 0.1,
+            "reason": f"the reason of {name}",
+        }
+    )
+
+
+def decision(*rules: RuleResult) -> Decision:
+    """A decision with these rules; it denies if one of them does."""
+    bad = any(rule.verdict in ("fail", "insufficient") for rule in rules)
+    return Decision(
+        verdict="deny" if bad else "allow",
+        rules=list(rules),
+        subject=DecisionSubject(),
+        policy_digest=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (result("fairness.four_fifths[sex]"), ("(sex)", "a model with mitigation")),
+        (result("fairness.proxy[sex]"), ("features that tell the groups apart (sex)",)),
+        (result("fairness.declared"), ("no_sensitive_reason",)),
+        (result("evaluate.leak[savings]"), ("known when the model predicts: savings",)),
+        (result("evaluate.leak_together"), ("the reasons name them",)),
+        (result("evaluate.roc_auc"), ("another model", "evaluate.roc_auc")),
+        (result("evaluate.champion"), ("Keep the champion",)),
+        (result("drift.data[income]"), ("reports/drift.html", "income")),
+        (result("validate.contract"), ("reports/contract.html",)),
+        (result("split.overlap"), ("conf/split/",)),
+        (result("explain.coverage"), ("reports/explanation.svg",)),
+        (result("floor.evaluate.roc_auc"), ("`conf/policy/` with the risk owner",)),
+        (result("policy.complete"), ("policy.complete",)),
+        (result("evaluate.roc_auc", "insufficient", None), ("uv run dvc repro", "evaluate did")),
+        (result("evidence.train", "insufficient", None), ("uv run dvc repro", "train did")),
+        (result("counts.rows", "insufficient", None), ("because a stage did",)),
+        (result("fairness.proxy[sex]", "insufficient"), ("Bring more rows", "fairness.proxy")),
+    ],
+    ids=lambda one: one.id if isinstance(one, RuleResult) else "",
+)
+def test_a_denial_says_what_to_do_next(rule: RuleResult, said: tuple[str, ...]) -> None:
+    # Given a decision that one rule denies, when people ask what to do
+    [step] = next_steps(decision(rule, result("evaluate.accuracy", "pass")))
+    # Then there is one step, about this rule
+    assert [one for one in said if one not in step] == []
+    assert "{" not in step
+
+
+def test_what_was_not_measured_is_the_first_step_and_there_are_few() -> None:
+    # Given many rules that deny for different causes
+    rules = [
+        result("fairness.four_fifths[sex]"),
+        result("drift.data[a]"),
+        result("evaluate.roc_auc"),
+        result("validate.contract"),
+        result("explain.coverage", "insufficient", None),
+    ]
+    # When people ask what to do, then the measurement comes first, and few steps are shown
+    steps = next_steps(decision(*rules))
+    assert len(steps) == MOST_STEPS
+    assert steps[0].startswith("Run `uv run dvc repro`, because explain did not measure")
+
+
+def test_rules_with_one_cause_are_one_step() -> None:
+    # Given the same rule for five attributes, when people ask what to do, then there is one step
+    [step] = next_steps(decision(*(result(f"fairness.four_fifths[a{n}]") for n in range(5))))
+    assert "(a0, a1, a2 and 2 more)" in step
+
+
+def test_the_screen_says_verdict_and_steps_before_the_rules(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Given a denial with more rows than a screen has, when it is shown
+    rules = [result(f"drift.data[c{n}]") for n in range(MOST_ROWS + 3)]
+    show(decision(*rules), then="Commit it.")
+    lines = capsys.readouterr().out.splitlines()
+    # Then the verdict is first, then what to do, then as many rules as fit, and how to see all
+    assert lines[0] == "deny · 15 fail"
+    assert lines[1].startswith("next: Compare training rows with test rows")
+    assert lines[2].split() == ["verdict", "rule", "limit", "reason"]
+    assert sum(line.startswith("fail") for line in lines) == MOST_ROWS
+    assert "3 more rows, and every rule: `uv run governance gate --all`" in lines
+    # And with all rules, none is left out
+    show(decision(*rules), every=True)
+    assert sum(line.startswith("fail") for line in capsys.readouterr().out.splitlines()) == 15
+
+
+def test_an_allowed_model_has_its_own_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    # Given a decision that allows, when it is shown with what comes then
+    show(decision(result("evaluate.roc_auc", "pass")), then="Commit it.")
+    # Then the screen says that, and no advice about rules
+    assert capsys.readouterr().out.splitlines()[:2] == ["allow · 1 pass", "next: Commit it."]
