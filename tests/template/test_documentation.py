@@ -140,7 +140,7 @@ def test_each_release_says_first_what_people_must_do() -> None:
 def test_the_changelog_uses_words_links_and_commands_that_exist() -> None:
     # Given the changelog, when words and links are read, then none is retired or leads nowhere
     text = CHANGELOG.read_text(encoding="utf-8")
-    assert misused(text) == []
+    assert misused(re.sub(r"^ +", "", text, flags=re.M)) == []  # what is indented is no code here
     links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
     assert [one for one in links if not (ROOT / one).exists()] == []
     # And the commands of the newest release exist; those of earlier ones may be gone
