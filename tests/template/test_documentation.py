@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,9 @@ OTHER_SENSES = {
     "step": r"steps? of the pipeline|pipeline steps?",  # of a workflow, as GitHub says
 }
 """Retired words that also have another sense → the phrases in which the retired sense is meant."""
+CHANGELOG = ROOT / "CHANGELOG.md"
+PARTS = ["What you must do", "New", "Changed", "Fixed", "Security"]
+"""The headings under a release, in their order."""
 ALSO = r"whatever|repair(s|ed)|put(s|ting)? right|mend(s|ed|ing)|sprung|went through"
 
 
@@ -98,6 +102,51 @@ def test_each_document_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     pages = [path.name for path in (ROOT / "docs").glob("*.md") if path.name != "README.md"]
     assert [name for name in pages if f"({name})" not in index] == []
+
+
+def releases() -> dict[str, str]:
+    """Version → what the changelog says of it, newest first; `Unreleased` is none."""
+    parts = re.split(r"^## (.+)$", CHANGELOG.read_text(encoding="utf-8"), flags=re.M)[1:]
+    said = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert len(said) == len(parts) / 2  # no heading stands twice
+    assert next(iter(said)) == "Unreleased"
+    return {name: text for name, text in said.items() if name != "Unreleased"}
+
+
+def test_the_newest_release_in_the_changelog_is_the_version_of_the_engine() -> None:
+    # Given the changelog, when its releases are read, then each has a version and a day
+    heads = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) – (\d{4}-\d\d-\d\d)", one) for one in releases()]
+    found = [tuple(map(int, head.groups()[:3])) for head in heads if head]
+    assert len(found) == len(heads)
+    # And the newest is first, and is the version of pyproject.toml
+    assert found == sorted(found, reverse=True)
+    metadata = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert ".".join(map(str, found[0])) == metadata["project"]["version"]
+
+
+def test_each_release_says_first_what_people_must_do() -> None:
+    # Given the releases of the changelog, when their headings are read
+    for name, text in releases().items():
+        heads = re.findall(r"^### (.+)$", text, re.M)
+        # Then they are known, in their order, and what people must do is a numbered list
+        assert heads == [one for one in PARTS if one in heads], name
+        assert heads[0] == PARTS[0], name
+        steps = re.split(r"^### .+$", text, flags=re.M)[1]
+        numbers = [int(one) for one in re.findall(r"^(\d+)\. ", steps, re.M)]
+        assert numbers == list(range(1, len(numbers) + 1)), name
+        assert numbers, name
+
+
+def test_the_changelog_uses_words_links_and_commands_that_exist() -> None:
+    # Given the changelog, when words and links are read, then none is retired or leads nowhere
+    text = CHANGELOG.read_text(encoding="utf-8")
+    assert misused(re.sub(r"^ +", "", text, flags=re.M)) == []  # what is indented is no code here
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    assert [one for one in links if not (ROOT / one).exists()] == []
+    # And the commands of the newest release exist; those of earlier ones may be gone
+    newest = next(iter(releases().values()))
+    assert calls(newest)
+    assert [one for one in map(problem, calls(newest)) if one] == []
 
 
 def length(text: str) -> int:
