@@ -21,7 +21,7 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PLAIN = [path for path in PAGES if path.name not in WRITTEN]
-CODE = re.compile(r"^```.*?^```|^    +\S.*$|`[^`\n]*`|https?://\S+", re.M | re.S)
+CODE = re.compile(r"^```.*?^```|^    +\S[^\n]*$|`[^`\n]*`|https?://\S+", re.M | re.S)
 OTHER_SENSES = {
     "hash": r"(a|an|the|its|another|other|no|or|of|without) hash(es)?",  # the verb is right
     "level": r"risk levels?",  # monitoring has levels

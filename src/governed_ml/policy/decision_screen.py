@@ -46,7 +46,7 @@ STEPS = {
     ),
     "drift": (
         "Compare training rows with test rows in `reports/drift.html`: {subjects}. Then choose a "
-        "split or a period in which they are alike."
+        "split in which they are alike."
     ),
     "fairness.proxy": (
         "Find the features that tell the groups apart ({subjects}) in `reports/index.html`, and "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from unittest import mock
 
@@ -22,9 +23,12 @@ from governed_ml.registry.approval.approvals import Approval, sign
 
 pytestmark = pytest.mark.slow
 
+VERSION = version("governed-ml")
+
 APPEND = """import json, sys
 from pathlib import Path
 from governed_ml.ledger import storage as ledger
+
 for one in json.loads(sys.argv[1]):
     ledger.append(Path(), **one)
 """
@@ -105,7 +109,7 @@ def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> 
     assert found["version"] == 1
     # And it is said which engine measured, and where: here it is the one that runs
     [note] = found["notes"]
-    assert note.startswith("measured with engine 0.2.0 of commit ")
+    assert note.startswith(f"measured with engine {VERSION} of commit ")
     assert note.endswith(", in the running environment")
     # And the tree, its branch and its worktrees are as they were
     assert people.files(old) == before

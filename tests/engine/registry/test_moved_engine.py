@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import baked
 import pytest
 import registry
 from baked import BakedProject
+
+VERSION = version("governed-ml")
 
 # test_environments, test_own_environments and test_earlier_engine cover the parts
 pytestmark = pytest.mark.nightly
@@ -104,7 +107,7 @@ def test_a_fixed_measure_does_not_block_what_was_judged_before(
     # When the policy accepts no other engine's measurements, then the version has to be registered
     # again, and nobody is asked to approve it
     accept(project, 0)
-    again_with = ("registered with engine 0.2.0", "re-register with the current engine")
+    again_with = (f"registered with engine {VERSION}", "re-register with the current engine")
     said = registry.refused(project.governance("rejudge", "1", code=None), *again_with)
     assert before["engine"][:19] in said
     assert again_with[1] in registry.approve(project, 1, code=1)
@@ -112,7 +115,7 @@ def test_a_fixed_measure_does_not_block_what_was_judged_before(
     accept(project, 1)
     done = project.governance("rejudge", "1", "--json")
     assert json.loads(done.stdout)["verdict"] == "allow"
-    assert "creating the environment of engine 0.2.0 of commit" in done.stderr
+    assert f"creating the environment of engine {VERSION} of commit" in done.stderr
     # And it can be approved, and is promoted while the policy says so; the release names both
     registry.approve(project, 1)
     accept(project, 0)
@@ -129,5 +132,5 @@ def test_a_fixed_measure_does_not_block_what_was_judged_before(
     rows = json.loads(done.stdout)
     assert {row["state"] for row in rows["rows"]} == {"equal"}
     [note] = rows["notes"]
-    assert note.startswith("measured with engine 0.2.0 of commit ")
+    assert note.startswith(f"measured with engine {VERSION} of commit ")
     assert note.endswith("in an environment of its own")
