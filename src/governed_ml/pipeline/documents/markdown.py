@@ -31,4 +31,4 @@ def code(text: str) -> str:
 
 
 def _line(text: str) -> str:
-    return "".join(one for one in " ".join(text.split()) if one.isprintable())
+    return " ".join("".join(one for one in text if one.isprintable() or one.isspace()).split())
