@@ -178,6 +178,7 @@ def test_the_model_card_says_what_moves_the_output_and_what_drifted(measured: Me
     )
     a, b, c = (name for name, _ in ranked[:3])
     assert f"`{a}`, `{b}` and `{c}` move the output most." in text
+    assert "change of the decision function that comes from a feature, found with SHAP on" in text
     drift = {
         one.name: one.population_stability_index or 0
         for one in measured.found["drift"].body.columns
@@ -196,6 +197,7 @@ def test_the_data_card_describes_the_table(measured: Measured) -> None:
     assert "made by the engine, so it describes no real person: `synthetic:12000?seed=2026`" in text
     assert "All 75 expectations of `governance/expectations/synthetic.json` hold." in text
     assert "8,384 training rows (69.9 %) and 3,616 test rows (30.1 %)" in text
+    assert "the test rows are the latest (from 2024-05-27 on)" in text
     assert "No test row occurs among the training rows." in text
     # And the columns say what each is for
     composition = {row[0]: row[-1] for row in rows(section(text, "Composition"))}

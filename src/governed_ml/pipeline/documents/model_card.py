@@ -15,6 +15,12 @@ from governed_ml.pipeline.documents.metric_words import GAPS, PERFORMANCE, RATES
 from governed_ml.pipeline.documents.templates import fill
 
 CHAMPIONS = "champions"  # how many there are: the gain over the champion says so, too
+METHODS = {"shap": "SHAP", "shap_permutation": "SHAP's permutation method"}
+OUTPUTS = {
+    "decision_function": "the decision function",
+    "predict_proba": "the predicted probability",
+    "predict": "the prediction",
+}
 TOP = 3  # features that the sentence about explanations names
 
 
@@ -54,6 +60,7 @@ class Unmeasured(NamedTuple):
 
 def text(card: ModelCard, data: Data, found: Evidences) -> str:
     """Return the card; `data` needs name, target and no_sensitive_reason only."""
+    explain = found["explain"].body
     values = {
         "card": card,
         "parameters": {name: one for name, one in card.parameters.items() if name != "_target_"},
@@ -61,7 +68,9 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "confidence": found["fairness"].body.confidence,
         "split": found["split"].body,
         "overlap": found["split"].metrics.get("overlapping_rows"),
-        "explain": found["explain"].body,
+        "method": METHODS.get(explain.method, explain.method),
+        "output": OUTPUTS.get(explain.output, explain.output),
+        "explained": explain.rows,
         "performance": _rows(card.performance, PERFORMANCE),
         "trust": _rows(card.performance, TRUST, others=PERFORMANCE),
         "groups": [_group(one, card.fairness) for one in card.groups],
