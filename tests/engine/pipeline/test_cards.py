@@ -226,7 +226,7 @@ def test_one_of_a_thing_is_singular(measured: Measured) -> None:
         *("from 1 feature of", "trained on 1 row and tested on 1 other row.", "Its 1 feature:"),
         *("1 test row also occurs among", "`income` moves the output most", "on 1 test row."),
         *("yes for 2 test rows, of which 1 is right. It misses 1 row that is yes.",),
-        *("1 training row (", "The one expectation of", "by 1 sensitive attribute."),
+        *("1 training row (", "The one expectation of", "for 1 sensitive attribute."),
         *("use it as a feature", "1 metric could not be measured:"),
     ):
         assert said in text
@@ -478,6 +478,8 @@ def test_no_name_becomes_a_link(name: str) -> None:
         (0.99999, "0.99999", "99.999 %"),
         (-0.25, "-0.25", "-25 %"),
         (0.000123456, "0.000123", "0.0123 %"),
+        (0.0000844, "0.0000844", "0.00844 %"),
+        (1.5e-9, "1.5e-09", "1.5e-07 %"),
         (999.7, "1,000", "99,970 %"),
         (1234.56, "1,235", "123,456 %"),
         (170000.0, "170,000", "17,000,000 %"),

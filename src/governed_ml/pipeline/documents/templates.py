@@ -9,12 +9,14 @@ given in `filters`) goes into the document as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from governed_ml.core.problem import Problem, counted, first_line
 
 Escape = Callable[[str], str]
+SMALL = 1e-6  # below it a number has an exponent
 
 
 def fill(
@@ -79,7 +81,9 @@ def number(value: float | None, whole: float = 1.0) -> str:
         for digits in range(3, 18)
         if abs(float(text := f"{value:.{digits}g}")) < whole or abs(value) >= whole
     )
-    return f"{float(shown):,.0f}" if abs(float(shown)) >= 1000 else shown
+    if abs(float(shown)) >= 1000:
+        return f"{float(shown):,.0f}"
+    return format(Decimal(shown), "f") if abs(value) >= SMALL else shown
 
 
 def percent(value: float | None) -> str:
