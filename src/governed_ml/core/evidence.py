@@ -99,7 +99,9 @@ class Subject(ByEngine, Strict):
     inputs: dict[str, str] = Field(
         min_length=1, description="path → sha256 of the bytes of every input"
     )
-    code: str = Field(description="digest of the stage's module and all that it imports")
+    code: str = Field(
+        description="digest of the stage's module, all that it imports, and their templates"
+    )
     config: str = Field(description="digest of the configuration sections that the stage reads")
     model: str | None = Field(
         default=None, description="canonical model digest, where a model was used"

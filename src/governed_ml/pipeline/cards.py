@@ -5,8 +5,6 @@ Sections after Mitchell et al. 2019, Model Cards, and Gebru et al. 2021, Datashe
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import FiniteFloat
 
 from governed_ml.core.config.closed_model import Closed
@@ -169,70 +167,3 @@ def data_card(data: Data, found: Evidences) -> DataCard:
         overlapping_rows=int(split.metrics["overlapping_rows"].value or 0),
         tables=found["evaluate"].subject.inputs | split.subject.inputs,
     )
-
-
-def markdown(title: str, card: ModelCard | DataCard) -> str:
-    """Render a card for people: scalars as a list, tables as tables."""
-    values: dict[str, Any] = card.model_dump(mode="json")
-    lines = [
-        f"# {title}",
-        "",
-        "Written from evidence by the stage `document`; the decision is in `decision.json`.",
-        "",
-    ]
-    plain = {key: value for key, value in values.items() if not isinstance(value, dict | list)}
-    lines += [f"- **{key.replace('_', ' ')}**: {_cell(value)}" for key, value in plain.items()]
-    for key, value in values.items():
-        if isinstance(value, dict | list) and value:
-            lines += ["", f"## {key.replace('_', ' ').capitalize()}", "", *_section(key, value)]
-    return "\n".join(lines) + "\n"
-
-
-def _section(key: str, value: Any) -> list[str]:
-    if key == "groups":
-        return [line for attribute in value for line in _groups(attribute)]
-    if isinstance(value, list):
-        if isinstance(value[0], dict):
-            header = list(dict.fromkeys(name for row in value for name in row))
-            return _table(header, [[row.get(name) for name in header] for row in value])
-        return [f"- {_cell(item)}" for item in value]
-    first = next(iter(value.values()))
-    if isinstance(first, dict) and "note" in first:
-        return _table(
-            ["metric", *first], [[name, *metric.values()] for name, metric in value.items()]
-        )
-    if isinstance(first, dict):
-        return [
-            f"- **{name}**: " + ", ".join(f"{group} {n:,}" for group, n in groups.items())
-            for name, groups in value.items()
-        ]
-    return _table(["name", "value"], [[name, item] for name, item in value.items()])
-
-
-def _groups(attribute: dict[str, Any]) -> list[str]:
-    groups = attribute["groups"]
-    if not groups:
-        return []
-    rates = list(groups[0]["rates"])
-    rows = [
-        [group["name"], group["n"], *(group["rates"].get(rate) for rate in rates)]
-        for group in groups
-    ]
-    return [f"### {_cell(attribute['name'])}", "", *_table(["group", "rows", *rates], rows), ""]
-
-
-def _table(header: list[str], rows: list[list[Any]]) -> list[str]:
-    return [
-        "| " + " | ".join(header) + " |",
-        "|" + " --- |" * len(header),
-        *("| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows),
-    ]
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    text = " ".join(str(value).split())
-    return text.replace("|", "\\|").replace("*", "\\*")

@@ -104,7 +104,7 @@ def test_the_default_model_does_not_flip(project_after_run: BakedProject) -> Non
     found = rule(json.loads(project_after_run.read("reports/decision.json")))
     assert found["verdict"] == "pass"
     assert 0 < found["value"] < found["interval"][1] < found["limit"]
-    assert "| flip_share |" in project_after_run.read("reports/model_card.md")
+    assert "| Changed answers |" in project_after_run.read("reports/model_card.md")
 
 
 @pytest.mark.nightly

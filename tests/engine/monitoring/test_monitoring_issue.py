@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from typing import Any
 
 import pytest
 from due_windows import RULES, window
@@ -23,8 +24,16 @@ def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
     ]
     history.append({"window": 7, "risk": None, "values": {"drift.data[income]": 0.31}})
     text = issue.body(window(), history, ["retrain.yml was started"])
-    # Then it starts with the level, and says what was done
-    assert text.startswith("🔁 **retrain**: window 7, version 3, 1000 rows, 812 with a label")
+    # Then it starts with what happened and what to do, then has the counts and what was done
+    happened, todo, counts, *_ = text.split("\n\n")
+    assert happened == (
+        "🔁 **retrain**: window 7 of version 3 is beyond a limit at which the policy asks for a "
+        "retraining."
+    )
+    assert todo.startswith("**What to do**: review the pull request that the workflow `retrain`")
+    assert counts == (
+        "The window has 1,000 rows, of which 812 have a label. Its risk score is 37.5 of 100."
+    )
     assert "- retrain.yml was started" in text
     # And the table has what is not healthy, worst first, with value and limits
     rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
@@ -35,6 +44,7 @@ def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
     # And no name or reason is markup, a mention, or another column
     assert "<b>" not in text
     assert "a&#124;b@&#8203;c" in rows[2]
+    assert "1 of 4 rules is healthy." in text
     # And the pictures have a bar for each window that has a value, and a line for each limit
     charts = re.findall(r"```mermaid\n(.+?)```", text, re.DOTALL)
     assert [re.findall('title "(.+)"', chart)[0] for chart in charts] == [
@@ -44,6 +54,73 @@ def test_the_issue_has_verdict_reasons_table_and_picture() -> None:
     assert (
         "bar [0.25, 0.3, 0.31]\n    line [0.1, 0.1, 0.1]\n    line [0.25, 0.25, 0.25]" in charts[1]
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "happened", "todo"),
+    [
+        (
+            window("healthy"),
+            "✅ **healthy**: window 7 of version 3 is within all limits.",
+            "nothing",
+        ),
+        (
+            window("healthy", 2, due="rollback", in_a_row=3),
+            "window 2 of version 3 is within all limits, but the windows before it ask for more.",
+            "check that the workflow `rollback` replaced version 3",
+        ),
+        (window("warn"), "window 7 of version 3 gives a warning.", "read the reasons"),
+        (
+            window("rollback", due="retrain", in_a_row=1),
+            "is beyond a limit at which the policy asks for a rollback.",
+            "review the pull request that the workflow `retrain` opens",
+        ),
+        (
+            window("rollback", in_a_row=3),
+            "is beyond a limit at which the policy asks for a rollback.",
+            "check that the workflow `rollback` replaced version 3",
+        ),
+        (
+            window("not_measured", reasons=["12 rows"]),
+            "❔ **not measured**: window 7 could not be measured",
+            "fix what the reasons name",
+        ),
+        (
+            issue.none("the log cannot be read"),
+            "❔ **not measured**: no window was measured",
+            "fix what the reasons name",
+        ),
+        (window("rollback", due="none"), "asks for a rollback.", "read the reasons"),
+    ],
+)
+def test_the_issue_says_first_what_happened_and_what_to_do(
+    found: dict[str, Any], happened: str, todo: str
+) -> None:
+    # Given a window of each kind, when the text is written
+    first, second, *others = issue.body(found, [], []).split("\n\n")
+    # Then a sentence says what happened, and the next one what to do
+    assert happened in first
+    assert second.startswith(f"**What to do**: {todo}")
+    # And every reason is there, and nothing is said of what was not done
+    assert all(f"- {issue.plain(one)}" in "\n".join(others) for one in found["reasons"])
+    assert "What was done" not in "".join(others)
+    assert "\n\n\n" not in issue.body(found, [], ["retrain.yml was started"])
+
+
+def test_the_issue_counts_in_words_that_fit_and_tells_of_failures() -> None:
+    # Given a window of one row, and a line that says what failed, when the text is written
+    small = window("rollback", rows=1, labelled=1, in_a_row=1, risk=None)
+    text = issue.body(small, [], ["failed: retrain could not be started: 403"])
+    # Then the words fit the numbers, and the failure is something to do
+    assert (
+        "The window has 1 row, of which 1 has a label. 1 window has asked for a rollback." in text
+    )
+    assert "Its risk score" not in text
+    assert 'Something failed: see "What was done".' in text
+    # And where nothing failed, nothing is said of it
+    good = issue.body(window("rollback", in_a_row=3), [], ["rollback.yml was started"])
+    assert "Something failed" not in good
+    assert "3 windows in a row have asked for a rollback." in good
 
 
 # What GitHub makes links of by itself: it looks once while it reads Markdown (URLs, `www.`, mail),

@@ -158,7 +158,7 @@ def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: Baked
         assert row["cost"] == pytest.approx(plain[row["metric"]] - got, abs=1e-9)
     assert [row["metric"] for row in card["mitigation_cost"]] == ["accuracy", "roc_auc"]
     assert "DemographicParity for sex: one of 9 models was kept" in card["mitigation"]
-    assert "## Mitigation cost" in finished.read("reports/model_card.md")
+    assert "## Cost of mitigation" in finished.read("reports/model_card.md")
     # And what trains again gives the same model, what explains it covers it, and all fits together
     finished.run(["dvc", "repro", "--force", "--single-item", "train"])
     again = json.loads(finished.read("reports/evidence/train.json"))["subject"]["model"]

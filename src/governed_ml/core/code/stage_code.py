@@ -18,6 +18,7 @@ from governed_ml.core.problem import Problem, cause
 
 ENGINE = Path(__file__).parents[2]
 JUDGES = "decide"
+TEMPLATE = ".jinja"
 STAGES_FOLDER = ENGINE / "pipeline" / "stages"
 OWN_IMPORT = re.compile(
     r"^[ \t]*((?:from|import) governed_ml\b[^(\n]*(?:\([^)]*\))?)", re.MULTILINE
@@ -51,9 +52,12 @@ def named(stage: str, base: Path = Path()) -> dict[str, Path]:
 
 
 def modules(stage: str) -> list[Path]:
-    """Return the engine's files behind a stage, sorted: its module and all that this imports."""
+    """Return the engine's files behind a stage, sorted: its module, all that this imports, and
+    their templates.
+    """
     start = {STAGES_FOLDER / f"{stage}.py", ENGINE / "pipeline" / "stage_runner.py"}
-    return _closure(start, ENGINE, ENGINE.name)
+    found = _closure(start, ENGINE, ENGINE.name)
+    return sorted([*found, *(one for path in found for one in _templates().get(path, ()))])
 
 
 def team_modules(stage: str, base: Path = Path()) -> list[Path]:
@@ -118,6 +122,16 @@ def _files(package: Path) -> dict[str, frozenset[Path]]:
         if path.suffix == ".py":
             *folders, last = path.relative_to(package).with_suffix("").parts
             found[".".join(folders if last == "__init__" else [*folders, last])] |= {path}
+    return dict(found)
+
+
+@cache
+def _templates() -> dict[Path, list[Path]]:
+    """Return module → the templates that it fills: `x.md.jinja` belongs to the `x.py` beside it."""
+    found = defaultdict[Path, list[Path]](list)
+    for path in engine.files(ENGINE):
+        if path.suffix == TEMPLATE:
+            found[path.with_name(f"{path.name.partition('.')[0]}.py")].append(path)
     return dict(found)
 
 

@@ -151,7 +151,7 @@ def _text(window: Window, events: Sequence[Event], done: Done) -> str:
         for one in events
         if one.action == "monitored" and one.version == version
     }
-    lines = [*done.lines, *(f"failed: {one}" for one in done.failed)]
+    lines = [*done.lines, *(f"{issue.FAILED}{one}" for one in done.failed)]
     return issue.body(window, [one for _, one in sorted(history.items())], lines)
 
 

@@ -1,20 +1,23 @@
-"""The one issue of monitoring: its table and picture in Markdown, and when it is open."""
+"""The one issue of monitoring: its text and pictures in Markdown, and when it is open."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from governed_ml.github.client import at, read_all
 from governed_ml.github.current_settings import Hub
-from governed_ml.github.workflow_run.workflow_output import plain, table
+from governed_ml.github.workflow_run.workflow_output import plain
+from governed_ml.pipeline.documents.templates import fill
 
 LABEL = "governance-monitoring"  # nobody but who may write can set one
 SHOWN = 40  # rules in the table
 WINDOWS, CHARTS = 30, 3
+FAILED = "failed: "  # how a line begins that says what could not be done
 ROOM = 60_000  # characters; GitHub takes 65,536
 SIGNS = {"healthy": "✅", "warn": "⚠️", "retrain": "🔁", "rollback": "⏪", "not_measured": "❔"}
 Window = Mapping[str, Any]  # as `governance monitor --json` prints it
@@ -46,49 +49,33 @@ def none(why: str) -> Window:
 
 
 def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
-    """Return the whole text: level and reasons, what was done, table, pictures.
+    """Return the whole text: what happened, what to do, what was done, the rules, pictures.
 
     `history` holds the details of the ledger's events `monitored`, oldest first.
     """
     level = str(window["level"])
     rules: list[Window] = sorted(window["rules"], key=lambda one: _order(one["verdict"]))
     loud = [one for one in rules if _order(one["verdict"]) < _order("healthy")]
-    parts = [f"{SIGNS.get(level, '')} **{level.replace('_', ' ')}**: {_facts(window)}"]
-    parts += [_list(window["reasons"])] if window["reasons"] else []
-    parts += ["### What was done", _list(done)] if done else []
-    rows = [
-        (f"{SIGNS.get(one['verdict'], '❔')} {one['verdict']}", one["id"], _number(one["value"]),
-         ", ".join(f"{name} {_number(limit)}" for name, limit in (one["limits"] or {}).items()),
-         one["reason"])
-        for one in loud[:SHOWN]
-    ]  # fmt: skip
-    if rules:
-        parts += ["### Rules", table(("level", "rule", "value", "limits", "reason"), rows)]
-        hidden = f"; {len(loud) - len(rows)} are not shown" if len(loud) > len(rows) else ""
-        parts += [f"{len(rules) - len(loud)} of {len(rules)} rules are healthy{hidden}."]
+    values = {
+        "window": {"risk": None, "in_a_row": 0} | dict(window),
+        "sign": SIGNS.get(level, ""),
+        "signs": SIGNS,
+        "level": level.replace("_", " "),
+        "done": done,
+        "failed": any(one.startswith(FAILED) for one in done),
+        "shown": loud[:SHOWN],
+        "healthy": len(rules) - len(loud),
+        "hidden": len(loud[SHOWN:]),
+    }
+    parts = [fill(Path(__file__).with_suffix(".md.jinja"), plain, values)]
     parts += _pictures(loud, history)
     parts += ["Written by `governance monitor`; it closes when a window is healthy again."]
-    text = "\n\n".join(one.rstrip("\n") for one in parts)
+    text = "\n\n".join(one.strip("\n") for one in parts)
     return text if len(text) <= ROOM else text[:ROOM].rpartition("\n")[0] + "\n\n… cut here"
-
-
-def _facts(window: Window) -> str:
-    if window["window"] is None:
-        return "no window was measured"
-    in_a_row = f", {window['in_a_row']} in a row" if window.get("in_a_row") else ""
-    risk = "" if window.get("risk") is None else f", risk {window['risk']:g}"
-    return (
-        f"window {window['window']}{in_a_row}, version {window['version']}, "
-        f"{window['rows']} rows, {window['labelled']} with a label{risk}"
-    )
 
 
 def _order(verdict: str) -> int:
     return {"rollback": 0, "retrain": 1, "warn": 2, "healthy": 4, "pass": 4}.get(verdict, 3)
-
-
-def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {plain(one)}" for one in lines)
 
 
 def _number(value: float | None) -> str:

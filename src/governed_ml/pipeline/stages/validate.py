@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 from governed_ml.core import tables
@@ -11,6 +10,7 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Expectation, ValidateBody
 from governed_ml.core.files import file_digest, write_json, write_text
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.contract.contract_page import page
 from governed_ml.pipeline.contract.suite_file import built_in, given
 from governed_ml.pipeline.contract.validation import judged
 from governed_ml.pipeline.stage_runner import record
@@ -69,33 +69,3 @@ def main() -> str:
 def said(one: Expectation) -> str:
     """Say one outcome in words: where, what was seen, what was promised."""
     return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"
-
-
-STYLE = """:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem}
-table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top}
-.broken{font-weight:bold;color:light-dark(#a40000,#ff8a80)}code{overflow-wrap:anywhere}"""
-
-
-def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
-    """Return the contract's result as one self-contained page, broken expectations first."""
-    broken = sum(not one.success for one in outcomes)
-    verdict = "holds" if not broken else f"is broken in {broken} of {len(outcomes)} points"
-    lines = [
-        '<!doctype html><html lang="en"><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width">',
-        f"<title>Data contract</title><style>{STYLE}</style>",
-        f"<h1>The data contract {verdict}</h1>",
-        f"<p><code>{escape(contract)}</code> on {rows:,} rows.</p>",
-        '<table><thead><tr><th scope="col">column<th scope="col">expectation',
-        '<th scope="col">limits<th scope="col">observed<th scope="col">result</thead><tbody>',
-    ]
-    for one in sorted(outcomes, key=lambda one: one.success):
-        result = "holds" if one.success else '<span class="broken">broken</span>'
-        lines.append(
-            f"<tr><td>{escape(one.column or '(table)')}<td>{escape(one.type)}"
-            f"<td><code>{escape(one.limits)}</code>"
-            f"<td>{escape(one.observed)}<td>{result}</tr>"
-        )
-    return "\n".join([*lines, "</tbody></table></html>"]) + "\n"

@@ -1,0 +1,1 @@
+"""What people read of a run as a document: the cards, filled into templates."""

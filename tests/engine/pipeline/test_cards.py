@@ -1,0 +1,548 @@
+"""The cards for people: sentences that the evidence supports, and no text in them is markup."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import reference_metrics
+import yaml
+from baked import ROOT
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from governed_ml.core.code import engine, stage_code
+from governed_ml.core.config.data import Data
+from governed_ml.core.config.params import Project
+from governed_ml.core.evidence import AnyEvidence, Finding, Metric, collect, usable
+from governed_ml.core.evidence_bodies import Attribute, Group, Mitigation
+from governed_ml.core.files import write_json
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline import cards
+from governed_ml.pipeline.documents import data_card, markdown, metric_words, model_card, templates
+
+RELEASE = ROOT / "tests/compat/0.2.0.zip"
+HOSTILE = (
+    "a|b*c_ ~~d~~ __e__ <script>x</script> [x](//evil.example) `y` $z$ &lt; @octocat\n\n# h\n- i \\"
+)
+
+
+class Measured(NamedTuple):
+    """What the stage `document` reads; both cards can be made of it."""
+
+    project: Project
+    data: Data
+    found: dict[str, AnyEvidence]
+
+    def model(self) -> str:
+        """The model card for people."""
+        return model_card.text(cards.model_card(self.project, self.found), self.data, self.found)
+
+    def table(self) -> str:
+        """The data card for people."""
+        return data_card.text(cards.data_card(self.data, self.found), self.project, self.found)
+
+    def with_body(self, gate: str, **values: Any) -> Measured:
+        """The same with other values in the body of a gate."""
+        body = self.found[gate].body.model_copy(update=values)
+        return self.with_evidence(gate, body=body)
+
+    def with_metrics(self, gate: str, **metrics: Metric) -> Measured:
+        """The same with more metrics, or others."""
+        return self.with_evidence(gate, metrics=self.found[gate].metrics | metrics)
+
+    def with_evidence(self, gate: str, **values: Any) -> Measured:
+        """The same with other evidence of a gate."""
+        other = self.found[gate].model_copy(update=values)
+        return self._replace(found=self.found | {gate: other})
+
+
+@pytest.fixture(name="folder", scope="module")
+def release_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an earlier engine measured of the default project, as its release holds it."""
+    folder = tmp_path_factory.mktemp("release")
+    with zipfile.ZipFile(RELEASE) as archive:
+        archive.extractall(folder)
+    return folder / "bundle" / "governance"
+
+
+@pytest.fixture(name="measured", scope="module")
+def measured_release(folder: Path) -> Measured:
+    """The same, read."""
+    params = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    kept = {name: params["data"].get(name, "") for name in ("name", "target")}
+    return Measured(
+        Project.model_validate(params["project"]),
+        Data.model_construct(**kept, no_sensitive_reason=""),
+        dict(usable(collect(folder))),
+    )
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next of its level."""
+    return text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of every table row in a text, headings and rulers left out."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    cells = [[one.strip() for one in line.strip("|").split("|")] for line in lines]
+    rulers = [place for place, row in enumerate(cells) if set("".join(row)) <= set("-:")]
+    skipped = {*rulers, *(place - 1 for place in rulers)}
+    return [row for place, row in enumerate(cells) if place not in skipped]
+
+
+# The default project
+
+
+def test_the_json_cards_are_those_of_the_earlier_engine(
+    measured: Measured, folder: Path, tmp_path: Path
+) -> None:
+    # Given evidence of an earlier engine, when the JSON cards are made of it
+    for name, card in (
+        ("model_card", cards.model_card(measured.project, measured.found)),
+        ("data_card", cards.data_card(measured.data, measured.found)),
+    ):
+        path = tmp_path / f"{name}.json"
+        write_json(path, card.model_dump(mode="json"))
+        # Then they are its own, byte for byte
+        assert path.read_bytes() == (folder / "reports" / path.name).read_bytes()
+
+
+def test_the_model_card_says_first_what_the_model_is(measured: Measured) -> None:
+    # Given a measured project, when its model card is written, then sentences open it
+    opening = measured.model().split("\n\n")[1]
+    assert opening.startswith("This model predicts `repaid` (yes or no) from 10 features of the")
+    assert "It was trained on 8,384 rows and tested on 3,616 other rows." in opening
+    assert "The estimator is `sklearn.linear_model.LogisticRegression`." in opening
+    assert "EU AI Act risk tier **minimal**" in opening
+    assert "The model owner is `@example-organisation/model-owners`" in opening
+    # And its sections follow in the order of a model card
+    assert re.findall(r"^## (.+)$", measured.model(), re.MULTILINE) == [
+        *("Intended use", "Model", "Training and test data", "Performance", "Fairness", "Drift"),
+        *("Explanations", "Limits", "Findings", "Tools and digests"),
+    ]
+
+
+def test_the_model_card_names_metrics_in_words_and_rounds_for_people(measured: Measured) -> None:
+    # Given metrics, when the card shows them
+    shown = {row[0]: row[1:] for row in rows(section(measured.model(), "Performance"))}
+    # Then a share is a percentage, other numbers have three digits, and each metric has a meaning
+    accuracy = measured.found["evaluate"].metrics["accuracy"].value
+    assert accuracy is not None
+    assert shown["Accuracy"] == [
+        *(f"{accuracy:.1%}".replace("%", " %"), "–", "1,008"),
+        "share of test rows that are predicted right",
+    ]
+    assert shown["ROC AUC"][0] == "0.814"
+    assert shown["Changed answers"][:2] == ["1.16 %", "0.86 % to 1.57 %"]
+    assert shown["Gain over the champion"][0] == "not measured"
+    assert shown["Gain over the champion"][-1] == "there is no champion yet"
+    assert "leak." not in measured.model()
+    # And no number stands there that nobody rounded
+    assert not re.search(r"\d\.0*[1-9]\d{4,}", measured.model())
+
+
+def test_the_model_card_says_the_largest_gap_of_each_attribute(measured: Measured) -> None:
+    # Given the differences between groups, when the card is written
+    fairness = section(measured.model(), "Fairness")
+    metrics = measured.found["fairness"].metrics
+    for name, heading in (("sex", "`sex`"), ("sex*age_group", "`sex` and `age_group`")):
+        own = [
+            metric.value
+            for key, metric in metrics.items()
+            if key.startswith(f"{name}.") and key.endswith("_difference")
+        ]
+        said = fairness.split(f"### {heading}\n\n")[1].splitlines()[0]
+        # Then the sentence about each attribute gives the largest of its own
+        found = re.match(r"The largest gap between two groups is ([\d.]+) percentage points", said)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(max(one or 0 for one in own) * 100, rel=0.005)
+        # And says in which metric, and between whom
+        assert "in equalized odds (false positive rate, female" in said
+    # And a table has every group
+    groups = {row[0] for row in rows(fairness)}
+    assert {"female", "male", r"female\*18-29"} <= groups
+
+
+def test_the_model_card_says_what_moves_the_output_and_what_drifted(measured: Measured) -> None:
+    text = measured.model()
+    # Given importance and drift, when the card is written, then sentences name the largest
+    ranked = sorted(
+        measured.found["explain"].body.importance.items(), key=lambda one: one[1], reverse=True
+    )
+    a, b, c = (name for name, _ in ranked[:3])
+    assert f"`{a}`, `{b}` and `{c}` move the output most." in text
+    assert "change of the decision function that comes from a feature, found with SHAP on" in text
+    drift = {
+        one.name: one.population_stability_index or 0
+        for one in measured.found["drift"].body.columns
+    }
+    worst = max(drift, key=lambda name: drift[name])
+    assert f"`{worst}` differs most, with a population stability index of" in text
+    # And the tables are in that order
+    assert [row[0] for row in rows(section(text, "Explanations"))] == [f"`{n}`" for n, _ in ranked]
+
+
+def test_the_data_card_describes_the_table(measured: Measured) -> None:
+    # Given a measured project, when its data card is written
+    text = measured.table()
+    # Then sentences say what the table is, whence, how it was split, and whether it fits
+    assert "The table `synthetic` has 12,000 rows and 16 columns." in text
+    assert "made by the engine, so it describes no real person: `synthetic:12000?seed=2026`" in text
+    assert "All 75 expectations of `governance/expectations/synthetic.json` hold." in text
+    assert "8,384 training rows (69.9 %) and 3,616 test rows (30.1 %)" in text
+    assert "the test rows are the latest (from 2024-05-27 on)" in text
+    assert "No test row occurs among the training rows." in text
+    # And the columns say what each is for
+    composition = {row[0]: row[-1] for row in rows(section(text, "Composition"))}
+    assert composition["`repaid`"] == "target"
+    assert composition["`sex`"] == "sensitive attribute"
+    assert composition["`income`"] == "feature"
+    assert composition["`application_id`"] == "not used by the model"
+
+
+# What other projects have, or lack
+
+
+def test_one_of_a_thing_is_singular(measured: Measured) -> None:
+    # Given a project in which there is one of everything, when the cards are written
+    one = Measured(*measured)
+    one = one.with_body("train", rows=1, numeric=["income"], categorical=[])
+    one = one.with_body("evaluate", rows=1, confusion=dict.fromkeys(CELLS, 1))
+    one = one.with_body("split", rows={"train": 1, "test": 1}, sensitive={"sex": {"female": 1}})
+    one = one.with_body("explain", rows=1, importance={"income": 0.5})
+    one = one.with_metrics("split", overlapping_rows=Metric(value=1.0))
+    expectations = one.found["validate"].body.expectations[:1]
+    one = one.with_body("validate", expectations=expectations)
+    text = one.model() + one.table()
+    # Then no noun and no verb is plural
+    for said in (
+        *("from 1 feature of", "trained on 1 row and tested on 1 other row.", "Its 1 feature:"),
+        *("1 test row also occurs among", "`income` moves the output most", "on 1 test row."),
+        *("yes for 2 test rows, of which 1 is right. It misses 1 row that is yes.",),
+        *("1 training row (", "The one expectation of", "for 1 sensitive attribute."),
+        *("use it as a feature", "1 metric could not be measured:"),
+    ):
+        assert said in text
+    assert not re.search(r"\b1 (\w+ )?(rows|features|metrics|expectations|attributes)\b", text)
+
+
+CELLS = ("true_positive", "false_positive", "false_negative", "true_negative")
+
+
+def test_a_regression_has_means_and_no_confusion(measured: Measured) -> None:
+    # Given a regression with one attribute, when its card is written
+    found = measured.with_body("evaluate", task="regression", confusion={})
+    metrics = {
+        "r2": Metric(value=0.8712, n=3616),
+        "mean_absolute_error": Metric(value=1234.56, n=3616),
+        "champion_difference": Metric(value=None, note="there is no champion yet"),
+    }
+    found = found.with_evidence("evaluate", metrics=metrics)
+    means = {"mean_target": 2000.4, "mean_prediction": 2100.6, "mean_signed_error": None}
+    groups = [Group(name=name, n=2, counts={}, rates=means) for name in ("f", "m")]
+    found = found.with_body(
+        "fairness", attributes=[Attribute(name="sex", columns=["sex"], groups=groups)]
+    )
+    gap = Metric(value=0.25, lower=0.1, upper=0.4, n=2, note="f vs m; smallest group f (n=2)")
+    found = found.with_evidence("fairness", metrics={"sex.mean_prediction_difference": gap})
+    text = found.model()
+    # Then it predicts a number, has no confusion matrix, and tells gaps in the target's deviations
+    assert "predicts `repaid` (a number)" in text
+    assert "Predicted yes" not in text
+    assert "| R² | 0.871 | – | 3,616 |" in text
+    assert "| Mean absolute error | 1,235 |" in text
+    assert (
+        "largest gap between two groups is 0.25 standard deviations of the target, in mean "
+        "prediction (f vs m; smallest group f (n=2))" in text
+    )
+    assert "| f | 2 | 2,000 | 2,101 | – |" in text
+
+
+def test_without_a_sensitive_attribute_the_cards_say_so_and_why(measured: Measured) -> None:
+    # Given a project without sensitive attributes, and a reason, when the cards are written
+    found = measured.with_body("fairness", attributes=[]).with_body("split", sensitive={})
+    found = found.with_evidence("fairness", metrics={}, findings=[])
+    reason = "the rows are machines"
+    data = Data.model_construct(name="t", target="y", no_sensitive_reason=reason)
+    found = found._replace(data=data)
+    # Then both say it, with the reason, and have no table of groups
+    for text, heading in ((found.model(), "Fairness"), (found.table(), "Sensitive attributes")):
+        part = section(text, heading)
+        assert "no sensitive attribute is configured." in part.lower()
+        assert f"The reason given: {reason}." in part
+        assert "|" not in part
+    # And without a reason, none is invented
+    bare = found._replace(data=Data.model_construct(name="t", target="y", no_sensitive_reason=""))
+    assert "The reason given" not in bare.model() + bare.table()
+
+
+def test_a_gap_that_was_not_measured_is_told_with_its_reason(measured: Measured) -> None:
+    # Given groups that cannot be compared, when the card is written
+    lost = {
+        name: Metric(value=None, n=0, note="there is one group only: female")
+        for name in measured.found["fairness"].metrics
+        if name.startswith("sex.")
+    }
+    found = measured.with_metrics("fairness", **lost)
+    text = found.model()
+    # Then the sentence about the attribute says why, once
+    part = text.split("### `sex`\n\n")[1].split("\n### ")[0]
+    assert "No gap was measured: there is one group only: female." in part
+    # And the limits have these metrics together, with the one reason
+    limits = section(text, "Limits")
+    lines = [line for line in limits.splitlines() if "one group only" in line]
+    assert len(lines) == 1
+    assert all(f"`{name}`" in lines[0] for name in lost)
+    assert f"{len(lost) + 1} metrics could not be measured:" in limits
+
+
+def test_a_mitigation_is_told_with_its_cost(measured: Measured) -> None:
+    # Given a model that was made fairer, when its card is written
+    done = Mitigation(
+        method="ExponentiatedGradient", constraint="DemographicParity", attributes=["sex"],
+        tried=9, chosen=2, training_violation=0.01,
+    )  # fmt: skip
+    found = measured.with_body("train", mitigation=done)
+    after = measured.found["evaluate"].metrics["accuracy"].value or 0.0
+    found = found.with_metrics("train", unmitigated_accuracy=Metric(value=after + 0.0125))
+    text = found.model()
+    # Then it says how, and what it costs
+    assert "DemographicParity for sex: one of 9 models was kept." in text
+    (row,) = rows(section(text, "Cost of mitigation"))
+    assert (row[0], row[-1]) == ("Accuracy", "1.25 %")
+    # And a card of a model without mitigation has no such section
+    assert "Cost of mitigation" not in measured.model()
+
+
+def test_nothing_to_tell_is_said(measured: Measured) -> None:
+    # Given evidence without findings and with every metric, when the card is written
+    found = measured
+    for gate, evidence in measured.found.items():
+        whole = {name: one for name, one in evidence.metrics.items() if one.value is not None}
+        found = found.with_evidence(gate, findings=[], metrics=whole)
+    text = found.model()
+    # Then the sections say so
+    assert "Every metric that the evidence names was measured." in section(text, "Limits")
+    assert "noted nothing for people to read." in section(text, "Findings")
+
+
+def test_broken_expectations_are_listed(measured: Measured) -> None:
+    # Given a contract that one expectation breaks, when the data card is written
+    first, *others = measured.found["validate"].body.expectations
+    broken = first.model_copy(
+        update={"success": False, "column": "income", "observed": "12 % null"}
+    )
+    text = measured.with_body("validate", expectations=[broken, *others]).table()
+    # Then it says how many hold, and which does not
+    part = section(text, "Data contract")
+    assert "1 expectation of the 75 in `governance/expectations/synthetic.json` does not" in part
+    assert "- column `income`: 12 % null," in part
+
+
+@pytest.mark.parametrize(
+    ("names", "known"),
+    [
+        (
+            [one[0] for one in reference_metrics.CLASSIFIER + reference_metrics.REGRESSOR],
+            metric_words.PERFORMANCE,
+        ),
+        (
+            ["champion_difference", "max_leak", "leak_together", "leak_model", "flip_share"],
+            metric_words.TRUST,
+        ),
+        (
+            [
+                re.sub(r"\{\w+\}\.|_difference$|_ratio$", "", one.name)
+                for one in reference_metrics.of_groups()
+            ],
+            metric_words.GAPS,
+        ),
+    ],
+    ids=["performance", "trust", "fairness"],
+)
+def test_every_metric_has_words(names: list[str], known: dict[str, Any]) -> None:
+    # Given the metrics that stages write, when they are looked up, then each has a name and meaning
+    assert set(names) <= known.keys()
+    assert all(one.name and one.meaning for one in known.values())
+
+
+# Text that is text
+
+
+def hostile(measured: Measured) -> Measured:
+    """The same, in which every name and note that comes from data or people is an attack."""
+    body = measured.found["fairness"].body
+    groups = [one.model_copy(update={"name": HOSTILE}) for one in body.attributes[0].groups]
+    attribute = Attribute(name=HOSTILE, columns=[HOSTILE], groups=groups)
+    gap = Metric(value=0.1, lower=0.0, upper=0.2, n=3, note=HOSTILE)
+    lost = Metric(value=None, note=HOSTILE)
+    found = measured.with_body("fairness", attributes=[attribute])
+    found = found.with_evidence(
+        "fairness",
+        metrics={f"{HOSTILE}.demographic_parity_difference": gap, f"{HOSTILE}.proxy_auc": gap},
+        findings=[Finding(what=HOSTILE, where=HOSTILE, value=0.1)],
+    )
+    found = found.with_body(
+        "train", numeric=[HOSTILE], model=HOSTILE, parameters={HOSTILE: HOSTILE}
+    )
+    found = found.with_evidence("train", tools={HOSTILE: HOSTILE})
+    found = found.with_metrics("evaluate", **{HOSTILE: lost}, max_leak=gap)
+    found = found.with_body("explain", importance={HOSTILE: 0.5}, output=HOSTILE)
+    column = found.found["drift"].body.columns[0].model_copy(update={"name": HOSTILE})
+    found = found.with_body("drift", columns=[column])
+    found = found.with_body("split", sensitive={HOSTILE: {HOSTILE: 5}}, cut=HOSTILE, person=HOSTILE)
+    columns = [found.found["ingest"].body.columns[0].model_copy(update={"name": HOSTILE})]
+    found = found.with_body("ingest", columns=columns, uri=HOSTILE, source=HOSTILE)
+    project = Project(
+        name=HOSTILE, organisation=HOSTILE, risk_tier="high", risk_owner=HOSTILE,
+        model_owner=HOSTILE,
+    )  # fmt: skip
+    data = Data.model_construct(name=HOSTILE, target=HOSTILE, no_sensitive_reason=HOSTILE)
+    return found._replace(project=project, data=data)
+
+
+READ = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+SHAPES = ("code_inline", "softbreak", "text", "strong_open", "strong_close", "text_special")
+
+
+def shape(text: str) -> list[str]:
+    """What a document consists of, texts left out: every mark that a reader of Markdown sees."""
+    tokens = READ.parse(text)
+    inside = [one.type for token in tokens for one in token.children or []]
+    return [one.type for one in tokens] + [one for one in inside if one not in SHAPES]
+
+
+@pytest.mark.parametrize("card", [Measured.model, Measured.table], ids=["model", "data"])
+def test_no_text_in_a_card_is_markup(measured: Measured, card: Callable[[Measured], str]) -> None:
+    # Given names and notes that are attacks, when a card is written and read as Markdown
+    text = card(hostile(measured))
+    # Then it holds what it holds with the same evidence and plain names, and nothing else
+    whole = text.replace(markdown.escaped(HOSTILE), "word")
+    assert HOSTILE not in text
+    assert "<script>" not in text
+    assert shape(text) == shape(whole)
+    kinds = set(shape(text))
+    assert not {"html_inline", "html_block", "image", "fence", "code_block"} & kinds
+    # And its links are those of the template
+    links = [
+        one.attrs.get("href")
+        for token in READ.parse(text)
+        for one in token.children or []
+        if one.type == "link_open"
+    ]
+    assert set(links) == ({"data_card.md"} if card is Measured.model else {"model_card.md"})
+    # And each table row has as many cells as its heading
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+@example("~~a~~ **b** __c__ ![d](e)")
+@given(st.text() | st.text(alphabet="ab_*`[]()<>|\\~&;#$@:/w.! \n\u200b\u202e"))
+def test_whatever_a_name_is_it_reads_as_it_is(name: str) -> None:
+    # Given any text, when it is written between words and read as Markdown
+    plain = " ".join("".join(one for one in name if one.isprintable() or one.isspace()).split())
+    for write in (markdown.escaped, markdown.code):
+        (_, inline, _) = READ.parse(f"x {write(name)} y")
+        # Then the reader sees the text, and nothing in it is markup
+        kinds = {one.type for one in inline.children or []}
+        assert kinds <= {"text", "text_special", "code_inline"}
+        seen = "".join(one.content for one in inline.children or [])
+        assert seen.replace("\u200b", "") == f"x {plain} y"
+        # And no table would be torn
+        assert "|" not in write(name)
+        assert "\n" not in write(name)
+
+
+@given(st.text(alphabet="htps:/w.@ab"))
+def test_no_name_becomes_a_link(name: str) -> None:
+    # Given any mixture of what links consist of, when it is written as text, then it is none
+    assert not re.search(r"@\w|://|www\.", markdown.escaped(name), re.IGNORECASE)
+
+
+@pytest.mark.parametrize(
+    ("value", "number", "percent"),
+    [
+        (None, "–", "–"),
+        (0.0, "0", "0 %"),
+        (-0.0, "0", "0 %"),
+        (1.0, "1", "100 %"),
+        (0.81398, "0.814", "81.4 %"),
+        (0.9996, "0.9996", "99.96 %"),
+        (0.99999, "0.99999", "99.999 %"),
+        (-0.25, "-0.25", "-25 %"),
+        (0.000123456, "0.000123", "0.0123 %"),
+        (0.0000844, "0.0000844", "0.00844 %"),
+        (1.5e-9, "1.5e-09", "1.5e-07 %"),
+        (999.7, "1,000", "99,970 %"),
+        (1234.56, "1,235", "123,456 %"),
+        (170000.0, "170,000", "17,000,000 %"),
+    ],
+)
+def test_numbers_read_as_people_write_them(value: float | None, number: str, percent: str) -> None:
+    assert templates.number(value) == number
+    assert templates.percent(value) == percent
+
+
+# Templates
+
+
+TEMPLATES = [path for path in engine.files() if path.suffix == stage_code.TEMPLATE]
+
+
+def test_no_template_goes_around_the_escape() -> None:
+    # Given every template, when it is searched for what makes text of a value before it is escaped
+    assert len(TEMPLATES) >= 4
+    for path in TEMPLATES:
+        text = path.read_text(encoding="utf-8")
+        # Then there is nothing of the kind, and the module that fills it lies beside it
+        assert not re.search(r"\|\s*safe\b|~|autoescape|\|\s*(replace|format)\b.*code", text), path
+        assert path.with_name(path.name.partition(".")[0] + ".py").is_file()
+
+
+def test_a_template_is_code_of_the_stages_that_fill_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Given the files behind stages, when templates are looked for among them
+    found = {
+        stage: {path.name for path in stage_code.modules(stage) if path in TEMPLATES}
+        for stage in stage_code.runnable()
+    }
+    # Then each stage has its own, so that `dvc repro` runs again what an edit concerns
+    assert {stage: names for stage, names in found.items() if names} == {
+        "document": {"model_card.md.jinja", "data_card.md.jinja"},
+        "validate": {"contract_page.html.jinja"},
+    }
+    # And an edit of a template changes the digest of its stage alone
+    before = stage_code.digests(package(tmp_path))
+    digest = stage_code.file_digest
+    edited = "model_card.md.jinja"
+    monkeypatch.setattr(
+        stage_code, "file_digest", lambda path: "other" if path.name == edited else digest(path)
+    )
+    after = stage_code.digests(tmp_path)
+    assert {stage for stage in before if before[stage] != after[stage]} == {"document"}
+
+
+def package(base: Path) -> Path:
+    """A project with an empty package of the team."""
+    (base / "pyproject.toml").write_text('[tool.governed-ml]\npackage = "own"\n', encoding="utf-8")
+    (base / "src/own").mkdir(parents=True)
+    (base / "src/own/__init__.py").write_text("", encoding="utf-8")
+    return base
+
+
+def test_a_template_that_is_damaged_is_one_line(tmp_path: Path) -> None:
+    # Given a template that asks for what is not there, when it is filled
+    template = tmp_path / "x.md.jinja"
+    template.write_text("{{ nothing }}", encoding="utf-8")
+    with pytest.raises(Problem) as refused:
+        templates.fill(template, markdown.escaped, {})
+    # Then the line names it, and says what to do
+    assert str(refused.value) == ("x.md.jinja: 'nothing' is undefined: install governed-ml again")
