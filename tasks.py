@@ -173,7 +173,9 @@ def words(*pages: str) -> int:
     found = sorted(one.relative_to(ROOT).as_posix() for name in PAGES for one in ROOT.glob(name))
     packages = [word for name in TEXTLINT for word in ("-p", name)]
     checked = pages or [one for one in found if one not in NOT_PAGES]
-    return run([npx, "--yes", *packages, "textlint", *checked], ROOT)
+    return run(
+        [npx, "--yes", *packages, "textlint", *checked], ROOT, npm_config_ignore_scripts="true"
+    )
 
 
 def reference(*arguments: str) -> int:

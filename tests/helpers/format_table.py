@@ -253,7 +253,7 @@ def page(found: tuple[Measured, ...]) -> str:
     for (title, words), cells in zip(TITLES.items(), found, strict=True):
         first = KINDS[0].name
         forms = [form for form in FORMATS if Cell(NONE) not in cells[first, form.name].values()]
-        rows = [["", *(form.name for form in forms)], ["---"] * (1 + len(forms))]
+        rows = [["column", *(form.name for form in forms)], ["---"] * (1 + len(forms))]
         rows += [
             [kind.name, *(shown(cells[kind.name, form.name], notes) for form in forms)]
             for kind in KINDS

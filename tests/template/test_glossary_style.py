@@ -100,7 +100,7 @@ def test_the_linter_reads_every_page_but_two(monkeypatch: pytest.MonkeyPatch) ->
     # Given a machine with Node.js, when the words are checked
     module, called = tasks(), []
     monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
-    monkeypatch.setattr(module, "run", lambda command, folder: called.append(command) or 7)
+    monkeypatch.setattr(module, "run", lambda command, _, **__: called.append(command) or 7)
     # Then the exit code is the linter's
     assert module.words() == 7
     pages = [one for one in called[0] if one.endswith(".md")]
