@@ -6,7 +6,8 @@ python tasks.py nightly [ARG...]  run the long tests too
 python tasks.py manifest [ARG...]  write which generated files the engine accepts
 python tasks.py bench [ARG...]    measure speed and memory, write tests/benchmarks/results.md
 python tasks.py docs [serve]      build the documentation into site/, or serve it while you write
-python tasks.py reference         write the pages of docs/ that come from the code
+python tasks.py words [PAGE...]   check the words and sentences of the pages (needs Node.js)
+python tasks.py reference         write what comes from the code or the glossary
 """
 
 import json
@@ -22,6 +23,15 @@ ROOT = Path(__file__).resolve().parent
 UV = "uv>=0.13,<1"
 UV_MINIMUM = (0, 13)
 TEST = ("--all-extras", "--group", "test")
+# The linter of prose, and its rules: .textlintrc.yml says what they look for.
+TEXTLINT = (
+    *("textlint@15.8.0", "textlint-rule-prh@6.1.0", "textlint-rule-common-misspellings@1.0.1"),
+    *("textlint-rule-no-empty-section@1.1.0", "textlint-rule-no-todo@2.0.1"),
+    *("textlint-rule-sentence-length@5.2.1", "textlint-rule-write-good@2.0.0"),
+)
+# Not CHANGELOG.md, which stays as it was written, nor the glossary, which lists the retired words.
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "{{*}}/README.md")
+NOT_PAGES = ("docs/glossary.md",)
 PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 13)  # what the generated project runs on
 # Variables that would lead uv or Python into another environment than the one made here, and the
 # one that keeps no bytecode: without it every process compiles anew what it imports.
@@ -155,8 +165,21 @@ def docs(verb: str = "build", *arguments: str) -> int:
     return code
 
 
+def words(*pages: str) -> int:
+    """Check the words and sentences of some pages, by default of all, with textlint."""
+    npx = shutil.which("npx")
+    if npx is None:
+        sys.exit("error: npx was not found: install Node.js 20 or newer")
+    found = sorted(one.relative_to(ROOT).as_posix() for name in PAGES for one in ROOT.glob(name))
+    packages = [word for name in TEXTLINT for word in ("-p", name)]
+    checked = pages or [one for one in found if one not in NOT_PAGES]
+    return run(
+        [npx, "--yes", *packages, "textlint", *checked], ROOT, npm_config_ignore_scripts="true"
+    )
+
+
 def reference(*arguments: str) -> int:
-    """Write the reference pages of docs/ from the code."""
+    """Write the reference pages of docs/ from the code, and the style of the glossary."""
     script = str(ROOT / "tests" / "helpers" / "reference_pages.py")
     return run([*uv_run(*TEST), "python", script, *arguments], ROOT)
 
@@ -164,7 +187,7 @@ def reference(*arguments: str) -> int:
 def main(arguments: list[str]) -> int:
     """Dispatch to a verb; 2 if used wrongly."""
     verbs = {"demo": demo, "test": test, "nightly": nightly, "bench": bench, "manifest": manifest}
-    verbs |= {"docs": docs, "reference": reference}
+    verbs |= {"docs": docs, "words": words, "reference": reference}
     if sys.version_info < PYTHON_MINIMUM:
         sys.exit(f"error: Python {sys.version.split()[0]} is too old: use 3.11 or newer")
     if (

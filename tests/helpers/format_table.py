@@ -148,7 +148,7 @@ def predicting(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
                 return cells
             frame[name[1]] = None
             right = emptied(right, name[1])
-    rows = pd.read_parquet(next(served.scoring.LOG.glob("*/*.parquet")))
+    rows = pd.read_parquet(next(served.predict_version.LOG.glob("*/*.parquet")))
     return compared(model, rows, scores, right, cells)
 
 
@@ -253,7 +253,7 @@ def page(found: tuple[Measured, ...]) -> str:
     for (title, words), cells in zip(TITLES.items(), found, strict=True):
         first = KINDS[0].name
         forms = [form for form in FORMATS if Cell(NONE) not in cells[first, form.name].values()]
-        rows = [["", *(form.name for form in forms)], ["---"] * (1 + len(forms))]
+        rows = [["column", *(form.name for form in forms)], ["---"] * (1 + len(forms))]
         rows += [
             [kind.name, *(shown(cells[kind.name, form.name], notes) for form in forms)]
             for kind in KINDS

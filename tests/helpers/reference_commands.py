@@ -12,6 +12,8 @@ from reference_pages import WRITTEN, document, sentence, table, wrapped
 from governed_ml.cli.app import app
 
 CODES = re.compile(r"Exit codes: .*?\.(?= |$)")
+AS_IT_IS = "\b"
+"""The sign after which `--help` does not join lines; examples follow it."""
 INTRO = (
     "In a project, run a command with `uv run`: `uv run governance gate`. "
     "`governance COMMAND --help` shows the same text as this page."
@@ -90,15 +92,18 @@ def remark(one: Any) -> str:
 
 
 def section(words: tuple[str, ...], command: Any) -> str:
-    """Return the section of one command: what it does, how it is called, its exit codes."""
-    codes = CODES.search(" ".join((command.help or "").split()))
-    said = [" ".join(part.split()) for part in (command.help or "").split("\n\n")]
+    """Return a command's section: what it does, how it is called, its exit codes, examples."""
+    text, _, rest = (command.help or "").partition(AS_IT_IS)
+    codes = CODES.search(" ".join(text.split()))
+    said = [" ".join(part.split()) for part in text.split("\n\n")]
     if codes:
         said = [part.replace(codes[0], "").strip() for part in said]
     parts = [f"### `governance {' '.join(words)}`", *map(wrapped, said)]
     parts += [f"    {called(words, command)}", parameters(command)]
     parts += [wrapped(codes[0])] if codes else []
     parts += [wrapped(command.epilog)] if command.epilog else []
+    head, *examples = rest.strip().splitlines()
+    parts += [head, "\n".join(f"    {one.strip()}" for one in examples)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -1,6 +1,7 @@
 """The reference pages that come from the code: `python tasks.py reference` writes them.
 
-`reference_commands.py` and the other modules of this name make one page each.
+`reference_commands.py` and the other modules of this name make one page each. The style of the
+glossary (`glossary_style.py`) is written with them.
 """
 
 from __future__ import annotations
@@ -65,12 +66,14 @@ def pages() -> dict[str, str]:
 
 
 def main() -> int:
-    """Write every page that differs, and say which."""
-    for name, text in pages().items():
-        path = DOCS / name
+    """Write every page that differs, and the style of the glossary, and say which."""
+    import glossary_style
+
+    files = {DOCS / name: text for name, text in pages().items()}
+    for path, text in {**files, glossary_style.STYLE: glossary_style.style()}.items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8", newline="\n")
-            print(f"wrote docs/{name}")
+            print(f"wrote {path.relative_to(DOCS.parent).as_posix()}")
     return 0
 
 

@@ -24,6 +24,7 @@ PINS = {
     "actions/attest": ("v4.2.2", "1e69f48acb82d1966a394da916b4c1698aa569d6"),
     "actions/checkout": ("v7.0.1", "3d3c42e5aac5ba805825da76410c181273ba90b1"),
     "actions/download-artifact": ("v8.0.1", "3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c"),
+    "actions/setup-node": ("v7.0.0", "820762786026740c76f36085b0efc47a31fe5020"),
     "actions/setup-python": ("v7.0.0", "5fda3b95a4ea91299a34e894583c3862153e4b97"),
     "actions/upload-artifact": ("v7.0.0", "bbbca2ddaa5d8feaa63e36b76fdaad77386f024f"),
     "astral-sh/setup-uv": ("v10.0.1", "20cfd1bf945f4377ade1205e4dbc17946fc9a30d"),
@@ -38,7 +39,7 @@ REDEPLOYS = {"redeploy": DEPLOYS["deploy"]}
 # Workflow → job → its permissions: all of them, and no more than these.
 PERMISSIONS: dict[str, dict[str, dict[str, str]]] = {
     "template/nightly.yml": {"nightly": READ},
-    "template/test.yml": {"test": READ, "demo": READ, "docs": READ},
+    "template/test.yml": {"test": READ, "demo": READ, "docs": READ, "words": READ},
     "project/ci.yml": {"check": READ, "template": READ},
     "project/governance.yml": {
         "pipeline": READ | {"id-token": "write"},  # for data that a cloud gives to this repository
@@ -96,7 +97,7 @@ ONE_AT_A_TIME = {"template/nightly.yml", "project/template-update.yml"}
 # Workflow → jobs that only test, here or there: with a cache, and everything installed.
 RUNS_THE_TEAMS_CODE = {
     "template/nightly.yml": {"nightly"},
-    "template/test.yml": {"test", "demo", "docs"},
+    "template/test.yml": {"test", "demo", "docs", "words"},
     "project/ci.yml": {"check"},
 }
 AGGREGATOR, TRUTH_TABLE = "decision", "test_trap_20_"

@@ -128,10 +128,10 @@ def of_skewed() -> Lines:
             each. *Cover*: both bounds of the difference hold. *False allow*: the share of all
             tables whose upper bound is below the true difference, so that a rule with its limit
             there passes. *Before*: Welch's interval. *After*: corrected for skewness (Hall
-            1992; Zhou & Dinh 2005), and `insufficient` where a group's skewness, or that of all
-            rows together, is more than {SKEWED} times the root of its rows: a small
-            sample of such values has not seen those that make the mean. *Answered* is the share
-            of the other tables, among which *cover* is counted."""
+            1992; Zhou & Dinh 2005). A table is `insufficient` where the skewness of a group, or of
+            all rows together, is more than {SKEWED} times the root of its rows. A small sample of
+            such values lacks the rare large ones that decide the mean. *Answered* is the share of
+            the other tables; *cover* counts these only."""
         ),
         *head(
             "values",

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import glossary_style
 import pytest
 from baked import ROOT, TEMPLATE
 from calling import calls, problem
@@ -22,35 +23,10 @@ PAGES = [
 ]
 PLAIN = [path for path in PAGES if path.name not in WRITTEN]
 CODE = re.compile(r"^```.*?^```|^    +\S[^\n]*$|`[^`\n]*`|https?://\S+", re.M | re.S)
-OTHER_SENSES = {
-    "hash": r"(a|an|the|its|another|other|no|or|of|without) hash(es)?",  # the verb is right
-    "level": r"risk levels?",  # monitoring has levels
-    "line": r"(run|start|stop)s? the line|the line (run|start|stop)s?",  # of a file, of a message
-    "log": r"(audit|governance|event) logs?",  # of predictions, of MLflow, of a command
-    "record": r"records? (of|in) the ledger",  # the verb; RECORD of an installed package
-    "report": r"reports? of (a|the) stage",  # the verb; Evidently's; the folder reports/
-    "result": r"results? of (a|the) (rule|gate)",  # of a job of a workflow
-    "schema": r"(data|table)'?s? schemas?",  # JSON Schemas of evidence
-    "step": r"steps? of the pipeline|pipeline steps?",  # of a workflow, as GitHub says
-}
-"""Retired words that also have another sense → the phrases in which the retired sense is meant."""
 CHANGELOG = ROOT / "CHANGELOG.md"
 PARTS = ["What you must do", "New", "Changed", "Fixed", "Security"]
 """The headings under a release, in their order."""
-ALSO = r"whatever|repair(s|ed)|put(s|ting)? right|mend(s|ed|ing)|sprung|went through"
-
-
-def retired() -> re.Pattern[str]:
-    """What the glossary retires: every word of its last column that is not itself a term."""
-    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| ([a-z][a-z ]*?) +\| .* \| ([^|]*?) *\|$", text, re.M)[1:]
-    terms = {term for term, _ in rows}
-    words = {one.strip() for _, words in rows for one in words.split(",") if one.strip()}
-    plain = [rf"{re.escape(one)}s?" for one in sorted(words - terms - set(OTHER_SENSES))]
-    return re.compile(rf"\b({'|'.join([*plain, *OTHER_SENSES.values(), ALSO])})\b", re.IGNORECASE)
-
-
-RETIRED = retired()
+RETIRED = re.compile("|".join(glossary_style.patterns().values()), re.IGNORECASE)
 
 
 def misused(text: str) -> list[str]:
@@ -245,9 +221,8 @@ def test_a_retired_word_is_found_and_another_sense_of_it_is_not() -> None:
     assert misused("the model has another hash") == ["another hash"]
     # And the verb, a term of the glossary, and code are not
     assert misused("hash every link again; a check is no rule; see `reports/journal.md`") == []
-    assert set(OTHER_SENSES) <= set(
-        re.findall(r"[a-z]+", (ROOT / "docs" / "glossary.md").read_text("utf-8"))
-    )
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    assert set(glossary_style.OTHER_SENSES) <= set(re.findall(r"[a-z]+", glossary))
 
 
 @pytest.mark.parametrize("row", ["edit", "tests"])

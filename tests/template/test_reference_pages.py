@@ -63,6 +63,20 @@ def test_every_command_has_a_section(pages: dict[str, str]) -> None:
         )
 
 
+def test_examples_stand_as_code_under_their_command(pages: dict[str, str]) -> None:
+    # Given the commands, when the page is read, then each example is a line of code
+    sections = re.split(r"^###? ", pages["commands.md"], flags=re.M)
+    for words, command in reference_commands.commands(typer.main.get_command(app)):
+        found = re.findall(r"^ +(.*\buv run .+)$", command.help, re.M)
+        section = next(one for one in sections if one.startswith(f"`governance {' '.join(words)}`"))
+        assert re.findall(r"^ {4}(.*\buv run .+)$", section, re.M) == found
+        assert ("\nExamples:\n" in section) == bool(found)
+    # And no page has a sign that only a terminal needs
+    assert [
+        name for name, text in pages.items() if re.search(r"[^\S\n ]|[\x00-\x09\x0b-\x1f]", text)
+    ] == []
+
+
 def summary(text: str) -> str:
     """The first paragraph of a help text, as the page has it."""
     return reference_pages.wrapped(text.split("\n\n")[0])

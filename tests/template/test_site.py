@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+import yaml
 from baked import ROOT
+from built_site import built, needs_mkdocs
 
 PARTS = ("mkdocs.yml", "mkdocs_links.py")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 LOADED = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["']?((?:https?:)?//[^"'\s>]+)"""
     r"""|<link\b[^>]*\bhref=["']?((?:https?:)?//[^"'\s>]+)|url\(["']?((?:https?:)?//[^"')]+)"""
 )
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("mkdocs") is None,
-    reason="MkDocs is missing: run the tests with `python tasks.py test`",
-)
-
-
-def built(folder: Path, site: Path) -> subprocess.CompletedProcess[str]:
-    """Build the site of a folder, strictly."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
-    variables = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+pytestmark = needs_mkdocs
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +41,28 @@ def test_the_navigation_has_the_four_parts_of_the_index(site: Path) -> None:
     # Given the home page, when its navigation is read, then it has the parts of docs/README.md
     text = (site / "index.html").read_text(encoding="utf-8")
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    parts = re.findall(r"^\*\*(.+)\*\*$", index, re.M)
+    parts = re.findall(r"^## (.+)$", index, re.M)
     assert parts == ["Tutorial", "How-to guides", "Reference", "Explanation"]
     navigation = text.partition("md-nav--primary")[2].partition("md-content__inner")[0]
     assert [part for part in parts if part not in navigation] == []
+
+
+def test_each_page_is_in_the_same_part_of_the_navigation_and_of_the_index() -> None:
+    # Given the index, when the pages under each of its headings are read
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^## (.+)$", index, flags=re.M)
+    listed = {head: set(re.findall(r"\]\((\w[\w-]*\.md)\)", text))
+              for head, text in zip(parts[::2], parts[1::2], strict=True)}  # fmt: skip
+    # Then the site's navigation has the same pages under the same headings
+    configuration = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    home, *shown = configuration["nav"]
+    assert home == {"Home": "README.md"}
+    navigation = {
+        head: {page for row in rows for page in row.values()}
+        for part in shown
+        for head, rows in part.items()
+    }
+    assert navigation == listed
 
 
 def test_a_page_loads_nothing_from_another_host(site: Path) -> None:
@@ -142,24 +147,3 @@ def test_a_link_to_a_file_that_does_not_exist_is_a_warning(
     with caplog.at_level(logging.WARNING):
         links().on_page_markdown("[it](../nothing.md)", page=page, config=config)
     assert "page.md links to nothing.md, which does not exist" in caplog.text
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is on PATH")
-def test_the_site_works_from_the_file_system(site: Path) -> None:
-    # Given the site, when its home is opened as a file and searched
-    from playwright.sync_api import sync_playwright
-
-    asked: list[str] = []
-    with sync_playwright() as player:
-        browser = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.on("request", lambda request: asked.append(request.url))
-        page.goto((site / "index.html").as_uri())
-        page.fill(".md-search__input", "waiver")
-        page.wait_for_selector(".md-search-result__link")
-        found = page.eval_on_selector_all(".md-search-result__link", "all => all.map(a => a.href)")
-        browser.close()
-    # Then it finds pages of the site, and everything comes from its folder
-    assert any("policy.html" in link for link in found)
-    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -1,0 +1,23 @@
+"""The site of a folder's documents, as MkDocs builds it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+needs_mkdocs = pytest.mark.skipif(
+    importlib.util.find_spec("mkdocs") is None,
+    reason="MkDocs is missing: run the tests with `python tasks.py test`",
+)
+
+
+def built(folder: Path, site: Path) -> subprocess.CompletedProcess[str]:
+    """Build the site of a folder, strictly."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(site)]
+    variables = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
