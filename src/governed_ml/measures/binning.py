@@ -16,9 +16,7 @@ from typing import Any
 from governed_ml.core import tables
 from governed_ml.core.problem import FOUND, Problem
 
-QUANTILES = (
-    10  # most bins of a column; one with no more distinct values has a bin for each value
-)
+QUANTILES = 10  # most bins of a column; one with no more distinct values has a bin for each value
 CATEGORIES = 50  # most categories with their own bin; rarer ones share the bin `RARE`
 LABEL = 60  # characters of a category in its label
 NULL, NEW, RARE = "null", "new category", "rare categories"
