@@ -1,4 +1,4 @@
-"""The ledger and the remote: pushed forward only, and what the remote has is remembered here."""
+"""Synchronise the ledger with the remote (fast-forward only) and remember the remote's state."""
 
 from __future__ import annotations
 

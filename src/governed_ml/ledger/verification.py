@@ -42,7 +42,7 @@ class Verification(Closed):
 
     @property
     def exit_code(self) -> int:
-        """Return 0: whole; 1: something is wrong; 2: could not be judged."""
+        """Return 0 if the ledger is intact, 1 if something is wrong, 2 if a check failed to run."""
         return FOUND if self.problems else NO_ANSWER if self.unchecked else 0
 
 
