@@ -123,7 +123,7 @@ class Teller:
         )
 
     def _facts(self, step: Step) -> dict[str, str]:
-        """Return what the specification has no facet for: digests, tools, and if it was reused."""
+        """Return tags for facts that no facet covers: digests, tools, and whether it was reused."""
         earlier = self.origin.reused.get(step.stage)
         tags = {"reused": "true" if earlier else "false", "reused_from": earlier or ""}
         if step.evidence is not None:
