@@ -98,7 +98,7 @@ def _utf8(path: Path, scratch: Path) -> Path | None:
 
 
 def _suspected(path: Path, plugins: list[Any]) -> bool:
-    """Return whether a plugin sees anything, before the filters, which take most of the time."""
+    """Return whether any plugin reports something before the filters, which are slow, are run."""
     return any(
         plugin.analyze_line(filename=str(path), line=line.rstrip(), line_number=number)
         for lines in _readings(path)
