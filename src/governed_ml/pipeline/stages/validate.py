@@ -1,4 +1,4 @@
-"""The data contract: a breach stops the pipeline before anything is trained."""
+"""Validate the data contract; a breach stops the pipeline before training."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def main() -> str:
 
 
 def said(one: Expectation) -> str:
-    """Say one outcome in words: where, what was seen, what was promised."""
+    """Return one outcome in words: the column, the observed value, and the allowed ones."""
     return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"
 
 
@@ -79,7 +79,7 @@ th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical
 
 
 def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
-    """Return the contract's result as one self-contained page, broken expectations first."""
+    """Return the contract's result as a self-contained HTML page, broken expectations first."""
     broken = sum(not one.success for one in outcomes)
     verdict = "holds" if not broken else f"is broken in {broken} of {len(outcomes)} points"
     lines = [
