@@ -1,4 +1,4 @@
-"""The decision, `allow` or `deny` with the verdict of every rule, and how it is printed."""
+"""The decision: `allow` or `deny`, with the reason for every rule; and how people see it."""
 
 from __future__ import annotations
 

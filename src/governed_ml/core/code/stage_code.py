@@ -51,7 +51,7 @@ def named(stage: str, base: Path = Path()) -> dict[str, Path]:
 
 
 def modules(stage: str) -> list[Path]:
-    """Return the engine's files that a stage uses, sorted: its module and everything it imports."""
+    """Return the engine's files behind a stage, sorted: its module and all that this imports."""
     start = {STAGES_FOLDER / f"{stage}.py", ENGINE / "pipeline" / "stage_runner.py"}
     return _closure(start, ENGINE, ENGINE.name)
 

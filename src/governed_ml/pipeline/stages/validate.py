@@ -79,7 +79,7 @@ th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical
 
 
 def page(contract: str, rows: int, outcomes: list[Expectation]) -> str:
-    """Return the contract's result as a self-contained HTML page, broken expectations first."""
+    """Return the contract's result as one self-contained page, broken expectations first."""
     broken = sum(not one.success for one in outcomes)
     verdict = "holds" if not broken else f"is broken in {broken} of {len(outcomes)} points"
     lines = [
