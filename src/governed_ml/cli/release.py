@@ -108,7 +108,7 @@ def status(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show every version, and where the registry differs from the ledger.
+    """Show every version and where the registry differs.
 
     Exit codes: 0 registry and ledger agree, 1 they differ. With --champion: 0 yes, 1 no.
 

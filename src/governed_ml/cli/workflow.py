@@ -61,7 +61,7 @@ def rehash(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Record digests of tables, models and evidence, for jobs without the data.
+    """Record the digests of data, model and evidence.
 
     This detects a forged dvc.lock.
 
