@@ -9,7 +9,10 @@ from governed_ml.core.process_settings import ended_in_order, without_plugins
 
 
 def main() -> None:
-    """Run a command. `stage` and `check` skip Typer: most of their time would be its start."""
+    """Run a command.
+
+    `stage` and `check` bypass Typer, whose start would take most of their time.
+    """
     without_plugins()
     terminal.prepare_streams()
     with ended_in_order():

@@ -1,9 +1,9 @@
-"""What the engine calls in `src/<package>/`, as types for editors and type checkers.
+"""The functions that the engine calls in `src/<package>/`, as types for editors and type checkers.
 
 For a type checker to compare them, write `_fit: contracts.Fit = fit` under `if TYPE_CHECKING:`.
 
-Each function runs in a process of its own that measures nothing. It sees its arguments, the package
-and installed libraries; only a source may read other files or the network.
+Each function runs in a child process that computes no measurement. It can read its arguments, the
+package and installed libraries. Only a source may read other files or use the network.
 """
 
 from __future__ import annotations
@@ -18,42 +18,47 @@ if TYPE_CHECKING:
 
 
 class TableSource(Protocol):
-    """`sources.<function>`, named by `source: {kind: team, function: …, options: {…}}`."""
+    """Type of `sources.<function>`; set `source: {kind: team, function: …, options: {…}}`."""
 
     def __call__(self, **options: Any) -> pd.DataFrame | pa.Table:
-        """Return the whole table; the same one for everybody who asks."""
+        """Return the whole table. Every call must return the same table."""
         ...
 
 
 class Preprocessing(Protocol):
-    """`features.preprocessing`."""
+    """Type of `features.preprocessing`."""
 
     def __call__(self, numeric: list[str], categorical: list[str]) -> TransformerMixin:
-        """Return an unfitted transformer for the columns of these names."""
+        """Return an unfitted transformer for the columns with these names."""
         ...
 
 
 class Columns(Protocol):
-    """`features.columns` (optional): part of the model, so applied wherever the model is."""
+    """Type of `features.columns` (optional).
+
+    It becomes part of the model and runs at prediction.
+    """
 
     def __call__(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Return the features with columns added or replaced, each from its own row alone.
+        """Return `table` with columns added or replaced. Each row may depend on that row alone.
 
-        Numbers and texts; every column of `table` stays, and so do the rows and their order.
+        New columns hold numbers or text. Keep every column of `table`, every row, and the order of
+        rows.
         """
         ...
 
 
 class Fit(Protocol):
-    """`training.fit`."""
+    """Type of `training.fit`."""
 
     def __call__(
         self, pipeline: Pipeline, features: pd.DataFrame, target: pd.Series
     ) -> BaseEstimator:
-        """Return a fitted estimator that takes `features`; for classes 0 and 1, or numbers.
+        """Return a fitted estimator that takes `features`.
 
-        `pipeline` is unfitted: the columns (if any), the preprocessing, the estimator of
-        `conf/model`. Of a search, `best_estimator_` is kept. What is logged to MLflow lands in the
+        `target` holds classes 0 and 1, or numbers in a regression. `pipeline` is unfitted: the
+        added columns (if any), the preprocessing, and the estimator of `conf/model`. If you return
+        a search, its `best_estimator_` is kept. Anything you log to MLflow is stored in the
         engine's run.
         """
         ...

@@ -1,4 +1,4 @@
-"""For a project's own tests: the team's modules, and a small table in the shape of its split."""
+"""Helpers for a project's own tests: the team's modules, and a small table like the split's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 UNKNOWN = (["number_1", "number_2"], ["text"])
-"""Numeric and categorical columns of a project that has not run yet."""
+"""The numeric and categorical columns of a project whose pipeline has not run yet."""
 
 
 @dataclass(frozen=True)
 class SmallTable:
-    """Features and target as `training.fit` gets them; every tenth value of a feature is missing.
+    """Features and target as passed to `training.fit`; a tenth of the values are missing.
 
     `numeric` and `categorical` are the names of the columns of `features`.
     """
@@ -33,7 +33,7 @@ class SmallTable:
     categorical: list[str]
 
     def pipeline(self) -> Pipeline:
-        """Return the team's features and a linear model, unfitted."""
+        """Return an unfitted pipeline: the team's preprocessing and a linear model."""
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import Pipeline
 
@@ -43,14 +43,15 @@ class SmallTable:
 
 
 def load(module: str) -> ModuleType:
-    """Return a module of the team's package: `features`, `training`, `sources`, or one of yours."""
+    """Import a module of the team's package: `features`, `training`, `sources` or another."""
     return team.load(module, root())
 
 
 def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
-    """Return made-up rows with the columns of the last run; the same ones for the same seed.
+    """Return random rows with the columns of the last run. The same seed gives the same rows.
 
-    The target is 0 or 1 in a classification, and a number in a regression.
+    `rows` is their number. The target is 0 or 1 for a classification, and a number for a
+    regression.
     """
     import numpy as np
     import pandas as pd
@@ -69,7 +70,7 @@ def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
 
 
 def _columns() -> tuple[list[str], list[str]]:
-    """Return the numeric and the categorical features, as the evidence of the split has them."""
+    """Return the numeric and categorical features that the evidence of the split records."""
     found = evidence.usable(evidence.collect(root())).get("split")
     if found is None:
         return UNKNOWN

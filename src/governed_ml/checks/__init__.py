@@ -1,1 +1,1 @@
-"""What hooks and CI look for."""
+"""Checks of files and of the project, run by hooks and CI."""

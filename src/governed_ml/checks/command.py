@@ -1,6 +1,6 @@
 """`governance check NAME [FILE…]` without Typer, so that hooks start fast.
 
-After `--`: these files and no others, even if there is none.
+With `--`, only the files after it are checked, even if there are none.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from governed_ml.core.process_settings import quiet
 
 
 def main(words: list[str]) -> int:
-    """Run checks over files; every error is one line and an exit code."""
+    """Run checks on files; return the exit code. Every error is printed as one line."""
     if not words:
         print("governance check: name one or more of " + ", ".join(CHECKS), file=sys.stderr)
         return NO_ANSWER

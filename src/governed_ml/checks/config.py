@@ -22,9 +22,10 @@ CHECK = "`uv run governance check config` says whether it is fixed"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find what is wrong with the configuration as a whole; point out what was loosened.
+    """Check the whole configuration, and report rules that were loosened.
 
-    Of the members that are not chosen, those named are composed; all, if what chooses is named.
+    Files of a group that are not chosen are composed if `names` contains them, or all of them if
+    `names` contains a file that chooses among them.
     """
     try:
         params = compose(base / CONF)
@@ -39,14 +40,14 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _broken(base: Path, problem: Problem, name: str = "") -> CheckFinding:
-    """Say where it is that a configuration breaks."""
+    """Return the finding for a configuration that does not compose, with its file."""
     key = str(problem).removeprefix("conf/: ")
-    known = key != str(problem)  # which value it is: `conf/config.yaml` can be read, then
+    known = key != str(problem)  # a value is named, so `conf/config.yaml` itself could be read
     return CheckFinding(name or (Members(base).file(key) if known else CONF.as_posix()), key, CHECK)
 
 
 def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
-    """Hold what `compose` wrote against the composition; before the first run it is not there."""
+    """Compare the files that `compose` wrote with the composition, if the stage has run."""
     if not (base / PARAMS).is_file():
         return
     members = Members(base)
@@ -59,10 +60,10 @@ def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
 
 
 def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterator[CheckFinding]:
-    """Compose the members of every group, with the other groups as they are chosen."""
+    """Compose each file of every group, with the chosen files of the other groups."""
     chosen = Members(base).members
     for group in GROUPS:
-        shared = {"config.yaml", f"{group}/{policy_files.BASE}.yaml"}  # these concern every member
+        shared = {"config.yaml", f"{group}/{policy_files.BASE}.yaml"}  # these affect every file
         every = bool(names & {f"{CONF.as_posix()}/{name}" for name in shared})
         for path in policy_files.members(base / CONF, group):
             name, own = path.relative_to(base).as_posix(), path.stem == chosen.get(group)
@@ -89,7 +90,7 @@ def loosened(base: Path, params: Params) -> list[str]:
         *("pyproject.toml", "uv.lock", "uv.toml", "dvc.yaml"),
     )
     if attempt(base, "diff", "--quiet", "HEAD", "--", *words).returncode != 1:
-        return []  # nothing changed, or there is no commit yet
+        return []  # nothing changed, or there is no commit
     try:
         changes = policy_diff.compare(
             policy_diff.before(base, "HEAD"), policy_diff.here(base, params)

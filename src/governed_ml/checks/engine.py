@@ -1,8 +1,8 @@
 """Check that the running engine is the pinned one, and that nothing can replace its modules.
 
-It looks at the project's files (modules named like a library, `uv.toml`, the lock's sources) and at
-what is running (variables, site hooks, changed files of the engine and of what it judges with).
-A `conftest.py` is the team's: only pytest runs it, and nothing that judges runs pytest.
+This covers files of the project (modules named like a library, `uv.toml`, the lock's sources) and
+the running process (variables, start-up hooks, changed files of the engine and its libraries). A
+`conftest.py` is allowed, because only pytest imports it, and nothing that judges runs pytest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SETTINGS = "uv.toml"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find what may run in place of the pinned engine or of a library, in the whole project."""
+    """Find everything in the project that could run in place of the pinned engine or a library."""
     project = _toml(base)
     packages = lockfile.parse(_text(base, LOCK)) if (base / LOCK).is_file() else []
     found = [CheckFinding(*one) for one in trusted.found("judging")]
@@ -42,7 +42,10 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
-    """Hold the running engine against the pin; one from a folder that is pinned so is a note."""
+    """Compare the running engine with the pin.
+
+    An engine that is pinned to a folder is only noted.
+    """
     source = lock_sources.sources(project).get(DISTRIBUTION, [{}])[0]
     folder = "path" in source and not str(source["path"]).endswith(".whl")
     if folder and who.kind in ("folder", "editable"):

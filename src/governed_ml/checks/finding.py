@@ -1,4 +1,4 @@
-"""What a check finds, and the files it may look at."""
+"""The findings of checks, and the files that checks look at."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from governed_ml.core.repository import attempt, git
 
 
 class CheckFinding(NamedTuple):
-    """One thing that must not be committed: where, why, and the command that fixes it."""
+    """Something that must not be committed: the place, the reason, and the command to fix it."""
 
     file: str
     reason: str
@@ -21,19 +21,19 @@ class CheckFinding(NamedTuple):
 WRITTEN = ("code.json", "dvc.lock", *COMPOSED, "uv.lock", ".cruft.json")
 
 Check = Callable[[Path, list[str]], list[CheckFinding]]
-"""Root and relative POSIX paths → findings; a check of the whole ignores the paths."""
+"""(root, relative POSIX paths) → findings. A check of the whole project ignores the paths."""
 
 
 def tracked(base: Path) -> list[str]:
-    """Return the files that git tracks and that are there."""
+    """Return the files that git tracks and that exist."""
     names = git(base, "ls-files", "--cached", "--deduplicate", "-z").split("\0")
     return [name for name in names if name and (base / name).is_file()]
 
 
 def edited_since(base: Path, path: str) -> set[str]:
-    """Return the files that are not as in the last commit that changed a path.
+    """Return the files that changed since the last commit that changed `path`.
 
-    Without such a commit: not as in the last one; without any, none.
+    If there is no such commit, return the files that differ from HEAD; without commits, none.
     """
     since = attempt(base, "log", "-1", "--format=%H", "--", path).stdout.decode().strip()
     done = attempt(base, "diff", "--name-only", "-z", since or "HEAD", "--")
@@ -41,7 +41,7 @@ def edited_since(base: Path, path: str) -> set[str]:
 
 
 def is_text(path: Path) -> bool:
-    """Return whether a file is text, as git sees it: without a zero byte at its beginning."""
+    """Return whether git would treat a file as text: no zero byte among its first 8000 bytes."""
     if not path.is_file() or path.is_symlink():
         return False
     with path.open("rb") as file:
@@ -49,5 +49,5 @@ def is_text(path: Path) -> bool:
 
 
 def written(name: str) -> bool:
-    """Return whether a program writes a file: a stage of the pipeline, DVC or uv."""
+    """Return whether a file is written by a program: a stage, DVC or uv."""
     return name.startswith("reports/") or name in WRITTEN

@@ -1,8 +1,8 @@
-"""Where `uv.lock` gets each package from, against what `pyproject.toml` asks for.
+"""Compare the sources of packages in `uv.lock` with those that `pyproject.toml` asks for.
 
-`uv lock --check` and `uv sync --locked` accept a lock whose package points to another address with
-another digest. So every package has to come from the one default index, with files where that index
-keeps its files and named like the package, unless `pyproject.toml` names another source for it.
+`uv lock --check` and `uv sync --locked` accept a lock in which a package has another URL with
+another digest. So every package must come from the one default index unless `pyproject.toml` names
+another source for it. Its files must be on the index's file host and be named like the package.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ OVERRIDES = (
     *("override-dependencies", "constraint-dependencies", "exclude-dependencies"),
     *("dependency-metadata", "find-links", "extra-index-url", "no-sources", "index-strategy"),
 )
-"""Keys of `[tool.uv]` that let another version or file in than was tested."""
+"""Keys of `[tool.uv]` that allow versions or files other than the tested ones."""
 FIX = "restore it with git, or run `uv lock` on a clean copy"
 Table = dict[str, Any]
 
 
 def settings(project: Table) -> Iterator[CheckFinding]:
-    """Name what `[tool.uv]` overrides, and a pin of the engine that can move."""
+    """Yield settings in `[tool.uv]` that change packages, and a pin of the engine that can move."""
     uv: Table = project.get("tool", {}).get("uv", {})
     for key in OVERRIDES:
         if uv.get(key):
@@ -63,7 +63,7 @@ def sources(project: Table) -> dict[str, list[Table]]:
 
 
 def lock(project: Table, packages: list[Table]) -> Iterator[CheckFinding]:
-    """Name each package of a lock that comes from elsewhere than `pyproject.toml` asks."""
+    """Yield each locked package that comes from another source than `pyproject.toml` asks for."""
     named, indexes = sources(project), _indexes(project)
     registries = Counter(
         _address(one["source"]["registry"])
@@ -114,7 +114,7 @@ def _is(source: Table, asked: Table, indexes: dict[str, str]) -> bool:
 
 
 def _files(package: Table, hosts: dict[str, str]) -> Iterator[CheckFinding]:
-    """Name files of a package that lie on another host, or that are another package's."""
+    """Yield files of a package that are on another host or belong to another package."""
     listed = [*([package["sdist"]] if "sdist" in package else []), *package.get("wheels", [])]
     registry = _address(package["source"].get("registry", ""))
     for file in listed:
@@ -134,7 +134,7 @@ def _files(package: Table, hosts: dict[str, str]) -> Iterator[CheckFinding]:
 
 
 def _is_named(file: str, package: Table) -> bool:
-    """Return whether a wheel or sdist is named like the package and version it stands for."""
+    """Return whether a wheel's or sdist's file name fits its package and version."""
     stem = file.lower()
     version = re.escape(str(package.get("version", "")).lower()).replace(r"\+", "[+_-]")
     name = re.escape(canonical(package["name"])).replace(r"\-", "[-_.]+")
@@ -157,14 +157,14 @@ def _indexes(project: Table) -> dict[str, str]:
 
 
 def _default(project: Table) -> str:
-    """Return the default index that `pyproject.toml` names; empty: a person's or company's own."""
+    """Return the default index in `pyproject.toml`; "" if it names none."""
     uv: Table = project.get("tool", {}).get("uv", {})
     named = next((one.get("url") for one in uv.get("index", []) if one.get("default")), None)
     return _address(named or uv.get("index-url") or "")
 
 
 def _address(url: object) -> str:
-    """Return an address without credentials and a slash at its end."""
+    """Return a URL without credentials and without a final slash."""
     return re.sub(r"^([a-z+]+://)[^/@]*@", r"\1", str(url)).rstrip("/")
 
 

@@ -12,23 +12,24 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
 from governed_ml.registry.remeasure.ignored_dvc_files import unseen
 
-FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # what is pushed, as a hook is told
+FIRST, LAST = "PRE_COMMIT_FROM_REF", "PRE_COMMIT_TO_REF"  # set by pre-commit for pushes
 POINTERS = (LOCK, ":(glob)**/*.dvc")
 FIX = {
     "push": "run `uv run dvc push`",
-    "push all": "run `uv run dvc push --all-commits`",  # the plain one sends the working tree's
+    "push all": "run `uv run dvc push --all-commits`",  # plain `dvc push`: the working tree only
     "gone": "run `uv run dvc repro`, then `uv run dvc push`",
 }
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Ask DVC's remote for every object of the commits. Whole project.
+    """Find data of the pushed commits that DVC's remote lacks; `names` are ignored.
 
-    A push of several branches: pre-commit names the first; CI asks for the others' data.
+    If several branches are pushed, pre-commit names only the first. CI checks the data of the
+    others.
     """
     found = attempt(base, "rev-parse", "--verify", f"{os.environ.get(LAST) or 'HEAD'}^{{commit}}")
     if found.returncode:
-        return []  # nothing is pushed
+        return []  # there is no commit to push
     last, first = found.stdout.decode().strip(), os.environ.get(FIRST, "")
     span = attempt(base, "rev-list", f"{first}..{last}", "--", *POINTERS) if first else None
     commits = [last] if span is None or span.returncode else span.stdout.decode().split()
@@ -39,7 +40,7 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
     tracked = git(base, "ls-tree", "-r", "-z", "--name-only", commit).split("\0")
     added = [name for name in tracked if name.endswith(".dvc")]
     if LOCK not in tracked and not added:
-        return []  # the pipeline has not run, and no data were added
+        return []  # the pipeline has not run, and there are no `*.dvc` files
     try:
         lost = _lost(base, commit)
     except Exception as error:
@@ -62,7 +63,7 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
 
 
 def _lost(base: Path, commit: str) -> dict[str, str]:
-    """Return path → what gets it into the remote, as `FIX` has it."""
+    """Return path → the key in `FIX` for how to get the data into the remote."""
     from dvc.repo import Repo
 
     with Repo(str(base)) as repo:

@@ -1,4 +1,4 @@
-"""Run checks by their names, and say what they found."""
+"""Run checks by name, and print their findings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MODULES = {
     "secrets": f"{HOME}.files.secrets",
     "workflows": f"{HOME}.workflows",
 }
-"""Check → its module, whose function `check` looks."""
+"""Check → the module with its function `check`."""
 CHECKS = tuple(MODULES)
 
 
 def run(base: Path, name: str, files: list[str]) -> list[CheckFinding]:
-    """Run one check by its name over some files."""
+    """Run one check by its name on some files."""
     if name not in CHECKS:
         raise Problem(f"no check {name!r}: there are {', '.join(CHECKS)}")
     module = import_module(MODULES[name])
@@ -40,9 +40,9 @@ def run(base: Path, name: str, files: list[str]) -> list[CheckFinding]:
 
 
 def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False) -> int:
-    """Run checks (`pii` or `pii,secrets`), print what they found; return the exit code.
+    """Run checks (`pii` or `pii,secrets`), print their findings, and return the exit code.
 
-    Without files: over all that git tracks; `exactly`: then over none.
+    Without files, all files that git tracks are checked; with `exactly`, none.
     """
     base = root()
     named = [_relative(base, path) for path in files]
@@ -52,7 +52,7 @@ def look(names: str, files: list[Path], *, as_json: bool, exactly: bool = False)
     for name in names.split(","):
         try:
             found[name] = run(base, name, chosen)
-        except Problem as problem:  # one that cannot look hides no other
+        except Problem as problem:  # a check that fails must not hide the findings of others
             stopped.append(problem)
     if as_json:
         listed = [{"check": name} | one._asdict() for name, many in found.items() for one in many]

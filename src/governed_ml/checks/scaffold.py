@@ -9,7 +9,7 @@ from governed_ml.scaffold.manifest import outside, working_tree
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find what differs from the manifest; `names` do not matter: some files are gone."""
+    """Find differences from the manifest in the whole project; `names` are ignored."""
     return [
         CheckFinding(one.file, f"{one.key} {one.reason}".strip(), one.fix)
         for one in outside(*working_tree(base))

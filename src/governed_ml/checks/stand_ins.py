@@ -1,7 +1,7 @@
 """Find files of the project that Python would import instead of the engine or a library.
 
-Commands of the engine never search the project for modules. Whoever runs `python` there, a
-notebook or a script does, and a file that is named like a library is an attack or a mistake.
+The engine's commands never search the project for modules. But `python`, notebooks and scripts that
+run there do, so a file named like a library is an attack or a mistake.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.installation.replaced_libraries import CUSTOM
 
-SUFFIXES = tuple(sorted(all_suffixes(), key=len, reverse=True))  # `.cpython-311-….so` before `.so`
+SUFFIXES = tuple(sorted(all_suffixes(), key=len, reverse=True))  # longest ending first
 OWN = "governed_ml"
 
 
 def findings(base: Path, package: str, locked: set[str]) -> Iterator[CheckFinding]:
-    """Name each module in the root or in `src/` that has the name of a library.
+    """Yield each module in the root or in `src/` that is named like a library.
 
-    `package`: the team's own; `locked`: the distributions that `uv.lock` names.
+    `package` is the team's own package; `locked` are the distributions in `uv.lock`.
     """
     libraries = installed() | {name.replace("-", "_").lower() for name in locked}
     regular = {name for name, whole in libraries_of_site().items() if whole}
@@ -41,10 +41,10 @@ def findings(base: Path, package: str, locked: set[str]) -> Iterator[CheckFindin
 
 
 def module_of(path: Path, regular: set[str]) -> str | None:
-    """Return the name under which Python would import a file or folder; None if it would not.
+    """Return the name by which Python would import a file or folder, or None.
 
-    A folder without `__init__` comes after a regular package of its name, but adds to one that is
-    spread over several folders.
+    A folder without `__init__` is never imported in place of a regular package of the same name,
+    but it adds to a namespace package.
     """
     if path.is_dir():
         if any((path / f"__init__{suffix}").is_file() for suffix in SUFFIXES):
@@ -58,12 +58,12 @@ def module_of(path: Path, regular: set[str]) -> str | None:
 
 
 def installed() -> set[str]:
-    """Return the names of all modules that are installed, Python's own among them."""
+    """Return the names of all installed modules, including the standard library."""
     return {OWN, *sys.stdlib_module_names, *libraries_of_site()}
 
 
 def libraries_of_site() -> dict[str, bool]:
-    """Return the modules in site-packages, and whether one is whole (no part of a namespace)."""
+    """Return module in site-packages → whether it is a regular one, not a namespace package."""
     found: dict[str, bool] = {}
     for site in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
         for path in Path(site).iterdir() if Path(site).is_dir() else []:

@@ -1,4 +1,4 @@
-"""Check workflows and actions: pinned, failing visibly, with no needless permission."""
+"""Check workflows and actions: pinned versions, visible failures, no needless permissions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from governed_ml.core.problem import first_line
 PLACES = (
     "/.github/workflows/*.yml",
     "/.github/workflows/*.yaml",
-    "*/action.yml",  # wherever a workflow finds it: `uses: ./tools/ours`
+    "*/action.yml",  # actions may be in any folder: `uses: ./tools/ours`
     "*/action.yaml",
 )
 COMMIT = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
@@ -34,7 +34,7 @@ Found = Iterator[tuple[str, str]]
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find in workflows and composite actions what makes them unsafe, or red look green."""
+    """Find settings in workflows and composite actions that are unsafe or hide failures."""
     found: list[CheckFinding] = []
     for name in names:
         if any(fnmatch(f"/{name}", place) for place in PLACES):
@@ -76,7 +76,7 @@ def _steps(whole: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _pinned(text: str, whole: dict[str, Any]) -> Found:
-    """Each action is pinned to a commit, with its version as a comment; each image to a digest."""
+    """Require a commit and a version comment for each action, and a digest for each image."""
     parts = [*_steps(whole), *_jobs(whole).values()]
     used = [str(part["uses"]) for part in parts if "uses" in part]
     lines = {match[1]: match[2] for match in USES.finditer(text)}
@@ -102,7 +102,7 @@ def _image(image: Any) -> Found:
 
 
 def _loud(whole: dict[str, Any], is_action: bool) -> Found:
-    """No failure is passed over, and every script runs with pipefail."""
+    """Require that no failure is ignored and that every script runs with pipefail."""
     for name, part in [*_jobs(whole).items(), *((_name(one), one) for one in _steps(whole))]:
         if part.get("continue-on-error", False) is not False:
             yield f"{name}: continue-on-error hides a failure", "remove it"
@@ -122,7 +122,7 @@ def _name(step: dict[str, Any]) -> str:
 
 def _workflow(whole: dict[str, Any]) -> Found:
     loose: dict[Any, Any] = whole
-    on: Any = loose.get("on", loose.get(True))  # YAML 1.1 takes `on` for a boolean
+    on: Any = loose.get("on", loose.get(True))  # YAML 1.1 reads `on` as a boolean
     for event in [on] if isinstance(on, str) else on or ["no event at all"]:
         if event in UNSAFE or event == "no event at all":
             what = "anybody can start it with this repository's permissions"

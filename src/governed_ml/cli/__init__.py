@@ -1,1 +1,1 @@
-"""Every command, one module per group."""
+"""All commands, one module per group."""

@@ -1,4 +1,4 @@
-"""`governance`: the same commands for people, hooks and workflows."""
+"""The application `governance`, for people, hooks and workflows."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 
 @app.callback()
 def governance(
-    traceback: Annotated[  # taken out of the command line by `crash_report.take_option` before
+    traceback: Annotated[  # already removed from the command line by `crash_report.take_option`
         bool, typer.Option("--traceback", help="Print the traceback of an error, too.")
     ] = False,
 ) -> None:
@@ -104,7 +104,7 @@ def gate(
 
             known = read(base).elsewhere(base)
         decision = gates.gate(base, datetime.now(UTC).date(), names, known)
-    except Exception as error:  # whatever stopped the judge: no earlier allow is left standing
+    except Exception as error:  # after any error, an earlier allow must not remain
         if not names:
             gates.refuse(first_line(error))
         raise
@@ -125,7 +125,7 @@ def gate(
 
 
 def main() -> None:
-    """Run a command; every error is one line and an exit code."""
+    """Run a command; every error is printed as one line, with an exit code."""
     from governed_ml.core.process_settings import quiet
 
     quiet()

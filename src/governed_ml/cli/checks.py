@@ -1,4 +1,4 @@
-"""`governance check`: what pre-commit and CI run."""
+"""`governance check`, which hooks and CI run."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
-    """Look for what must not be committed.
+    """Check files for content that must not be committed.
 
-    Exit codes: 0 found nothing, 1 found something, 2 could not look.
+    Exit codes: 0 found nothing, 1 found something, 2 a check could not run.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`governance drill`: plant faults in a copy, and say what caught each."""
+"""`governance drill`: plant faults in a copy, and report what caught each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from governed_ml.drill.fault import Fault, Tally
 
 COLOURS = {"caught": "green", "got through": "bold red", "not planted": "red"}
-SHOWN = 200  # characters of a reason on the screen
+SHOWN = 200  # most characters shown of a reason
 OTHER = "not applicable"
 
 
@@ -30,7 +30,7 @@ def drill(
 
     The repository, its registry and its ledger stay as they are.
 
-    Exit codes: 0 all caught, 1 one got through, 2 one could not be planted.
+    Exit codes: 0 all caught, 1 one was not caught, 2 one could not be planted.
 
     \b
     Examples:
@@ -68,7 +68,7 @@ def _list(faults: list[Fault], as_json: bool) -> None:
 
 
 def _show(tally: Tally) -> None:
-    """Print the table, the notes and the sum."""
+    """Print the table of outcomes, the notes and the totals."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""`governance update` and `governance engine`: newer generated files, another engine."""
+"""`governance update`, `governance engine`, `governance template`: update files and engine."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def source(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Get the engine from another place, and lock it.
+    """Change where the engine is installed from, and lock it.
 
-    It changes pyproject.toml and uv.lock, or neither. Exit codes: 0 locked, 2 it could not be.
+    It changes pyproject.toml and uv.lock, or neither. Exit codes: 0 locked, 2 nothing was changed.
 
     \b
     Examples:
@@ -109,9 +109,9 @@ def update(
 
 @template.command()
 def preflight(as_json: Json = False) -> None:
-    """Check the environment that keeps the token.
+    """Check the GitHub environment that stores the token.
 
-    Exit codes: 0 guarded, 1 not, 2 could not ask.
+    Exit codes: 0 protected, 1 not protected, 2 GitHub did not answer.
 
     \b
     Examples:
@@ -131,7 +131,7 @@ def propose(
 ) -> None:
     """Push an update and open its pull request.
 
-    It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 could not: then nothing
+    It needs TEMPLATE_UPDATE_TOKEN. Exit codes: 0 proposed, 1 refused, 2 failed: then nothing
     was pushed.
 
     \b
@@ -155,7 +155,7 @@ def _at(commit: str) -> str:
 
 
 def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
-    """Print what was found, a line each, and exit 1; or that all is well."""
+    """Print findings, one per line, and exit with 1; without findings, print that all is well."""
     from governed_ml.github.workflow_run.workflow_output import annotate
 
     if as_json:
@@ -168,7 +168,7 @@ def _tell(as_json: bool, found: list[str], line: str, **values: Any) -> None:
 
 
 def add(app: typer.Typer) -> None:
-    """Make these commands of an application."""
+    """Add these commands to an application."""
     app.command()(update)
     app.add_typer(engine, name="engine")
     app.add_typer(template, name="template")

@@ -1,4 +1,4 @@
-"""`governance github`: the repository's settings; `governance preflight`: what a run needs."""
+"""`governance github`: the repository's settings; `governance preflight`: what a run requires."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def default(context: typer.Context) -> None:
 def plan(as_json: Json = False) -> None:
     """Show what `apply` would change.
 
-    Exit codes: 0 nothing, 1 something, 2 could not see.
+    Exit codes: 0 nothing, 1 something, 2 a setting could not be read.
 
     \b
     Examples:
@@ -44,7 +44,7 @@ def plan(as_json: Json = False) -> None:
 def verify(as_json: Json = False) -> None:
     """Check every setting.
 
-    Exit codes: 0 as wanted, 1 something differs, 2 could not see.
+    Exit codes: 0 as required, 1 something differs, 2 a setting could not be read.
 
     \b
     Examples:
@@ -122,7 +122,7 @@ def preflight(
 ) -> None:
     """Check the GitHub settings that a promotion needs.
 
-    Exit codes: 0 all hold, 1 one does not, 2 could not ask.
+    Exit codes: 0 all hold, 1 one does not, 2 GitHub did not answer.
 
     \b
     Examples:
@@ -160,6 +160,6 @@ def preflight(
 
 
 def add(app: typer.Typer) -> None:
-    """Make these commands of an application."""
+    """Add these commands to an application."""
     app.add_typer(github, name="github")
     app.command()(preflight)

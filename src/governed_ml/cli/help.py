@@ -1,6 +1,6 @@
 """`--help`: commands by topic, sorted, each with its whole first sentence.
 
-In plain text: Rich would make `governance --help` take three times as long.
+Plain text is used, because Rich would make `governance --help` three times as slow.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ TOPICS = {
     "Maintain the repository": ("doctor", "drill", "github", "engine", "update"),
     "Steps of the workflows": ("preflight", "fetch", "rehash", "aggregate", "template"),
 }
-"""Heading → the commands under it. A command that is in none is listed under `Others`."""
+"""Heading → the commands under it. Commands without a heading are listed under `Others`."""
 OTHERS = "Others"
 
 
 class TopicGroup(TyperGroup):
-    """A group of commands that lists them under their topics."""
+    """A group of commands whose help lists them by topic."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """Return the names, sorted."""
+        """Return the names of the commands, sorted."""
         return sorted(super().list_commands(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Write a section per topic; what is shown of a command is its whole first sentence."""
+        """Write one section per topic, with the whole first sentence of each command's help."""
         said = {
             name: sentence(command.help or "")
             for name in self.list_commands(ctx)
@@ -43,15 +43,15 @@ class TopicGroup(TyperGroup):
                 formatter.write_dl([(f"{name:<{width}}", said[name]) for name in names])
 
     def sections(self, names: Iterable[str]) -> list[tuple[str, list[str]]]:
-        """Return heading → commands: here one section for all of them."""
+        """Return heading → commands; here, one section for all commands."""
         return [("Commands", list(names))]
 
 
 class Topics(TopicGroup):
-    """`governance` itself."""
+    """The main group, `governance` itself."""
 
     def sections(self, names: Iterable[str]) -> list[tuple[str, list[str]]]:
-        """Return the topics in their order, each with its commands, sorted."""
+        """Return the topics in order, each with its commands, sorted."""
         left = sorted(names)
         found = [(topic, [one for one in left if one in own]) for topic, own in TOPICS.items()]
         known = {one for _, own in found for one in own}
@@ -67,6 +67,6 @@ def sentence(text: str) -> str:
 def group(text: str, *, alone: bool = False) -> typer.Typer:
     """Return a group of commands with this sentence as its help.
 
-    `alone`: the group does something without a command, too; otherwise it shows its help.
+    With `alone`, the group also does something without a command; otherwise it prints its help.
     """
     return typer.Typer(help=text, cls=TopicGroup, no_args_is_help=not alone, rich_markup_mode=None)

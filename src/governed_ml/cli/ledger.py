@@ -62,7 +62,7 @@ def show(
 def verify(as_json: Json = False) -> None:
     """Verify the chain, its anchors and its signatures.
 
-    Exit codes: 0 whole, 1 something is wrong, 2 could not be verified.
+    Exit codes: 0 intact, 1 something is wrong, 2 could not be verified.
 
     \b
     Examples:
@@ -98,7 +98,7 @@ def export(
         Path | None, typer.Option(help="Write to this file, whole or not at all.")
     ] = None,
 ) -> None:
-    """Print the events as JSON, one a line.
+    """Print the events as JSON, one per line.
 
     Each line has the event, its commit and who signed it.
 
@@ -140,7 +140,7 @@ def _records(base: Path, entries: list[Entry]) -> list[dict[str, Any]]:
 
 
 def _void(base: Path, entries: list[Entry]) -> dict[str, str]:
-    """Return the lines that name the void events, by commit."""
+    """Return commit → the line that describes its void event."""
     import sys
 
     from governed_ml.core.problem import Problem

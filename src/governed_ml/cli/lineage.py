@@ -1,4 +1,4 @@
-"""`governance lineage`: where a model is from: show, verify, reproduce, emit."""
+"""`governance lineage`: show, verify and reproduce how a model was made, and emit events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Model = Annotated[
 
 
 def here() -> Path:
-    """Go to the project's root."""
+    """Change to the project's root, and return it."""
     base = root()
     os.chdir(base)
     return base
@@ -63,7 +63,7 @@ def show(
     as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid graph.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
 ) -> None:
-    """Show what made a model, and who approved it.
+    """Show how a model was made, and who approved it.
 
     Data, code, parameters, environment, policy, evidence, approvals and promotions.
 
@@ -95,7 +95,7 @@ def show(
 
 @lineage.command()
 def verify(model: Model = None, as_json: Json = False) -> None:
-    """Hash every link from source to alias again.
+    """Verify every link from source to alias by its digest.
 
     Exit codes: 0 all hold, 1 one is broken, 2 one could not be checked.
 
@@ -130,7 +130,7 @@ def reproduce(
 ) -> None:
     """Run a version's pipeline again in a worktree.
 
-    Exit codes: 0 the same, 1 something differs, 2 could not run.
+    Exit codes: 0 the same result, 1 something differs, 2 could not run.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""`governance monitor`: measure the champion in production, and start what the policy asks for."""
+"""`governance monitor`: measure the champion in production, and start the required actions."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def monitor(
     except Problem as problem:
         if dispatch:
             raise _unmeasured(registry, problem) from problem
-        raise Problem(str(problem)) from problem  # whatever it was: nothing was measured
+        raise Problem(str(problem)) from problem  # of any kind: nothing was measured
     told = _dispatched(base, registry, done) if dispatch else None
     _draw(base)
     if as_json:
@@ -64,7 +64,7 @@ def monitor(
         _show(done)
         for line in told.lines if told else []:
             print(line)
-    if told is not None:  # what was found is told elsewhere: red is what was not measured or done
+    if told is not None:  # findings go to GitHub: fail only if something was not measured or done
         if told.failed:
             raise Problem("; ".join(told.failed))
         raise typer.Exit(NO_ANSWER if done.said.level == "not_measured" else 0)
@@ -74,7 +74,7 @@ def monitor(
 
 
 def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
-    """Have GitHub do what is due, and tell it; what was lost before is told, too."""
+    """Start on GitHub what is due, and report it together with earlier failures."""
     from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import dispatch
 
@@ -85,7 +85,7 @@ def _dispatched(base: Path, registry: Any, done: WindowOutcome) -> Done:
 
 
 def _unmeasured(registry: Any, problem: Problem) -> Problem:
-    """Have the issue say why no window came about; return the problem, with what failed in that."""
+    """Report in the issue why no window was measured; return the problem with further failures."""
     from governed_ml.core.files import root
     from governed_ml.github.workflow_run import workflow_output
     from governed_ml.monitoring.actions.dispatch import unmeasured
@@ -96,7 +96,7 @@ def _unmeasured(registry: Any, problem: Problem) -> Problem:
 
 
 def _draw(base: Path) -> None:
-    """Draw the page again; what is recorded stands, whether or not it can be drawn."""
+    """Draw the page again; if that fails, the recorded window is still valid."""
     from governed_ml.page.draw import draw
 
     try:
@@ -110,7 +110,7 @@ def _draw(base: Path) -> None:
 
 
 def _show(done: WindowOutcome) -> None:
-    """Print the rules that mattered, then the level and what follows from it."""
+    """Print the rules that mattered, the level and the consequences."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Commands around the pipeline: one stage, predictions, page, contract, schemas."""
+"""Commands around the pipeline: a single stage, predictions, page, contract, schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that change a version's state."""
+"""The commands that change the state of a version."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Version = Annotated[int | None, typer.Argument(help="A version; by default the c
 
 
 def door() -> tuple[Path, Any]:
-    """Go to the project's root and open its registry."""
+    """Change to the project's root, and connect to its registry; return both."""
     from governed_ml.registry.versions import Registry, model_name, require_shared
 
     base = root()
@@ -38,7 +38,7 @@ def register(as_json: Json = False) -> None:
     It measures the evidence again on a copy of the commit, then judges, signs and records it.
     A denied model becomes a version in quarantine.
 
-    Exit codes: 0 allow, 1 deny or refused, 2 could not.
+    Exit codes: 0 allow, 1 deny or refused, 2 could not register.
 
     \b
     Examples:
@@ -150,7 +150,7 @@ def promote(version: Version = None, as_json: Json = False) -> None:
     base, registry = door()
     entry = promoted(base, registry, version, _moved(registry))
     if entry is None:
-        workflow_output.output("moved", "true")  # by this job, when it ran before
+        workflow_output.output("moved", "true")  # an earlier run of this job moved it
         tell(as_json, f"version {version or ''} is champion already", changed=False)
         return
     line = f"version {entry.event.version} is champion (event {entry.event.sequence})"
@@ -203,7 +203,7 @@ def rollback(
 
 
 def _moved(registry: Any) -> Callable[[Entry], None]:
-    """Return what tells a workflow's later steps, the moment it is so, that the champion moved."""
+    """Return a function that tells later steps of the workflow that the champion changed."""
 
     def moved(entry: Entry) -> None:
         event = entry.event
@@ -216,6 +216,6 @@ def _moved(registry: Any) -> Callable[[Entry], None]:
 
 
 def add(app: typer.Typer) -> None:
-    """Make these commands of an application."""
+    """Add these commands to an application."""
     for command in (register, approve, reject, promote, rollback):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""The commands that look at versions, and the one that makes the key to sign them."""
+"""Commands that read versions, and the one that makes a signing key."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def status(
 ) -> None:
     """Show every version and where the registry differs.
 
-    Exit codes: 0 the registry agrees with the ledger (--champion: yes), 1 it differs (no).
+    Exit codes: 0 registry and ledger agree, 1 they differ. With --champion: 0 yes, 1 no.
 
     \b
     Examples:
@@ -162,6 +162,6 @@ def _reconcile(as_json: bool, *, apply: bool, every: bool) -> None:
 
 
 def add(app: typer.Typer) -> None:
-    """Make these commands of an application."""
+    """Add these commands to an application."""
     for command in (rejudge, sbom, keygen, status, reconcile):
         app.command()(command)

@@ -1,4 +1,4 @@
-"""`governance retrain`: the pipeline on new data, its pull request, its record."""
+"""`governance retrain`: run the pipeline on new data, open its pull request, record the outcome."""
 
 from __future__ import annotations
 

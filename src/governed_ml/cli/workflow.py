@@ -1,4 +1,4 @@
-"""The commands that the workflow `governance` runs. A person can run each of them, too."""
+"""Commands that the workflow `governance` runs. People can run them, too."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def rehash(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Hash what was measured, for jobs without the data.
+    """Record the digests of data, model and evidence.
 
     This detects a forged dvc.lock.
 
@@ -141,7 +141,7 @@ def diff(
 
     In a workflow it compares the current commit; elsewhere it includes uncommitted changes.
 
-    Exit codes: 0 nothing loosened or the risk owner approved, 1 loosened, 2 could not compare.
+    Exit codes: 0 nothing loosened, or approved by the risk owner; 1 loosened; 2 could not compare.
 
     \b
     Examples:
@@ -200,7 +200,7 @@ def _show(changes: list[Any], since: str, loosened: list[Any]) -> None:
 
 
 def add(app: typer.Typer) -> None:
-    """Make these commands of an application."""
+    """Add these commands to an application."""
     for command in (fetch, rehash, aggregate):
         app.command()(command)
     app.add_typer(policy, name="policy")

@@ -1,1 +1,1 @@
-"""Files, digests, problems, configuration, evidence, tables, the repository, the team's code."""
+"""Basics of the engine: files, digests, problems, configuration, evidence, tables and git."""

@@ -1,7 +1,7 @@
 """Report an unexpected exception: one line for people, the traceback in a log file.
 
-The line names the error, the team's file and line if it happened there, and the log file with the
-traceback. `--traceback` (or GOVERNANCE_TRACEBACK=1) prints the traceback as well.
+The line names the error, the file and line of the team's code if it was raised there, and the log
+file. `--traceback` (or GOVERNANCE_TRACEBACK=1) prints the traceback as well.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ KEPT = 20  # log files; older ones are deleted
 IGNORED = "# Written by `governance`. Nothing in this folder belongs into git.\n*\n"
 
 GROUPS = {"pipeline": "pipeline", "hooks": "dev", "github": "github", "tools": "tools"}
-"""Extra of the engine → dependency group of a generated project that asks for it."""
+"""Extra of the engine → the dependency group of a generated project that installs it."""
 DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
     "openlineage": "openlineage-python",
     "OpenSSL": "pyopenssl",
     "stdnum": "python-stdnum",
 }
-"""Module → distribution, where the names differ."""
+"""Module → distribution, where the two names differ."""
 
 
 def take_option(words: list[str]) -> list[str]:
-    """Return a command line without `--traceback`, which is remembered for child processes, too."""
+    """Remove `--traceback` from a command line and remember it, also for child processes."""
     end = words.index("--") if "--" in words else len(words)
     if OPTION not in words[:end]:
         return words
@@ -42,13 +42,13 @@ def take_option(words: list[str]) -> list[str]:
 
 
 def show(error: BaseException) -> None:
-    """Print the traceback if somebody asked for it."""
+    """Print the traceback if `--traceback` was given."""
     if os.environ.get(VARIABLE, "") not in ("", "0"):
         print(_text(error), end="", file=sys.stderr)
 
 
 def one_line(error: BaseException) -> str:
-    """Return `KeyError: 'incom' in src/credit/features.py, line 12`."""
+    """Return the error in one line: `KeyError: 'incom' in src/credit/features.py, line 12`."""
     where = place(error)
     extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else None
     if extra and not where:
@@ -60,9 +60,10 @@ def one_line(error: BaseException) -> str:
 
 
 def extra_of(module: str) -> str | None:
-    """Return the engine's extra that brings a module, as its installed metadata says, or None.
+    """Return the engine's extra that installs a module, or None.
 
-    A module that several extras bring is the first one's; what another package brings is nobody's.
+    The answer comes from the engine's installed metadata. If several extras install the module, the
+    first is returned.
     """
     from importlib.metadata import requires
 
@@ -76,7 +77,7 @@ def extra_of(module: str) -> str | None:
 
 
 def place(error: BaseException) -> str:
-    """Return the last line of the team's code that the exception came through, or nothing."""
+    """Return the last line of the team's code in the exception's traceback, or ""."""
     try:
         base = root().resolve()
     except Problem:
@@ -98,12 +99,12 @@ def _shown(filename: str, line: int | None, base: Path) -> str:
     path = Path(filename)
     if path.is_relative_to(base):
         path = path.relative_to(base)
-    inside = path.parts[:1] == ("src",)  # the team's code is named as the project has it
+    inside = path.parts[:1] == ("src",)  # show the team's code by its path in the project
     return f"{path.as_posix()}, line {line}" if inside else ""
 
 
 def logged(error: BaseException, command: str) -> str:
-    """Write the traceback to a log file; return ` (traceback in FILE)`, or why there is none."""
+    """Write the traceback to a log file; return ` (traceback in FILE)`, or why that failed."""
     now = datetime.now(UTC)
     name = "".join(one if one.isalnum() else "-" for one in command)
     file = FOLDER / f"{now:%Y-%m-%dT%H-%M-%S}-{now.microsecond:06d}-{name}.log"

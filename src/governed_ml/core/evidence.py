@@ -1,4 +1,4 @@
-"""Evidence: what a stage measured, about exactly which bytes. No verdict, no row of data."""
+"""Evidence: what a stage measured, and the digests of what it measured; no verdict, no rows."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FOLDER = Path("reports/evidence")
 
 
 class Strict(Closed):
-    """Closed, and no value is coerced: a string is never a number."""
+    """A closed model that coerces no value: text is never read as a number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Metric(Strict):
-    """One finite number, or `null` with the reason why there is none."""
+    """A finite number, or `null` with the reason why it could not be measured."""
 
     value: FiniteFloat | None = Field(description="the number; null if it could not be computed")
     lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
@@ -44,7 +44,7 @@ class Metric(Strict):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Return the bounds, or None where there are none."""
+        """Return the lower and upper bound, or None if the metric has no interval."""
         return None if self.lower is None or self.upper is None else (self.lower, self.upper)
 
     @model_validator(mode="after")
@@ -66,7 +66,7 @@ class Metric(Strict):
 
 
 class Finding(Strict):
-    """Something a person should read: what, in which column or group, how much."""
+    """A result that a person should read: its kind, the column or group, and its size."""
 
     what: str = Field(description="what was found")
     where: str = Field(description="the column, group or table")
@@ -74,15 +74,17 @@ class Finding(Strict):
 
 
 class EngineRef(Strict):
-    """An engine by its version and the digest of its files."""
+    """An engine, identified by its version and the digest of its files."""
 
     version: str = Field(description="the version of the engine")
     digest: str = Field(description="the digest of its files")
 
 
 class ByEngine(Closed):
-    """What names the engine it is by. Records of engines before 0.2 do not, and keep their digest:
-    where there is none, the field is left out.
+    """A model that records the engine it was made by.
+
+    Records of engines before 0.2 have no such field. It is left out of their dump, so that they
+    keep their digest.
     """
 
     engine: EngineRef | None = Field(default=None, description="the engine that did the work")
@@ -94,7 +96,7 @@ class ByEngine(Closed):
 
 
 class Subject(ByEngine, Strict):
-    """Digests of what was measured and of what measured it: `engine` ran the stage."""
+    """Digests of what was measured (model, data) and how (code, policy, configuration, engine)."""
 
     inputs: dict[str, str] = Field(
         min_length=1, description="path → sha256 of the bytes of every input"
@@ -109,7 +111,7 @@ class Subject(ByEngine, Strict):
 
 
 class Volatile(Strict):
-    """What may differ between two runs of the same commit; outside every digest."""
+    """Fields that may differ between two runs of the same commit. No digest covers them."""
 
     started: str = Field(default="", description="when the stage started")
     seconds: FiniteFloat = Field(default=0.0, description="how long the stage ran")
@@ -126,7 +128,7 @@ BodyT = TypeVar("BodyT", bound=Body)
 
 
 class Evidence(Strict, Generic[BodyT]):
-    """One file under `reports/evidence/`."""
+    """The content of one file under `reports/evidence/`."""
 
     schema_version: Literal[1] = Field(default=1, description="the version of this form")
     gate: str = Field(description="the stage that wrote the file")
@@ -140,23 +142,23 @@ class Evidence(Strict, Generic[BodyT]):
 
 AnyEvidence = Evidence[Any]
 Collected = Mapping[str, AnyEvidence | Unusable]
-"""Gate → its evidence, or why there is none that can be trusted."""
+"""Gate → its evidence, or the reason why it cannot be used."""
 
 
 def path_of(gate: str) -> Path:
-    """Return where a gate's evidence lies, relative to the root."""
+    """Return the path of a gate's evidence, relative to the project's root."""
     return FOLDER / f"{gate}.json"
 
 
 def model_of(gate: str) -> type[AnyEvidence]:
-    """Return the closed evidence model of one gate."""
+    """Return the Pydantic model that validates a gate's evidence."""
     return Evidence[BODY_OF_GATE[gate]]
 
 
 def load(gate: str, base: Path = Path()) -> AnyEvidence:
-    """Read one gate's evidence and check it against its closed schema."""
+    """Read a gate's evidence and validate it. Raise `Problem` if it is missing or invalid."""
     path = base / path_of(gate)
-    read_json(path)  # missing or torn: said in words
+    read_json(path)  # raises a readable Problem if the file is missing or truncated
     try:
         evidence = model_of(gate).model_validate_json(path.read_bytes())
     except ValidationError as error:
@@ -173,7 +175,7 @@ def load(gate: str, base: Path = Path()) -> AnyEvidence:
 
 
 def save(evidence: AnyEvidence) -> None:
-    """Write evidence atomically, after checking it as a reader would."""
+    """Write evidence atomically, after validating it in the same way as `load`."""
     model = model_of(evidence.gate)
     content = evidence.model_dump(mode="json")
     try:
@@ -188,19 +190,19 @@ def save(evidence: AnyEvidence) -> None:
 
 
 def digest(gate: str, base: Path = Path()) -> str:
-    """Return the digest of one gate's evidence without its volatile part."""
+    """Return the digest of a gate's evidence without its volatile part."""
     return digest_of(load(gate, base).model_dump(mode="json", exclude={"volatile"}))
 
 
 def input_digest(path: Path, base: Path = Path()) -> str:
-    """Return a file's digest; of evidence, without its volatile part."""
+    """Return a file's digest. For evidence, the volatile part is left out."""
     if path.parent == FOLDER:
         return digest(path.stem, base)
     return file_digest(base / path)
 
 
 def collect(base: Path) -> dict[str, AnyEvidence | Unusable]:
-    """Read every gate's evidence against its schema; where there is none to trust, say why."""
+    """Read and validate every gate's evidence. Where it cannot be used, give the reason instead."""
     found: dict[str, AnyEvidence | Unusable] = {}
     for gate in BODY_OF_GATE:
         try:
@@ -211,7 +213,7 @@ def collect(base: Path) -> dict[str, AnyEvidence | Unusable]:
 
 
 def usable(evidence: Collected) -> dict[str, AnyEvidence]:
-    """Return the evidence that there is, without the gates that have none."""
+    """Return only the evidence that could be read, without the gates whose evidence is unusable."""
     return {gate: one for gate, one in evidence.items() if not isinstance(one, Unusable)}
 
 

@@ -1,4 +1,4 @@
-"""The closed body of each gate's evidence: aggregates that reports draw from."""
+"""The body of each gate's evidence, as closed models. Bodies hold aggregates, never rows."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from pydantic import (
 
 Number = FiniteFloat | None
 ColumnKind = Literal["integer", "decimal", "boolean", "category", "code", "date"]
-"""What `ingest` decides that a column is."""
+"""The kinds of column that `ingest` distinguishes."""
 
 
 class Body(BaseModel):
-    """A closed, strict part of an evidence file."""
+    """A part of an evidence file: unknown fields and type coercion are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class Column(Body):
-    """A column as it was decided at `ingest`, and as every later table is read.
+    """The name, type and kind of a column as `ingest` decided. Later tables are read accordingly.
 
-    Engine 0.2 wrote name and type only, and its evidence keeps its digest.
+    Engine 0.2 wrote only name and type. Unset fields are left out of the dump, so that its evidence
+    keeps its digest.
     """
 
     name: str = Field(description="the name of the column")
@@ -70,7 +71,7 @@ class Expectation(Body):
 
 
 class ValidateBody(Body):
-    """The data contract's result."""
+    """The outcome of validating the table against the contract."""
 
     contract: str = Field(description="the path of the expectation suite")
     contract_digest: str = Field(description="the digest of that file")
@@ -80,7 +81,7 @@ class ValidateBody(Body):
 
 
 class SplitBody(Body):
-    """What is a feature, what is not, and how rows were divided."""
+    """Which columns are features, which are not, and how the rows were divided."""
 
     kind: str = Field(description="random, group or time")
     rows: dict[str, int] = Field(description="part (train, test) → number of rows")
@@ -94,13 +95,13 @@ class SplitBody(Body):
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep the digest of evidence that an earlier engine wrote, and that names no person."""
+        """Leave out an unset `person`, so that evidence of earlier engines keeps its digest."""
         found = handler(self)
         return found if self.person else {k: v for k, v in found.items() if k != "person"}
 
 
 class Mitigation(Body):
-    """How a model was made fairer, and which of those that were tried was kept."""
+    """The fairness mitigation that was applied, the alternatives tried, and which one was kept."""
 
     method: str = Field(description="the class that made the model fairer")
     constraint: str = Field(description="the fairness constraint")
@@ -111,7 +112,7 @@ class Mitigation(Body):
 
 
 class TrainBody(Body):
-    """What was fitted."""
+    """The model that was fitted."""
 
     model: str = Field(description="the name of the model in `conf/model/`")
     estimator: str = Field(description="the class of the estimator")
@@ -162,7 +163,7 @@ class ColumnDrift(Body):
 
 
 class DriftBody(Body):
-    """Drift of data and predictions, training reference against test rows."""
+    """Drift of data and predictions between the training reference and the test rows."""
 
     reference_rows: int = Field(description="number of training rows")
     current_rows: int = Field(description="number of test rows")
@@ -173,7 +174,7 @@ class DriftBody(Body):
 
 
 class Group(Body):
-    """One group's counts and rates (regression: means)."""
+    """Counts and rates of one group (for regression, means)."""
 
     name: str = Field(description="the group; of an intersection, joined by `*`")
     n: int = Field(description="number of rows")
@@ -200,7 +201,7 @@ class Proxy(Body):
 
 
 class FairnessBody(Body):
-    """Fairness by attribute and intersection."""
+    """Fairness for each sensitive attribute and intersection."""
 
     task: str = Field(description="classification or regression")
     confidence: FiniteFloat = Field(description="the confidence of the bounds")
@@ -209,7 +210,7 @@ class FairnessBody(Body):
 
 
 class ExplainBody(Body):
-    """What moves the model's output."""
+    """Which features the model's output depends on."""
 
     method: str = Field(description="how contributions were found")
     output: str = Field(description="the output that they add up to")
@@ -227,4 +228,4 @@ BODY_OF_GATE: dict[str, type[Body]] = {
     "fairness": FairnessBody,
     "explain": ExplainBody,
 }
-"""Gate → the body of its evidence, in the pipeline's order."""
+"""Gate → the model of its evidence's body, in the pipeline's order."""

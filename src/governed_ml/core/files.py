@@ -1,4 +1,4 @@
-"""Files: where the project is, whole writes or none, YAML, canonical JSON, digests."""
+"""Files: the project's root, atomic writes, YAML, canonical JSON, and digests."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from governed_ml.core.problem import Problem, cause
 
 DECISION = Path("reports/decision.json")
 PARAMS, POLICY = "params.yaml", "policy.json"
-COMPOSED = (PARAMS, POLICY)  # what `compose` writes of `conf/`
-PAGE = Path("reports/index.html")  # what people open; rather none than one of another decision
+COMPOSED = (PARAMS, POLICY)  # the files that the stage `compose` writes
+PAGE = Path("reports/index.html")  # the page; no page is better than a page about an old decision
 
 
 def root() -> Path:
-    """Return the project's root: the nearest folder upwards that holds `dvc.yaml`."""
+    """Return the project's root: the nearest folder, upwards from here, with a `dvc.yaml`.
+
+    Raise `Problem` if there is none.
+    """
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file():
@@ -27,13 +30,13 @@ def root() -> Path:
 
 
 def shown(path: Path) -> str:
-    """Return a path for people: from the current folder where it lies in it."""
+    """Return a path as text for people, relative to the current folder if it lies in it."""
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file whole or not at all (temporary file, fsync, rename)."""
+    """Write a file atomically (temporary file, fsync, rename). Raise `Problem` if that fails."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
@@ -53,13 +56,13 @@ def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 
 def withdraw_decision(base: Path = Path()) -> None:
-    """Take the decision on disk back, and its page: they are about what was there before."""
+    """Delete the decision and its page, because they are about an earlier state of the project."""
     for path in (DECISION, PAGE):
         withdraw(base / path)
 
 
 def withdraw(path: Path) -> None:
-    """Take a file back that says what is no longer so."""
+    """Delete a file that is out of date, if it exists."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
@@ -70,22 +73,22 @@ def withdraw(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text with `\\n` line ends, whole or not at all."""
+    r"""Write UTF-8 text atomically, with `\n` as the line end."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def as_json(value: Any) -> str:
-    """Return sorted, indented JSON; a NaN or an infinity is refused."""
+    """Return JSON text with sorted keys and indentation; raise ValueError for NaN or infinity."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON as `as_json` gives it."""
+    """Write a value atomically, in the format of `as_json`."""
     write_text(path, as_json(value))
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON or raise `Problem` naming the file."""
+    """Read a JSON file; raise `Problem` naming the file if it is missing or invalid."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -97,15 +100,15 @@ def read_json(path: Path) -> Any:
 
 
 def parse_yaml(text: str | bytes) -> Any:
-    """Return the plain values of a YAML document; `yaml.YAMLError` if it is none."""
+    """Parse a YAML document into plain values; raise `yaml.YAMLError` if it is invalid."""
     import yaml
 
-    # The loader in C, where PyYAML has it, takes a tenth of the time of the one in Python.
+    # PyYAML's C loader, where it is installed, is ten times as fast as the one in Python.
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe
 
 
 def digest_of(value: Any) -> str:
-    """Return `sha256:<hex>` of a JSON value in canonical form."""
+    """Return `sha256:<hex>` of a value's canonical JSON."""
     text = json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )

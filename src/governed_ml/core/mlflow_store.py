@@ -1,4 +1,4 @@
-"""The one MLflow store of the repository: runs go there, and model versions."""
+"""The repository's MLflow store, which holds runs and model versions."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 from governed_ml.core.problem import Problem, first_line
 
-PATIENCE = {  # by default MLflow asks a silent server for four minutes; what is set stays
+PATIENCE = {  # MLflow's defaults wait four minutes for a silent server; set variables are kept
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-DATABASE_RETRIES = 3  # and a silent database for two, for which it has no setting
+DATABASE_RETRIES = 3  # MLflow retries for two minutes, and has no setting
 LIBRARIES = ("mlflow", "sqlalchemy", "alembic", "sqlite3")
 UNREACHABLE = ("Connection refused", "timed out", "Name or service not known")
 SIGNS = (
@@ -33,11 +33,11 @@ SIGNS = (
     ("no such table", "is not an MLflow store", "put a whole copy of the file back"),
     ("disk image is malformed", "is damaged", "put a whole copy of the file back"),
 )
-"""What a database says, what it means, what to do."""
+"""Part of a database's error message, what it means, and what to do."""
 
 
 def home() -> Path:
-    """Return the repository's folder, also from the copy in which DVC runs an experiment."""
+    """Return the repository's folder, even from the copy in which DVC runs an experiment."""
     here = Path.cwd()
     for folder in here.parents:
         if folder.name == "exps" and folder.parts[-3:-1] == (".dvc", "tmp"):
@@ -46,18 +46,18 @@ def home() -> Path:
 
 
 def sqlite_url(path: Path) -> str:
-    """Return the address of a database file: in one, `?` ends a path, and `%` begins a code."""
+    """Return the SQLAlchemy URL of an SQLite file, with `?` and `%` in its path escaped."""
     plain = path.as_posix()
     if not {"%", "?"} & {*plain}:
         return f"sqlite:///{plain}"
-    # MLflow makes the folder of `sqlite:///…` as it is spelled there, and of no other spelling.
+    # MLflow creates the folder of an SQLite URL only if the URL begins with `sqlite:///`.
     return f"sqlite+pysqlite:///{plain.replace('%', '%25').replace('?', '%3F')}"
 
 
 def connect(experiment: str) -> str:
-    """Choose the tracking store and make the experiment; return its id.
+    """Choose the tracking store, create the experiment if it is missing, and return its id.
 
-    `MLFLOW_TRACKING_URI` names a server; without it, an SQLite file beside the repository.
+    `MLFLOW_TRACKING_URI` names a server. Without it, the store is an SQLite file in the repository.
     """
     import logging
 
@@ -81,7 +81,7 @@ def connect(experiment: str) -> str:
         place = (store / "mlruns").as_uri() if uri.startswith("sqlite") else None
         found = mlflow.get_experiment_by_name(experiment)
         if found is not None and not given and found.artifact_location != place:
-            # The folder was moved: artifacts of that experiment would go to where it was.
+            # The project was moved: this experiment would still write to the old folder.
             experiment = f"{experiment} in {store.as_posix()}"
             found = mlflow.get_experiment_by_name(experiment)
         if found is not None:
@@ -90,7 +90,7 @@ def connect(experiment: str) -> str:
 
 
 def _make(path: Path) -> None:
-    """Create the database elsewhere and move it: a killed process leaves no incomplete one."""
+    """Create the database under another name, then move it, so that it is never seen incomplete."""
     if path.exists():
         return
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -98,20 +98,20 @@ def _make(path: Path) -> None:
     try:
         scratch = tempfile.TemporaryDirectory(dir=path.parent, prefix=f"{path.name}-")
     except OSError:
-        return  # a folder that cannot be written: whoever opens the store is told
+        return  # the folder is read-only: opening the store reports it
     with scratch as folder:
         made = Path(folder, path.name)
         SqlAlchemyStore(sqlite_url(made), (path.parent / "mlruns").as_uri()).engine.dispose()
         try:
             os.link(made, path)
-        except OSError:  # another process was first, or there are no hard links here
+        except OSError:  # another process was first, or hard links are unsupported
             if not path.exists():
                 made.rename(path)
 
 
 @contextmanager
 def answering() -> Generator[None]:
-    """Turn whatever MLflow's client raises into one line that names the store."""
+    """Turn any exception of MLflow's client into a `Problem` of one line that names the store."""
     try:
         yield
     except Exception as error:
@@ -124,7 +124,7 @@ def answering() -> Generator[None]:
 
 
 def told(uri: str, error: BaseException) -> str:
-    """Say in one line what is wrong with a store, and what to do; without user and password."""
+    """Describe a store's error in one line, without user and password, and say what to do."""
     store, text = _bare(uri), str(error)
     other = re.search(r"found version (\w+)|Can't locate revision identified by '(\w+)'", text)
     if other and (said := of_another_version(other[1] or other[2], uri)):
@@ -142,9 +142,9 @@ def _bare(uri: str) -> str:
 
 
 def of_another_version(revision: str, uri: str) -> str | None:
-    """Say what to do with a database that another MLflow has written; None if this one did.
+    """Explain what to do if another MLflow version wrote the database; None if this one did.
 
-    `revision` names its tables, as MLflow's migrations do.
+    `revision` is the Alembic revision of the database's tables.
     """
     from importlib.metadata import version
     from importlib.util import find_spec
@@ -169,16 +169,16 @@ def of_another_version(revision: str, uri: str) -> str | None:
 
 
 def moved(artifacts: str, run_id: str) -> Path | None:
-    """Return where the files of a run lie now, if their folder is not where they were written.
+    """Return the folder of a run's files if the project was moved since the run, else None.
 
-    The database keeps absolute paths, so a project that was moved or renamed has its files under
-    `mlruns/` and not where the database says. None where they were written to a server, or are
-    where they should be; `Problem` where they are nowhere.
+    The database keeps absolute paths. After a project was moved or renamed, its files are under
+    `mlruns/` and not where the database says. Return None if the files are on a server or still in
+    the recorded place. Raise `Problem` if they are in neither place.
     """
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     scheme = urlsplit(artifacts).scheme
-    if len(scheme) > 1 and scheme != "file":  # one letter is a drive
+    if len(scheme) > 1 and scheme != "file":  # one letter is a Windows drive
         return None
     before = Path(local_file_uri_to_path(artifacts))
     now = home() / "mlruns" / run_id / "artifacts"

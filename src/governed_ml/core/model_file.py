@@ -1,9 +1,10 @@
-"""The model on disk: skops, not pickle, with a canonical digest.
+"""The model file: skops format, not pickle, with a canonical digest.
 
-A model of the classes of `plain_model` runs no code of anybody else's when it is loaded. Any other
-is loaded in a process of its own (`pipeline/isolated/`). A model that holds classes or functions of
-the team's package carries their source (`code/<package>/…` in the archive): the source is part of
-the digest, so of what is signed and released, and is what such a model is loaded with.
+A model that holds only the classes listed in `plain_model` runs no foreign code when it is loaded.
+Every other model is loaded in a child process (`pipeline/isolated/`). A model that holds classes or
+functions of the team's package carries their source (`code/<package>/…` in the archive). The source
+is part of the digest, so it is signed and released with the model, which is loaded with this
+source.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
 CODE = "code/"
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
-"""Packages that an estimator may come from; what any model file may hold beyond skops' own list."""
+"""Packages whose classes a model file may hold, in addition to the types that skops trusts."""
 
 
 def allowed(name: str) -> bool:
-    """Return whether a dotted name lies in an allowed package."""
+    """Return whether a dotted name belongs to a package in `PACKAGES`."""
     return name.split(".")[0] in PACKAGES
 
 
 def save(content: bytes, package: team.TeamPackage, path: Path = PATH) -> None:
-    """Write a model as skops dumped it, sealed."""
+    """Write a model in skops format, with the team's source if it needs it (see `sealed`)."""
     write_bytes(path, sealed(content, package))
 
 
 def sealed(content: bytes, package: team.TeamPackage) -> bytes:
-    """Return a model as skops dumped it; with the package's source if it holds anything of that.
+    """Return a dumped model, with the team's source added if it holds types of that package.
 
-    A type from elsewhere is a `Problem`: nobody could load it.
+    Raise `Problem` if it holds types of any other package, because nobody could load it.
     """
     import skops.io
 
@@ -72,7 +73,10 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
 
 
 def load(content: bytes, what: str = "the model") -> BaseEstimator:
-    """Load a model of harmless classes; any other is a `Problem`: see `pipeline.models`."""
+    """Load a model that holds only harmless classes; raise `Problem` for any other model.
+
+    `pipeline.models` loads the others in a child process.
+    """
     import skops.io
 
     with _readable(what):
@@ -82,7 +86,7 @@ def load(content: bytes, what: str = "the model") -> BaseEstimator:
 
 
 def load_carrying(content: bytes) -> BaseEstimator:
-    """Load a model with the source that it carries. For a process of its own only."""
+    """Load a model with the source that it carries. Call this in a child process only."""
     import skops.io
 
     package = code(io.BytesIO(content))
@@ -94,7 +98,7 @@ def load_carrying(content: bytes) -> BaseEstimator:
 
 
 def is_plain(content: bytes, what: str = "the model") -> bool:
-    """Return whether loading and using a model runs no code but that of harmless classes."""
+    """Return whether loading and using a model runs only the code of harmless classes."""
     import skops.io
 
     with _readable(what):
@@ -106,7 +110,7 @@ def is_plain(content: bytes, what: str = "the model") -> bool:
 
 
 def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
-    """Return the package whose source a model carries; without a name if it carries none."""
+    """Return the package whose source a model carries; its name is empty if it carries none."""
     with zipfile.ZipFile(path) as archive:
         names = [name for name in archive.namelist() if name.startswith(CODE)]
         files = {name.removeprefix(CODE): archive.read(name) for name in names}
@@ -124,7 +128,10 @@ def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
 
 
 def types(path: Path = PATH) -> list[str]:
-    """Return the names of the types to be trusted: of libraries, and of the model's own code."""
+    """Return the names of all types in a model that skops does not trust by default.
+
+    They belong to allowed libraries or to the model's own code.
+    """
     import skops.io
 
     unknown = skops.io.get_untrusted_types(file=path)
@@ -159,11 +166,11 @@ def _is_of(name: str, package: str) -> bool:
 
 
 def digest(path: Path = PATH) -> str:
-    """Return the SHA-256 of a model's canonical content.
+    """Return the SHA-256 digest of a model's canonical content.
 
-    That is the skops schema without `__id__`, with each member file replaced by the digest of its
-    bytes; the archive itself differs from run to run (ids in names, times in headers). Where the
-    model carries the team's code, the digests of its files are part of it.
+    The canonical content is skops' schema without `__id__`, in which the digest of each member file
+    replaces its name. The archive's own bytes differ from run to run (ids in names, times in
+    headers). If the model carries the team's code, the digests of these files are included.
     """
     with _readable(path):
         package, files = code(path)

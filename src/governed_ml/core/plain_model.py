@@ -1,9 +1,9 @@
 """Which model files may be loaded into the engine's own process: a closed list of classes.
 
-The content of a model file is the team's: any attribute of any object in it. So a class is safe
-only if no value of its attributes makes a method open a file, import, or call what it was given.
-`numpy.lib.npyio.NpzFile`, for one, unpickles a file when it is indexed. Every other class works as
-well: a process of its own loads it (`pipeline/isolated/`).
+The team controls the content of a model file: every attribute of every object in it. So a class is
+harmless only if no attribute value can make a method open a file, import a module, or call
+something. For example, `numpy.lib.npyio.NpzFile` unpickles a file when it is indexed. Models with
+other classes work as well: a child process loads them (`pipeline/isolated/`).
 """
 
 from __future__ import annotations
@@ -48,17 +48,17 @@ PIPELINE = "sklearn.pipeline.Pipeline"
 
 
 def is_plain(schema: dict[str, Any], unknown: set[str]) -> bool:
-    """Return whether a schema of skops' names harmless classes only.
+    """Return whether a skops schema names only harmless classes.
 
-    `unknown` are the types that skops does not trust by itself. A function of a library is no
-    class: `numpy.load` in a `FunctionTransformer` is code, too.
+    `unknown` are the types that skops does not trust by default. Functions of a library are not
+    harmless: `numpy.load` in a `FunctionTransformer` would read files.
     """
     from skops.io._protocol import PROTOCOL
 
     nodes = list(_nodes(schema))
     named = {_name(node) for node in nodes}
     return (
-        schema.get("protocol") == PROTOCOL  # older ones are read by other nodes
+        schema.get("protocol") == PROTOCOL  # other nodes read older protocols
         and unknown <= named
         and all(_is_harmless(node, unknown) for node in nodes)
     )
@@ -77,7 +77,7 @@ def _nodes(node: Any) -> Generator[dict[str, Any]]:
 
 
 def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
-    """Return whether a node makes an object without calling what the file names."""
+    """Return whether loading a node creates an object without calling anything the file names."""
     loader, name = node["__loader__"], _name(node)
     if name == PIPELINE and not _has_steps(node):
         return False
@@ -87,7 +87,10 @@ def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
 
 
 def _has_steps(node: dict[str, Any]) -> bool:
-    """Return whether a pipeline's steps are a list: it asks for one of them by its place."""
+    """Return whether a pipeline's steps are a list.
+
+    The pipeline indexes its steps, so another object there could run code.
+    """
     try:
         return node["content"]["content"]["steps"]["__loader__"] == "ListNode"
     except (KeyError, TypeError):

@@ -1,6 +1,6 @@
-"""Errors for people: raise a `Problem`, or return an `Unusable` in a value's place.
+"""Errors for people: raise a `Problem`, or return an `Unusable` in place of a value.
 
-Either is one line that says what is wrong, where, and what to do next.
+Both hold one line that says what is wrong, where, and what to do next.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 FOUND, NO_ANSWER = 1, 2
-"""Exit codes. 0: fine; 1: a finding or a denial; 2: no answer, or used wrongly."""
+"""Exit codes. 0: success; 1: a finding or a denial; 2: no answer, or wrong usage."""
 
 
 class Problem(Exception):
@@ -23,39 +23,39 @@ class Problem(Exception):
     def __init__(self, message: str, exit_code: int = NO_ANSWER) -> None:
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
-        self.trace = ""  # the traceback of another process, where the problem comes from one
+        self.trace = ""  # the traceback, if the problem was raised in another process
 
 
 @dataclass(frozen=True)
 class Unusable:
-    """Stands where a value would, and says in one line why there is none that can be used."""
+    """Takes the place of a value that is missing or unusable, and gives the reason in one line."""
 
     reason: str
 
     def __str__(self) -> str:
-        """Return the reason, as a `Problem` does."""
+        """Return the reason."""
         return self.reason
 
 
 def required(found: Value | Unusable, exit_code: int = NO_ANSWER) -> Value:
-    """Return a value; raise a `Problem` with the reason where there is none."""
+    """Return the value, or raise a `Problem` with the reason if it is unusable."""
     if isinstance(found, Unusable):
         raise Problem(found.reason, exit_code)
     return found
 
 
 def cause(error: BaseException) -> str:
-    """Return what went wrong; of the operating system's errors, without the path it repeats."""
+    """Return an exception's message; for an `OSError`, without the path."""
     return getattr(error, "strerror", None) or first_line(error)
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 row`, `2 rows`."""
+    """Return a number with its noun in singular or plural: `1 row`, `2 rows`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def first_line(error: BaseException, limit: int = 300) -> str:
-    """Return the message of a foreign exception as one line of at most `limit` characters."""
+    """Return the message of a library's exception as one line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -67,9 +67,10 @@ def explain_invalid(
     model: type[BaseModel],
     prefix: tuple[str, ...] = (),
 ) -> Problem:
-    """Turn a validation error into one line that names a key at fault, first a misspelt one.
+    """Turn a validation error into a `Problem` of one line that names a key at fault.
 
-    `values` is what was validated against `model`, or holds it under the keys of `prefix`.
+    Misspelt keys are named first. `values` was validated against `model`; with `prefix`, the
+    validated values are found in `values` under these keys.
     """
     errors = error.errors()
     unknown = [one for one in errors if one["type"] == "extra_forbidden"]
@@ -100,7 +101,7 @@ def _shown(given: object) -> str:
 
 
 def _place(path: tuple[str | int, ...], values: object) -> str:
-    """Return `policy.rules[split.test_rows].block`: an item of a list by its id or number."""
+    """Return a path such as `policy.rules[split.test_rows].block`; list items are named by id."""
     text, here = "", values
     for part in path:
         found: Any = here
@@ -120,7 +121,7 @@ def _has(values: Any, part: str | int) -> bool:
 
 
 def _known(path: tuple[str | int, ...], model: type[BaseModel]) -> set[str]:
-    """Return the keys that are allowed where a misspelt one was found."""
+    """Return the keys that are allowed in the place of a misspelt one."""
     from pydantic import BaseModel
 
     for part in path[:-1]:

@@ -14,12 +14,13 @@ from importlib import import_module
 
 
 def quiet() -> None:
-    """Switch every dependency's telemetry off, for this process and its children; waste no time.
+    """Switch off telemetry of all dependencies, for this process and its children, and tune speed.
 
-    An import makes objects that stay: a collector that looks through them again and again takes a
-    third of its time. OpenMP's threads spin briefly before they sleep. If they spin for long, a
-    training beside a busy process takes four times as long. If they do not spin at all, a training
-    of many small trees takes ten times as long on an idle machine: each barrier wakes a thread.
+    Imports create many objects that are never freed. A garbage collector that scans them again and
+    again takes a third of the import time. OpenMP threads spin briefly before they sleep. If they
+    spin for long, training beside a busy process takes four times as long. If they do not spin at
+    all, training many small trees on an idle machine takes ten times as long, because each barrier
+    wakes a thread.
     """
     gc.set_threshold(500_000, 50, 50)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -30,7 +31,7 @@ def quiet() -> None:
 
 
 def without_plugins() -> None:
-    """Let no installed package join in where models are judged, only because it is installed.
+    """Disable the plugins of Pydantic and Hydra, so that no installed package can affect verdicts.
 
     Pydantic looks for plugins when the first model is made, Hydra at every composition.
     """
@@ -42,13 +43,14 @@ def without_plugins() -> None:
 def importing(*names: str) -> Generator[None]:
     """Import modules in a second thread while the caller runs DuckDB, which releases the GIL.
 
-    Two threads that import modules which need each other may see one half initialised. So pandas is
-    imported before, and the caller imports nothing else that these modules need until this ends.
+    If two threads import modules that need each other, one thread may see a half-initialised
+    module. So pandas must be imported before, and until this ends the caller must not import
+    anything else that these modules need.
     """
     import_module("pandas")
 
     def load() -> None:
-        with warnings.catch_warnings(), suppress(Exception):  # the caller's own import says it
+        with warnings.catch_warnings(), suppress(Exception):  # the caller's own import reports it
             warnings.simplefilter("ignore")
             for name in names:
                 import_module(name)
@@ -62,19 +64,19 @@ def importing(*names: str) -> Generator[None]:
 
 
 def readable(variables: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables of a Python process whose output is read here, as UTF-8."""
+    """Return environment variables that make a child process of Python write UTF-8."""
     return {**variables, "PYTHONIOENCODING": "utf-8:backslashreplace"}
 
 
 @contextmanager
 def ended_in_order() -> Generator[None]:
-    """Have SIGTERM end this process as Ctrl-C does: what it made for a while is removed."""
+    """Make SIGTERM end this process as Ctrl-C does, so that temporary files are removed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(number: int, _: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # a second one does not stop the removal
+        signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the removal
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, end)

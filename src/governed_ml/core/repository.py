@@ -1,6 +1,6 @@
-"""Git, as the registry needs it: who acts, on which commit, what the protected branch says.
+"""Git, as the registry needs it: the acting person, commits, and the protected branch.
 
-Replacement objects and grafts are switched off: they would show another history than was written.
+Replacement objects and grafts are switched off, because they would show a rewritten history.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from governed_ml.core.problem import FOUND, Problem, first_line
 
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|\[::1\]|localhost")
 
-PROTECTED = "main"  # where changes go in by review
+PROTECTED = "main"  # changed by reviewed pull requests only
 REMOTE = "origin"
-FETCHED = "refs/governance/protected"  # the remote's protected branch as last seen
+FETCHED = "refs/governance/protected"  # the remote's protected branch as last fetched
 SETTINGS = {
     "core.quotePath": "false",
-    "core.commitGraph": "false",  # a file of its own, which could tell of other parents
-    "core.hooksPath": os.devnull,  # no hook of a person's answers for the registry, or holds it up
+    "core.commitGraph": "false",  # this cache file could name false parents
+    "core.hooksPath": os.devnull,  # a person's hooks must not affect the registry
     "core.fsync": "committed,reference",
     "core.fsyncMethod": "fsync",
     "i18n.commitEncoding": "UTF-8",
@@ -39,7 +39,7 @@ FIXED = (
 
 
 def git(base: Path, *words: str, stdin: bytes | None = None, **variables: str) -> str:
-    """Run git and return what it printed, without the last newline; raise `Problem` if it fails."""
+    """Run git and return its output without the last newline; raise `Problem` if it fails."""
     done = attempt(base, *words, stdin=stdin, **variables)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip() or done.stdout.decode(errors="replace")
@@ -50,12 +50,12 @@ def git(base: Path, *words: str, stdin: bytes | None = None, **variables: str) -
 def attempt(
     base: Path, *words: str, stdin: bytes | None = None, **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git where its exit code is an answer."""
+    """Run git and return the finished process, for callers that evaluate its exit code."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
     env = kept | {"GIT_GRAFT_FILE": os.devnull, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    env |= {"GIT_OPTIONAL_LOCKS": "0"}  # who looks writes nothing: a full disk left a lock behind
-    env |= {"TZ": "UTC"}  # git tells ssh-keygen the time of a signature without its zone
-    # to git they are UTF-8, whatever the locale
+    env |= {"GIT_OPTIONAL_LOCKS": "0"}  # reading writes nothing: on a full disk, git left a lock
+    env |= {"TZ": "UTC"}  # git passes a signature's time to ssh-keygen without its zone
+    # git takes arguments as UTF-8, whatever the locale
     env |= {name: os.fsdecode(value.encode()) for name, value in variables.items()}
     try:
         return subprocess.run(
@@ -70,14 +70,14 @@ def attempt(
         raise Problem("git was not found: install git") from error
 
 
-_KEPT = (  # how a remote is reached; never which repository, index or object store is meant
+_KEPT = (  # how to reach a remote; not which repository, index or object store to use
     *("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM"),
     *("GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_SSL_CAINFO"),
 )
 
 
 def actor(base: Path) -> str:
-    """Return who acts: the person who started the workflow, else git's `user.email`."""
+    """Return who acts: the person who started the workflow run, else git's `user.email`."""
     who = os.environ.get("GITHUB_ACTOR") if os.environ.get("GITHUB_ACTIONS") else None
     found = who or attempt(base, "config", "user.email").stdout.decode(errors="replace").strip()
     if not found:
@@ -90,12 +90,12 @@ def signs(base: Path) -> bool:
     names = r"^(gpg\.format|user\.signingkey)$"
     said = attempt(base, "config", "--get-regexp", names).stdout.decode(errors="replace")
     lines = [line.partition(" ") for line in said.splitlines()]
-    settings = {name: value for name, _, value in lines}  # of several, git takes the last
+    settings = {name: value for name, _, value in lines}  # git uses the last of several
     return settings.get("gpg.format") == "ssh" and bool(settings.get("user.signingkey"))
 
 
 def head(base: Path) -> str:
-    """Return the commit that is checked out."""
+    """Return the commit id of HEAD."""
     done = attempt(base, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if done.returncode:
         raise Problem("the repository has no commit yet: make one with `git commit`")
@@ -103,12 +103,12 @@ def head(base: Path) -> str:
 
 
 def uncommitted(base: Path) -> list[str]:
-    """Return the changes that no commit has, as git's short status says them."""
+    """Return the uncommitted changes, one line each, in the format of `git status --short`."""
     return git(base, "status", "--porcelain", "--untracked-files=all").splitlines()
 
 
 def require_clean(base: Path) -> None:
-    """Refuse a tree with changes that no commit has."""
+    """Raise `Problem` if the working tree has uncommitted changes."""
     changed = uncommitted(base)
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
@@ -120,12 +120,15 @@ def require_clean(base: Path) -> None:
 
 
 def has_remote(base: Path) -> bool:
-    """Return whether there is a remote that the ledger is pushed to."""
+    """Return whether the remote exists that the ledger is pushed to."""
     return REMOTE in git(base, "remote").splitlines()
 
 
 def protected(base: Path) -> str:
-    """Return the protected branch's commit: the remote's, fetched now; without one, the local."""
+    """Return the protected branch's commit, fetched from the remote now.
+
+    Without a remote, it is the commit of the local branch. Raise `Problem` if fetching fails.
+    """
     if has_remote(base):
         refspec = f"+refs/heads/{PROTECTED}:{FETCHED}"
         fetched = attempt(base, "fetch", "--quiet", "--no-tags", REMOTE, refspec)
@@ -147,7 +150,7 @@ def protected(base: Path) -> str:
 def last_protected(base: Path) -> str:
     """Return the protected branch's commit as this process last found it.
 
-    If it has not asked the remote yet, it asks now. If the remote does not answer, this is the
+    The first call in a process asks the remote. If the remote does not answer, the result is the
     commit that was fetched last.
     """
     if answers := _answers(base):
@@ -163,7 +166,7 @@ def last_protected(base: Path) -> str:
 
 @cache
 def _answers(_base: Path) -> list[str]:
-    """Return what the protected branch was found at in this process, oldest first."""
+    """Return the commits of the protected branch that this process has found, oldest first."""
     return []
 
 
@@ -173,7 +176,7 @@ def _found(base: Path, commit: str) -> str:
 
 
 def known_protected(base: Path) -> str:
-    """Return the protected branch's commit as this clone has it, without asking anybody."""
+    """Return the protected branch's commit as stored in this clone, without network access."""
     for ref in (FETCHED, f"refs/remotes/{REMOTE}/{PROTECTED}", f"refs/heads/{PROTECTED}"):
         done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if done.returncode == 0:
@@ -182,7 +185,7 @@ def known_protected(base: Path) -> str:
 
 
 def content(base: Path, commit: str, path: str) -> bytes | None:
-    """Return a file as a commit has it, or None if it has none."""
+    """Return a file's bytes in a commit, or None if the commit has no such file."""
     done = attempt(base, "cat-file", "blob", f"{commit}:{path}")
     return None if done.returncode else done.stdout
 
@@ -190,7 +193,7 @@ def content(base: Path, commit: str, path: str) -> bytes | None:
 def extract(base: Path, commit: str, target: Path) -> None:
     """Write a commit's files into an empty folder, byte for byte.
 
-    `git archive` and `git checkout` would pass them through filters that a clone is free to set.
+    `git archive` and `git checkout` would apply filters, which the clone's configuration controls.
     """
     listed = attempt(base, "ls-tree", "-r", "-z", "--full-tree", commit)
     if listed.returncode:
@@ -215,9 +218,9 @@ def extract(base: Path, commit: str, target: Path) -> None:
 
 
 def patch(base: Path) -> bytes:
-    """Return everything in the working tree that HEAD has not, for `git apply`.
+    """Return the difference between the working tree and HEAD, in a form for `git apply`.
 
-    A lock that no commit has is left out: `uv run` wrote it.
+    A lock file that is not committed is left out, because `uv run` wrote it.
     """
     with tempfile.TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
@@ -231,19 +234,19 @@ def patch(base: Path) -> bytes:
 
 
 def precedes(base: Path, one: str, two: str) -> bool:
-    """Return whether commit `one` is `two`, or among those before it."""
+    """Return whether commit `one` is the same as `two` or an ancestor of it."""
     return attempt(base, "merge-base", "--is-ancestor", one, two).returncode == 0
 
 
 def names(email: str) -> set[str]:
-    """Return an address in lower case, with the account that GitHub hides behind its own."""
+    """Return an e-mail address in lower case, with the account of a GitHub no-reply address."""
     email = email.strip().lower()
     found = re.fullmatch(r"(?:\d+\+)?([a-z0-9-]+)@users\.noreply\.github\.com", email)
     return {email, found[1]} if found else {email}
 
 
 def written_by(base: Path, commits: str, *paths: str) -> set[str]:
-    """Return who wrote, committed or co-wrote commits, as `names` has them."""
+    """Return the authors, committers and co-authors of commits, in the form of `names`."""
     form = "--format=%ae%n%ce%n%(trailers:key=Co-authored-by,valueonly)"
     lines = git(base, "log", form, commits, *paths).splitlines()
     found = [line.rpartition("<")[2].rstrip("> ") for line in lines if line.strip()]

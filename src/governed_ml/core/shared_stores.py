@@ -1,4 +1,4 @@
-"""Which stores other machines can reach: the tracking server, the ledger's remote, DVC's remote."""
+"""Find which stores other machines can reach: the MLflow server, and the remotes of git and DVC."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from governed_ml.core.repository import has_remote
 
 
 def unshared(base: Path) -> list[str]:
-    """Return what would vanish with a runner, and what to set."""
+    """Return, for each store that would be deleted with a runner, what is wrong and what to set."""
     server = os.environ.get("MLFLOW_TRACKING_URI", "")
     found = {
         (
@@ -28,16 +28,16 @@ def unshared(base: Path) -> list[str]:
 
 
 def shared_remote(base: Path) -> bool:
-    """Return whether DVC's remote is an address that others reach, no folder of this machine.
+    """Return whether other machines can reach DVC's remote.
 
-    Nobody reaches a `file://` address: DVC cannot read one.
+    A `file://` URL does not count, because DVC cannot read one.
     """
     _, url = remote(base)
     return "://" in url and not url.lower().startswith("file:")
 
 
 def remote(base: Path) -> tuple[str, str]:
-    """Return name and address of DVC's default remote; "" where there is none."""
+    """Return the name and URL of DVC's default remote; each is "" if it is not set."""
     config = configparser.ConfigParser()
     config.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
     name = config.get("core", "remote", fallback="")

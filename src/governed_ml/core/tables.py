@@ -1,6 +1,6 @@
 """The only access to tables: Parquet files, queried with SQL on an embedded DuckDB.
 
-`DuckDB` because it scans Parquet out of core and needs no server.
+DuckDB scans Parquet files that are larger than memory, and needs no server.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RAW = Path("data/raw.parquet")
-VALIDATED = Path("data/validated.json")  # the digest of the table that keeps the contract
+VALIDATED = Path("data/validated.json")  # the digest of the table that satisfied the contract
 TRAIN = Path("data/split/train.parquet")
 TEST = Path("data/split/test.parquet")
 SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
 SENSITIVE_TEST = Path("data/sensitive/test.parquet")
-PERSONS = Path("data/split/persons.parquet")  # ROW and PERSON; only where rows belong to persons
+PERSONS = Path("data/split/persons.parquet")  # ROW, PERSON; only if rows belong to persons
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
 PERSON = "__person"  # a number for each person
@@ -44,15 +44,15 @@ def literal(text: str) -> str:
 
 
 def named(path: Path) -> str:
-    """Return what names one file to a reader of DuckDB that may make columns of its folders."""
+    """Return the DuckDB expression for one file, without columns made from folder names."""
     return f"{exact(path)}, hive_partitioning = false"
 
 
 def exact(path: Path) -> str:
-    """Return the name of one file for DuckDB.
+    """Return the SQL string that makes DuckDB read exactly this file.
 
-    It takes `*`, `?` and `[` for patterns, and makes a column of a folder `year=2024`. In a
-    pattern, it takes a backslash for the end of a folder's name, and no escape prevents that.
+    DuckDB treats `*`, `?` and `[` as patterns. In a pattern it reads a backslash as a path
+    separator, which cannot be escaped, so a path with both raises `Problem`.
     """
     plain = path.as_posix()
     escaped = re.sub(r"[*?[]", r"[\g<0>]", plain)
@@ -69,13 +69,13 @@ def table(path: Path) -> str:
 
 
 def query(sql: str) -> pd.DataFrame:
-    """Run SQL on an embedded engine; `table(path)` names a file. Returns a (small) frame."""
+    """Run SQL on the embedded DuckDB and return a small frame; `table(path)` names a file."""
     with _answering(sql) as found:
         return found.df()
 
 
 def rows(sql: str) -> list[tuple[Any, ...]]:
-    """Run SQL and return plain tuples, without pandas."""
+    """Run SQL and return plain tuples, without importing pandas."""
     with _answering(sql) as found:
         return found.fetchall()
 
@@ -95,16 +95,16 @@ def _answering(sql: str) -> Generator[duckdb.DuckDBPyConnection]:
 
 @cache
 def _database() -> duckdb.DuckDBPyConnection:
-    """Return one database for the process: to start another takes longer than most queries.
+    """Return the process's DuckDB connection. Starting another takes longer than most queries.
 
-    It keeps nothing of a file, which may be another one at the next query.
+    It caches nothing about a file, because the file may have changed before the next query.
     """
     import duckdb
 
     return duckdb.connect(config={"enable_external_file_cache": "false"})
 
 
-if hasattr(os, "register_at_fork"):  # its threads would be missing in a fork
+if hasattr(os, "register_at_fork"):  # a forked process would lack its threads
     os.register_at_fork(before=_database.cache_clear)
 
 
@@ -114,7 +114,7 @@ def columns(path: Path) -> dict[str, str]:
 
 
 def read(path: Path, names: list[str] | None = None) -> pd.DataFrame:
-    """Read a Parquet file (or some of its columns) into a frame, in row order."""
+    """Read a Parquet file, or some of its columns, into a frame in row order."""
     import pandas as pd
 
     try:
@@ -128,7 +128,7 @@ def read(path: Path, names: list[str] | None = None) -> pd.DataFrame:
 
 
 def _beyond_decimals(path: Path, names: list[str]) -> list[str]:
-    """Return the columns of whole numbers with gaps which pandas would round to decimals."""
+    """Return the integer columns with nulls whose values a float cannot hold (2**53 and more)."""
     from pyarrow import parquet
 
     found: list[str] = []
@@ -147,7 +147,7 @@ def _beyond_decimals(path: Path, names: list[str]) -> list[str]:
 
 
 def write(frame: pd.DataFrame, path: Path) -> None:
-    """Write a frame to Parquet, whole or not at all, same bytes for same content."""
+    """Write a frame to Parquet atomically. The same content gives the same bytes."""
     import io
 
     from governed_ml.core.files import write_bytes

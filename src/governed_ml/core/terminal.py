@@ -1,4 +1,4 @@
-"""What people see: a console that keeps to its width, plain text of others, progress, results."""
+"""Output for people: a console of fixed width, escaped text, progress, and results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
-LOG_WIDTH = 160  # columns in a log file, where a name is better not broken
+LOG_WIDTH = 160  # columns in a log file, wide enough that names are not broken
 ESCAPED = "governed-ml-escaped"
 
 
 def prepare_streams() -> None:
-    """See that no reader of standard output or error changes what a command answers.
+    r"""Make standard output and error safe, so that neither can change a command's result.
 
-    A character that the encoding lacks is written as `\\uXXXX`, which is also right inside JSON.
-    What is written to a pipe that nobody reads any more is dropped. A stream that the caller has
-    closed is opened again on nothing, else the next file to be opened would take its place.
+    A character that the encoding lacks is written as `\uXXXX`, which is also valid in JSON. Output
+    to a pipe without a reader is dropped. A stream that the caller closed is opened on the null
+    device; otherwise the next opened file would get its descriptor.
     """
     codecs.register_error(ESCAPED, _escaped)
     for descriptor in (0, 1, 2):
@@ -46,7 +46,7 @@ def _prepared(stream: TextIO | None, descriptor: int) -> TextIO:
     if stream is None:
         return open(descriptor, "w", encoding="utf-8", errors=ESCAPED, closefd=False)
     if not isinstance(stream, io.TextIOWrapper):
-        return stream  # a test listens
+        return stream  # a test captures the stream
     stream.reconfigure(errors=ESCAPED)
     raw = getattr(stream.buffer, "raw", stream.buffer)
     if type(stream) is not io.TextIOWrapper or type(raw) is not io.FileIO or stream.isatty():
@@ -71,13 +71,13 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Pipe(io.FileIO):
-    """A stream whose reader may leave."""
+    """A stream that ignores errors after its reader has left."""
 
     def write(self, content: Any, /) -> int:
         try:
             return super().write(content)
         except OSError as error:
-            gone = isinstance(error, ConnectionError)  # a broken pipe is one
+            gone = isinstance(error, ConnectionError)  # includes a broken pipe
             if not gone and not (os.name == "nt" and error.errno == errno.EINVAL):
                 raise
         nothing = os.open(os.devnull, os.O_WRONLY)
@@ -87,7 +87,7 @@ class _Pipe(io.FileIO):
 
 
 def screen() -> Console:
-    """Return where people read: a terminal, or a log file with room for names."""
+    """Return the console that people read: a terminal, or a wide log file."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -97,14 +97,14 @@ def screen() -> Console:
 
 
 def plain(text: str) -> str:
-    """Return text of others for a terminal: no markup, no control characters."""
+    """Make foreign text safe for a terminal: no markup and no control characters."""
     from rich.markup import escape
 
     return escape("".join(one if one.isprintable() else "�" for one in text))
 
 
 def say(line: str) -> None:
-    """Show progress, apart from the result."""
+    """Print progress to standard error, apart from the result."""
     print(f"{line} …", file=sys.stderr, flush=True)
 
 
@@ -117,9 +117,9 @@ def tell(as_json: bool, line: str, **values: Any) -> None:
 
 
 def print_json(text: str) -> None:
-    """Print JSON, and escape the characters that the output's encoding does not keep.
+    """Print JSON, and escape the characters that the output's encoding cannot represent.
 
-    Japanese code page 932, for example, writes `¢` and `￠` as the same bytes.
+    In Japanese code page 932, for example, `¢` and `￠` become the same bytes.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if codecs.lookup(encoding).name != "utf-8":

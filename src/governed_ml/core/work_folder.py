@@ -1,7 +1,7 @@
 """A temporary folder for tables of a project, which is always removed.
 
-It is removed when the command ends, also by SIGTERM. What a killed command left is removed by the
-next one: a folder whose lock nobody holds belongs to no process.
+It is removed when the command ends, also by SIGTERM. If a command was killed, the next command
+removes its folder: nobody holds the folder's lock any more.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PREFIX, LOCK = "governed-ml-work-", "lock"
-YOUNG = 60.0  # seconds in which a new folder's lock may not be held yet
+YOUNG = 60.0  # seconds after which a folder's lock must be held
 
 
 @contextmanager
 def work_folder() -> Generator[Path]:
-    """Give an empty folder that only this user reads; remove it, and what others have left."""
+    """Provide an empty folder that only this user can read, and remove it at the end.
+
+    Folders that killed commands left are removed, too.
+    """
     from filelock import FileLock
 
     remove_left_over()
@@ -31,7 +34,7 @@ def work_folder() -> Generator[Path]:
 
 
 def remove_left_over() -> list[Path]:
-    """Remove this user's folders that no process works in; return which."""
+    """Remove this user's folders that no process uses; return their paths."""
     from filelock import FileLock, Timeout
 
     removed: list[Path] = []
@@ -43,7 +46,7 @@ def remove_left_over() -> list[Path]:
                 pass
             shutil.rmtree(folder)
         except (Timeout, OSError):
-            continue  # somebody works in it, or another command removes it just now
+            continue  # it is in use, or another command is removing it
         removed.append(folder)
     return removed
 
@@ -55,5 +58,5 @@ def _left(folder: Path) -> bool:
 
 
 def age(moment: float) -> float:
-    """Return the seconds since a file's time."""
+    """Return the seconds since a file's time stamp."""
     return time.time() - moment

@@ -1,4 +1,4 @@
-"""One row of the doctor: what it checked, its state, and what to do."""
+"""One row of the doctor: what was checked, its state, and what to do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OK, NOTE, WARNING, WRONG, UNKNOWN = "ok", "note", "warning", "wrong", "unknown"
 
 
 class Diagnosis(NamedTuple):
-    """One thing that was looked at."""
+    """The result of one check of the setup."""
 
     what: str
     state: str

@@ -1,6 +1,6 @@
 """`governance doctor`: check each part of the setup, and say how to fix what is wrong.
 
-It changes nothing. What a new repository does not have yet is a note and no error.
+It changes nothing. Parts that a new repository does not have yet are reported as notes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def doctor(
 
 
 def examine(base: Path) -> list[Diagnosis]:
-    """Return all rows; what may have to wait for an answer waits beside the others."""
+    """Return all rows. Checks that wait for a server run in parallel."""
     from governed_ml.doctor import safeguards, stores
 
     if attempt(base, "rev-parse", "--git-dir").returncode:
@@ -60,7 +60,7 @@ def examine(base: Path) -> list[Diagnosis]:
         "MLflow": stores.mlflow,
         "template": stores.template,
     }
-    here: dict[str, Look] = {  # in one thread: Hydra composes once at a time
+    here: dict[str, Look] = {  # in one thread, because Hydra can compose only once at a time
         "git": stores.git_itself,
         "policy": safeguards.policy,
         "hooks": safeguards.hooks,
@@ -77,7 +77,7 @@ def examine(base: Path) -> list[Diagnosis]:
 
 
 def _looked(base: Path, name: str, look: Look) -> list[Diagnosis]:
-    """Return an area's rows; what cannot be looked at is said, and never what is secret in it."""
+    """Return an area's rows. If a check fails, return its error, without secrets."""
     try:
         found = list(look(base))
     except Problem as problem:

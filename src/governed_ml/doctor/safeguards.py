@@ -1,4 +1,4 @@
-"""What conf/, hooks, keys, people, ledger and GitHub say to the doctor; heavy imports inside."""
+"""Check configuration, hooks, keys, people, ledger and GitHub for the doctor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from governed_ml.core.config.params import Params
     from governed_ml.ledger.approvers import Approvers
 
-SOON = 14  # days before its end at which a waiver is told of
+SOON = 14  # days before its end from which a waiver is reported
 
 
 def _params(base: Path) -> Params:
@@ -28,7 +28,7 @@ def _params(base: Path) -> Params:
 
 
 def policy(base: Path) -> Iterator[Diagnosis]:
-    """Does `conf/` compose, does somebody have to approve, do the waivers hold?"""
+    """Check that `conf/` composes, that approvals are required, and that no waiver is expiring."""
     from governed_ml.pipeline.stages.compose import check as require_sound
 
     try:
@@ -61,7 +61,7 @@ def policy(base: Path) -> Iterator[Diagnosis]:
 
 
 def hooks(base: Path) -> Iterator[Diagnosis]:
-    """Are the hooks installed that .pre-commit-config.yaml names?"""
+    """Check that the hooks in .pre-commit-config.yaml are installed."""
     import yaml
 
     try:
@@ -84,13 +84,13 @@ def hooks(base: Path) -> Iterator[Diagnosis]:
 
 
 def _runs_precommit(path: Path) -> bool:
-    """Return whether a hook is pre-commit's own, and one that git runs."""
+    """Return whether a hook is pre-commit's and executable."""
     runs = path.is_file() and (os.name == "nt" or os.access(path, os.X_OK))
     return runs and b"hook-impl" in path.read_bytes()
 
 
 def keys(base: Path) -> Iterator[Diagnosis]:
-    """Is there a key that signs models, and does git sign events where that is due?"""
+    """Check that there is a key to sign models, and that git signs events if that is required."""
     from governed_ml.core.repository import signs
     from governed_ml.registry.release import signing
 
@@ -126,7 +126,7 @@ def _approvers(base: Path) -> Approvers:
 
 
 def people(base: Path) -> Iterator[Diagnosis]:
-    """Can the roles that the policy asks for be filled, by different people?"""
+    """Check that different people can fill the roles that the policy requires."""
     from governed_ml.registry.approval.approvals import Approval, missing
 
     try:
@@ -159,7 +159,7 @@ def people(base: Path) -> Iterator[Diagnosis]:
 
 
 def github(base: Path) -> Iterator[Diagnosis]:
-    """Are GitHub's settings as `governance github verify` wants them?"""
+    """Check that GitHub's settings are as required (see `governance github verify`)."""
     from governed_ml.github.client import repository
 
     if not os.environ.get("GITHUB_TOKEN") and not os.environ.get("GH_TOKEN"):
@@ -184,7 +184,7 @@ def github(base: Path) -> Iterator[Diagnosis]:
 
 
 def ledger(base: Path) -> Iterator[Diagnosis]:
-    """Is the ledger whole, and does somebody else remember its end?"""
+    """Check that the ledger is intact and that its end is anchored elsewhere."""
     from governed_ml.registry.audit import inspect
 
     if has_remote(base) and answer(base)[0]:
@@ -209,7 +209,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
 
 
 def monitoring(base: Path) -> Iterator[Diagnosis]:
-    """Is the champion watched, as the policy asks?"""
+    """Check that the champion is monitored as often as the policy requires."""
     from governed_ml.ledger.liveness import alarm, last_window, unwatched
     from governed_ml.registry.counted_events import follow
 

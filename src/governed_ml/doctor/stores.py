@@ -1,4 +1,4 @@
-"""What git, its remote, DVC, MLflow and the template's repository say to the doctor."""
+"""Check git, its remote, DVC, MLflow and the template's repository for the doctor."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import PROTECTED, REMOTE, attempt, has_remote, known_protected
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 
-PATIENCE = 3.0  # seconds for what has to be asked over a network
-SLOW = 30.0  # and for a DVC remote, for which DVC itself is started
+PATIENCE = 3.0  # seconds to wait for an answer over the network
+SLOW = 30.0  # seconds for a DVC remote, because DVC itself must start
 
 
 def _asked(base: Path, seconds: float, *command: str) -> tuple[int, str]:
-    """Run a program that may have to wait; return its code (-1: no answer), and what it said."""
+    """Run a program with a timeout; return its exit code (-1: no answer) and its output."""
     env = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes"}
     try:
         done = subprocess.run(
@@ -40,12 +40,12 @@ def _asked(base: Path, seconds: float, *command: str) -> tuple[int, str]:
 
 
 def answer(base: Path) -> tuple[int, str]:
-    """Ask git's remote whether it is there."""
+    """Ask git's remote whether it is reachable."""
     return _asked(base, PATIENCE, "git", "ls-remote", REMOTE, "HEAD")
 
 
 def git_itself(base: Path) -> Iterator[Diagnosis]:
-    """Is there a commit, a protected branch, and somebody who acts?"""
+    """Check that there is a commit, a protected branch and a configured user."""
     if not attempt(base, "config", "user.email").stdout.strip():
         yield Diagnosis(
             "git", WRONG, "git does not know who you are: run `git config user.email YOU@…`"
@@ -61,7 +61,7 @@ def git_itself(base: Path) -> Iterator[Diagnosis]:
 
 
 def protected_here(base: Path) -> str | None:
-    """Return the protected branch's commit as it is known here (no remote is asked), or None."""
+    """Return the protected branch's commit in this clone, or None; no remote is asked."""
     try:
         return known_protected(base)
     except Problem:
@@ -69,7 +69,7 @@ def protected_here(base: Path) -> str | None:
 
 
 def git_remote(base: Path) -> Iterator[Diagnosis]:
-    """Does git's remote answer?"""
+    """Check that git's remote answers."""
     if not has_remote(base):
         yield Diagnosis(
             "remote",
@@ -86,7 +86,7 @@ def git_remote(base: Path) -> Iterator[Diagnosis]:
 
 
 def _local_remote(base: Path, name: str, url: str) -> Diagnosis:
-    """Judge a remote that is a folder: can it be made, and does it outlive the project?"""
+    """Check a DVC remote that is a folder: whether it can be created, and outlives the project."""
     folder = (base / ".dvc" / Path(url).expanduser()).resolve()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
@@ -101,7 +101,7 @@ def _local_remote(base: Path, name: str, url: str) -> Diagnosis:
 
 
 def dvc(base: Path) -> Iterator[Diagnosis]:
-    """Is DVC there, and a remote that answers and that others reach?"""
+    """Check that DVC is installed and has a remote that answers and is shared."""
     from governed_ml.core.shared_stores import remote, shared_remote
 
     try:
@@ -130,7 +130,7 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
 
 
 def mlflow(base: Path) -> Iterator[Diagnosis]:
-    """Does the store of runs and versions answer, and do others see it?"""
+    """Check that the store of runs and versions answers and is shared."""
     from http.client import HTTPException
     from urllib.error import URLError
     from urllib.request import urlopen
@@ -167,7 +167,7 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
 
 
 def _database(uri: str) -> str | None:
-    """Return why a database of MLflow's cannot be used, and what to do, or None."""
+    """Return why MLflow's database cannot be used and what to do, or None."""
     import sqlite3
     from contextlib import closing
 
@@ -190,7 +190,7 @@ def _database(uri: str) -> str | None:
 
 
 def template(base: Path) -> Iterator[Diagnosis]:
-    """Which version of the template is this, and is there a newer one?"""
+    """Report the version of the template, and whether there is a newer one."""
     from governed_ml.scaffold.origin import origin
 
     try:

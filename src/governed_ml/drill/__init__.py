@@ -1,1 +1,1 @@
-"""Planted faults, and which command catches each."""
+"""The drill: plant known faults in a copy, and check that the right command catches each."""

@@ -1,4 +1,4 @@
-"""Copy a repository for the drill, and check that the real one did not change."""
+"""Copy a repository for the drill, and check that the original did not change."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import PROTECTED, REMOTE, attempt, git, head
 
-KEPT = ("data", "models", "reports")  # what git ignores in these is DVC's, or derived
+KEPT = ("data", "models", "reports")  # ignored files in these folders belong to DVC or are derived
 AUTHOR = {"user.name": "Drill", "user.email": "author@drill.invalid"}
 STORES = ("mlflow.db", "mlruns/**/*", ".dvc/config*", ".dvc/cache/**/*", ".dvc-remote/**/*")
 BY_CONTENT = ("mlflow.db", "dvc.lock", *COMPOSED, "reports/decision.json")
@@ -19,12 +19,12 @@ LOCAL = AUTHOR | {
     "commit.gpgsign": "false",
     "gpg.format": "openpgp",
     "core.autocrlf": "false",
-    "core.ignorecase": "false",  # two names that differ in case are two, on any machine
+    "core.ignorecase": "false",  # names that differ in case are different, on any machine
 }
 
 
 def clone(base: Path, project: Path, origin: Path) -> None:
-    """Copy history, files that git knows or would add as they are now, and DVC's data on disk."""
+    """Copy the history, the files that git tracks or would add, and DVC's data on disk."""
     head(base)
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
         raise Problem("this clone is shallow: `git fetch --unshallow` before a drill")
@@ -48,7 +48,7 @@ def clone(base: Path, project: Path, origin: Path) -> None:
 
 
 def own_stores(base: Path, project: Path, home: Path) -> None:
-    """Give the copy a DVC cache and remotes of its own, and nobody to tell."""
+    """Give the copy its own DVC cache and remotes, and no webhook."""
     found, own = configparser.ConfigParser(), configparser.ConfigParser()
     found.read([base / ".dvc" / "config", base / ".dvc" / "config.local"], encoding="utf-8")
     own["core"] = {"analytics": "false", "check_update": "false", "remote": "drill"}
@@ -64,7 +64,7 @@ def own_stores(base: Path, project: Path, home: Path) -> None:
 
 
 def _cached(project: Path, source: Path, target: Path) -> None:
-    """Copy what the cache has of what `dvc.lock` names: the rest of it may be large."""
+    """Copy the objects in the cache that `dvc.lock` names, because the whole cache may be large."""
     lock = project / "dvc.lock"
     text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
     todo = re.findall(r"md5: ([0-9a-f]{32}(?:\.dir)?)", text)
@@ -80,7 +80,7 @@ def _cached(project: Path, source: Path, target: Path) -> None:
 
 
 def fingerprint(base: Path) -> dict[str, str]:
-    """Return what is where: every ref, every file but compiled Python, the stores."""
+    """Return name → digest of every ref, every file except cached bytecode, and the stores."""
     refs = git(base, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
     found = {name: commit for name, _, commit in (line.partition(" ") for line in refs)}
     found["HEAD"] = attempt(base, "rev-parse", "--symbolic-full-name", "HEAD", "--").stdout.decode()
@@ -100,7 +100,7 @@ def fingerprint(base: Path) -> dict[str, str]:
 
 
 def require_same(before: dict[str, str], after: dict[str, str]) -> None:
-    """Refuse the drill's result where something of the real repository is not as it was."""
+    """Raise `Problem` if anything in the original repository changed."""
     changed = sorted(
         name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
     )

@@ -1,4 +1,4 @@
-"""The result of a command, and the sign by which it must name a fault."""
+"""The result of a command, and the text by which it must report a fault."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ State = Literal["measured", "registered", "promoted"]
 
 
 class Sign(NamedTuple):
-    """What a command says of this fault and of no other: words, of the gate in a rule's reason.
+    """Text by which a command reports this fault and no other; `rule` is the gate's rule, if any.
 
-    Of several words each has to be told: what is spoilt in ten ways is caught only if all ten are.
+    If there are several texts, the command must report each of them: a fault planted in ten ways
+    counts as caught only if all ten are reported.
     """
 
     words: str | tuple[str, ...]
@@ -20,13 +21,13 @@ class Sign(NamedTuple):
 
     @property
     def each(self) -> tuple[str, ...]:
-        """Return the words one by one."""
+        """Return the texts one by one."""
         return (self.words,) if isinstance(self.words, str) else self.words
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command answered."""
+    """The exit code and output of a command."""
 
     code: int
     out: str
@@ -34,13 +35,13 @@ class CommandResult:
 
     @property
     def lines(self) -> list[str]:
-        """Return what it printed, the words that progress is told in left out."""
+        """Return the printed lines, without progress messages."""
         printed = f"{self.err}\n{self.out}".splitlines()
         return [" ".join(line.split()) for line in printed if line.strip() and line[-1] != "…"]
 
     @property
     def rules(self) -> list[dict[str, Any]]:
-        """Return the rules that deny, if this was the gate's decision."""
+        """Return the rules that deny, if the output is a decision of the gate."""
         try:
             found = json.loads(self.out)["rules"]
         except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A fault: what it plants, which command must find it, and when it counts as caught."""
+"""A fault: what it plants, which command must report it, and when it counts as caught."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from governed_ml.drill.command_result import CommandResult, Sign, State
 if TYPE_CHECKING:
     from governed_ml.drill.scratch import Scratch
 
-WORSE = 0.01  # by so much a number has to be above what it was without the fault
+WORSE = 0.01  # how much a value must increase with the fault for it to count as reported
 
 
 class Nothing(Problem):
-    """The project has nothing of the kind that is to be spoilt, by its own configuration."""
+    """This project's configuration has nothing that the fault could damage."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """`spring` spoils the scratch copy and returns the sign by which `command` has to tell it."""
+    """A fault.
+
+    `spring` plants it in the scratch copy and returns the sign `command` must report.
+    """
 
     name: str
     about: str
@@ -40,7 +43,7 @@ class Fault:
 
 
 class FaultOutcome(Closed):
-    """What became of one fault."""
+    """The outcome of one fault."""
 
     fault: str
     about: str
@@ -52,9 +55,10 @@ class FaultOutcome(Closed):
 
 
 def judged(sign: Sign, clean: CommandResult, now: CommandResult) -> tuple[bool, str]:
-    """Return whether the fault was caught, and the one reason that says so (or what was said).
+    """Return whether the fault was caught, and the reason that shows it (or the command's output).
 
-    Red is not enough: the reason has to be this fault's, and not have been there without it.
+    A failing exit code is not enough: the reason must name this fault, and must not have been
+    reported without it.
     """
     if now.code == 0:
         return False, "the command says that all is well"
@@ -94,13 +98,13 @@ def _worse(before: dict[str, Any], now: dict[str, Any]) -> bool:
 
 @dataclass
 class Tally:
-    """All outcomes, and what has to be known about them."""
+    """All outcomes, and notes about them."""
 
     outcomes: list[FaultOutcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """Return 0: all caught; 1: one got through; 2: one could not be planted."""
+        """Return 0 if all faults were caught, 1 if one was not, 2 if one could not be planted."""
         states = {one.state for one in self.outcomes}
         return FOUND if "got through" in states else NO_ANSWER if "not planted" in states else 0

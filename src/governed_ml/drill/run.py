@@ -1,4 +1,4 @@
-"""Plant faults one by one on a scratch copy, and judge what the commands say."""
+"""Plant faults one by one in a scratch copy, and judge the output of the commands."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ FAULTS = {
 
 
 def chosen(names: list[str]) -> list[Fault]:
-    """Return faults by name, in the order in which they are planted; all without a name."""
+    """Return the faults with these names, or all, in the order in which they are planted."""
     for name in names:
         if name not in FAULTS:
             near = difflib.get_close_matches(name, FAULTS, n=1)
@@ -52,10 +52,10 @@ def chosen(names: list[str]) -> list[Fault]:
 
 
 def run(base: Path, faults: list[Fault]) -> Tally:
-    """Plant faults; refuse the result if the real repository has changed meanwhile.
+    """Plant faults; raise `Problem` if the real repository changed meanwhile.
 
-    What needs a registered model takes long to begin: it goes on beside the others, in a copy of
-    its own.
+    Faults that need a registered model run in parallel, in a second copy, because registration is
+    slow.
     """
     before = fingerprint(base)
     with tempfile.TemporaryDirectory(prefix="drill-", ignore_cleanup_errors=True) as folder:
@@ -86,7 +86,7 @@ def _lane(scratch: Scratch, faults: list[Fault]) -> list[FaultOutcome]:
 
 
 def spring(scratch: Scratch, fault: Fault) -> FaultOutcome:
-    """Plant one fault in the state that it starts from, and look what its command says."""
+    """Plant one fault in its starting state, run its command, and judge the result."""
     told: dict[str, Any] = {"fault": fault.name, "about": fault.about, "traps": fault.traps}
     try:
         enter(scratch, fault.state)

@@ -1,4 +1,4 @@
-"""The scratch copy: the repository with a ledger, a registry, a remote and keys of its own."""
+"""The scratch copy: the repository with its own ledger, registry, remote and keys."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from governed_ml.core.repository import PROTECTED, REMOTE, git, head
 from governed_ml.drill.clone import clone, own_stores
 from governed_ml.drill.command_result import CommandResult, Sign, State
 
-# Whatever leads to the real server, store, remote, repository or workflow is not handed on.
+# Variables that could lead to a real server, store, remote, repository or workflow are removed.
 DROPPED = ("GIT_", "GITHUB_", "GH_", "MLFLOW_", "DVC_", "GOVERNANCE_", "OPENLINEAGE_", "RUNNER_")
 COMPOSING = Lock()
 
 
 def whole(text: str) -> str:
-    """Return what is planted as it is written there."""
+    """Return the text to plant, without the marks `~`."""
     return text.replace("~", "")
 
 
 class Scratch:
-    """A folder with the copy (`now`), and the states of it that every fault starts from."""
+    """A scratch copy of the repository (`now`), and the states in which faults start."""
 
     def __init__(self, base: Path, home: Path, say: Callable[[str], None]) -> None:
         """Copy the repository; nothing has run in it yet."""
@@ -55,7 +55,7 @@ class Scratch:
         self._clean: dict[tuple[State, tuple[str, ...]], CommandResult] = {}
 
     def fork(self, home: Path) -> Scratch:
-        """Return a copy of the copy, as it was measured, for what goes on beside."""
+        """Return a second copy in the state `measured`, for faults that run in parallel."""
         other = copy(self)
         other.variables = {}
         other._at(home)
@@ -64,11 +64,11 @@ class Scratch:
         return other
 
     def keep(self, state: State) -> None:
-        """Remember the copy as it is now as a state."""
+        """Save the copy's current content as a state."""
         shutil.copytree(self.home / "now", self.home / state, symlinks=True)
 
     def restore(self, state: State) -> None:
-        """Bring the copy back to a state, at the same place: MLflow's store names its files."""
+        """Restore a state at the same path, because MLflow's store contains absolute paths."""
         options: dict[str, Any] = {"dir": self.home, "ignore_cleanup_errors": True}
         with tempfile.TemporaryDirectory(**options) as trash:
             (self.home / "now").rename(Path(trash) / "now")
@@ -76,7 +76,7 @@ class Scratch:
         self.python, self.variables = sys.executable, {}
 
     def clean(self, state: State, command: tuple[str, ...]) -> CommandResult:
-        """Return what a command says where nothing is spoilt; it is asked once."""
+        """Return the cached result of a command without a fault."""
         if (state, command) not in self._clean:
             self.restore(state)
             self._clean[state, command] = self.run(*command)
@@ -91,9 +91,9 @@ class Scratch:
         return head(self.project)
 
     def plant(self, files: Mapping[str, str | bytes]) -> None:
-        """Write files of the copy and commit them, whatever git ignores.
+        """Write files into the copy and commit them, even ignored ones.
 
-        What is planted is looked for in this code, too: it is written with `~` in between here.
+        Checks also search this repository's code for the planted texts, so they contain `~` here.
         """
         for name, content in files.items():
             path = self.project / name
@@ -104,7 +104,7 @@ class Scratch:
         self.commit(f"Add {next(iter(files))}")
 
     def plant_each(self, folder: str, files: Mapping[str, tuple[str | bytes, str]]) -> Sign:
-        """Plant files of a folder, of each of which words are to be told."""
+        """Plant files in a folder; return the sign that a text must be reported about each file."""
         self.plant({f"{folder}{name}": content for name, (content, _) in files.items()})
         told = {f"{folder}{name}": words for name, (_, words) in files.items()}
         return Sign(tuple(rf"^{re.escape(name)}: .*{words}" for name, words in told.items()))
@@ -114,17 +114,17 @@ class Scratch:
         return self.start([self.python, "-P", "-m", "governed_ml", *words])
 
     def must(self, *words: str) -> str:
-        """Run what has to go well before a trap can be planted; return what it printed."""
+        """Run a command that must succeed before a fault can be planted; return its output."""
         return self._well(self.run(*words), " ".join(words))
 
     def dvc(self, *words: str) -> str:
-        """Run DVC, likewise."""
+        """Run a DVC command that must succeed; return its output."""
         return self._well(
             self.start([sys.executable, "-P", "-m", "dvc", *words]), f"dvc {words[0]}"
         )
 
     def mlflow(self, method: str, *arguments: str) -> None:
-        """Call MLflow's client on the copy's store, as somebody does who goes around the gates."""
+        """Call MLflow's client on the copy's store, like somebody who bypasses the gates."""
         call = "import sys; from mlflow.tracking import MlflowClient as Client; "
         call += "getattr(Client(sys.argv[1]), sys.argv[2])(*sys.argv[3:])"
         store = sqlite_url(self.project / "mlflow.db")
@@ -133,7 +133,7 @@ class Scratch:
         )
 
     def start(self, command: list[str]) -> CommandResult:
-        """Run a program in the copy, with nothing of the real one within its reach."""
+        """Run a program in the copy, without access to real servers and stores."""
         done = subprocess.run(
             command,
             cwd=self.project,
@@ -154,7 +154,7 @@ class Scratch:
         config = str(self.home.parent / "config")
         return env | {
             "PYTHONUTF8": "1",
-            "COLUMNS": "2000",  # a reason keeps to its line
+            "COLUMNS": "2000",  # so that reasons are not wrapped
             "NO_COLOR": "1",
             "DVC_SITE_CACHE_DIR": str(self.home.parent / "site"),
             "DVC_GLOBAL_CONFIG_DIR": config,
@@ -172,17 +172,17 @@ class Scratch:
         return done.out
 
     def params(self) -> Params:
-        """Return what the copy's `conf/` composes to; Hydra does that once at a time."""
+        """Return the copy's configuration; a lock ensures that Hydra composes once at a time."""
         with COMPOSING:
             return compose(self.project / CONF)
 
     def features(self) -> tuple[list[str], list[str]]:
-        """Return the numeric and the categorical features, as the split has them."""
+        """Return the numeric and the categorical features according to the split."""
         body = evidence.load("split", self.project).body
         return list(body.numeric), list(body.categorical)
 
     def rule(self, metric: str) -> Rule:
-        """Return the policy's rule about a metric, for the project's task."""
+        """Return the policy's rule about a metric for the project's task."""
         params = self.params()
         for rule in params.policy.rules:
             if rule.metric == metric and rule.task in (None, params.data.task):
@@ -190,7 +190,7 @@ class Scratch:
         raise Problem(f"the policy has no rule about {metric}: nothing would say no")
 
     def passing(self, rule: str, names: list[str]) -> str:
-        """Return the first of some names whose rule lets through while nothing is spoilt."""
+        """Return the first of the names whose rule passes without a fault."""
         denied = {one["id"] for one in self.clean("measured", ("gate", "--json")).rules}
         found = next((name for name in names if f"{rule}[{name}]" not in denied), None)
         if found is None:
@@ -198,14 +198,14 @@ class Scratch:
         return found
 
     def edit(self, name: str, change: Callable[[Any], None]) -> None:
-        """Change a JSON file of the copy by hand."""
+        """Edit a JSON file of the copy."""
         path = self.project / name
         values = json.loads(path.read_text(encoding="utf-8"))
         change(values)
         path.write_text(json.dumps(values, indent=2), encoding="utf-8")
 
     def edit_yaml(self, name: str, change: Callable[[Any], object]) -> None:
-        """Change a YAML file of the copy by hand."""
+        """Edit a YAML file of the copy."""
         from ruamel.yaml import YAML
 
         yaml, path = YAML(), self.project / name

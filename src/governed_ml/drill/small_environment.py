@@ -1,4 +1,4 @@
-"""A small environment for the drill to damage: a copy of the engine and what it judges with."""
+"""A small environment that the drill may damage: a copy of the engine and what it judges with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from governed_ml.drill.fault import Nothing
 
 
 def make(target: Path) -> Path:
-    """Copy what judges into a new environment; return its Python. The real one is only read."""
+    """Copy the packages needed to judge into a new environment; return its Python.
+
+    The real environment is only read.
+    """
     if engine.identity().kind == "editable":
         raise Nothing("the engine runs from a folder, and is no installation to be spoilt")
     venv.create(target, symlinks=os.name != "nt", with_pip=False)

@@ -1,4 +1,4 @@
-"""The states that faults start from: the pipeline ran; a model is registered; it is champion."""
+"""The states in which faults start: pipeline measured, model registered, model promoted."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger.approvers import PATH as APPROVERS
 from governed_ml.registry.release import signing
 
-ROWS = 50  # that the champion predicts
+ROWS = 50  # rows for the champion to predict
 
 
 def _measure(scratch: Scratch) -> None:
-    """Have the pipeline run where it has to, and keep what it measured."""
-    if scratch.params().notify.url is not None:  # a copy tells nobody
+    """Run the pipeline where it is out of date, and commit the result."""
+    if scratch.params().notify.url is not None:  # the copy must not notify anybody
         scratch.edit_yaml("conf/config.yaml", lambda conf: conf["notify"].update(url=None))
     scratch.say("running the rest of the pipeline")
     scratch.dvc("repro")
@@ -28,7 +28,7 @@ def _measure(scratch: Scratch) -> None:
 
 
 def enter(scratch: Scratch, state: State) -> None:
-    """Make a state, and those before it, unless it is there; what failed is not tried again."""
+    """Create a state and those before it, unless it exists; a failed state is not tried again."""
     if state in scratch.lost:
         raise scratch.lost[state]
     if (scratch.home / state).exists():
@@ -47,7 +47,7 @@ def enter(scratch: Scratch, state: State) -> None:
 
 
 def judge(scratch: Scratch) -> None:
-    """Have the gate judge what nobody has spoilt; say so if the project's own decision is deny."""
+    """Run the gate without a fault; add a note if the project's own decision is deny."""
     denied = scratch.clean("measured", ("gate", "--json"))
     if denied.code == 2:
         raise Problem(f"in the copy, the gate cannot judge: {(denied.lines or ['nothing'])[-1]}")
@@ -59,7 +59,7 @@ def judge(scratch: Scratch) -> None:
 
 
 def _register(scratch: Scratch) -> None:
-    """Register the copy's model, with the drill's own people and keys."""
+    """Register the copy's model, with people and keys of the drill."""
     _let_through(scratch)
     signing.generate(scratch.model_key, scratch.project)
     people = [
@@ -80,7 +80,7 @@ def _register(scratch: Scratch) -> None:
 
 
 def _promote(scratch: Scratch) -> None:
-    """Approve the version in every role, promote it, and set rows aside to predict."""
+    """Approve the version in every role, promote it, and keep rows for predictions."""
     for role in _roles(scratch):
         scratch.say(f"approving as {role}")
         key = str(scratch.home / "keys" / role)
@@ -97,7 +97,7 @@ def _roles(scratch: Scratch) -> list[str]:
 
 
 def _let_through(scratch: Scratch) -> None:
-    """Leave out of the copy's policy what keeps a model from becoming champion there."""
+    """Remove from the copy's policy what would keep its model from becoming champion."""
     denied = {one["id"].partition("[")[0] for one in _denying(scratch)}
     policy = scratch.params().policy
     if not denied and policy.approvals is not None:
@@ -126,7 +126,7 @@ def _denying(scratch: Scratch) -> list[dict[str, Any]]:
 
 
 def _ssh_key(path: Path) -> str:
-    """Make an SSH key without a password; return the public half."""
+    """Create an SSH key without a passphrase; return the public key."""
     command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", path.name, "-f", str(path)]
     try:
         subprocess.run(command, check=True, capture_output=True)

@@ -1,1 +1,1 @@
-"""Settings, preflight, reviews, policy diff, workflow output."""
+"""GitHub: settings, preflight, reviews, policy diff, pull requests, workflow output."""

@@ -1,4 +1,4 @@
-"""Compare GitHub's settings with what they must be; with an administrator's token, set them."""
+"""Compare GitHub's settings with the required ones; with an administrator's token, apply them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Put = Callable[[Values | None, Values], None]
 
 
 class Setting(Closed):
-    """One setting, and how it stands."""
+    """One setting, and whether it is as required."""
 
     name: str
     state: Literal["as wanted", "differs", "unknown"]
@@ -33,7 +33,7 @@ class Setting(Closed):
 
 
 class SettingsReport(Closed):
-    """All settings."""
+    """The state of all settings."""
 
     settings: list[Setting]
     notes: list[str]
@@ -41,23 +41,23 @@ class SettingsReport(Closed):
 
     @property
     def exit_code(self) -> int:
-        """Return 0: as wanted; 1: something differs; 2: something could not be seen."""
+        """Return 0 if all are as required, 1 if one differs, 2 if one cannot be read."""
         states = {one.state for one in self.settings}
         return NO_ANSWER if "unknown" in states else FOUND if "differs" in states else 0
 
 
 @dataclass(frozen=True)
 class ManagedSetting:
-    """One setting: how to look at it, what it must become, how to set it (None: people must)."""
+    """How to read, change and write one setting. If `put` is None, people must change it."""
 
     name: str
     look: Callable[[], Values | None]
     becomes: Becomes
     put: Put | None
-    optional: bool = False  # where GitHub does not offer it, nothing is missing
+    optional: bool = False  # whether it may be absent, because GitHub does not offer it everywhere
 
     def setting(self) -> Setting:
-        """Look, and compare."""
+        """Read the setting and compare it with the required one."""
         try:
             found = self.look()
         except Refused as no:
@@ -70,17 +70,20 @@ class ManagedSetting:
 
 @dataclass(frozen=True)
 class Plan:
-    """What must be, at one repository."""
+    """The required settings of one repository."""
 
     parts: list[ManagedSetting]
     notes: list[str]
 
     def compare(self) -> SettingsReport:
-        """Hold every setting against what it must be."""
+        """Compare every setting with the required one."""
         return SettingsReport(settings=[part.setting() for part in self.parts], notes=self.notes)
 
     def apply(self, say: Callable[[str], None]) -> SettingsReport:
-        """Set what differs, and look again; nothing is touched unless everything can be seen."""
+        """Apply every setting that differs, and compare again.
+
+        Raise `Problem` before any change if a setting cannot be read.
+        """
         before = self.compare()
         unseen = [one for one in before.settings if one.state == "unknown"]
         if unseen:
@@ -101,7 +104,7 @@ class Plan:
 
 @contextmanager
 def planned(base: Path) -> Generator[Plan]:
-    """Open the repository's settings, and say what they must be."""
+    """Connect to the repository, and provide its required settings."""
     with opened(base, ADMIN) as hub:
         now, _ = hub.today(base)
         texts = {
@@ -161,7 +164,7 @@ def _ruleset(branch: str) -> str:
 
 
 def _environment(hub: Hub, name: str, reviewers: list[str]) -> Values | None:
-    """Return an environment as it is, once GitHub knows everybody who has still to be named."""
+    """Return an environment's settings, after checking that GitHub knows all required reviewers."""
     found = hub.environment(name)
     for handle in reviewers:
         if found is None or handle.lower() not in found["reviewers"]:
@@ -170,7 +173,7 @@ def _environment(hub: Hub, name: str, reviewers: list[str]) -> Values | None:
 
 
 def _put_environment(hub: Hub, name: str, found: Values | None, to_be: Values) -> None:
-    """Make an environment, or set it; all of its protection with one request."""
+    """Create or change an environment, with all its protection in one request."""
     path, what = f"/environments/{name}", f"the environment {name}"
     body = {key: to_be[key] for key in ("wait_timer", "prevent_self_review", "can_admins_bypass")}
     body["reviewers"] = [hub.account(handle) for handle in to_be["reviewers"]]
@@ -188,7 +191,7 @@ def _put_environment(hub: Hub, name: str, found: Values | None, to_be: Values) -
 
 
 def _put_ruleset(hub: Hub, name: str, found: Values | None, to_be: Values) -> None:
-    """Make a ruleset, or set it."""
+    """Create or change a ruleset."""
     body = {key: to_be[key] for key in ("target", "enforcement", "bypass_actors")}
     body["conditions"] = {"ref_name": {key: to_be[key] for key in ("include", "exclude")}}
     body["rules"] = [_rule(kind, parameters) for kind, parameters in to_be["rules"].items()]
@@ -197,7 +200,7 @@ def _put_ruleset(hub: Hub, name: str, found: Values | None, to_be: Values) -> No
 
 
 def _rule(kind: str, parameters: Values) -> Values:
-    """Return a rule as GitHub takes it: without what is not set, and with what it insists on."""
+    """Return a rule in the form that GitHub's API requires."""
     if kind == "pull_request":
         parameters = {"required_review_thread_resolution": False} | parameters
     if kind == "required_status_checks":

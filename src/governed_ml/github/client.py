@@ -1,6 +1,6 @@
-"""Call GitHub's API: find repository and token, read all pages, report errors in one line."""
+"""Call GitHub's API: find repository and token, read all pages, and report errors in one line."""
 
-# GitHub's client is an extra, and types are checked without it, too.
+# GitHub's client is an optional extra; type checks must also work without it.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from githubkit.exception import GitHubException
     from githubkit.typing import RetryOption
 
-VERSION = "2022-11-28"  # the next one names no merge commit
-PATIENCE = timedelta(seconds=30)  # the longest rate limit that is waited for
+VERSION = "2022-11-28"  # the next version lacks the merge commit
+PATIENCE = timedelta(seconds=30)  # longest wait for a rate limit
 RETRIES, PAUSE, TIMEOUT = 3, 1.0, 10.0  # pauses of 1, 2 and 4 s
-PAGE, PAGES = 100, 100  # GitHub gives 100 at most at once
+PAGE, PAGES = 100, 100  # items per page (GitHub's maximum), and most pages
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}$)[A-Za-z0-9._-]+"
 ORIGIN = re.compile(
     r"(?:(?:https?|ssh)://(?:[^/@]*@)?|[^/:@]+@)(?P<host>[^/:@]+)(?::\d+(?=/))?[:/]/?(?P<name>.+)"
@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 class Refused(Problem):
-    """GitHub said no: by `status`, what is not there differs from a token that may not."""
+    """GitHub refused a request; `status` distinguishes a missing item from missing permissions."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class Refused(Problem):
 
 
 def repository(base: Path) -> str:
-    """Return OWNER/NAME: GITHUB_REPOSITORY, or git's remote `origin` on the same GitHub."""
+    """Return OWNER/NAME from GITHUB_REPOSITORY, or from git's remote `origin` on that server."""
     name, where = os.environ.get("GITHUB_REPOSITORY", "").strip(), "GITHUB_REPOSITORY"
     if not name:
         where = f"git's remote {REMOTE}"
@@ -57,7 +57,7 @@ def repository(base: Path) -> str:
         found = ORIGIN.fullmatch(url)
         host = found["host"].lower().removeprefix("ssh.") if found else None
         if host is None or urlsplit(address()).hostname not in (host, f"api.{host}"):
-            # The token must not ask one GitHub about the namesake of another's repository.
+            # The token must not be used for a repository of the same name on another server.
             raise Problem(
                 f"{where} is not on the GitHub at {address()}: set GITHUB_REPOSITORY to OWNER/NAME "
                 "(and GITHUB_API_URL, if it is another GitHub)"
@@ -69,7 +69,7 @@ def repository(base: Path) -> str:
 
 
 def address() -> str:
-    """Return where the API is: GITHUB_API_URL, which every workflow has, or GitHub's own."""
+    """Return the API's URL: GITHUB_API_URL, which workflows set, or that of github.com."""
     url = os.environ.get("GITHUB_API_URL", "").strip() or "https://api.github.com"
     host = re.fullmatch(r"(https?)://([^/@?#:\[\]]+|\[[0-9a-f:]+\])(:\d+)?(/[^?#]*)?", url)
     if not host or (host[1] == "http" and not LOOPBACK.fullmatch(host[2])):
@@ -81,7 +81,7 @@ def address() -> str:
 
 
 def connect() -> GitHub[TokenAuthStrategy]:
-    """Return a client for use in a `with`; it goes nowhere but to `address()`."""
+    """Return a client, to be used in a `with`. It connects only to `address()`."""
     token = _token()
     if not token:
         raise Problem("no token for GitHub: set GITHUB_TOKEN (or GH_TOKEN)")
@@ -110,7 +110,7 @@ def _token() -> str:
 def at(
     github: GitHub[TokenAuthStrategy], path: str, method: str = "GET", body: Any = None
 ) -> Callable[..., Response[Any, Any]]:
-    """Return the call of an endpoint by its path, for `read`, `read_all` and `write`."""
+    """Return a function that calls an endpoint by its path, for `read`, `read_all` and `write`."""
     path, _, given = path.partition("?")
 
     def call(headers: dict[str, str], **query: int) -> Response[Any, Any]:
@@ -121,22 +121,22 @@ def at(
 
 
 def read(kind: type[T], what: str, call: Callable[..., Response[Any, Any]], need: str = READS) -> T:
-    """Return an answer with the fields in use checked, whatever became of the others.
+    """Call an endpoint and return its answer, with the fields that are used validated.
 
-    `need` says what to give a token that may not.
+    `need` says which permissions to give the token if they are missing.
     """
     return _parsed(kind, what, _ask(what, call, need))
 
 
 def write(what: str, call: Callable[..., Response[Any, Any]], need: str) -> None:
-    """Have GitHub change something; what it answers is not looked at: read it again."""
+    """Call an endpoint that changes something. Its answer is ignored."""
     _ask(what, call, need, (200, 201, 204))
 
 
 def read_all(
     kind: type[T], what: str, call: Callable[..., Response[Any, Any]], need: str = READS
 ) -> list[T]:
-    """Return all pages of a list."""
+    """Return the items of all pages of a list."""
     found: list[T] = []
     for page in range(1, PAGES + 1):
         answer = _ask(what, call, need, per_page=PAGE, page=page)
@@ -153,7 +153,7 @@ def _ask(
     good: tuple[int, ...] = (200,),
     **options: int,
 ) -> Response[Any, Any]:
-    """Call an endpoint; whatever happens but a plain answer is a `Problem`."""
+    """Call an endpoint; raise `Problem` for any answer whose status is not in `good`."""
     from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed
 
     try:
@@ -179,7 +179,7 @@ def _ask(
         raise Problem(
             f"cannot reach GitHub at {address()} ({cause(error.exc)}): run this again later"
         ) from error
-    except (ValueError, OverflowError) as error:  # a rate limit's header that is no number
+    except (ValueError, OverflowError) as error:  # a rate limit header that is not a number
         raise Problem(f"GitHub's answer about {what} is not readable: run this again") from error
     if answer.status_code not in good:
         raise Problem(
@@ -190,7 +190,7 @@ def _ask(
 
 
 def _said(answer: Response[Any, Any]) -> str:
-    """Return GitHub's own reason, which may be the plan; without the token, should it be in it."""
+    """Return GitHub's reason for an error, with the token removed if it contains it."""
     try:
         said = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):
@@ -212,12 +212,12 @@ def _parsed(kind: type[T], what: str, answer: Response[Any, Any]) -> T:
 
 
 def _again(error: GitHubException, count: int) -> RetryOption:
-    """Try again after a short rate limit once, and after GitHub's own trouble a few times."""
+    """Retry once after a short rate limit, and a few times after a server error."""
     from githubkit.exception import RateLimitExceeded, RequestError, RequestFailed
     from githubkit.typing import RetryOption
 
     if isinstance(error, RateLimitExceeded):
-        wait = max(error.retry_after, timedelta(seconds=PAUSE))  # of zero, githubkit makes 60 s
+        wait = max(error.retry_after, timedelta(seconds=PAUSE))  # githubkit would turn 0 into 60 s
         return RetryOption(count < 1 and wait <= PATIENCE, wait)
     passing = not isinstance(error, RequestFailed) or error.response.status_code >= 500
     wait = timedelta(seconds=PAUSE * 2**count)

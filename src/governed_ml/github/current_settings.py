@@ -1,6 +1,6 @@
-"""GitHub's settings as they are, in the shape in which `github_settings` compares them."""
+"""GitHub's current settings, in the form in which `github.settings` compares them."""
 
-# GitHub's client is an extra, and types are checked without it, too.
+# GitHub's client is an optional extra; type checks must also work without it.
 # pyright: reportMissingImports=false
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ READER = "give it `actions: read`, `contents: read` and `pull-requests: read`"
 
 @dataclass(frozen=True)
 class Hub:
-    """One repository's settings on GitHub."""
+    """Access to one repository's settings on GitHub."""
 
     github: GitHub[TokenAuthStrategy]
     name: str
     need: str
-    """What to give a token that may not."""
+    """Permissions to give the token if they are missing."""
 
     def get(self, kind: type[T], what: str, path: str) -> T:
-        """Return an answer about the repository."""
+        """Return the answer to a request about the repository."""
         return read(kind, what, at(self.github, f"/repos/{self.name}{path}"), self.need)
 
     def find(self, kind: type[T], what: str, path: str) -> T | None:
-        """Return an answer, or None for what is not there."""
+        """Return the answer to a request, or None if the item does not exist."""
         try:
             return self.get(kind, what, path)
         except Refused as no:
@@ -52,13 +52,13 @@ class Hub:
             raise
 
     def send(self, what: str, method: str, path: str, body: Values | None = None) -> None:
-        """Change something of the repository."""
+        """Change something in the repository."""
         write(what, at(self.github, f"/repos/{self.name}{path}", method, body), self.need)
 
     def today(self, base: Path) -> tuple[Today, given.Branch]:
-        """Return what holds on the protected branch, and the branch as GitHub has it.
+        """Return the rules on the protected branch, and the branch as described by GitHub.
 
-        The commit is the one that GitHub names; where the clone has not got it, git fetches it.
+        The commit is the one that GitHub names. It is fetched if this clone lacks it.
         """
         what = f"the branch {PROTECTED}"
         branch = self.get(given.Branch, what, f"/branches/{PROTECTED}")
@@ -66,7 +66,7 @@ class Hub:
         return rules_of(base, branch.sha if known else protected(base)), branch
 
     def environment(self, name: str) -> Values | None:
-        """Return who reviews in an environment, whether anybody gets around, and from where."""
+        """Return an environment's reviewers, bypass setting and branches; None if there is none."""
         what = f"the environment {name}"
         found = self.find(given.DeploymentEnvironment, what, f"/environments/{name}")
         if found is None:
@@ -88,7 +88,7 @@ class Hub:
         }
 
     def patterns(self, name: str) -> list[given.Pattern]:
-        """Return the branches and tags that an environment takes."""
+        """Return the branches and tags that may deploy to an environment."""
         what = f"the branches of the environment {name}"
         path = f"/environments/{name}/deployment-branch-policies?per_page=100"
         found = self.find(given.Patterns, what, path)
@@ -103,7 +103,7 @@ class Hub:
         return (f"@{one.login}" if one.kind == "User" else f"@{owner}/{one.slug}").lower()
 
     def ruleset(self, name: str) -> Values | None:
-        """Return what a ruleset of the repository's own says."""
+        """Return a ruleset of the repository, or None if it does not exist."""
         path = f"/repos/{self.name}/rulesets?includes_parents=false"
         found = read_all(given.Named, "the rulesets", at(self.github, path), self.need)
         number = next((one.id for one in found if one.name == name), None)
@@ -123,18 +123,18 @@ class Hub:
         }
 
     def rules(self, branch: str) -> list[given.BranchRule]:
-        """Return the rules that are active for a branch, whichever ruleset they are from."""
+        """Return the rules that are active for a branch, from all rulesets."""
         path = f"/repos/{self.name}/rules/branches/{branch}"
         return read_all(
             given.BranchRule, f"the rules of {branch}", at(self.github, path), self.need
         )
 
     def values(self, what: str, path: str) -> Values | None:
-        """Return plain settings, or None where GitHub does not offer them."""
+        """Return plain settings, or None if GitHub does not offer them."""
         return self.find(Values, what, path)
 
     def codeowners(self, base: Path, commit: str) -> Values:
-        """Return what is wrong with CODEOWNERS: what GitHub does not understand it ignores."""
+        """Return the errors in CODEOWNERS; GitHub silently ignores lines with errors."""
         found = self.find(given.Faults, "CODEOWNERS", f"/codeowners/errors?ref={PROTECTED}")
         text = content(base, commit, CODEOWNERS)
         if found is None or text is None:
@@ -147,12 +147,12 @@ class Hub:
         return {"errors": [*told, *nobody] if any(rules) else ["it is empty"]}
 
     def pull(self, number: int) -> tuple[str, str]:
-        """Return from where to where a pull request goes."""
+        """Return the head and base branch of a pull request."""
         found = self.get(given.PullBranches, f"pull request {number}", f"/pulls/{number}")
         return found.head, found.base
 
     def account(self, handle: str) -> Values:
-        """Return an account or a team as GitHub takes it for a reviewer."""
+        """Return an account or team in the form that GitHub expects for a reviewer."""
         org, _, team = handle.removeprefix("@").partition("/")
         if team and org.lower() != self.name.partition("/")[0].lower():
             raise Problem(
@@ -164,7 +164,7 @@ class Hub:
 
 
 def _sorted(parameters: Values) -> Values:
-    """Return a rule's parameters with its checks in order, each with an app or none."""
+    """Return a rule's parameters with its status checks sorted."""
     checks = parameters.get("required_status_checks")
     if not isinstance(checks, list):
         return parameters
@@ -176,7 +176,7 @@ def _sorted(parameters: Values) -> Values:
 
 @contextmanager
 def opened(base: Path, need: str) -> Generator[Hub]:
-    """Open the door to the repository's settings."""
+    """Connect to GitHub, and provide access to the repository's settings."""
     name = repository(base)
     with connect() as github:
         yield Hub(github, name, need)

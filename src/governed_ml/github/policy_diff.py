@@ -1,6 +1,6 @@
-"""What a change does to policy and engine: a loosened limit or a moved pin needs the risk owner.
+"""What a change does to policy and engine. Loosened limits and moved pins need the risk owner.
 
-The job `policy` runs this with the engine of the base branch, on the change's tree.
+The job `policy` runs this with the engine of the base branch, on the files of the change.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from governed_ml.scaffold.manifest import Outside, commit_tree, outside, working
 from governed_ml.scaffold.origin import fetched
 from governed_ml.scaffold.origin import require_published as published
 
-OWNER = "risk-owner"  # the role in governance/approvers.yaml that answers for the policy
+OWNER = "risk-owner"  # the role in governance/approvers.yaml that is accountable for the policy
 
 
 @dataclass(frozen=True)
 class State:
-    """What a commit is judged by."""
+    """Everything in a commit that affects how models are judged."""
 
     params: Params | Unusable
-    """Unusable where this engine cannot read the configuration."""
+    """`Unusable` if this engine cannot read the configuration."""
     contract: list[Any]
     outside: dict[str, Outside]
-    """Generated files, hooks and stages that are not as this engine's template has them."""
+    """Generated files, hooks and stages that differ from this engine's template."""
     supply: Supply
     sources: dict[str, str] = field(default_factory=dict[str, str])
-    """The team's files that make the table, by digest; none if the source is another kind."""
+    """Path → digest of the team's files that make the table; empty for other kinds of source."""
 
 
 def at(base: Path, commit: str) -> State:
@@ -62,8 +62,7 @@ def at(base: Path, commit: str) -> State:
 def before(base: Path, commit: str) -> State:
     """Read the commit that a change is compared with.
 
-    Without a lock of its own, its packages are those of the lock that the running environment was
-    made with.
+    If it has no lock file, the packages are those of the running environment's lock file.
     """
     found = at(base, commit)
     if found.supply.packages is not None:
@@ -72,7 +71,7 @@ def before(base: Path, commit: str) -> State:
 
 
 def here(base: Path, params: Params) -> State:
-    """Read the same of the working tree, whose configuration was composed."""
+    """Read the same from the working tree, whose configuration is already composed."""
     names, read = working_tree(base)
     found = {one.place: one for one in outside(names, read)}
     path = base / params.data.contract
@@ -82,7 +81,7 @@ def here(base: Path, params: Params) -> State:
 
 
 def sources_of(params: Params, base: Path) -> dict[str, str]:
-    """Return path → digest of the team's files that make the table, if they make it."""
+    """Return path → digest of the team's files that make the table; empty for other sources."""
     if params.data.source.kind != "team":
         return {}
     files = stage_code.team_modules("ingest", base)
@@ -90,7 +89,7 @@ def sources_of(params: Params, base: Path) -> dict[str, str]:
 
 
 def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
-    """Return the expectations of a data contract, given as bytes."""
+    """Return the expectations in the bytes of a data contract."""
     try:
         contract: Any = [] if raw is None else json.loads(raw)["expectations"]
         return [{k: one[k] for k in ("type", "kwargs")} for one in contract]
@@ -101,9 +100,9 @@ def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
 
 
 def require_published(base: Path, old: State, new: State) -> None:
-    """Refuse a moved pin whose commit is on no branch or tag of its repository.
+    """Raise `Problem` if a new pin's commit is on no branch or tag of the engine's repository.
 
-    A repository on GitHub serves the commits of every fork, and uv installs them.
+    On GitHub, a repository also serves the commits of every fork, and uv would install them.
     """
     address, commit = new.supply.source.get("git"), new.supply.source.get("rev")
     if address and commit and new.supply.source != old.supply.source:
@@ -112,10 +111,10 @@ def require_published(base: Path, old: State, new: State) -> None:
 
 
 def compare(old: State, new: State) -> list[Change]:
-    """Return every difference between two states, loosened ones first. Pure.
+    """Return every difference between two states, loosened ones first.
 
-    A configuration that this engine cannot read is one that a newer engine reads, or an error: if
-    the engine moves with it, the risk owner looks; otherwise it is refused.
+    If this engine cannot read a configuration, it is either written for a newer engine or wrong. If
+    the change also moves the engine, the risk owner must look at it; otherwise `Problem` is raised.
     """
     found = [*_installed(old, new), *_generated(old, new)]
     if isinstance(new.params, Unusable) or isinstance(old.params, Unusable):
@@ -133,13 +132,13 @@ def compare(old: State, new: State) -> list[Change]:
 
 
 def _installed(old: State, new: State) -> Iterable[Change]:
-    """What decides which engine and which libraries measure and judge."""
+    """Yield differences in the engine and the libraries that measure and judge."""
     for rule, what in differences(old.supply, new.supply):
         yield Change(rule, "loosened", what)
 
 
 def _generated(old: State, new: State) -> Iterable[Change]:
-    """Generated files that this engine does not know, unless the base has them just so."""
+    """Yield generated files that differ from the template, except differences that the base has."""
     for place, one in new.outside.items():
         was = old.outside.get(place)
         if was is None or (was.digest, was.reason) != (one.digest, one.reason):
@@ -149,16 +148,16 @@ def _generated(old: State, new: State) -> Iterable[Change]:
 
 
 def _sources(old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
-    """Report changed code of the team that makes the table: it decides which rows are measured."""
+    """Yield changed code of the team that makes the table, because it decides what is measured."""
     for path in sorted(new):
         if old and old.get(path) != new[path]:
             yield Change(path, "loosened", "has changed, and it makes the table that is measured")
 
 
 def approved_push(base: Path, since: str, until: str) -> str | None:
-    """Return who approved what a push loosened, or None if some of it came by no pull request.
+    """Return who approved what a push loosened, or None if a commit has no pull request.
 
-    A push may bring several pull requests: each commit of the branch is asked for on its own.
+    A push may contain several pull requests, so each commit of the branch is checked.
     """
     from governed_ml.github.reviews import pulls_of
 
@@ -176,10 +175,10 @@ def approved_push(base: Path, since: str, until: str) -> str | None:
 
 
 def approved_by(base: Path, number: int, since: str, until: str) -> str:
-    """Return which owner of the policy approved the head of a pull request; `Problem` if none.
+    """Return the risk owner who approved a pull request's head; raise `Problem` if nobody did.
 
-    Who wrote one of the commits has no say.
-    The roles are those of `governance/approvers.yaml` before the change.
+    Approvals by authors of its commits do not count. Roles are read from
+    `governance/approvers.yaml` as it was before the change.
     """
     from governed_ml.github.reviews import reviews
 

@@ -1,6 +1,6 @@
-"""What must hold on GitHub before a workflow's job names an environment.
+"""What must hold on GitHub before a workflow's job uses an environment.
 
-GitHub makes an environment that is not there, unprotected, the moment a job names it.
+If a job names an environment that does not exist, GitHub creates it without protection.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NAMED = {
     "monitor": (MONITORING,),
     "retrain": (REGISTRY, RETRAINING, MONITORING),
 }
-"""Purpose of a run → the environments that its jobs name, but for those in which people say yes."""
+"""Purpose of a run → the environments that its jobs use, except those for approvals."""
 ALONE = {
     "rollback": "a rollback needs no approval; the ledger records its reason and who started it",
     "monitor": "monitoring needs no approval; the ledger records what it finds and requests",
@@ -55,7 +55,7 @@ ALONE = {
 
 
 class Check(Closed):
-    """One condition: what does not hold, or could not be asked, and what fixes it."""
+    """One condition: whether it holds, and if not, why and how to fix it."""
 
     name: str
     state: State
@@ -63,7 +63,7 @@ class Check(Closed):
 
 
 class Preflight(Closed):
-    """All conditions, and by which path people say yes."""
+    """All conditions, and how people approve."""
 
     path: Literal["environments", "pull-request", "rollback", "monitor", "retrain"]
     roles: list[str]
@@ -72,16 +72,16 @@ class Preflight(Closed):
 
     @property
     def exit_code(self) -> int:
-        """Return 0: all hold; 1: something does not; 2: something could not be asked."""
+        """Return 0 if all conditions hold, 1 if one does not, 2 if one could not be checked."""
         states = {one.state for one in self.checks}
         return NO_ANSWER if "unknown" in states else FOUND if "fails" in states else 0
 
 
 def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion") -> Preflight:
-    """Ask GitHub about everything that a run rests on; all failures, not the first.
+    """Check everything on GitHub that a run depends on; report all failures.
 
-    Of a promotion by a pull request, and of what is no promotion, no run names the environments in
-    which people say yes.
+    Environments for approvals are only checked for promotions without a pull request, because no
+    other run uses them.
     """
     with opened(base, READER) as hub:
         now, branch = hub.today(base)
@@ -99,7 +99,7 @@ def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion
         checks += _asked(f"rules of {LEDGER}", lambda: ledger_doubts(hub.rules(LEDGER)))
         if purpose == "monitor":
             checks += _made("batch source", _sourceless(now), "unknown")
-        if purpose in ALONE:  # in need, nothing else may stand in its way
+        if purpose in ALONE:  # nothing else may prevent these runs
             notes = [ALONE[purpose]]
         else:
             checks += _people(now, None if pull else list(named.values()))
@@ -124,7 +124,7 @@ def preflight(base: Path, pull: int | None = None, purpose: Purpose = "promotion
 
 
 def _here(base: Path) -> list[Check]:
-    """Return what is wrong with the runner: its branch, its stores."""
+    """Return what is wrong with the runner's branch and stores."""
     if not workflow_output.here():
         return []
     ref = os.environ.get("GITHUB_REF", "")
@@ -137,7 +137,7 @@ def _here(base: Path) -> list[Check]:
 
 
 def _sourceless(now: Today) -> list[str]:
-    """Return why a runner has nothing to monitor."""
+    """Return why a runner would have no rows to monitor; empty if it has."""
     source = now.params.monitor.source
     fix = f"set monitor.source in conf/config.yaml on {PROTECTED}"
     if source is None:
@@ -153,7 +153,7 @@ def _sourceless(now: Today) -> list[str]:
 
 
 def _people(now: Today, roles: list[str] | None) -> list[Check]:
-    """Return who is missing in conf/config.yaml and governance/approvers.yaml."""
+    """Return which owners and approvers are missing in the configuration files."""
     lost: list[str] = []
     for role in OWNERS:
         try:
@@ -183,7 +183,7 @@ def _codeowners(hub: Hub, base: Path, commit: str) -> list[str]:
 
 
 def _unused(hub: Hub, name: str) -> list[str]:
-    """Return why the way round an environment is not open: it has reviewers of its own."""
+    """Return a fault if the environment has reviewers, who would have to approve there."""
     found = hub.environment(name)
     if not found or not found["reviewers"]:
         return []
@@ -203,13 +203,13 @@ def _pull_doubts(hub: Hub, number: int) -> list[str]:
 
 
 def _made(name: str, lines: list[str], state: State = "fails") -> list[Check]:
-    """Return a check that holds, or one for each line that does not."""
+    """Return a check that holds or, if there are lines, one failed check for each."""
     found = [Check(name=name, state=state, line=line) for line in lines]
     return found or [Check(name=name, state="holds")]
 
 
 def _asked(name: str, ask: Callable[[], list[str]]) -> list[Check]:
-    """Return what GitHub says about one condition; what it does not tell is unknown."""
+    """Return the checks of one condition; if GitHub does not answer, its state is unknown."""
     try:
         return _made(name, ask())
     except Refused as no:

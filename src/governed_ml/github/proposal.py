@@ -1,7 +1,7 @@
-"""Turn a patch into one pull request on its own branch, without overwriting others' commits.
+"""Turn a patch into a pull request on its own branch, without overwriting others' commits.
 
-The token that pushes it is kept where only a run of the protected branch gets it, and the patch is
-data there: whoever made it ran without the token.
+The token that pushes it is only available to runs of the protected branch. There the patch is only
+data: the code that made it ran without the token.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 class Pull(BaseModel):
-    """A pull request of ours."""
+    """A pull request that the engine opened."""
 
     model_config = ConfigDict(strict=True, frozen=True)
     number: int
@@ -40,30 +40,32 @@ class Pull(BaseModel):
 
 @dataclass(frozen=True)
 class Proposal:
-    """What is proposed, from which branch, with whose token."""
+    """What is proposed, on which branch, and with which token."""
 
     branch: str
     subject: str
-    """How the subject of each of our commits begins; no other commit is pushed over."""
+    """The beginning of the subject of all the engine's commits. Other commits are never
+    overwritten.
+    """
     commit: str
     title: str
     body: str
     token: str
-    """The variable that holds the token, and the environment that keeps it."""
+    """The variable that holds the token; `environment` is the GitHub environment that stores it."""
     environment: str
     rights: str
     refused: Callable[[str], str | None] = lambda _: None
-    """Why a push was refused, from what git said, if there is more to say than that."""
+    """Returns a more specific reason for a refused push from git's output, or None."""
 
     def secret(self) -> str:
-        """Return the token, which GitHub is asked with from now on."""
+        """Return the token, and use it for all further requests to GitHub."""
         found = token(self.token, self.environment, self.rights)
         os.environ["GITHUB_TOKEN"] = found
         return found
 
 
 def token(name: str, environment: str, rights: str, why: str = "") -> str:
-    """Return a token from its variable, or say what to set."""
+    """Return a token from its variable, or raise `Problem` saying what to set."""
     found = os.environ.get(name, "").strip()
     if not found:
         raise Problem(
@@ -74,7 +76,7 @@ def token(name: str, environment: str, rights: str, why: str = "") -> str:
 
 
 def doubts(base: Path, environment: str) -> list[str]:
-    """Return why the token would not be safe, before a job names its environment."""
+    """Return why the token would not be safe in the environment; empty if it is."""
     with opened(base, READER) as hub:
         found = hub.environment(environment)
         main = hub.get(Branch, f"the branch {PROTECTED}", f"/branches/{PROTECTED}")
@@ -82,7 +84,10 @@ def doubts(base: Path, environment: str) -> list[str]:
 
 
 def applied(base: Path, patch: Path, fix: str) -> tuple[str, list[str]]:
-    """Return the tree of HEAD with a patch, and what it changes; the working tree stays."""
+    """Return the tree of HEAD with the patch applied, and the changed paths.
+
+    The working tree does not change.
+    """
     try:
         given = patch.read_bytes()
     except OSError as error:
@@ -100,7 +105,10 @@ def applied(base: Path, patch: Path, fix: str) -> tuple[str, list[str]]:
 
 
 def committed(base: Path, tree: str, message: str) -> str:
-    """Make a commit after HEAD, in no branch; the working tree stays as it is."""
+    """Create a commit on top of HEAD without moving any branch or the working tree.
+
+    Return its id.
+    """
     who = {}
     for part in ("AUTHOR", "COMMITTER"):
         who |= {f"GIT_{part}_NAME": AUTHOR[0], f"GIT_{part}_EMAIL": AUTHOR[1]}
@@ -108,7 +116,7 @@ def committed(base: Path, tree: str, message: str) -> str:
 
 
 def propose(base: Path, wanted: Proposal, say: Say) -> Pull:
-    """Push the commit to its branch, open or bring up to date its pull request; return that."""
+    """Push the commit to its branch; open or update its pull request, and return it."""
     secret = wanted.secret()
     with opened(base, f"{wanted.token} must be {wanted.rights}") as hub:
         there = pull_of(hub, wanted.branch)
@@ -130,7 +138,7 @@ def propose(base: Path, wanted: Proposal, say: Say) -> Pull:
 
 
 def pull_of(hub: Hub, branch: str) -> Pull | None:
-    """Return the open pull request of a branch of ours, if there is one."""
+    """Return the open pull request of a branch in this repository, or None."""
     head = quote(f"{hub.name.partition('/')[0]}:{branch}")
     path = f"/repos/{hub.name}/pulls?state=open&base={PROTECTED}&head={head}"
     found = read_all(Pull, "pull requests", at(hub.github, path), hub.need)
@@ -138,7 +146,7 @@ def pull_of(hub: Hub, branch: str) -> Pull | None:
 
 
 def _push(base: Path, wanted: Proposal, given: dict[str, str]) -> bool:
-    """Push the commit, unless the branch has the same; never over anybody else's commit."""
+    """Push the commit unless the branch has the same content; never overwrite others' commits."""
     branch, ref = wanted.branch, f"refs/heads/{wanted.branch}"
     done = attempt(base, "ls-remote", REMOTE, ref, stdin=b"", **given)
     if done.returncode:
@@ -171,11 +179,11 @@ def _push(base: Path, wanted: Proposal, given: dict[str, str]) -> bool:
 
 
 def _credentials(base: Path, secret: str) -> dict[str, str]:
-    """Return the variables by which git shows the token to the remote's server, and only there."""
+    """Return variables with which git sends the token to the remote's server, and only there."""
     url = urlsplit(git(base, "remote", "get-url", REMOTE))
     local = url.scheme == "http" and LOOPBACK.fullmatch(url.hostname or "")
     if not (url.scheme == "https" or local):
-        return {}  # over SSH, a person has a key
+        return {}  # over SSH, git uses a person's key
     server = f"{url.scheme}://{url.netloc.rpartition('@')[2]}/"
     basic = base64.b64encode(f"x-access-token:{secret}".encode()).decode()
     return {

@@ -1,4 +1,4 @@
-"""Find gaps in the protection of GitHub's environments and branches. No I/O."""
+"""Find gaps in the protection of GitHub's environments and branches (pure functions)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ ENTERPRISE = (
 def environment_doubts(
     name: str, found: Values | None, classic: bool, *, reviewed: bool
 ) -> list[str]:
-    """Return why an environment would let through what it must not; `classic`: main is protected.
+    """Return the gaps in an environment's protection.
 
-    With rulesets alone, "protected branches" lets every branch deploy.
+    `classic` says whether the protected branch has classic branch protection. With rulesets alone,
+    the option "protected branches" lets every branch deploy.
     """
     if found is None:
         return [f"it does not exist, and GitHub would create it without protection: {FIX}"]
@@ -47,7 +48,7 @@ def environment_doubts(
 
 
 def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
-    """Return who reviews in two environments: one person's word would be two approvals."""
+    """Return a fault for each reviewer of two environments: one approval would count twice."""
     everybody = [one for values in found if values for one in set(values["reviewers"])]
     twice = sorted({one for one in everybody if everybody.count(one) > 1})
     return [
@@ -58,7 +59,7 @@ def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
 
 
 def main_doubts(rules: Sequence[BranchRule]) -> list[str]:
-    """Return what the rules of the protected branch do not ask for; several rules add up."""
+    """Return what the protected branch's rules fail to require; several rules add up."""
     lines = ledger_doubts(rules)
     reviews = [one.parameters for one in rules if one.type == "pull_request"]
     most = max([_number(one.get("required_approving_review_count")) for one in reviews], default=0)
@@ -78,7 +79,7 @@ def main_doubts(rules: Sequence[BranchRule]) -> list[str]:
 
 
 def ledger_doubts(rules: Sequence[BranchRule]) -> list[str]:
-    """Return whether a branch may be rewritten or deleted."""
+    """Return a fault if the ledger's branch may be rewritten or deleted."""
     kinds = {one.type for one in rules}
     asked = {"non_fast_forward": "it may be rewritten", "deletion": "it may be deleted"}
     return [f"{why} (no rule {kind}): {FIX}" for kind, why in asked.items() if kind not in kinds]

@@ -1,4 +1,4 @@
-"""The fields that the engine uses of GitHub's answers about settings; it ignores all others."""
+"""Models of GitHub's answers about settings, with only the fields that the engine uses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from governed_ml.github.settings import Values
 
 
 class Response(BaseModel):
-    """What is used of an answer of GitHub's."""
+    """Base of the models: other fields of an answer are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
 class Reviewer(Response):
-    """Who reviews in an environment: an account, or a team."""
+    """A reviewer of an environment: an account or a team."""
 
     kind: str = Field(validation_alias="type")
     login: str = Field(default="", validation_alias=AliasPath("reviewer", "login"))
@@ -22,7 +22,7 @@ class Reviewer(Response):
 
 
 class Protection(Response):
-    """One rule of an environment."""
+    """One protection rule of an environment."""
 
     type: str
     wait_timer: int = 0
@@ -42,7 +42,7 @@ class DeploymentEnvironment(Response):
 
 
 class Pattern(Response):
-    """A branch or tag that an environment takes."""
+    """A branch or tag pattern that may deploy to an environment."""
 
     id: int
     name: str
@@ -50,14 +50,14 @@ class Pattern(Response):
 
 
 class Patterns(Response):
-    """All of them."""
+    """All patterns of an environment."""
 
     total_count: int
     branch_policies: list[Pattern]
 
 
 class Named(Response):
-    """A ruleset in the list of them; an account or a team, whose name was asked for."""
+    """A ruleset in a list of rulesets, or an account or team by its name."""
 
     id: int
     name: str | None = None
@@ -75,7 +75,7 @@ class Ruleset(Response):
 
     target: str
     enforcement: str
-    bypass_actors: list[Values] | None = None  # only who may change the ruleset sees them
+    bypass_actors: list[Values] | None = None  # visible only to those who may change the ruleset
     include: list[str] = Field(
         default=[], validation_alias=AliasPath("conditions", "ref_name", "include")
     )
@@ -86,14 +86,14 @@ class Ruleset(Response):
 
 
 class Branch(Response):
-    """A branch: its commit, and whether the classic protection is on."""
+    """A branch: its commit, and whether classic branch protection is on."""
 
     sha: str = Field(validation_alias=AliasPath("commit", "sha"), pattern=r"^[0-9a-f]{40,64}$")
     classic: bool = Field(default=False, validation_alias=AliasPath("protection", "enabled"))
 
 
 class PullBranches(Response):
-    """From where to where a pull request goes."""
+    """The head and base branch of a pull request."""
 
     head: str = Field(validation_alias=AliasPath("head", "ref"))
     base: str = Field(validation_alias=AliasPath("base", "ref"))
@@ -107,6 +107,6 @@ class CodeownersError(Response):
 
 
 class Faults(Response):
-    """All of them."""
+    """All errors in CODEOWNERS."""
 
     errors: list[CodeownersError]

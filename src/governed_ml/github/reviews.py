@@ -1,4 +1,4 @@
-"""Reads from GitHub who approved: environments of a run, reviews of a pull request."""
+"""Read from GitHub who approved: the environments of a run, or the reviews of a pull request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Review(Closed):
-    """What one person said. An environment's approval has no commit of its own: it is the run's."""
+    """One person's verdict. The commit of an environment's approval is the run's commit."""
 
     login: str
     state: Literal["approved", "rejected"]
@@ -35,7 +35,7 @@ class Review(Closed):
 
 
 class _Answer(BaseModel):
-    """What is used of an answer of GitHub's; its other fields may change and stop nothing."""
+    """Base of the models of GitHub's answers; other fields are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
@@ -58,7 +58,7 @@ class _User(_Answer):
 
 
 class _Review(_Answer):
-    user: _User | None  # None: the account is gone
+    user: _User | None  # None: the account was deleted
     state: Literal["APPROVED", "CHANGES_REQUESTED", "COMMENTED", "DISMISSED", "PENDING"]
     commit_id: Sha | None
     body: str | None
@@ -66,7 +66,7 @@ class _Review(_Answer):
 
 
 class RunApprovals(_Answer):
-    """A workflow run, and what was said about its environments, in GitHub's order."""
+    """A workflow run and the approvals of its environments, in GitHub's order."""
 
     number: int = Field(validation_alias="id")
     repository: str = Field(validation_alias=AliasPath("repository", "full_name"))
@@ -81,7 +81,7 @@ class RunApprovals(_Answer):
 
 
 class PullApprovals(_Answer):
-    """A pull request, and what each person but its author said last."""
+    """A pull request and the last review by each person other than its author."""
 
     number: int
     repository: str = Field(validation_alias=AliasPath("base", "repo", "full_name"))
@@ -95,7 +95,7 @@ class PullApprovals(_Answer):
 
 
 def run_approvals(base: Path, run_id: int) -> RunApprovals:
-    """Return a workflow run's approvals; a bot's are none, nor are those still pending."""
+    """Return a workflow run's approvals, without those by bots and those still pending."""
     name, what = repository(base), f"run {run_id}"
     with connect() as github:
         actions, place = github.rest.actions, (*name.split("/"), run_id)
@@ -120,10 +120,10 @@ def run_approvals(base: Path, run_id: int) -> RunApprovals:
 
 
 def reviews(base: Path, number: int) -> PullApprovals:
-    """Return what each person but the author said last, with the commit that the review looked at.
+    """Return each person's last review (other than the author's), with the commit it was about.
 
-    That may be older than the head: whoever binds an approval compares the two. A dismissed review
-    takes back what its author said before; a bot's counts for nothing.
+    That commit may be older than the head; callers must compare them. A dismissed review cancels
+    the person's earlier ones. Reviews by bots do not count.
     """
     name, what = repository(base), f"pull request {number}"
     with connect() as github:
@@ -132,7 +132,7 @@ def reviews(base: Path, number: int) -> PullApprovals:
         _same(pull, name, number)
         found = read_all(_Review, what, partial(pulls.list_reviews, *place))
     latest: dict[str, tuple[str, _Review]] = {}
-    for one in found:  # in the order of time
+    for one in found:  # in chronological order
         if one.user and one.user.type == "User" and one.state not in ("COMMENTED", "PENDING"):
             latest[one.user.login.lower()] = one.user.login, one
     latest.pop(pull.author.lower(), None)
@@ -153,7 +153,7 @@ def reviews(base: Path, number: int) -> PullApprovals:
 
 
 class PullOf(_Answer):
-    """A pull request that a commit is part of."""
+    """A pull request that contains a commit."""
 
     number: int
     merged_at: datetime | None = Field(default=None, strict=False)
@@ -161,7 +161,7 @@ class PullOf(_Answer):
 
 
 def pulls_of(base: Path, commit: str) -> list[PullOf]:
-    """Return the pull requests to the protected branch that a commit is part of."""
+    """Return the pull requests to the protected branch that contain a commit."""
     name, what = repository(base), f"commit {commit[:12]}"
     with connect() as github:
         place = (*name.split("/"), commit)
@@ -171,7 +171,7 @@ def pulls_of(base: Path, commit: str) -> list[PullOf]:
 
 
 def _same(answer: RunApprovals | PullApprovals, name: str, number: int) -> None:
-    """Refuse an answer about something else than was asked for."""
+    """Raise `Problem` if an answer is about another item than the requested one."""
     if (answer.repository.lower(), answer.number) != (name.lower(), number):
         raise Problem(
             f"GitHub was asked about {name}, number {number}, and answered about "

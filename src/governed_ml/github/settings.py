@@ -1,7 +1,8 @@
-"""What GitHub's settings must be, and how they differ from the current ones. No I/O.
+"""The required settings on GitHub, and how they differ from the current ones (pure functions).
 
-Every `…_becomes` takes a setting as it is (None: not there) and returns it as it must be: what is
-stricter than needed, or the team's own, stays. So a setting that needs nothing becomes itself.
+Every `…_becomes` returns a function from a current setting (None: it does not exist) to the
+required one. Stricter settings, and those that belong to the team, are kept. So a setting that
+needs no change is returned unchanged.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ from governed_ml.ledger.rules_in_force import Today
 
 WORKFLOW = ".github/workflows/promote.yml"
 ENVIRONMENTS = {"approve-model": "model-owner", "approve-risk": "risk-owner"}
-"""GitHub environment → the role in which its reviewers say yes."""
-BRANCH = "promote/"  # how the branch of a promotion's pull request begins
+"""GitHub environment → the role in which its reviewers approve."""
+BRANCH = "promote/"  # prefix of the branch of a promotion's pull request
 
 Values = dict[str, Any]
 Becomes = Callable[[Values | None], Values]
 
 PRODUCTION = "production"
-REGISTRY = "registry"  # keeps what the registry is read with
-UPDATES = "template-update"  # keeps the token that may change workflows
-MONITORING = "monitoring"  # keeps what batches are read with, and the ledger's key
-RETRAINING = "retrain"  # keeps the token that opens the pull request
-GUARDED = (PRODUCTION, REGISTRY, UPDATES, MONITORING, RETRAINING)  # reviewed by nobody
+REGISTRY = "registry"  # stores the secrets for reading the registry
+UPDATES = "template-update"  # stores the token that may change workflows
+MONITORING = "monitoring"  # stores the secrets for reading batches, and the ledger's key
+RETRAINING = "retrain"  # stores the token that opens the pull request
+GUARDED = (PRODUCTION, REGISTRY, UPDATES, MONITORING, RETRAINING)  # have no reviewers
 OWNERS = {"model-owner": "model_owner", "risk-owner": "risk_owner"}  # role → key in conf/
-DECISION = "decision"  # needs every gate
-POLICY = "policy"  # run by the base branch's engine: the change's own engine could lie about it
+DECISION = "decision"  # this job needs every gate
+POLICY = "policy"  # run with the base branch's engine, because the change's engine could lie
 REQUIRED_JOBS = {
     "governance.yml": (DECISION, POLICY),
     "ci.yml": ("check", "template"),
 }  # workflow → its jobs
 WORKFLOWS = ".github/workflows"
-ACTIONS = 15368  # the app GitHub Actions: no other's word is the check's
-MOST = 6  # reviewers that GitHub takes for an environment
+ACTIONS = 15368  # id of the app GitHub Actions; reports by other apps do not count
+MOST = 6  # most reviewers that GitHub allows for an environment
 HANDLE = re.compile(r"@[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(?:/[a-z0-9][a-z0-9_-]*)?")
 EVERY, PROTECTED_ONLY = "every branch", "protected branches"
 
@@ -58,16 +59,19 @@ NO_ERRORS: Values = {"errors": []}
 
 @dataclass(frozen=True)
 class WantedSettings:
-    """What conf/, the policy and the workflows ask for, all of the protected branch."""
+    """The settings that the protected branch's configuration, policy and workflows require."""
 
     environments: dict[str, list[str]]
-    """Name → who reviews; nobody for one that only has to be guarded."""
+    """Environment → its reviewers; empty for one that only needs protection."""
     checks: list[str]
     notes: list[str] = field(default_factory=list)
 
 
 def wanted(now: Today, workflows: Mapping[str, str]) -> WantedSettings:
-    """Return what the settings must be; `workflows` are the texts of those in `REQUIRED_JOBS`."""
+    """Return the required settings.
+
+    `workflows` are the texts of the workflows in `REQUIRED_JOBS`.
+    """
     named, notes = environments(now)
     reviewers = {name: owners(now, role) for name, role in named.items()}
     everybody = [one.lower() for found in reviewers.values() for one in found]
@@ -83,7 +87,7 @@ def wanted(now: Today, workflows: Mapping[str, str]) -> WantedSettings:
 
 
 def environments(now: Today) -> tuple[dict[str, str], list[str]]:
-    """Return environment → role for the roles that the policy wants, and what has to be told."""
+    """Return environment → role for the roles that the policy requires, and remarks."""
     approvals = now.policy.approvals
     if approvals is None:
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
@@ -116,7 +120,7 @@ def owners(now: Today, role: str) -> list[str]:
 
 
 def checks(workflows: Mapping[str, str]) -> list[str]:
-    """Return the names under which the required jobs report."""
+    """Return the names under which the required jobs report their status."""
     import yaml
 
     found: list[str] = []
@@ -134,7 +138,7 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
 
 
 def environment_becomes(reviewers: list[str]) -> Becomes:
-    """An environment: who reviews, nobody their own run, no way around, from `main` alone."""
+    """Require these reviewers, no review of one's own run, no bypass, the protected branch only."""
 
     def becomes(found: Values | None) -> Values:
         have = found or {"reviewers": [], "prevent_self_review": False, "wait_timer": 0}
@@ -150,7 +154,7 @@ def environment_becomes(reviewers: list[str]) -> Becomes:
 
 
 def ruleset_becomes(branch: str, rules: Mapping[str, Values]) -> Becomes:
-    """A ruleset: active for one branch, for everybody, with at least these rules."""
+    """Require an active ruleset for one branch, without bypass, with at least these rules."""
 
     def becomes(found: Values | None) -> Values:
         have = found["rules"] if found else {}
@@ -167,7 +171,7 @@ def ruleset_becomes(branch: str, rules: Mapping[str, Values]) -> Becomes:
 
 
 def _at_least(have: Values | None, rule: Values) -> Values:
-    """Return a rule's parameters, as strict as `rule` and otherwise as they are."""
+    """Return a rule's parameters, made at least as strict as `rule`."""
     have = have or {}
     return have | {name: _stricter(have.get(name), value) for name, value in rule.items()}
 
@@ -183,24 +187,24 @@ def _stricter(have: Any, value: Any) -> Any:
 
 
 def main_rules(names: list[str]) -> dict[str, Values]:
-    """Return the rules of the protected branch."""
+    """Return the rules of the protected branch; `names` are the required status checks."""
     required = [{"context": name, "integration_id": ACTIONS} for name in names]
     strict = {"strict_required_status_checks_policy": True, "required_status_checks": required}
     return ledger_rules() | {"pull_request": REVIEW, "required_status_checks": strict}
 
 
 def ledger_rules() -> dict[str, Values]:
-    """Return the rules of the ledger's branch: nothing goes, nothing is rewritten."""
+    """Return the rules of the ledger's branch: no deletion and no rewriting."""
     return {"deletion": {}, "non_fast_forward": {}}
 
 
 def values_become(values: Values) -> Becomes:
-    """Some plain values; what else is there stays."""
+    """Require some plain values, and keep all others."""
     return lambda found: (found or {}) | values
 
 
 def differences(found: Values | None, to_be: Values, place: str = "") -> list[str]:
-    """Return what differs, as `place: what is, must be what`; nothing if all is as it must be."""
+    """Return the differences as `place: is …, must be …`; empty if there are none."""
     if found is None:
         return [f"{place}is missing, must be {_shown(to_be)}"]
     lines: list[str] = []
@@ -214,7 +218,7 @@ def differences(found: Values | None, to_be: Values, place: str = "") -> list[st
 
 
 def _shown(value: Any) -> str:
-    """Return a value in a few words: of a check its name, and whose it is."""
+    """Return a value as short text; of a status check, its name and app."""
     if isinstance(value, list) and all(isinstance(one, dict) and "context" in one for one in value):
         own = {ACTIONS: "", None: " (any app's)"}
         names = (f"{one['context']}{own.get(one['integration_id'], ' (an app)')}" for one in value)

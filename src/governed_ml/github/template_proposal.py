@@ -1,7 +1,7 @@
-"""Turn an update of the template into one pull request.
+"""Turn an update of the template into a pull request.
 
-The token may change workflows, which `GITHUB_TOKEN` never may. No code of an update that nobody
-has reviewed runs beside it.
+The token may change workflows, unlike `GITHUB_TOKEN`. So no unreviewed code of an update runs in
+the job that has the token.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TITLE = "Update from the template"
 
 @dataclass(frozen=True)
 class TemplateUpdate:
-    """A commit with an update, from which template's commit to which."""
+    """A commit with an update, and the template's commits before and after it."""
 
     commit: str
     before: Origin
@@ -37,16 +37,16 @@ class TemplateUpdate:
 
     @property
     def title(self) -> str:
-        """Return the commit's subject and the pull request's title."""
+        """Return the commit's subject, which is also the pull request's title."""
         return f"{TITLE} ({self.after.commit[:12]})"
 
     @property
     def workflows(self) -> list[str]:
-        """Return the workflows that it changes."""
+        """Return the workflow files that the update changes."""
         return [name for name in self.files if name.startswith(WORKFLOWS)]
 
     def body(self) -> str:
-        """Return what a reviewer reads first."""
+        """Return the pull request's description, the most important facts first."""
         one, two = self.before.commit, self.after.commit
         where = f"of `{self.after.template.replace('`', '')}`"
         lines = [f"From {one[:12]} to {two[:12]} {where}; what changed there:"]
@@ -61,7 +61,7 @@ class TemplateUpdate:
         return "\n".join(lines)
 
     def refused(self, said: str) -> str | None:
-        """Return why a push of workflows was refused, if that is why."""
+        """Return why GitHub refused a push of workflows, or None for another reason."""
         if not (self.workflows and "workflow" in said.lower()):
             return None
         names = ", ".join(self.workflows)
@@ -72,12 +72,15 @@ class TemplateUpdate:
 
 
 def doubts(base: Path) -> list[str]:
-    """Return why the token would not be safe, before a job names its environment."""
+    """Return why the token would not be safe in its environment; empty if it is."""
     return proposal.doubts(base, ENVIRONMENT)
 
 
 def propose(base: Path, patch: Path, say: Say) -> tuple[TemplateUpdate, int, str]:
-    """Push an update to its branch, open or bring up to date its pull request; return that."""
+    """Push an update to its branch; open or update its pull request.
+
+    Return the update, the pull request's number and its URL.
+    """
     proposal.token(TOKEN, ENVIRONMENT, RIGHTS, ", and the gates cannot be updated without it")
     change = committed(base, patch)
     wanted = Proposal(
@@ -96,7 +99,7 @@ def propose(base: Path, patch: Path, say: Say) -> tuple[TemplateUpdate, int, str
 
 
 def committed(base: Path, patch: Path) -> TemplateUpdate:
-    """Make a commit of an update, after HEAD; the working tree stays as it is."""
+    """Create a commit with an update on top of HEAD, without changing the working tree."""
     fix = "make it again with `governance update --patch`"
     tree, names = proposal.applied(base, patch, fix)
     before, after = _state(base, "HEAD"), _state(base, tree)

@@ -1,1 +1,1 @@
-"""Events, chain, storage in git, remote, signatures, approvers, verification."""
+"""The ledger: its events and their chain, storage in git, the remote, signatures, verification."""

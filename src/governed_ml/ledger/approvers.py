@@ -1,4 +1,4 @@
-"""Who may approve: `governance/approvers.yaml`, as the protected branch has it."""
+"""Who may approve: `governance/approvers.yaml`, read from the protected branch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATH = "governance/approvers.yaml"
 
 
 class Key(Closed):
-    """A public key and the days on which it counts; a revoked key gets an `until` or is removed."""
+    """A public key and the days on which it is valid. To revoke a key, set `until` or remove it."""
 
     key: str = Field(min_length=20)
     since: date | None = None
@@ -32,7 +32,7 @@ class Key(Closed):
 
     @property
     def bare(self) -> str:
-        """Return an SSH key without its comment, another key without white space at its ends."""
+        """Return an SSH key without its comment, or another key without surrounding white space."""
         words = self.key.split()
         return (
             " ".join(words[:2])
@@ -45,7 +45,7 @@ SSH = re.compile(r"(ssh-|ecdsa-sha2-|sk-)[A-Za-z0-9@.-]+ +[A-Za-z0-9+/]{40,}={0,
 
 
 class SshKey(Key):
-    """A public key of OpenSSH, as in a `.pub` file."""
+    """A public SSH key, as in a `.pub` file."""
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -56,7 +56,7 @@ class SshKey(Key):
 
 
 class ModelKey(Key):
-    """A public key in PEM, as `governance keygen` prints it."""
+    """A public key in PEM format, as `governance keygen` prints it."""
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -68,7 +68,7 @@ class ModelKey(Key):
 
 
 class Person(Closed):
-    """Somebody who may approve, and how that person is known to git and GitHub."""
+    """A person who may approve, and that person's names in git and on GitHub."""
 
     name: str = Field(min_length=1, pattern=r"^\S(.*\S)?$")
     roles: list[str] = Field(min_length=1)
@@ -80,13 +80,13 @@ class Person(Closed):
 
 
 class Recorder(SshKey):
-    """A key that signs ledger events: a person's or a workflow's."""
+    """A key that signs ledger events. It belongs to a person or a workflow."""
 
     name: str = Field(min_length=1)
 
 
 class Approvers(Closed):
-    """The whole file."""
+    """The content of `governance/approvers.yaml`."""
 
     people: list[Person] = Field(default_factory=list)
     ledger: list[Recorder] = Field(default_factory=list)
@@ -94,7 +94,7 @@ class Approvers(Closed):
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        """Nobody is there twice: one person must not count as two."""
+        """Refuse a person who is listed twice, because one person must not count as two."""
         for what, values in (
             ("name", [one.name for one in self.people]),
             ("e-mail address", [mail.lower() for one in self.people for mail in one.emails]),
@@ -107,7 +107,7 @@ class Approvers(Closed):
         return self
 
     def person(self, name: str) -> Person:
-        """Return a person by name."""
+        """Return the person with this name. Raise `Problem` if nobody has it."""
         found = next((one for one in self.people if one.name == name), None)
         if found is None:
             raise Problem(
@@ -117,7 +117,10 @@ class Approvers(Closed):
 
 
 def read(base: Path, commit: str | None = None) -> Approvers:
-    """Read the file from the protected branch (fetched now), or from the given commit of it."""
+    """Read the file from a commit of the protected branch.
+
+    By default, the branch is fetched now.
+    """
     raw = content(base, commit or protected(base), PATH)
     if raw is None:
         raise Problem(f"{PATH} is missing on {PROTECTED}: restore it there")
@@ -126,12 +129,12 @@ def read(base: Path, commit: str | None = None) -> Approvers:
 
 @lru_cache(maxsize=64)
 def parsed(raw: bytes) -> Approvers:
-    """Read the content of the file."""
+    """Parse and validate the content of the file; raise `Problem` if it is invalid."""
     from ruamel.yaml import YAML, YAMLError
 
     try:
         values: object = YAML(typ="safe", pure=True).load(raw) or {}
-    except (YAMLError, ValueError) as error:  # also a key that is there twice
+    except (YAMLError, ValueError) as error:  # includes duplicate keys
         raise Problem(
             f"{PATH} on {PROTECTED} is not valid YAML: {first_line(error)}; fix it"
         ) from error

@@ -1,6 +1,6 @@
-"""Check that each event follows the one before it. Pure: bytes of git's commits in, entries out.
+"""Check that each event follows the one before it: a pure function from commits to entries.
 
-Nothing is believed that git only reports: the name of a commit is computed anew from its bytes.
+Nothing that git merely reports is trusted: each commit's id is recomputed from its bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EMPTY_TREES = (
     # pragma: allowlist nextline secret
     "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
     # pragma: allowlist nextline secret
-    "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",  # where git uses SHA-256
+    "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",  # in SHA-256 repositories
 )
 GENESIS = "sha256:" + "0" * 64
 _HEADERS = re.compile(
@@ -29,14 +29,14 @@ _HEADERS = re.compile(
 
 @dataclass(frozen=True)
 class Raw:
-    """A commit of the branch, before anything is believed about it."""
+    """A commit of the ledger's branch that has not been checked yet."""
 
     commit: str
     body: bytes
 
     @property
     def genuine(self) -> bool:
-        """Return whether the bytes are those that the name was computed from."""
+        """Return whether the commit's id is the digest of its bytes."""
         content = b"commit %d\0%s" % (len(self.body), self.body)
         sha1 = len(self.commit) == 40
         made = hashlib.sha1(content, usedforsecurity=False) if sha1 else hashlib.sha256(content)
@@ -44,7 +44,7 @@ class Raw:
 
 
 def link(raw: Raw, before: Entry | None) -> Entry | Unusable:
-    """Return a commit's event if it continues the chain, or what is wrong with it."""
+    """Return the event of a commit that continues the chain, or what is wrong with the commit."""
     if not raw.genuine:
         return Unusable("its content does not match its digest, so somebody edited git's store")
     head, _, message = raw.body.decode("utf-8", errors="surrogateescape").partition("\n\n")
@@ -80,7 +80,7 @@ def link(raw: Raw, before: Entry | None) -> Entry | Unusable:
 
 
 def breaks(raws: Iterable[Raw]) -> tuple[list[Entry], str | None]:
-    """Return the entries up to the first break, and what is wrong there, or None."""
+    """Return the entries before the first broken link, and what is wrong there, if anything."""
     entries: list[Entry] = []
     for number, raw in enumerate(raws, start=1):
         entry = link(raw, entries[-1] if entries else None)

@@ -1,4 +1,4 @@
-"""The ledger's events on a screen: a table of all, or one version's events in full."""
+"""Print the ledger's events: all in a table, or those of one version with every field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from governed_ml.ledger.events import Event
 
 DIGESTS = ("model", "data", "policy")  # columns of the table
-NAMES = {  # what a key of an event is called on the screen
+NAMES = {  # labels for an event's keys
     "signature": "model signature",
     "run_id": "MLflow run",
     "release": "release record",
@@ -28,7 +28,7 @@ SIGNED = {
 
 
 def table(events: list[Event], void: Sequence[str] = ()) -> None:
-    """Print one row per event, with digests shortened, then which of them are void."""
+    """Print one row per event, with shortened digests, then list the void events."""
     from rich.table import Table
 
     found = Table(box=None, pad_edge=False)
@@ -57,7 +57,7 @@ def table(events: list[Event], void: Sequence[str] = ()) -> None:
 
 
 def in_full(records: list[dict[str, Any]]) -> None:
-    """Print every field that is set; signatures as who signed, not as what they look like."""
+    """Print every field that is set. Of a signature, print only who signed."""
     console = screen()
     for record in records:
         event = record["event"]
@@ -95,7 +95,7 @@ def _rows(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _approval(values: dict[str, Any]) -> str:
-    """Return who, in which roles, how, when and why; not the signature itself."""
+    """Return who approved, in which roles, how, when and why, without the signature's bytes."""
     roles = " and ".join(map(str, values.get("roles") or []))
     parts = [_approver(values) + (f" as {roles}" if roles else "")]
     source = str(values.get("source") or "")
@@ -112,7 +112,7 @@ def _approver(approval: dict[str, Any]) -> str:
 
 
 def _said(value: Any) -> Any:
-    """Return a value for people: a list or a mapping as words."""
+    """Return a value as text for people, also if it is a list or a mapping."""
     if isinstance(value, dict):
         return " · ".join(f"{name} {_said(one)}" for name, one in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the ledger's events are: their names, what each holds, and where it stands. Pure."""
+"""The ledger's events: their names, their fields, and their position in the ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from governed_ml.core.config.closed_model import Closed
 
 TOLERANCE = timedelta(minutes=5)
-"""By how much the clocks of two machines may differ; what is dated later is of the future."""
+"""Tolerated difference between the clocks of two machines. A later event is dated in the future."""
 
 Action = Literal[
     "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
@@ -24,9 +24,9 @@ Action = Literal[
 
 
 class Event(Closed):
-    """One thing that happened, as it is kept."""
+    """One event of the ledger, as it is stored."""
 
-    model_config = ConfigDict(ser_json_inf_nan="constants")  # by default a NaN becomes a null
+    model_config = ConfigDict(ser_json_inf_nan="constants")  # Pydantic would write NaN as null
 
     schema_version: Literal[1] = Field(default=1, description="the version of this form")
     sequence: int = Field(ge=1, description="1 for the first event; then one more each")
@@ -57,25 +57,25 @@ class Event(Closed):
     previous: str = Field(description="digest of the event before, in canonical form")
 
     def canonical(self) -> str:
-        """Return the event's one spelling; a NaN or an infinity in it is a `ValueError`."""
+        """Return the event's canonical JSON; raise ValueError if it contains NaN or infinity."""
         values = self.model_dump(mode="json")
         return json.dumps(
             values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         )
 
     def digest(self) -> str:
-        """Return the digest that the next event carries."""
+        """Return the digest of the canonical JSON, which the next event records as `previous`."""
         return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
 
     @property
     def moment(self) -> datetime:
-        """Return when it happened."""
+        """Return the event's time."""
         return datetime.fromisoformat(self.time)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """An event and the commit that holds it."""
+    """An event and the commit that stores it."""
 
     commit: str
     event: Event
@@ -83,19 +83,19 @@ class Entry:
 
 
 class Void(NamedTuple):
-    """An event that has no effect, and why."""
+    """An event that has no effect, and the reason."""
 
     entry: Entry
     why: str
 
     def __str__(self) -> str:
-        """Return it as one line."""
+        """Return the event and the reason in one line."""
         event = self.entry.event
         return f"event {event.sequence} ({self.entry.commit[:12]}) is void: {self.why}"
 
 
 class Anchor(NamedTuple):
-    """A commit of the ledger that somebody remembers: where, and as which event."""
+    """A commit of the ledger that is known from elsewhere: the source, and the event's number."""
 
     where: str
     sequence: int

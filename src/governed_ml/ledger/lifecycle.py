@@ -1,8 +1,8 @@
-"""States of a model version, as the ledger tells them. Pure: entries in, states out.
+"""States of model versions, derived from the ledger's entries by pure functions.
 
-Whoever may push to the ledger's branch can append an event that nobody was allowed to make. Such an
-event is void: it has no effect, and the events after it are followed as if it were not there.
-Whether an event is void depends on the events before it and never on those after it.
+Anyone who can push to the ledger's branch can append an event that was not allowed. Such an event
+is void: it has no effect, and later events are evaluated as if it did not exist. Whether an event
+is void depends only on the events before it.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
     "rollback_failed": ("champion",),
     "monitored": ("champion",),
 }
-"""Action → states from which it is allowed. None: the version is not known yet."""
+"""Action → the states from which it is allowed. None means that the version is not registered yet.
+"""
 KEEPS_STATE: tuple[Action, ...] = ("monitored", "rollback_failed")
-"""Of these: those that leave a version in its state."""
+"""Actions in `LEGAL` that do not change a version's state."""
 MAKES_CHAMPION: tuple[Action, ...] = ("promoted", "rolled_back")
-"""Of these: those after which the version is champion, and the one before is not."""
+"""Actions in `LEGAL` that make the version champion in place of the current one."""
 
 
 @dataclass
 class Version:
-    """One model version: its state and the events that speak of it."""
+    """A model version: its state and the events about it."""
 
     number: int
     state: State
@@ -43,11 +44,11 @@ class Version:
 
     @property
     def subject(self) -> dict[str, str]:
-        """Return the digests that it was registered with."""
+        """Return the digests (model, data, policy, …) that the version was registered with."""
         return self.entries[0].event.subject
 
     def with_approvals(self, approvals: list[dict[str, Any]]) -> Version:
-        """Return the version as it would be with an event that holds these approvals."""
+        """Return the version with one more event, which holds these approvals."""
         event = self.entries[0].event.model_copy(
             update={"action": "approved", "approvals": approvals}
         )
@@ -55,13 +56,16 @@ class Version:
 
     @property
     def run_id(self) -> str:
-        """Return the MLflow run that holds its files."""
+        """Return the id of the MLflow run that stores the version's files."""
         return str(self.entries[0].event.details.get("run_id"))
 
 
 @dataclass
 class Lifecycle:
-    """All versions, and who was champion in which order (the last one is)."""
+    """All versions, and the numbers of all champions in order.
+
+    The last one is the current champion.
+    """
 
     versions: dict[int, Version] = field(default_factory=dict)
     champions: list[int] = field(default_factory=list)
@@ -70,25 +74,31 @@ class Lifecycle:
 
     @property
     def champion(self) -> Version | None:
-        """Return the version that the ledger calls champion."""
+        """Return the current champion, or None."""
         found = [one for one in self.versions.values() if one.state == "champion"]
         return found[0] if found else None
 
     @property
     def taken(self) -> set[int]:
-        """Return every number that an event names, void or not: none is given twice."""
+        """Return every version number that any event names, also void ones.
+
+        None may be used again.
+        """
         entries = [*self.counted, *(one.entry for one in self.void)]
         return {one.event.version for one in entries if one.event.version is not None}
 
     def version(self, number: int) -> Version:
-        """Return one version."""
+        """Return the version with this number; raise `Problem` if there is none."""
         if number not in self.versions:
             known = ", ".join(map(str, self.versions)) or "none"
             raise Problem(f"the ledger has no version {number}; it has {known}", 1)
         return self.versions[number]
 
     def challenger(self, listed: Container[int] | None = None) -> Version | None:
-        """Return the newest version that waits for approval or promotion, of those listed."""
+        """Return the newest version that waits for approval or promotion.
+
+        If `listed` is given, only the versions in it count.
+        """
         waiting = [
             one
             for one in self.versions.values()
@@ -99,7 +109,7 @@ class Lifecycle:
 
 
 def require_legal(action: Action, number: int, state: State | None) -> None:
-    """Refuse a move that its state does not allow."""
+    """Raise `Problem` unless the action is allowed in the version's state."""
     if state in LEGAL[action]:
         return
     allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
@@ -109,11 +119,11 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
 
 
 Doubt = Callable[[Lifecycle, Entry], str | None]
-"""Why an event is void after those that count so far, or None."""
+"""Returns why an event is void, given the lifecycle before it, or None if it counts."""
 
 
 def trace(entries: Iterable[Entry], doubt: Doubt | None = None) -> Lifecycle:
-    """Follow every version through the ledger; what is illegal or doubted is void."""
+    """Replay the events in order; events that are illegal or that `doubt` refuses are void."""
     life = Lifecycle()
     for entry in entries:
         why = _illegal(life, entry) or (doubt(life, entry) if doubt else None)
@@ -153,7 +163,7 @@ def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
         version.state = "rejected"
     elif event.action in MAKES_CHAMPION:
         before = life.champion
-        if before is not None:  # what was rolled back from is not to come back by itself
+        if before is not None:  # a version rolled back must not return by itself
             before.state = "quarantined" if event.action == "rolled_back" else "retired"
             before.entries.append(entry)
         version.state = "champion"

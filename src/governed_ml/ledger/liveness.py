@@ -1,4 +1,4 @@
-"""Whether the champion is monitored: without a recent measured window nothing is promoted."""
+"""Whether the champion is monitored: promotion requires a recent window that was measured."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from governed_ml.ledger.lifecycle import MAKES_CHAMPION, Lifecycle, Version
 
 
 def reign(champion: Version) -> tuple[Entry, list[Entry]]:
-    """Return the event that made a version champion, and its windows since then, oldest first."""
+    """Return the event that made a version champion, and its windows since, oldest first."""
     moves = [n for n, one in enumerate(champion.entries) if one.event.action in MAKES_CHAMPION]
     since = champion.entries[moves[-1] :]
     return since[0], [one for one in since if one.event.action == "monitored"]
 
 
 def last_window(champion: Version) -> str:
-    """Return the last window of a champion in a line."""
+    """Describe a champion's last window in one line."""
     _, windows = reign(champion)
     if not windows:
         return f"no window of champion {champion.number} yet: `uv run governance monitor BATCH`"
@@ -28,7 +28,10 @@ def last_window(champion: Version) -> str:
 
 
 def alarm(champion: Version) -> str | None:
-    """Return what production says that people have to look at, in a line, or None."""
+    """Return in one line what people must look at in production, or None.
+
+    This is a failed rollback, or a last window whose level is worse than warn.
+    """
     _, windows = reign(champion)
     if not windows:
         return None
@@ -46,9 +49,9 @@ def alarm(champion: Version) -> str | None:
 
 
 def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
-    """Return why the champion is not watched as the policy asks, or None.
+    """Return why the champion is not monitored as often as the policy requires, or None.
 
-    Counted from its promotion; a window that was not measured is none.
+    Days count from the last measured window, or from the promotion if there is none.
     """
     champion, limits = life.champion, policy.monitoring
     if champion is None:
@@ -56,7 +59,7 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
     if limits is None:
         return f"policy {policy.name} has no section monitoring: the risk owner sets it"
     first, windows = reign(champion)
-    measured: dict[object, Entry] = {}  # labels that come late are no new look
+    measured: dict[object, Entry] = {}  # labels that arrive later do not make a window newer
     for one in windows:
         if one.event.details.get("level") != "not_measured":
             measured.setdefault(one.event.details.get("window"), one)

@@ -1,7 +1,7 @@
-"""What the protected branch said on an earlier day: the commit in force, the keys it listed.
+"""The protected branch's earlier states: which commit was in force, and which keys it listed.
 
-Git keeps no time of a push. A commit counts from the time that it carries, and never from before
-the commits under it; where branches are merged on a server, that is the time of the merge.
+Git records no time of a push, so a commit counts from its committer time, but never from before its
+ancestors on the branch. If a server merges a pull request, this is the time of the merge.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from governed_ml.ledger.signatures import Signer
 
 
 class ProtectedCommit(NamedTuple):
-    """A commit of the protected branch, and from when it counted (in seconds)."""
+    """A commit of the protected branch, and since when it was in force (seconds since 1970)."""
 
     since: int
     commit: str
@@ -27,9 +27,9 @@ class ProtectedCommit(NamedTuple):
 
 @cache
 def steps(base: Path, tip: str, *paths: str) -> tuple[ProtectedCommit, ...]:
-    """Return the protected branch's own commits up to `tip`, oldest first, without what was merged.
+    """Return the first-parent commits of the protected branch up to `tip`, oldest first.
 
-    With paths, only those that changed one of them.
+    If `paths` are given, return only the commits that changed one of them.
     """
     words = ("log", "--first-parent", "--reverse", "--format=%ct %H", tip, "--", *paths)
     found: list[ProtectedCommit] = []
@@ -41,10 +41,10 @@ def steps(base: Path, tip: str, *paths: str) -> tuple[ProtectedCommit, ...]:
 
 
 def in_force(base: Path, tip: str, moment: datetime) -> str | None:
-    """Return the commit that was the protected branch's last at a moment, if there was one.
+    """Return the protected branch's commit that was in force at a moment, or None.
 
-    A commit of the same second is not yet in force: whoever looked a moment before saw the one
-    before it.
+    A commit counts from the second after its own time. Somebody who read the branch within that
+    second may still have seen the commit before it.
     """
     known = steps(base, tip)
     place = bisect_left([one.since for one in known], int(moment.timestamp()))
@@ -53,9 +53,9 @@ def in_force(base: Path, tip: str, moment: datetime) -> str | None:
 
 @cache
 def signers(base: Path, tip: str) -> tuple[Signer, ...]:
-    """Return the keys that may sign events, each with the days on which it counted.
+    """Return the keys that may sign events, each with the days on which it is valid.
 
-    A key that is listed or removed makes no earlier event void. Only an `until` reaches back.
+    Adding or removing a key makes no earlier event void. Only `until` applies to earlier days.
     """
     today = {one.bare: one for one in read(base, tip).ledger}
     first: dict[str, date] = {}
@@ -81,7 +81,7 @@ def signers(base: Path, tip: str) -> tuple[Signer, ...]:
 
 
 def _listed(base: Path, commit: str) -> dict[str, Recorder] | None:
-    """Return the keys that a commit lists; None if its file cannot be read."""
+    """Return the ledger keys that a commit lists, or None if its file cannot be read."""
     raw = content(base, commit, PATH)
     try:
         return {} if raw is None else {one.bare: one for one in parsed(raw).ledger}

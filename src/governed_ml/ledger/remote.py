@@ -1,4 +1,4 @@
-"""The ledger and the remote: pushed forward only, and what the remote has is remembered here."""
+"""Synchronise the ledger with the remote (fast-forward only) and remember the remote's state."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ REPLACE = f"`git fetch {REMOTE} +{BRANCH}:{BRANCH}`"
 
 
 class Vanished(Problem):
-    """The remote no longer has what it had."""
+    """The remote's ledger no longer has an event that it had before."""
 
 
 class Broken(Problem):
-    """The remote's ledger goes on with what is no event; `whole` is its last commit before that."""
+    """The remote's ledger contains an invalid event; `whole` is the last valid commit before it."""
 
     def __init__(self, broken: str, whole: str | None) -> None:
         super().__init__(
@@ -31,16 +31,17 @@ class Broken(Problem):
 
 
 def last_seen(base: Path) -> list[Anchor]:
-    """Return the remote's last event as it was fetched or pushed before, if it was."""
+    """Return the remote's last event as of the latest fetch or push; empty if there was none."""
     tip = head(base, SEEN)
     count = int(git(base, "rev-list", "--count", "--first-parent", tip)) if tip else 0
     return [Anchor(f"{REMOTE}, as last seen from here,", count, tip)] if tip else []
 
 
 def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
-    """Return the remote's last event as an anchor; none without a remote, or a ledger there.
+    """Return the remote's last event as an anchor; empty without a remote or a ledger on it.
 
-    A `Problem` with code 1 if the remote's ledger is broken, lost what it had, or parts from ours.
+    Raise `Problem` (exit 1) if the remote's ledger is broken, lost events, or differs from this
+    clone's.
     """
     tip = remote_head(base) if has_remote(base) else None
     here = {raw.commit: number for number, raw in enumerate(raws, start=1)}
@@ -68,7 +69,7 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
 
 
 def remote_head(base: Path) -> str | None:
-    """Return the last commit of the remote's ledger, or None if it has none."""
+    """Return the last commit of the remote's ledger, or None if it has no ledger."""
     done = attempt(base, "ls-remote", REMOTE, REF)
     if done.returncode:
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
@@ -81,7 +82,7 @@ def remote_head(base: Path) -> str | None:
 
 
 def fetch(base: Path, tip: str) -> list[str]:
-    """Fetch the remote's ledger and check its chain; return its commits, oldest first."""
+    """Fetch the remote's ledger and check its chain. Return its commits, oldest first."""
     git(base, "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", REMOTE, REF)
     raws = commits(base, tip)
     entries, broken = breaks(raws)
@@ -91,10 +92,10 @@ def fetch(base: Path, tip: str) -> list[str]:
 
 
 def pull(base: Path) -> list[Anchor]:
-    """Go forward to the remote's ledger, as a fresh clone has to; return the remote's head.
+    """Fast-forward this clone's ledger to the remote's; return the remote's last event.
 
-    A `Problem` where `remote` finds one: what parted is not fixed here. Of a ledger that is broken
-    further on, the whole part is taken first.
+    Raise the same `Problem` as `remote`, for example if the ledgers differ. If the remote's ledger
+    is broken, the events before the broken one are taken first.
     """
     with locked(base):
         tip = head(base)
@@ -114,7 +115,7 @@ def pull(base: Path) -> list[Anchor]:
 
 
 def cut_off(base: Path, theirs: str, whole: str) -> None:
-    """Set the remote's ledger back from `theirs`, which is broken, to a whole commit of ours."""
+    """Reset the remote's broken ledger from `theirs` to `whole`, its last valid commit."""
     options = ("--quiet", "--no-follow-tags", "--recurse-submodules=no")
     lease = f"--force-with-lease={REF}:{theirs}"
     done = attempt(base, "push", *options, lease, REMOTE, f"{whole}:{REF}")
@@ -129,9 +130,9 @@ def cut_off(base: Path, theirs: str, whole: str) -> None:
 
 
 def push(base: Path) -> bool:
-    """Push the ledger to the remote, forward only; return whether there is something to push to.
+    """Push the ledger to the remote, fast-forward only. Return False if there is nothing to push.
 
-    A `Problem` with code 1 if somebody else's event came first, 2 if the remote does not take it.
+    Raise `Problem` with exit code 1 if somebody else's event came first, with 2 if the push fails.
     """
     tip = head(base)
     if tip is None or not has_remote(base):

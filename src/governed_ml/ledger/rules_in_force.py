@@ -1,4 +1,4 @@
-"""The rules in force: policy, approvers and settings as the protected branch has them."""
+"""The rules in force: policy, approvers and settings, read from the protected branch."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from governed_ml.ledger.approvers import Approvers
 
 Composed = tuple[Params, Problem | None]
 BY_TREE: dict[bytes, Composed] = {}
-"""What this process has composed, by git's hash of the tree `conf/`."""
+"""Cache of composed configurations, by the git object id of the folder `conf/`."""
 
 
 @dataclass(frozen=True)
 class Today:
-    """The protected branch as it is now; `contract` is the digest of its data contract."""
+    """The protected branch's current content. `contract` is the digest of its data contract."""
 
     commit: str
     day: date
@@ -36,21 +36,21 @@ class Today:
 
     @property
     def policy(self) -> Policy:
-        """Return the policy that decisions and approvals are held against."""
+        """Return the policy that decisions and approvals must comply with."""
         return self.params.policy
 
     def silent(self) -> Today:
-        """Return these rules without a webhook, for events that send no message."""
+        """Return these rules without the webhook, for events that must send no message."""
         return replace(self, params=self.params.model_copy(update={"notify": Notify()}))
 
     @property
     def policy_digest(self) -> str:
-        """Return the digest that decisions and approvals carry."""
+        """Return the policy's digest, which decisions and approvals record."""
         return digest_of(self.policy.model_dump(mode="json"))
 
 
 def today(base: Path) -> Today:
-    """Read policy and approvers from the protected branch, fetched now."""
+    """Fetch the protected branch, and read its policy and approvers."""
     commit = protected(base)
     _, unclear = _composed(base, commit)
     if unclear is not None:
@@ -60,14 +60,14 @@ def today(base: Path) -> Today:
 
 @cache
 def _composed(base: Path, commit: str) -> Composed:
-    """Return a commit's configuration, and the problem that would refuse it today, if any.
+    """Return a commit's configuration, and the problem for which it would be refused today, if any.
 
-    Composing is slow, and most commits do not change `conf/`.
+    Results are cached, because composing is slow and most commits do not change `conf/`.
     """
     tree = attempt(base, "rev-parse", f"{commit}:{CONF.as_posix()}").stdout
     if tree not in BY_TREE:
         found = _read(base, commit)
-        if found[0].policy.floor is not None:  # a floor is a file outside of `conf/`
+        if found[0].policy.floor is not None:  # its file is outside of `conf/`
             return found
         BY_TREE[tree] = found
     return BY_TREE[tree]
@@ -89,7 +89,7 @@ def _read(base: Path, commit: str) -> Composed:
 
 
 def rules_of(base: Path, commit: str) -> Today:
-    """Read policy and approvers as a commit has them."""
+    """Read the policy and the approvers from a commit."""
     params, _ = _composed(base, commit)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()

@@ -1,6 +1,6 @@
-"""Who signed the ledger's events: git and ssh-keygen say so, against the keys that are listed.
+"""Verify who signed the ledger's events, using git and ssh-keygen with the listed keys.
 
-What a person has configured in git (programs, revocations, other lists of keys) has no say.
+A person's own git configuration (programs, revocations, lists of keys) is ignored.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from governed_ml.ledger.events import Event
 
 
 class Signer(NamedTuple):
-    """A key that may sign events: from the day `since` on, and no longer on the day `until`.
+    """A key that may sign events, from the day `since` until the day before `until`.
 
-    `listed`: the day on which the protected branch began to list it. Events before that day did not
-    have to be signed.
+    `listed` is the day since which the protected branch lists the key. Earlier events need no
+    signature.
     """
 
     principal: str
@@ -41,7 +41,7 @@ class Signer(NamedTuple):
         return begun and (self.until is None or day < self.until)
 
     def expects(self, event: Event) -> bool:
-        """Return whether an event has to be signed: the key was listed on an earlier day."""
+        """Return whether this key, listed on an earlier day, requires the event to be signed."""
         first = self.since or self.listed
         return self.counts(event) and (first is None or first < event.moment.date())
 
@@ -54,20 +54,20 @@ class Signer(NamedTuple):
 
 @dataclass(frozen=True)
 class Signature:
-    """What is known about one event's signature."""
+    """The verification result for one event's signature."""
 
     state: Literal["good", "unlisted", "bad", "unsigned"]
-    by: str = ""  # the signer's name if good, else the key's fingerprint
+    by: str = ""  # the signer's name if the signature is good, else the key's fingerprint
 
     def __str__(self) -> str:
-        """Return it for people."""
+        """Return the result as text for people."""
         return f"{self.state} {self.by}".rstrip()
 
 
 def signatures(
     base: Path, commits: Sequence[str], signers: Sequence[Signer]
 ) -> dict[str, Signature]:
-    """Return each commit's signature, verified by one run of git."""
+    """Return commit → signature, all verified by one run of git."""
     if not commits:
         return {}
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,7 +77,7 @@ def signatures(
             "gpg.ssh.allowedSignersFile": allowed.as_posix(),
             "gpg.ssh.program": "ssh-keygen",
             "gpg.ssh.revocationFile": "",
-            "gpg.program": "ssh-keygen",  # which takes no other kind of signature for good
+            "gpg.program": "ssh-keygen",  # it accepts no signature that is not SSH
             "gpg.openpgp.program": "ssh-keygen",
             "gpg.x509.program": "ssh-keygen",
         }
@@ -86,7 +86,7 @@ def signatures(
         words += ["--format=%H %G? %GF %GS"]
         found = _asked(base, words, commits, signers)
         for name in [one for one in commits if one not in found]:
-            # ssh-keygen gave nonsense up before it had read all, and git died of that
+            # ssh-keygen stopped reading a malformed signature early, which made git fail
             found |= {name: Signature("bad")} | _asked(base, words, [name], signers)
     if any(one.state != "unsigned" for one in found.values()) and not shutil.which("ssh-keygen"):
         raise Problem("signatures cannot be checked without ssh-keygen: install OpenSSH")
@@ -104,7 +104,10 @@ def _asked(
 
 
 def _line(number: int, signer: Signer) -> str:
-    """Return a line of ssh-keygen's list, with a number for the name, which might be a pattern."""
+    """Return a line of the allowed-signers file. Names are replaced by numbers.
+
+    OpenSSH would treat a name as a pattern.
+    """
     options = ['namespaces="git"']
     options += [f'valid-after="{signer.since:%Y%m%d}"'] if signer.since else []
     options += [f'valid-before="{signer.until:%Y%m%d}"'] if signer.until else []

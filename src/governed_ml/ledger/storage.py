@@ -1,8 +1,8 @@
-"""The ledger: git is the chain.
+"""Store the ledger as a chain of git commits.
 
-A branch of its own, one commit with an empty tree per event, whose message is the event in
-canonical JSON. A lock of the operating system makes writers on one machine wait for each other;
-`update-ref` with the old value, and a push that only goes forward, decide between machines.
+The ledger has its own branch. Each event is a commit with an empty tree, whose message is the event
+in canonical JSON. A file lock serialises writers on one machine. Between machines, git rejects a
+conflicting write: `update-ref` checks the old value, and pushes are fast-forward only.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Action", "Entry", "Event", "Raw", "breaks"]
 
 BRANCH = "governance-ledger"
 REF = f"refs/heads/{BRANCH}"
-SEEN = "refs/governance/ledger"  # the remote's branch as last seen; it only ever moves forward
+SEEN = "refs/governance/ledger"  # the remote's branch as last seen; only moves forward
 TAKE = f"`git fetch {REMOTE} {BRANCH}:{BRANCH}`"
 PATIENCE = 60.0  # seconds to wait for other writers
-STALE = 2.0  # seconds after which a lock of git's own is what a killed process left
+STALE = 2.0  # seconds after which git's own lock must be from a killed process
 
 
 class Moved(Problem):
-    """Somebody else's event came first."""
+    """Another writer appended an event first."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class Moved(Problem):
 
 
 def now() -> str:
-    """Return this moment, in UTC and whole seconds."""
+    """Return the current time in UTC, in whole seconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -86,7 +86,7 @@ def _load(base: Path, names: list[str]) -> list[Raw]:
 
 
 def read(base: Path) -> list[Entry]:
-    """Return the whole ledger, oldest first; raise `Problem` where its chain is broken."""
+    """Return all entries of the ledger, oldest first; raise `Problem` if the chain is broken."""
     tip = head(base)
     entries, broken = _none_yet(base) if tip is None else breaks(commits(base, tip))
     if broken:
@@ -95,7 +95,7 @@ def read(base: Path) -> list[Entry]:
 
 
 def _none_yet(base: Path) -> tuple[list[Entry], None]:
-    """Return an empty ledger, unless this clone knows of one that it does not have."""
+    """Return an empty ledger; raise `Problem` if the remote is known to have one."""
     if git(base, "for-each-ref", SEEN, f"refs/remotes/{REMOTE}/{BRANCH}"):
         raise Problem(f"{REMOTE} has a ledger that this clone lacks: run {TAKE}")
     return [], None
@@ -103,7 +103,11 @@ def _none_yet(base: Path) -> tuple[list[Entry], None]:
 
 @contextmanager
 def locked(base: Path) -> Generator[None]:
-    """Hold the machine's one lock on this repository's ledger; a killed process gives it back."""
+    """Hold the machine-wide lock on this repository's ledger.
+
+    The lock is released if the process is killed. Raise `Problem` after waiting for `PATIENCE`
+    seconds.
+    """
     from filelock import FileLock, Timeout
 
     said = attempt(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
@@ -125,7 +129,10 @@ def locked(base: Path) -> Generator[None]:
 
 
 def _remove_stale(path: Path) -> None:
-    """Remove what a killed git left: while the machine's lock is held, nobody else writes long."""
+    """Remove a lock file that a killed git left behind.
+
+    The caller holds the machine-wide lock, so a live git would release its lock soon.
+    """
     first = _stamp(path)
     patience = time.monotonic() + STALE
     while first is not None and _stamp(path) == first:
@@ -143,9 +150,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def append(base: Path, action: Action, *, after: str | None = "", **fields: Any) -> Entry:
-    """Add one event; `after`: only if this is still the last commit (None: no ledger yet).
+    """Append an event and return its entry, once git has written it to disk.
 
-    Returns when git has it on disk. Signed where git is configured to sign with SSH.
+    With `after`, append only if this is still the last commit (None: there is no ledger yet);
+    otherwise raise `Moved`. The commit is signed if git is configured to sign with SSH.
     """
     with locked(base):
         tip = head(base)
@@ -176,7 +184,7 @@ def append(base: Path, action: Action, *, after: str | None = "", **fields: Any)
 
 
 def _last(base: Path, tip: str) -> Entry:
-    """Return the entry to go on from, of which only the chain before it is taken as read."""
+    """Return the last entry, without checking the chain before it."""
     raw = _load(base, [tip])[0]
     headers, _, message = raw.body.partition(b"\n\n")
     try:
@@ -192,7 +200,7 @@ def _last(base: Path, tip: str) -> Entry:
 
 
 def _floor(base: Path, tip: str | None) -> str:
-    """Return the time of the last event that is not of the future, or nothing."""
+    """Return the time of the last event that is not dated in the future, or ""."""
     while tip is not None:
         event = _last(base, tip).event
         if not future(event):

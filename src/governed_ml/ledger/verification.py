@@ -1,7 +1,8 @@
-"""Verify the ledger: it is complete, it is the one that others have seen, and who wrote it.
+"""Verify the ledger: its chain is intact, nothing is missing, and signatures are valid.
 
-A chain proves order, never length: what was cut off at its end, or rewritten from its beginning,
-shows only against an *anchor*, a commit that somebody outside this clone remembers.
+A chain proves the order of events, but not that they are complete. Truncating the ledger, or
+rewriting it from its start, can only be detected with an *anchor*: a commit that somebody outside
+this clone has recorded.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from governed_ml.ledger.storage import TAKE, commits, head
 from governed_ml.ledger.void_events import dubious, future
 
 FindVoid = Callable[[Sequence[Entry]], tuple[list[str], list[str]]]
-"""What finds void events: those that nobody has reconciled yet, and those that somebody has."""
+"""Returns descriptions of void events: those not yet reconciled, and those already reconciled."""
 
 
 class Verification(Closed):
-    """What was found; `ok` only if nothing is wrong and everything could be checked."""
+    """The result of a verification. `ok` is true only if everything was checked and is correct."""
 
     ok: bool
     events: int
@@ -41,7 +42,7 @@ class Verification(Closed):
 
     @property
     def exit_code(self) -> int:
-        """Return 0: whole; 1: something is wrong; 2: could not be judged."""
+        """Return 0 if the ledger is intact, 1 if something is wrong, 2 if a check failed to run."""
         return FOUND if self.problems else NO_ANSWER if self.unchecked else 0
 
 
@@ -52,10 +53,10 @@ def verify(
     unasked: Sequence[str] = (),
     look: FindVoid | None = None,
 ) -> Verification:
-    """Check chain, anchors (the remote's branch is one of them) and which events are void.
+    """Check the chain, the anchors, and which events are void.
 
-    `unasked`: why some anchors could not be had. Without `look`, only times and signatures make an
-    event void.
+    The remote's branch is added to the anchors. `unasked` says why further anchors were not
+    available. Without `look`, only times and signatures can make an event void.
     """
     tip = head(base)
     raws = [] if tip is None else commits(base, tip)
@@ -102,7 +103,7 @@ def verify(
 
 
 def lost(anchor: Anchor, raws: Sequence[Raw]) -> str | None:
-    """Return what is wrong if the ledger does not have the anchor's commit at its place."""
+    """Return what is wrong if the anchor's commit is missing at its position, or None."""
     what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
     if not raws:
         return f"the ledger was emptied: {what}, and this clone has no event: {TAKE}"

@@ -1,4 +1,4 @@
-"""Which events are void by their time or their signature, whatever they say."""
+"""Which events are void because of their time or their signature."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from governed_ml.ledger.signatures import Signature, Signer
 
 
 def future(event: Event, now: datetime | None = None) -> str | None:
-    """Return why an event is of the future, or None."""
+    """Return why an event is dated in the future, or None."""
     if event.moment <= (now or datetime.now(UTC)) + TOLERANCE:
         return None
     return f"it is dated {event.time}, in the future: the writer's clock is ahead"
@@ -22,10 +22,10 @@ def dubious(
     signers: Sequence[Signer],
     now: datetime | None = None,
 ) -> dict[str, str]:
-    """Return why events are void by their time or signature, by commit.
+    """Return commit → why its event is void because of its time or signature.
 
-    A signature is due from the day after one on which a key was listed, and after an event that a
-    listed key signed, for as long as any key counts.
+    An event must be signed from the day after a key was listed, and after any event that a listed
+    key signed, as long as some key is valid.
     """
     wrong: dict[str, str] = {}
     signed = False

@@ -1,4 +1,4 @@
-"""What the ledger has of a window of monitoring, and the levels that a window can have."""
+"""The levels of a monitoring window, and the record of a window in the ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Level = Literal["healthy", "warn", "retrain", "rollback", "not_measured"]
 
 
 class WindowRecord(Closed):
-    """What the ledger has of one window: the `details` of its event."""
+    """The record of one window: the `details` of its ledger event."""
 
     window: int = Field(ge=1, description="the number of the window")
     batch: str = Field(description="where the rows came from")

@@ -1,1 +1,1 @@
-"""Records, graph, verification, reproduction, OpenLineage."""
+"""Lineage of a model: read, draw and verify its records, reproduce it, emit OpenLineage events."""

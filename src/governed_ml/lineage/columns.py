@@ -1,4 +1,4 @@
-"""The columns of the pipeline's tables, and which column each was made from, by the evidence."""
+"""The columns of the pipeline's tables and where each came from, derived from the evidence."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PARTS = {
 
 
 class Table(NamedTuple):
-    """Column → type, and the number of rows."""
+    """A table's columns with their types, and its number of rows."""
 
     columns: dict[str, str]
     rows: int
 
 
 class SourceColumn(NamedTuple):
-    """A column that another was made from."""
+    """A column that another column was derived from."""
 
     namespace: str
     table: str
@@ -32,7 +32,7 @@ class SourceColumn(NamedTuple):
 
 
 def schema(pipeline: RecordedPipeline, path: str) -> Table | None:
-    """Return a table's columns, if the evidence tells them."""
+    """Return the columns of a table, or None if the evidence does not record them."""
     ingest, split = pipeline.of("ingest"), pipeline.of("split")
     if path == tables.RAW.as_posix() and ingest is not None:
         return Table({one.name: one.type for one in ingest.body.columns}, ingest.body.rows)
@@ -55,7 +55,10 @@ def schema(pipeline: RecordedPipeline, path: str) -> Table | None:
 
 
 def place(pipeline: RecordedPipeline, uri: str) -> tuple[str, str]:
-    """Return namespace and name of a source: a server's, a file database's, the project's own."""
+    """Return the OpenLineage namespace and name of a data source.
+
+    The namespace is a server, the scheme of a file database, or the project for a relative path.
+    """
     scheme, mark, rest = uri.partition("://")
     if not mark:
         return pipeline.project, uri
@@ -66,7 +69,7 @@ def place(pipeline: RecordedPipeline, uri: str) -> tuple[str, str]:
 
 
 def mapped(pipeline: RecordedPipeline, path: str) -> dict[str, list[SourceColumn]]:
-    """Return column → the columns that it was made from, where that is known."""
+    """Return column → the columns that it was derived from, as far as the evidence records them."""
     ingest, split = pipeline.of("ingest"), pipeline.of("split")
     raw = tables.RAW.as_posix()
     if path == raw and ingest is not None:

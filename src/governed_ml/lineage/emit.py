@@ -1,6 +1,7 @@
-"""Where events go: to a file of the project first, then to what OpenLineage's own settings name.
+"""Write OpenLineage events to a file of the project, then send them to the configured endpoint.
 
-The file has every event ever told, one a line. What an endpoint did not take is sent next time.
+The file holds every event, one per line. Events that the endpoint did not receive are sent with the
+next call.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from governed_ml.policy.decision import PATH
 from governed_ml.registry.versions import model_name
 
 FILE = Path("reports/lineage/events.jsonl")
-SENT = Path("reports/lineage/sent.json")  # endpoint → how many lines of the file it has, and which
+SENT = Path("reports/lineage/sent.json")  # endpoint → count and digest of the lines it received
 SETTINGS = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
 NAMES = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
-PATIENCE = 1.8  # seconds for all events together
+PATIENCE = 1.8  # seconds to send all events
 
 
 @dataclass(frozen=True)
 class Emitted:
-    """What came of it; `lost` events wait in the file for an endpoint that did not take them."""
+    """The result of sending. `lost` events stay in the file and are sent the next time."""
 
     told: int
     new: int
@@ -43,11 +44,11 @@ class Emitted:
     lost: int = 0
     endpoint: str = ""
     why: str = ""
-    seconds: float = 0.0  # that sending took
+    seconds: float = 0.0  # duration of sending
 
 
 def emit(base: Path) -> Emitted:
-    """Tell what the records in the current folder, the project's, say; send what was not sent."""
+    """Write the events of the project in the current folder; send all that were not sent yet."""
     from filelock import FileLock, Timeout
 
     from governed_ml.lineage.events import events
@@ -76,12 +77,12 @@ def emit(base: Path) -> Emitted:
 
 
 def spelled(event: dict[str, Any]) -> str:
-    """Return an event's one spelling, a line."""
+    """Return an event as one line of canonical JSON."""
     return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def keep(base: Path, told: list[str]) -> tuple[list[str], int]:
-    """Add to the file, whole or not at all, what it has not; return its lines, how many are new."""
+    """Append new events to the file atomically; return all lines and the number of new ones."""
     path = base / FILE
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for number, line in enumerate(before, 1):
@@ -95,7 +96,7 @@ def keep(base: Path, told: list[str]) -> tuple[list[str], int]:
 
 
 def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
-    """Send the lines that the endpoint lacks, in order, and remember how far it went."""
+    """Send the lines that the endpoint lacks, in order, and record how many it received."""
     transport = configured()
     if transport is None:
         return Emitted(told, new)
@@ -105,7 +106,7 @@ def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
     counts = _sent(base / SENT)
     known = counts.get(endpoint)
     had = known.lines if known else 0
-    start = had if known and known.digest == digest_of(lines[:had]) else 0  # else: another file
+    start = had if known and known.digest == digest_of(lines[:had]) else 0  # else a new file
     begin = monotonic()
     done, why = _send(transport, lines[start:])
     seconds = round(monotonic() - begin, 3)
@@ -115,14 +116,14 @@ def send(base: Path, lines: list[str], told: int, new: int) -> Emitted:
 
 
 class Sent(Closed):
-    """How far an endpoint has been told."""
+    """The number and the digest of the lines that an endpoint received."""
 
     lines: int
     digest: str
 
 
 def _sent(path: Path) -> dict[str, Sent]:
-    """Return endpoint → how far it was told."""
+    """Return endpoint → what it received."""
     if not path.is_file():
         return {}
     try:
@@ -133,10 +134,10 @@ def _sent(path: Path) -> dict[str, Sent]:
 
 
 def configured() -> Any:
-    """Return the transport that OpenLineage's variables or its `openlineage.yml` name, or None."""
+    """Return the transport from OpenLineage's variables or `openlineage.yml`, or None."""
     from openlineage.client import OpenLineageClient
 
-    logging.getLogger("openlineage").setLevel(logging.CRITICAL)  # what fails is said in a line
+    logging.getLogger("openlineage").setLevel(logging.CRITICAL)  # failures are reported in one line
     try:
         client = OpenLineageClient()
     except Exception as error:
@@ -152,7 +153,7 @@ def configured() -> Any:
 
 
 def _send(transport: Any, lines: list[str]) -> tuple[int, str]:
-    """Send as many as go in `PATIENCE` seconds; return how many, and why not all."""
+    """Send for at most `PATIENCE` seconds; return the number sent, and why not all were."""
     done: list[str] = []
     why: list[str] = []
 
@@ -164,10 +165,10 @@ def _send(transport: Any, lines: list[str]) -> tuple[int, str]:
             if not transport.close(PATIENCE):
                 done.clear()
                 why.append("it did not confirm them")
-        except Exception as error:  # noqa: BLE001 - whatever a transport raises: it is not sent
+        except Exception as error:  # noqa: BLE001 - any error means that it was not sent
             why.append(first_line(error, 160))
 
-    worker = Thread(target=work, daemon=True)  # one that hangs ends with the process
+    worker = Thread(target=work, daemon=True)  # a daemon, so that it cannot keep the process alive
     worker.start()
     worker.join(PATIENCE)
     count = len(done)

@@ -1,6 +1,6 @@
-"""OpenLineage events of a pipeline: START, then COMPLETE or FAIL, a stage, under one parent run.
+"""OpenLineage events of a pipeline: for each stage START, then COMPLETE or FAIL, and a parent run.
 
-Pure: records in, events out, and the same events from the same records, run ids included.
+These are pure functions: the same records always give the same events, including the run ids.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ STATUS = {"pass": ("pass", "error"), "warn": ("fail", "warn"), "waived": ("fail"
 
 
 def events(pipeline: RecordedPipeline, origin: GitOrigin, moment: datetime) -> list[dict[str, Any]]:
-    """Return the events as JSON; `moment`: when the pipeline ended, which evidence cannot say."""
+    """Return the events as JSON. `moment` is when the pipeline ended, which no evidence records."""
     teller = Teller(pipeline, origin)
     ol.set_producer(teller.producer)
     spans = _spans(pipeline, moment)
@@ -40,12 +40,12 @@ def events(pipeline: RecordedPipeline, origin: GitOrigin, moment: datetime) -> l
     end = max(span[1] for span in spans.values())
     made.append(teller.parent(FAIL if failed else COMPLETE, end))
     found: list[dict[str, Any]] = [Serde.to_dict(one) for one in made]
-    digest_of(found)  # a NaN, or what is no JSON, is refused here
+    digest_of(found)  # refuses NaN and values that are not JSON
     return found
 
 
 def _spans(pipeline: RecordedPipeline, moment: datetime) -> dict[str, tuple[datetime, datetime]]:
-    """Return when each stage ran; one without a record of it takes its neighbour's moment."""
+    """Return each stage's start and end; without a record, the time of a neighbouring stage."""
     known = {name: step.span for name, step in pipeline.steps.items() if step.span is not None}
     first = min((span[0] for span in known.values()), default=moment)
     last = max((span[1] for span in known.values()), default=moment)
@@ -57,16 +57,16 @@ def _spans(pipeline: RecordedPipeline, moment: datetime) -> dict[str, tuple[date
 
 
 class Teller:
-    """What the events of one pipeline have in common."""
+    """Makes the events of one pipeline, which share its records and its origin in git."""
 
     def __init__(self, pipeline: RecordedPipeline, origin: GitOrigin) -> None:
-        """Take the records and where they stand."""
+        """Store the pipeline's records and its origin in git."""
         self.pipeline, self.origin = pipeline, origin
         self.producer = origin.repository or f"urn:project:{pipeline.project}"
         self.run_id = str(uuid5(NAMESPACE_URL, f"{pipeline.project}\n{pipeline.key}"))
 
     def parent(self, state: Any, moment: datetime) -> ol.RunEvent:
-        """Return an event of the parent run; its last one says the verdict."""
+        """Return an event of the parent run. The last one includes the verdict."""
         tags = {"commit": self.origin.commit or "", "records": self.pipeline.key}
         decision = self.pipeline.decision
         if state == COMPLETE and decision is not None:
@@ -81,7 +81,10 @@ class Teller:
         return self._event(state, moment, ol.Run(self.run_id, facets), LINE, [], [])
 
     def event(self, step: Step, state: Any, moment: datetime) -> ol.RunEvent:
-        """Return an event of a stage; what it made, and its tests, when it has ended."""
+        """Return an event of a stage.
+
+        When the stage has ended, it includes its outputs and tests.
+        """
         above = facet.parent_run.Job(self.pipeline.project, LINE)
         facets: Facets = facets_of.tags(self._facts(step))
         facets["parent"] = facet.parent_run.ParentRunFacet(
@@ -120,7 +123,7 @@ class Teller:
         )
 
     def _facts(self, step: Step) -> dict[str, str]:
-        """Return what the specification has no facet for: digests, tools, and if it was reused."""
+        """Return tags for facts that no facet covers: digests, tools, and whether it was reused."""
         earlier = self.origin.reused.get(step.stage)
         tags = {"reused": "true" if earlier else "false", "reused_from": earlier or ""}
         if step.evidence is not None:
@@ -131,7 +134,7 @@ class Teller:
         return tags | {"evidence": "" if step.missing is None else f"none: {step.missing}"}
 
     def _tests(self, stage: str) -> Facets:
-        """Return the rules that were judged: a gate's own at its stage, all of them at `decide`."""
+        """Return the verdicts of rules: those of a gate at its stage, all of them at `decide`."""
         rules = self.pipeline.decision.rules if self.pipeline.decision else []
         tests = [
             facet.test_run.TestExecution(
@@ -161,7 +164,7 @@ class Teller:
         ingest = self.pipeline.of("ingest")
         if step.stage == "ingest" and ingest is not None:
             uri, facets = ingest.body.uri, facets_of.version(ingest.body.sha256)
-            if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # else it is a path of the project
+            if re.match(r"[a-z][a-z0-9+.-]*:", uri):  # otherwise it is a path in the project
                 facets["dataSource"] = facet.datasource_dataset.DatasourceDatasetFacet(
                     uri=escaped(uri)
                 )
@@ -179,7 +182,7 @@ class Teller:
         return found
 
     def _lines(self, path: str) -> Facets:
-        """Return from which columns those of a table were made."""
+        """Return the facet with the columns that each column of a table was derived from."""
         columns = facet.column_lineage_dataset
         fields = {
             name: columns.Fields(

@@ -1,4 +1,4 @@
-"""Facets of OpenLineage that say what the records of one stage say."""
+"""OpenLineage facets made from the records of one stage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Facets = dict[str, Any]
 
 
 def tags(tags: dict[str, str]) -> Facets:
-    """Return tags of a run; empty ones are left out."""
+    """Return the facet of a run's tags; tags with an empty value are left out."""
     fields = [
         facet.tags_run.TagsRunFacetFields(key, value, "records")
         for key, value in tags.items()
@@ -26,7 +26,7 @@ def tags(tags: dict[str, str]) -> Facets:
 
 
 def engine(step: Step) -> Facets:
-    """Return what ran the stage: this engine, in the version that its evidence names."""
+    """Return the facet of the processing engine: the version that the stage's evidence records."""
     by = step.evidence.subject.engine if step.evidence else None
     if by is None:
         return {}
@@ -35,19 +35,19 @@ def engine(step: Step) -> Facets:
 
 
 def error(step: Step) -> Facets:
-    """Return why a stage stopped."""
+    """Return the facet with the reason why a stage stopped."""
     message = f"{step.stage}: {step.failed}"
     return {"errorMessage": facet.error_message_run.ErrorMessageRunFacet(message, "PYTHON")}
 
 
 def version(digest: str | None) -> Facets:
-    """Return a data set's version: the digest of its bytes."""
+    """Return the facet of a data set's version, which is the digest of its bytes."""
     version = facet.dataset_version_dataset.DatasetVersionDatasetFacet
     return {"version": version(digest)} if digest else {}
 
 
 def quality(step: Step, path: str) -> Facets:
-    """Return the data contract's expectations, on the table that `validate` read."""
+    """Return the facet with the data contract's results about the table that `validate` read."""
     found, quality = step.evidence, facet.data_quality_assertions_dataset
     if found is None or found.gate != "validate" or path not in found.subject.inputs:
         return {}
@@ -66,14 +66,14 @@ def quality(step: Step, path: str) -> Facets:
 
 
 def parameters(parameters: dict[str, Any]) -> Any:
-    """Return the parameters that a stage was run with."""
+    """Return the facet of the parameters that a stage was run with."""
     own = facet.execution_parameters_run
     found = [own.ExecutionParameter(key=key, value=value) for key, value in _flat(parameters)]
     return own.ExecutionParametersRunFacet(found)
 
 
 def _flat(parameters: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return the values that DVC keeps for a stage, section by section, as JSON."""
+    """Yield the values that DVC records for a stage, section by section, as JSON."""
     for file, sections in parameters.items():
         for name, value in sections.items():
             parts: dict[str, Any] = value if isinstance(value, dict) else {"": value}
@@ -83,7 +83,7 @@ def _flat(parameters: dict[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def actual(rule: RuleResult) -> str | None:
-    """Return what a rule was judged on: the value, with its bounds if it has any."""
+    """Return the value that a rule was judged by, with its bounds if it has any."""
     if rule.interval is not None:
         return f"{rule.value} [{rule.interval[0]}, {rule.interval[1]}]"
     return None if rule.value is None else str(rule.value)

@@ -1,4 +1,4 @@
-"""Where a pipeline is in git: the commit that holds its records, and which stages it reused."""
+"""The origin of a pipeline in git: the commit with its records, and the stages that it reused."""
 
 from __future__ import annotations
 
@@ -19,16 +19,23 @@ RECORDS = (LOCK, evidence.FOLDER.as_posix())
 
 @dataclass(frozen=True)
 class GitOrigin:
-    """`commit` is None while the records are in no commit; `code` of a stage, if proven there."""
+    """The commit with a pipeline's records (None if they are not committed), and its stages.
+
+    `code` are the stages whose recorded code digest matches that commit's code.
+    """
 
     commit: str | None
     code: frozenset[str] = frozenset()
-    reused: dict[str, str] = field(default_factory=dict)  # stage → commit that had its record
-    repository: str = ""  # the remote's address, without a password
+    reused: dict[str, str] = field(default_factory=dict)  # stage → commit that had the same record
+    repository: str = ""  # the remote's URL, without a password
 
 
 def origin(base: Path, pipeline: RecordedPipeline) -> GitOrigin:
-    """Ask git. Reused is what the commit before had already, to the byte, times included."""
+    """Determine the origin with git.
+
+    A stage counts as reused if the previous commit had exactly the same record, including the
+    times.
+    """
     dirty = _said(base, "status", "--porcelain", "--untracked-files=all", "--", *RECORDS)
     last = _said(base, "log", "-1", "--format=%H", "--", *RECORDS)
     commit = None if dirty or not last else last
@@ -47,7 +54,7 @@ def _said(base: Path, *words: str) -> str:
 
 
 def _proven(base: Path, commit: str, pipeline: RecordedPipeline) -> list[str]:
-    """Return the stages whose code, by its digest, is the commit's."""
+    """Return the stages whose recorded code digest is that of the commit's code."""
     try:
         digests = json.loads(content(base, commit, "code.json") or b"{}")
     except ValueError:
@@ -79,7 +86,7 @@ def _reused(base: Path, before: str, pipeline: RecordedPipeline) -> dict[str, st
 
 
 def _repository(base: Path) -> str:
-    """Return the remote's address as a URL without user and password, if it is one."""
+    """Return the remote's URL without user and password, or "" if it is not a URL."""
     url = _said(base, "remote", "get-url", REMOTE)
     scp = re.fullmatch(r"(?:[^@/]+@)?([\w.-]+):(?!//)(.+)", url)
     url = f"https://{scp[1]}/{scp[2]}" if scp else url
@@ -89,6 +96,6 @@ def _repository(base: Path) -> str:
 
 
 def escaped(address: str) -> str:
-    """Return an address as a URI has to spell it: git and storages allow spaces and letters."""
+    """Return a URL with characters percent-encoded that git and storages allow but URIs do not."""
     refused = r"[^\w.~:/?#@!$&'()*+,;=\[\]%-]|%(?![0-9A-Fa-f]{2})"
     return re.sub(refused, lambda one: quote(one[0], safe=""), address, flags=re.ASCII)

@@ -1,4 +1,4 @@
-"""A pipeline as a graph, from its source to the alias: in Mermaid, and as a picture of our own."""
+"""Draw a pipeline as a graph, from its data source to the alias: in Mermaid, or as an SVG."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ path{stroke:#7b818b}.data{fill:#1b2d3d}.stage{fill:#2a2a28}.event{fill:#20321b}}
 
 
 class Node(NamedTuple):
-    """Something in the graph; the second line is a digest or a state."""
+    """A node of the graph. Its second line is a digest or a state."""
 
     title: str
     note: str
@@ -33,14 +33,14 @@ class Node(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """Nodes, and edges as pairs of their numbers."""
+    """Nodes, and edges as pairs of node indices."""
 
     nodes: list[Node]
     edges: list[tuple[int, int]]
 
 
 def graph(pipeline: RecordedPipeline, version: Version | None) -> Graph:
-    """Return the graph of a pipeline: data and stages, then what the ledger says of the version."""
+    """Return the graph of a pipeline: its data and stages, then the version's ledger events."""
     nodes: dict[str, Node] = {}
     edges: dict[tuple[str, str], None] = {}
     digests, ingest = pipeline.digests, pipeline.of("ingest")
@@ -55,7 +55,7 @@ def graph(pipeline: RecordedPipeline, version: Version | None) -> Graph:
     made = {out: stage for stage, step in pipeline.steps.items() for out in step.outputs}
     for stage, step in pipeline.steps.items():
         if step.parameters and not made.keys() & step.inputs:
-            edges["stage compose", f"stage {stage}"] = None  # others get them in the same way
+            edges["stage compose", f"stage {stage}"] = None  # the same for all other stages
         for path in step.inputs:
             if path.startswith(evidence.FOLDER.as_posix()) and path in made:
                 edges[f"stage {made[path]}", f"stage {stage}"] = None
@@ -72,7 +72,7 @@ def graph(pipeline: RecordedPipeline, version: Version | None) -> Graph:
 
 
 def _plainest(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Leave out what follows from the rest: of a → b → c, that a leads to c."""
+    """Remove edges that other edges imply (transitive reduction): with a → b → c, drop a → c."""
     after: dict[int, set[int]] = {}
     for a, b in pairs:
         after.setdefault(a, set()).add(b)
@@ -113,7 +113,7 @@ def _released(pipeline: RecordedPipeline, version: Version | None, nodes: dict[s
 
 
 def _steps(version: Version | None) -> list[list[Event]]:
-    """Return the events of a version; a year of windows, one after the other, is one step."""
+    """Return a version's events; consecutive windows are grouped into one step."""
     found: list[list[Event]] = []
     for entry in version.entries if version else ():
         if found and entry.event.action == found[-1][-1].action == "monitored":
@@ -135,7 +135,7 @@ def _short(digest: str | None) -> str:
 
 
 def mermaid(found: Graph) -> str:
-    """Return the graph in Mermaid; every sign of a label that could be syntax is a number."""
+    """Return the graph in Mermaid. Characters that could be syntax are written as entities."""
     lines = ["flowchart TD"]
     for number, node in enumerate(found.nodes):
         label = _numbered(node.title) + (f"<br/>{_numbered(node.note)}" if node.note else "")
@@ -156,7 +156,7 @@ def _numbered(text: str) -> str:
 
 
 def _rows(found: Graph) -> list[list[int]]:
-    """Return the nodes row by row: each below all that lead to it, what nothing leads to close."""
+    """Return the nodes in rows: each below its predecessors, sources close to their successors."""
     level = dict.fromkeys(range(len(found.nodes)), 0)
     for _ in found.nodes:
         for a, b in found.edges:
@@ -170,7 +170,7 @@ def _rows(found: Graph) -> list[list[int]]:
 
 
 def svg(found: Graph, title: str, style: str = STYLE) -> str:
-    """Return the graph as one self-contained picture, for light and dark."""
+    """Return the graph as a self-contained SVG for light and dark displays."""
     rows = _rows(found)
     across = max((len(row) for row in rows), default=1)
     width, height = across * (WIDTH + GAP) + GAP, len(rows) * STEP + GAP
@@ -209,5 +209,5 @@ def _box(node: Node, x: float, y: float) -> str:
 
 
 def _text(text: str) -> str:
-    """Return text for XML, which has no place for control characters."""
+    """Return text for XML, without control characters, which XML does not allow."""
     return escape("".join(one if one.isprintable() else "�" for one in text))

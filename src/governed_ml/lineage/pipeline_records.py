@@ -1,6 +1,6 @@
-"""The pipeline by its records: `dvc.yaml`, `dvc.lock`, evidence, decision.
+"""The records of a pipeline: `dvc.yaml`, `dvc.lock`, evidence and decision.
 
-A stage counts as done only if what the lock says it read is what the stages before it made.
+A stage counts as done only if, according to the lock, it read what the earlier stages wrote.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from governed_ml.policy.decision import PATH, Decision
 from governed_ml.policy.judge import judge
 from governed_ml.registry.remeasure.recompute import is_locked
 
-STOPPED = ".stopped"  # how the one rule of a pipeline that failed ends: `validate.stopped`
-INSIDE = {  # what lies in a folder that a stage writes
+STOPPED = ".stopped"  # ending of the only rule after a failed stage: `validate.stopped`
+INSIDE = {  # folder that a stage writes → the files in it
     "data/split": (tables.TRAIN, tables.TEST),
     "data/sensitive": (tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST),
 }
@@ -40,19 +40,22 @@ INSIDE = {  # what lies in a folder that a stage writes
 
 @dataclass(frozen=True)
 class Step:
-    """One stage: what it read and made (path → digest, `md5:…` where only DVC knows one)."""
+    """A stage with its inputs and outputs: path → digest (`md5:…` if only DVC records one)."""
 
     stage: str
     inputs: dict[str, str | None]
     outputs: dict[str, str | None]
     parameters: dict[str, Any] = field(default_factory=dict)
     evidence: AnyEvidence | None = None
-    missing: str | None = None  # why there is no evidence, where there should be
+    missing: str | None = None  # why expected evidence is missing
     failed: str | None = None  # why it stopped the pipeline
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
-        """Return when it ran. What evidence calls `started` is the moment at which it was made."""
+        """Return when the stage ran.
+
+        The evidence's time `started` is when the evidence was written.
+        """
         if self.evidence is None or not self.evidence.volatile.started:
             return None
         end = datetime.fromisoformat(self.evidence.volatile.started)
@@ -61,18 +64,18 @@ class Step:
 
 @dataclass(frozen=True)
 class RecordedPipeline:
-    """A whole pipeline: its stages in order, those that the records prove."""
+    """A pipeline: the stages that its records prove, in order."""
 
     project: str
     steps: dict[str, Step]
     decision: Decision | None
-    key: str  # the same as long as nothing ran again
+    key: str  # stays the same until something runs again
     lost: tuple[str, ...] = ()  # stages that no record proves, in a pipeline that did not stop
-    doubt: str | None = None  # why the decision that lies here is not told
+    doubt: str | None = None  # why the decision here is not reported
 
     @property
     def digests(self) -> dict[str, str | None]:
-        """Return path → digest of everything that was read or made."""
+        """Return path → digest of everything that was read or written."""
         found: dict[str, str | None] = {}
         for step in self.steps.values():
             found |= {path: one for path, one in step.inputs.items() if one or path not in found}
@@ -80,7 +83,7 @@ class RecordedPipeline:
         return found
 
     def of(self, gate: str) -> AnyEvidence | None:
-        """Return one gate's evidence, if the records have it."""
+        """Return a gate's evidence, or None if the records lack it."""
         return self.steps[gate].evidence if gate in self.steps else None
 
 
@@ -107,7 +110,7 @@ def read(folder: Path, project: str) -> RecordedPipeline:
 
 
 def honest(folder: Path, pipeline: RecordedPipeline) -> RecordedPipeline:
-    """Return the pipeline without an allow that the policy does not give for this evidence."""
+    """Remove a recorded `allow` from the pipeline unless judging the evidence again allows it."""
     standing = pipeline.decision
     if standing is None or standing.verdict != "allow":
         return pipeline
@@ -126,7 +129,7 @@ def honest(folder: Path, pipeline: RecordedPipeline) -> RecordedPipeline:
 
 
 def locked(folder: Path, stage: str) -> dict[str, str]:
-    """Return path → md5 of what a stage made, as `dvc.lock` has it; other stages may be missing."""
+    """Return path → MD5 of a stage's outputs according to `dvc.lock`; empty if it has no entry."""
     ran = lock_of(_lock_as_written(folder)).stages.get(stage)
     return {} if ran is None else {path: str(md5) for path, md5 in ran.made.items()}
 
@@ -148,14 +151,14 @@ def _decision(folder: Path) -> Decision | None:
 
 
 def _failure(decision: Decision | None) -> dict[str, str]:
-    """Return the stage that stopped the pipeline, and why."""
+    """Return {stage: reason} for the stage that stopped the pipeline; empty if none did."""
     rules = decision.rules if decision else []
     found = [rule for rule in rules if rule.id.endswith(STOPPED)]
     return {rule.id.removesuffix(STOPPED): rule.reason for rule in found}
 
 
 def _before(stage: str, asked: dict[str, Stage]) -> set[str]:
-    """Return the stages that a stage reads from, through data or parameters."""
+    """Return the stages that a stage depends on, through data or parameters."""
     wanted = {*asked[stage].deps, *asked[stage].params}
     return {
         other
@@ -169,7 +172,7 @@ def _within(path: str, out: str) -> bool:
 
 
 def _order(asked: dict[str, Stage]) -> list[str]:
-    """Return the stages so that each follows those that it reads from."""
+    """Return the stages in an order in which each follows the stages it depends on."""
     from graphlib import CycleError, TopologicalSorter
 
     try:
@@ -182,7 +185,7 @@ def _order(asked: dict[str, Stage]) -> list[str]:
 def _current(
     stage: str, asked: dict[str, Stage], lock: dict[str, Ran], failed: dict[str, str]
 ) -> bool:
-    """Return whether a stage read what the stages before it made last, all the way up."""
+    """Return whether a stage and all stages before it read the latest outputs."""
     if stage in failed or stage not in lock:
         return False
     made = {path: md5 for one in lock.values() for path, md5 in one.made.items()}
@@ -191,7 +194,10 @@ def _current(
 
 
 def _sha256(folder: Path) -> dict[str, str]:
-    """Return path → sha256 as the evidence has it; of the model, of its canonical content."""
+    """Return path → SHA-256 according to the evidence.
+
+    For the model, that of its canonical content.
+    """
     found: dict[str, str] = {}
     for one in evidence.usable(evidence.collect(folder)).values():
         model = {model_file.PATH.as_posix(): one.subject.model} if one.subject.model else {}
@@ -206,7 +212,7 @@ def _step(folder: Path, stage: str, ran: Ran, sha: dict[str, str]) -> Step:
         told = _evidence(folder, stage, ran)
         found, why = (None, told.reason) if isinstance(told, Unusable) else (told, None)
     inputs = _paths(ran.deps, sha)
-    if found is not None:  # DVC names a folder, the evidence the files in it that were read
+    if found is not None:  # DVC records the folder, the evidence the files that were read
         inside = {path.as_posix() for parts in INSIDE.values() for path in parts}
         unread = inside - found.subject.inputs.keys()
         inputs = {path: one for path, one in inputs.items() if path not in unread}
@@ -214,7 +220,7 @@ def _step(folder: Path, stage: str, ran: Ran, sha: dict[str, str]) -> Step:
 
 
 def _evidence(folder: Path, stage: str, ran: Ran) -> AnyEvidence | Unusable:
-    """Return a stage's evidence, if it is the file that the lock names."""
+    """Return a stage's evidence, or why it cannot be used; it must be the file in the lock."""
     path = evidence.path_of(stage)
     try:
         found = evidence.load(stage, folder)
@@ -228,12 +234,12 @@ def _evidence(folder: Path, stage: str, ran: Ran) -> AnyEvidence | Unusable:
 
 
 def _paths(listed: list[Item], sha: dict[str, str]) -> dict[str, str | None]:
-    """Return path → digest; for a folder, of the files that are known to lie in it."""
+    """Return path → digest; a folder is replaced by the known files in it."""
     found: dict[str, str | None] = {}
     for one in listed:
         md5 = f"md5:{one.md5}" if one.md5 else None
         inside = [part.as_posix() for part in INSIDE.get(one.path, ())]
         for name in inside or [one.path]:
-            evident = name.startswith("reports/evidence/")  # there: without what is volatile
+            evident = name.startswith("reports/evidence/")  # has another digest in evidence
             found[name] = md5 if evident else sha.get(name, md5)
     return found

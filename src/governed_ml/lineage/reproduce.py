@@ -1,4 +1,4 @@
-"""Make a version again from its commit, with its own data, code and engine; then compare."""
+"""Reproduce a version from its commit, with its own data, code and engine, and compare."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS = (tables.RAW, tables.TRAIN, tables.TEST, tables.SENSITIVE_TRAIN, tables.S
 
 
 class Compared(NamedTuple):
-    """One thing, as recorded and as made now."""
+    """One item, as recorded and as reproduced."""
 
     what: str
     recorded: str | None
@@ -39,7 +39,7 @@ class Compared(NamedTuple):
 
     @property
     def state(self) -> str:
-        """Return equal, different, or that there is no record to compare with."""
+        """Return whether they are equal or different, or that there is nothing to compare with."""
         if self.recorded is None:
             return "no record"
         return "equal" if self.recorded == self.found else "different"
@@ -47,7 +47,7 @@ class Compared(NamedTuple):
 
 @dataclass
 class Reproduced:
-    """What came of it."""
+    """The result of a reproduction."""
 
     version: int
     commit: str
@@ -56,7 +56,7 @@ class Reproduced:
 
 
 def named(base: Path, name: str | None, day: date | None) -> Version:
-    """Return the version of that name, or the champion at the end of a day (in UTC)."""
+    """Return the version with that name, or the champion at the end of a day (UTC)."""
     if (name is None) == (day is None):
         raise Problem("give either a version or --date")
     if name is not None:
@@ -69,8 +69,9 @@ def named(base: Path, name: str | None, day: date | None) -> Version:
 
 
 def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Reproduced:
-    """Run the pipeline of a version's commit in a worktree of its own, with that commit's own
-    engine and packages; compare what comes out.
+    """Run the pipeline of a version's commit in a separate worktree, and compare the results.
+
+    It runs with that commit's own engine and packages.
     """
     commit = version.subject["commit"]
     if attempt(base, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
@@ -89,7 +90,7 @@ def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Repro
 
 @contextmanager
 def worktree(base: Path, commit: str) -> Generator[Path]:
-    """Give a commit in a worktree elsewhere, with this repository's DVC cache and remote."""
+    """Provide a commit in a temporary worktree with this repository's DVC cache and remotes."""
     with work_folder() as work:
         tree = work / "tree"
         git(base, "worktree", "add", "--quiet", "--detach", str(tree), commit)
@@ -101,7 +102,7 @@ def worktree(base: Path, commit: str) -> Generator[Path]:
 
 
 def _settings(base: Path, tree: Path) -> None:
-    """Point the worktree's DVC to this repository's cache and remotes, without this one's paths."""
+    """Make DVC in the worktree use this repository's cache and remotes."""
     config = configparser.RawConfigParser()
     config.read([base / ".dvc/config", base / ".dvc/config.local"], encoding="utf-8")
     for section in config.sections():
@@ -117,7 +118,7 @@ def _settings(base: Path, tree: Path) -> None:
 
 
 def _records(tree: Path) -> dict[str, dict[str, Any]]:
-    """Return gate → its evidence as the commit has it, whatever its schema was then."""
+    """Return gate → its evidence in the commit as plain values, in whatever schema it has."""
     found = {path.stem: read_json(path) for path in sorted((tree / evidence.FOLDER).glob("*.json"))}
     if not found:
         raise Problem(
@@ -128,7 +129,7 @@ def _records(tree: Path) -> dict[str, dict[str, Any]]:
 
 
 def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[str]:
-    """Bring the source, or else the ingested table by its digest; return what has to be said."""
+    """Copy the source or, if that is impossible, the ingested table; return remarks about it."""
     body = recorded["ingest"]["body"]
     added = sorted(path.relative_to(tree).as_posix() for path in tree.glob("data/source/**/*.dvc"))
     lost = dvc(tree, "pull", "--quiet", *added) if added else None
@@ -157,7 +158,7 @@ def _is(path: Path, digest: str | None) -> bool:
 
 
 def _run(tree: Path, environment: StageEnvironment) -> None:
-    """Run the whole pipeline; DVC's cache, which is shared with this repository, takes nothing."""
+    """Run the whole pipeline without adding anything to DVC's cache, which is shared."""
     done = subprocess.run(
         [str(environment.python), "-P", "-m", "dvc", "repro", "--force", "--no-commit"],
         cwd=tree,
@@ -194,7 +195,7 @@ def _compare(tree: Path, version: Version, recorded: dict[str, dict[str, Any]]) 
 
 
 def _numbers(one: dict[str, Any]) -> dict[str, Any]:
-    """Return what was measured, but for the comparison with the champion of then."""
+    """Return the measured values, without the comparison with the champion of that time."""
     metrics, body = dict(one.get("metrics", {})), dict(one.get("body", {}))
     for name in (*OF_THE_CHAMPION, "champion"):
         metrics.pop(name, None)
@@ -207,7 +208,7 @@ def _digest(path: Path) -> str | None:
 
 
 def parsed(day: str | None) -> date | None:
-    """Return a day written as 2026-12-31; none of the future."""
+    """Parse a day written as 2026-12-31; raise `Problem` if it is invalid or in the future."""
     if day is None:
         return None
     try:

@@ -1,6 +1,6 @@
-"""The auditor's questions, answered from records: which data, code, parameters, policy, who.
+"""Answer an auditor's questions from records: which data, code, parameters and policy, and who.
 
-What no record says is None here and "no record" on the screen; nothing is made up for it.
+If no record has an answer, it is None, shown as "no record". Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Account = dict[str, Section]
 
 @dataclass(frozen=True)
 class Told:
-    """One model: what its records say, and the pipeline that made it."""
+    """What the records say about one model, and the pipeline that made it."""
 
     account: Account
     pipeline: RecordedPipeline
@@ -39,12 +39,12 @@ class Told:
 
 
 def known(base: Path) -> Lifecycle:
-    """Return every version that the ledger of this clone has."""
+    """Return every version in this clone's ledger."""
     return follow_here(base)
 
 
 def chosen(life: Lifecycle, name: str) -> Version:
-    """Return the version that a number, an alias or (the beginning of) a model's digest names."""
+    """Return the version with this number, alias or beginning of the model's digest."""
     aliases = {CHAMPION: life.champion, CHALLENGER: life.challenger()}
     if name in aliases:
         found = aliases[name]
@@ -65,7 +65,7 @@ def chosen(life: Lifecycle, name: str) -> Version:
 
 
 def registered(life: Lifecycle, pipeline: RecordedPipeline) -> Version | None:
-    """Return the last version that has the pipeline's model and table."""
+    """Return the last version with the pipeline's model and table, or None."""
     train, raw = pipeline.of("train"), pipeline.digests.get(tables.RAW.as_posix())
     same = [
         one
@@ -76,7 +76,7 @@ def registered(life: Lifecycle, pipeline: RecordedPipeline) -> Version | None:
 
 
 def tell(base: Path, name: str | None) -> list[Told]:
-    """Return what is known of a model; without a name, of the one here and of the champion."""
+    """Return what is known about a model; without a name, about the one here and the champion."""
     life = known(base)
     if name is not None:
         return [_version(base, life, chosen(life, name))]
@@ -89,7 +89,7 @@ def tell(base: Path, name: str | None) -> list[Told]:
 
 
 def here(base: Path, life: Lifecycle, pipeline: RecordedPipeline) -> Told:
-    """Return what is known of the model that lies in the project's folder."""
+    """Return what is known about the model in the project's folder."""
     version = registered(life, pipeline)
     commit = version.subject["commit"] if version else origin(base, pipeline).commit
     return Told(_account(base, pipeline, life, version, commit), pipeline, version)
@@ -104,7 +104,7 @@ def _version(base: Path, life: Lifecycle, version: Version) -> Told:
 
 @contextmanager
 def at(base: Path, commit: str) -> Generator[Path]:
-    """Give a commit's files in a folder that vanishes afterwards."""
+    """Provide the files of a commit in a temporary folder."""
     with tempfile.TemporaryDirectory() as scratch:
         extract(base, commit, Path(scratch))
         yield Path(scratch)
@@ -142,7 +142,7 @@ def _account(folder: Path, pipeline: RecordedPipeline, life: Lifecycle, version:
 
 
 def _engines(pipeline: RecordedPipeline, version: Version | None) -> Section:
-    """Return which engine registered the version, measured each stage, and judged."""
+    """Return the engines that registered the version, ran each stage, and judged."""
     found: Section = {}
     if version is not None and "engine" in version.subject:
         subject = version.subject
@@ -207,7 +207,7 @@ def _tools(pipeline: RecordedPipeline) -> Section:
 
 
 def _policy(pipeline: RecordedPipeline, version: Version | None) -> Section:
-    if version is not None:  # as it was judged when it was registered
+    if version is not None:  # the policy of its registration
         said = version.entries[0].event.decision or {}
         own = {"digest": version.subject["policy"], "verdict": said.get("verdict")}
         return own | {"tally": said.get("tally")} | dict(said.get("rules", {}))
@@ -239,7 +239,7 @@ def _digest(path: Path) -> str | None:
 
 
 def show(told: Told) -> None:
-    """Print an account as a table."""
+    """Print what is known about a model as a table."""
     from rich.table import Table
 
     from governed_ml.core.terminal import plain

@@ -1,4 +1,7 @@
-"""Hash the whole chain again: source, tables, model, evidence, decision, release, ledger, alias."""
+"""Verify every link from source to alias by computing its digest again.
+
+The links are source, tables, model, evidence, decision, release, ledger and alias.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ from governed_ml.registry.remeasure.recompute import folder_md5, is_locked, lock
 from governed_ml.registry.versions import Registry, model_name
 
 State = Literal["ok", "broken", "unknown", "end"]
-TABLES = {  # link → the files that it is about
+TABLES = {  # link → its files
     "raw": (tables.RAW,),
     "split": (tables.TRAIN, tables.TEST, tables.SENSITIVE_TRAIN, tables.SENSITIVE_TEST),
     "predictions": (tables.PREDICTIONS,),
@@ -38,7 +41,7 @@ TABLES = {  # link → the files that it is about
 
 
 class Link(NamedTuple):
-    """One step of the chain, and what was found."""
+    """One link, and the result of its verification."""
 
     name: str
     state: State
@@ -46,10 +49,10 @@ class Link(NamedTuple):
 
 
 class Chain:
-    """What the links are about."""
+    """The records that the links are verified against."""
 
     def __init__(self, base: Path) -> None:
-        """Read the records; a `Problem` where there are none."""
+        """Read the records; raise `Problem` if there are none."""
         self.base = base
         self.lock = locked(base)
         self.pipeline: RecordedPipeline = read(base, model_name(base))
@@ -57,7 +60,7 @@ class Chain:
         self.checked = recheck(base, self.params, collect(base))
 
     def evidence(self, gate: str) -> AnyEvidence:
-        """Return one gate's evidence as it was checked; what is not here cannot be held to it."""
+        """Return a gate's evidence; raise `Problem` if it is missing or unusable."""
         found, claimed = self.checked[gate], usable(collect(self.base)).get(gate)
         inputs = [] if claimed is None else claimed.subject.inputs
         for path in [*inputs, model_file.PATH.as_posix()]:
@@ -67,7 +70,7 @@ class Chain:
 
 
 def verify(base: Path, name: str | None) -> Iterator[Link]:
-    """Give each link as soon as it was looked at; `name` is the model that has to lie here."""
+    """Yield each link after its verification. `name` is the model that must be in the project."""
     chain = Chain(base)
     yield _link("source", lambda: _source(chain))
     yield _link("raw", lambda: _files(chain, "raw"))
@@ -100,7 +103,7 @@ def _source(chain: Chain) -> str:
 
 
 def _files(chain: Chain, link: str) -> str:
-    """Hash tables: each has to be what the lock and every evidence that names it say."""
+    """Compare tables with the digests in the lock and in every evidence that names them."""
     said: list[str] = []
     for path in TABLES[link]:
         name, file = path.as_posix(), chain.base / path
@@ -136,7 +139,7 @@ def _model(chain: Chain) -> str:
 
 
 def _evidence(chain: Chain) -> str:
-    """Each gate's evidence is about these files, this code, this configuration, and in the lock."""
+    """Check that each gate's evidence is in the lock, and about these files, code and settings."""
     for gate in chain.checked:
         chain.evidence(gate)
         if gate not in chain.pipeline.steps:
@@ -148,7 +151,7 @@ def _evidence(chain: Chain) -> str:
 
 
 def _decision(chain: Chain) -> str:
-    """The decision on disk is what the policy gives for this evidence, on the day it names."""
+    """Check that judging the evidence again, on the decision's day, gives the same decision."""
     for gate in chain.checked:
         chain.evidence(gate)
     standing = chain.pipeline.decision
@@ -194,7 +197,7 @@ def _released(chain: Chain, name: str | None) -> Iterator[Link]:
 
 
 def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
-    """Return the version of what lies here, or the link with which the chain ends."""
+    """Return the version of the model that is here, or the link at which the chain ends."""
     found = registered(life, chain.pipeline)
     wanted = chosen(life, name) if name else found
     if wanted is None:
@@ -209,7 +212,7 @@ def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
 
 
 def _bundle(chain: Chain, registry: Registry, version: Version) -> str:
-    """The registry's files are signed, recorded, and hold this model and this evidence."""
+    """Check that the registry's files are signed, recorded, and hold this model and evidence."""
     people = approvers.read(chain.base, last_protected(chain.base))
     with tempfile.TemporaryDirectory() as scratch:
         checked = bundle.fetch(registry, version, people, Path(scratch))

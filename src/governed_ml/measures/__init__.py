@@ -1,1 +1,1 @@
-"""Statistics: pure functions and SQL aggregates."""
+"""Statistical measures: pure functions, and SQL aggregates over tables."""

@@ -1,7 +1,8 @@
-"""Bins frozen from a reference table, and how many rows of either table fall into each.
+"""Bin a reference table's columns, and count the rows of two tables in the same bins.
 
-Everything is an exact SQL aggregate, so a table of any size gives kilobytes, the same on each run.
-A relation is an SQL table expression: `tables.table(path)`, or a `SELECT` in brackets.
+The bins are chosen on the reference table alone. Everything is an exact SQL aggregate, so the
+result is small for a table of any size, and the same on each run. A relation is an SQL table
+expression: `tables.table(path)`, or a `SELECT` in brackets.
 """
 
 from __future__ import annotations
@@ -15,11 +16,9 @@ from typing import Any
 from governed_ml.core import tables
 from governed_ml.core.problem import FOUND, Problem
 
-QUANTILES = (
-    10  # at most this many bins, and a column with at most this many values has a bin for each
-)
-CATEGORIES = 50  # the most frequent reference categories have a bin each; rarer ones share `RARE`
-LABEL = 60  # characters of a category that its label shows
+QUANTILES = 10  # most bins of a column; one with no more distinct values has a bin for each value
+CATEGORIES = 50  # most categories with their own bin; rarer ones share the bin `RARE`
+LABEL = 60  # characters of a category in its label
 NULL, NEW, RARE = "null", "new category", "rare categories"
 BELOW, ABOVE, NEW_VALUE = "below reference", "above reference", "new value"
 NUMBERS = (
@@ -37,9 +36,10 @@ NUMBERS = (
 
 @dataclass(frozen=True)
 class Binned:
-    """One column: labels of its bins and the rows of both tables in each.
+    """The bins of one column: their labels, and the number of rows of both tables in each.
 
-    `edges`, for numeric columns: minimum, inner edges, maximum; or the values, one bin each.
+    `edges` of a numeric column are minimum, inner edges and maximum, or the values with one bin
+    each.
     """
 
     kind: str
@@ -51,13 +51,13 @@ class Binned:
 
 @dataclass(frozen=True)
 class Frozen:
-    """A numeric column's bins: between `edges`, or (`single`) one for each of these values."""
+    """A numeric column's bins: intervals between `edges` or, if `single`, one bin for each edge."""
 
     edges: list[float]
     single: bool
 
     def labels(self) -> list[str]:
-        """Return the bins' labels, in the order of `counted`."""
+        """Return the bins' labels, in the order in which `counted` returns the counts."""
         if self.single:
             inside = [*(f"= {value:.6g}" for value in self.edges), NEW_VALUE]
         else:
@@ -68,13 +68,16 @@ class Frozen:
         return [BELOW, *inside, ABOVE, NULL]
 
     def bounds(self) -> list[float]:
-        """Return ascending upper bounds (inclusive) of the cells that `counted` has counted."""
+        """Return the inclusive upper bounds of the cells that `counted` counts, ascending."""
         if not self.single:
             return [_before(self.edges[0]), *self.edges[1:]]
         return sorted({bound for value in self.edges for bound in (_before(value), value)})
 
     def collect(self, cells: dict[float, int], present: int, rows: int) -> list[int]:
-        """Turn counts per cell, of non-null values and of rows into counts per bin."""
+        """Turn the counts of cells into counts of bins.
+
+        `cells` is cell's upper bound → rows, `present` is the number of non-null values.
+        """
         if not self.edges:
             return [0, present, 0, rows - present]
         below, kept = (
@@ -88,7 +91,7 @@ class Frozen:
 
 
 def require_same_columns(reference: Path, current: Path) -> None:
-    """Refuse (exit 1) to compare two tables unless their columns have the same names and kinds."""
+    """Raise `Problem` (exit 1) if two tables differ in the names or kinds of their columns."""
     left, right = tables.columns(reference), tables.columns(current)
     for name in sorted(left.keys() ^ right.keys()):
         here, there = (reference, current) if name in left else (current, reference)
@@ -109,7 +112,7 @@ def require_same_columns(reference: Path, current: Path) -> None:
 def binned(
     reference: str, current: str, numeric: list[str], categorical: list[str]
 ) -> dict[str, Binned]:
-    """Freeze each column's bins on the reference relation; count both relations' rows in them."""
+    """Choose each column's bins on the reference relation; count both relations' rows in them."""
     frozen = {name: freeze(reference, name) for name in numeric}
     left, right = counted(reference, frozen), counted(current, frozen)
     result = {
@@ -120,11 +123,12 @@ def binned(
 
 
 def freeze(reference: str, column: str, quantiles: int = QUANTILES) -> Frozen:
-    """Make a numeric column's bins from its finite reference values.
+    """Choose a numeric column's bins from the finite values of the reference relation.
 
-    More than ten (`quantiles`) distinct values: the distinct deciles (inverse of the empirical
-    distribution, so that an edge is a value of the table) split minimum..maximum into at most ten
-    bins. Ten or fewer: one bin per value, and one for any other value within the range.
+    A column with more than `quantiles` (10) distinct values is split between its minimum and
+    maximum at its distinct deciles, into at most ten bins. Deciles are taken as the inverse of the
+    empirical distribution, so each edge is a value of the table. A column with fewer values gets
+    one bin for each value, and one for all other values within the range.
     """
     source = f"(SELECT {number(column)} AS x FROM {reference}) WHERE isfinite(x)"
     steps = [k / quantiles for k in range(1, quantiles)]
@@ -133,7 +137,7 @@ def freeze(reference: str, column: str, quantiles: int = QUANTILES) -> Frozen:
     )[0]
     if low is None:
         return Frozen([], single=True)
-    if about <= 10 * quantiles:  # a sketch, never wrong tenfold: counting exactly is then cheap
+    if about <= 10 * quantiles:  # an estimate, wrong by less than a factor of ten
         found = tables.rows(f"SELECT DISTINCT x FROM {source} ORDER BY x LIMIT {quantiles + 2}")
         values = sorted({row[0] + 0.0 for row in found})
         if len(values) <= quantiles:
@@ -143,7 +147,10 @@ def freeze(reference: str, column: str, quantiles: int = QUANTILES) -> Frozen:
 
 
 def counted(relation: str, frozen: dict[str, Frozen]) -> dict[str, list[int]]:
-    """Count a relation's rows in each column's bins, infinities beyond the range, in one pass."""
+    """Count a relation's rows in each column's bins, in one pass over the table.
+
+    Infinite values are counted below or above the reference range.
+    """
     if not frozen:
         return {}
     inner = ", ".join(f"{number(name)} AS c{i}" for i, name in enumerate(frozen))
@@ -162,7 +169,11 @@ def counted(relation: str, frozen: dict[str, Frozen]) -> dict[str, list[int]]:
 
 
 def categories(reference: str, current: str, column: str) -> Binned:
-    """Count a column's categories: a bin for each reference one (rare ones pooled), new, null."""
+    """Count both relations' rows in the bins of a categorical column.
+
+    Each frequent category of the reference has its own bin. Rare categories, new categories and
+    nulls each share one bin.
+    """
     name = tables.quoted(column)
     sides = [
         f"SELECT CAST({name} AS VARCHAR) AS c, count(*) AS n FROM {relation} GROUP BY ALL"
@@ -194,13 +205,13 @@ def categories(reference: str, current: str, column: str) -> Binned:
 
 
 def number(column: str) -> str:
-    """Return SQL for a column as DOUBLE, in which NaN is null."""
+    """Return SQL for a column as DOUBLE, with NaN replaced by null."""
     value = f"CAST({tables.quoted(column)} AS DOUBLE)"
     return f"CASE WHEN isnan({value}) THEN NULL ELSE {value} END"
 
 
 def double(value: float) -> str:
-    """Return SQL for a DOUBLE to its last bit (a bare literal would be a DECIMAL)."""
+    """Return SQL for a DOUBLE without loss; a plain literal would be a DECIMAL."""
     return f"CAST('{float(value)!r}' AS DOUBLE)"
 
 

@@ -1,7 +1,7 @@
-"""Bounds for rows of one person, which are not independent: computed from each person's share.
+"""Variances and design effects for rows of the same person, which are not independent.
 
-A person is whoever or whatever several rows belong to: a value of `data.group`. Point values are
-those of the rows; only what they are worth is counted by person.
+A "person" is anything that several rows belong to: a value of `data.group`. Point estimates use the
+rows as they are; only their uncertainty is computed from each person's total.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Persons:
-    """What each person adds to each cell: an entry for each (cell, person) that has rows.
+    """Each person's contribution to each cell, with one entry per (cell, person) that has rows.
 
-    `cell` and `person` are codes from 0, of shape (entries,); `values` is of shape (entries, …).
+    `cell` and `person` are integer codes from 0, shape (entries,). `values` has the shape (entries,
+    …).
     """
 
     cell: Integers
@@ -28,7 +29,7 @@ class Persons:
     values: npt.NDArray[Any]
 
     def merged(self, position: Integers) -> Persons:
-        """Add cells up to groups: `position` has the group of each cell."""
+        """Sum cells into groups; `position` maps each cell to its group."""
         group = position[self.cell]
         most = int(self.person.max(initial=0)) + 1
         both, place = np.unique(group * most + self.person, return_inverse=True)
@@ -39,19 +40,23 @@ class Persons:
 
 @dataclass(frozen=True)
 class Worth:
-    """How many rows of a group count as one, and of how many persons they are; (groups,) each."""
+    """The design effect of each group, and the number of persons in it; both of shape (groups,).
+
+    Dividing a group's rows by its design effect gives its effective number of rows.
+    """
 
     effect: Floats
     persons: Integers
 
 
 def design_effect(group: Integers, hits: Integers, n: Integers, groups: int) -> Worth:
-    """Return the design effect on the rate hits / n of each group, at least 1.
+    """Return the design effect of clustering by person on each group's rate hits / n, at least 1.
 
-    `group`, `hits` and `n` have an entry for each person in a group. The variance of a ratio over
-    that of independent rows: Rao & Scott 1992, Biometrics 48:577, whose method it is to divide hits
-    and rows by it. Where a rate is 0 or 1 no variance can be seen: then all answers of a person
-    are taken to be the same (Kish 1965, Survey Sampling, section 5.4, with a correlation of 1).
+    `group`, `hits` and `n` have the shape (entries,), with one entry for each person in a group.
+    The effect is the variance of the ratio estimator over the variance for independent rows; hits
+    and n are to be divided by it (Rao & Scott 1992, Biometrics 48:577). Where a rate is 0 or 1, the
+    variance cannot be estimated. All rows of a person are then assumed to be equal (an intraclass
+    correlation of 1; Kish 1965, Survey Sampling, section 5.4).
     """
     there = n > 0
     group, hits, n = group[there], hits[there], n[there]
@@ -68,7 +73,7 @@ def design_effect(group: Integers, hits: Integers, n: Integers, groups: int) -> 
 
 
 def rate_worth(person: Integers, hits: npt.NDArray[np.bool_]) -> Worth:
-    """Return the design effect on a single rate; `person` and `hits` of shape (rows,)."""
+    """Return the design effect on a single rate; `person` and `hits` have the shape (rows,)."""
     _, code = np.unique(person, return_inverse=True)
     code = code.reshape(-1)
     n, mine = np.bincount(code), np.bincount(code, hits).astype(np.int64)
@@ -76,9 +81,10 @@ def rate_worth(person: Integers, hits: npt.NDArray[np.bool_]) -> Worth:
 
 
 def mean_variance(person: Integers, values: Floats) -> tuple[float, int]:
-    """Return the variance of the mean of `values` by person, and how many persons there are.
+    """Return the variance of the mean of `values`, clustered by person, and the number of persons.
 
-    Cluster-robust (Liang & Zeger 1986, Biometrika 73:13), with persons / (persons − 1).
+    It is the cluster-robust variance (Liang & Zeger 1986, Biometrika 73:13), times persons /
+    (persons − 1). `person` and `values` have the shape (rows,).
     """
     _, code = np.unique(person, return_inverse=True)
     away = np.bincount(code.reshape(-1), values - values.mean())
@@ -87,7 +93,7 @@ def mean_variance(person: Integers, values: Floats) -> tuple[float, int]:
 
 
 def mean_effect(person: Integers | None, values: Floats) -> float:
-    """Return the design effect on the mean of `values`, at least 1; 1 where rows are nobody's."""
+    """Return the design effect on the mean of `values`, at least 1; 1 if `person` is None."""
     plain = float(values.var(ddof=1)) / len(values) if len(values) > 1 else 0.0
     if person is None or plain == 0:
         return 1.0

@@ -1,6 +1,6 @@
-"""Drift between two samples of one column: pure functions from bin counts to numbers.
+"""Distances between two samples of one column, computed from the rows in each bin.
 
-Both distances take counts over the same bins (see `binning`): no row, no limit, no verdict.
+Both samples are counted over the same bins (see `binning`). No function here knows rows or limits.
 """
 
 from __future__ import annotations
@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 
 from governed_ml.core.problem import Problem
 
-CHANCE = 0.01  # how often chance alone may leave something beyond its share
-FLOOR = 1e-4  # an empty bin counts as this share: the logarithm of zero has no value
+CHANCE = 0.01  # probability that `beyond_chance` is positive without drift
+FLOOR = 1e-4  # least share of a bin, because the logarithm of 0 is undefined
 
 
 def shares(counts: Sequence[int]) -> list[float]:
-    """Turn bin counts into shares that add up to 1; refuse negative counts and no rows at all."""
+    """Turn bin counts into shares that sum to 1.
+
+    Raise `Problem` if a count is negative or if there are no rows.
+    """
     total = sum(counts)
     if total <= 0 or min(counts) < 0:
         raise Problem(
@@ -34,16 +37,18 @@ def population_stability_index(reference: Sequence[int], current: Sequence[int])
 
 
 def contributions(reference: Sequence[int], current: Sequence[int]) -> list[float]:
-    """Return what each bin adds to the population stability index; each is 0 or more."""
+    """Return each bin's contribution to the population stability index; each is 0 or more."""
     pairs = zip(*_paired(reference, current), strict=True)
     floored = ((max(r, FLOOR), max(c, FLOOR)) for r, c in pairs)
     return [(c - r) * math.log(c / r) for r, c in floored]
 
 
 def jensen_shannon_distance(reference: Sequence[int], current: Sequence[int]) -> float:
-    """Return the Jensen–Shannon distance in base 2: from 0 (same shares) to 1 (no bin in common).
+    """Return the Jensen–Shannon distance in base 2: from 0 (equal shares) to 1 (no common bin).
 
-    The root of the divergence is a metric (Endres & Schindelin 2003). Empty bins need no floor.
+    It is the square root of the divergence, and a metric (Endres & Schindelin 2003, IEEE
+    Transactions on Information Theory 49:1858). Arguments are row counts over the same bins, which
+    may be empty.
     """
     terms: list[float] = []
     for r, c in zip(*_paired(reference, current), strict=True):
@@ -53,17 +58,20 @@ def jensen_shannon_distance(reference: Sequence[int], current: Sequence[int]) ->
 
 
 def expected_without_drift(bins: int, reference_rows: int, current_rows: int) -> float:
-    """Return what PSI is on average when nothing drifts: (bins − 1) · (1/n + 1/m).
+    """Return the expected PSI if nothing drifts: (bins − 1) · (1/n + 1/m).
 
-    `bins` are those with rows. PSI / (1/n + 1/m) is then about χ² with bins − 1 degrees of
-    freedom (Yurdakul & Naranjo 2020, "Statistical properties of the population stability index").
+    `bins` is the number of bins that have rows; n and m are the rows of the two samples. Without
+    drift, PSI / (1/n + 1/m) is approximately χ² distributed with bins − 1 degrees of freedom
+    (Yurdakul & Naranjo 2020, "Statistical properties of the population stability index").
     """
     return max(0, bins - 1) * (1 / reference_rows + 1 / current_rows)
 
 
 def beyond_chance(reference: Sequence[int], current: Sequence[int]) -> float:
-    """Return what is left of PSI when chance may have its share: 99 % of samples without drift
-    have none left (χ² as in `expected_without_drift`). So small windows raise no false alarm.
+    """Return the part of PSI that exceeds its 99 % quantile without drift, or 0.
+
+    The quantile is that of the χ² distribution in `expected_without_drift`. Because of it, small
+    samples raise no false alarm. `reference` and `current` are row counts over the same bins.
     """
     from scipy.special import chdtri
 
@@ -73,7 +81,7 @@ def beyond_chance(reference: Sequence[int], current: Sequence[int]) -> float:
 
 
 def largest(values: Mapping[str, float]) -> tuple[str, float]:
-    """Return the name and value of the largest; refuse a value that is not finite, in any order."""
+    """Return the name and value of the largest item; raise `Problem` if any value is not finite."""
     if not values:
         raise Problem("no column has a drift value, so there is no largest")
     for name, value in values.items():

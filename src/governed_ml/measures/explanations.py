@@ -1,4 +1,4 @@
-"""Explanations: SHAP values, checked for additivity."""
+"""Explain a model with SHAP values, and check that they add up to the model's output."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-6
-"""Relative difference up to which SHAP values add up to the output (SHAP sums float64 trees)."""
-EXPLAINED = 100  # rows of which each contribution is found by asking the model,
-BACKGROUND = 25  # rows that stand for "the feature is not known",
-PERMUTATIONS = 2  # and orders in which features are taken away, forward and backward
+"""Relative error below which SHAP values count as adding up to the output."""
+EXPLAINED = 100  # rows explained by calling the model (`by_asking`)
+BACKGROUND = 25  # rows whose values replace a feature that is taken away
+PERMUTATIONS = 2  # random feature orders per row, each used in both directions
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Mean absolute contribution per feature, and the share of rows that add up."""
+    """The mean absolute SHAP value of each feature, and the share of rows that pass the check."""
 
     method: str
     output: str
@@ -35,9 +35,10 @@ class Explanation:
 def explain(
     model: Any, rows: pd.DataFrame, categorical: list[str], task: str, seed: int
 ) -> Explanation:
-    """Explain by the form of the model where SHAP knows it; else by asking the model alone.
+    """Explain a model's output for `rows`, of shape (rows, features).
 
-    `rows` has the model's features as columns, shape (rows, features).
+    Models that SHAP supports directly (linear models, trees) are explained from their parameters,
+    others by calling them (`by_asking`). `categorical` are names of columns of `rows`.
     """
     found = shap_values(model, rows)
     if found is None:
@@ -51,7 +52,10 @@ def explain(
 
 
 def coverage(gap: Floats, output: Floats, name: str) -> Metric:
-    """Return the share of rows whose contributions add up to the output, shapes (rows,)."""
+    """Return the share of rows whose contributions add up to the output.
+
+    `gap` is the output minus base and contributions. `gap` and `output` have the shape (rows,).
+    """
     error = abs(gap)
     covered = error <= TOLERANCE * abs(output).clip(1.0)
     return Metric(
@@ -62,7 +66,7 @@ def coverage(gap: Floats, output: Floats, name: str) -> Metric:
 
 
 def raw_output(model: Any, rows: pd.DataFrame, task: str) -> tuple[Floats, str]:
-    """Return the output that SHAP explains, computed by the model itself, shape (rows,)."""
+    """Return the model output that SHAP explains, shape (rows,), and the name of its method."""
     if task == "regression":
         return model.predict(rows), "predict"
     if hasattr(model, "decision_function"):
@@ -71,7 +75,10 @@ def raw_output(model: Any, rows: pd.DataFrame, task: str) -> tuple[Floats, str]:
 
 
 def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] | None:
-    """Return encoded names, SHAP values (rows, those features) and base; None if SHAP cannot."""
+    """Return names of the encoded features, SHAP values (rows, encoded features) and base value.
+
+    Return None if SHAP does not support the model.
+    """
     import numpy as np
     import shap
 
@@ -85,7 +92,7 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
     matrix = np.asarray(features.transform(rows), dtype="float64")
     if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
         weights = np.asarray(estimator.coef_, dtype="float64").reshape(-1)
-        if len(weights) == matrix.shape[1]:  # binary or single output: exact for a linear model
+        if len(weights) == matrix.shape[1]:  # a single output: exact for a linear model
             centre = matrix.mean(axis=0)
             base = float(np.ravel(estimator.intercept_)[0] + centre @ weights)
             return names, (matrix - centre) * weights, base
@@ -95,7 +102,7 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
     except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):
         return None
     base = np.ravel(explainer.expected_value)
-    if values.ndim == 3:  # one layer a class: that of the favourable one
+    if values.ndim == 3:  # shape (rows, features, classes): take the favourable class
         values = values[:, :, -1]
     return names, values, float(base[-1])
 
@@ -103,7 +110,11 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
 def by_feature(
     values: npt.NDArray[np.float64], transformed: list[str], features: list[str]
 ) -> dict[str, Any]:
-    """Sum the columns that one feature was encoded into back to that feature."""
+    """Sum the SHAP values of the columns that each feature was encoded into.
+
+    `values` has the shape (rows, encoded features); the result is feature → values of shape
+    (rows,).
+    """
     total: dict[str, Any] = dict.fromkeys(features, 0.0)
     ordered = sorted(features, key=len, reverse=True)
     for position, encoded in enumerate(transformed):
@@ -119,10 +130,11 @@ def by_feature(
 def by_asking(
     model: Any, rows: pd.DataFrame, categorical: list[str], task: str, seed: int
 ) -> Explanation:
-    """Explain any model by its answers: SHAP's permutation method over the features as they are.
+    """Explain any model by calling it: SHAP's permutation method on the features before encoding.
 
-    A feature is taken away by putting in the values of `BACKGROUND` other rows. Contributions add
-    up to the output less its mean over those rows, whatever the model is (Lundberg & Lee 2017).
+    A feature is taken away by replacing it with its values in `BACKGROUND` other rows. The
+    contributions add up to the output minus its mean over those rows, for any model (Lundberg & Lee
+    2017).
     """
     import numpy as np
     import shap
@@ -150,12 +162,12 @@ def by_asking(
 
 
 def _codes(column: pd.Series) -> Any:
-    """Return the values of a categorical column, sorted; a null is no value of it."""
+    """Return the distinct non-null values of a categorical column, sorted."""
     return sorted(column.dropna().unique())
 
 
 def _encoded(rows: pd.DataFrame, codes: dict[str, Any]) -> Floats:
-    """Return rows as numbers: a category as its place among the values, a null as not-a-number."""
+    """Return rows as numbers: a category as its index among the sorted values, a null as NaN."""
     import pandas as pd
 
     columns = {
@@ -168,7 +180,7 @@ def _encoded(rows: pd.DataFrame, codes: dict[str, Any]) -> Floats:
 
 
 def _decoded(matrix: Floats, rows: pd.DataFrame, codes: dict[str, Any]) -> pd.DataFrame:
-    """Return numbers as rows again, with the types of `rows`."""
+    """Turn encoded numbers back into rows with the types of `rows`."""
     import numpy as np
     import pandas as pd
 

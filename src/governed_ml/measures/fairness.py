@@ -1,9 +1,9 @@
-"""Fairness of a classifier, all of it from one contingency table: cell × label × prediction.
+"""Fairness of a classifier, computed from one contingency table: cell × label × prediction.
 
-Point values are Fairlearn's, with the counts as sample weights: the same as on the rows, at any
-size. Bounds are simultaneous over all pairs of groups (see `group_bounds`), and by person where
-it is known whose a row is (see `clusters`). What Fairlearn gives as 0 because it is undefined (a
-rate without a denominator) is null here, with the reason.
+Point estimates are Fairlearn's, with the counts as sample weights, so they equal those computed on
+the rows. Bounds are simultaneous over all pairs of groups (see `group_bounds`). If rows belong to
+persons, bounds account for that (see `clusters`). Fairlearn returns 0 for a rate with denominator
+0; here such a rate is null, with the reason.
 """
 
 from __future__ import annotations
@@ -40,15 +40,16 @@ MEASURES = {
     "predictive_parity": ("precision",),
 }
 WITHOUT_LABELS = ("demographic_parity",)
-"""Of `MEASURES`: those that rest on predictions alone."""
+"""The measures in `MEASURES` that need predictions only."""
 OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
 
 
 @dataclass(frozen=True)
 class Rate:
-    """`hits` of `n` in each group, both of shape (groups,); `unit` is what `n` counts.
+    """The rate hits / n of each group, both of shape (groups,). `unit` says what `n` counts.
 
-    By person: `effect` rows count as one, and `persons` have such rows; (groups,) each.
+    If rows belong to persons, `effect` is the design effect and `persons` the number of persons
+    with such rows; both have the shape (groups,).
     """
 
     hits: Integers
@@ -59,21 +60,22 @@ class Rate:
 
     @property
     def units(self) -> Integers:
-        """Return how many independent units each group has: rows, or persons."""
+        """Return the number of independent units in each group: persons if known, else rows."""
         return self.n if self.persons is None else self.persons
 
     @property
     def counted(self) -> str:
-        """Return what the units are."""
+        """Return what `units` counts, in words."""
         if self.persons is None:
             return self.unit
         return f"persons with {self.unit}" if self.unit else "persons"
 
     def limits(self, confidence: float, comparisons: int) -> Estimates:
-        """Return the rates with Wilson's limits; by person on the effective number of rows.
+        """Return the rates with Wilson's bounds for `comparisons` simultaneous intervals.
 
-        There Student's quantile with persons − 1 degrees of freedom takes the normal one's place
-        (Korn & Graubard 1998, Survey Methodology 24:193).
+        If rows belong to persons, the bounds use the effective number of rows, and Student's
+        quantile with persons − 1 degrees of freedom instead of the normal one (Korn & Graubard
+        1998, Survey Methodology 24:193).
         """
         if self.persons is None or self.effect is None:
             return wilson(self.hits, self.n, normal_quantile(confidence, comparisons))
@@ -83,12 +85,12 @@ class Rate:
 
     @property
     def value(self) -> Floats:
-        """Return the rates; every `n` must be positive."""
+        """Return the rates, shape (groups,). Every `n` must be positive."""
         return self.hits / self.n
 
 
 def rates(counts: Integers) -> dict[str, Rate]:
-    """Return the four rates of groups from counts of shape (groups, label 0/1, prediction 0/1)."""
+    """Return the four rates of each group from counts of shape (groups, label, prediction)."""
     selected, positive, negative = counts[:, :, 1].sum(axis=1), counts[:, 1], counts[:, 0]
     return {
         "selection_rate": Rate(selected, counts.sum(axis=(1, 2)), ""),
@@ -106,11 +108,11 @@ def classification(
     confidence: float,
     persons: Persons | None = None,
 ) -> tuple[Attribute, dict[str, Metric], list[Finding]]:
-    """Measure one attribute or intersection.
+    """Measure the fairness of a classifier for one attribute or intersection.
 
-    `cells` are all groups of the finest intersection, `counts` of shape (cells, label, prediction);
-    `columns` are the attributes to look at and `places` their positions in a cell. `persons` has
-    the counts of each person, where rows belong to persons.
+    `cells` are all groups of the finest intersection; `counts` has the shape (cells, label,
+    prediction). `columns` are the attributes of this measurement, `places` their positions in a
+    cell. `persons` holds each person's counts, if rows belong to persons.
     """
     keys, position = collapse(cells, places)
     table = np.zeros((len(keys), 2, 2), dtype=np.int64)
@@ -133,10 +135,11 @@ def measured(
     points_of: Callable[[Integers], Points] | None = None,
     persons: Persons | None = None,
 ) -> dict[str, Metric]:
-    """Return each measure's `_difference` and `_ratio`, with bounds or a reason.
+    """Return `_difference` and `_ratio` of each measure, with bounds or with the reason for null.
 
-    `points_of` gives the values from the counts; by default Fairlearn does. `persons`, whose cells
-    are the groups, make the bounds go by person.
+    `counts` has the shape (groups, label, prediction). `points_of` computes the point estimates
+    from the counts; by default it is `fairlearn_points`. With `persons`, whose cells are the
+    groups, bounds account for rows of the same person.
     """
     reason = incomparable(names, counts.sum(axis=(1, 2)))
     if not reason and not counts[:, :, 1].any():
@@ -158,7 +161,7 @@ def measured(
 
 
 def by_person(whole: Rate, each: Rate, persons: Persons) -> Rate:
-    """Return a rate of groups with what it is worth by person; `each` has an entry of `persons`."""
+    """Return `whole` with its design effect; `each` has one entry for each entry of `persons`."""
     worth = design_effect(persons.cell, each.hits, each.n, len(whole.n))
     return replace(whole, effect=worth.effect, persons=worth.persons)
 
@@ -187,9 +190,9 @@ def _metric(
 
 
 def plain_points(counts: Integers) -> Points:
-    """Return the same as `fairlearn_points` from the rates alone, where that has to be quick.
+    """Return the same as `fairlearn_points`, computed from the rates alone, for speed.
 
-    A rate without a denominator counts as 0, as there: nobody is shown it.
+    A rate with denominator 0 counts as 0, as in Fairlearn. Callers do not show it.
     """
     found = {name: one.hits / np.maximum(one.n, 1) for name, one in rates(counts).items()}
     return {
@@ -199,7 +202,7 @@ def plain_points(counts: Integers) -> Points:
 
 
 def fairlearn_points(counts: Integers) -> Points:
-    """Return Fairlearn's `difference` and `ratio` between groups of each rate."""
+    """Return `difference` and `ratio` between groups of each rate, as Fairlearn computes them."""
     from functools import partial
 
     from fairlearn import metrics as fl
@@ -228,7 +231,7 @@ def fairlearn_points(counts: Integers) -> Points:
 
 
 def described(columns: Key, names: list[str], counts: Integers) -> Attribute:
-    """Return counts and rates of each group for the report; a rate without denominator is null."""
+    """Return each group's counts and rates for the report; a rate with denominator 0 is null."""
     found = rates(counts)
     groups = [
         Group(

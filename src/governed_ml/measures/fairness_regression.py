@@ -1,10 +1,11 @@
-"""Fairness of a regression: gaps between groups in mean prediction, mean error, absolute error.
+"""Fairness of a regression: differences between groups in mean prediction and mean errors.
 
-Mean error is signed, prediction minus target: it shows who is promised too much and who too little,
-where predictions are the same for all and errors as large for all. Gaps are in robust standard
-deviations of the target over all test rows (`spread`; taken as known); the ratio is the smallest
-mean absolute error of a group over the largest. Everything follows from each cell's rows, means,
-and sums of squared and cubed deviations, which add up exactly to coarser groups.
+The measures are differences of the mean prediction, the mean signed error (prediction minus target)
+and the mean absolute error, and the ratio of the smallest to the largest mean absolute error. The
+signed error shows which groups get predictions that are too high or too low, even if the other
+means agree. Differences are in robust standard deviations of the target over all test rows
+(`spread`, treated as known). Each cell's row count, means, and sums of squared and cubed deviations
+suffice to compute them, because these can be merged exactly into coarser groups.
 """
 
 from __future__ import annotations
@@ -40,22 +41,22 @@ from governed_ml.measures.groups import (
 from governed_ml.measures.quantiles import ONE_VALUE
 
 RATIO = "mean_absolute_error_ratio"
-TARGET, PREDICTION, ERROR, SIGNED = 0, 1, 2, 3  # the last axis of `Moments`
+TARGET, PREDICTION, ERROR, SIGNED = 0, 1, 2, 3  # positions in the last axis of `Moments`
 GAPS = {
     "mean_prediction_difference": PREDICTION,
     "mean_signed_error_difference": SIGNED,
     "mean_absolute_error_difference": ERROR,
 }
-SKEWED = 0.4  # skewness over the root of a group's rows, beyond which no bounds hold
+SKEWED = 0.4  # skewness / √n of a group, above which bounds are unreliable
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Rows of each group, shape (groups,); means, sums of squares and of cubes, (groups, 4).
+    """Row counts, shape (groups,), and means, squares and cubes, shape (groups, 4), of groups.
 
-    The four are target, prediction, absolute error, and error: prediction minus target. Squares
-    and cubes are of deviations from the group's mean; with `persons`, the number of persons in each
-    group, of the sums of each person's deviations.
+    The last axis is target, prediction, absolute error, and signed error (prediction minus target).
+    `squares` and `cubes` are sums of powers of deviations from the group's mean. If `persons`, the
+    number of persons in each group, is set, the deviations are first summed for each person.
     """
 
     n: Integers
@@ -66,11 +67,11 @@ class Moments:
 
     @property
     def units(self) -> Integers:
-        """Return how many independent units each group has: rows, or persons."""
+        """Return the number of independent units in each group: persons if known, else rows."""
         return self.n if self.persons is None else self.persons
 
     def merged(self, position: Integers, groups: int) -> Moments:
-        """Add cells up to groups (Pébay 2008, SAND2008-6212); an empty group has mean 0."""
+        """Merge cells into groups (Pébay 2008, SAND2008-6212). An empty group has mean 0."""
         n = np.zeros(groups, dtype=np.int64)
         np.add.at(n, position, self.n)
         sums, squares, cubes = np.zeros((3, groups, self.mean.shape[1]))
@@ -82,10 +83,11 @@ class Moments:
         return Moments(n, mean, squares, cubes)
 
     def by_person(self, persons: Persons) -> Moments:
-        """Return the same with deviations by person; `persons` has rows and sums of the four.
+        """Return the moments with deviations summed by person.
 
-        The variance of a mean is then the cluster-robust one (Liang & Zeger 1986, Biometrika 73:13)
-        with persons / (persons − 1), and Student's T has persons − 1 degrees of freedom.
+        `persons.values` holds each person's row count and sums of the four quantities. The variance
+        of a mean is then cluster-robust (Liang & Zeger 1986, Biometrika 73:13), times persons /
+        (persons − 1), and Student's T has persons − 1 degrees of freedom.
         """
         rows, sums = persons.values[:, :1], persons.values[:, 1:]
         away = sums - rows * self.mean[persons.cell]
@@ -96,17 +98,18 @@ class Moments:
         return Moments(self.n, self.mean, squares, cubes, many)
 
     def means(self, place: int, spread: float) -> Means:
-        """Return the means of one of the four, in units of `spread`."""
+        """Return the means of one of the four quantities, in units of `spread`."""
         n, units = self.n.astype(np.float64), self.units.astype(np.float64)
         variance = units / (units - 1) * self.squares[:, place] / n**2 / spread**2
         third = self.cubes[:, place] / n**3 / spread**3
         return Means(self.mean[:, place] / spread, variance, third, units - 1)
 
     def skewness(self, place: int) -> Floats:
-        """Return each group's skewness over the root of its rows (persons): what skews Student's T.
+        """Return each group's skewness over the square root of its rows (persons), shape (groups,).
 
-        A small sample of skewed values may look symmetric, so the larger counts of the group's
-        own skewness and that of all groups' deviations together.
+        It measures how skewed Student's T is. Because a small sample of a skewed distribution may
+        look symmetric, it is the larger of the group's own value and that of all groups' pooled
+        deviations.
         """
         squares, cubes = self.squares[:, place], np.abs(self.cubes[:, place])
         rounding = 1e-20 * self.n * self.mean[:, place] ** 2
@@ -128,9 +131,10 @@ def regression(
     confidence: float,
     persons: Persons | None = None,
 ) -> tuple[Attribute, dict[str, Metric], list[Finding]]:
-    """Measure one attribute or intersection; arguments as in `fairness.classification`.
+    """Measure the fairness of a regression for one attribute or intersection.
 
-    `spread` is the target's over all test rows; `persons` has rows and sums of the four.
+    The arguments are those of `fairness.classification`, with `moments` of the cells in place of
+    counts. `spread` is the robust standard deviation of the target over all test rows.
     """
     keys, position = collapse(cells, places)
     names = [label(key) for key in keys]
@@ -147,7 +151,7 @@ def regression(
 def measured(
     names: list[str], grouped: Moments, spread: float, confidence: float
 ) -> dict[str, Metric]:
-    """Return the four metrics of groups, each with simultaneous bounds or a reason."""
+    """Return the four metrics of groups, each with simultaneous bounds or the reason for null."""
     reason = incomparable(names, grouped.n)
     single = [name for name, n in zip(names, grouped.units, strict=True) if n < 2]
     if not reason and single:
@@ -180,10 +184,10 @@ def measured(
 
 
 def too_skewed(names: list[str], grouped: Moments, place: int) -> str | None:
-    """Say that no bounds hold, or return None: a few values decide a group's mean.
+    """Return why bounds would be unreliable (a few values decide a group's mean), or None.
 
-    Without a correction Cochran 1977, Sampling Techniques, section 2.15, asks for 25 times the
-    squared skewness in rows; with the one of `group_bounds` a quarter of that is enough.
+    Without a correction, Cochran 1977, Sampling Techniques, section 2.15, requires a sample of 25
+    times the squared skewness. With the correction in `group_bounds`, a quarter of that is enough.
     """
     skewness = grouped.skewness(place)
     worst = int(skewness.argmax())
@@ -200,7 +204,7 @@ def too_skewed(names: list[str], grouped: Moments, place: int) -> str | None:
 
 
 def described(columns: Key, names: list[str], grouped: Moments) -> Attribute:
-    """Return rows and means of each group for the report, in the target's own unit."""
+    """Return each group's row count and means for the report, in the target's unit."""
     parts = {
         "mean_target": TARGET,
         "mean_prediction": PREDICTION,

@@ -1,11 +1,11 @@
 """Simultaneous bounds on the largest difference and the smallest ratio between groups.
 
-Every pair of groups gets an interval at a level that all pairs share (Bonferroni), so that with
-the stated confidence all of them hold at once, and so do the bounds made of them: the largest
-difference lies between the largest lower and the largest upper bound of any pair. A percentile
-bootstrap of max − min has no such property: it never covers zero.
+Every pair of groups gets an interval at a Bonferroni-corrected level, so all intervals hold at once
+with the stated confidence. The bounds derived from them then hold, too: the largest difference lies
+between the largest lower bound and the largest upper bound of any pair. A percentile bootstrap of
+max − min has no such guarantee: its interval never covers zero.
 
-Arrays carry groups on the last axis; axes before it (simulations) are kept.
+Groups are on the last axis of arrays. Earlier axes (simulations) are kept.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 
 from governed_ml.measures.quantiles import Estimates, Floats, student_quantile
 
-FLAT = 1e-6  # a skewness that is nearer to 0 corrects nothing
+FLAT = 1e-6  # a smaller absolute skewness is treated as 0
 
 
 @dataclass(frozen=True)
 class Means:
-    """A mean of each group with its variance, third cumulant and degrees of freedom.
+    """Each group's mean, with the variance, third cumulant and degrees of freedom of that mean.
 
-    All are of the mean, not of single rows; each of shape (..., groups).
+    Each array has the shape (..., groups).
     """
 
     value: Floats
@@ -38,16 +38,17 @@ def pairs(groups: int) -> int:
 
 
 def student(means: Means, confidence: float, comparisons: int) -> Estimates:
-    """Return means of non-negative numbers with limits for skewed values, the lower at least 0."""
+    """Return means of non-negative numbers with skewness-corrected bounds, the lower at least 0."""
     quantile = student_quantile(confidence, comparisons, means.freedom)
     low, high = _limits(means.value, means.variance, means.third, quantile)
     return Estimates(means.value, np.maximum(low, 0.0), high)
 
 
 def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
-    """Bound the largest |difference| between two groups in any part, by limits at a shared level.
+    """Bound the largest absolute difference between two groups, over all parts.
 
-    Each pair: hybrid score interval, Newcombe 1998, Statistics in Medicine 17:873, method 10.
+    The estimates' own bounds must be at the level that all pairs share. The interval of each pair
+    is Newcombe's hybrid score interval (1998, Statistics in Medicine 17:873, method 10).
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []
@@ -62,9 +63,10 @@ def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
 
 
 def smallest_ratio(parts: list[Estimates]) -> tuple[Floats, Floats]:
-    """Bound the smallest ratio of two groups in any part, by limits at a shared level; at most 1.
+    """Bound the smallest ratio between two groups, over all parts; it is at most 1.
 
-    Both orders of a pair hold or fail together, since their intervals are reciprocal.
+    The estimates' own bounds must be at the level that all pairs share. Taking both orders of a
+    pair needs no further correction, because their intervals are reciprocal.
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []
@@ -80,9 +82,10 @@ def smallest_ratio(parts: list[Estimates]) -> tuple[Floats, Floats]:
 def ratio(above: Estimates, below: Estimates) -> tuple[Floats, Floats]:
     """Bound `above / below`, both at least 0, by the method of variance estimates recovery.
 
-    MOVER-R: Donner & Zou 2012, Statistical Methods in Medical Research 21:347. The bounds are
-    the r at which the interval of `above − r · below` touches 0, here solved without the
-    cancellation of the printed formula. The upper bound is infinite where `below` may be 0.
+    MOVER-R: Donner & Zou 2012, Statistical Methods in Medical Research 21:347. The bounds are the
+    values r at which the interval of `above − r · below` touches 0. The equation is solved without
+    the cancellation of the printed formula. The upper bound is infinite if the interval of `below`
+    has 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         middle = above.value * below.value
@@ -98,10 +101,11 @@ def ratio(above: Estimates, below: Estimates) -> tuple[Floats, Floats]:
 
 
 def largest_mean_difference(means: Means, confidence: float) -> tuple[Floats, Floats]:
-    """Bound the largest |difference| of means between two groups.
+    """Bound the largest absolute difference between the means of two groups.
 
-    Each pair: Welch 1947, Biometrika 34:28, with Satterthwaite's degrees of freedom, corrected for
-    skewness (Zhou & Dinh 2005, Biostatistics 6:187, interval of Hall's transformation).
+    The interval of each pair is Welch's (1947, Biometrika 34:28), with Satterthwaite's degrees of
+    freedom and a correction for skewness (Hall's transformation; Zhou & Dinh 2005, Biostatistics
+    6:187).
     """
     i, j = np.triu_indices(means.value.shape[-1], k=1)
     both = means.variance[..., i] + means.variance[..., j]
@@ -119,11 +123,11 @@ def largest_mean_difference(means: Means, confidence: float) -> tuple[Floats, Fl
 def _limits(
     value: Floats, variance: Floats, third: Floats, quantile: Floats
 ) -> tuple[Floats, Floats]:
-    """Return the limits of an estimate by Hall's transformation (Hall 1992, JRSS B 54:221).
+    """Return confidence bounds of an estimate by Hall's transformation (1992, JRSS B 54:221).
 
-    g(T) = T + aT²/3 + a²T³/27 + a/6 of Student's T is nearer to normal than T, where a is the
-    estimate's skewness: its third cumulant over the cube of its standard error. Inverted here;
-    without skewness the limits are Student's.
+    g(T) = T + aT²/3 + a²T³/27 + a/6 of Student's T is closer to normal than T. Here a is the
+    estimate's skewness: its third cumulant over the cube of its standard error. The bounds are
+    found by inverting g. If a is 0, they are Student's.
     """
     error = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,7 @@
-"""Groups of people: the sensitive attributes, their intersections, and how cells add up to them.
+"""Groups of people: sensitive attributes, their intersections, and merging cells into groups.
 
 A cell is a tuple of group names, one per sensitive attribute in configured order. Everything is
-sorted, so that the same rows give the same numbers to the last bit.
+sorted, so that the same rows give exactly the same numbers.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ Key = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-MOST = 1000  # groups that are compared pair by pair; beyond it the attribute wants bins or labels
-SHOWN = 5  # groups that a reason names; the others are counted
+MOST = 1000  # most groups that are compared; an attribute with more needs bins or labels
+SHOWN = 5  # most group names in a message; further ones are counted
 
 
 def intersections(attributes: Key) -> list[Key]:
-    """Return each attribute and every intersection, in configured order, single ones first."""
+    """Return each attribute and each intersection of attributes, single attributes first."""
     sizes = range(1, len(attributes) + 1)
     return [names for size in sizes for names in combinations(attributes, size)]
 
 
 def collapse(keys: list[Key], places: tuple[int, ...]) -> tuple[list[Key], Integers]:
-    """Keep some places of each key: return the distinct results, sorted, and whose each key is."""
+    """Reduce each key to some of its places.
+
+    Return the distinct reduced keys, sorted, and for each original key the index of its reduced
+    key.
+    """
     short = [tuple(key[place] for place in places) for key in keys]
     distinct = sorted(set(short))
     position = {key: index for index, key in enumerate(distinct)}
@@ -37,18 +41,18 @@ def collapse(keys: list[Key], places: tuple[int, ...]) -> tuple[list[Key], Integ
 
 
 def label(key: Key) -> str:
-    """Name a group: `Female`, or `Female*Black` in an intersection."""
+    """Return a group's name: `Female`, or `Female*Black` in an intersection."""
     return "*".join(key)
 
 
 def listed(names: list[str]) -> str:
-    """Join names for people; beyond `SHOWN` only their number."""
+    """Join names with commas; after the first `SHOWN`, only say how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
 
 def incomparable(names: list[str], sizes: Integers) -> str | None:
-    """Say why groups cannot be compared at all, or return None. `sizes` are row counts."""
+    """Return why groups cannot be compared, or None. `sizes` are row counts, shape (groups,)."""
     if not sizes.sum():
         return "there are no test rows"
     if len(names) < 2:
@@ -60,7 +64,7 @@ def incomparable(names: list[str], sizes: Integers) -> str | None:
 
 
 def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Finding]:
-    """Return what a person should read: the widest gap, or why there is none, and absent groups."""
+    """Return findings for a reader: the largest gap (or why there is none), and missing groups."""
     where = f"{label(columns)}: {metric.note}"
     shown = what if metric.value is not None else "fairness is not measured"
     sides = [sorted({key[place] for key in keys}) for place in range(len(columns))]
@@ -76,24 +80,27 @@ def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Fi
 
 
 def extremes(names: list[str], values: Floats) -> str:
-    """Name the groups with the lowest and the highest value."""
+    """Return the names of the groups with the lowest and the highest value."""
     low, high = int(values.argmin()), int(values.argmax())
     return f"{names[low]} vs {names[high if high != low else int(low == 0)]}"
 
 
 def smallest(names: list[str], sizes: Integers, unit: str = "") -> tuple[int, str]:
-    """Return the smallest size and say whose it is; `unit` says what is counted, if not rows."""
+    """Return the smallest size, and the group that has it in words.
+
+    `unit` names what is counted, unless it is rows.
+    """
     place = int(sizes.argmin())
     size = int(sizes[place])
     return size, f"smallest group {names[place]} (n={size:,}{' ' + unit if unit else ''})"
 
 
 def undefined(reason: str, n: int = 0) -> Metric:
-    """Return the metric that has no value, with the reason."""
+    """Return a metric with value null and the reason in its note."""
     return Metric(value=None, n=n, note=reason)
 
 
 def bounded(value: float, bounds: tuple[Floats, Floats], n: int, note: str) -> Metric:
-    """Return the metric with its bounds, which hold the value (also in the last digit)."""
+    """Return a metric with its bounds, widened if rounding put the value outside of them."""
     lower, upper = min(float(bounds[0]), value), max(float(bounds[1]), value)
     return Metric(value=value, lower=lower, upper=upper, n=n, note=note)

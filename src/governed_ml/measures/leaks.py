@@ -1,4 +1,4 @@
-"""Leaks: features that give the target away, and rows that stand on both sides of the split."""
+"""Leaks: features that reveal the target, and rows that are in both parts of the split."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-BINS = 50  # at most this many quantile bins of a numeric feature
-ROWS_PER_BIN = 20  # and at least about this many train rows in each
+BINS = 50  # most quantile bins of a numeric feature
+ROWS_PER_BIN = 20  # approximate least number of train rows in each bin
 SCALE = (
     2**30
-)  # a numeric target is counted in steps of its train range / SCALE: sums are exact integers
-TOGETHER = 3  # at most so many numeric features are added up,
-SAMPLE = 20_000  # on about so many rows of either part,
-GAIN = 0.001  # while one more explains at least so much of the train target's variance
+)  # numeric targets are rounded to (train range / SCALE), so that sums are exact integers
+TOGETHER = 3  # most numeric features in the weighted sum
+SAMPLE = 20_000  # approximate number of rows taken from each part
+GAIN = 0.001  # least share of the train target's variance that each must add
 
-Cell = tuple[float, int, int, int]  # score learned on train; test rows, Σ target, Σ target²
+Cell = tuple[float, int, int, int]  # train score; count, Σ target and Σ target² of test rows
 
 
 def target_leaks(
     train: Path, test: Path, numeric: list[str], categorical: list[str], task: str
 ) -> dict[str, float | None]:
-    """Return how well each feature alone predicts the target, from 0.5 (classification) or 0 to 1.
+    """Return feature → how well it alone predicts the target.
 
-    A feature's quantile bins or categories (null is one) are scored by their mean target on the
-    train rows and judged on the test rows. Classification: area under the ROC curve, folded at
-    0.5. Regression: R². Null where the target of the test rows has only one value.
+    Each quantile bin or category of a feature (null is a category) is scored with its mean target
+    on the train rows; the scores are evaluated on the test rows. Classification: area under the ROC
+    curve, or 1 minus it if that is larger (0.5 to 1). Regression: R² (0 to 1). None if the target
+    is constant on the test rows.
     """
     target = _target(train, task)
     if target is None:
@@ -59,12 +60,15 @@ def target_leaks(
 
 
 def folded_roc_auc(cells: list[Cell]) -> float | None:
-    """Return max(AUC, 1 − AUC) of scored cells, ties counting half; null with one class."""
+    """Return max(AUC, 1 − AUC) of scored cells, with ties counting half.
+
+    None for one class only.
+    """
     positives = sum(cell[2] for cell in cells)
     negatives = sum(cell[1] for cell in cells) - positives
     if not positives or not negatives:
         return None
-    twice, below = 0, 0  # twice the pairs in the right order; negatives of a lower score
+    twice, below = 0, 0  # twice the correctly ordered pairs; negatives with a lower score
     for score in sorted({cell[0] for cell in cells}):
         same = [cell for cell in cells if cell[0] == score]
         up = sum(cell[2] for cell in same)
@@ -76,30 +80,30 @@ def folded_roc_auc(cells: list[Cell]) -> float | None:
 
 
 def explained_variance(cells: list[Cell]) -> float | None:
-    """Return R² = cor(y, score)² of scored cells; null where the target has no variance.
+    """Return R² = cor(y, score)² of scored cells; None if the target has no variance.
 
-    It is R² after a linear recalibration: a target that has shifted since the train rows does
-    not hide a leak. A constant score explains 0.
+    This is R² after a linear recalibration, so a target that has shifted since the train rows
+    cannot hide a leak. A constant score has R² 0.
     """
     rows, total = sum(cell[1] for cell in cells), sum(cell[2] for cell in cells)
-    spread = rows * sum(cell[3] for cell in cells) - total * total  # an integer: exact
+    spread = rows * sum(cell[3] for cell in cells) - total * total  # an exact integer
     if rows == 0 or spread == 0:
         return None
     mean = math.fsum(score * n for score, n, _, _ in cells) / rows
     own = math.fsum((score - mean) ** 2 * n for score, n, _, _ in cells)
     shared = math.fsum((score - mean) * part for score, _, part, _ in cells)
     whole = math.fsum(score * score * n for score, n, _, _ in cells)
-    constant = own <= 1e-20 * whole  # nothing but rounding
+    constant = own <= 1e-20 * whole  # only rounding errors
     return 0.0 if constant else min(1.0, shared * shared / own * rows / spread)
 
 
 def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
-    """Return how well a weighted sum of a few numeric features predicts the target, and of which.
+    """Return how well a weighted sum of a few numeric features predicts the target.
 
-    They are chosen by forward selection and weighted by least squares, on a sample of the train
-    rows, and judged like a single feature, on a sample of the test rows: a target that is the sum
-    or the difference of columns, or says which of two is larger, shows here only. A null counts as
-    the column's mean.
+    The features are chosen by forward selection and weighted by least squares on a sample of the
+    train rows. The sum is evaluated on a sample of the test rows, with the measure of
+    `target_leaks`. This finds a target that is a sum or difference of columns, or a comparison of
+    two. Nulls are replaced by the column's mean. The metric's note names the features.
     """
     import numpy as np
 
@@ -120,7 +124,7 @@ def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
 
 
 def _roc_auc(y: Floats, score: Floats) -> float:
-    """Return the folded area under the ROC curve; y is 0/1."""
+    """Return max(AUC, 1 − AUC); `y` is 0 or 1, and both have the shape (rows,)."""
     from sklearn.metrics import roc_auc_score
 
     area = float(roc_auc_score(y, score))
@@ -128,14 +132,14 @@ def _roc_auc(y: Floats, score: Floats) -> float:
 
 
 def _squared_correlation(y: Floats, score: Floats) -> float:
-    """Return R² after a linear recalibration; a constant score explains 0."""
+    """Return R² after a linear recalibration; 0 for a constant score."""
     y, score = y - y.mean(), score - score.mean()
     own = float(score @ score)
     return min(1.0, float(y @ score) ** 2 / own / float(y @ y)) if own > 0 else 0.0
 
 
 def _sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
-    """Return about `SAMPLE` rows, the same on each run: features (rows, columns) and target."""
+    """Return a reproducible sample of about `SAMPLE` rows: features (rows, columns) and target."""
     relation, row = tables.table(path), tables.quoted(tables.ROW)
     n = int(tables.rows(f"SELECT count(*) FROM {relation}")[0][0])
     columns = ", ".join(map(number, [*numeric, tables.TARGET]))
@@ -148,9 +152,10 @@ def _sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
 
 
 def _forward(x: Floats, y: Floats) -> list[int]:
-    """Choose centred columns one by one, each the one that explains most of what is left of y.
+    """Return the columns of `x` chosen by forward selection, for a least-squares fit of `y`.
 
-    A column that the later ones make needless (a noisy sum of them, say) is left out again.
+    `x` and `y` are centred. Each step adds the column that explains most of the remaining variance.
+    Finally, columns that later ones made redundant are removed.
     """
     import numpy as np
 
@@ -177,9 +182,10 @@ def _forward(x: Floats, y: Floats) -> list[int]:
 
 
 def overlapping_rows(train: Path, test: Path, columns: list[str]) -> int:
-    """Return how many test rows have the same values in all `columns` as some train row.
+    """Return how many test rows equal some train row in all `columns`.
 
-    Rows are compared by a hash of 64 bits: at 10 million rows one false hit in a million tables.
+    Rows are compared by 64-bit hashes. With 10 million rows, about one table in a million has a
+    false match.
     """
     row = f"hash({', '.join(map(tables.quoted, columns))})"
     known = f"SELECT {row} FROM {tables.table(train)}"
@@ -189,7 +195,7 @@ def overlapping_rows(train: Path, test: Path, columns: list[str]) -> int:
 
 
 def _target(train: Path, task: str) -> str | None:
-    """Return SQL for the target as an integer; none where it is constant on the train rows."""
+    """Return SQL for the target as an integer; None if it is constant on the train rows."""
     name = tables.quoted(tables.TARGET)
     if task == "classification":
         return f"CAST({name} AS HUGEINT)"
@@ -203,7 +209,10 @@ def _target(train: Path, task: str) -> str | None:
 
 
 def _cells(train: Path, test: Path, x: str, key: str, target: str, overall: float) -> list[Cell]:
-    """Group both tables by `key`, SQL over x; groups unknown to train score the overall mean."""
+    """Group both tables by `key`, an SQL expression over x, and return the scored cells.
+
+    Keys that no train row has get the score `overall`.
+    """
     train_side, test_side = (
         f"SELECT {key} AS key, count(*) AS n, sum(q) AS s, sum(q * q) AS ss "
         f"FROM (SELECT {x} AS x, {target} AS q FROM {tables.table(path)}) "
@@ -222,7 +231,7 @@ def _cells(train: Path, test: Path, x: str, key: str, target: str, overall: floa
 
 
 def _bin_of_x(bins: Frozen) -> str:
-    """Return SQL for the number of the bin that x falls in, found by halving; null stays null."""
+    """Return SQL that finds the bin number of x by binary search; null stays null."""
     bounds = bins.bounds() if bins.edges else []
 
     def halved(low: int, high: int) -> str:

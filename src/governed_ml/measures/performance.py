@@ -1,4 +1,4 @@
-"""Performance on held-out rows: scikit-learn's metrics, calibration, curves thin enough for git."""
+"""Performance on the test rows: scikit-learn's metrics, calibration, and thinned-out curves."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 CURVE_POINTS = 200
-SHUFFLED = 2_000  # rows on which features are shuffled
-NAMED = 3  # features without which the model loses most
+SHUFFLED = 2_000  # most rows used for permutation importance
+NAMED = 3  # features named in the note, the most important first
 
 
 def classification(
@@ -31,8 +31,9 @@ def classification(
 ) -> dict[str, Metric]:
     """Return the metrics of a binary classifier.
 
-    `target` and `prediction` are 0/1, `score` is the probability of 1; all of shape (rows,). With
-    `confidence` the calibration error has bounds; there `effect` rows count as one.
+    `target` and `prediction` are 0 or 1, `score` is the probability of 1; all have the shape
+    (rows,). With `confidence`, the calibration error gets bounds, for which `effect` is the design
+    effect.
     """
     from sklearn import metrics as sk
 
@@ -68,7 +69,7 @@ def classification(
 
 
 def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:
-    """Return a regression's metrics; `normalized_…` is in standard deviations of the target."""
+    """Return a regression's metrics; those named `normalized_…` are in σ of the target."""
     from sklearn import metrics as sk
 
     n = len(target)
@@ -90,7 +91,7 @@ def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:
 
 
 def reliability(target: Floats, score: Floats, bins: int = 10) -> list[Bin]:
-    """Return mean prediction against mean observation in `bins` groups of equal size by score."""
+    """Return mean prediction and mean observation in `bins` groups of equal size, by score."""
     import numpy as np
 
     order = np.argsort(score, kind="stable")
@@ -102,13 +103,16 @@ def reliability(target: Floats, score: Floats, bins: int = 10) -> list[Bin]:
 
 
 def calibration_error(table: list[Bin]) -> float:
-    """Return the expected calibration error (Naeini et al. 2015) over bins of equal size."""
+    """Return the expected calibration error (Naeini et al. 2015, AAAI) over equal-sized bins."""
     total = sum(row.n for row in table)
     return sum(row.n * abs((row.predicted or 0.0) - (row.observed or 0.0)) for row in table) / total
 
 
 def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
-    """Return (false, true positive rate), at most `CURVE_POINTS` points, rounded to 1e-6."""
+    """Return at most `CURVE_POINTS` points of (false positive rate, true positive rate).
+
+    They are rounded to 1e-6.
+    """
     import numpy as np
     from sklearn import metrics as sk
 
@@ -121,7 +125,10 @@ def roc_curve(target: Floats, score: Floats) -> list[tuple[float, float]]:
 
 
 def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]:
-    """Return the regression error characteristic (Bi & Bennett 2003): (tolerance, share within)."""
+    """Return the regression error characteristic curve (Bi & Bennett 2003, ICML).
+
+    Each point is (tolerance, share of rows with an error within it).
+    """
     import numpy as np
 
     shares = np.linspace(0, 1, 101)
@@ -138,11 +145,12 @@ def champion_difference(
     confidence: float,
     person: npt.NDArray[np.int64] | None = None,
 ) -> Metric:
-    """Return champion's minus challenger's mean squared error, in variances of the target.
+    """Return the champion's minus the challenger's mean squared error, in variances of the target.
 
-    Positive means that the challenger is better. For a classifier's score this is the difference
-    of Brier scores. Paired on the same rows; normal interval of the mean of the row differences, or
-    with `person` (whose a row is) Student's interval by person (Liang & Zeger 1986).
+    A positive value means that the challenger is better. For a classifier's scores this is the
+    difference of Brier scores. Both models are compared on the same rows. The interval is the
+    normal one of the mean difference or, with `person` (the person of each row), Student's with a
+    cluster-robust variance (Liang & Zeger 1986).
     """
     import numpy as np
     from scipy.special import ndtri
@@ -183,10 +191,10 @@ def relied_on(
     score_of: Callable[[pd.DataFrame], Floats],
     task: str,
 ) -> Metric:
-    """Return the model's ROC AUC or R² (`whole`) with the features that it rests on as note.
+    """Return `whole` (the model's ROC AUC or R²) with a note naming its most important features.
 
-    What a model loses when a feature is shuffled (Breiman 2001), on a sample of the test rows.
-    A leak that takes several columns to read shows here only: the model is almost never wrong.
+    Importance is what the model loses if a feature is shuffled (Breiman 2001), on a sample of the
+    test rows. This shows leaks that need several columns: the model is then almost never wrong.
     """
     import numpy as np
     from sklearn import metrics as sk

@@ -1,4 +1,4 @@
-"""Bounds on numbers of a model's performance: calibration error, ROC AUC, R²."""
+"""Confidence bounds on metrics of a model's performance: calibration error, ROC AUC, R²."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ Bounds = tuple[float, float]
 
 
 def calibration_error_bounds(table: list[Bin], confidence: float, effect: float = 1.0) -> Bounds:
-    """Bound the calibration error over a table's bins; `effect` rows count as one.
+    """Bound the expected calibration error over a table's bins; `effect` is the design effect.
 
-    Observed rates miss the true ones by chance, by e in each bin, so the error that is seen is too
-    large: even a perfect model shows Σ w|e|. The lower bound takes off what that sum is seldom
-    beyond (a sum of half-normals, Cornish & Fisher 1938). The error is Σ w|d| of true gaps d, and
-    |d + e| is at least sign(d)(d + e), so the upper bound adds what Σ w sign(d) e is seldom below.
+    The observed rate of bin i differs from the true one by a random error eᵢ. This inflates the
+    observed calibration error: even for a perfect model it is Σ w|e|. The lower bound therefore
+    subtracts an upper quantile of Σ w|e|, a sum of half-normals (Cornish & Fisher 1938). The true
+    error is Σ w|d| of true gaps d, and |d + e| ≥ sign(d)(d + e), so the upper bound adds a quantile
+    of Σ w sign(d) e.
     """
     n = np.array([row.n for row in table], dtype=np.float64)
     observed = np.array([row.observed or 0.0 for row in table])
     predicted = np.array([row.predicted or 0.0 for row in table])
     weight = n / n.sum()
-    rate = (observed * n + 1) / (n + 2)  # Laplace: a rate of 0 or 1 is not known exactly
+    rate = (observed * n + 1) / (n + 2)  # Laplace smoothing: rates of 0 and 1 are uncertain, too
     error = weight * np.sqrt(rate * (1 - rate) / n * effect)
     z, seen = normal_quantile(confidence, 1), float((weight * np.abs(predicted - observed)).sum())
     spread = np.sqrt((error**2).sum() * (1 - 2 / np.pi))
@@ -38,11 +39,11 @@ def calibration_error_bounds(table: list[Bin], confidence: float, effect: float 
 def roc_auc(
     target: Floats, score: Floats, value: float, confidence: float, person: Integers | None = None
 ) -> Bounds:
-    """Bound the ROC AUC (DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44:837) on its logit.
+    """Bound the ROC AUC on the logit scale, with DeLong's variance (1988, Biometrics 44:837).
 
-    By `person`, whose a row is, its components are summed (Obuchowski 1997, Biometrics 53:567).
-    Where no pair is in the wrong order (or none in the right one) it is Wilson's bound of so many
-    rows as the rarer class has.
+    `value` is the AUC. With `person` (the person of each row), variance components are summed by
+    person (Obuchowski 1997, Biometrics 53:567). If the classes are perfectly separated, the bounds
+    are Wilson's for as many rows as the rarer class has.
     """
     from scipy.stats import rankdata
 
@@ -69,7 +70,7 @@ def roc_auc(
 
 
 def _by_person(person: Integers, influence: Floats, confidence: float) -> tuple[float, float]:
-    """Return the variance of a mean by person, and Student's quantile."""
+    """Return the variance of a mean, clustered by person, and Student's quantile for it."""
     variance, many = mean_variance(person, influence)
     return variance, float(student_quantile(confidence, 1, np.array([max(many - 1.0, 1.0)]))[0])
 
@@ -81,10 +82,10 @@ def r2(
     confidence: float,
     person: Integers | None = None,
 ) -> Bounds:
-    """Bound R² = 1 − mean squared error / variance, by the nonparametric delta method.
+    """Bound R² = 1 − mean squared error / variance by the nonparametric delta method.
 
-    Its standard error is that of the mean of the influence values (Davison & Hinkley 1997,
-    Bootstrap Methods and their Application, section 2.7.2), with Student's quantile.
+    `value` is R². Its standard error is that of the mean of the influence values (Davison & Hinkley
+    1997, Bootstrap Methods and their Application, section 2.7.2), with Student's quantile.
     """
     error, away = (target - prediction) ** 2, (target - target.mean()) ** 2
     influence = (error - (1 - value) * away) / away.mean()

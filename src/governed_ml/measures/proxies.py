@@ -1,12 +1,11 @@
-"""Proxies: how well the features predict a sensitive attribute, and which of them carry it.
+"""Proxies: how well the features predict a sensitive attribute, and which features do so.
 
-A number is the ROC AUC of one group against all others, for the group that is told apart best: a
-mean over groups hides the one that the features give away (one-vs-rest: Fawcett 2006, Pattern
-Recognition Letters 27:861, section 9).
+The metric is the ROC AUC of one group against all others (one-vs-rest: Fawcett 2006, Pattern
+Recognition Letters 27:861, section 9), for the group with the highest AUC. A mean over groups would
+hide the group that the features reveal.
 
-Pure: frames in, numbers out. On one sample, whose first rows are learnt from and whose other rows
-are judged; so a number is never flattered by the rows that it was learnt on, nor by other rows of
-the same person where it is known whose a row is.
+A classifier is trained on the first rows of a sample and evaluated on the others, so that the AUC
+is not inflated by overfitting. If rows belong to persons, no person has rows in both parts.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-LEARNT = 0.6  # share of the sample that is learnt from
-FEWEST = 30  # rows that a group needs among the learnt and among the judged rows
-TREES = 400  # at most so many trees for all groups together,
-ROUNDS = (8, 40)  # and for one group at least and at most so many
-BINS = 64  # of one feature alone, by quantiles
-NAMED = 5  # at most so many carriers in the note,
-STRONG = 0.55  # each with at least this ROC AUC alone,
-MISSED = 0.05  # or without which all features together lose at least so much
+LEARNT = 0.6  # share of the sample that is used for training
+FEWEST = 30  # least rows of a group in the training and in the evaluation part
+TREES = 400  # most trees for all groups together
+ROUNDS = (8, 40)  # least and most trees per group
+BINS = 64  # quantile bins of a single feature
+NAMED = 5  # most features named in the note
+STRONG = 0.55  # least ROC AUC of a single feature to be named
+MISSED = 0.05  # least loss of ROC AUC by shuffling a feature for it to be named
 FOUND = "features predict a sensitive attribute (ROC AUC; 0.5: not at all)"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Encoded features and group codes of one attribute, learnt part and judged part.
+    """The encoded features and one attribute's group codes, for training and for evaluation.
 
-    A code is a place in `names`; `small` are groups that are left out.
+    A group code is an index into `names`. `small` are the groups that are left out.
     """
 
     learnt: Floats
@@ -52,18 +51,19 @@ class Sample:
 
     @property
     def groups(self) -> int:
-        """Return how many groups there are."""
+        """Return the number of groups."""
         return len(self.names)
 
 
 def measure(
     features: pd.DataFrame, sensitive: pd.DataFrame, person: np.ndarray | None = None
 ) -> tuple[dict[str, Metric], list[Proxy], list[Finding]]:
-    """Measure each attribute: `<attribute>.proxy_auc`, carriers, and a finding.
+    """Measure how well features predict each attribute: a metric, the features, and a finding.
 
-    `features` of shape (rows, features), numbers or text; `sensitive` of shape (rows, attributes),
-    group names; both in the same, random order. `person` of shape (rows,) says whose a row is:
-    the rows of a person follow each other, and all of them are learnt from or all are judged.
+    `features` has the shape (rows, features), numbers or text; `sensitive` the shape (rows,
+    attributes), group names. Both are in the same random order. `person`, of shape (rows,), is the
+    person of each row; a person's rows must be adjacent, and all of them are in the same part of
+    the sample.
     """
     matrix = encoded(features)
     cut = boundary(len(matrix), person)
@@ -93,7 +93,7 @@ def measure(
 
 
 def carried(ranked: list[tuple[str, float]]) -> str:
-    """Name the features that tell the groups apart on their own; `ranked` by their ROC AUC."""
+    """Return which features predict the group on their own; `ranked` is sorted by ROC AUC."""
     strong = [f"{name} ({auc:.2f} alone)" for name, auc in ranked[:NAMED] if auc >= STRONG]
     if strong:
         return f"carried by {', '.join(strong)}"
@@ -101,25 +101,25 @@ def carried(ranked: list[tuple[str, float]]) -> str:
 
 
 def together(losses: list[tuple[str, float]]) -> str:
-    """Name the features that all of them together cannot do without; the largest loss first."""
+    """Return which features the classifier needs in combination; `losses` is sorted."""
     needed = [f"{name} (−{loss:.2f} without it)" for name, loss in losses[:NAMED] if loss >= MISSED]
     return f"; together with others: {', '.join(needed)}" if needed else ""
 
 
 def of_many(found: Sample, place: int) -> str:
-    """Say whose number it is, where there are more than two groups."""
+    """Return which group the metric is about, if there are more than two groups."""
     return f"{found.names[place]} against all others: " if found.groups > 2 else ""
 
 
 def left_out(found: Sample) -> str:
-    """Name the groups that are too small to judge."""
+    """Return which groups are too small to evaluate."""
     return f"; not judged, fewer than {FEWEST} rows: {listed(list(found.small))}" * bool(
         found.small
     )
 
 
 def boundary(rows: int, person: np.ndarray | None) -> int:
-    """Return how many rows are learnt from: `LEARNT`, moved to where a person's rows end."""
+    """Return the number of training rows: about `LEARNT` of all, not dividing a person's rows."""
     cut = int(rows * LEARNT)
     if person is None:
         return cut
@@ -128,9 +128,9 @@ def boundary(rows: int, person: np.ndarray | None) -> int:
 
 
 def encoded(features: pd.DataFrame) -> Floats:
-    """Return features as ranks, which is all that a tree sees of them: no infinity, no null.
+    """Return features as ranks, which is all that a tree uses; shape (rows, features).
 
-    A number ranks by size, a text by how frequent it is (ties by name); a null is −1.
+    Numbers are ranked by size, text by frequency (ties by name). A null is −1.
     """
     columns: list[Floats] = []
     for name in features.columns:
@@ -147,7 +147,11 @@ def encoded(features: pd.DataFrame) -> Floats:
 
 
 def sample(matrix: Floats, group: np.ndarray, cut: int) -> Sample | Unusable:
-    """Learn from the first `cut` rows, and keep the groups that are large enough on both sides."""
+    """Return the training and evaluation parts, with only the groups that are large enough in both.
+
+    The first `cut` rows are for training. Return why there is nothing to measure if too few groups
+    are left.
+    """
     sizes: dict[str, int] = {}
     for name in sorted({str(value) for value in group}):
         mine = group == name
@@ -169,7 +173,7 @@ def sample(matrix: Floats, group: np.ndarray, cut: int) -> Sample | Unusable:
 
 
 def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float, int]:
-    """Return a model of the groups, the best ROC AUC of one against the others, and its place."""
+    """Train a classifier of the groups; return it, the highest one-vs-rest AUC, and that group."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     rounds = int(np.clip(TREES // found.groups, *ROUNDS))
@@ -187,9 +191,9 @@ def joint_auc(found: Sample) -> tuple[HistGradientBoostingClassifier, float, int
 def missed(
     model: HistGradientBoostingClassifier, found: Sample, place: int, names: list[str]
 ) -> list[tuple[str, float]]:
-    """Return what the ROC AUC loses when a feature is shuffled (Breiman 2001), most missed first.
+    """Return the loss of ROC AUC if each feature is shuffled (Breiman 2001), largest first.
 
-    It names a combination of features, none of which says anything alone.
+    This finds features that predict the group only in combination.
     """
     order = np.random.default_rng(0).permutation(len(found.judged))
     score = _auc(model.predict_proba(found.judged), found, place)
@@ -202,7 +206,7 @@ def missed(
 
 
 def feature_auc(found: Sample, column: int, place: int) -> float:
-    """Return the ROC AUC of one feature alone: a group's share in each of at most `BINS` bins."""
+    """Return the ROC AUC of one feature alone, scored by the group's share in each of its bins."""
     steps = np.arange(1, BINS) / BINS
     edges = np.unique(np.quantile(found.learnt[:, column], steps, method="inverted_cdf"))
     counts = [np.zeros((len(edges) + 1, found.groups)) for _ in range(2)]
@@ -215,10 +219,10 @@ def feature_auc(found: Sample, column: int, place: int) -> float:
 
 
 def _auc(probability: Floats, found: Sample, place: int) -> float:
-    """Return one group's ROC AUC against all others; `probability`: (judged rows, groups).
+    """Return one group's ROC AUC against all others; `probability` is (evaluated rows, groups).
 
-    A sum of ranks is exact, so features that say the same have the same number and go by name;
-    scikit-learn's integral differs in the last digit.
+    It is computed from a sum of ranks, which is exact, so equally good features tie and are sorted
+    by name. scikit-learn's integral may differ in the last digit.
     """
     from scipy.stats import rankdata
 

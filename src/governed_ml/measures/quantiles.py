@@ -1,4 +1,4 @@
-"""Quantiles, and what is made of them: limits of a rate, and how widely values are spread."""
+"""Quantiles, and measures based on them: bounds of a rate, and a robust standard deviation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 CENTRAL = (0.50, 0.80, 0.90)
-"""Shares of the values in the middle; the first with a width counts."""
+"""Central shares of the values that `robust_spread` tries, until one has a positive width."""
 ONE_VALUE = "more than nine in ten target values are the same: there is no spread to measure by"
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """One number per group with its own lower and upper limit; each of shape (..., groups)."""
+    """One estimate per group with its lower and upper confidence bound; shape (..., groups)."""
 
     value: Floats
     lower: Floats
@@ -24,14 +24,14 @@ class Estimates:
 
 
 def normal_quantile(confidence: float, comparisons: int) -> float:
-    """Return the two-sided standard normal quantile for `comparisons` intervals at once."""
+    """Return the two-sided standard normal quantile for `comparisons` simultaneous intervals."""
     from scipy.special import ndtri
 
     return -float(ndtri((1 - confidence) / 2 / max(1, comparisons)))
 
 
 def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Floats:
-    """Return Student's two-sided quantiles for `comparisons` intervals at once."""
+    """Return Student's two-sided quantiles for `comparisons` simultaneous intervals."""
     from scipy.special import stdtrit
 
     tail = (1 - confidence) / 2 / max(1, comparisons)
@@ -39,7 +39,7 @@ def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Fl
 
 
 def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:
-    """Return rates `hits / n` with score limits (Wilson 1927, JASA 22:209). `n` is at least 1."""
+    """Return rates `hits / n` with score bounds (Wilson 1927, JASA 22:209); `n` is at least 1."""
     x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
     rate = x / rows
     centre = x + z * z / 2
@@ -50,11 +50,11 @@ def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimate
 
 
 def robust_spread(values: Floats) -> float:
-    """Return the smaller of the standard deviation and the interquartile range / 1.349; or 0.
+    """Return min(σ, interquartile range / 1.349) of the values, or 0 if nearly all are equal.
 
-    Silverman 1986, Density Estimation, section 3.4.2: min(σ, IQR / 1.34). For normal values both
-    are σ. Where half of the values are the same, the central 80 or 90 % take the quartiles' place,
-    each divided by what it is in normal standard deviations; 0 if these are one value, too.
+    Both estimate σ for normal values (Silverman 1986, Density Estimation, section 3.4.2). If the
+    interquartile range is 0, the central 80 or 90 % replace it, each divided by its width for the
+    standard normal distribution. Return 0 if that range is 0, too.
     """
     from scipy.special import ndtri
 

@@ -1,4 +1,4 @@
-"""Robustness: the share of answers that change when numeric features move a little."""
+"""Robustness: the share of predictions that change if numeric features change slightly."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-ROWS = 5_000  # test rows that are moved
+ROWS = 5_000  # most test rows to which noise is added
 
 
 def flip_share(
@@ -32,11 +32,11 @@ def flip_share(
 ) -> Metric:
     """Return the flip probability (Hendrycks & Dietterich 2019, ICLR) under normal noise.
 
-    The share of rows x with |f(x + size · spread · z) − f(x)| > `tolerance`, z ~ N(0, 1) drawn anew
-    for each row and feature; Wilson's bounds, by `person` (whose a row is) on the effective number
-    of rows (see `clusters`). `predict` returns f, shape (rows,): a class (then
-    `tolerance` is 0), or a number, in whose unit `tolerance` is. `spread` is feature → standard
-    deviation, in the feature's unit; other columns and nulls stay as they are.
+    It is the share of rows x with |f(x + size · spread · z) − f(x)| > `tolerance`, where z ~ N(0,
+    1) is drawn for each row and feature. `predict` returns f, shape (rows,): a class (`tolerance`
+    is then 0) or a number (`tolerance` is then in its unit). `spread` is feature → standard
+    deviation, in the feature's unit; other columns and nulls do not change. Bounds are Wilson's;
+    with `person` (the person of each row) they use the effective number of rows (see `clusters`).
     """
     import numpy as np
 

@@ -1,1 +1,1 @@
-"""Windows of production: read, measured, judged, recorded."""
+"""Monitoring of production: read a window of rows, measure it, judge it, record it."""

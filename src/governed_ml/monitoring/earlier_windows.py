@@ -1,4 +1,4 @@
-"""What the ledger has of earlier windows: which rows were measured, and what a second look adds."""
+"""Earlier windows in the ledger: which rows were measured, and whether a batch has news."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from governed_ml.registry.counted_events import follow
 
 
 def windows(base: Path) -> list[tuple[int, WindowRecord]]:
-    """Return every window that the ledger tells of with its version, in order, as it is now."""
+    """Return every window in the ledger with its version, in order, each in its latest form."""
     events = [one.event for one in follow(base).counted if one.event.action == "monitored"]
     version = {event.details["window"]: event.version or 0 for event in events}
     return [(version[one.window], one) for one in windows_of([one.details for one in events])]
 
 
 def measured(every: Sequence[tuple[int, WindowRecord]], version: int) -> frozenset[str]:
-    """Return the digests of the rows of which a version has a measured window."""
+    """Return the digests of rows that were measured for a version."""
     return frozenset(
         one.digest for number, one in every if number == version and one.level != "not_measured"
     )
@@ -33,15 +33,16 @@ def measured(every: Sequence[tuple[int, WindowRecord]], version: int) -> frozens
 def of_digest(
     every: Sequence[tuple[int, WindowRecord]], digest: str, version: int
 ) -> WindowRecord | None:
-    """Return the window that these rows are already, of this version."""
+    """Return the version's window with these rows, or None."""
     found = (one for number, one in every if (one.digest, number) == (digest, version))
     return next(found, None)
 
 
 def logged_until(feed: Feed, champion: Version) -> datetime | None:
-    """Return up to when the log was measured, at the latest when the version became champion.
+    """Return up to which time the prediction log was measured for the champion.
 
-    What was too little is measured with what follows.
+    It starts when the version became champion. Rows that were too few for a window count in the
+    next one. Return None for any other feed.
     """
     if feed.kind != "log":
         return None
@@ -54,9 +55,9 @@ def logged_until(feed: Feed, champion: Version) -> datetime | None:
 
 
 def tells_more(window: Window, known: WindowRecord) -> bool:
-    """Return whether a batch that is a window already says more now: labels came, say.
+    """Return whether a batch that was recorded before has new information, such as more labels.
 
-    What then lacks a value that it had (a feed is gone) does not stand for it.
+    If it now lacks a value that it had (for example because a feed is gone), return False.
     """
     if "not_measured" in (known.level, window.level):
         return window.level != "not_measured"
@@ -74,7 +75,7 @@ def tells_more(window: Window, known: WindowRecord) -> bool:
 
 
 def lapse(window: Window) -> str | None:
-    """Return why a batch that was measured once is no window any more, or None if it still is."""
+    """Return why a batch that was measured before no longer counts as a window, or None."""
     if window.level == "not_measured":
         return window.reasons[0]
     return window.stale or None

@@ -1,4 +1,4 @@
-"""Read production's data: a file, a folder, a query or the prediction log, then the labels."""
+"""Read production rows (a file, a folder, a query or the prediction log) and their labels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ SERVED = {
 
 @dataclass(frozen=True)
 class FeedRows:
-    """Rows as read: `lost` are columns that some file has not, `unfit` values not of their type."""
+    """The rows of a feed.
+
+    `lost` are columns missing in at least one file, `strange` are unknown columns, and `unfit` is
+    column → number of values that do not have its type.
+    """
 
     frame: pd.DataFrame
     lost: tuple[str, ...]
@@ -49,14 +53,14 @@ class FeedRows:
 
 
 def feed_of(path: Path) -> Feed:
-    """Return the feed that a batch's path stands for."""
+    """Return the feed for a batch's path; raise `Problem` if the path does not exist."""
     if not path.exists():
         raise Problem(f"{path} does not exist: name a file, or a folder of files")
     return Feed(kind="folder" if path.is_dir() else "file", path=str(path))
 
 
 def name_of(feed: Feed) -> str:
-    """Return how a feed is called in records, which never hold a path of a machine."""
+    """Return a feed's name for records, which must not contain a machine's paths."""
     return (
         Path(public(feed.path)).name
         if feed.path
@@ -65,7 +69,10 @@ def name_of(feed: Feed) -> str:
 
 
 def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = None) -> FeedRows:
-    """Read columns from every file of a feed; texts are read as those of training were."""
+    """Read columns from every file of a feed; text is parsed as in the training data.
+
+    Raise `Problem` if a file is not a table.
+    """
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, engine() as db:
@@ -76,7 +83,7 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
                 rows = [Incoming(f"read_parquet({files}, union_by_name = true)", Marks())]
             else:
                 rows = [relation(one, db, scratch) for one in _sources(feed, trained)]
-            for number, one in enumerate(rows):  # a cast must not reach DuckDB's reader of CSV
+            for number, one in enumerate(rows):  # keeps casts out of DuckDB's CSV reader
                 db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one.sql}")
             parts = [
                 typed(db, f"part{number}", one.marks, columns) for number, one in enumerate(rows)
@@ -101,7 +108,7 @@ def _sources(feed: Feed, trained: Source | None) -> list[Source]:
     if feed.kind == "sql":
         return [Source(kind="sql", url=feed.url, query=feed.query)]
     like = trained or Source(kind="file", path=feed.path)
-    if feed.kind == "file":  # a path would make one slash of the two in an address
+    if feed.kind == "file":  # `Path` would reduce `//` in a URL to one slash
         return [file_source(feed.path or "", like)]
     path = Path(feed.path or "")
     found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
@@ -113,14 +120,17 @@ def _sources(feed: Feed, trained: Source | None) -> list[Source]:
 
 @dataclass(frozen=True)
 class Joined:
-    """Columns for each row of a window (null where there is none), and what is to be said."""
+    """Columns joined to the rows of a window (null where nothing matches), and remarks."""
 
     frame: pd.DataFrame
     notes: list[str]
 
 
 def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], what: str) -> Joined:
-    """Join columns to rows by request id and row; a key with two different answers has none."""
+    """Join columns to rows by request id and row number.
+
+    A key with contradicting values gets null. Raise `Problem` if the keys or a column are missing.
+    """
     if set(KEYS) - set(rows.columns):
         raise Problem(
             f"{what} are joined by request_id and row, and the batch lacks these columns: add them"
@@ -150,9 +160,10 @@ def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], wha
 
 
 def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
-    """Return the target as the model learned it, null where there is no label; what is to be said.
+    """Return the target in the model's form, null where there is no label, and remarks.
 
-    A value that the contract does not know of the target is no label: "pending" is not "no".
+    A value that the contract does not list for the target is not a label: "pending" does not mean
+    "no".
     """
     import pandas as pd
 
@@ -174,13 +185,13 @@ def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
 
 
 def _spelled(column: pd.Series, data: Data) -> pd.Series:
-    """Return a column's values as training compares them."""
+    """Return a column's values in the form in which training compares them."""
     text = as_text(column)
     return text.str.lower() if isinstance(data.positive, bool) else text
 
 
 def _values(data: Data) -> list[Any]:
-    """Return what the target may be by the contract."""
+    """Return the target's possible values according to the contract."""
     return [
         value
         for one in given(data)

@@ -1,6 +1,6 @@
-"""What people read of production: the last window, all windows as a table, trends as a picture.
+"""Reports about production: the last window, a table of all windows, and a picture of trends.
 
-All of it is derived: the ledger is the record, and git ignores these files.
+They are derived from the ledger, which is the record. Git ignores these files.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FOLDER = Path("reports/monitoring")
 LATEST, HISTORY, TRENDS = FOLDER / "latest.json", FOLDER / "history.parquet", FOLDER / "trends.svg"
 COLOURS = {"healthy": "#2e7d32", "warn": "#b26a00", "retrain": "#c43e00", "rollback": "#b00020",
            "not_measured": "#757575"}  # fmt: skip
-SHOWN = 6  # lines of the picture: the rules that moved most
+SHOWN = 6  # lines in the picture: the rules whose values changed most
 
 
 class LatestWindow(Closed):
-    """`reports/monitoring/latest.json`: the last window, with what was measured of it."""
+    """The content of `reports/monitoring/latest.json`: the last window and its measurements."""
 
     schema_version: Literal[1] = 1
     version: int
@@ -38,7 +38,7 @@ class LatestWindow(Closed):
 
 
 def keep(base: Path, latest: LatestWindow | None, entries: list[Entry]) -> None:
-    """Write the files anew; the last window's stays where an earlier one was measured again."""
+    """Write the reports. `latest` is None if an earlier window was measured again."""
     import pandas as pd
 
     from governed_ml.core.tables import write
@@ -52,7 +52,10 @@ def keep(base: Path, latest: LatestWindow | None, entries: list[Entry]) -> None:
 
 
 def table(entries: list[Entry]) -> list[dict[str, Any]]:
-    """Return one row a window and rule; a window that was measured again stands as it is now."""
+    """Return one row per window and rule.
+
+    A window that was measured again has its latest values.
+    """
     events = {one.event.details["window"]: one.event for one in entries
               if one.event.action == "monitored"}  # fmt: skip
     return [
@@ -77,7 +80,7 @@ def table(entries: list[Entry]) -> list[dict[str, Any]]:
 
 
 def picture(windows: list[WindowRecord]) -> str:
-    """Draw each window's level, and the rules that moved most, as one self-contained SVG."""
+    """Draw the level of each window, and the rules that changed most, as a self-contained SVG."""
     names = list(dict.fromkeys(name for one in windows for name in one.values))
     series = {name: [one.values.get(name) for one in windows] for name in names}
     known = {name: [v for v in values if v is not None] for name, values in series.items()}

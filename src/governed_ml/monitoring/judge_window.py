@@ -1,4 +1,4 @@
-"""Judge a window by the policy's rules, and say which action they require. Pure."""
+"""Judge a window by the policy's rules, and decide which action is required."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from governed_ml.policy.expected_rules import Scope
 from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 
 WORSE: tuple[Level, ...] = ("healthy", "warn", "retrain", "rollback")
-BEHAVIOUR = ("drift.", "fairness.", "performance.")  # without one of these nothing was measured
+BEHAVIOUR = ("drift.", "fairness.", "performance.")  # a window needs a metric of one of these
 
 
 class Judged(Closed):
-    """One rule of a window: how bad, and why."""
+    """The verdict of one rule about a window, and the reason."""
 
     id: str
     verdict: Level
@@ -29,7 +29,7 @@ class Judged(Closed):
 
 
 def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, MonitoringRule, str]]:
-    """Spell out the rules for a task, its features and sensitive attributes: id, rule, metric."""
+    """Return the rules that apply, expanded for features and attributes, as (id, rule, metric)."""
     names = {"feature": scope.features or (), "sensitive": scope.sensitive}
     return [
         (f"{rule.id}[{name}]" if rule.each else rule.id, rule, rule.metric.replace("{each}", name))
@@ -42,7 +42,7 @@ def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, Monitoring
 def judge(
     monitoring: Monitoring, scope: Scope, metrics: Mapping[str, Metric]
 ) -> tuple[list[Judged], bool]:
-    """Judge every rule that is expected, and say whether anything of the model was measured."""
+    """Judge every rule that applies; also return whether any metric of the model was measured."""
     found: list[Judged] = []
     measured = False
     for name, rule, source in expected(monitoring, scope):
@@ -67,10 +67,11 @@ def judge(
 
 
 def judged(rule: MonitoringRule, metric: Metric) -> tuple[Level, str]:
-    """Hold one metric against one rule.
+    """Judge one metric by one rule; return the level and the reason.
 
-    Where there are bounds, the one nearer to the limit has to be beyond it: chance in a small group
-    alarms nobody. A value that is beyond, when its bound is not, says too little to be healthy.
+    If the metric has bounds, even the more favourable bound must exceed the limit, so that chance
+    in a small group raises no alarm. If only the value exceeds the limit, the level is
+    `not_measured`: the data can neither show a fault nor exclude one.
     """
     if metric.value is None:
         return "not_measured", metric.note
@@ -95,7 +96,7 @@ def judged(rule: MonitoringRule, metric: Metric) -> tuple[Level, str]:
 
 
 def worst(rules: Sequence[Judged]) -> Level:
-    """Return the worst level of what was measured; `not_measured` if nothing was."""
+    """Return the worst level of the rules that were measured; `not_measured` if none was."""
     found: Level = "not_measured"
     for level in WORSE:
         if any(rule.verdict == level for rule in rules):
@@ -104,9 +105,9 @@ def worst(rules: Sequence[Judged]) -> Level:
 
 
 def reasons(rules: Sequence[Judged], lacks: Sequence[str] = ()) -> list[str]:
-    """Return why the level is what it is: bad rules, worst first, what is lacking, what is unknown.
+    """Return the reasons for the level: failed rules (worst first), `lacks`, and unmeasured rules.
 
-    The first reason stands for all of them in the ledger and in messages.
+    The ledger and messages show the first reason only.
     """
     bad = [rule for rule in rules if rule.verdict in WORSE[1:]]
     bad.sort(key=lambda rule: -WORSE.index(rule.verdict))
@@ -126,11 +127,11 @@ def _and_more(names: list[str]) -> str:
 
 
 def in_a_row(windows: Sequence[WindowRecord], level: Level = "rollback") -> int:
-    """Return how many windows up to the last were at a level, one after the other.
+    """Return how many consecutive windows, up to the last one, were at a level.
 
-    One that was not measured neither breaks the row nor makes it longer, nor does one that is
-    milder because a rule that asked could not be measured (labels come late). A feed that has only
-    grown since is no other window.
+    Some windows neither count nor interrupt the sequence: those that were not measured, and milder
+    ones in which a rule that asked for the level could not be measured (labels come late). A batch
+    that only grew counts once.
     """
     row: list[WindowRecord] = []
     for window in windows:
@@ -143,19 +144,20 @@ def in_a_row(windows: Sequence[WindowRecord], level: Level = "rollback") -> int:
 
 
 def _grown(before: WindowRecord, window: WindowRecord) -> bool:
-    """Return whether a window is an earlier one with more rows: of one feed, of the same time."""
+    """Return whether a window is an earlier one with more rows: same feed, overlapping time."""
     if before.to is None or window.since is None:
         return False
     more = (window.batch, window.rows > before.rows) == (before.batch, True)
-    return more and window.since <= before.to  # ISO 8601, all UTC
+    return more and window.since <= before.to  # both are ISO 8601 in UTC
 
 
 def due(
     windows: Sequence[WindowRecord], monitoring: Monitoring
 ) -> tuple[Level | Literal["none"], int]:
-    """Return what the last window asks for by now, and how many in a row are at the last level.
+    """Return the action that is due after the last window, and the number of rollback windows.
 
-    Until there are enough of them in a row, the last level asks for what the one before it does.
+    Until `rollback_windows` consecutive windows have asked for a rollback, a retraining is due
+    instead.
     """
     row = in_a_row(windows)
     level = windows[-1].level if windows else "not_measured"
@@ -167,6 +169,6 @@ def due(
 
 
 def windows_of(details: Sequence[dict[str, Any]]) -> list[WindowRecord]:
-    """Return the windows that events tell of, in order; one measured again as it is now."""
+    """Return the windows in events' details, in order; of repeated measurements the latest."""
     found = {said.window: said for said in map(WindowRecord.model_validate, details)}
     return [found[number] for number in sorted(found)]

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from governed_ml.core.evidence_bodies import DriftBody
     from governed_ml.monitoring.window_rows import WindowRows
 
-PREDICTION, TARGET = "prediction", "target"  # as the drift's evidence calls them
+PREDICTION, TARGET = "prediction", "target"  # their names in the evidence of drift
 
 
 @dataclass
 class Measured:
-    """Metrics by name, what reports draw from, and why the window cannot be healthy."""
+    """Metrics by name, data for reports (`columns`, `groups`), and what the window lacks."""
 
     metrics: dict[str, Metric] = field(default_factory=dict)
     columns: list[ColumnDrift] = field(default_factory=list)
@@ -46,7 +46,10 @@ class Measured:
 def drifted(
     reference: DriftBody, features: pd.DataFrame, score: pd.Series, target: pd.Series, task: str
 ) -> Measured:
-    """Hold features, scores and labels (maybe of earlier rows) against the frozen reference."""
+    """Measure the drift of features, scores and labels against the version's frozen bins.
+
+    Labels may belong to earlier rows than the features.
+    """
     labels = target.dropna().astype("float64" if task == "regression" else "int64")
     with work_folder() as folder:
         rows, labelled = folder / "rows.parquet", folder / "labelled.parquet"
@@ -60,15 +63,16 @@ def drifted(
 
 
 def nothing(monitoring: Monitoring, scope: Scope, why: str) -> Measured:
-    """Return each metric that is wanted, without a value."""
+    """Return each metric that the rules need, without a value."""
     wanted = (source for _, _, source in expected(monitoring, scope))
     return Measured({source: Metric(value=None, note=why) for source in wanted})
 
 
 def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
-    """Judge the part of the data contract that is about columns which a batch has.
+    """Count the broken expectations of the data contract that apply to a batch.
 
-    What is about the table as a whole is about a training table: a batch has its own minimum.
+    Expectations about the whole table are about training data, and do not apply. `unfit` is column
+    → number of values of a wrong type; each such column counts as broken, too.
     """
     mine = [
         one
@@ -98,9 +102,9 @@ def performed(
     confidence: float,
     person: pd.Series | None = None,
 ) -> Measured:
-    """Measure performance on the labelled rows, with bounds on what the shipped rules judge.
+    """Measure performance on the rows with labels, with bounds for the metrics that rules judge.
 
-    `person`: whose each row is, where rows belong to somebody.
+    All series are aligned. `person` is the person of each row, if rows belong to persons.
     """
     known = target.notna().to_numpy()
     n = int(known.sum())
@@ -133,9 +137,9 @@ def performed(
 def treated(
     rows: WindowRows, task: str, confidence: float, minimum: int, *, late: bool
 ) -> Measured:
-    """Measure how groups are treated; one with fewer than `minimum` rows is left out, and named.
+    """Measure fairness between groups; leave out and name groups with fewer than `minimum` rows.
 
-    `late`: what needs labels, too.
+    With `late`, include the measures that need labels.
     """
     found = Measured()
     inside = rows.groups.notna().all(axis=1)
@@ -166,7 +170,10 @@ def treated(
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of every row: its group's place in `names`, its label (NaN: none), prediction, person."""
+    """Each row's group (index into `names`), label (NaN if missing), prediction and person.
+
+    All arrays have the shape (rows,).
+    """
 
     place: Integers
     target: Floats
@@ -175,7 +182,7 @@ class Outcomes:
     person: Integers | None = None
 
     def persons(self, *, every: bool = False) -> Persons | None:
-        """Return the same by person, where rows belong to persons."""
+        """Return the counts of `counts` per person, or None if rows do not belong to persons."""
         if self.person is None:
             return None
         known = ~np.isnan(self.target) | every
@@ -186,7 +193,7 @@ class Outcomes:
         return whole.merged(np.arange(len(self.names)))
 
     def counts(self, *, every: bool = False) -> Integers:
-        """Return counts (group, label, prediction); with `every`, no label counts as 0."""
+        """Return counts (groups, label, prediction); with `every`, a missing label counts as 0."""
         counts = np.zeros((len(self.names), 2, 2), dtype=np.int64)
         known = ~np.isnan(self.target) | every
         target = np.nan_to_num(self.target[known]).astype("int64")
@@ -229,7 +236,7 @@ def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
 
 
 def _described(columns: Key, rows: Outcomes) -> Attribute:
-    """Return the groups: selection rates of all rows, the other rates of labelled ones."""
+    """Return the groups' rates: the selection rate over all rows, others over labelled rows."""
     every = fairness.described(columns, rows.names, rows.counts(every=True))
     known = fairness.described(columns, rows.names, rows.counts())
     groups = [

@@ -41,7 +41,7 @@ from governed_ml.registry.versions import CHAMPION, Registry
 
 @dataclass(frozen=True)
 class WindowOutcome:
-    """What became of a window, and what went wrong after it was recorded."""
+    """The result of monitoring a window, and any failure after it was recorded."""
 
     version: int
     window: Window
@@ -54,13 +54,13 @@ class WindowOutcome:
 
     @property
     def exit_code(self) -> int:
-        """Return 0: healthy; 1: something was found; 2: not measured."""
-        if self.said.level == "healthy":  # an earlier window may be, and the last one not
+        """Return 0 if healthy, 1 if something was found, 2 if nothing was measured."""
+        if self.said.level == "healthy":  # this may be an earlier window, measured again
             return 0 if self.due == "none" else FOUND
         return NO_ANSWER if self.said.level == "not_measured" else FOUND
 
     def values(self) -> dict[str, Any]:
-        """Return the result for programs."""
+        """Return the result as plain values for JSON."""
         rules = [one.model_dump(mode="json") for one in self.window.rules]
         shown = ("window", "level", "risk", "rows", "labelled", "reasons")
         return {name: getattr(self.said, name) for name in shown} | {
@@ -77,10 +77,10 @@ class WindowOutcome:
 def monitor(
     base: Path, registry: Registry, batch: Feed | None, *, act: bool = True
 ) -> WindowOutcome:
-    """Measure one window of the champion; with `act`, roll back where that is due.
+    """Measure one window of the champion; with `act`, roll back if that is due.
 
-    The window is in the ledger before anything is done about it. What then fails (nobody could be
-    told, there is nothing to roll back to) is in the ledger, too, and in `failure`.
+    The window is recorded in the ledger before any action. Later failures (of a notification or a
+    rollback) are recorded, too, and returned in `failure`.
     """
     seen = situation(base, registry)
     rules, champion = seen.now, seen.life.champion
@@ -129,7 +129,8 @@ def _origin(base: Path, version: Version, checked: Checked, folder: Path) -> Ser
 def risk_of(rules: list[Judged], policy: Policy) -> float | None:
     """Return the risk score over the rules that were measured, by the policy's formula.
 
-    The limit of a rule is the last of its levels; one that asks for retraining has reached it.
+    A rule's limit is that of its most severe level. A rule that asks for retraining counts as
+    failed.
     """
     results = [
         RuleResult(
@@ -155,7 +156,7 @@ def _recorded(
     *,
     act: bool,
 ) -> WindowOutcome:
-    """Put a window into the ledger unless it is there, then do what it asks for."""
+    """Record a window in the ledger unless it is there already, then take the due action."""
     seen, champion, limits = known
     every = windows(base)
     same = of_digest(every, window.digest, champion.number)
@@ -188,7 +189,7 @@ def _recorded(
     try:
         newest = said.window >= max((one.window for one in row), default=said.window)
         keep(base, latest if newest else None, follow(base).counted)
-    except Exception as error:  # noqa: BLE001 - the window is recorded, what is due has to be done
+    except Exception as error:  # noqa: BLE001 - a failed report must not prevent the due action
         lost = f"reports/monitoring/ was not written: {first_line(error, 160)}"
         said_before = [str(outcome.failure)] if outcome.failure else []
         outcome = replace(outcome, failure=Problem("; ".join([*said_before, lost])))
@@ -220,7 +221,7 @@ def _said(window: Window, number: int, policy: Policy) -> WindowRecord:
 def _record(
     base: Path, registry: Registry, seen: Situation, champion: Version, said: WindowRecord
 ) -> Problem | None:
-    """Write the event; people are told of all but a healthy window. Return a message's loss."""
+    """Append the event, notify people unless it is healthy; return a failed notification."""
     if said.level == "healthy":
         seen = replace(seen, now=seen.now.silent())
     try:
@@ -243,7 +244,7 @@ def _record(
 def _rolled_back(
     base: Path, registry: Registry, outcome: WindowOutcome, row: list[WindowRecord]
 ) -> WindowOutcome:
-    """Make an earlier champion champion again; what fails in it is kept with what failed before."""
+    """Roll back to an earlier champion; add any failure to the outcome's failure."""
     moved: list[Entry] = []
     names = ", ".join(str(one.window) for one in row if one.level == "rollback")
     reason = f"windows {names} ask for it: {'; '.join(row[-1].reasons[:1])}"

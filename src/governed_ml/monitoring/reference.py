@@ -1,4 +1,4 @@
-"""Drift of a window against the frozen reference: the bins in a version's own evidence."""
+"""Drift of a window against the bins in a version's own evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ def against(
 ) -> tuple[list[ColumnDrift], dict[str, Metric]]:
     """Count each column of `relations` (name → SQL) in its frozen bins; return shares and metrics.
 
-    A relation without rows gives the metric without a value.
+    If a relation has no rows, the metric has no value. Raise `Problem` if the evidence lacks a
+    column.
     """
     known = {column.name: column for column in reference.columns}
     lost = [name for name in relations if name not in known]
@@ -34,7 +35,7 @@ def against(
             continue
         before = [round(share * reference.reference_rows) for share in column.reference]
         bins = column.bins
-        if RARE in bins:  # which values were rare is not recorded: a new one counts as one of them
+        if RARE in bins:  # rare values are not recorded, so new ones count as rare
             new = bins.index(NEW)
             before, counts = ([*c[:new], *c[new + 1 :]] for c in (before, _moved(bins, counts)))
             bins = [*bins[:new], *bins[new + 1 :]]
@@ -62,7 +63,7 @@ def against(
 
 
 def _counts(known: dict[str, ColumnDrift], relations: dict[str, str]) -> dict[str, list[int]]:
-    """Return each column's rows a bin; the numeric ones of a relation in one pass."""
+    """Return the rows per bin of each column, with one pass per relation for numeric columns."""
     found: dict[str, list[int]] = {}
     for relation in dict.fromkeys(relations.values()):
         mine = [name for name, where in relations.items() if where == relation]
@@ -89,7 +90,7 @@ def _categories(column: ColumnDrift, relation: str) -> list[int]:
 
 
 def _moved(bins: list[str], counts: list[int]) -> list[int]:
-    """Add new categories to the rare ones."""
+    """Add the count of new categories to that of rare categories."""
     moved = list(counts)
     moved[bins.index(RARE)] += moved[bins.index(NEW)]
     return moved

@@ -1,4 +1,4 @@
-"""The data contract of a release: that of its own commit, and not the working tree's."""
+"""The data contract of a release, read from its own commit instead of the working tree."""
 
 from __future__ import annotations
 
@@ -20,11 +20,10 @@ def with_contract(
     evidence: Collected,
     folder: Path,
 ) -> Data:
-    """Return a version's `data` whose contract is a file in `folder`, with the digest that
-    the version's evidence names.
+    """Return a version's `data`, with a contract that is a file in `folder`.
 
-    It is read from the version's commit; where that is not here, the file of the working tree
-    counts if it is the same.
+    The contract must have the digest in the version's evidence. It is read from the version's
+    commit, or from the working tree if this clone lacks the commit.
     """
     validated = evidence["validate"]
     if isinstance(validated, Unusable):

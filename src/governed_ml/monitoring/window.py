@@ -1,4 +1,4 @@
-"""One window of production: measured, and judged by the policy."""
+"""One window of production rows: measured, and judged by the policy."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ from governed_ml.policy.expected_rules import Scope
 if TYPE_CHECKING:
     import pandas as pd
 
-EARLY = 0.05  # a window is of the time from which on 95 % of its rows are: a stray date is none
+EARLY = 0.05  # a window starts at the 5 % quantile of its times, so stray dates do not count
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Window(Closed):
-    """What was measured, and what the rules make of it; aggregates only, no row of data.
+    """The measurements and verdicts of a window, as aggregates without rows.
 
-    `stale`: why it would not count today, empty if it would; it was measured while it was new.
+    `stale` says why the rows are too old by now. It is only set for rows that were measured
+    earlier.
     """
 
     batch: str
@@ -51,9 +52,10 @@ class Window(Closed):
 
 @dataclass(frozen=True)
 class Asked:
-    """What to measure by: limits, feeds, how sure, on which day; of the log, since when.
+    """The parameters of a measurement; `since` is the start of the new rows in the log.
 
-    `known`: digests of windows that were measured already, and grow old while labels come.
+    `known` are the digests of windows that were measured already. Such rows may be older than
+    allowed, because labels arrive late.
     """
 
     monitoring: Monitoring
@@ -65,7 +67,7 @@ class Asked:
 
 
 def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
-    """Measure one window of what a feed gives."""
+    """Measure one window of a feed's rows, and judge it."""
     trained = body(origin, "train")
     features = [*trained.numeric, *trained.categorical]
     given = gather(feed, origin, asked.monitor, asked.since, asked.now)
@@ -107,7 +109,7 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
 
 
 def _counted(given: Given, origin: ServedVersion, monitor: Monitor) -> tuple[int, list[str]]:
-    """Return how many rows of a batch have a label though nothing is measured on them."""
+    """Return how many rows have a label, for a batch that is not measured."""
     try:
         target, _ = labels(given.due, origin, monitor)
     except Problem as problem:
@@ -128,7 +130,7 @@ def _span(rows: pd.DataFrame, time: str | None) -> tuple[str | None, str | None]
 
 
 def _why_not(given: Given, features: list[str], until: str | None, asked: Asked) -> list[str]:
-    """Return why a batch is no window: columns that are lost, too few rows, too old."""
+    """Return why a batch cannot be measured: missing columns, too few rows, or invalid times."""
     limits, found, rows = asked.monitoring, list[str](), len(given.new.frame)
     lost = [name for name in features if name in given.new.lost]
     if lost:
@@ -144,7 +146,7 @@ def _why_not(given: Given, features: list[str], until: str | None, asked: Asked)
 
 
 def _stale(given: Given, until: str | None, asked: Asked) -> str | None:
-    """Return why a batch is too old: it takes as many rows that are not as a window takes."""
+    """Return why a batch is too old, or None: enough of its rows must be recent."""
     import pandas as pd
 
     limits, rows = asked.monitoring, given.new.frame
@@ -163,12 +165,12 @@ def _stale(given: Given, until: str | None, asked: Asked) -> str | None:
 
 
 def _due(given: Given) -> bool:
-    """Return whether labels could be there: not where none of the rows is old enough by now."""
+    """Return whether labels can be expected: for the log, only if some rows are old enough."""
     return given.due is given.new or len(given.due.frame) > 0
 
 
 def _digest(rows: pd.DataFrame) -> str:
-    """Return the digest of the rows as measured, in any order; no labels: these come later."""
+    """Return the digest of the rows in any order, without labels, which arrive later."""
     import numpy as np
     import pandas as pd
 
@@ -182,7 +184,7 @@ def _digest(rows: pd.DataFrame) -> str:
 def _measured(
     given: Given, origin: ServedVersion, asked: Asked, features: list[str]
 ) -> tuple[Measured, int, list[str]]:
-    """Return metrics, how many rows have a label, and what is to be said of the joins."""
+    """Return the measurements, the number of rows with a label, and remarks about the joins."""
     data, new = origin.data, given.new
     part = complete(new, origin, asked.monitor)
     due = part if given.due is new else complete(given.due, origin, asked.monitor)

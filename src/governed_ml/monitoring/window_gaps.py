@@ -1,4 +1,4 @@
-"""Find what a window lacks. A window that lacks something never counts as healthy."""
+"""Find what could not be measured in a window; such a window never counts as healthy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from governed_ml.policy.expected_rules import Scope
 if TYPE_CHECKING:
     import pandas as pd
 
-CHANCE = 0.001  # a group is gone where chance alone leaves so few of it less often, over all groups
+CHANCE = 0.001  # significance level for a missing group, shared by all groups
 UNDATED = (
     "the rows have no date, so nobody can tell whether they are stale: name their date "
     "column in monitor.time"
@@ -26,9 +26,10 @@ UNDATED = (
 def unmeasured(
     monitoring: Monitoring, scope: Scope, metrics: Mapping[str, Metric], *, due: bool
 ) -> list[str]:
-    """Name what no rule could measure: performance, and the fairness of each attribute.
+    """Return what no rule could measure: performance, or the fairness by an attribute.
 
-    A number that chance may explain was measured. `due`: labels could be there by now.
+    A metric whose limit is exceeded only by chance counts as measured. `due` says that labels can
+    be expected by now.
     """
     rules = [(rule, metrics.get(source), source) for _, rule, source in expected(monitoring, scope)]
     parts = {"performance": "performance."} if due else {}
@@ -55,10 +56,11 @@ def _why(rule: MonitoringRule, metric: Metric | None) -> str:
 
 
 def gone(known: list[Attribute], groups: pd.DataFrame, minimum: int) -> list[str]:
-    """Name the groups of the champion's evidence of which a window has almost no row.
+    """Return the groups in the champion's evidence that are missing in a window.
 
-    So few that they are left out of the comparison, and fewer than chance leaves: one-sided
-    binomial test (Clopper & Pearson 1934, Biometrika 26:404) at `CHANCE`, shared by all groups.
+    A group is missing if it has fewer than `minimum` rows and fewer than chance explains, by a
+    one-sided binomial test (Clopper & Pearson 1934, Biometrika 26:404) at `CHANCE`, shared by all
+    groups.
     """
     from scipy.special import bdtr
 
@@ -84,7 +86,7 @@ def gone(known: list[Attribute], groups: pd.DataFrame, minimum: int) -> list[str
 
 
 def alike(prediction: pd.Series) -> list[str]:
-    """Say that all rows have the same prediction: nobody is selected, say, or everybody."""
+    """Return a remark if all rows have the same prediction."""
     values = prediction.dropna().unique()
     if len(values) != 1:
         return []

@@ -1,4 +1,4 @@
-"""Rows of a window with what belongs to them: predictions, labels, groups of people."""
+"""The rows of a window with their predictions, labels and sensitive groups."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from governed_ml.pipeline.predict_version import LOG, ServedVersion, scored
 if TYPE_CHECKING:
     import pandas as pd
 
-# Seconds: a row is stamped just before its file is there, so that the last minute of the log is
-# left to the next window; where nothing else is new (a first try), the last two seconds are.
+# Seconds at the end of the log that are left to the next window, because a row gets its time just
+# before its file is written. The second value is used if only the last minute has new rows.
 GRACE = (60, 2)
 SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
 
 
 def body(origin: ServedVersion, gate: str) -> Any:
-    """Return what a version's own evidence holds."""
+    """Return the body of a version's evidence; raise `Problem` if it cannot be read."""
     found = origin.evidence[gate]
     if isinstance(found, Unusable):
         raise Problem(f"the version's own evidence is not readable ({found}): register it again", 1)
@@ -37,7 +37,7 @@ def body(origin: ServedVersion, gate: str) -> Any:
 
 @dataclass(frozen=True)
 class Given:
-    """A window's own rows, and the rows of whose labels it speaks; what is to be said of them."""
+    """The new rows of a window, the rows whose labels are due, their time column, and remarks."""
 
     new: FeedRows
     due: FeedRows
@@ -48,17 +48,17 @@ class Given:
 def gather(
     feed: Feed, origin: ServedVersion, monitor: Monitor, since: datetime | None, now: datetime
 ) -> Given:
-    """Read a feed; of the log what is new since the last window, and the labels that are due."""
+    """Read a feed. From the log, take the rows since the last window, and those with labels due."""
     import pandas as pd
 
     types = {column.name: column.type for column in body(origin, "ingest").columns}
     dated = "predicted_at" if feed.kind == "log" else monitor.time or origin.data.time
     if not monitor.time and types.get(dated or "") in ("BIGINT", "DOUBLE"):
-        dated = None  # a count of months, say: no day
+        dated = None  # a number, such as a month count, is not a date
     if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
         return Given(_nothing([*types, *KEYS, *SERVED]), _nothing([]), dated, [])
     own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **SERVED})
-    spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has them as meant
+    spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has corrected spellings
     data = origin.data.model_copy(update={"spellings": spelled})
     known = frozen(body(origin, "ingest").columns, data)
     found = read(feed, own | known, origin.data.source)
@@ -98,10 +98,10 @@ def _nothing(names: list[str]) -> FeedRows:
 
 @dataclass(frozen=True)
 class WindowRows:
-    """Rows, aligned: features, scores, predictions, target (null: no label), groups of people.
+    """Aligned rows: features, scores, predictions, target (null: no label) and sensitive groups.
 
-    `person` is a number for whoever a row belongs to, if anybody. `unfit` says why nothing can be
-    measured on what was served.
+    `person` is a code for the person of each row, if known. `unfit` says why the rows cannot be
+    measured.
     """
 
     features: pd.DataFrame
@@ -115,12 +115,12 @@ class WindowRows:
 
 
 def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowRows:
-    """Predict what was not logged, and join labels and sensitive attributes."""
+    """Predict rows that were not logged, and join labels and sensitive attributes."""
     import pandas as pd
 
     trained, frame = body(origin, "train"), rows.frame
     features = as_trained(frame, list(trained.numeric), list(trained.categorical))
-    if "model_digest" in rows.lost:  # what was served is what counts, where that is known
+    if "model_digest" in rows.lost:  # otherwise use the predictions that were served
         with models.opened(origin.model) as model:
             found = scored(model, features)
         score, prediction = (pd.Series(one, index=frame.index) for one in found)
@@ -136,7 +136,7 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
 
 
 def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[str]]:
-    """Return whose each row is, by the column that said so in training, where the batch has it."""
+    """Return the person of each row, from the same column as in training, and remarks."""
     there = rows.frame.drop(columns=list(rows.lost), errors="ignore")
     if name is None or there.empty:
         return None, []
@@ -146,7 +146,7 @@ def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[s
 
 
 def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
-    """Return why nobody can count with what was served, or None."""
+    """Return why the served scores or predictions are invalid, or None."""
     good = {"score": score.notna(), "prediction": prediction.notna()}
     if task == "classification":
         good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
@@ -161,7 +161,7 @@ def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
 
 
 def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.Series, list[str]]:
-    """Return the label of each row, from the batch or joined to it, and what is to be said."""
+    """Return the label of each row, from the batch or joined to it, and remarks."""
     import pandas as pd
 
     frame, notes = rows.frame, list[str]()
@@ -184,7 +184,10 @@ def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.
 def _groups(
     rows: FeedRows, data: Data, feed: Feed | None, columns: list[Any]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Return the groups of each attribute that is there; a row that was not joined has none."""
+    """Return each row's groups for the attributes that are available, and remarks.
+
+    Rows without a match in `feed` have no group.
+    """
     import pandas as pd
 
     frame, notes = rows.frame, list[str]()

@@ -1,1 +1,1 @@
-"""The one page for people."""
+"""The page for people: one HTML file that shows decision, evidence and ledger."""

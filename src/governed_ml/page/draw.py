@@ -1,4 +1,4 @@
-"""Draw `reports/index.html`: one file, without a script and without an address it would load."""
+"""Draw `reports/index.html`: one self-contained file without scripts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ HERE = Path(__file__).parent
 def draw(
     base: Path, running: str = "", changed: Sequence[str] = (), params: Params | None = None
 ) -> tuple[Path, str]:
-    """Write the page, whole or not at all; return where, and which verdict it shows.
+    """Write the page atomically; return its path and the verdict that it shows.
 
-    `running`: the stage that asks for it. `changed`: why the evidence is not about what lies here.
-    `params`: what `conf/` composes to, if the caller knows it.
+    `running` is the stage that calls it, `changed` why the evidence is not about the current files.
+    `params` is the composed configuration, if the caller has it.
     """
     records = gather(base, running, changed, params)
     write_text(base / PAGE, html(records))
@@ -34,7 +34,10 @@ def draw(
 
 
 def html(records: Records) -> str:
-    """Return the page. Every text is escaped, and no style but the page's own counts."""
+    """Return the page's HTML.
+
+    All text is escaped, and only the page's own style sheet is allowed.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
     entries = [] if isinstance(records.ledger, Unusable) else records.ledger
@@ -80,11 +83,11 @@ def _number(value: float | None) -> str:
 
 
 def _rate(value: float | None) -> str:
-    """Return a number as its neighbours in a column: four places after the point."""
+    """Return a number with four decimals, so that numbers in a column align."""
     return "–" if value is None else f"{value:.4f}" if abs(value) < 100 else number(value)
 
 
 def _printable(value: Any) -> Any:
-    """Take out of every text what does not print; what is drawn comes as it is."""
+    """Remove non-printing characters from all texts; drawn parts are left unchanged."""
     text = value.reason if isinstance(value, Unusable) else value
     return svg.plain(text) if isinstance(text, str) and not hasattr(text, "__html__") else text

@@ -1,6 +1,7 @@
-"""What the page shows of each gate's evidence, as plain rows. Pure: records in, rows out.
+"""The page's sections about each gate's evidence, as plain rows (pure functions).
 
-Long lists are cut, so that the page stays small whatever the table; what was cut is counted.
+Long lists are cut, so that the page stays small for any table. The number of omitted items is
+shown.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ Row = dict[str, Any]
 
 
 class Cut(NamedTuple):
-    """A list that may be long: its beginning, and how many are left out."""
+    """The beginning of a list that may be long, and the number of omitted items."""
 
     rows: list[Any]
     left: int
 
 
 def cut(rows: Iterable[Any], most: int = ROWS) -> Cut:
-    """Return the beginning of a list."""
+    """Return the first `most` items of a list."""
     found = list(rows)
     return Cut(found[:most], max(0, len(found) - most))
 
@@ -86,7 +87,7 @@ def _calibration(points: list[svg.Point], regression: bool) -> Markup:
 
 
 def attributes(records: Records) -> list[Row]:
-    """Return each sensitive attribute and intersection: its groups' rates, its disparities."""
+    """Return each sensitive attribute and intersection with its groups' rates and disparities."""
     found = _good(records, "fairness")
     if found is None:
         return []
@@ -102,7 +103,10 @@ def attributes(records: Records) -> list[Row]:
 
 
 def _groups(attribute: Attribute, regression: bool) -> list[Row]:
-    """Return a row a group; a bar is of 1, in a regression of the largest in its column."""
+    """Return one row per group.
+
+    Bars are relative to 1 or, in a regression, to the column's maximum.
+    """
     seen: dict[str, list[float]] = {}
     for group in attribute.groups:
         for rate, value in group.rates.items():
@@ -144,7 +148,7 @@ def drift(records: Records) -> Row | None:
 
 
 def most_drifted(columns: Sequence[ColumnDrift]) -> list[Row]:
-    """Return a row a column, the most drifted first; the first of them with a picture."""
+    """Return one row per column, the most drifted first; only the first ones have a picture."""
     ranked = sorted(
         columns,
         key=lambda one: -1.0 if one.population_stability_index is None
@@ -162,7 +166,7 @@ def most_drifted(columns: Sequence[ColumnDrift]) -> list[Row]:
 
 
 def _bins(column: ColumnDrift) -> list[tuple[str, float, float]]:
-    """Return the bins in which some row lies, on either side."""
+    """Return the bins that have rows in at least one of the distributions."""
     whole = zip(column.bins, column.reference, column.current, strict=False)
     return [one for one in whole if one[1] > 0 or one[2] > 0]
 
@@ -184,7 +188,7 @@ def _distributions(column: ColumnDrift) -> Markup:
 
 
 def importance(records: Records) -> Cut:
-    """Return features, the most important first, with a bar."""
+    """Return the features with a bar, the most important first."""
     found = _good(records, "explain")
     values = found.body.importance if found else {}
     ranked = sorted(values.items(), key=lambda one: -one[1])

@@ -1,4 +1,4 @@
-"""What the ledger tells: approvals, events, the windows of monitoring and their trends. Pure."""
+"""The page's sections about the ledger: approvals, events, monitoring windows and trends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLUMNS = 12  # of the last window that are drawn, the most drifted first
 
 
 class ShownWindow(BaseModel):
-    """The `details` of an event `monitored`, as far as the page shows them."""
+    """The details of a `monitored` event that the page shows."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -36,14 +36,14 @@ class ShownWindow(BaseModel):
 
 
 class Seen(NamedTuple):
-    """A window and the event that holds it; or why it cannot be read."""
+    """A window and its event, or the reason why it cannot be read."""
 
     event: Event
     window: ShownWindow | Unusable
 
 
 def windows(entries: Sequence[Entry]) -> list[Seen]:
-    """Return every look at a window, oldest first; labels that came late made a second look."""
+    """Return every measurement of a window, oldest first; late labels cause a second one."""
     found: list[Seen] = []
     for entry in entries:
         if entry.event.action != "monitored":
@@ -57,7 +57,7 @@ def windows(entries: Sequence[Entry]) -> list[Seen]:
 
 
 def monitoring(entries: Sequence[Entry]) -> Row:
-    """Return the newest windows, and how their numbers went."""
+    """Return the newest windows, and the trends of their values."""
     seen = windows(entries)
     latest = seen[-WINDOWS:]
     read = [one.window for one in latest if isinstance(one.window, ShownWindow)]
@@ -76,7 +76,7 @@ def monitoring(entries: Sequence[Entry]) -> Row:
 
 
 def watch(records: Records) -> tuple[str, bool]:
-    """Return what production says of the champion, and whether people have to look at it."""
+    """Return the state of the champion in production, and whether people must look at it."""
     life, params = records.life, records.params
     if isinstance(life, Unusable) or life.champion is None:
         return "", False
@@ -111,7 +111,7 @@ def _trend(name: str, values: list[float | None]) -> tuple[str, Markup]:
 
 
 def approvals(entries: Sequence[Entry]) -> Cut:
-    """Return every yes that an approval event holds, newest first."""
+    """Return every approval in the events, newest first."""
     rows: list[dict[str, Any]] = [
         {"event": one.event, "said": said, "roles": ", ".join(map(str, said.get("roles") or []))}
         for one in reversed(entries)
@@ -122,5 +122,5 @@ def approvals(entries: Sequence[Entry]) -> Cut:
 
 
 def events(entries: Sequence[Entry]) -> Cut:
-    """Return the newest events first."""
+    """Return the events, newest first."""
     return Cut(list(entries)[-EVENTS:][::-1], max(0, len(entries) - EVENTS))

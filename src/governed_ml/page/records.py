@@ -1,4 +1,7 @@
-"""What the page is drawn from: evidence, decision, policy, ledger, pipeline; or why not."""
+"""The records that the page shows: evidence, decision, policy, ledger, pipeline.
+
+Each may be replaced by the reason why it could not be read.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +39,14 @@ Read = TypeVar("Read")
 
 
 class ShownMeasures(BaseModel):
-    """What was measured of a window, as far as the page shows it."""
+    """The measurements of a window that the page shows."""
 
     model_config = ConfigDict(extra="ignore")
     columns: list[ColumnDrift]
 
 
 class ShownLatest(BaseModel):
-    """The last window as `governance monitor` left it: what the ledger has of it, and its bins."""
+    """The last window as written by `governance monitor`: its ledger record and its bins."""
 
     model_config = ConfigDict(extra="ignore")
     said: dict[str, Any]
@@ -75,7 +78,7 @@ def gather(
     changed: Sequence[str] = (),
     composed: Params | None = None,
 ) -> Records:
-    """Read the records in a project's folder. `running`: the stage that draws, not locked yet."""
+    """Read the records in a project's folder; `running` is the stage that draws the page."""
     params = composed or attempted(lambda: compose(base / CONF))
     found = evidence.collect(base)
     entries = attempted(lambda: storage.read(base))
@@ -104,7 +107,7 @@ def gather(
 
 
 def changed(base: Path) -> list[str]:
-    """Hash code, conf/, data and model again, as the gate does; return what is not as judged."""
+    """Compute the digests of code, conf/, data and model as the gate does; return what changed."""
     from governed_ml.policy.gate import recheck
 
     found = evidence.collect(base)
@@ -118,7 +121,7 @@ def changed(base: Path) -> list[str]:
 
 
 def attempted(read: Callable[[], Read]) -> Read | Unusable:
-    """Return what was read, or why it could not be: a page says so, and is drawn all the same."""
+    """Return what `read` returns, or why it failed, so that the page can be drawn in any case."""
     try:
         return read()
     except Problem as problem:
@@ -150,7 +153,7 @@ def _told(base: Path, life: Lifecycle | Unusable, pipeline: RecordedPipeline | U
 
 
 def _pipeline(base: Path, project: str, running: str) -> RecordedPipeline:
-    """Return the pipeline; DVC locks a stage once it has ended, so the running one is added."""
+    """Return the pipeline, with the running stage added, which DVC locks only after it ended."""
     pipeline = pipeline_records.read(base, project)
     if not running or running in pipeline.steps or pipeline.decision is None:
         return pipeline
@@ -160,7 +163,7 @@ def _pipeline(base: Path, project: str, running: str) -> RecordedPipeline:
 
 
 def _curve(base: Path, evaluated: AnyEvidence | Unusable) -> list[Point]:
-    """Return the points that `evaluate` wrote beside its evidence, if `dvc.lock` knows the file."""
+    """Return the curve written by `evaluate`, if `dvc.lock` has the file's digest."""
     path = PLOTS / CURVES[required(evaluated).body.task]
     name = path.as_posix()
     if not (base / path).is_file():

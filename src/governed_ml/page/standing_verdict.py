@@ -1,4 +1,4 @@
-"""Which verdict the page may show: the decision's, if it is about the current files. Pure."""
+"""The verdict that the page may show: the decision's, if it is about the current files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Shown = Literal["allow", "deny", "cannot be judged"]
 
 @dataclass(frozen=True)
 class Standing:
-    """The verdict that is shown, and what speaks against the decision that was read."""
+    """The verdict that is shown, and the objections to the decision that was read."""
 
     verdict: Shown
     doubts: list[str]
@@ -25,7 +25,7 @@ class Standing:
 
 
 def standing(records: Records) -> Standing:
-    """Hold the decision against the other records. A deny stays one; an allow has to fit them."""
+    """Compare the decision with the other records. A deny always stands; an allow must fit them."""
     decision, foreign = records.decision, {}
     life = None if isinstance(records.ledger, Unusable) else records.life
     doubts = [
@@ -51,7 +51,7 @@ def standing(records: Records) -> Standing:
 
 
 def _foreign(records: Records, decision: Decision) -> dict[str, str]:
-    """Return gate → why the decision does not rest on the evidence that lies here."""
+    """Return gate → why the decision was not made with the evidence that is here."""
     judged, found = decision.subject.evidence, {}
     for gate, evidence in records.evidence.items():
         if isinstance(evidence, Unusable):

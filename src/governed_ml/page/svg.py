@@ -1,6 +1,6 @@
-"""Small pictures, drawn as SVG from numbers. Pure; colours are classes, so that dark mode works.
+"""Small pictures in SVG, drawn from numbers. Colours are CSS classes, for the dark mode.
 
-Each stands beside a table of the same numbers, or carries a text that says what it shows.
+Each picture is beside a table of the same numbers, or has a text that describes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SIDE, LEFT, BOTTOM = 300, 46, 40  # of a square plot, and what its axes take of 
 
 
 def svg(width: float, height: float, parts: Sequence[str | Markup], said: str = "") -> Markup:
-    """Return a picture; `said` is its text for those who do not see it, else it is decoration."""
+    """Return a picture; `said` is its alternative text, without which it counts as decoration."""
     title = Markup("<title>{}</title>").format(plain(said)) if said else Markup("")
     role = Markup('role="img"') if said else Markup('aria-hidden="true" focusable="false"')
     return Markup('<svg viewBox="0 0 {:g} {:g}" width="{:g}" height="{:g}" {}>{}{}</svg>').format(
@@ -24,47 +24,47 @@ def svg(width: float, height: float, parts: Sequence[str | Markup], said: str = 
 
 
 def box(name: str, x: float, y: float, width: float, height: float) -> Markup:
-    """Return a rectangle of a class."""
+    """Return a rectangle with a CSS class."""
     return Markup('<rect class="{}" x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}"/>').format(
         name, x, y, max(width, 0), max(height, 0)
     )
 
 
 def line(name: str, points: Sequence[Point]) -> Markup:
-    """Return a line of a class through points."""
+    """Return a line through points, with a CSS class."""
     way = " ".join(f"{x:.2f},{y:.2f}" for x, y in points)
     return Markup('<polyline class="{}" points="{}"/>').format(name, way)
 
 
 def words(name: str, x: float, y: float, text: str, anchor: str = "middle") -> Markup:
-    """Return a text of a class."""
+    """Return a text with a CSS class."""
     return Markup('<text class="{}" x="{:.2f}" y="{:.2f}" text-anchor="{}">{}</text>').format(
         name, x, y, anchor, plain(text)
     )
 
 
 def dot(name: str, x: float, y: float, radius: float = 3.5) -> Markup:
-    """Return a filled circle of a class."""
+    """Return a filled circle with a CSS class."""
     return Markup('<circle class="{}" cx="{:.2f}" cy="{:.2f}" r="{:g}"/>').format(
         name, x, y, radius
     )
 
 
 def diamond(name: str, x: float, y: float, half: float = 5) -> Markup:
-    """Return a diamond of a class, which is no dot to those who do not tell colours apart."""
+    """Return a diamond with a CSS class; its shape distinguishes it from a dot without colour."""
     corners = ((x, y - half), (x + half, y), (x, y + half), (x - half, y))
     way = " ".join(f"{a:.2f},{b:.2f}" for a, b in corners)
     return Markup('<polygon class="{}" points="{}"/>').format(name, way)
 
 
 def bar(share: float, name: str = "fill", width: float = 84) -> Markup:
-    """Return a bar for one cell of a table; `share` is of the full width."""
+    """Return a bar for a table's cell; `share` is relative to the full width."""
     inside = min(max(share, 0.0), 1.0) * width
     return svg(width, 10, [box("track", 0, 1, width, 8), box(name, 0, 1, inside, 8)])
 
 
 def bar_of_sign(share: float, width: float = 84) -> Markup:
-    """Return a bar that goes left or right of the middle."""
+    """Return a bar that extends to the left or right of the middle, by the sign of `share`."""
     middle, long = width / 2, min(abs(share), 1.0) * width / 2
     parts = [
         box("track", 0, 1, width, 8),
@@ -81,7 +81,7 @@ def limits(
     at_most: bool,
     width: float = 160,
 ) -> Markup:
-    """Draw a rule: what is forbidden, what warns, the value as a diamond, its bounds as a line."""
+    """Draw a rule: forbidden and warning range, the value as a diamond, its bounds as a line."""
     given = [one for one in (value, warn, block, *(interval or ())) if one is not None]
     low, high = min(*given, 0.0), max(*given, 0.0)
     if all(0 <= one <= 1 for one in given) and high > 0.5:
@@ -151,7 +151,7 @@ def plot(
 def pairs(
     reference: Sequence[float], current: Sequence[float], ends: tuple[str, str], said: str
 ) -> Markup:
-    """Draw two distributions over the same bins: hollow bars and a filled bar in each."""
+    """Draw two distributions over the same bins: for each bin a hollow and a filled bar."""
     width, height = 300, 96
     highest = max([*reference, *current, 1e-9])
     step = width / max(1, len(reference))
@@ -169,7 +169,7 @@ def pairs(
 
 
 def trend(values: Sequence[float | None], said: str, width: float = 300) -> Markup:
-    """Draw one number over windows; where a window has none, the line has a gap."""
+    """Draw a value over windows; windows without a value leave a gap."""
     height, known = 64, [one for one in values if one is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
@@ -187,7 +187,7 @@ def trend(values: Sequence[float | None], said: str, width: float = 300) -> Mark
 
 
 def plain(text: object) -> str:
-    """Return text without what does not print: no control sign, nothing that turns its order."""
+    """Return text without control characters and without characters that change its direction."""
     return "".join(
         one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
         for one in str(text)

@@ -1,4 +1,4 @@
-"""Everything that the page's template shows, as plain rows. Pure: records in, rows out."""
+"""All content of the page's template, as plain rows (pure functions of the records)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from governed_ml.policy.metric_words import MetricWords, words_of
 
 
 def view(records: Records) -> Row:
-    """Return everything that the template asks for."""
+    """Return everything that the template uses."""
     stand = standing(records)
     judged = rules(records)
     return {
@@ -53,7 +53,7 @@ def view(records: Records) -> Row:
 
 
 def notices(records: Records, stand: Standing) -> dict[str, str]:
-    """Return gate → what a reader of its section has to know first."""
+    """Return gate → a notice that must be read before its section."""
     return {
         gate: "" if isinstance(records.evidence[gate], Unusable) else why
         for gate, why in stand.foreign.items()
@@ -62,7 +62,7 @@ def notices(records: Records, stand: Standing) -> dict[str, str]:
 
 
 def facts(records: Records) -> list[tuple[str, str]]:
-    """Return what the verdict is about."""
+    """Return the facts that identify what the verdict is about."""
     decision, life = records.decision, records.life
     train, ingest = records.evidence["train"], records.evidence["ingest"]
     found: list[tuple[str, str]] = []
@@ -98,7 +98,7 @@ def facts(records: Records) -> list[tuple[str, str]]:
 
 
 def why(records: Records) -> tuple[str, list[Row]]:
-    """Return the rules that deny; where none does, those that come nearest to their limit."""
+    """Return the rules that deny or, if none does, those closest to their limit."""
     decision = records.decision
     if isinstance(decision, Unusable):
         return "", []
@@ -121,7 +121,7 @@ def _said(rule: RuleResult, *others: RuleResult) -> Row:
 
 
 def rules(records: Records) -> Cut:
-    """Return a row for every rule, those that deny first, with its picture."""
+    """Return one row with a picture per rule, those that deny first."""
     if isinstance(records.decision, Unusable):
         return Cut([], 0)
     known: dict[str, Rule] = {}
@@ -160,7 +160,7 @@ def reference(found: Cut) -> list[MetricWords]:
 
 
 def graph(records: Records) -> Markup:
-    """Return the lineage graph, in the page's own colours."""
+    """Return the lineage graph in the page's colours."""
     if isinstance(records.told, Unusable) or isinstance(records.pipeline, Unusable):
         return Markup()
     found = lineage_graph.graph(records.pipeline, records.told.version)
@@ -168,7 +168,7 @@ def graph(records: Records) -> Markup:
 
 
 def gaps(records: Records) -> Sequence[tuple[str, str]]:
-    """Return every number that could not be measured, with the reason."""
+    """Return every metric that could not be measured, with the reason."""
     return [
         (f"{gate}.{name}", metric.note)
         for gate, found in usable(records.evidence).items()

@@ -1,1 +1,1 @@
-"""The stages, and what they share."""
+"""The stages of the pipeline, and the modules that they share."""

@@ -1,4 +1,4 @@
-"""The estimator that `conf/model` names: made by Hydra, of an allowed package, and of the task."""
+"""Create the estimator that `conf/model` names, and check its package and task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
-    """Instantiate `conf/model`: an estimator from an allowed package, and of the task."""
+    """Instantiate `conf/model`.
+
+    Raise `Problem` for a class that is not allowed or not of the task.
+    """
     from hydra.utils import instantiate
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
@@ -26,7 +29,7 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     try:
         made: Any = instantiate(model.estimator, _convert_="all")
     except Exception as error:  # an estimator's constructor may raise anything
-        cause = error.__cause__ or error  # Hydra wraps it
+        cause = error.__cause__ or error  # Hydra wraps the cause
         raise Problem(
             f"conf/model: {target} cannot be created: {first_line(cause)}; correct its "
             "settings in conf/model"

@@ -1,6 +1,6 @@
-"""Evidently's drift report as HTML: for people and a second opinion, never the judge.
+"""Evidently's drift report as HTML, as a second opinion for people. No rule uses it.
 
-Its numbers differ in the last digit between processes and it drops nulls: no metric comes from it.
+Its numbers differ between processes in the last digit, and it drops nulls, so no metric uses them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from governed_ml.measures.binning import number
 if TYPE_CHECKING:
     import pandas as pd
 
-ROWS = 10_000  # a side; more look the same
+ROWS = 10_000  # rows of each side; more rows would look the same
 METHODS = {
     "num_method": "wasserstein",
     "num_threshold": 0.1,
@@ -30,7 +30,7 @@ METHODS = {
 def sample(
     numeric: list[str], categorical: list[str], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return at most `ROWS` train and test rows (features, `prediction`) by a seeded hash."""
+    """Return at most `ROWS` train and test rows (features, `prediction`), by a seeded hash."""
     finite = [
         f"CASE WHEN isfinite({number(name)}) THEN {number(name)} END AS {tables.quoted(name)}"
         for name in numeric
@@ -57,9 +57,9 @@ def draw(
     categorical: list[str],
     path: Path,
 ) -> dict[str, Any]:
-    """Write the report and return how many columns Evidently thinks have drifted.
+    """Write the report; return the number of columns that Evidently considers drifted.
 
-    Evidently cannot draw a column that is null throughout on one side: it is left out, by name.
+    Columns that are entirely null on one side cannot be drawn. They are left out and named.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     empty = [

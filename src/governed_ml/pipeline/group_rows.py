@@ -1,4 +1,4 @@
-"""The test rows of each group of people: counted, summed up, and by person, in SQL."""
+"""Count and sum the test rows of each group of people, also by person, with SQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ERRORS = (*ANSWER, f"abs({ANSWER[1]} - {ANSWER[0]})", f"{ANSWER[1]} - {ANSWER[0]
 
 
 def require_joined() -> None:
-    """Refuse to measure unless every test prediction has its one row of sensitive attributes."""
+    """Raise `Problem` unless each test prediction has exactly one row of sensitive attributes."""
     row = tables.quoted(tables.ROW)
     predictions = f"FROM {tables.table(tables.PREDICTIONS)} WHERE part = 'test'"
     predicted, known, distinct, both = tables.rows(
@@ -47,7 +47,7 @@ def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
 
 
 def require_answer(target: float, prediction: float) -> None:
-    """Refuse an answer that is not one of two."""
+    """Raise `Problem` unless label and prediction are 0 or 1."""
     if target not in (0, 1) or prediction not in (0, 1):
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
@@ -58,7 +58,7 @@ def require_answer(target: float, prediction: float) -> None:
 def moments(names: Key) -> tuple[list[Key], Moments]:
     """Return the cells and their `Moments`: means, then deviations from them.
 
-    Sums of floats depend on their order: only one thread gives the same last bit every time.
+    A sum of floats depends on the order, so one thread is used, for reproducible results.
     """
     keys = ", ".join(f"k{place}" for place in range(len(names)))
     four = range(len(ERRORS))
@@ -82,7 +82,7 @@ def moments(names: Key) -> tuple[list[Key], Moments]:
 
 
 def require_finite(values: np.ndarray) -> None:
-    """Refuse sums that are no finite number."""
+    """Raise `Problem` if a sum is not finite."""
     if not np.isfinite(values).all():
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} holds a prediction or target that is no "
@@ -91,7 +91,7 @@ def require_finite(values: np.ndarray) -> None:
 
 
 def targets() -> np.ndarray:
-    """Return the target of every test row."""
+    """Return the targets of all test rows, shape (rows,)."""
     target = tables.quoted(tables.TARGET)
     found = tables.query(
         f"SELECT {target} FROM {tables.table(tables.PREDICTIONS)} WHERE part = 'test'"
@@ -100,7 +100,7 @@ def targets() -> np.ndarray:
 
 
 def rows_of(names: Key, numbers: Key, *, person: bool = False) -> str:
-    """Return the SQL of the test rows: a cell's names as k0, k1, …, numbers as x0, x1, …"""
+    """Return SQL for the test rows: a cell's names as k0, k1, …, numbers as x0, x1, …"""
     row, joined = tables.quoted(tables.ROW), ""
     chosen = [f"{sql} AS k{place}" for place, sql in enumerate(cell_columns(names, "s."))]
     chosen += [f"{sql} AS x{place}" for place, sql in enumerate(numbers)]
@@ -115,10 +115,10 @@ def rows_of(names: Key, numbers: Key, *, person: bool = False) -> str:
 
 
 def by_person(names: Key, cells: list[Key], task: str) -> Persons | None:
-    """Return what each person adds to each cell, or nothing where rows belong to nobody.
+    """Return each person's contribution to each cell, or None if rows do not belong to persons.
 
-    Classification: counts, shape (entries, label, prediction); regression: rows and sums of the
-    four of `Moments`, shape (entries, 5).
+    Classification: counts, shape (entries, label, prediction). Regression: row counts and sums of
+    the four quantities of `Moments`, shape (entries, 5).
     """
     if not tables.PERSONS.is_file():
         return None
@@ -146,7 +146,7 @@ def by_person(names: Key, cells: list[Key], task: str) -> Persons | None:
 
 
 def known_cells(names: Key) -> list[Key]:
-    """Return the cells of both parts, sorted: one without test rows will not be judged."""
+    """Return the cells of both parts, sorted; one without test rows cannot be judged."""
     keys = ", ".join(cell_columns(names))
     found = tables.rows(
         " UNION ".join(
@@ -158,6 +158,6 @@ def known_cells(names: Key) -> list[Key]:
 
 
 def cell_columns(names: Key, prefix: str = "") -> list[str]:
-    """Return the SQL of each sensitive column as text, null as the group `missing`."""
+    """Return SQL for each sensitive column as text, with null as the group `missing`."""
     texts = (f"CAST({prefix}{tables.quoted(name)} AS VARCHAR)" for name in names)
     return [f"coalesce({text}, 'missing')" for text in texts]

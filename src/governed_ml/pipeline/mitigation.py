@@ -1,9 +1,9 @@
-"""A fairer classifier: Fairlearn's grid search, of which one plain estimator is kept.
+"""Train a fairer classifier with Fairlearn's grid search, and keep one plain estimator.
 
 Agarwal et al. 2018, A Reductions Approach to Fair Classification, ICML. The sensitive attributes
-weigh and relabel the training rows; the model that is kept has never seen them, and explains,
-stores and predicts as any other. Fairlearn's other ways do not: `ExponentiatedGradient` draws lots
-among its models at each prediction, `ThresholdOptimizer` wants the attribute there.
+weight and relabel the training rows. The kept model never gets them, and is explained, stored and
+used like any other. Fairlearn's other methods are not supported: `ExponentiatedGradient` chooses
+randomly among its models at each prediction, `ThresholdOptimizer` needs the attributes there.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 SEARCH = "fairlearn.reductions.GridSearch"
-COST = ("accuracy", "roc_auc")  # what the same estimator without mitigation is measured by
+COST = ("accuracy", "roc_auc")  # metrics of the same estimator without mitigation
 
 
 def asked(model: Model) -> bool:
-    """Return whether `conf/model` wraps its estimator with something of Fairlearn's."""
+    """Return whether `conf/model` wraps its estimator in one of Fairlearn's classes."""
     return model.targets()[0].startswith("fairlearn.")
 
 
 def inner(model: Model, made: Any, task: str) -> BaseEstimator:
-    """Return the estimator that a grid search wraps; refuse what is no mitigation here."""
+    """Return the estimator inside a grid search; raise `Problem` for another class of Fairlearn."""
     target = model.targets()[0]
     if target != SEARCH:
         raise Problem(
@@ -51,7 +51,7 @@ def inner(model: Model, made: Any, task: str) -> BaseEstimator:
 
 
 def attributes(model: Model, known: Collection[str]) -> list[str]:
-    """Return the sensitive attributes that the model is to be fair to; none if it is plain."""
+    """Return the sensitive attributes that the mitigation uses; empty without a mitigation."""
     if not asked(model):
         if model.attributes:
             raise Problem(
@@ -78,13 +78,13 @@ def groups(names: list[str], frame: pd.DataFrame) -> pd.DataFrame:
 def search(
     made: Any, matrix: npt.NDArray[np.float64], target: pd.Series, names: pd.DataFrame
 ) -> tuple[BaseEstimator, BaseEstimator, Mitigation]:
-    """Return the chosen estimator, the same one without mitigation, and what was done.
+    """Return the chosen estimator, the one without mitigation, and the record of the search.
 
-    `made` is the grid search, `matrix` the encoded training rows, shape (rows, columns).
+    `made` is the grid search; `matrix` the encoded training rows, shape (rows, columns).
     """
     from sklearn.base import clone
 
-    # A multiplier is about the groups in the order in which they appear: the smallest first.
+    # Multipliers refer to groups in order of appearance; put the smallest first.
     sizes = names.groupby(list(names.columns))[names.columns[0]].transform("size")
     order = sizes.argsort(kind="stable").to_numpy()
     made.fit(matrix[order], target.to_numpy()[order], sensitive_features=names.iloc[order])
@@ -103,7 +103,7 @@ def search(
 
 
 def cost(without: Any, matrix: npt.NDArray[np.float64], target: pd.Series) -> dict[str, Metric]:
-    """Return how well the estimator does without mitigation, on the encoded test rows."""
+    """Return metrics of the estimator without mitigation, on the encoded test rows."""
     label = without.predict(matrix).astype("float64")
     proba = getattr(without, "predict_proba", None)
     score = label if proba is None else proba(matrix)[:, 1]

@@ -1,4 +1,4 @@
-"""A model in MLflow's format, without running the code that it may carry."""
+"""Write a model in MLflow's format, without running code that the model may carry."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REQUIREMENTS = ["scikit-learn", "skops", "pandas"]
 
 
 def prepare() -> None:
-    """Save an empty model, while the fit runs in another process.
+    """Save an empty model while the fit runs in another process, to save time.
 
-    MLflow lists all installed packages when a process saves its first model, which takes a second.
+    When a process saves its first model, MLflow lists all installed packages, which takes a second.
     """
     from mlflow.sklearn import save_model
     from sklearn.dummy import DummyRegressor
@@ -27,11 +27,11 @@ def prepare() -> None:
 
 
 def write(source: Path, folder: Path, signature: Any = None) -> None:
-    """Lay the model file `source` into a new folder, in MLflow's format.
+    """Write the model file `source` to a new folder in MLflow's format.
 
-    MLflow wants an estimator to write that format. It gets one of scikit-learn's, whose file is
-    then replaced: nothing else in the folder depends on it. A model that carries code takes it
-    along (`code/`), so that MLflow loads it without the project.
+    MLflow needs an estimator to write the format. It gets a plain one of scikit-learn, whose file
+    is then replaced; no other file depends on it. If the model carries code, the code is copied to
+    `code/`, so that MLflow can load it without the project.
     """
     from mlflow.models import Model
     from mlflow.sklearn import save_model

@@ -1,4 +1,4 @@
-"""What a model says about rows: scores and predictions, part by part, and how long one takes."""
+"""Compute a model's scores and predictions, and measure how long a prediction takes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from governed_ml.pipeline import models
 if TYPE_CHECKING:
     import pandas as pd
 
-AT_ONCE = 250_000  # rows that the model gets at once
+AT_ONCE = 250_000  # most rows given to the model at once
 
 
 def predict_parts(
     model: Any, parts: dict[str, pd.DataFrame], features: list[str], task: str
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return predictions for both parts, and milliseconds a call for one row and for a thousand."""
+    """Return predictions for both parts, and milliseconds per call for one and for 1000 rows."""
     import pandas as pd
 
     frames = []
@@ -49,17 +49,17 @@ def predict_parts(
 
 
 def predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
-    """Return score and prediction, each of shape (rows,); `AT_ONCE` rows bound the memory."""
+    """Return scores and predictions, each of shape (rows,), computed `AT_ONCE` rows at a time."""
     return _in_parts(lambda rows: _predicted(model, rows, task), features)
 
 
 def scores(model: Any, features: pd.DataFrame, task: str) -> Any:
-    """Return the scores alone, shape (rows,)."""
+    """Return only the scores, shape (rows,)."""
     return _in_parts(lambda rows: (_score(model, rows, task),), features)[0]
 
 
 def answers(model: Any, features: pd.DataFrame, task: str) -> Any:
-    """Return the predictions alone, shape (rows,)."""
+    """Return only the predictions, shape (rows,)."""
     return _in_parts(lambda rows: (_prediction(model, rows, task),), features)[0]
 
 
@@ -80,7 +80,7 @@ def _predicted(model: Any, rows: pd.DataFrame, task: str) -> tuple[Any, Any]:
 
 
 def _last_step(model: Any, rows: pd.DataFrame) -> tuple[Any, Any]:
-    """Return a pipeline's estimator and what it gets, so that both answers encode the rows once."""
+    """Return a pipeline's estimator and its encoded rows, so that rows are encoded only once."""
     from sklearn.pipeline import Pipeline
 
     if type(model) is not Pipeline or len(model.steps) < 2:

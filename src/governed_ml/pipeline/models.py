@@ -1,7 +1,7 @@
-"""Predict with a model, wherever its code comes from.
+"""Load a model and predict with it, whether or not it carries code.
 
-A model of library classes is loaded into this process. One that carries code answers from a process
-of its own, which loads the code from the model file, never from the working tree.
+A model of library classes is loaded into this process. A model that carries code is loaded in a
+child process, with the code from the model file, never from the working tree.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-COMPARED = 200  # rows that a model with code is asked for again, in another order
+COMPARED = 200  # rows predicted a second time, in another order
 
 
 @contextmanager
 def opened(path: Path = model_file.PATH) -> Generator[Any]:
-    """Give a model with `predict` and what else it has; its process, if any, ends afterwards."""
+    """Provide a model with its methods; its child process, if any, ends afterwards."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -38,7 +38,7 @@ def opened(path: Path = model_file.PATH) -> Generator[Any]:
 
 @contextmanager
 def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
-    """Give the model of a file's bytes."""
+    """Provide the model in the bytes of a file."""
     if model_file.is_plain(content, what):
         yield model_file.load(content, what)
         return
@@ -50,7 +50,7 @@ def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
 
 
 def notes(model: Any) -> dict[str, str]:
-    """Return what evidence says about where a model ran; nothing for library classes."""
+    """Return notes for the evidence about where a model ran; empty for library classes."""
     return {"isolation": model.isolation} if isinstance(model, IsolatedModel) else {}
 
 
@@ -60,9 +60,9 @@ def require_rowwise(
     scores: npt.NDArray[np.float64],
     ask: Callable[[pd.DataFrame], npt.NDArray[np.float64]],
 ) -> None:
-    """Refuse a model with code whose answer about a row depends on the rows asked with it.
+    """Raise `Problem` if a model's prediction for a row depends on the other rows.
 
-    `scores`, shape (rows,), are its answers about all rows at once; `ask` asks again about a few.
+    `scores`, shape (rows,), are its results for all rows at once; `ask` repeats some of them.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
-"""Which classes `conf/model` may name: estimators, transformers, calibrators, mitigations.
+"""The classes that `conf/model` may name: estimators, transformers, calibrators, mitigations.
 
-Hydra calls whatever `_target_` names, with the arguments beside it: a function that runs its
-argument (`numpy.testing.runstring`) would run code from a configuration file.
+Hydra calls whatever `_target_` names, with the given arguments. Without this check, a function that
+executes its argument (`numpy.testing.runstring`) would run code from a configuration file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MEMORY = "memory"
 
 
 def require_named(target: str) -> None:
-    """Refuse a `_target_` from another package, without an import."""
+    """Raise `Problem` for a `_target_` from another package, without importing it."""
     if not _allowed(target):
         raise Problem(
             f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
@@ -23,10 +23,10 @@ def require_named(target: str) -> None:
 
 
 def named_class(target: str) -> type:
-    """Return the class that a `_target_` names; anything but an estimator's class is refused.
+    """Return the class that a `_target_` names; raise `Problem` unless it is an estimator's class.
 
-    Estimators, transformers and calibrators are scikit-learn's `BaseEstimator`; what a mitigation
-    is constrained by is Fairlearn's `Moment`.
+    Estimators, transformers and calibrators derive from scikit-learn's `BaseEstimator`, constraints
+    of a mitigation from Fairlearn's `Moment`.
     """
     import logging
 
@@ -34,10 +34,10 @@ def named_class(target: str) -> type:
     from sklearn.base import BaseEstimator
 
     require_named(target)
-    logging.getLogger("hydra").setLevel(logging.CRITICAL)  # it logs what it raises, too
+    logging.getLogger("hydra").setLevel(logging.CRITICAL)  # it also logs the errors that it raises
     try:
         found: Any = get_object(target)
-    except Exception as error:  # whatever an import raises
+    except Exception as error:  # an import may raise anything
         raise Problem(
             f"conf/model: there is no {target}: correct the spelling of _target_"
         ) from error
@@ -56,10 +56,10 @@ def named_class(target: str) -> type:
 
 
 def require_settings(node: object) -> None:
-    """Refuse settings by which an estimator would run code from a file, or from a text.
+    """Raise `Problem` for settings that make an estimator run code from a file or from text.
 
-    scikit-learn unpickles what lies in the folder that `memory` names, and a search sets it by
-    another name (`clf__memory`). Hydra resolves `${…}` once more: into settings that no check saw.
+    scikit-learn unpickles files in the folder that `memory` names, and a search may set it as
+    `clf__memory`. `${…}` is refused, because Hydra would resolve it after this check.
     """
     if isinstance(node, str) and "${" in node:
         raise Problem(f"conf/model: {node!r} is an escaped interpolation: write the value itself")
@@ -79,6 +79,6 @@ def require_settings(node: object) -> None:
 
 
 def _allowed(name: str) -> bool:
-    """Return whether a dotted name lies in an allowed package, and names nothing private."""
+    """Return whether a dotted name belongs to an allowed package and has no private part."""
     first, *rest = name.split(".")
     return first in PACKAGES and not any(part.startswith("__") for part in rest)

@@ -1,4 +1,4 @@
-"""Predict with a version of the registry, and log what came in and what went out."""
+"""Predict with a registered version, and log inputs and outputs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from governed_ml.pipeline.model_outputs import predicted
 if TYPE_CHECKING:
     import pandas as pd
 
-LOG = Path("data/prediction_log")  # one Parquet file a request: what came in, what went out
+LOG = Path("data/prediction_log")  # one Parquet file per request, with inputs and outputs
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Where predictions went, from which version they are, and what is to be said of the rows."""
+    """Where predictions were written, the version that made them, and remarks about the rows."""
 
     request: str
     version: int
@@ -41,7 +41,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version of the registry whose files were checked, and what was recorded with it."""
+    """A registered version whose files were checked, and what was recorded with it."""
 
     version: int
     state: str
@@ -52,7 +52,7 @@ class ServedVersion:
 
 
 def checked_request(source: Path, output: Path, request: str | None) -> str:
-    """Return the request's id, a new one where none is given; refuse what cannot be answered."""
+    """Return the request's id (by default a new one); raise `Problem` if it cannot be answered."""
     request = request or uuid.uuid4().hex
     if not request.replace("-", "").replace("_", "").isalnum() or len(request) > 64:
         raise Problem("a request id is at most 64 letters, digits, - and _: give another")
@@ -73,7 +73,7 @@ def checked_request(source: Path, output: Path, request: str | None) -> str:
 
 
 def _holds_predictions(path: Path) -> bool:
-    """Return whether `predict` wrote a file: it may write it again, and no other."""
+    """Return whether `predict` wrote a file and may therefore overwrite it."""
     from pyarrow import ArrowException, parquet
 
     try:
@@ -88,13 +88,13 @@ def _holds_predictions(path: Path) -> bool:
 
 
 def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> Predictions:
-    """Predict for every row of a CSV, Parquet or JSON file; logged first, then `output`."""
+    """Predict every row of a CSV, Parquet or JSON file; write the log, then `output`."""
     import pandas as pd
 
     features, kept, notes = _features(source, origin)
     with models.opened(origin.model) as model:
         score, prediction = scored(model, features)
-    moment = datetime.now(UTC)  # the log has it right after: `monitor` counts on that
+    moment = datetime.now(UTC)  # the log is written right afterwards; `monitor` relies on that
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     given = pd.DataFrame(
         {
@@ -117,7 +117,7 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
 
 
 def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
-    """Return score and prediction of each row."""
+    """Return the score and the prediction of each row."""
     task = "classification" if hasattr(model, "classes_") else "regression"
     try:
         return predicted(model, features, task)
@@ -129,9 +129,9 @@ def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
 
 
 def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return the features as the model was trained on them, all known columns for the log, notes.
+    """Return the features for the model, all known columns for the log, and remarks.
 
-    A note is about a value that training never had and the model answers all the same.
+    Remarks are about values that training did not have but that the model can still predict.
     """
     import pandas as pd
 
@@ -149,7 +149,7 @@ def _features(source: Path, origin: ServedVersion) -> tuple[pd.DataFrame, pd.Dat
 def _read(
     source: Path, data: Data, columns: dict[str, FrozenColumn], wanted: list[str]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Read a file with the columns of the training table; what does not fit is refused."""
+    """Read a file with the columns of the training table; raise `Problem` if values do not fit."""
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder, engine() as db:

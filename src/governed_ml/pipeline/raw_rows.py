@@ -1,7 +1,7 @@
-"""Labels, sensitive attributes and persons, taken anew from the raw table by row number.
+"""Compare labels, sensitive attributes and persons with the raw table, by row number.
 
-The tables between `split` and `fairness` can be written by anybody who runs the pipeline. What
-people are judged by must be what the raw table says of the same row.
+Anybody who runs the pipeline can change the tables between `split` and `fairness`. Fairness must be
+measured with the values that the raw table has for the same row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIX = "run `uv run dvc repro --force split`"
 
 
 def require_recounted(data: Data) -> None:
-    """Refuse predictions and sensitive tables that do not say what `data/raw.parquet` says."""
+    """Raise `Problem` if predictions or sensitive tables contradict `data/raw.parquet`."""
     import numpy as np
     import pandas as pd
 
@@ -52,7 +52,7 @@ def require_recounted(data: Data) -> None:
 
 
 def _require_persons(raw: pd.DataFrame, data: Data) -> None:
-    """Refuse persons that the raw table does not have, and none where it has some."""
+    """Raise `Problem` if the table of persons contradicts the raw table or is missing."""
     name, path = persons.column_of(raw, data), tables.PERSONS
     if name is None and not path.is_file():
         return
@@ -64,7 +64,7 @@ def _require_persons(raw: pd.DataFrame, data: Data) -> None:
 
 
 def _require_same(path: Path, found: pd.DataFrame, said: pd.DataFrame, data: Data) -> None:
-    """Compare columns with the raw table's, row by row."""
+    """Compare columns with those of the raw table, row by row."""
     wanted = said.iloc[found[tables.ROW].to_numpy()]
     for name in said.columns:
         differs = int((found[name].to_numpy() != wanted[name].to_numpy()).sum())

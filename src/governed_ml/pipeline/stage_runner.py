@@ -1,4 +1,4 @@
-"""What every stage does around its work: delete old results, save evidence, fail in one line."""
+"""The frame around every stage: delete old results, save evidence, report failures in one line."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _started = time.perf_counter()
 
 
 def run(stage: str) -> None:
-    """Run `pipeline.<stage>`: print its result or error in a line; withdraw the earlier decision.
+    """Run `pipeline.stages.<stage>`, and print its result or its error in one line.
 
-    A stage that starts withdraws the decision about what was there before (`compose` only if the
-    composition changes); a stage that fails (its import, too) leaves a deny that says why.
-    `decide` writes the new one.
+    A stage that starts deletes the decision, which is about an earlier state (`compose` only if the
+    configuration changes). A stage that fails, also during import, leaves a deny with the reason.
+    `decide` writes the new decision.
     """
     quiet()
     code, said = 0, ""
@@ -53,11 +53,11 @@ def run(stage: str) -> None:
     if said:
         tell(stage, lambda: print(said))
     sys.stderr.flush()
-    os._exit(code)  # everything is flushed; interpreter teardown of heavy libraries costs a second
+    os._exit(code)  # everything is flushed; a normal exit takes a second with heavy libraries
 
 
 def tell(stage: str, show: Callable[[], object]) -> None:
-    """Show what a stage has done; what cannot be shown (a full disk) was done all the same."""
+    """Print a stage's result. An error while printing (a full disk) does not fail the stage."""
     try:
         show()
         sys.stdout.flush()
@@ -66,9 +66,10 @@ def tell(stage: str, show: Callable[[], object]) -> None:
 
 
 def draw(stage: str, params: Params | None = None) -> str | None:
-    """Draw the page about the decision that stands now; return why not, if it cannot be drawn.
+    """Draw the page about the current decision; return why if that is impossible.
 
-    It is called by its name: how a page looks is no part of what made a decision, and hides none.
+    The page module is imported by name, so that a change of the page does not make stages run
+    again, and an error in it does not hide a decision.
     """
     try:
         files.withdraw(PAGE)
@@ -80,7 +81,7 @@ def draw(stage: str, params: Params | None = None) -> str | None:
 
 
 def _stopped(stage: str, message: str, code: int, log: str = "") -> int:
-    """Leave a deny that says why; `log` says where the traceback is, and is only printed."""
+    """Leave a deny with the reason; `log` (where the traceback is) is only printed."""
     print(f"{stage}: {message}{log}", end="", file=sys.stderr, flush=True)
     rule = {
         "id": f"{stage}.stopped",

@@ -1,7 +1,7 @@
-"""MLflow: one run a training, in the one store of the repository.
+"""MLflow tracking: one run per training, in the repository's store.
 
-Training opens a run itself, while the process that fits starts. For what is measured later, a child
-process imports MLflow and opens the store while the stage works.
+Training opens the run itself while the fit's process starts. For later metrics, a child process
+imports MLflow and opens the store while the stage works.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from governed_ml.core.process_settings import quiet, readable
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-LONGEST = 250  # characters of a name that MLflow takes
+LONGEST = 250  # most characters of a name in MLflow
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten nested values to dotted names, as MLflow parameters want them."""
+    """Flatten nested values to dotted names, for MLflow parameters."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{prefix}{key}"
@@ -36,9 +36,9 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def names(wanted: Iterable[str]) -> dict[str, str]:
-    """Return name → the name under which MLflow takes it: its letters, its length, no two alike.
+    """Return name → valid and unique name for MLflow: allowed characters, limited length.
 
-    A name that is shortened, or would be another one's, ends with a part of its digest.
+    A name that is shortened, or would duplicate another one, ends with part of its digest.
     """
     found: dict[str, str] = {}
     taken = set[str]()
@@ -53,14 +53,14 @@ def names(wanted: Iterable[str]) -> dict[str, str]:
 
 
 def _allowed(name: str) -> str:
-    """Return a name in the letters that MLflow allows; one that is no path keeps no slash."""
+    """Return a name with only the characters that MLflow allows; slashes stay only in paths."""
     one = re.sub(r"[^\w\-. /]" if os.name == "nt" else r"[^\w\-. :/]", "_", name)
     plain = posixpath.normpath(one) == one and not one.startswith(("/", ".."))
     return one if plain and one != "." else re.sub(r"[/.]", "_", one) or "_"
 
 
 def begin(experiment: str) -> subprocess.Popen[str]:
-    """Start the child process that opens the store; `finish` it."""
+    """Start the child process that opens the store; call `finish` with it later."""
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "governed_ml.pipeline.tracking", experiment],
         stdin=subprocess.PIPE,
@@ -76,17 +76,17 @@ def begin(experiment: str) -> subprocess.Popen[str]:
 def finish(
     child: subprocess.Popen[str], run_id: object, values: Mapping[str, float | None]
 ) -> dict[str, str]:
-    """Wait until the store is open; log metrics to a training's run, if there are any.
+    """Wait until the store is open, and log metrics to a training's run, if there are any.
 
-    Returns a note on how that went; raises `Problem` if the store does not answer.
+    Return a note about the result; raise `Problem` if the store does not answer.
     """
     return _asked(child, {"run_id": run_id, "values": dict(values)})
 
 
 def open_run(experiment: str, name: str) -> str:
-    """Open the store, and a run in it; return its id.
+    """Open the store and start a run in it; return the run's id.
 
-    The store makes its tables on the first day. Raises `Problem` if it does not answer.
+    The first call creates the store's tables. Raise `Problem` if the store does not answer.
     """
     known = connect(experiment)
     from mlflow.tracking import MlflowClient
@@ -104,13 +104,13 @@ def _asked(child: subprocess.Popen[str], job: dict[str, Any]) -> dict[str, str]:
 
 
 def main(experiment: str) -> None:
-    """Be the child: open the store, then do what the stage writes to standard input."""
+    """Run as the child process: open the store, then do the job from standard input."""
     code = 0
     quiet()
     try:
         connect(experiment)
         text = sys.stdin.read()
-        if text:  # else the stage has ended without it
+        if text:  # otherwise the stage ended without a job
             print(json.dumps(log_metrics(**json.loads(text))))
     except Problem as problem:
         code = problem.exit_code
@@ -120,13 +120,13 @@ def main(experiment: str) -> None:
         print(f"MLflow: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # interpreter teardown of heavy libraries costs a second
+    os._exit(code)  # a normal exit takes a second with heavy libraries
 
 
 def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str, str]:
-    """Log metrics to a training's run; return a note where that run is not in this store.
+    """Log metrics to a training's run; return a note if that run is not in this store.
 
-    A run is missing when training was restored from DVC's cache into another clone.
+    This happens if the training was restored from DVC's cache in another clone.
     """
     if not values:
         return {}
@@ -157,7 +157,7 @@ def log_metrics(run_id: object, values: Mapping[str, float | None]) -> dict[str,
 
 
 def _next_step(client: MlflowClient, run_id: str, name: str) -> int:
-    """Return a step after all that are there: what was measured is what MLflow shows as latest."""
+    """Return a step number after all existing ones, so that MLflow shows these values as latest."""
     return max((one.step for one in client.get_metric_history(run_id, name)), default=-1) + 1
 
 

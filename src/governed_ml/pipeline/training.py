@@ -1,6 +1,6 @@
-"""Train a model: the team's code fits it in a process of its own, the engine takes what comes back.
+"""Train a model: the team's code fits it in a child process, and the engine checks the result.
 
-With a mitigation the team's features are fitted there, and the search over them is the engine's: it
+With a mitigation, only the team's features are fitted there. The engine runs the search, because it
 needs the groups of the training rows, which the team's code never gets.
 """
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
           tables.SENSITIVE_TEST)  # fmt: skip
-"""What the process must not be able to read; it tries, and stops if it can."""
+"""Files that the process must not be able to read. It tests this, and stops if it can."""
 
 
 @dataclass
 class Trained:
-    """What training gave, besides the model file."""
+    """The result of training, besides the model file."""
 
     isolation: str
-    logged: bytes = b""  # what the team logged to MLflow
+    logged: bytes = b""  # the team's MLflow entries
     mitigation: Mitigation | None = None
     metrics: dict[str, Metric] | None = None
 
 
 class Training:
-    """One training; its process is started at once, so that it imports while others do."""
+    """One training. Its process starts at once, so that it imports while other work runs."""
 
     def __init__(self, params: Params, split: SplitBody) -> None:
         """Start the process with the training rows and the source of the team's package."""
@@ -70,12 +70,12 @@ class Training:
         self.process = Process(fit_process, self.where, job, rows)
 
     def fit(self, run: dict[str, str]) -> None:
-        """Have the process fit from now on; `run` names MLflow's run, which is open."""
+        """Start the fit in the process; `run` identifies the open MLflow run."""
         if not self.names:
             self.process.tell(run)
 
     def finish(self) -> Trained:
-        """Wait for what was fitted, and write the model file."""
+        """Wait for the fitted model, and write the model file."""
         try:
             if self.names:
                 return self._mitigated()
@@ -122,7 +122,7 @@ class Training:
         return Trained(self.process.isolation, mitigation=done, metrics=metrics)
 
     def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
-        """Return one model of features that carry code and an estimator, put together apart."""
+        """Return one model of features that carry code and an estimator, combined in a process."""
         job = {"do": "assemble", "whose": self.where, "package": sent(self.package)}
         process = Process(fit_process, self.where, job, encoder, estimator)
         try:
@@ -134,9 +134,9 @@ class Training:
 def require_answers(
     content: bytes, rows: pd.DataFrame, chosen: Any, matrix: npt.NDArray[np.float64], where: str
 ) -> None:
-    """Refuse a model that the team's code has put together if it is not the one that was chosen.
+    """Raise `Problem` if the combined model does not predict like the chosen estimator.
 
-    `matrix`, shape (rows, columns), is what the features give for the rows.
+    `matrix`, shape (rows, columns), are the encoded `rows`.
     """
     import numpy as np
 
@@ -153,7 +153,7 @@ def require_answers(
 
 
 def cores() -> int:
-    """Return how many cores scikit-learn counts for its threads."""
+    """Return the number of cores that scikit-learn uses for its threads."""
     import joblib
 
     return int(joblib.cpu_count(only_physical_cores=True))

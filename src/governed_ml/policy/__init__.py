@@ -1,1 +1,1 @@
-"""Policy and evidence in, decision out."""
+"""Judge evidence by the policy: limits, expressions, waivers, risk score, decision."""

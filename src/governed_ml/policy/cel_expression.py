@@ -1,7 +1,7 @@
-"""Rules in CEL, for what a limit cannot express.
+"""Rules written in CEL, for requirements that a limit cannot express.
 
-CEL is the language of Kubernetes admission policies, in which an undefined name is an error. An
-expression that cannot be evaluated is a failed rule.
+CEL is the language of Kubernetes admission policies. An undefined name in it is an error, and an
+expression that cannot be evaluated counts as a failed rule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from governed_ml.core.problem import first_line
 def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str | None]:
     """Evaluate a CEL expression over `evidence` and `params`.
 
-    Returns True without a reason; False or None (cannot be evaluated) with the reason.
+    Return (True, None), or False (does not hold) or None (cannot be evaluated) with the reason.
     """
     import cel
 
@@ -35,12 +35,12 @@ def holds(expression: str, values: dict[str, Any]) -> tuple[bool | None, str | N
 
 
 def syntax_error(expression: str) -> str | None:
-    """Return why an expression is no CEL, or None."""
+    """Return why an expression is not valid CEL, or None."""
     import cel
 
     try:
         cel.compile(expression)
     except (RuntimeError, TypeError, ValueError) as error:
-        text = str(error)  # it begins with the expression, which may be long
+        text = str(error)  # begins with the expression, which may be long
         return text.partition("ERROR: <input>:")[2].partition("\n")[0] or first_line(error, 160)
     return None

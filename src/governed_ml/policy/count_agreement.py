@@ -1,7 +1,7 @@
-"""Counts that stages must agree on. Pure.
+"""Check that the row counts of different stages agree (pure functions).
 
-Every stage counts the rows that it works on. Evidence that was edited, or that was measured on
-other rows than its neighbours', contradicts theirs.
+Every stage records how many rows it used. Evidence that was edited, or measured on other rows,
+contradicts the other stages' counts.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import Any, NamedTuple
 from governed_ml.core.evidence import AnyEvidence, Collected, usable
 from governed_ml.core.problem import counted
 
-BOTH_PARTS = ("ingest", "validate")  # what they count is divided by `split`
-OF_TEST_ROWS = ("evaluate", "explain")  # what they measure rests on test rows alone
+BOTH_PARTS = ("ingest", "validate")  # gates that count all rows, which `split` divides
+OF_TEST_ROWS = ("evaluate", "explain")  # gates that use test rows only
 
 
 class Count(NamedTuple):
-    """Two counts of the same rows, and who counted; `at_most`: the first may be smaller."""
+    """Two counts of the same rows and where they are from.
+
+    With `at_most`, the first may be less.
+    """
 
     name: str
     who: str
@@ -28,7 +31,10 @@ class Count(NamedTuple):
 
 
 def contradictions(evidence: Collected) -> dict[str, str]:
-    """Return `counts.…` → which two counts differ. Evidence that is missing is told elsewhere."""
+    """Return `counts.…` → which two counts differ.
+
+    Missing evidence is ignored here, because other rules report it.
+    """
     found = usable(evidence)
     counts = [*_rows(found), *_groups(found), *_behind(found)]
     return {
@@ -40,7 +46,7 @@ def contradictions(evidence: Collected) -> dict[str, str]:
 
 
 def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
-    """Rows in, rows divided, rows trained on, rows measured."""
+    """Yield the counts of rows ingested, divided, trained on and measured."""
     if "split" not in found:
         return
     split = found["split"]
@@ -80,7 +86,7 @@ def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
 
 
 def _groups(found: dict[str, AnyEvidence]) -> Iterator[Count]:
-    """The groups of each attribute and intersection, and the outcomes, add up to the test rows."""
+    """Yield the counts that must add up to the test rows: groups, intersections and outcomes."""
     if "evaluate" not in found:
         return
     evaluated = found["evaluate"].body
@@ -114,7 +120,7 @@ def _groups(found: dict[str, AnyEvidence]) -> Iterator[Count]:
 
 
 def _behind(found: dict[str, AnyEvidence]) -> Iterator[Count]:
-    """No number about test rows rests on more of them than there are."""
+    """Yield the counts behind metrics of test rows, which must not exceed the test rows."""
     if "split" not in found:
         return
     test = int(found["split"].body.rows.get("test", 0))

@@ -20,7 +20,7 @@ LETS_THROUGH: tuple[Verdict, ...] = ("pass", "warn", "waived")
 
 
 class RuleResult(Closed):
-    """One rule's verdict and why."""
+    """One rule's verdict and the reason."""
 
     id: str
     verdict: Verdict
@@ -32,7 +32,7 @@ class RuleResult(Closed):
 
 
 class DecisionSubject(ByEngine):
-    """What was judged: digests that an approval can bind; and by which engine."""
+    """The digests of what was judged, to which an approval is bound, and the engine that judged."""
 
     model: str | None = None
     inputs: dict[str, str] = Field(default_factory=dict)
@@ -42,7 +42,7 @@ class DecisionSubject(ByEngine):
 
 
 class Decision(Closed):
-    """`reports/decision.json`."""
+    """The content of `reports/decision.json`."""
 
     schema_version: Literal[1] = 1
     verdict: Literal["allow", "deny"]
@@ -53,22 +53,22 @@ class Decision(Closed):
     volatile: dict[str, str | None] = Field(default_factory=dict)
 
     def lasting(self) -> dict[str, Any]:
-        """Return what any engine has to judge alike: all but the day and the engine's name."""
+        """Return the part that every engine must judge alike: no date and no engine name."""
         return self.model_dump(mode="json", exclude={"volatile": True, "subject": {"engine"}})
 
     def by_weight(self) -> list[RuleResult]:
-        """Return the rules, those that deny first, then waived, warnings and passes."""
+        """Return the rules in order: those that deny, then waived ones, warnings and passes."""
         order = {"fail": 0, "insufficient": 1, "waived": 2, "warn": 3, "pass": 4}
         return sorted(self.rules, key=lambda rule: order[rule.verdict])
 
     def tally(self) -> str:
-        """Return e.g. `2 fail, 1 warn, 40 pass`."""
+        """Return the number of rules per verdict: `2 fail, 1 warn, 40 pass`."""
         counts = Counter(rule.verdict for rule in self.by_weight())
         return ", ".join(f"{n} {verdict}" for verdict, n in counts.items()) or "no rule judged"
 
 
 def subject_of(evidence: Collected) -> DecisionSubject:
-    """Return what evidence is about, and the engine that judges it: this one."""
+    """Return the digests that the evidence names, and the running engine, which judges it."""
     trusted = usable(evidence)
     inputs = {
         path: digest
@@ -90,7 +90,7 @@ def subject_of(evidence: Collected) -> DecisionSubject:
 
 
 def save(decision: Decision, base: Path = Path()) -> None:
-    """Write the decision unless the one on disk says the same (then its day stays)."""
+    """Write the decision, unless the existing one differs only in its date."""
     path = base / PATH
     content: dict[str, Any] = decision.model_dump(mode="json")
     try:
@@ -103,12 +103,12 @@ def save(decision: Decision, base: Path = Path()) -> None:
 
 
 def _lasting(content: dict[str, Any]) -> dict[str, Any]:
-    """Return all but the day."""
+    """Return the content without the date."""
     return content | {"volatile": dict(content.get("volatile") or {}) | {"judged_on": None}}
 
 
 def alike(rules: list[RuleResult]) -> list[list[RuleResult]]:
-    """Put rules together that say the same for want of a number: one cause is one row."""
+    """Group rules without a value that have the same verdict and reason: one cause is one row."""
     rows: dict[object, list[RuleResult]] = {}
     for rule in rules:
         key = (rule.verdict, rule.reason) if rule.value is None else rule.id
@@ -117,7 +117,7 @@ def alike(rules: list[RuleResult]) -> list[list[RuleResult]]:
 
 
 def closest(rules: list[RuleResult], most: int = 5) -> list[RuleResult]:
-    """Return the rules whose value, or bound, comes nearest to its limit, relative to the limit."""
+    """Return the rules whose value or bound is closest to the limit, relative to the limit."""
 
     def distance(rule: RuleResult) -> float:
         ends = rule.interval or (() if rule.value is None else (rule.value,))

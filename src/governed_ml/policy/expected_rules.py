@@ -1,4 +1,4 @@
-"""From a policy to the exact list of rules that must be judged."""
+"""Expand a policy to the exact list of rules that must be judged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from governed_ml.core.config.policy_schema import Policy, Rule
 
 @dataclass(frozen=True)
 class Scope:
-    """What `each` ranges over. `features` is None when there is no evidence to take them from."""
+    """The values that `each` stands for. `features` is None if no evidence lists them."""
 
     task: Task
     features: tuple[str, ...] | None
@@ -19,14 +19,14 @@ class Scope:
 
     @property
     def sensitive(self) -> tuple[str, ...]:
-        """Return the attributes and all their intersections, as `sex*race`."""
+        """Return the attributes and all their intersections, such as `sex*race`."""
         sizes = range(1, len(self.attributes) + 1)
         return tuple("*".join(names) for k in sizes for names in combinations(self.attributes, k))
 
 
 @dataclass(frozen=True)
 class BoundRule:
-    """A rule about one metric, after `each` was spelt out."""
+    """A rule about one specific metric, after `each` was expanded."""
 
     id: str
     rule: Rule
@@ -34,9 +34,10 @@ class BoundRule:
 
 
 def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
-    """Spell out the policy's rules for a task, its features and its sensitive attributes.
+    """Expand the policy's rules for a task, its features and its sensitive attributes.
 
-    A rule over features that are not known stands as one rule `id[*]`, which no evidence answers.
+    If the features are unknown, a rule over features becomes one rule `id[*]`, which no evidence
+    can satisfy.
     """
     bound: list[BoundRule] = []
     for rule in policy.rules:

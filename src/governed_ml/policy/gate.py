@@ -1,7 +1,7 @@
-"""The gate: judge the evidence that is there, without trusting DVC.
+"""The gate: judge the existing evidence without trusting DVC.
 
-It composes `conf/` anew, checks every evidence file against its schema, hashes again every input
-that the evidence names, the code and the configuration behind it, and judges by today's date.
+It composes `conf/` again, validates every evidence file, and computes the digests of all inputs,
+code and configuration that the evidence names. It judges with today's date.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleRes
 from governed_ml.policy.judge import judge
 
 GATES_NAMING_A_MODEL = ("train", "evaluate", "explain")
-"""Gates whose evidence has to name a model."""
+"""Gates whose evidence must name a model."""
 TABLES_OF_GATE: dict[str, tuple[Path, ...]] = {
     "ingest": (tables.RAW,),
     "validate": (tables.RAW,),
@@ -33,11 +33,11 @@ TABLES_OF_GATE: dict[str, tuple[Path, ...]] = {
     "fairness": (tables.RAW, tables.TRAIN, tables.SENSITIVE_TEST, tables.PREDICTIONS),
     "explain": (tables.TEST,),
 }
-"""Gate → tables that its evidence has to name, whatever else it names."""
+"""Gate → tables that its evidence must name, among others."""
 
 
 class Elsewhere(NamedTuple):
-    """What another job has hashed, where the data are not here."""
+    """Digests computed by another job, for jobs without the data."""
 
     evidence: Collected
     files: dict[str, str]
@@ -48,7 +48,10 @@ class Elsewhere(NamedTuple):
 def recheck(
     base: Path, params: Params, evidence: Collected, known: Elsewhere | None = None
 ) -> dict[str, AnyEvidence | Unusable]:
-    """Hash again what the evidence says it is about; a difference makes it no evidence."""
+    """Compute again the digests that evidence names.
+
+    Evidence with a wrong digest becomes unusable.
+    """
     sections = stage_sections(base)
     values = params.model_dump(mode="json")
     cache: dict[str, str | Unusable] = {} if known is None else {**known.files}
@@ -61,7 +64,7 @@ def recheck(
 
 
 def stage_sections(base: Path) -> dict[str, list[str]]:
-    """Return stage → the sections of the composed configuration that `dvc.yaml` declares for it."""
+    """Return stage → the sections of the configuration that `dvc.yaml` declares for it."""
     return {
         name: [section for file in COMPOSED for section in stage.params.get(file, [])]
         for name, stage in declared(base).items()
@@ -75,7 +78,7 @@ def _stale(
     values: dict[str, object],
     cache: dict[str, str | Unusable],
 ) -> str | None:
-    """Return what of evidence is not as it says, or None; `cache` keeps each file's digest."""
+    """Return which digest in the evidence is wrong, or None; `cache` holds computed digests."""
     wanted = [path.as_posix() for path in TABLES_OF_GATE[found.gate]]
     champion = model_file.CHAMPION.as_posix()
     if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
@@ -118,7 +121,7 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
 
 
 def model_here(base: Path) -> str | Unusable:
-    """Return the digest of the model on disk."""
+    """Return the digest of the model on disk, or why there is none."""
     try:
         return model_file.digest(base / model_file.PATH)
     except Problem as problem:
@@ -126,7 +129,7 @@ def model_here(base: Path) -> str | Unusable:
 
 
 def _one_model(actual: str | Unusable, evidence: Collected) -> dict[str, AnyEvidence | Unusable]:
-    """Refuse evidence about any model but the one whose digest is given."""
+    """Make evidence unusable that is about another model than the one with this digest."""
     about = dict(evidence)
     for gate, found in usable(evidence).items():
         if found.subject.model != actual and (found.subject.model or gate in GATES_NAMING_A_MODEL):
@@ -138,7 +141,7 @@ def _one_model(actual: str | Unusable, evidence: Collected) -> dict[str, AnyEvid
 
 
 def _same_predictions(evidence: Collected) -> dict[str, AnyEvidence | Unusable]:
-    """Refuse what was measured on predictions of which no trusted evidence says whose they are."""
+    """Make evidence unusable that used predictions, unless usable evidence says who made them."""
     about, why, path = dict(evidence), evidence["evaluate"], tables.PREDICTIONS.as_posix()
     if isinstance(why, Unusable):
         for gate, found in usable(evidence).items():
@@ -150,7 +153,7 @@ def _same_predictions(evidence: Collected) -> dict[str, AnyEvidence | Unusable]:
 def gate(
     base: Path, today: date, names: list[str] | None = None, known: Elsewhere | None = None
 ) -> Decision:
-    """Judge outside DVC. With names, only those gates (their rules), and nothing is written."""
+    """Judge without DVC. With names, judge only the rules of these gates, and write nothing."""
     params = compose(base / CONF)
     if names:
         gates = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
@@ -170,11 +173,11 @@ def gate(
 
 
 def stays(base: Path, known: Elsewhere | None) -> bool:
-    """Return whether the decision on disk is left alone: nothing was measured, nothing changed.
+    """Return whether to keep the decision on disk, because nothing was measured or changed.
 
-    In a clean clone without tables and model, the answer is no because they are not here. That says
-    nothing about the commit, whose own decision `check lineage` compares with its evidence. What is
-    `known` from elsewhere was looked at, so its decision is another one.
+    In a clean clone without tables and model, the gate denies only because they are missing. That
+    says nothing about the commit, and `check lineage` compares its decision with its evidence. If
+    another job supplied digests (`known`), the decision is always written.
     """
     if known is not None:
         return False
@@ -187,11 +190,11 @@ def stays(base: Path, known: Elsewhere | None) -> bool:
         committed = repository.content(base, repository.head(base), PATH.as_posix())
         return committed is not None and (base / PATH).read_bytes() == committed
     except (Problem, OSError):
-        return False  # no git, no commit, no decision: the deny is written
+        return False  # without git, a commit or a decision, the deny is written
 
 
 def _unmeasured(decision: Decision) -> Decision:
-    """Deny what rests on the word of a commit alone: its author may have written the numbers."""
+    """Deny a model whose evidence was only committed, because its author may have made it up."""
     rule = _stopped(
         "gate.recomputed",
         "nothing was measured in this run, and only committed evidence was judged: ask somebody "
@@ -208,12 +211,12 @@ def _stopped(name: str, reason: str) -> RuleResult:
 
 
 def refuse(reason: str) -> None:
-    """Leave a deny behind where judging itself was not possible."""
+    """Write a deny with a reason, for cases in which judging itself failed."""
     try:
         base = root()
     except Problem:
         base = Path.cwd()
         if not (base / PATH).is_file():
-            return  # not in a project: there is no decision to withdraw
+            return  # not in a project, so there is no decision
     rules = [_stopped("gate.judged", reason)]
     save(Decision(verdict="deny", rules=rules, subject=DecisionSubject(), policy_digest=None), base)

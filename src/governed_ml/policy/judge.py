@@ -1,6 +1,6 @@
-"""Judge: policy and evidence in, decision out. Pure; the date is an argument.
+"""Judge evidence by a policy: a pure function of both and the date.
 
-The decision names the engine that judged, which is this code.
+The decision names the engine that judged, which is this one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from governed_ml.policy.weaker_policy import below_floor
 
 @dataclass(frozen=True)
 class RuleJudgement:
-    """What one rule makes of the evidence. `absent`: there was no evidence, so no waiver helps."""
+    """The result of one rule. `absent` means missing evidence, which no waiver can cover."""
 
     verdict: Verdict
     reason: str
@@ -44,10 +44,10 @@ def judge(
     unanswered: Mapping[str, str] | None = None,
     unread: str | None = None,
 ) -> Decision:
-    """Judge every rule that the policy expects; with `gates`, only the rules whose id starts so.
+    """Judge every rule that the policy expects; with `gates`, only the rules of these gates.
 
-    `unanswered`: id → why the evidence does not answer what is asked. `unread`: why the model was
-    not compared with the champion that there is, or None.
+    `unanswered` is id → why the evidence does not apply to today's policy. `unread` is why the
+    model could not be compared with the existing champion, or None.
     """
     subject = subject_of(evidence)
     evidence = evidence if unread is None else uncompared(evidence, unread)
@@ -91,7 +91,7 @@ def judge(
 
 
 def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
-    """Return gate → why its evidence cannot be trusted, if no rule with a limit reads it."""
+    """Return gate → why its evidence is unusable, for gates that no rule with a limit reads."""
     read = {rule.metric.partition(".")[0] for rule in rules if rule.metric}
     return {
         gate: found.reason
@@ -101,7 +101,7 @@ def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
 
 
 def scope_of(params: Params, evidence: Collected) -> Scope:
-    """Return what `each` ranges over: attributes as configured, features as split."""
+    """Return the scope of `each`: configured attributes, and features according to the split."""
     split = usable(evidence).get("split")
     features = None if split is None else tuple(split.body.numeric + split.body.categorical)
     return Scope(params.data.task, features, tuple(params.data.sensitive))
@@ -158,7 +158,7 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Rul
 
 
 def compare(rule: Rule, metric: Metric) -> tuple[Verdict, str]:
-    """Hold one metric against one rule's limits; return verdict and reason."""
+    """Compare a metric with a rule's limits; return the verdict and the reason."""
     if metric.value is None:
         return "insufficient", metric.note
     if rule.minimum_n is not None and (metric.n is None or metric.n < rule.minimum_n):
@@ -208,7 +208,7 @@ def _waived(
 def _void(
     waiver: Waiver, rule: BoundRule, policy: Policy, answer: RuleJudgement, today: date
 ) -> str | None:
-    """Return why a waiver does not count, or None."""
+    """Return why a waiver does not apply, or None."""
     if today > waiver.expires:
         return f"it expired on {waiver.expires}"
     if answer.absent:

@@ -1,4 +1,4 @@
-"""How a metric stands to a limit, for decisions and for monitoring. Pure."""
+"""Compare a metric with a limit, for decisions and for monitoring."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from governed_ml.core.evidence import Metric
 
 
 def beyond(value: float, limit: float, bound: str) -> bool:
-    """Return whether a finite value breaks a limit."""
+    """Return whether a finite value violates a limit; `bound` is `at_most` or `at_least`."""
     return value > limit if bound == "at_most" else value < limit
 
 
 def best_and_worst(metric: Metric, bound: str) -> tuple[float, float] | None:
-    """Return the ends of a metric's interval, first the better one; None without an interval."""
+    """Return the ends of a metric's interval, the more favourable first.
+
+    None without an interval.
+    """
     if metric.interval is None:
         return None
     lower, upper = metric.interval
@@ -19,10 +22,10 @@ def best_and_worst(metric: Metric, bound: str) -> tuple[float, float] | None:
 
 
 def spelled(ends: tuple[float, float]) -> str:
-    """Return an interval for people, its lower end first."""
+    """Return an interval as text, its lower end first."""
     return f"[{min(ends):.4g}, {max(ends):.4g}]"
 
 
 def number(value: float) -> str:
-    """Return a number for people: four digits, whole numbers in full."""
+    """Return a number as text: four significant digits, integers in full."""
     return f"{value:,.0f}" if value.is_integer() and abs(value) >= 1000 else f"{value:.4g}"

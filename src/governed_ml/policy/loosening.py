@@ -1,4 +1,4 @@
-"""What differs between two configurations: loosened, tightened or only changed. Pure."""
+"""Differences between two configurations: loosened, tightened or only changed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from governed_ml.policy.weaker_policy import (
 )
 
 COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task"}
-WORDS = {"name", "no_sensitive_reason"}  # of `data`; they change no number
+WORDS = {"name", "no_sensitive_reason"}  # keys of `data` that affect no number
 Kind = Literal["loosened", "tightened", "changed"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: of which rule, in which direction, and how it is now."""
+    """One difference: the rule, the direction, and the new value."""
 
     rule: str
     kind: Kind
@@ -33,7 +33,7 @@ class Change:
 
 
 def between(old: Params, new: Params) -> Iterator[Change]:
-    """Yield what differs between two configurations."""
+    """Yield the differences between two configurations."""
     yield from _rules(old.policy, new.policy)
     yield from _waivers(old.policy, new.policy)
     yield from _frame(old.policy, new.policy)
@@ -99,7 +99,7 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
 
 
 def _measured(before: Params, after: Params) -> Iterable[Change]:
-    """What no rule says, and what decides all the same which rules there are and what they see."""
+    """Yield changes outside the rules that affect which rules apply and what they measure."""
     old, new = before.data, after.data
     for name, one in old.sensitive.items():
         now = new.sensitive.get(name)
@@ -129,7 +129,7 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
 
 
 def _other(name: str, old: Any, new: Any, kind: Kind = "loosened") -> Iterable[Change]:
-    """Yield a value that has no stricter and no laxer side: whoever owns the rules looks at it."""
+    """Yield a change of a value that is neither stricter nor laxer; the risk owner looks at it."""
     if old != new:
         yield Change(name, kind, f"{_short(old)} → {_short(new)}")
 
@@ -145,7 +145,7 @@ def _short(value: Any) -> str:
 
 
 def contracts(old: list[Any], new: list[Any]) -> Iterable[Change]:
-    """Yield what a data contract no longer asks for."""
+    """Yield expectations of a data contract that were removed or changed."""
     lost = [one for one in old if one not in new]
     if lost:
         columns = sorted({str(_kwargs(one).get("column", "the table")) for one in lost})

@@ -1,7 +1,7 @@
-"""Compare the settings that evidence was measured under with those required today. Pure.
+"""Compare the settings under which evidence was measured with today's (pure functions).
 
-A limit can be put on a number that is there. What made the number cannot be changed afterwards: the
-confidence of its bounds, the noise, the groups of people, the split, the region it was meant for.
+A limit can be changed after the measurement. The settings that a number depends on cannot: the
+confidence of its bounds, the noise, the groups, the split, the region of deployment.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import AnyEvidence, Collected, Metric, usable
 from governed_ml.core.problem import Unusable
 
-TERM = "measured_under"  # how the ids of these results begin
+TERM = "measured_under"  # prefix of the ids of these results
 OF_DATA = ("task", "target", "positive", "time", "group")
 READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct")
 OF_CELLS = ("missing", "decimal", "thousands")
@@ -22,10 +22,10 @@ FIX = "update your branch from main, run `uv run dvc repro`, commit, and registe
 def differences(
     measured: Params, evidence: Collected, asked: Params, contract: str | None
 ) -> dict[str, str]:
-    """Return parameter → what the evidence was measured under, and what is asked today.
+    """Return setting → how the evidence's value differs from today's.
 
-    `measured` is the sealed configuration, `asked` the protected branch's, and `contract` the
-    digest of its data contract.
+    `measured` is the sealed configuration, `asked` that of the protected branch, and `contract` the
+    digest of the protected branch's data contract.
     """
     before = _terms(measured) | _contract(measured, _digest(evidence))
     today = _terms(asked) | _contract(asked, contract)
@@ -46,7 +46,7 @@ def differences(
 
 
 def as_asked(measured: Params, asked: Params) -> Params:
-    """Return the sealed configuration with what rules ask for as it is today."""
+    """Return the sealed configuration with today's policy, project, deployment and attributes."""
     told = {name: getattr(asked.data, name) for name in ("sensitive", "no_sensitive_reason")}
     return measured.model_copy(
         update={
@@ -59,9 +59,9 @@ def as_asked(measured: Params, asked: Params) -> Params:
 
 
 def uncompared(evidence: Collected, why: str) -> dict[str, AnyEvidence | Unusable]:
-    """Return the evidence with a champion that it was not compared with, and why.
+    """Return the evidence as if the comparison with an existing champion gave no result.
 
-    A rule about the comparison applies then, and has no number to go by.
+    Rules about the comparison then apply, and are insufficient for the reason `why`.
     """
     found = usable(evidence).get("evaluate")
     if found is None:
@@ -93,7 +93,7 @@ def _terms(params: Params) -> dict[str, Any]:
 
 
 def _unordered(value: object) -> object:
-    """Return how cells are read, with nothing where nobody said so; order means nothing."""
+    """Return a setting for comparison: lists sorted, empty values as None."""
     found = sorted(value, key=str) if isinstance(value, list) else value
     return found or None
 

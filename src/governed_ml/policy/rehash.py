@@ -1,6 +1,6 @@
-"""What the job `pipeline` hashed, for the jobs that judge without the data.
+"""Digests computed by the job `pipeline`, for jobs that judge without the data.
 
-It counts for the commit and the workflow run that it names, and for no other.
+They are valid only for the commit and the workflow run that they name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PATH = Path("reports/rehash.json")
 
 
 class Rehash(Closed):
-    """`reports/rehash.json`."""
+    """The content of `reports/rehash.json`."""
 
     schema_version: Literal[1] = 1
     commit: str
@@ -34,7 +34,7 @@ class Rehash(Closed):
     evidence: dict[str, str] = Field(description="gate → sha256 of its evidence's bytes")
 
     def elsewhere(self, base: Path) -> Elsewhere:
-        """Return what gates go by; evidence that is not the one hashed then is none."""
+        """Return the digests for the gates; evidence that changed since then becomes unusable."""
         evidence = collect(base)
         for gate in usable(evidence):
             if self.evidence.get(gate) != file_digest(base / path_of(gate)):
@@ -45,12 +45,12 @@ class Rehash(Closed):
 
 
 def current_run() -> str | None:
-    """Return the workflow run that this process belongs to."""
+    """Return the id of the workflow run that this process belongs to, or None."""
     return os.environ.get("GITHUB_RUN_ID") if os.environ.get("GITHUB_ACTIONS") else None
 
 
 def read(base: Path) -> Rehash:
-    """Read the file; refuse one of another commit or run."""
+    """Read the file; raise `Problem` if it is missing or of another commit or run."""
     try:
         found = Rehash.model_validate(read_json(base / PATH))
     except Problem as problem:
@@ -70,10 +70,10 @@ def read(base: Path) -> Rehash:
 
 
 def rehash(base: Path, *, recomputed: bool) -> Rehash:
-    """Hash tables, models and evidence as they are; write and return it.
+    """Compute the digests of tables, models and evidence; write and return them.
 
-    Without a recomputation the tables are not here: their digests are the evidence's, which must
-    not contradict each other.
+    If the pipeline did not run (`recomputed` is false), the tables are absent, and their digests
+    are taken from the evidence.
     """
     found = usable(collect(base))
     named = {

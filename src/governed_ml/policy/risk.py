@@ -1,10 +1,10 @@
-"""One number for people: how near a model is to being refused, 0 to 100. No rule asks for it.
+"""The risk score: one number from 0 to 100 for how close a model is to being denied.
 
-score = 100 · Σ_g w_g · max_r c_r / Σ_g w_g, over the gates g that were judged and their rules r.
-The weights w are the policy's. The closeness c of a rule is 1 if it fails, is insufficient or
-waived, or if its number or worst bound has reached the limit; 0 if it has no number. Else it is the
-share of the allowance that the worst bound b has used up: of "at most L" b / L, of "at least L"
-(1 − b) / (1 − L) where 1 is the best there is, and L / b where there is none (L ≥ 1).
+No rule uses it. score = 100 · Σ_g w_g · max_r c_r / Σ_g w_g, over the judged gates g and their
+rules r, with the policy's weights w. The closeness c of a rule is 1 if it fails, is insufficient or
+waived, or if its value or worst bound reaches the limit; it is 0 if there is no value. Otherwise it
+is the used share of the allowance, for the worst bound b: b / L for "at most L", (1 − b) / (1 − L)
+for "at least L" if 1 is the best possible value (L < 1), and L / b otherwise.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from governed_ml.core.problem import Problem
 from governed_ml.policy.decision import RuleResult
 
 BEYOND = ("evidence", "floor", "policy", "measured_under", "counts")
-"""No gates: the judging itself went wrong."""
+"""Prefixes of ids that are no gates: judging itself failed."""
 SAME = {"schema": "validate", "contract": "validate", "performance": "evaluate"}
-"""What monitoring measures → the gate that measures the same before production."""
+"""Part of monitoring → the gate that measures the same before production."""
 
 
 def score(rules: Sequence[RuleResult], weights: Mapping[str, float] | None) -> float | None:
-    """Return the score, to one decimal; None where no rule was judged. A `Problem` if a gate has
-    no weight: it would count for nothing.
+    """Return the risk score with one decimal; None if no rule was judged.
+
+    Raise `Problem` if a gate has no weight, because it would be ignored.
     """
     if weights is None:
         raise Problem("the policy has no risk.weights: the risk owner sets them in conf/policy/")
@@ -43,7 +44,7 @@ def score(rules: Sequence[RuleResult], weights: Mapping[str, float] | None) -> f
 
 
 def closeness(rule: RuleResult) -> float:
-    """Return how near a rule is to its limit, 0 to 1."""
+    """Return how close a rule is to its limit, from 0 to 1."""
     if rule.verdict not in ("pass", "warn"):
         return 1.0
     if rule.value is None or rule.limit is None:
@@ -57,14 +58,14 @@ def closeness(rule: RuleResult) -> float:
 
 
 def used(value: float, limit: float) -> float:
-    """Return the share of "at most `limit`" that is used up."""
+    """Return the used share of the allowance of "at most `limit`"."""
     if value >= limit:
         return 0.0 if value == limit == 0 else 1.0
     return limit / value if limit <= 0 else max(value, 0.0) / limit
 
 
 def missed(value: float, limit: float) -> float:
-    """Return the share of the room above "at least `limit`" that is lost."""
+    """Return the used share of the allowance of "at least `limit`"."""
     if value <= limit:
         return 1.0
     if limit >= 1:

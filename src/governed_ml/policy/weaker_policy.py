@@ -1,4 +1,4 @@
-"""How one policy is weaker than another: the organisation's floor, or the policy of the base."""
+"""Find where one policy is weaker than another: the organisation's floor, or the base's policy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from governed_ml.policy.limits import beyond
 
 
 def below_floor(policy: Policy) -> dict[str, str]:
-    """Return floor rule id → how the project's policy is weaker than its organisation's floor."""
+    """Return rule → how the project's policy is weaker than the organisation's floor."""
     if policy.floor is None:
         return {}
     own = {rule.id: rule for rule in policy.rules}
@@ -40,7 +40,7 @@ def below_floor(policy: Policy) -> dict[str, str]:
 def weaker_settings(
     own: Policy | Floor, least: Policy | Floor, whose: str = "the floor"
 ) -> dict[str, str]:
-    """Return what a policy asks for beside its rules, but less of than `whose`, and how much."""
+    """Return setting → how it is weaker than in `least`; messages call that policy `whose`."""
     mine, theirs = _asked(own), _asked(least)
     return {
         name: f"is {abs(mine[name]):g}, {whose} has {abs(wanted):g}"
@@ -52,7 +52,7 @@ def weaker_settings(
 
 
 def _asked(policy: Policy | Floor) -> dict[str, float]:
-    """Return name → number, of which more is stricter."""
+    """Return setting → number, negated where less is stricter."""
     noise, risk = policy.perturbation, policy.risk
     found = {
         f"risk.weights.{gate}": points for gate, points in (risk.weights if risk else {}).items()
@@ -73,7 +73,10 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
 def weaker_approvals(
     own: Approvals | None, least: Approvals, whose: str = "the floor"
 ) -> str | None:
-    """Return how approvals ask for less than those of `whose` policy, or None."""
+    """Return how approvals require less than `least`, or None.
+
+    Messages call that policy `whose`.
+    """
     if own is None:
         return "approvals are missing"
     lost = Counter(least.roles) - Counter(own.roles)
@@ -87,7 +90,7 @@ def weaker_approvals(
 def weaker_monitoring(
     own: Monitoring | None, least: Monitoring, whose: str = "the floor"
 ) -> dict[str, str]:
-    """Return `monitoring.…` → how production is watched less than under `whose` policy."""
+    """Return `monitoring.…` → how production is monitored less than `least` requires."""
     if own is None:
         return {"monitoring": "the section is missing"}
     found: dict[str, str] = {}
@@ -107,7 +110,7 @@ def weaker_monitoring(
 def weaker_rule(
     rule: Rule | MonitoringRule, least: Rule | MonitoringRule, whose: str = "the floor"
 ) -> str | None:
-    """Return how a rule is weaker than, or another than, that of `whose` policy, or None."""
+    """Return how a rule is weaker than `least`, or is a different rule; None if neither."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
         one, other = getattr(rule, name, None), getattr(least, name, None)
         if one != other:
@@ -120,10 +123,10 @@ def weaker_rule(
     milder = (
         mine == "beyond_chance" and theirs == "point" and getattr(least, "warn", None) is not None
     )
-    if mine != theirs and (theirs == "interval" or milder):  # it denies no less, and warns of less
+    if mine != theirs and (theirs == "interval" or milder):  # as strict in denying, but warns less
         return f"evidence is {mine}, {whose} has {theirs}"
     watches = isinstance(rule, MonitoringRule)
-    other = watches and rule.minimum_n != least.minimum_n  # a higher one is silent
+    other = watches and rule.minimum_n != least.minimum_n  # a higher minimum raises fewer alarms
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"
     return None

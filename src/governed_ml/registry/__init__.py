@@ -1,1 +1,1 @@
-"""Register, approve, promote, roll back, load; signing; reconciliation."""
+"""The model registry: register, approve, promote, roll back, load, sign, and reconcile versions."""

@@ -1,4 +1,4 @@
-"""Append to the ledger, anchor it, and change the registry to match it."""
+"""Append events to the ledger, anchor them, and update the registry to match."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from governed_ml.registry.notify import Lost, Message, ready, send
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
 
 BY_RULES = ("approved", "promoted", "rolled_back")
-"""Events that count only by the rules of their day."""
+"""Events that count only if they comply with the rules in force at their time."""
 RULES = (CONF.as_posix(), approvers.PATH)
 
 
 def raws(base: Path) -> list[Raw]:
-    """Return the ledger's commits, of which nothing is believed yet."""
+    """Return the ledger's commits, unchecked."""
     tip = storage.head(base)
     return [] if tip is None else storage.commits(base, tip)
 
 
 class Unanchored(Problem):
-    """The ledger goes on where nobody else has seen it."""
+    """The ledger has events that neither the remote nor the registry knows."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What a command goes by: today's rules, and the ledger up to the commit `after`."""
+    """The input of a registry command: today's rules, and the ledger up to the commit `after`."""
 
     now: Today
     life: Lifecycle
@@ -54,9 +54,9 @@ class Situation:
 
 
 def situation(base: Path, registry: Registry) -> Situation:
-    """Look at the protected branch and at the ledger, whose chain and anchors hold.
+    """Read the protected branch and the ledger, and check the ledger's chain and anchors.
 
-    Nobody on this machine writes to it meanwhile. Void events stop nobody.
+    The ledger is locked meanwhile. Void events are ignored.
     """
     now = today(base)
     with storage.locked(base):
@@ -68,7 +68,7 @@ def situation(base: Path, registry: Registry) -> Situation:
 
 
 def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
-    """Refuse a ledger that lacks an event which is named outside of it."""
+    """Raise `Problem` if an anchor names an event that the ledger lacks."""
     here = raws(base)
     wrong = [said for anchor in anchors if (said := lost(anchor, here))]
     if wrong:
@@ -78,10 +78,10 @@ def require_whole(base: Path, anchors: Sequence[Anchor]) -> None:
 def require_anchored(
     base: Path, remotes: Sequence[Anchor], registrys: Sequence[Anchor], life: Lifecycle
 ) -> None:
-    """Refuse a ledger that lacks what is named outside, or goes on where nobody else has seen it.
+    """Raise `Problem` if an anchored event is missing, or if the last events are not anchored.
 
-    Anchored is what the remote has (where there is one) and the registry names. Void events at the
-    end need no anchor.
+    An event is anchored if both the registry and the remote (if there is one) know it or a later
+    event. Void events at the end need no anchor.
     """
     require_whole(base, [*remotes, *registrys, *last_seen(base)])
     kinds = [remotes, registrys] if has_remote(base) else [registrys]
@@ -105,11 +105,11 @@ def record(
     happened: Callable[[Entry], None] | None = None,
     **fields: Any,
 ) -> Entry:
-    """Append one event, anchor it, bring the registry to what the ledger then says, tell people.
+    """Append an event, anchor it, update the registry to match the ledger, and notify the webhook.
 
-    An event that would be void, or that the remote does not take, is taken back: it never happened.
-    A message that is lost is an event of its own, and then a `Problem`: what it was about has
-    happened. `happened` is called as soon as it has.
+    If the event would be void, or if the remote refuses it, it is removed again. `happened` is
+    called as soon as the event is final. If the webhook then fails, a `notification_lost` event is
+    appended and `Lost` is raised, but the first event stays valid.
     """
     address = ready(seen.now.params.notify)
     if action in BY_RULES:
@@ -137,7 +137,7 @@ def record(
 
 
 def _require_same_rules(base: Path, now: Today) -> None:
-    """Refuse to record what went by rules that the protected branch no longer has."""
+    """Raise `Problem` if the protected branch's rules changed since the command read them."""
     tip = protected(base)
     words = ("diff", "--quiet", now.commit, tip, "--", *RULES)
     if tip != now.commit and attempt(base, *words).returncode:
@@ -151,7 +151,7 @@ def _how_to_sign(base: Path, void: Void) -> str:
 
 
 def _send(base: Path, entry: Entry) -> None:
-    """Push; if that failed, ask the remote whether it has the event all the same."""
+    """Push the ledger. If that fails, check whether the remote received the event anyway."""
     try:
         push(base)
     except Problem as problem:
@@ -187,7 +187,7 @@ def _tell(base: Path, registry: Registry, where: tuple[str, Situation], entry: E
 
 
 def settle(base: Path, registry: Registry, life: Lifecycle) -> list[str]:
-    """Bring aliases and status tags to what the ledger says; return what was changed."""
+    """Update aliases and status tags to match the ledger; return the changes."""
     changed: list[str] = []
     aliases, listed = registry.aliases(), registry.versions()
     champion, challenger = life.champion, life.challenger(listed)

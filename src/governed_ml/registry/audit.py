@@ -1,4 +1,4 @@
-"""Verify the ledger against the listed signers, the registry's anchors and the rules."""
+"""Verify the ledger against the listed signing keys, the registry's anchors and the rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def inspect(base: Path) -> Verification:
-    """Return what is wrong with the ledger of this clone, held against all that is known of it."""
+    """Verify this clone's ledger against everything that is known about it."""
     from governed_ml.ledger.verification import verify as verified
     from governed_ml.registry.counted_events import follow, void_lines
 
@@ -25,7 +25,7 @@ def inspect(base: Path) -> Verification:
 
 
 def signers_of(base: Path) -> tuple[tuple[Signer, ...], str | None]:
-    """Return the keys that may sign events, and why they are not known, or None."""
+    """Return the keys that may sign events, and why they could not be read (None if they could)."""
     from governed_ml.core.problem import Problem
     from governed_ml.core.repository import last_protected
     from governed_ml.ledger.protected_history import signers
@@ -37,7 +37,7 @@ def signers_of(base: Path) -> tuple[tuple[Signer, ...], str | None]:
 
 
 def anchors_of(base: Path) -> tuple[list[Anchor], str | None]:
-    """Return the heads that the registry names, and why they could not be asked for, or None."""
+    """Return the registry's anchors, and why they could not be read (None if they could)."""
     import os
     import sqlite3
 
@@ -46,7 +46,7 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str | None]:
 
     try:
         if not os.environ.get("MLFLOW_TRACKING_URI") and _never_registered(base / "mlflow.db"):
-            return [], None  # there is no registry yet, and looking would make one
+            return [], None  # there is no registry yet, and connecting would create one
     except sqlite3.Error as error:
         return [], told(sqlite_url(base / "mlflow.db"), error)
     from governed_ml.registry.versions import Registry, model_name
@@ -59,7 +59,7 @@ def anchors_of(base: Path) -> tuple[list[Anchor], str | None]:
 
 
 def _known(base: Path) -> set[int] | None:
-    """Return the versions that the ledger knows; None where nobody can say."""
+    """Return the versions that the ledger knows, or None if the ledger cannot be read."""
     from governed_ml.core.problem import Problem
     from governed_ml.registry.counted_events import follow
 
@@ -70,7 +70,7 @@ def _known(base: Path) -> set[int] | None:
 
 
 def _never_registered(store: Path) -> bool:
-    """Return whether the repository's own store has no registered model, without MLflow's help."""
+    """Return whether the repository's own store has no registered model, without using MLflow."""
     import sqlite3
     from contextlib import closing
 

@@ -1,7 +1,7 @@
-"""Which events of the ledger count. The others are void: they are shown and have no effect.
+"""Which events of the ledger count. The others are void: they are shown but have no effect.
 
-Nothing outside of git is asked, so every clone with the same ledger and the same protected branch
-comes to the same answer. `judged` then looks at the champion's evidence, which the registry keeps.
+This uses only git, so every clone with the same ledger and protected branch gets the same answer.
+`judged` also uses the champion's evidence, which the registry stores.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from governed_ml.registry.versions import Registry
 
 @dataclass(frozen=True)
 class Memory:
-    """What was found out in this process, by an event's commit (it stands for all before it)."""
+    """A process's cache of results by event commit, which also identifies all earlier events."""
 
     answers: dict[tuple[str, ...], str | None] = field(default_factory=dict)
     signatures: dict[str, Signature] = field(default_factory=dict)
@@ -48,9 +48,10 @@ def follow(
     also: Mapping[str, str] | None = None,
     tip: str | None = None,
 ) -> Lifecycle:
-    """Follow the ledger through the events that count; every other one is in `void`.
+    """Replay the ledger with the events that count; all others are listed in `void`.
 
-    `also`: more that are void, by commit. `tip`: the protected branch, by default asked for now.
+    `also` is further void events: commit → reason. `tip` is the protected branch's commit, by
+    default fetched from the remote.
     """
     entries = storage.read(base) if entries is None else entries
     if not entries:
@@ -75,7 +76,10 @@ def follow(
 
 
 def follow_here(base: Path, entries: Sequence[Entry] | None = None) -> Lifecycle:
-    """Follow by this clone's copy of the protected branch, for commands that only show."""
+    """Replay the ledger with this clone's copy of the protected branch, without network access.
+
+    Commands that only show something use it.
+    """
     entries = storage.read(base) if entries is None else entries
     return follow(base, entries, tip=known_protected(base)) if entries else Lifecycle()
 
@@ -88,7 +92,7 @@ def _memory(_base: Path, _tip: str) -> Memory:
 def _signatures(
     base: Path, entries: Sequence[Entry], keys: Sequence[Signer], memory: Memory
 ) -> dict[str, Signature]:
-    """Return the signatures; git is asked once about each event that has one."""
+    """Return commit → signature. Each signed event is verified only once per process."""
     known = memory.signatures
     known |= {entry.commit: Signature("unsigned") for entry in entries if not entry.signed}
     known |= signatures(base, [one.commit for one in entries if one.commit not in known], keys)
@@ -96,12 +100,12 @@ def _signatures(
 
 
 def reconciled(life: Lifecycle) -> set[str]:
-    """Return the commits of void events that somebody has looked at: `reconcile` recorded them."""
+    """Return the commits of void events that `reconcile` has already recorded."""
     return {str(commit) for commit in _recorded(life, "void")}
 
 
 def gone(life: Lifecycle) -> set[int]:
-    """Return the versions of which `reconcile` recorded that the registry lost them."""
+    """Return the versions that the registry lost, as recorded by `reconcile`."""
     return {number for number in _recorded(life, "gone") if isinstance(number, int)}
 
 
@@ -111,7 +115,7 @@ def _recorded(life: Lifecycle, name: str) -> list[object]:
 
 
 def void_lines(life: Lifecycle) -> tuple[list[str], list[str]]:
-    """Return the void events that nobody has reconciled yet, and those that somebody has."""
+    """Return the void events that are not yet reconciled, and those that are, as lines of text."""
     known = reconciled(life)
     lines = [(one.entry.commit in known, str(one)) for one in life.void]
     return [line for old, line in lines if not old], [line for old, line in lines if old]
@@ -120,10 +124,10 @@ def void_lines(life: Lifecycle) -> tuple[list[str], list[str]]:
 def judged(
     base: Path, registry: Registry, entries: Sequence[Entry], people: Approvers
 ) -> Lifecycle:
-    """Follow the ledger, and judge its champion again, by the rules of the day of its promotion.
+    """Replay the ledger, and judge its champion again under the rules in force at its promotion.
 
-    A champion whose evidence is denied was made by somebody who did not judge: that event is void,
-    too. One whose files cannot be read keeps its place: using them is refused elsewhere.
+    If these rules deny the champion's evidence, its promotion is void. If its files cannot be read,
+    the champion stays: commands that use its files refuse them.
     """
     also: dict[str, str] = {}
     while True:
@@ -146,12 +150,12 @@ def judged(
 
 
 def unsigned_move(base: Path, champion: Version) -> bool:
-    """Return whether nobody vouches for the judging: no listed key signed the champion's event."""
+    """Return whether no listed key signed the event that made this version champion."""
     return reign(champion)[0].commit not in _memory(base, last_protected(base)).signed
 
 
 def denied(base: Path, champion: Version, checked: Checked) -> str | None:
-    """Return why the rules of its day deny a champion, or None."""
+    """Return why the rules in force at its promotion deny a champion, or None."""
     rules = _memory(base, last_protected(base)).went_by[reign(champion)[0].commit]
     params = checked.params().model_copy(update={"policy": rules.policy})
     decision = judge(params, checked.evidence(), rules.day)

@@ -1,9 +1,9 @@
-"""Whether a version that another engine measured still counts, by the policy's accept_days.
+"""Whether measurements by another engine still count, according to the policy's accept_days.
 
-A measure that is fixed gives other numbers, so a version that was judged before could never be
-promoted again. Therefore its own engine measures it again (`rejudge`), today's policy judges the
-result, and `engine.accept_days` after its registration it has to be registered again with the
-current engine. Rolling back to an earlier champion has no such limit.
+A corrected measure gives other numbers, so a version that was measured with an earlier engine would
+never match a new measurement. Therefore its own engine measures it again (`rejudge`), and today's
+policy judges the result. `engine.accept_days` after its registration, the version must be
+registered again with the current engine. Rolling back to an earlier champion has no such limit.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ BEFORE = "before 0.2"  # the measuring code was the project's own
 def refused(
     measured_by: str | None, running: str, registered: date, day: date, days: int
 ) -> str | None:
-    """Return why a version's measurements do not count on a day, or None. Pure.
+    """Return why a version's measurements do not count on a day, or None.
 
-    `measured_by` (None: no engine was named then) and `running` are digests of engines; `days`: how
-    long after the registration the measurements of another engine count.
+    `measured_by` (None for engines that recorded no name) and `running` are engine digests. `days`
+    is for how many days after registration the measurements of another engine count.
     """
     age = (day - registered).days
     if measured_by == running or (days > 0 and age <= days):
@@ -38,7 +38,7 @@ def refused(
 
 
 def require_accepted(version: Version, now: Today) -> None:
-    """Refuse to approve or promote a version whose measurements do not count any more."""
+    """Raise `Problem` if a version's measurements are too old to approve or promote it."""
     subject, registered = version.subject, version.entries[0].event.moment.date()
     why = refused(
         subject.get("engine"), identity().digest, registered, now.day, now.policy.accept_days

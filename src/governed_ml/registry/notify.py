@@ -1,6 +1,7 @@
-"""Notify one webhook of what the registry did; a failure is reported.
+"""Notify a webhook of registry actions, and report failures.
 
-Its address is a secret (who knows it can post), so no message shows more than scheme and host.
+The webhook's URL is a secret, because anyone who knows it can post. So messages show only its
+scheme and host.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from governed_ml.core.repository import LOOPBACK
 
 ATTEMPTS = 4
 TIMEOUT = 3.0  # seconds for one attempt
-BACKOFF = 0.5  # seconds: the waits are 0, 2 and 4 of these
-LONGEST_WAIT = 2  # seconds, also where Retry-After asks for more: about 18 s in all at worst
+BACKOFF = 0.5  # seconds; the waits are 0, 2 and 4 times this
+LONGEST_WAIT = 2  # seconds, even if Retry-After is longer; at most about 18 s in all
 RETRY_STATUS = (429, 500, 502, 503, 504)
 
 
 class Message(Closed):
-    """What is told; the JSON shape is just this."""
+    """The content of a notification. With the shape `json`, these fields are sent as they are."""
 
     project: str
     model: str
@@ -39,11 +40,14 @@ class Message(Closed):
 
 
 class Lost(Problem):
-    """The change is recorded, and nobody was told."""
+    """The change was recorded, but the notification failed."""
 
 
 def ready(notify: Notify) -> str | None:
-    """Return the webhook's address, or None without one; call it before any change of state."""
+    """Return the webhook's URL, or None if none is configured.
+
+    Call it before any change of state, so that a wrong configuration is found early.
+    """
     from urllib3.exceptions import LocationParseError
     from urllib3.util import parse_url
 
@@ -55,7 +59,7 @@ def ready(notify: Notify) -> str | None:
         raise Problem(f"notify.url: the variable {name} is not set: set it, or url to null")
     try:
         parts = parse_url(address)
-    except LocationParseError:  # whose text repeats the address
+    except LocationParseError:  # the error's text would reveal the URL
         parts = parse_url("")
     local = parts.scheme == "http" and LOOPBACK.fullmatch(parts.host or "")
     if not (local or parts.scheme == "https") or not parts.host or parts.auth:
@@ -68,9 +72,9 @@ def ready(notify: Notify) -> str | None:
 
 
 def send(address: str, shape: Literal["slack", "json"], message: Message) -> None:
-    """Post the message to an address from `ready`; raise `Lost` if it was not taken.
+    """Post a message to a URL returned by `ready`; raise `Lost` if it was not accepted.
 
-    A lost answer is a reason to try again, so a message may arrive twice.
+    If the answer is lost, the message is sent again, so it may arrive twice.
     """
     from urllib3 import PoolManager, Retry, Timeout
     from urllib3.exceptions import HTTPError, MaxRetryError
@@ -83,7 +87,7 @@ def send(address: str, shape: Literal["slack", "json"], message: Message) -> Non
     )  # fmt: skip
     body = {"text": _slack(message)} if shape == "slack" else message.model_dump(mode="json")
     log = logging.getLogger("urllib3")
-    before, log.propagate = log.propagate, False  # it logs the whole address at each retry
+    before, log.propagate = log.propagate, False  # urllib3 logs the whole URL at each retry
     try:
         with PoolManager(retries=retry, timeout=Timeout(total=TIMEOUT)) as pool:
             status = pool.request("POST", address, json=body, redirect=False).status
@@ -105,7 +109,7 @@ def send(address: str, shape: Literal["slack", "json"], message: Message) -> Non
 
 
 def _slack(message: Message) -> str:
-    """Return the message as lines in which nothing is markup or a call: `<!channel>` is text."""
+    """Return the message as Slack text, with markup and mentions such as `<!channel>` escaped."""
     said = message.model_dump(exclude_none=True, exclude={"digests"})
     said |= {f"digest of {name}": digest for name, digest in message.digests.items()}
     lines = [f"{name}: {' '.join(str(value).split())}" for name, value in said.items() if value]

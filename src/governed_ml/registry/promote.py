@@ -1,4 +1,4 @@
-"""Promote: write one event to the ledger, then bring the registry in line with it."""
+"""Promote a version: append one event to the ledger, then update the registry to match it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from governed_ml.registry.versions import RELEASES, Registry
 
 
 class Release(Closed):
-    """`release.json`: what was released, on whose word, by which verdict."""
+    """The content of `release.json`: what was released, who approved it, and the decision."""
 
     schema_version: Literal[1] = 1
     statement: Statement
@@ -48,10 +48,10 @@ def promote(
     number: int | None = None,
     happened: Callable[[Entry], None] | None = None,
 ) -> Entry | None:
-    """Make an approved version champion; None if it is already.
+    """Make an approved version champion. Return its event, or None if it is champion already.
 
-    Raises `Problem` with the one reason why not. The event in the ledger is the moment of truth:
-    before it everything is as it was, after it `settle` brings the registry to what it says.
+    Raise `Problem` with the reason if it may not be promoted. The promotion takes effect when its
+    event is appended: before that nothing has changed; afterwards `settle` updates the registry.
     """
     seen = situation(base, registry)
     now, life = seen.now, seen.life
@@ -59,7 +59,7 @@ def promote(
     if version.state == "champion":
         settle(base, registry, life)
         return None
-    # Approvals of a commit that left `main` are void: the state alone would say "unapproved".
+    # Approvals of a commit that left `main` are void, so the state would only be "unapproved".
     require_reviewed(base, version, life, now)
     require_legal("promoted", version.number, version.state)
     why = unwatched(life, now.policy, now.day)
@@ -70,7 +70,7 @@ def promote(
         checked = bundle.fetch(registry, version, now.approvers, Path(scratch))
         decision = judge_again(checked, now)
         require_allow(version.number, decision)
-        # Before the comparison: a key that was revoked may have taken the champion with it.
+        # This comes before the comparison, because a revoked key may have made the champion void.
         good = _require_approved(base, version, life, now)
         unread = require_same_rival(registry, checked, life, now)
         if unread is not None:
@@ -106,7 +106,7 @@ def promote(
 
 
 def chosen(life: Lifecycle, number: int | None, registry: Registry) -> Version:
-    """Return the given version, else the challenger, else the champion."""
+    """Return the version with the given number; by default the challenger, else the champion."""
     if number is not None:
         return life.version(number)
     found = life.challenger(registry.versions()) or life.champion
@@ -118,9 +118,9 @@ def chosen(life: Lifecycle, number: int | None, registry: Registry) -> Version:
 def require_same_rival(
     registry: Registry, checked: Checked, life: Lifecycle, now: Today
 ) -> str | None:
-    """Refuse a challenger that was compared with another champion than today's.
+    """Refuse a challenger that was not compared with today's champion.
 
-    Returns why it cannot be compared (today's cannot be read), or None. That is for the judge.
+    If today's champion cannot be read, return the reason, for the judgement; otherwise return None.
     """
     evaluated = usable(checked.evidence()).get("evaluate")
     rival = None if evaluated is None else evaluated.body.champion
@@ -139,7 +139,7 @@ def require_same_rival(
 
 
 def _unreadable(registry: Registry, life: Lifecycle, now: Today) -> str | None:
-    """Return why today's champion cannot be read; None if it can, or there is none."""
+    """Return why today's champion cannot be read. None if it can, or if there is no champion."""
     if life.champion is None:
         return None
     try:

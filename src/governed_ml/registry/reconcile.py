@@ -1,4 +1,4 @@
-"""Compare the registry with the ledger: what differs, and how it is shown."""
+"""Compare the registry with the ledger, and print the differences."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TAGS = {"model": "model_digest", "data": "data_digest", "policy": "policy_digest
 
 
 class VersionRow(Closed):
-    """One version, as the ledger has it."""
+    """One version, as recorded in the ledger."""
 
     version: int
     state: str
@@ -41,7 +41,7 @@ class VersionRow(Closed):
 
 
 class Reconciliation(Closed):
-    """Every version, and what differs; what is `broken` nobody can correct from here."""
+    """All versions and all differences. `broken` lists those that no command can correct."""
 
     name: str
     rows: list[VersionRow]
@@ -57,7 +57,7 @@ class Reconciliation(Closed):
 
 
 def compare(base: Path, registry: Registry) -> Reconciliation:
-    """Compare ledger, anchors, aliases, versions and tags, while nobody on this machine writes."""
+    """Compare ledger, anchors, aliases, versions and tags, with the ledger locked."""
     with storage.locked(base):
         entries, differences, broken = _chain(base, registry)
         aliases, listed = registry.aliases(), registry.versions()
@@ -89,7 +89,7 @@ def compare(base: Path, registry: Registry) -> Reconciliation:
 
 
 def _files(base: Path, registry: Registry, champion: Version) -> list[str]:
-    """Return why the champion's files cannot be used, if so."""
+    """Return why the champion's files cannot be used; empty if they can."""
     now = approvers.read(base, last_protected(base))
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -100,7 +100,7 @@ def _files(base: Path, registry: Registry, champion: Version) -> list[str]:
 
 
 def _notes(base: Path, life: Lifecycle) -> list[str]:
-    """Return which approved versions lack an approval that counts today."""
+    """Return, for each approved version, which approval is missing or no longer counts."""
     found: list[str] = []
     waiting = [one for one in life.versions.values() if one.state == "approved"]
     if not waiting:
@@ -119,7 +119,7 @@ def _notes(base: Path, life: Lifecycle) -> list[str]:
 
 
 def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list[str]]:
-    """Return the ledger's entries, what is wrong with its anchors, and what nobody can fix."""
+    """Return the entries, the differences between ledger and anchors, and those beyond repair."""
     differences: list[str] = []
     remotes: list[Anchor] = []
     try:
@@ -138,7 +138,7 @@ def _chain(base: Path, registry: Registry) -> tuple[list[Entry], list[str], list
         differences.append(str(problem))
     except Problem as problem:
         if has_remote(base) and remotes and remotes[0].sequence == len(entries):
-            differences.append(str(problem))  # the remote has just this: what differs is the tag
+            differences.append(str(problem))  # the remote agrees, so the tag is wrong
         else:
             return entries, differences, [str(problem)]
     return entries, differences, []
@@ -192,14 +192,14 @@ def _tags(life: Lifecycle, listed: dict[int, Listed]) -> list[str]:
 
 
 def wanted_tags(version: Version) -> dict[str, str]:
-    """Return the tags that the ledger says a version has."""
+    """Return the tags that a version should have according to the ledger."""
     last = [one for one in version.entries if one.event.version == version.number][-1]
     tags = {TAGS[name]: digest for name, digest in version.subject.items() if name in TAGS}
     return tags | {ANCHOR: f"{last.event.sequence} {last.commit}"}
 
 
 def show(report: Reconciliation, fixed: list[str], *, every: bool) -> None:
-    """Print the versions, what was fixed, and what differs."""
+    """Print the versions, the corrections and the remaining differences."""
     from rich.markup import escape
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""Register: measure again, judge, sign, create a model version, and record the event."""
+"""Register a version: measure again, judge, sign, create a model version, record the event."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from governed_ml.registry.versions import BUNDLE, SIGNATURE, STATUS, Registry
 
 @dataclass(frozen=True)
 class Registered:
-    """What came of it."""
+    """The result of a registration."""
 
     entry: Entry
     decision: Decision
 
 
 def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Registered:
-    """Register the model of the current commit: `challenger` if it is allowed, else quarantined."""
+    """Register the current commit's model: as challenger if it is allowed, else as quarantined."""
     require_clean(base)
     commit = head(base)
     key = signing.private_key(base)
@@ -68,7 +68,7 @@ def register(base: Path, registry: Registry, say: Callable[[str], None]) -> Regi
 def _rival(
     registry: Registry, seen: Situation, folder: Path, say: Callable[[str], None]
 ) -> tuple[Path | None, str | None]:
-    """Return the champion's model, to compare with, and why it cannot be read, or None."""
+    """Return the champion's model to compare with, and why it cannot be read (None if it can)."""
     champion = seen.life.champion
     if champion is None:
         return None, None
@@ -80,7 +80,7 @@ def _rival(
 
 
 def require_in_remote(base: Path) -> None:
-    """Refuse data or a model that only this machine has."""
+    """Raise `Problem` if the data or the model are only on this machine."""
     done = run_dvc(base, "status", "--cloud", "--json")
     try:
         lost = json.loads(done.stdout) if done.returncode == 0 else None
@@ -128,7 +128,7 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
 
 
 def _isolation(folder: Path) -> dict[str, str]:
-    """Return what kept the training apart from the test rows, as its evidence says."""
+    """Return how the training was isolated from the test rows, as recorded in its evidence."""
     found = load("train", folder / bundle.RECORDS).volatile.notes.get("isolation")
     return {"isolation": str(found)} if found else {}
 
@@ -141,7 +141,7 @@ def _enter(
     decision: Decision,
     parts: tuple[Path, Path, Path],
 ) -> Registered:
-    """Make the version, bind and sign its files, write the event."""
+    """Create the model version, add the statement, sign and upload its files, record the event."""
     folder, signatures, key = parts
     allowed = decision.verdict == "allow"
     status = "pending_review" if allowed else "quarantined"
@@ -150,7 +150,7 @@ def _enter(
     tags = {f"{name}_digest": subject[name] for name in named if name in subject}
     tags |= {"commit": statement.commit, STATUS: status}
     number, run_id = registry.create(tags)
-    while number in seen.life.taken:  # by a registered model that was deleted, or a void event
+    while number in seen.life.taken:  # used by a deleted registered model or a void event
         registry.tag(number, **{STATUS: "quarantined"})
         number, run_id = registry.create(tags)
     statement = statement.model_copy(update={"version": number})

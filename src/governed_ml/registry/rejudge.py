@@ -1,7 +1,7 @@
-"""Measure and judge a version again before people approve it. It writes nothing.
+"""Measure and judge a version again before people approve it. Nothing is recorded.
 
-Its files are fetched and checked, its evidence is measured again on its own commit, with that
-commit's own engine, and has to be what was sealed; today's policy judges it.
+The version's files are fetched and checked. Its own commit is measured again with that commit's
+engine, and the result must equal the sealed evidence. Then today's policy judges it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def rejudge(
     commit: str | None,
     say: Callable[[str], None],
 ) -> tuple[Version, Decision]:
-    """Fetch, measure and judge a version; `Problem` if it is not what was sealed.
+    """Fetch, measure and judge a version; raise `Problem` if it differs from the sealed one.
 
-    `commit` is the one that approvals will be for: a version of another is refused at once.
+    `commit` is the commit that approvals will be for. A version of another commit is refused.
     """
     seen = situation(base, registry)
     now, life = seen.now, seen.life
@@ -79,7 +79,7 @@ def rejudge(
 def _rival(
     registry: Registry, checked: Checked, life: Lifecycle, now: Today, folder: Path
 ) -> Path | None:
-    """Return the model with which a version was compared when it was registered, if with any."""
+    """Return the model that a version was compared with at registration, or None."""
     evaluated = usable(checked.evidence()).get("evaluate")
     digest = None if evaluated is None else evaluated.body.champion
     if digest is None:
@@ -93,7 +93,7 @@ def _rival(
 def _files(
     base: Path, commit: str, scratch: Path, folder: Path, say: Callable[[str], None]
 ) -> Path:
-    """Return where a commit's table and model lie: here, or fetched from DVC's remote."""
+    """Return the folder with a commit's table and model: `base`, or one fetched by DVC."""
     lock = locked(scratch)
     if all((base / path).is_file() and is_locked(base / path, path, lock) for path in FILES):
         return base

@@ -1,4 +1,4 @@
-"""Change the registry to match the ledger, and record the changes."""
+"""Correct the registry so that it matches the ledger, and record the corrections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from governed_ml.registry.versions import STATUS, Registry
 
 
 def repair(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
-    """Put the ledger's word into effect, and record what was corrected."""
+    """Correct what differs from the ledger, and record it in an event; return the corrections."""
     if report.broken:
         raise Problem(report.broken[0], 1)
     changed = _take_remotes(base, registry)
@@ -48,7 +48,7 @@ def repair(base: Path, registry: Registry, report: Reconciliation) -> list[str]:
 
 
 def _take_remotes(base: Path, registry: Registry) -> list[str]:
-    """Give up events that were never pushed where the remote went another way."""
+    """Discard events that were never pushed, if the remote's ledger continues differently."""
     theirs, ours = remote_head(base) if has_remote(base) else None, storage.head(base)
     if theirs is None or ours is None:
         return []
@@ -69,13 +69,14 @@ def _take_remotes(base: Path, registry: Registry) -> list[str]:
 
 
 def _cut_off(base: Path, registry: Registry, heads: tuple[str, str], broken: Broken) -> list[str]:
-    """Take off the remote's ledger what no engine could have written or gone on from.
+    """Remove invalid events, and everything after them, from the remote's ledger.
 
-    Refused where the registry remembers more than what would be left: a newer engine wrote it, say.
+    Raise `Problem` if the registry anchors later events, for example because a newer engine wrote
+    them.
     """
     theirs, ours = heads
     whole = broken.whole
-    if whole is None or not precedes(base, whole, ours):  # what is whole was pulled before
+    if whole is None or not precedes(base, whole, ours):  # the valid part was pulled before
         raise broken
     require_whole(base, [*registry.anchors(follow(base).versions), *last_seen(base)])
     cut_off(base, theirs, ours)

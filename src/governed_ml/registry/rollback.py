@@ -1,4 +1,4 @@
-"""Roll back: make an earlier champion the champion again, or report why none can be."""
+"""Roll back: make an earlier champion the champion again, or record why this is impossible."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def rollback(
 ) -> Entry:
     """Make an earlier champion champion again: the given one, or the last that is compliant.
 
-    Where none can be, that is an event, too. `only_from`: only if this version is champion. A
-    workflow's run that starts again goes on from its own rollback, and makes no second one.
+    If there is none, a `rollback_failed` event is recorded and `Problem` is raised. With
+    `only_from`, roll back only if that version is champion. A workflow run that is repeated
+    continues after its own rollback instead of rolling back twice.
     """
     if len(reason.split()) < 2:
         raise Problem("a rollback needs a reason: give one with --reason", 2)
@@ -81,7 +82,7 @@ def rollback(
 
 
 def require_champion(base: Path, registry: Registry, number: int) -> None:
-    """Refuse a version that is not champion, by the ledger as it is now."""
+    """Raise `Problem` if a version is not the champion in the current ledger."""
     champion = situation(base, registry).life.champion
     if champion is None or champion.number != number:
         found = "no version is" if champion is None else f"version {champion.number} is"
@@ -91,7 +92,7 @@ def require_champion(base: Path, registry: Registry, number: int) -> None:
 def undeployed(
     base: Path, registry: Registry, reason: str, number: int | None, why: str
 ) -> NoReturn:
-    """Record of a rollback that what it made champion is not in production; always a `Problem`."""
+    """Record that the new champion of a rollback is not in production; always raise `Problem`."""
     seen = situation(base, registry)
     champion = seen.life.champion
     if champion is None or number != champion.number:
@@ -108,7 +109,7 @@ def _failed(
     reason: str,
     problem: Problem,
 ) -> Problem:
-    """Record what a rollback failed by; return it, with what was lost in telling it."""
+    """Record why a rollback failed; return the problem, including a failed notification."""
     try:
         record(
             base,
@@ -121,7 +122,7 @@ def _failed(
             reason=reason,
             details={"why": str(problem)},
         )
-    except Lost as lost:  # that nobody was told does not hide what it was about
+    except Lost as lost:  # a failed notification must not hide the first problem
         return Problem(f"{problem}; {lost}", problem.exit_code)
     return problem
 
@@ -129,7 +130,7 @@ def _failed(
 def _compliant(
     registry: Registry, life: Lifecycle, now: Today, to: int | None
 ) -> tuple[Version, dict[str, str], list[str]]:
-    """Return the version to go back to, what it was not measured under, and who was passed over."""
+    """Return the version to roll back to, its deviating parameters, and the versions skipped."""
     champion = life.champion.number if life.champion else None
     earlier = list(dict.fromkeys(n for n in reversed(life.champions) if n != champion))
     if to is not None:

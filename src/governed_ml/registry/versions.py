@@ -1,7 +1,7 @@
-"""The registry: MLflow's model versions, aliases and tags, which show what the ledger says.
+"""The registry: MLflow's model versions, aliases and tags, which mirror the ledger.
 
-Nothing here is believed: a version's files come from the run that the ledger names, and count only
-after signature and digests were checked.
+Nothing in it is trusted: a version's files come from the MLflow run that the ledger names, and are
+used only after signature and digests were checked.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 STATUS = "governance_status"
-ANCHOR = "ledger_head"  # on the registered model and on each version: `sequence commit`
+ANCHOR = "ledger_head"  # tag of the registered model and of each version: `sequence commit`
 CHAMPION, CHALLENGER = "champion", "challenger"
-NEVER = 10**9  # the number of an event that no ledger has
-BUNDLE, SIGNATURE = "bundle", "signature"  # folders of artifacts: what is signed, and by what
+NEVER = 10**9  # an event number that no ledger reaches
+BUNDLE, SIGNATURE = "bundle", "signature"  # artifact folders: the signed files, and their signature
 RELEASES, SBOM = "releases", "sbom"
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One model version as the registry shows it."""
+    """One model version in the registry."""
 
     number: int
     run_id: str
@@ -41,10 +41,10 @@ class Listed:
 
 
 class Registry:
-    """A door to one registered model."""
+    """Access to one registered model in MLflow."""
 
     def __init__(self, name: str) -> None:
-        """Connect to the store that `MLFLOW_TRACKING_URI` names, or the repository's own."""
+        """Connect to the store that `MLFLOW_TRACKING_URI` names, or to the repository's own."""
         from governed_ml.core.mlflow_store import connect
 
         self.name = name
@@ -60,7 +60,7 @@ class Registry:
             yield MlflowClient()
 
     def ensure(self) -> None:
-        """Make the registered model unless it is there."""
+        """Create the registered model if it does not exist."""
         from mlflow.exceptions import MlflowException
 
         with self._client() as client:
@@ -71,7 +71,7 @@ class Registry:
                     raise
 
     def create(self, tags: dict[str, str]) -> tuple[int, str]:
-        """Make a run for the files and a version that points to it; return number and run."""
+        """Create a run for the files, and a version that points to it; return their ids."""
         self.ensure()
         with self._client() as client:
             run = client.create_run(self.experiment, run_name=f"register {self.name}").info
@@ -80,17 +80,17 @@ class Registry:
         return int(made.version), str(run.run_id)
 
     def upload(self, run_id: str, folder: Path, where: str) -> None:
-        """Put a folder's files below a run's artifacts."""
+        """Upload a folder as artifacts of a run, under the path `where`."""
         with self._client() as client:
             client.log_artifacts(run_id, str(folder), where)
 
     def finish(self, run_id: str) -> None:
-        """Close a run."""
+        """Mark a run as finished."""
         with self._client() as client:
             client.set_terminated(run_id)
 
     def download(self, run_id: str, where: str, target: Path) -> Path:
-        """Copy a folder of a run's artifacts; the copy is what is checked and used."""
+        """Download an artifact folder of a run; return the path of the local copy."""
         from mlflow.exceptions import MlflowException
 
         from governed_ml.core.mlflow_store import moved
@@ -111,13 +111,13 @@ class Registry:
             return Path(client.download_artifacts(run_id, where, str(target)))
 
     def page(self, number: int | None) -> str:
-        """Return where people see a version; nothing without a server."""
+        """Return the URL of a version's page, or "" without a server."""
         server = re.sub(r"//[^/@]*@", "//", os.environ.get("MLFLOW_TRACKING_URI", ""))
         there = f"{server.rstrip('/')}/#/models/{self.name}/versions/{number}"
         return there if server.startswith("http") else ""
 
     def versions(self) -> dict[int, Listed]:
-        """Return all versions by number."""
+        """Return version number → version, in order of the numbers."""
         with self._client() as client:
             found = client.search_model_versions(f"name = '{self.name}'")
         return {
@@ -139,7 +139,7 @@ class Registry:
         return {str(alias): int(version) for alias, version in found.items()}
 
     def point(self, alias: str, number: int | None) -> None:
-        """Move an alias, or remove it."""
+        """Set an alias to a version, or delete it if `number` is None."""
         with self._client() as client:
             if number is None:
                 client.delete_registered_model_alias(self.name, alias)
@@ -153,7 +153,7 @@ class Registry:
                 client.set_model_version_tag(self.name, str(number), key, value)
 
     def anchor(self, sequence: int, commit: str, number: int | None) -> None:
-        """Name the ledger's head outside the ledger."""
+        """Store the ledger's last event in tags, as a record outside the ledger."""
         self.ensure()
         with self._client() as client:
             client.set_registered_model_tag(self.name, ANCHOR, f"{sequence} {commit}")
@@ -161,10 +161,9 @@ class Registry:
             self.tag(number, **{ANCHOR: f"{sequence} {commit}"})
 
     def anchors(self, known: Container[int] | None = None) -> list[Anchor]:
-        """Return every head of the ledger that the registry names.
+        """Return every anchor that is stored in tags.
 
-        On a version that the ledger does not know (`known`) nobody named any: a tag there says
-        nothing.
+        Tags of versions that are not in `known` (the ledger's versions) are ignored.
         """
         from mlflow.exceptions import MlflowException
 
@@ -185,7 +184,7 @@ class Registry:
         for where, text in tags.items():
             sequence, _, commit = text.partition(" ")
             whole = sequence.isdecimal() and int(sequence) > 0 and commit
-            if text:  # what is no anchor is one of an event that nobody has
+            if text:  # treat an invalid tag as an event that is missing
                 found.append(Anchor(where, int(sequence) if whole else NEVER, commit or text))
         return found
 
@@ -197,7 +196,7 @@ def _copied(folder: Path, target: Path) -> Path:
 
 
 def model_name(base: Path) -> str:
-    """Return the registered model's name: the project's, from `pyproject.toml`."""
+    """Return the registered model's name: the project's name in `pyproject.toml`."""
     import tomllib
 
     try:
@@ -207,6 +206,6 @@ def model_name(base: Path) -> str:
 
 
 def require_shared(base: Path) -> None:
-    """On a runner, refuse a store or a ledger that vanishes with the runner."""
+    """On a CI runner, raise `Problem` if the store or ledger would be deleted with the runner."""
     for why in unshared(base) if os.environ.get("GITHUB_ACTIONS") else []:
         raise Problem(why)

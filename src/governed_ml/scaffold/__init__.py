@@ -1,1 +1,1 @@
-"""What a generated repository gets from the template and the engine, and how both are updated."""
+"""The files that a project gets from the template, the engine's pin, and how both are updated."""

@@ -1,4 +1,4 @@
-"""Stages of `dvc.yaml`: the engine's compared by meaning, and what others may write. Pure."""
+"""Compare the stages of `dvc.yaml` with the engine's, and check what a team's stages may write."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-SOURCE = "data/source"  # what the pipeline starts from: a stage of the team's may write it
-KEPT = ("desc", "meta")  # keys of a stage that change nothing
+SOURCE = "data/source"  # the pipeline's source; a stage of the team may write it
+KEPT = ("desc", "meta")  # keys of a stage that have no effect
 OUTS = ("outs", "metrics", "plots", "outs_no_cache", "outs_persist")
 Stage = dict[str, Any]
 
 
 def changed_keys(own: Stage, wanted: Stage) -> list[str]:
-    """Return the keys in which two stages differ; the order of a list does not count."""
+    """Return the keys in which two stages differ; the order of lists is ignored."""
     keys = sorted((own.keys() | wanted.keys()) - set(KEPT))
     return [key for key in keys if _plain(own.get(key)) != _plain(wanted.get(key))]
 
@@ -28,7 +28,10 @@ def _plain(value: Any) -> Any:
 
 
 def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) -> str | None:
-    """Return why a stage of the team's, in a folder, gets in between the engine's, or None."""
+    """Return why a team's stage interferes with the engine's stages, or None.
+
+    `folder` is the stage's folder, relative to the project's root.
+    """
     for path in _paths(stage, OUTS, folder):
         if path.startswith(("..", "/")):
             return f"writes {path}, outside of the project"
@@ -42,7 +45,7 @@ def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) 
 
 
 def _paths(stage: Stage, keys: tuple[str, ...], folder: str = "") -> Iterator[str]:
-    """Return the paths that a stage names under some keys; of a templated one, its folder."""
+    """Yield the paths that a stage names under some keys; for a templated path, its folder."""
     inner = stage.get("do")
     body: Stage = inner if isinstance(inner, dict) else stage
     folder = posixpath.join(folder, str(body.get("wdir", "")))
@@ -56,6 +59,6 @@ def _paths(stage: Stage, keys: tuple[str, ...], folder: str = "") -> Iterator[st
 
 
 def _overlap(one: str, two: str) -> bool:
-    """Return whether two paths are the same, or one lies in the other."""
+    """Return whether two paths are equal or one contains the other."""
     left, right = (f"{path}/".removeprefix("./") for path in (one, two))
     return left.startswith(right) or right.startswith(left)

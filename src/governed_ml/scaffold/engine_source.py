@@ -1,4 +1,4 @@
-"""`governance engine source`: get the engine from a repository, an index, a wheel or a folder."""
+"""`governance engine source`: install the engine from a repository, index, wheel or folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from governed_ml.scaffold.update import lock
 
 
 def move(base: Path, wanted: pin.Source, index: str = "", comment: str = "") -> None:
-    """Write the engine's source and lock it; if that fails, both files are as they were."""
+    """Write the engine's source to pyproject.toml and lock it; restore both files if that fails."""
     paths = [base / METADATA, base / LOCK]
     before = {path: path.read_bytes() if path.is_file() else None for path in paths}
     text = (before[paths[0]] or b"").decode("utf-8")
@@ -31,7 +31,7 @@ def move(base: Path, wanted: pin.Source, index: str = "", comment: str = "") -> 
 
 
 def by_commit(base: Path, given: str) -> tuple[pin.Source, str]:
-    """Return the pin for `URL[@REF]`: always a full commit; a tag or branch becomes the comment."""
+    """Return the pin for `URL[@REF]`, always a full commit, and its tag or branch as a comment."""
     address, ref = given, "HEAD"
     head, _, tail = given.rpartition("@")
     if head and "/" not in tail and ":" not in tail:
@@ -43,12 +43,12 @@ def by_commit(base: Path, given: str) -> tuple[pin.Source, str]:
     if done.returncode or not lines:
         said = first_line(ValueError(done.stderr.decode(errors="replace").strip() or "no such ref"))
         raise Problem(f"{address} has no readable {ref} ({said}): name a tag or a commit")
-    peeled = [commit for commit, name in lines if name.endswith("^{}")]  # of an annotated tag
+    peeled = [commit for commit, name in lines if name.endswith("^{}")]  # an annotated tag's commit
     return {"git": address, "rev": (peeled or [lines[0][0]])[0]}, "" if ref == "HEAD" else ref
 
 
 def by_file(base: Path, given: Path, *, wheel: bool) -> pin.Source:
-    """Return the pin for a wheel, which has to lie in the repository, or for a folder."""
+    """Return the pin for a folder or for a wheel, which must be in the repository."""
     path = given.absolute()
     inside = path.resolve().is_relative_to(base.resolve())
     if wheel and not (path.is_file() and path.suffix == ".whl" and inside):

@@ -1,7 +1,7 @@
-"""Which engine and which packages a commit installs, and what differs between two commits. Pure.
+"""Which engine and packages a commit installs, and how two commits differ (pure functions).
 
-uv itself accepts a lock whose package points to another URL with another digest (`uv lock --check`
-exits 0), so the lock is compared entry by entry.
+uv accepts a lock in which a package has another URL with another digest (`uv lock --check` exits
+with 0), so the locks are compared entry by entry.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from governed_ml.scaffold import pin
 from governed_ml.scaffold.manifest import Read
 
 JUDGING_GROUPS = ("pipeline", "github", "tools")
-"""Dependency groups that a job installs which measures, judges, moves or records something."""
+"""Dependency groups of the jobs that measure, judge, move or record something."""
 SETTINGS = "uv.toml"  # overrides indexes and versions, and `uv lock --check` accepts it
 
 
 @dataclass(frozen=True)
 class LockedPackage:
-    """The entries of a lock for one package."""
+    """All entries of a lock for one package."""
 
     versions: tuple[str, ...]
     sources: tuple[str, ...]
     files: dict[str, str] = field(default_factory=dict)
-    """URL or path of each file → its hash."""
+    """URL or path of each file → its digest."""
     judging: frozenset[str] = frozenset()
-    """The dependency groups of judging jobs that need it; empty text: `[project]` itself."""
+    """The dependency groups in judging jobs that require it; "" stands for `[project]` itself."""
 
 
 @dataclass(frozen=True)
 class Supply:
-    """What decides which code is installed."""
+    """Everything in a commit that decides which code is installed."""
 
     name: str
-    """The project's."""
+    """The project's name."""
     source: pin.Source
     requirements: tuple[str, ...]
     uv: dict[str, Any]
     """`[tool.uv]` without the engine's source."""
     packages: dict[str, LockedPackage] | None
     settings: bool
-    """Whether there is a `uv.toml`."""
+    """Whether the file `uv.toml` exists."""
 
 
 def supply(read: Read) -> Supply:
-    """Read what a tree installs."""
+    """Read the settings, packages and pin of a commit or working tree."""
     text = (read(METADATA) or b"").decode("utf-8", errors="replace")
     project = pin.metadata(text)
     uv = dict(project.get("tool", {}).get("uv", {}))
@@ -67,11 +67,10 @@ def supply(read: Read) -> Supply:
 
 
 def resolved(name: str) -> dict[str, LockedPackage] | None:
-    """Return the packages of the lock that the running environment of a project was made with.
+    """Return the packages in the lock file of the running environment, if it is this project's.
 
-    None if there is none beside the environment, or it is of another project.
-    In the job `policy` that is the base branch's environment: where its commit has no lock yet, uv
-    has just made one, from the index that this machine uses.
+    In the job `policy`, that is the base branch's environment. If the base commit has no lock, uv
+    has just made one, using this machine's index.
     """
     path = Path(sys.prefix).parent / LOCK
     found = locked(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -104,7 +103,7 @@ def _package(entries: list[Package], judging: frozenset[str]) -> LockedPackage:
 
 
 def differences(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
-    """Yield what is installed otherwise than before, as what and how."""
+    """Yield each difference in what is installed, as (what, change)."""
     yield from _engine(old, new)
     if new.settings and not old.settings:
         yield SETTINGS, "is new: it overrides where packages come from"
@@ -138,8 +137,9 @@ def _entry(one: Supply) -> LockedPackage | None:
 def _lock(
     old: dict[str, LockedPackage] | None, new: dict[str, LockedPackage] | None
 ) -> Iterator[tuple[str, str]]:
-    """Yield packages that come from elsewhere than the base's lock gets its packages from, and
-    those that are new where models are judged: what is installed there runs there.
+    """Yield packages from sources that the base's lock does not use, and additions to judging jobs.
+
+    Additions to judging jobs matter because their code can run there.
     """
     if new is None:
         if old is not None:
@@ -155,7 +155,7 @@ def _lock(
     for name in sorted(new.keys() - {pin.ENGINE}):
         before, now = known.get(name), new[name]
         if before is None and _is_project(now):
-            continue  # under another name than before
+            continue  # the project itself was renamed
         if not set(now.sources) <= (set(before.sources) if before else registries):
             was = _listed(before.sources) if before else "nothing"
             yield f"{LOCK} {name}", f"{was} → {_listed(now.sources)}"
@@ -168,7 +168,7 @@ def _lock(
 
 
 def _rehashed(before: LockedPackage, now: LockedPackage) -> str | None:
-    """Return a file that has the same name and another hash, or None."""
+    """Return the name of a file whose digest changed, or None."""
     names = {_name(place): digest for place, digest in before.files.items()}
     return next((_name(p) for p, one in now.files.items() if names.get(_name(p), one) != one), None)
 

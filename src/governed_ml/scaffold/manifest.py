@@ -1,7 +1,7 @@
 """Which generated files this engine accepts: workflows, access actions, hooks, pipeline stages.
 
-`manifest.json` is made from the template in the same repository (`python tasks.py manifest`) and
-shipped with the engine, so a project is compared offline and by an engine of its base branch.
+`manifest.json` is made from the template in the same repository (`python tasks.py manifest`) and is
+part of the engine. So a project is compared offline, with the engine of its base branch.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ PIPELINE = "dvc.yaml"
 HOOKS = ".pre-commit-config.yaml"
 WORKFLOWS = ".github/workflows/"
 RESERVED_NAMES = ("decision", "policy", "hooks, types, tests", "template, workflows")
-"""The names under which the jobs report that a merge waits for."""
+"""Names of the jobs that a merge requires."""
 PACKAGE = "<package>"  # stands for the team's package in the manifest's stages
 
 Read = Callable[[str], bytes | None]
-"""Path → content, None of what is not there."""
+"""Path → content, or None if the file does not exist."""
 
 
 class Outside(NamedTuple):
-    """One thing that is not as this engine's template has it: where, why, what to do."""
+    """A file, hook or stage that differs from this engine's template: where, why, and the fix."""
 
     file: str
     key: str
-    """A hook's or a stage's name; empty for a whole file."""
+    """Name of a hook or stage; empty for a whole file."""
     reason: str
     fix: str
     digest: str
-    """Of the content as it is, so that two commits can be compared; empty if it is missing."""
+    """Digest of the current content, to compare two commits; empty if it is missing."""
     refused: bool = True
-    """False for a workflow of the team's own: `policy diff` reports it, nothing refuses it."""
+    """False for a team's own workflow, which `policy diff` reports but which is not refused."""
 
     @property
     def place(self) -> str:
-        """Return how a report names it."""
+        """Return its name in reports."""
         return f"{self.file} {self.key}".strip()
 
 
@@ -61,7 +61,7 @@ def manifest() -> dict[str, Any]:
 
 
 def working_tree(base: Path) -> tuple[list[str], Read]:
-    """Return the files that git tracks or would add, and how to read them."""
+    """Return the files that git tracks or would add, and a function to read them."""
     words = ("ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z")
 
     def read(name: str) -> bytes | None:
@@ -73,7 +73,7 @@ def working_tree(base: Path) -> tuple[list[str], Read]:
 
 
 def commit_tree(base: Path, commit: str) -> tuple[list[str], Read]:
-    """Return the files of a commit, and how to read them; a link reads as nothing."""
+    """Return the files of a commit, and a function to read them; symbolic links are left out."""
     lines = git(base, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
     blobs = {name: word.split()[2] for word, _, name in (line.partition("\t") for line in lines)
              if word.startswith("100")}  # fmt: skip
@@ -86,17 +86,17 @@ def commit_tree(base: Path, commit: str) -> tuple[list[str], Read]:
 
 
 def outside(names: list[str], read: Read) -> list[Outside]:
-    """Return everything governed that this engine's template does not have so."""
+    """Return every generated file, hook and stage that differs from this engine's template."""
     return [*_files(names, read), *_hooks(read), *_stages(names, read)]
 
 
 def sha256(content: bytes) -> str:
-    """Return the digest of a text file, whatever its line ends."""
+    """Return the digest of a text file, independent of its line ends."""
     return hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest()
 
 
 def hooks_of(text: bytes | str) -> dict[str, Any]:
-    """Return `top` (the settings for all hooks) and `local` (name → hook) of a configuration."""
+    """Return `top` (settings for all hooks) and `local` (name → hook) of a configuration file."""
     whole = _mapping(text, HOOKS)
     try:
         local = {
@@ -111,7 +111,7 @@ def hooks_of(text: bytes | str) -> dict[str, Any]:
 
 
 def stages_of(text: bytes | str, where: str = PIPELINE) -> dict[str, dict[str, Any]]:
-    """Return name → stage."""
+    """Return stage → its declaration in a `dvc.yaml`."""
     found = _mapping(text, where).get("stages") or {}
     if not isinstance(found, dict) or not all(isinstance(one, dict) for one in found.values()):
         raise Problem(f"{where} has no stages that can be read: {FIX}", 1)
@@ -156,7 +156,7 @@ def _files(names: list[str], read: Read) -> Iterator[Outside]:
 
 
 def _stands_in(name: str, read: Read) -> str | None:
-    """Return why a workflow could be taken for one that a merge waits for, or None."""
+    """Return why a workflow could be mistaken for a required check, or None."""
     import yaml
 
     try:

@@ -1,4 +1,4 @@
-"""Where a project comes from: `.cruft.json`, and the template's repository."""
+"""The origin of a project: `.cruft.json`, and the template's repository."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from governed_ml.scaffold.manifest import STATE
 
 
 class Origin(BaseModel):
-    """Where the project comes from, as `.cruft.json` has it."""
+    """The project's template and its commit, as recorded in `.cruft.json`."""
 
     model_config = ConfigDict(frozen=True)
     template: str = Field(min_length=1)
@@ -45,7 +45,7 @@ def origin(base: Path) -> Origin:
 
 @contextmanager
 def fetched(base: Path, address: str) -> Generator[Path]:
-    """Clone the branches and tags of a template, for as long as the `with` lasts."""
+    """Provide a temporary clone of a template's branches and tags."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         copy = Path(folder) / "template"
         done = attempt(base, "clone", "--quiet", "--bare", "--", address, str(copy))
@@ -59,9 +59,9 @@ def fetched(base: Path, address: str) -> Generator[Path]:
 
 
 def require_published(copy: Path, address: str, commit: str) -> None:
-    """Refuse a commit that is on no branch and no tag.
+    """Raise `Problem` if a commit is on no branch and no tag.
 
-    On GitHub a repository serves the commits of every pull request and every fork, too.
+    On GitHub, a repository also serves the commits of every pull request and every fork.
     """
     if not attempt(copy, "for-each-ref", "--contains", commit).stdout:
         raise Problem(
@@ -72,7 +72,7 @@ def require_published(copy: Path, address: str, commit: str) -> None:
 
 
 def cruft(base: Path, *words: str, **variables: str) -> None:
-    """Run cruft; it exits 0 also after an update that left conflicts."""
+    """Run cruft. It also exits with 0 after an update that left conflicts."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     env |= {"GIT_TERMINAL_PROMPT": "0", "PYTHONUTF8": "1", "TERM": "dumb", "NO_COLOR": "1"}
     done = subprocess.run(

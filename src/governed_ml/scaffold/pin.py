@@ -1,4 +1,4 @@
-"""The engine's pin: which engine `pyproject.toml` asks for, and how that line is rewritten."""
+"""The engine's pin in `pyproject.toml`: which engine it names, and how to rewrite it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Source = dict[str, Any]
 
 
 def source(text: str) -> Source:
-    """Return where a `pyproject.toml` gets the engine from; empty where it does not say."""
+    """Return the engine's source in the text of a `pyproject.toml`; empty if it has none."""
     uv = metadata(text).get("tool", {}).get("uv", {})
     found = uv.get("sources", {}).get(ENGINE, {}) if isinstance(uv, dict) else {}
     return dict(found) if isinstance(found, dict) else {"several": found}
@@ -39,7 +39,7 @@ def metadata(text: str) -> dict[str, Any]:
 
 
 def described(found: Source) -> str:
-    """Return a source as a report names it."""
+    """Return a source as text for reports."""
     if "git" in found:
         return f"{found['git']} at {str(found.get('rev', '(no commit)'))[:12]}"
     if "path" in found:
@@ -55,7 +55,7 @@ def is_wheel(found: Source) -> bool:
 
 
 def rewritten(text: str, wanted: Source, index: str = "", comment: str = "") -> str:
-    """Return `pyproject.toml` with another source of the engine, and its index if it has one."""
+    """Return the text of `pyproject.toml` with another source of the engine and its index."""
     line = f"{ENGINE} = {inline(wanted)}" + (f" # {comment}" if comment else "")
     made, count = LINE.subn(lambda _: line, INDEX.sub("", text))
     if count != 1:
@@ -71,5 +71,5 @@ def rewritten(text: str, wanted: Source, index: str = "", comment: str = "") -> 
 
 
 def inline(values: Source) -> str:
-    """Return an inline table of TOML."""
+    """Return values as an inline table of TOML."""
     return f"{{ {', '.join(f'{name} = {json.dumps(value)}' for name, value in values.items())} }}"

@@ -1,4 +1,4 @@
-"""`governance update`: the template's changes and the engine's pin move together, or not at all."""
+"""`governance update`: update the template's files and the engine's pin together, or neither."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from governed_ml.scaffold.manifest import WORKFLOWS
 from governed_ml.scaffold.origin import cruft, fetched, origin, require_published
 
 MARKERS = re.compile(rb"^(?:<{7}|>{7})(?: |$)", re.MULTILINE)
-PIN = "GOVERNED_ML_PIN"  # `keep`: the template's hook leaves the engine's line to this command
+PIN = "GOVERNED_ML_PIN"  # `keep`: the template's hook does not change the engine's line
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Update:
-    """What an update did."""
+    """The result of an update."""
 
     before: str
     commit: str
     files: list[str]
     conflicts: list[str]
-    """A line for each file that a person has to finish."""
+    """One line for each file that a person must finish."""
 
     @property
     def workflows(self) -> list[str]:
@@ -40,16 +40,16 @@ class Update:
 
 
 def update(base: Path, say: Say) -> Update:
-    """Take over what changed in the template, move the engine's pin to the same commit, lock.
+    """Apply the template's changes, move the engine's pin to the same commit, and lock.
 
-    The working tree then holds the update, in no commit. After conflicts it holds what could be
-    applied; after any other failure it is as it was.
+    The result is in the working tree, not committed. After conflicts, it contains everything that
+    could be applied. After any other failure, it is unchanged.
     """
     path = base / LOCK
     own = path.read_bytes() if path.is_file() and content(base, "HEAD", LOCK) is None else None
     if own is None:
         return _updated(base, say)
-    path.unlink()  # `uv run` made it, and an untracked file stops cruft
+    path.unlink()  # `uv run` made it, and cruft refuses untracked files
     try:
         return _updated(base, say)
     finally:
@@ -82,7 +82,7 @@ def _updated(base: Path, say: Say) -> Update:
 
 
 def lock(base: Path) -> None:
-    """Run `uv lock`, with the settings of this repository and no other environment's."""
+    """Run `uv lock` with this repository's settings, without those of another environment."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem("uv was not found: install it (https://docs.astral.sh/uv)")
@@ -96,7 +96,10 @@ def lock(base: Path) -> None:
 
 
 def _move_pin(base: Path, commit: str) -> None:
-    """Let a pin by commit name the template's commit; an index, a wheel or a folder stays."""
+    """Move a pin to a commit on to the template's commit.
+
+    Leave pins to an index, wheel or folder.
+    """
     path = base / METADATA
     text = path.read_text(encoding="utf-8")
     line = pin.LINE.search(text)
@@ -106,7 +109,7 @@ def _move_pin(base: Path, commit: str) -> None:
 
 
 def _changed(base: Path) -> list[str]:
-    """Return the files that differ from HEAD, or that it has not, sorted."""
+    """Return the files that differ from HEAD or are new, sorted."""
     names = git(base, "diff", "--name-only", "--no-renames", "-z", "HEAD").split("\0")
     names += git(base, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
     return sorted({name for name in names if name})
@@ -126,12 +129,12 @@ def _rejected(base: Path, before: set[str]) -> list[str]:
 
 
 def _leftovers(base: Path) -> set[str]:
-    """Return the files that git leaves beside what it could not apply, ignored or not."""
+    """Return the files that git leaves for changes that it could not apply, also ignored ones."""
     words = ("ls-files", "--others", "-z", "--", "*.rej", "*.orig")
     return {name for name in git(base, *words).split("\0") if name}
 
 
 def _marked(path: Path) -> bool:
-    """Return whether a file holds the marks of a conflict."""
+    """Return whether a file contains conflict markers."""
     found = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
     return len(set(MARKERS.findall(found))) > 1

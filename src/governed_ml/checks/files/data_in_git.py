@@ -1,4 +1,4 @@
-"""Find data, models and large files that belong in DVC, by their content and not by their name."""
+"""Find data, models and large files that belong in DVC, by their content instead of their name."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from governed_ml.checks.files.texts import quoted, read, text
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.problem import Problem
 
-LARGEST = 500 * 1024  # bytes of a file in git
-ROWS = 100  # lines of one form that make a table,
-MEASURED = 1000  # and in what the pipeline writes: a line for each column, bin, rule or point
+LARGEST = 500 * 1024  # most bytes of a file in git
+ROWS = 100  # fewest lines of the same form that count as a table,
+MEASURED = 1000  # and in files of the pipeline: one line per column, bin, rule or point
 WRITTEN = (
     *("reports/evidence/", "reports/plots/", "reports/metrics.json", "reports/decision.json"),
     *("reports/model_card.", "reports/data_card."),
 )
-LOCKS = {"uv.lock": (b"version = ", 5 << 20)}  # how it begins, and its largest size
+LOCKS = {"uv.lock": (b"version = ", 5 << 20)}  # how the file begins, and its largest size
 FOLDERS = ("data/", "models/")
 KEPT = (".gitignore", ".gitkeep")
 PICTURES = (
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"\x00\x00\x01\x00", b"%PDF-"),
     *(b"wOFF", b"wOF2"),
 )
-# Where a kind of file has its mark, and which.
+# Position and bytes of a file type's signature, and the type.
 MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"PAR1", "a Parquet table"),
     (0, b"PARE", "an encrypted Parquet table"),
@@ -63,7 +63,7 @@ MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"CBM1", "a CatBoost model"),
     (8, b'{"', "a safetensors model"),
 )
-# Those that are text, or could be: the whole beginning counts.
+# Signatures that could begin a text file: the beginning of the file must match exactly.
 WORDS: tuple[tuple[str, str], ...] = (
     ("tree\nversion=", "a LightGBM model"),
     ('{"learner":', "an XGBoost model"),
@@ -73,14 +73,14 @@ WORDS: tuple[tuple[str, str], ...] = (
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find what belongs to DVC among the files."""
+    """Find files that belong in DVC."""
     found = [(name, why) for name in names if (why := _why(base, name))]
     outputs = _outputs(base) if found else []
     return [CheckFinding(name, why, _mend(name, outputs)) for name, why in found]
 
 
 def _why(base: Path, name: str) -> str | None:
-    """Return why a file belongs to DVC, or None if it may be in git."""
+    """Return why a file belongs in DVC, or None if it may be in git."""
     path = base / name
     own = path.name in KEPT or path.suffix == ".dvc"
     if name.startswith(FOLDERS) and not own:
@@ -102,7 +102,7 @@ def _why(base: Path, name: str) -> str | None:
 
 
 def kind(data: bytes) -> str | None:
-    """Return what a file is by its content: a kind of table, model or archive that is known."""
+    """Return which kind of table, model or archive a file is, by its content, or None."""
     if not data:
         return None
     written = text(data[:1024]) is not None
@@ -120,12 +120,12 @@ def kind(data: bytes) -> str | None:
 
 
 def _plain(mark: bytes) -> bool:
-    """Return whether a mark could begin a text; then it counts only among other bytes."""
+    """Return whether a signature could begin a text; then it counts in binary files only."""
     return len(mark) < 8 and mark not in (b"PAR1", b"PARE", b"ARROW1") and mark.isascii()
 
 
 def _pickled(data: bytes) -> str | None:
-    """Recognise a pickle of protocol 0, which is text."""
+    """Return a description if the data are a pickle of protocol 0, which looks like text."""
     if data[:1] not in (b"(", b"c", b"]", b"}") or not data.endswith(b"."):
         return None
     import pickletools
@@ -142,7 +142,7 @@ def _webp(data: bytes) -> bool:
 
 
 def _mend(name: str, outputs: list[str]) -> str:
-    """Return the commands; what a stage writes is in DVC's hands already."""
+    """Return the commands that fix it; outputs of stages are already tracked by DVC."""
     take = f"`git rm --cached {quoted(name)}`"
     if any(name == one or name.startswith(f"{one}/") for one in outputs):
         return f"{take} (it is a stage's output: `dvc repro` keeps it)"
@@ -150,7 +150,10 @@ def _mend(name: str, outputs: list[str]) -> str:
 
 
 def _outputs(base: Path) -> list[str]:
-    """Return the outputs of the stages; none where `dvc.yaml` cannot be read: `lineage` says so."""
+    """Return the outputs of all stages.
+
+    Empty if `dvc.yaml` is unreadable, which `lineage` reports.
+    """
     from governed_ml.core.config.dvc_files import declared
 
     try:

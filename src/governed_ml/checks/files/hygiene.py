@@ -1,6 +1,6 @@
-"""File hygiene: the tools of pre-commit-hooks, all in one process.
+"""File hygiene: run the tools of pre-commit-hooks, all in one process.
 
-What a stage writes is left alone: it is compared with `dvc.lock`, byte for byte.
+Files that a stage writes are skipped, because they must match `dvc.lock` byte for byte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FIX = "fix it"
 
 
 class Tool(NamedTuple):
-    """One module of pre-commit-hooks; without a reason, what it prints is the reason."""
+    """A module of pre-commit-hooks. If `reason` is empty, the tool's output is the reason."""
 
     module: str
     reason: str = ""
@@ -43,12 +43,12 @@ TOOLS = (
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Run every tool over the text files; what is only blanks and line ends is fixed at once."""
+    """Run every tool on the text files; white space and line ends are fixed immediately."""
     texts, found = [], list[CheckFinding]()
     for name in names:
         data = read(base / name)
         if written(name) or text(data) is None:
-            continue  # `data-in-git` says what the latter is
+            continue  # `data-in-git` reports binary files
         try:
             data.decode()
             texts += [name] if is_text(base / name) else []

@@ -1,4 +1,4 @@
-"""Find outputs and execution counts in notebooks, because they may hold rows of data."""
+"""Find outputs and execution counts in notebooks, because outputs may contain rows of data."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from governed_ml.checks.files.texts import quoted, read
 from governed_ml.checks.finding import CheckFinding
 
-KEEPS = "keep_output"  # a mark that nbstripout obeys
+KEEPS = "keep_output"  # a tag that makes nbstripout keep outputs
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find notebooks that were run and not stripped, or that cannot be read."""
+    """Find notebooks that have outputs or cannot be read."""
     found: list[CheckFinding] = []
     for name in names:
         if name.lower().endswith(".ipynb"):
@@ -22,7 +22,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _wrong(base: Path, name: str) -> tuple[str, str] | None:
-    """Return what is wrong with a notebook and how to fix it."""
+    """Return what is wrong with a notebook and how to fix it, or None."""
     strip = f"`uv run nbstripout {quoted(name)}`"
     try:
         whole: Any = json.loads(read(base / name))
@@ -44,7 +44,7 @@ def _wrong(base: Path, name: str) -> tuple[str, str] | None:
 
 
 def _run(cell: dict[str, Any]) -> str | None:
-    """Return what a cell has of having been run."""
+    """Return what shows that a cell was run (outputs or a count), or None."""
     if cell.get("outputs"):
         return "an output"
     counts = (cell.get("execution_count"), cell.get("prompt_number"))

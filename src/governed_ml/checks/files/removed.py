@@ -1,4 +1,4 @@
-"""Check the files that a commit deletes, because pre-commit runs no hook for a deleted file."""
+"""Check the files that a commit deletes, because pre-commit runs no hook for deleted files."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.repository import git
 
 HOOKS = ".pre-commit-config.yaml"
-WHOLE = ("scaffold", "config", "lineage")  # what looks at more than the files that are named
+WHOLE = ("scaffold", "config", "lineage")  # checks of the whole project
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Run the checks of the hooks that would have run for the files which this commit removes."""
+    """Run the checks whose hooks would have run for the files that this commit deletes."""
     words = ("diff", "--cached", "--no-renames", "--diff-filter=D", "--name-only", "-z")
     gone = [name for name in git(base, *words).split("\0") if name]
     found: list[CheckFinding] = []
     for name in _concerned(base, gone) if gone else ():
         try:
             found += import_module(MODULES[name]).check(base, gone)
-        except ImportError as error:  # it is just what is taken away that it would look with
+        except ImportError as error:  # the commit deletes a file that the check needs
             if not found:
                 raise Problem(
                     f"{name} cannot run: {first_line(error)}; restore that file"

@@ -1,6 +1,6 @@
 """Find secrets with detect-secrets, without verifying them over the network.
 
-There is no baseline: who accepts a line says so on it (`pragma: allowlist secret`).
+There is no baseline file. To accept a line, mark it with `pragma: allowlist secret`.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ FIX = (
     "remove it and revoke it where it is used; if it is not a secret, end the line with `pragma: "
     "allowlist secret`"
 )
-# The engine's pin is a commit, which looks random: `governed-ml = { git = "…", rev = "<40 hex>" }`.
+# The engine's pin, whose commit looks random: `governed-ml = { git = "…", rev = "<40 hex>" }`.
 HEX = "Hex High Entropy String"
 PIN = re.compile(r'governed-ml = \{ git = "[^"]*", rev = "[0-9a-f]{40}" \}(?: *#.*)?')
 ENTROPY = (HEX, "Base64 High Entropy String")
-DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of what looks random
-# What detect-secrets leaves out by a file's name, whatever is in it.
+DIGESTS = (".dvc", ".lock", "-lock.json", ".sum", ".svg", ".map")  # full of random-looking digests
+# Files that detect-secrets skips because of their name, whatever they contain.
 BY_NAME = ("is_non_text_file", "is_lock_file", "is_swagger_file")
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Name the lines that hold what looks like a secret; never the secret."""
+    """Report the lines that look like a secret, without showing the secret."""
     with _offline():
         return _look(base, names)
 
@@ -47,7 +47,7 @@ def _look(base: Path, names: list[str]) -> list[CheckFinding]:
         plugins = list(get_plugins())
         plain = [one for one in plugins if one.secret_type not in ENTROPY]
         for name in names:
-            # A lock is thousands of digests of packages.
+            # A lock file has thousands of digests.
             path = None if name == LOCK else _utf8(base / name, Path(scratch))
             digests = written(name) or name.endswith(DIGESTS)
             if path is None or not _suspected(path, plain if digests else plugins):
@@ -68,9 +68,9 @@ def _is_pin(path: Path, number: int) -> bool:
 
 @contextmanager
 def _offline() -> Generator[None]:
-    """Keep `requests` out: detect-secrets needs it to verify, which takes a network, and is slow.
+    """Prevent detect-secrets from importing `requests`, which it needs only to verify secrets.
 
-    Importing it takes longer than scanning a commit. Afterwards the name is free for the library.
+    Importing it takes longer than scanning a commit. Afterwards `requests` can be imported again.
     """
     if "requests" in sys.modules:
         yield
@@ -85,7 +85,7 @@ def _offline() -> Generator[None]:
 
 
 def _utf8(path: Path, scratch: Path) -> Path | None:
-    """Return a text, or its copy in UTF-8: detect-secrets leaves out what it cannot decode."""
+    """Return a text file's path, or that of a copy in UTF-8, which detect-secrets requires."""
     data = read(path)
     found = text(data)
     if found is None:
@@ -98,7 +98,7 @@ def _utf8(path: Path, scratch: Path) -> Path | None:
 
 
 def _suspected(path: Path, plugins: list[Any]) -> bool:
-    """Return whether a plugin sees anything, before the filters, which take most of the time."""
+    """Return whether any plugin reports something before the filters, which are slow, are run."""
     return any(
         plugin.analyze_line(filename=str(path), line=line.rstrip(), line_number=number)
         for lines in _readings(path)
@@ -108,12 +108,12 @@ def _suspected(path: Path, plugins: list[Any]) -> bool:
 
 
 def _readings(path: Path) -> Iterator[list[str]]:
-    """Yield a file's lines in each way in which detect-secrets reads it."""
+    """Yield a file's lines in each of the ways in which detect-secrets parses it."""
     from detect_secrets.transformers import get_transformed_file
 
     with path.open(encoding="utf-8", errors="replace") as file:
         yield file.readlines()
-        named: Any = file  # to detect-secrets, a file is what has a name
+        named: Any = file  # detect-secrets uses only the attribute `name`
         for eager in (False, True):
             file.seek(0)
             yield get_transformed_file(named, use_eager_transformers=eager) or []

@@ -1,4 +1,4 @@
-"""Recognise a table in a text of any name: rows in CSV, JSON, Markdown, HTML or code."""
+"""Recognise a table in text of any file type: rows in CSV, JSON, Markdown, HTML or code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ YAML = re.compile(
 )
 PAGE = re.compile(r"<(?:svg|html|table|!doctype html)\b", re.IGNORECASE)
 KEYED = re.compile(r"\b\w+=\S")
-LITERALS = re.compile(r"[)\]}],\s*[(\[{]\s*[-'\"\d]")  # between two records of one line
+LITERALS = re.compile(r"[)\]}],\s*[(\[{]\s*[-'\"\d]")  # between two records on one line
 TAG = re.compile(r"<([A-Za-z][\w:.-]*)[\s/>]")
 ASSIGNED = re.compile(r"[=(:]\s*(?=[\[{])")
 DELIMITERS = {
@@ -32,7 +32,10 @@ Scalar = str | int | float | bool | None
 
 
 def rows(text: str, fewest: int) -> tuple[int, str] | None:
-    """Return how many rows a text holds and how they are written; None if fewer than `fewest`."""
+    """Return the number of rows in a text and their format.
+
+    None if there are fewer than `fewest`.
+    """
     found = 0, ""
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line]
@@ -59,7 +62,7 @@ def rows(text: str, fewest: int) -> tuple[int, str] | None:
 
 
 def _longest(signs: list[int]) -> int:
-    """Return the length of the longest run of one sign that is not 0."""
+    """Return the length of the longest run of equal non-zero values."""
     longest = run = before = 0
     for sign in signs:
         run = run + 1 if sign == before else 1
@@ -70,7 +73,7 @@ def _longest(signs: list[int]) -> int:
 
 
 def _numbers(line: str) -> int:
-    """Return 1 of a line at least half of whose words are numbers."""
+    """Return 1 if at least half of a line's words are numbers, else 0."""
     words = line.split()
     return int(2 * sum(bool(NUMBER.fullmatch(word)) for word in words) >= len(words))
 
@@ -80,15 +83,16 @@ def _record(line: str) -> int:
 
 
 def _most(pattern: re.Pattern[str], text: str) -> int:
-    """Return how often the most frequent of what a pattern finds is there."""
+    """Return how often the most frequent match of a pattern occurs."""
     counted = Counter(pattern.findall(text))
     return max(counted.values(), default=0)
 
 
 def _in_json(text: str, fewest: int) -> tuple[int, str]:
-    """Return the most like, flat records in the JSON of a text, at any depth, and what they are.
+    """Return the largest number of similar flat records in a text's JSON, and their description.
 
-    The whole may be JSON, or values that code assigns; a table may be in a string (a notebook).
+    Records are found at any depth. The JSON may be the whole text or assigned in code, and tables
+    inside strings (as in a notebook) count.
     """
     found, decoder = (0, ""), json.JSONDecoder()
     stripped = text.lstrip("\ufeff \n\r\t")
@@ -104,7 +108,7 @@ def _in_json(text: str, fewest: int) -> tuple[int, str]:
 
 
 def _parts(whole: Any) -> Iterator[Any]:
-    """Yield a JSON value and all values in it."""
+    """Yield a JSON value and all values inside it."""
     yield whole
     inner = whole.values() if isinstance(whole, dict) else whole
     for one in inner if isinstance(whole, dict | list) else ():
@@ -112,7 +116,7 @@ def _parts(whole: Any) -> Iterator[Any]:
 
 
 def _part(part: Any, fewest: int) -> tuple[int, str]:
-    """Return the records of one value; of a text, or of a text's lines in a list, its rows."""
+    """Return the number of records in one value; for text, or a list of lines, its rows."""
     if isinstance(part, list) and part and all(isinstance(one, str) for one in part):
         part = "".join(one if one.endswith("\n") else f"{one}\n" for one in part)
     if isinstance(part, str):
@@ -123,7 +127,7 @@ def _part(part: Any, fewest: int) -> tuple[int, str]:
 
 def _records(part: Any) -> int:
     if isinstance(part, dict) and all(str(name).isdecimal() for name in part):
-        return len(part)  # pandas: column → row number → value
+        return len(part)  # as written by pandas: column → row number → value
     if not isinstance(part, list) or not part:
         return 0
     first = part[0]

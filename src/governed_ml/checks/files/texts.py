@@ -1,4 +1,4 @@
-"""Decode text files; refuse what is neither text nor a known image."""
+"""Decode text files, and tell them from binary files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def read(path: Path, most: int = -1) -> bytes:
-    """Return a file's first bytes, or all; none of a link, which git keeps as a path."""
+    """Return a file's first `most` bytes, or all; empty for a symbolic link."""
     try:
         if path.is_symlink():
             return b""
@@ -25,7 +25,10 @@ def read(path: Path, most: int = -1) -> bytes:
 
 
 def text(data: bytes) -> str | None:
-    """Return bytes as text (UTF-8, UTF-16 with its mark, Latin-1), or None where they are none."""
+    """Decode bytes as UTF-8, UTF-16 with a byte order mark, or Latin-1.
+
+    None if they are not text.
+    """
     try:
         found = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")
     except UnicodeDecodeError:
@@ -34,5 +37,5 @@ def text(data: bytes) -> str | None:
 
 
 def quoted(name: str) -> str:
-    """Quote a path for a command line that a person copies."""
+    """Quote a path for a shell command that a person copies."""
     return shlex.quote(name)

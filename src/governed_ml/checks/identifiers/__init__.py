@@ -1,1 +1,1 @@
-"""Direct identifiers and protected attributes."""
+"""Find direct identifiers of people, and sensitive attributes that are used as features."""

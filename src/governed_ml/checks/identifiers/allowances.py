@@ -1,9 +1,9 @@
-"""Identifiers that a project's files may hold: these, and no others. None of them in data.
+"""Identifiers that are allowed in a project's files. None of them is allowed in data.
 
-- What is nobody's: domains of RFC 2606 and RFC 6761, addresses that nobody reads (noreply), phone
-  numbers kept for fiction. (IP addresses that are not public are none to begin with.)
-- Who answers for the project: the addresses under the keys of `OWNERS`, wherever they are written.
-- An IP address in a lock file: four numbers there are a version.
+- Identifiers that belong to nobody: domains of RFC 2606 and RFC 6761, addresses that nobody reads
+  (noreply), phone numbers reserved for fiction. (Private IP addresses are not detected at all.)
+- E-mail addresses of the people who are accountable for the project, from the files in `OWNERS`.
+- IP addresses in a lock file, where four numbers are a version.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESERVED = re.compile(
 )
 NOBODY = re.compile(r"^(?:no-?reply|donotreply)@|@users\.noreply\.github\.com$", re.IGNORECASE)
 FICTION = re.compile(r"^1?[2-9]\d\d55501\d\d$|^(?:44|0)(?:7700900|2079460)\d{3}$")
-OWNERS = {  # file → the lines that hold addresses of those who answer for the project
+OWNERS = {  # file → pattern of lines with the addresses of accountable people
     "pyproject.toml": re.compile(r"^(?:authors|maintainers) = .*|^ *\{.*\bemail *= .*", re.M),
     ".cruft.json": re.compile(r'^ *"author_email": .*', re.M),
     "governance/approvers.yaml": re.compile(r"^ *(?:- )?emails: .*(?:\n *- [^ :]+$)*", re.M),
@@ -29,7 +29,7 @@ OWNERS = {  # file → the lines that hold addresses of those who answer for the
 
 
 def allowed(base: Path, name: str, kind: str, written: str) -> bool:
-    """Return whether an identifier may stand in a file of the project."""
+    """Return whether an identifier is allowed in a file of the project."""
     if kind == "e-mail address":
         nobodys = RESERVED.search(written) or NOBODY.search(written)
         return bool(nobodys) or written.casefold() in owners(base)
@@ -40,7 +40,7 @@ def allowed(base: Path, name: str, kind: str, written: str) -> bool:
 
 @cache
 def owners(base: Path) -> frozenset[str]:
-    """Return the addresses of those who answer for the project."""
+    """Return the e-mail addresses of the people who are accountable for the project."""
     found: set[str] = set()
     for name, lines in OWNERS.items():
         path = base / name

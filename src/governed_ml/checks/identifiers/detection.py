@@ -1,6 +1,6 @@
-"""Direct identifiers in a text: found by their form, believed by their check digits.
+"""Detect direct identifiers in text, by pattern and check digits.
 
-The libraries that check (phonenumbers, python-stdnum) are imported when something looks like it.
+The libraries for this (phonenumbers, python-stdnum) are only imported if a pattern matches.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from governed_ml.core.problem import Problem
 EMAIL = re.compile(
     r"(?<![\w.%+-])[\w.%+-]{1,64}@((?:[\w-]{1,63}\.)+[A-Za-z]{2,24})(?![\w-]|\.\w|@)"
 )
-# An e-mail address has no such end: this is a file (logo@2x.png).
+# Endings of file names such as logo@2x.png, which are not e-mail addresses.
 SUFFIXES = re.compile(
     r"\.(?:avif|cfg|css|csv|gif|gz|html?|ico|ipynb|jpe?g|js|json|lock|map|mjs|parquet|pdf|png|scss|"
     r"svg|toml|tsx?|txt|webp|whl|xml|ya?ml)$",
     re.IGNORECASE,
 )
-IN_ADDRESS = re.compile(r"://[^\s/@?#&]*$")  # user@host of an URL
+IN_ADDRESS = re.compile(r"://[^\s/@?#&]*$")  # the part of a URL before user@host
 IBAN = re.compile(
     r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30})(?![A-Za-z0-9]))"
 )
@@ -54,7 +54,7 @@ IPV4 = re.compile(r"(?<![\w.+-])(?<!\w/)(?:\d{1,3}\.){3}\d{1,3}(?!\w|[.+-]\w|/\d
 IPV6 = re.compile(
     r"(?<![\w:.])[23][0-9a-f]{3}:(?:[0-9a-f]{0,4}:){1,6}[0-9a-f]{0,4}(?![\w:]|/\d)", re.I
 )
-# What stands directly before four numbers that are no address.
+# Text directly before four numbers that are not an IP address.
 VERSION = re.compile(
     r"(?:(?<!con)version|release|build)s?\W{0,4}(?:(?:is|of|no|number|to|from)\W{1,3}){0,2}$|"
     r"\bv\.?\s*$|(?:[=<>~!]=|\s[<>]|[~^])\s*['\"]?$|#\s+$|"
@@ -62,17 +62,17 @@ VERSION = re.compile(
     re.IGNORECASE,
 )
 DAY = re.compile(r"(?:19|20)\d\d[-/.]?(?:0[1-9]|1[0-2])[-/.]?(?:0[1-9]|[12]\d|3[01])(?!\d)")
-# Every identifier has an @, six digits or an address' dots or colons: other lines are left out.
+# Every identifier has an @, six digits, or the dots or colons of an IP address.
 WORTH = re.compile(
     r"@|\d(?:[^\d\n]{0,3}\d){5}|\d\.\d{1,3}\.\d{1,3}\.\d|[23][0-9a-f]{3}:[0-9a-f]{0,4}:",
     re.IGNORECASE,
 )
 WORD = re.compile(r"[^\W\d_]{3}")
-NEAR = 60  # characters before an identifier in which a word tells what it is
+NEAR = 60  # characters before an identifier that are searched for a telling word
 
 
 class Hit(NamedTuple):
-    """One identifier: what it is, in which line (from 0), and how it is written."""
+    """A detected identifier: its kind, its line (from 0), and its text."""
 
     kind: str
     line: int
@@ -80,11 +80,11 @@ class Hit(NamedTuple):
 
 
 Test = Callable[[str, re.Match[str], str], int]
-"""Text, match, what is written before it → end of the identifier in the text, or 0."""
+"""(text, match, the text before it) → the end of the identifier in the text, or 0 if it is none."""
 
 
 def find(lines: list[str], about: str = "") -> Iterator[Hit]:
-    """Yield the identifiers of lines; `about` (a header, a column's name) says what is in them."""
+    """Yield the identifiers in lines. `about` (a header or column name) describes the content."""
     numbers = [number for number, line in enumerate(lines) if WORTH.search(line)]
     text = "\n".join(lines[number] for number in numbers)
     starts = list(accumulate((len(lines[number]) + 1 for number in numbers), initial=0))
@@ -100,7 +100,7 @@ def find(lines: list[str], about: str = "") -> Iterator[Hit]:
 
 
 def _kinds(text: str, about: str) -> Iterator[tuple[str, re.Pattern[str], Test]]:
-    """Yield what is looked for, the surer first: what was found is not found again."""
+    """Yield the kinds to look for, the most certain first; a match is not reported twice."""
     yield "e-mail address", EMAIL, _email
     yield "IBAN", IBAN, _iban
     yield "payment card", CARD, _card
@@ -117,7 +117,7 @@ def _kinds(text: str, about: str) -> Iterator[tuple[str, re.Pattern[str], Test]]
 
 
 def masked(written: str) -> str:
-    """Return enough of an identifier to know it by, and too little to use it."""
+    """Return an identifier with most characters hidden, enough to recognise but not to use it."""
     return f"{written[0]}…{written[-1]}"
 
 
@@ -131,7 +131,7 @@ def _email(text: str, match: re.Match[str], before: str) -> int:
 def _iban(text: str, match: re.Match[str], before: str) -> int:
     parts = re.split(r"([ -])", match[1])
     iban = _library("stdnum.iban")
-    for count in range(len(parts), 0, -2):  # without the words that follow it
+    for count in range(len(parts), 0, -2):  # tries fewer words, because other text may follow
         written = "".join(parts[:count])
         if iban.is_valid(written):
             return match.start() + len(written)
@@ -147,7 +147,7 @@ def _card(text: str, match: re.Match[str], before: str) -> int:
 
 
 def issued(digits: str) -> bool:
-    """Return whether an issuer has cards of this beginning and length (ISO/IEC 7812)."""
+    """Return whether cards with these leading digits and this length exist (ISO/IEC 7812)."""
     n, two, three, four = len(digits), int(digits[:2]), int(digits[:3]), int(digits[:4])
     if n == 16:
         master = 51 <= two <= 55 or 2221 <= four <= 2720

@@ -1,7 +1,7 @@
-"""National ids that are looked for: how each is written, what checks it, which words it needs.
+"""National ids: their pattern, their check digits, and words that must be near them.
 
-An id whose check digits let one number in ten through is one only beside a word that says so; an
-id whose form and check digits together let fewer than one number in a thousand through needs none.
+If the check digits let one random number in ten pass, an id counts only beside a word that names
+it. If pattern and check digits together let fewer than one in a thousand pass, no word is needed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 
 class NationalId(NamedTuple):
-    """`module` of python-stdnum validates what fits the pattern ("": there are no check digits)."""
+    """A kind of id; `module` of python-stdnum validates matches ("": there are no check digits)."""
 
     name: str
     module: str
     pattern: str
-    words: str = ""  # one of these has to stand before it, or in the name of its column
+    words: str = ""  # one of these must be before it or in the name of its column
 
 
 NINO = r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"
@@ -60,18 +60,18 @@ IDS = tuple(NationalId(*one) for one in _TABLE)
 
 @cache
 def pattern(one: NationalId) -> re.Pattern[str]:
-    """Return what is looked for: the id, and no part of a longer number or word."""
+    """Return the regular expression of an id that is not part of a longer number or word."""
     return re.compile(rf"(?<![\w.+-]){one.pattern}(?!\w|[.-]\w)", re.IGNORECASE)
 
 
 @cache
 def words(one: NationalId) -> re.Pattern[str]:
-    """Return what has to stand before it."""
+    """Return the regular expression of the words that must be before the id."""
     return re.compile(rf"(?<![^\W\d_])(?:{one.words})(?![^\W\d_])", re.IGNORECASE)
 
 
 def valid(one: NationalId, written: str) -> bool:
-    """Return whether its check digits are right."""
+    """Return whether the id's check digits are correct."""
     if not one.module:
         return True
     module: Any = import_module(f"stdnum.{one.module}")

@@ -1,4 +1,4 @@
-"""Direct identifiers in what is committed and in the data; protected attributes as features."""
+"""Find direct identifiers in files and data, and sensitive attributes among the features."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.identifiers.allowances import allowed
 from governed_ml.checks.identifiers.detection import find, masked
 
-LARGEST = 5 << 20  # bytes; larger files are data: `data-in-git`
-ESCAPES = re.compile(r"\\[nrt]")  # in a notebook and in code, a line ends so
+LARGEST = 5 << 20  # bytes; `data-in-git` reports larger files
+ESCAPES = re.compile(r"\\[nrt]")  # escaped line ends in notebooks and code
 DELIMITER = re.compile(r"[,;\t|]")
 DATA = ("dvc.lock", "params.yaml", "data/", "conf/data/", "conf/config.yaml", "reports/evidence/")
 FIX = "remove it, or write one that belongs to nobody (name@example.org)"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find identifiers in the files; in the data, too, where one of the files speaks of them."""
+    """Find identifiers in the files.
+
+    Also in the data, if a file that describes them is among `names`.
+    """
     found = [finding for name in names for finding in _in_file(base, name)]
     if any(name.startswith(DATA) for name in names):
         from governed_ml.checks.identifiers import pii_columns, pii_features
@@ -29,11 +32,11 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _in_file(base: Path, name: str) -> list[CheckFinding]:
-    """Return a finding for each kind of identifier that a text file holds."""
+    """Return one finding for each kind of identifier in a text file."""
     data = read(base / name, LARGEST + 1)
     whole = text(data) if len(data) <= LARGEST else None
     if whole is None:
-        return []  # `data-in-git` says what it is
+        return []  # `data-in-git` reports it
     lines = ESCAPES.sub("  ", whole).split("\n")
     about = lines[0] if DELIMITER.search(lines[0]) else ""
     places: dict[str, list[tuple[int, str]]] = {}

@@ -1,4 +1,4 @@
-"""Direct identifiers in the columns of the ingested table: a sample of its rows, through DuckDB."""
+"""Find direct identifiers in a sample of the ingested table's rows."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from governed_ml.core.problem import Problem
 
 SAMPLE = 10_000  # rows
 SEED = 2026
-CHECKED = {"IBAN": IBAN, "payment card": CARD}  # and the national ids: some are right by chance;
-SHARE = 0.5  # of a column's values of this form, at least so many have to be
+CHECKED = {"IBAN": IBAN, "payment card": CARD}  # and national ids: some are valid by chance;
+SHARE = 0.5  # at least this share of a column's matching values must be valid
 CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|_")
-# What a number in such a column is instead: of a telephone line or a software.
+# Words that show that a number is something else: of a telephone line or a software.
 MEASURE = re.compile(
     r"\b(?:bytes?|[kmg]i?b|data|usage|duration|ms|secs?|seconds?|minutes?|revenue|cents|cost|costs|"
     r"price|spend|fee|fees|charge|bill|count|counts|calls|log|id|ids|model|plan|type)\b",
@@ -48,7 +48,7 @@ def findings(base: Path) -> list[CheckFinding]:
 
 
 def _values(path: Path, kinds: dict[str, str]) -> dict[str, list[str]]:
-    """Return column → the values of a sample as text: of texts and of whole numbers."""
+    """Return column → a sample of its values as text, for columns of text and whole numbers."""
     from governed_ml.core.tables import quoted, rows, table
 
     wanted = {name: _as_text(quoted(name), kind) for name, kind in kinds.items()}
@@ -63,8 +63,8 @@ def _values(path: Path, kinds: dict[str, str]) -> dict[str, list[str]]:
 
 
 def _as_text(column: str, kind: str) -> str | None:
-    """Return SQL for a column's values as text; None of a column that can hold no identifier."""
-    if kind in ("FLOAT", "DOUBLE"):  # whole numbers with a null among them
+    """Return SQL for a column's values as text; None if its type cannot hold an identifier."""
+    if kind in ("FLOAT", "DOUBLE"):  # whole numbers become decimals if there are nulls
         whole = f"{column} = floor({column}) AND abs({column}) BETWEEN 1e8 AND 1e18"
         return f"CASE WHEN {whole} THEN {column}::HUGEINT::VARCHAR END"
     plain = ("DATE", "TIME", "BOOLEAN", "TINYINT", "SMALLINT", "UTINYINT", "USMALLINT", "INTERVAL")
@@ -89,7 +89,7 @@ def _in_column(table: str, name: str, values: list[str]) -> list[CheckFinding]:
 
 
 def _of_this_form(kind: str, lines: list[str]) -> int:
-    """Return how many values are written as this kind; of one that chance does not make, 0."""
+    """Return how many values match the pattern of this kind; 0 if chance matches are unlikely."""
     ids = [national_ids.pattern(one) for one in national_ids.IDS if one.name == kind]
     patterns = ids or [one for name, one in CHECKED.items() if name == kind]
     return sum(any(one.search(line) for one in patterns) for line in lines)

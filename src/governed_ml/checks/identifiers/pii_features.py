@@ -1,4 +1,4 @@
-"""Check that no sensitive attribute and none of its configured proxies is a feature."""
+"""Check that no sensitive attribute, and no configured proxy of one, is a feature."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SPLIT = "reports/evidence/split.json"
 
 
 def findings(base: Path) -> list[CheckFinding]:
-    """Compare `data.sensitive` and `data.proxies` of `params.yaml` with the features.
+    """Compare `data.sensitive` and `data.proxies` in `params.yaml` with the features.
 
-    A feature is what the evidence of `split` names, and where there is none yet, what has no other
-    role in the configuration.
+    The features are taken from the evidence of `split`. If there is none yet, every column without
+    another role in the configuration counts as a feature.
     """
     if not (base / PARAMS).is_file():
         return []

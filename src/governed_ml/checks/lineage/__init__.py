@@ -1,1 +1,1 @@
-"""Whether code, data, configuration and evidence agree."""
+"""Check that code, data, configuration and evidence agree."""

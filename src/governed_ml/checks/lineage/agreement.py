@@ -1,7 +1,7 @@
 """Check that `dvc.yaml`, `dvc.lock`, `params.yaml`, code, tables and evidence agree.
 
-What is committed must be what the pipeline makes of the rest. It works without the data,
-too: then the digests in the lock and in the evidence have to make one chain.
+The committed files must be what the pipeline makes from its inputs. This also works without the
+data: then the digests in the lock and in the evidence must form a chain.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ FIX = "run `uv run dvc repro` and commit what it writes"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find what does not agree, in the whole project; one that has not run yet claims nothing.
+    """Find everything in the project that does not agree; a project that has not run yet passes.
 
-    A cause is named before what follows from it: evidence is hashed again, and the decision judged
-    again, only where nothing else is wrong.
+    A cause is reported before its consequences: evidence is hashed and the decision judged again
+    only if nothing else is wrong.
     """
     asked = pipeline(base)
     known = set(tracked(base))
@@ -60,13 +60,13 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 
 def _outputs(asked: Pipeline) -> list[str]:
-    """Return the files that stages write for git."""
+    """Return the outputs of stages that are kept in git."""
     stages = asked.stages.values()
     return [path for stage in stages for path, cached in stage.outs.items() if not cached]
 
 
 def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
-    """Refuse what runs no measurement."""
+    """Report stages that are frozen or do not run their own module."""
     for name, stage in asked.stages.items():
         if stage.frozen:
             yield CheckFinding(
@@ -82,7 +82,7 @@ def _plain(base: Path, asked: Pipeline) -> Iterator[CheckFinding]:
 
 
 def _shape(state: ProjectState) -> Iterator[CheckFinding]:
-    """Compare what `dvc.yaml` asks for with what `dvc.lock` says was run."""
+    """Compare the stages in `dvc.yaml` with those recorded in `dvc.lock`."""
     for name in state.asked.stages.keys() - state.lock.stages.keys():
         yield CheckFinding(LOCK, f"stage {name} never ran", FIX)
     for name in state.lock.stages.keys() - state.asked.stages.keys():
@@ -106,7 +106,7 @@ def _shape(state: ProjectState) -> Iterator[CheckFinding]:
 
 
 def _chain(state: ProjectState) -> Iterator[CheckFinding]:
-    """Follow every dependency to the stage that wrote it, and every digest of evidence to both."""
+    """Compare each dependency with the output it comes from, and each evidence digest with both."""
     writers = state.lock.writers()
     for name, ran in state.lock.stages.items():
         for dep in ran.deps:
@@ -122,7 +122,7 @@ def _chain(state: ProjectState) -> Iterator[CheckFinding]:
 
 
 def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
-    """Name the modules whose change a stage has not seen."""
+    """Yield the modules that changed since a stage ran."""
     composed = read_json(state.base / CODE) if (state.base / CODE).is_file() else {}
     if not isinstance(composed, dict):
         raise Problem(f"{CODE} is no list of digests: run `uv run dvc repro`", 1)
@@ -139,13 +139,13 @@ def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
 
 
 def _behind(own: dict[str, Path]) -> str:
-    """Return what to name where no edited file explains a digest."""
+    """Return what to report if no edited file explains a changed digest."""
     teams = [name for name in own if name.startswith("src/")]
     return teams[-1] if teams else "the engine"
 
 
 def _conf(state: ProjectState) -> Iterator[tuple[str, str, str]]:
-    """Name the values that a stage ran without."""
+    """Yield the configuration values that changed since a stage ran."""
     values, members = state.params.model_dump(mode="json"), Members(state.base)
     for stage in state.stages:
         asked, ran = state.asked.stages[stage].params, state.lock.stages[stage].params
@@ -157,7 +157,7 @@ def _conf(state: ProjectState) -> Iterator[tuple[str, str, str]]:
 
 
 def _since(causes: Iterable[tuple[str, str, str]]) -> Iterator[CheckFinding]:
-    """Put the stages together that have not seen the same change."""
+    """Combine the stages that are affected by the same change into one finding."""
     stages: dict[tuple[str, str], list[str]] = {}
     for file, what, stage in causes:
         stages.setdefault((file, what), []).append(stage)
@@ -166,11 +166,11 @@ def _since(causes: Iterable[tuple[str, str, str]]) -> Iterator[CheckFinding]:
 
 
 def _written(state: ProjectState) -> Iterator[CheckFinding]:
-    """Compare what stages wrote with what lies here; what goes into git has to be there."""
+    """Compare the outputs of stages with the files here; outputs kept in git must exist."""
     for name in state.stages:
         for out in state.lock.stages[name].outs:
             if out.path == DECISION:
-                continue  # `governance gate` writes it, too: it is judged again instead
+                continue  # `governance gate` also writes this file, so it is judged again instead
             md5, path = state.here.md5(out.path), out.path
             cached = state.asked.stages[name].outs.get(path, True)
             if md5 is None and not cached:
@@ -183,7 +183,7 @@ def _written(state: ProjectState) -> Iterator[CheckFinding]:
 
 
 def _stale(state: ProjectState) -> Iterator[CheckFinding]:
-    """Hash again what evidence is about, where it lies here; elsewhere take the chain's word."""
+    """Hash the files that evidence is about; if a file is absent, rely on the recorded digests."""
     files = {
         path: state.here.digests(path)[1] if (state.base / path).is_file() else digest
         for path, digest in state.inputs().items()
@@ -201,7 +201,7 @@ def _stale(state: ProjectState) -> Iterator[CheckFinding]:
 
 
 def _decided(state: ProjectState) -> Iterator[CheckFinding]:
-    """Judge again, on the day of the decision."""
+    """Judge the evidence again, on the day of the decision, and compare."""
     try:
         standing = decision.Decision.model_validate(read_json(state.base / DECISION))
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))

@@ -1,4 +1,4 @@
-"""Where two configurations differ, value by value, and which file under `conf/` says so."""
+"""Find where two configurations differ, value by value, and the file in `conf/` that sets it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def differences(old: Any, new: Any, name: str = "") -> Iterator[tuple[str, str]]
 
 
 def _parts(value: Any) -> dict[str, Any] | None:
-    """Return what a value consists of: keys of a mapping, items of a list that have an id."""
+    """Return the parts of a mapping, or of a list whose items have an id; None for other values."""
     if isinstance(value, dict):
         return {str(key): one for key, one in value.items()}
     if isinstance(value, list) and all(isinstance(one, dict) for one in value):
@@ -47,10 +47,10 @@ def _short(value: Any) -> str:
 
 
 class Members:
-    """Which file under `conf/` a value comes from."""
+    """Finds the file in `conf/` that a value comes from."""
 
     def __init__(self, base: Path) -> None:
-        """Read which members `conf/config.yaml` chooses."""
+        """Read which files `conf/config.yaml` chooses."""
 
         self.base = base
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ class Members:
         self.members = {str(key): str(one[key]) for one in chosen for key in one}
 
     def file(self, name: str) -> str:
-        """Return the file for a value's name, as `policy.rules[drift.data].block`."""
+        """Return the file that sets a value, named like `policy.rules[drift.data].block`."""
         place = name.partition(":")[0]
         keys = [key for key in re.split(r"\[(.*?)\]|\.", place) if key]
         group = keys[0] if keys else ""

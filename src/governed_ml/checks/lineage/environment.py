@@ -1,7 +1,7 @@
-"""Check that the pipeline ran with the versions of `uv.lock`, which fit `pyproject.toml`.
+"""Check that the pipeline ran with the versions in `uv.lock`, and that it fits `pyproject.toml`.
 
-Evidence names the versions of what measured it; what these rest on is compared with the `uv.lock`
-of the commit that brought the evidence.
+Evidence records the versions of the packages that measured it. For the packages that these require,
+the current `uv.lock` is compared with that of the commit that added the evidence.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import attempt, content, git
 
 PYTHON = ".python-version"
-GROUP = "pipeline"  # the dependency group that the pipeline runs with
+GROUP = "pipeline"  # the pipeline's dependency group
 ASKED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^]]*\])?\s*([^;@]*)")
 LOCKED = re.compile(r'\{ name = "([^"]+)"[^}]*?(?:specifier = "([^"]*)" )?\}')
 VERSION = re.compile(r'^name = "([^"]+)"\nversion = "([^"]+)"', re.MULTILINE)
 
-Versions = dict[str, set[str]]  # a package may be there in several versions, for several Pythons
+Versions = dict[str, set[str]]  # package → its versions, one or more, for different Pythons
 
 
 def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
-    """Name each package whose version is not the one that evidence was made with."""
+    """Report each package whose version differs from the one that the evidence was made with."""
     if not (base / LOCK).is_file():
         yield CheckFinding(
             LOCK, "is missing, and evidence must name its environment", "run `uv lock`"
@@ -46,7 +46,7 @@ def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
 
 
 def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
-    """Hold the versions that evidence itself names against the lock."""
+    """Compare the versions in the evidence with the lock."""
     now = versions(text)
     for gate, found in usable(evidence).items():
         for tool, version in found.tools.items():
@@ -56,10 +56,10 @@ def _recorded(text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
 
 
 def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[str, str, str]]:
-    """Hold the environment of the commit that brought evidence against the one that is here."""
+    """Compare the lock of the commit that added the evidence with the current one."""
     done = attempt(base, "diff", "--name-only", "-z", "HEAD", "--", path_of("").parent.as_posix())
     if done.returncode:
-        return  # there is no commit yet
+        return  # there is no commit
     made_now = done.stdout.decode().split("\0")
     measured = usable(evidence)
     named = {_canonical(tool) for one in measured.values() for tool in one.tools}
@@ -98,9 +98,9 @@ def _text(path: Path) -> str:
 
 
 def _exchanged(before: str, now: str, needed: set[str]) -> list[str]:
-    """Name the packages whose version stayed, and whose files or origin did not.
+    """Return the packages whose version is the same but whose files or origin changed.
 
-    A file that is new beside the old ones (a wheel for another system) is no exchange.
+    An additional file (a wheel for another system) is no change.
     """
     old, new = _origins(before), _origins(now)
     return sorted(
@@ -115,7 +115,7 @@ def _exchanged(before: str, now: str, needed: set[str]) -> list[str]:
 
 
 def _origins(text: str) -> dict[tuple[str, str], dict[str, str]]:
-    """Return (package, version) → file → its digest; without files, where it comes from."""
+    """Return (package, version) → file → digest; for a package without files, its source."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     for one in tomllib.loads(text)["package"]:
         files = [*([one["sdist"]] if "sdist" in one else []), *one.get("wheels", [])]
@@ -135,16 +135,16 @@ def versions(text: str) -> Versions:
 
 
 def _needed(text: str) -> set[str]:
-    """Return the packages that the pipeline runs with: not those of the team's tools.
+    """Return the packages that the pipeline runs with, without the team's tools and the engine.
 
-    The engine is none of them: each stage's digest covers its own code of the engine, so another
-    engine measures again what it changed, and no more.
+    Each stage's code digest already covers the engine's code, so a new engine makes only the stages
+    run again whose code it changed.
     """
     return lockfile.needed(lockfile.parse(text), (GROUP,)) - {DISTRIBUTION}
 
 
 def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
-    """Hold what `pyproject.toml` asks for against what `uv.lock` was made for."""
+    """Compare the requirements in `pyproject.toml` with those recorded in `uv.lock`."""
     try:
         whole = tomllib.loads(_text(base / METADATA))
     except ValueError as error:
@@ -157,7 +157,7 @@ def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     _, _, metadata = text.partition("\n[package.metadata]\n")
     made_for = LOCKED.findall(metadata.partition("\n[[package]]\n")[0])
     locked = {(name, _bounds(bounds)) for name, bounds in made_for}
-    # Of what comes from git or a path, uv records the source in the place of the bounds.
+    # For a git or path source, uv records the source in place of the version bounds.
     sourced = {_canonical(name) for name in whole.get("tool", {}).get("uv", {}).get("sources", {})}
     for name, bounds in sorted(wanted - locked):
         if name in sourced and (name, "") in locked:
@@ -177,5 +177,5 @@ def _canonical(name: str) -> str:
 
 
 def _moved(name: str, old: set[str], new: set[str]) -> str:
-    """Say which of a package's versions are not there any more, and which came."""
+    """Return which versions of a package were removed and which were added, as text."""
     return f"{name} {'/'.join(sorted(old - new))} → {'/'.join(sorted(new - old)) or 'gone'}"

@@ -1,4 +1,4 @@
-"""Read `dvc.yaml` and `dvc.lock` as DVC does, and the digests of the files that exist."""
+"""Read `dvc.yaml` and `dvc.lock` as DVC does, and compute the digests of existing files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pipeline(base: Path) -> Pipeline:
 
 
 def lock(base: Path) -> Lock | None:
-    """Read `dvc.lock`; None where the pipeline has not run yet."""
+    """Read `dvc.lock`; None if the pipeline has not run yet."""
     if not (base / LOCK).is_file():
         return None
     try:
@@ -40,7 +40,7 @@ def lock(base: Path) -> Lock | None:
 
 
 def pointer(path: Path) -> list[Item]:
-    """Read a `*.dvc` file: what `dvc add` was told to keep."""
+    """Read a `*.dvc` file, which `dvc add` writes."""
     try:
         return [Item.model_validate(one) for one in _loaded(path)["outs"]]
     except (ValidationError, KeyError, TypeError) as error:
@@ -48,7 +48,7 @@ def pointer(path: Path) -> list[Item]:
 
 
 def _loaded(path: Path) -> Any:
-    """Read YAML 1.2, as DVC does: to PyYAML, `positive: yes` would be `true`."""
+    """Parse YAML 1.2, as DVC does; PyYAML would read `positive: yes` as `true`."""
     from ruamel.yaml import YAML, YAMLError
 
     try:
@@ -60,16 +60,19 @@ def _loaded(path: Path) -> Any:
 
 
 class Here:
-    """Digests of what lies here, as DVC takes them; each file is read once, for MD5 and SHA-256."""
+    """Computes DVC's digests of files in the project.
+
+    Each file is read once, for MD5 and SHA-256.
+    """
 
     def __init__(self, base: Path) -> None:
-        """Look at a project."""
+        """Set the project's root."""
         self.base = base
         self._files: dict[str, tuple[str, str]] = {}
 
     @cached_property
     def ignored(self) -> frozenset[str]:
-        """Names that DVC passes over; of `.dvcignore`, plain names."""
+        """Return the names that DVC ignores; of `.dvcignore`, only plain names."""
         path = self.base / ".dvcignore"
         lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
         return frozenset({".git", ".dvc", ".hg", *(line.strip("/ ") for line in lines)})
@@ -89,7 +92,7 @@ class Here:
         return self._files[name]
 
     def md5(self, name: str) -> str | None:
-        """Return the digest of a file or a folder; None of what is not here."""
+        """Return the MD5 of a file or a folder; None if it does not exist."""
         if (self.base / name).is_file():
             return self.digests(name)[0]
         if not (self.base / name).is_dir():
@@ -97,7 +100,7 @@ class Here:
         return folder_md5({one: self.digests(f"{name}/{one}")[0] for one in self.within(name)})
 
     def within(self, folder: str) -> list[str]:
-        """Return the files in a folder, relative to it."""
+        """Return the files in a folder, as paths relative to it."""
         return sorted(self._walk(self.base / folder))
 
     def _walk(self, top: Path) -> Iterator[str]:
@@ -109,7 +112,7 @@ class Here:
 
 
 def folder_md5(files: dict[str, str]) -> str:
-    """Return DVC's digest of a folder from those of its files."""
+    """Return DVC's MD5 of a folder, computed from those of its files."""
     listed = [{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())]
     text = json.dumps(listed, sort_keys=True).encode()
     return hashlib.md5(text, usedforsecurity=False).hexdigest() + ".dir"

@@ -1,4 +1,4 @@
-"""The state of a project after its pipeline has run, for the parts of the check `lineage`."""
+"""The state of a project after its pipeline has run, as input of the check `lineage`."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class ProjectState:
 
     @property
     def stages(self) -> list[str]:
-        """The stages that are asked for and have run."""
+        """Return the stages that are in `dvc.yaml` and have run."""
         return [name for name in self.asked.stages if name in self.lock.stages]
 
     @cached_property
     def edited(self) -> set[str]:
-        """The files that are not as in the commit that brought the lock."""
+        """Return the files that changed since the commit that last changed the lock."""
         return edited_since(self.base, LOCK)
 
     def has(self, path: str) -> bool:
-        """Return whether git has a file, or a file in a folder."""
+        """Return whether git tracks a file, or a file in a folder."""
         return any(one == path or one.startswith(f"{path}/") for one in self.tracked)
 
     def inputs(self) -> dict[str, str]:
-        """Return every table that evidence names, with the digest that the first one gives."""
+        """Return table → digest for every table that evidence names; the first one counts."""
         found: dict[str, str] = {}
         for one in usable(self.evidence).values():
             for path, digest in one.subject.inputs.items():

@@ -1,4 +1,4 @@
-"""Check the files that stages read and no stage wrote: raw tables, expectations, the champion."""
+"""Check the inputs that no stage writes: source tables, expectations, the champion."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from governed_ml.checks.lineage.project_state import ProjectState
 from governed_ml.core.evidence import usable
 from governed_ml.core.files import file_digest
 
-COMPOSED = "compose"  # reads conf/ and the code, which are compared by what it makes of them
+COMPOSED = "compose"  # its inputs, conf/ and code, are compared by its outputs
 
 
 def changed(state: ProjectState) -> Iterator[tuple[str, str, str]]:
-    """Name the files that are not those that a stage read: (file, what, stage)."""
+    """Yield (file, change, stage) for inputs that changed since the stage read them."""
     source = _source(state)
     altered: set[str] = set()
     if source and (state.base / source[0]).is_file():
@@ -35,7 +35,7 @@ def changed(state: ProjectState) -> Iterator[tuple[str, str, str]]:
 
 
 def pointers(state: ProjectState) -> Iterator[CheckFinding]:
-    """Compare what DVC was told to keep (`*.dvc`) with what lies here."""
+    """Compare the files that `*.dvc` files record with the files here."""
     for name, md5 in _pointers(state, "").items():
         here = state.here.md5(name)
         if here is not None and here != md5:
@@ -43,7 +43,7 @@ def pointers(state: ProjectState) -> Iterator[CheckFinding]:
 
 
 def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> bool:
-    """Return whether a dependency is as it was read, or cannot be compared on this machine."""
+    """Return whether a dependency is unchanged, or cannot be compared on this machine."""
     here = state.here.md5(path)
     if here == md5:
         return True
@@ -53,7 +53,7 @@ def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> boo
     files = {one for one in state.tracked if one.startswith(f"{path}/")}
     committed = {one: state.here.digests(one)[0] for one in files} | kept
     if folder_md5({one.removeprefix(f"{path}/"): md5 for one, md5 in committed.items()}) == md5:
-        return True  # what else lies here is in no commit
+        return True  # other files here are not committed
     found, source = usable(state.evidence).get(stage), _source(state)
     read = set() if found is None else set(found.subject.inputs)
     read |= {source[0]} if source and stage == "ingest" else set()
@@ -62,7 +62,7 @@ def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> boo
 
 
 def _source(state: ProjectState) -> tuple[str, str] | None:
-    """Return the file that was ingested, and its digest then."""
+    """Return the file that was ingested and its digest at that time, or None."""
     found = usable(state.evidence).get("ingest")
     if found is None or found.body.source != "file" or found.body.sha256 is None:
         return None
@@ -70,7 +70,7 @@ def _source(state: ProjectState) -> tuple[str, str] | None:
 
 
 def _pointers(state: ProjectState, under: str) -> dict[str, str]:
-    """Return file → MD5 of what the `*.dvc` files in git name."""
+    """Return file → MD5 from the `*.dvc` files in git."""
     found: dict[str, str] = {}
     for name in state.tracked:
         if name.endswith(".dvc") and name.startswith(under):

@@ -1,7 +1,7 @@
-"""The engine that is running: its version, the digest of its files, and where it came from.
+"""The running engine: its version, the digest of its files, and where it was installed from.
 
-The digest covers every file of the installed package (relative path → bytes), so two installations
-of one commit have the same digest, and an edited one has another.
+The digest covers the relative path and the bytes of every file of the installed package. Two
+installations of one commit therefore have the same digest, and an edited one has another.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ PINNED: tuple[Kind, ...] = ("git", "index", "archive")
 
 @dataclass(frozen=True)
 class Identity:
-    """Which engine this is. `digest` is of its files; `address` and `commit` are where it is from.
+    """Identifies an engine: its version, the digest of its files, and where it was installed from.
 
-    `kind`: `git` (a commit), `index` (a release), `archive` (a wheel or an sdist by its address),
-    `folder` or `editable` (a working tree, which may change), `elsewhere` (what runs is not what
-    the environment has installed).
+    `kind` is `git` (a commit), `index` (a release), `archive` (a wheel or sdist, by its URL),
+    `folder` or `editable` (a working tree, which may change), or `elsewhere` (the running package
+    is not the one that the environment has installed). `address` and `commit` give the source,
+    where it has one.
     """
 
     version: str
@@ -43,11 +44,11 @@ class Identity:
 
     @property
     def pinned(self) -> bool:
-        """Return whether the lock file fixes the engine: a working tree may change any time."""
+        """Return whether a lock file can pin this engine. It cannot pin a working tree."""
         return self.kind in PINNED
 
     def stated(self) -> dict[str, str]:
-        """Return what evidence, decisions and releases name: version and digest."""
+        """Return the version and the digest, as evidence, decisions and releases record them."""
         return {"version": self.version, "digest": self.digest}
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class Identity:
 
 @cache
 def identity() -> Identity:
-    """Return the identity of the running engine; computed once a process (about 20 ms)."""
+    """Return the identity of the running engine. It is computed once per process (about 20 ms)."""
     from importlib.metadata import PackageNotFoundError, distribution
 
     try:
@@ -71,12 +72,12 @@ def identity() -> Identity:
 
 @cache
 def digest(home: Path = HOME) -> str:
-    """Return the digest of a package's files, without bytecode."""
+    """Return the SHA-256 digest of a package's files, without cached bytecode."""
     return digest_of({path.relative_to(home).as_posix(): file_digest(path) for path in files(home)})
 
 
 def files(home: Path = HOME) -> list[Path]:
-    """Return the files of a package, sorted; what Python caches is none of them."""
+    """Return the files of a package, sorted, without Python's cached bytecode."""
     found = [
         (folder, name)
         for folder, _, names in os.walk(home)  # `Path.rglob` takes five times as long
@@ -87,9 +88,10 @@ def files(home: Path = HOME) -> list[Path]:
 
 
 def origin(installed: Distribution, home: Path = HOME) -> tuple[Kind, str, str | None]:
-    """Return kind, address and commit of an installed distribution, by PEP 610.
+    """Return the kind, address and commit of an installed distribution, from PEP 610 metadata.
 
-    An index leaves no `direct_url.json`. What runs from another folder is `elsewhere`.
+    A package from an index has no `direct_url.json`. If the code that runs is in another folder
+    than the installed distribution, the kind is `elsewhere`.
     """
     direct = _direct(installed)
     address, commit = str(direct.get("url", "")), None
@@ -111,7 +113,7 @@ def origin(installed: Distribution, home: Path = HOME) -> tuple[Kind, str, str |
 
 
 def _direct(installed: Distribution) -> dict[str, Any]:
-    """Return `direct_url.json`; one that cannot be read is a folder: nothing is known of it."""
+    """Return the content of `direct_url.json`, or that of a folder if the file cannot be read."""
     text = installed.read_text("direct_url.json")
     try:
         found = json.loads(text) if text else {}

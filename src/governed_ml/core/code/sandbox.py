@@ -1,8 +1,9 @@
-"""Restrict the current process: Landlock (Linux 5.13 and later) limits files, TCP and signals.
+"""Restrict the current process with Landlock (Linux 5.13 and later) and seccomp.
 
-The limits hold for this thread and all that it starts, and cannot be lifted again. So a child
-process calls `restrict` before it imports anything that starts threads, and before the team's code.
-Where the system has no Landlock nothing is restricted, and `restrict` says so.
+Landlock limits access to files, TCP and signals. The limits hold for this thread and everything it
+starts, and cannot be lifted. A child process therefore calls `restrict` before it imports anything
+that starts threads, and before it runs the team's code. On systems without Landlock, `restrict`
+limits no files; its return value names the limits that are in force.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from governed_ml.core.code import seccomp
 from governed_ml.core.problem import Problem
 
-CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every architecture of ours
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on every supported machine
 ARCHITECTURES = ("x86_64", "aarch64")
 LANDLOCK, FILTER = "landlock", "seccomp"
 NO_NEW_PRIVILEGES = 38  # prctl
@@ -27,11 +28,12 @@ BENEATH_PATH, VERSION = 1, 1
 
 EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
 READ = EXECUTE | READ_FILE | READ_DIR
-OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15  # truncate, ioctl: also of one file
+OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | 1 << 14 | 1 << 15  # truncate, ioctl
 BIND, CONNECT = 1, 2  # TCP
 SCOPES = 3  # abstract sockets of other processes, signals to them
 RIGHTS = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""Version of the interface → the rights about files that it knows, from that version on."""
+"""Version of Landlock's interface → the file rights that it supports; valid until the next version.
+"""
 
 SYSTEM = (
     *("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec"),
@@ -39,8 +41,9 @@ SYSTEM = (
     *("/nix/store", "/sys", "/proc/self", "/proc/sys"),
     *("/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/version"),
 )
-"""What every program may need; not `/usr` or `/opt` as a whole: projects lie there, too.
-Of `/proc`, other processes' folders are left out: Landlock alone lets their environment be read.
+"""Paths that any program may need. `/usr` and `/opt` are not listed as a whole, because projects
+may lie there. Other processes' folders in `/proc` are left out, because Landlock alone would let
+their environment variables be read.
 """
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty")
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - what joblib's processes share
@@ -60,7 +63,7 @@ class _Beneath(ctypes.Structure):
 
 
 def version() -> int:
-    """Return the version of Landlock's interface; 0 where there is none."""
+    """Return the version of the kernel's Landlock interface, or 0 if it has none."""
     if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
         return 0
     found = ctypes.CDLL(None, use_errno=True).syscall(CREATE_RULESET, None, 0, VERSION)
@@ -68,11 +71,11 @@ def version() -> int:
 
 
 def restrict(readable: Iterable[Path] | None, writable: Iterable[Path], *, network: bool) -> str:
-    """Limit this process for good; return by what, or "" where the system cannot.
+    """Restrict this process permanently. Return the limits in force, or "" if the system has none.
 
-    `readable` are files and folders (with all beneath); None leaves everything readable. Only what
-    lies in `writable` can be changed. Without `network`, no socket is made, and where there is no
-    filter of system calls no TCP connection is made or taken.
+    `readable` are files and folders (with everything in them); None leaves everything readable.
+    Only paths in `writable` can be changed. If `network` is false, seccomp blocks new sockets.
+    Where seccomp is missing, Landlock (version 4 and later) blocks TCP connections only.
     """
     found = [_by_landlock(readable, writable, network=network)]
     if not network and seccomp.install():
@@ -81,12 +84,15 @@ def restrict(readable: Iterable[Path] | None, writable: Iterable[Path], *, netwo
 
 
 def hides_files(limits: str) -> bool:
-    """Return whether what `restrict` gave limits files."""
+    """Return whether `limits`, the return value of `restrict`, include limits on files."""
     return limits.startswith(LANDLOCK)
 
 
 def require_filter(limits: str) -> None:
-    """Refuse to go on where this system should have a filter of system calls, and has set none."""
+    """Raise `Problem` if this system supports the seccomp filter but could not install it.
+
+    `limits` is the return value of `restrict`.
+    """
     if seccomp.is_known() and FILTER not in limits:
         raise Problem(
             "this system cannot filter system calls (seccomp), so the team's code could reach "
@@ -129,7 +135,7 @@ def _allow(libc: ctypes.CDLL, handle: int, path: Path, rights: int) -> None:
     try:
         parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # what is not there, or cannot be seen, needs no right
+        return  # a path that does not exist or cannot be opened needs no rule
     try:
         allowed = rights if path.is_dir() else rights & OF_FILES
         rule = _Beneath(allowed, parent)
@@ -139,7 +145,7 @@ def _allow(libc: ctypes.CDLL, handle: int, path: Path, rights: int) -> None:
 
 
 def libraries() -> list[Path]:
-    """Return what a Python process reads: the interpreter, its packages, the system's libraries."""
+    """Return the paths that a Python process reads: interpreter, packages and system libraries."""
     found = [Path(name) for name in SYSTEM]
     for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix}:
         found += [Path(prefix, name) for name in ("bin", "lib", "lib64", "share", "pyvenv.cfg")]
@@ -150,6 +156,9 @@ def libraries() -> list[Path]:
 
 
 def end_with_parent() -> None:
-    """Have this process end when its parent does (Linux; elsewhere its input ends)."""
+    """On Linux, have the kernel kill this process when its parent ends.
+
+    On other systems the process ends when its standard input is closed.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PARENT_DEATH_SIGNAL, KILL, 0, 0, 0)

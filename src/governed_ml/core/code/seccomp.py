@@ -1,8 +1,8 @@
-"""Filter system calls (Linux): a process of the team's code cannot open sockets or leave its group.
+"""Filter system calls (Linux), so that the team's code can open no socket and not leave its group.
 
-Landlock limits TCP from its version 4 on, and neither UDP nor sockets that have a path, such as
-Docker's. Without `setsid` and `setpgid` all that the process starts stays in its group, and ends
-with it. `socketpair` stays, and so do pipes: they reach nobody else.
+Landlock limits TCP only from its version 4 on, and limits neither UDP nor Unix sockets, such as
+Docker's. Without `setsid` and `setpgid`, everything that the process starts stays in its process
+group and is killed with it. `socketpair` and pipes stay allowed: they reach no other program.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ NUMBERS: dict[str, tuple[int, dict[str, int]]] = {
     "x86_64": (0xC000003E, {"socket": 41, "setpgid": 109, "setsid": 112}),
     "aarch64": (0xC00000B7, {"socket": 198, "setpgid": 154, "setsid": 157}),
 }
-"""Machine → how the kernel calls it, and the numbers of what is refused."""
-RING = (425, 426, 427)  # io_uring, on every machine: it makes sockets, too
-X32 = 0x40000000  # numbers from here on are a second table of x86_64
+"""Machine → the kernel's number for the architecture, and the numbers of the refused system calls.
+"""
+RING = (425, 426, 427)  # io_uring, on every machine: it can make sockets
+X32 = 0x40000000  # system calls of x86_64's x32 table start here
 
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
-NUMBER, ARCHITECTURE = 0, 4  # where the kernel lays them
+NUMBER, ARCHITECTURE = 0, 4  # offsets in the kernel's `seccomp_data`
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000 | errno.EACCES
 NO_NEW_PRIVILEGES, SET_SECCOMP, BY_FILTER = 38, 22, 2  # prctl
 
@@ -40,16 +41,19 @@ class _Program(ctypes.Structure):
 
 
 def is_known() -> bool:
-    """Return whether this system should have the filter."""
-    whole = sys.maxsize > 1 << 32  # a program of 32 bits has other numbers
+    """Return whether the filter supports this system."""
+    whole = sys.maxsize > 1 << 32  # system calls of a 32-bit program have other numbers
     return sys.platform == "linux" and whole and platform.machine() in NUMBERS
 
 
 def program(machine: str) -> list[tuple[int, int, int, int]]:
-    """Return the filter for a machine: what to do, lines to skip if so, if not so, the value."""
+    """Return the filter for a machine as a classic BPF program.
+
+    Each line is (operation, lines to skip if true, lines to skip if false, value).
+    """
     architecture, numbers = NUMBERS[machine]
     refused = [*numbers.values(), *RING]
-    last = 4 + len(refused) + 1  # the place of the line that refuses
+    last = 4 + len(refused) + 1  # the index of the line that refuses
     lines = [
         (LOAD, 0, 0, ARCHITECTURE),
         (EQUAL, 0, last - 2, architecture),
@@ -61,7 +65,10 @@ def program(machine: str) -> list[tuple[int, int, int, int]]:
 
 
 def install() -> bool:
-    """Limit this thread, and all that it starts, for good; return whether it is limited."""
+    """Install the filter for this thread and everything it starts.
+
+    Return whether it is installed.
+    """
     if not is_known():
         return False
     lines = program(platform.machine())

@@ -1,6 +1,6 @@
 """The code of a stage: the engine's modules that it imports, and the team's modules that it calls.
 
-`code.json` holds one digest a stage, so that `dvc repro` runs again exactly what an edit concerns.
+`code.json` holds one digest per stage, so `dvc repro` reruns only the stages that an edit affects.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ STAGES_FOLDER = ENGINE / "pipeline" / "stages"
 OWN_IMPORT = re.compile(
     r"^[ \t]*((?:from|import) governed_ml\b[^(\n]*(?:\([^)]*\))?)", re.MULTILINE
 )
-"""Matches imports of the engine's own modules: only these lines are parsed, for speed."""
+"""Matches lines that may import the engine's own modules. Only these are parsed, for speed."""
 STAGE = re.compile(r"^def main\(\) *-> *str *:", re.MULTILINE)
 
 
 def digests(base: Path = Path()) -> dict[str, str]:
-    """Return stage → digest of its code. `dvc.yaml` depends on it stage by stage."""
+    """Return stage → digest of its code. In `dvc.yaml`, each stage depends on its own entry."""
     return {stage: digest(stage, base) for stage in runnable()}
 
 
 def digest(stage: str, base: Path = Path()) -> str:
-    """Return the digest of a stage's code: path → digest of the bytes.
+    """Return the digest of a stage's code, computed from the path and bytes of each file.
 
-    Of `decide` it is also that of the whole engine: another engine judges again, at once, and
-    measures again only what its own code changed of.
+    For `decide`, it also covers the whole engine. With another engine, DVC therefore judges again
+    immediately, but repeats only those measurements whose own code changed.
     """
     found = {name: file_digest(path) for name, path in named(stage, base).items()}
     return digest_of(found | ({ENGINE.name: engine.digest()} if stage == JUDGES else {}))
 
 
 def named(stage: str, base: Path = Path()) -> dict[str, Path]:
-    """Return name → file of everything behind a stage: `governed_ml/…`, then `src/<package>/…`."""
+    """Return name → file of a stage's code: `governed_ml/…` first, then `src/<package>/…`."""
     parent = ENGINE.parent
     found = {path.relative_to(parent).as_posix(): path for path in modules(stage)}
     for path in team_modules(stage, base):
@@ -61,7 +61,7 @@ def modules(stage: str) -> list[Path]:
 
 
 def team_modules(stage: str, base: Path = Path()) -> list[Path]:
-    """Return the team's files behind a stage, sorted; none for a stage that is all the engine's."""
+    """Return the team's files that a stage uses, sorted; empty if it calls no code of the team."""
     wanted = team.MODULES_OF_STAGE.get(stage, ())
     if not wanted:
         return []
@@ -71,9 +71,9 @@ def team_modules(stage: str, base: Path = Path()) -> list[Path]:
 
 
 def package(stage: str, base: Path = Path()) -> team.TeamPackage:
-    """Return the team's package with the modules behind a stage, and no other.
+    """Return the team's package, reduced to the modules that a stage uses.
 
-    What is in no digest of the stage cannot be imported in it either, by whatever name.
+    Modules that the stage's digest does not cover can therefore not be imported in it.
     """
     whole, home = team.package(base), team.folder(base)
     names = {path.relative_to(home).as_posix() for path in team_modules(stage, base)}
@@ -81,13 +81,13 @@ def package(stage: str, base: Path = Path()) -> team.TeamPackage:
 
 
 def runnable() -> list[str]:
-    """Return the stages: the modules of `pipeline/stages/` with a `main`, sorted."""
+    """Return the names of the stages, sorted: the modules in `pipeline/stages/` with a `main`."""
     found = sorted(STAGES_FOLDER.glob("*.py"))
     return [path.stem for path in found if STAGE.search(path.read_text(encoding="utf-8"))]
 
 
 def _closure(start: set[Path], package: Path, name: str, *, anew: bool = False) -> list[Path]:
-    """Return modules and all that they import. `anew`: they may change while this process runs."""
+    """Return modules and all that they import. With `anew`, nothing is cached: files may change."""
     look = imports.__wrapped__ if anew else imports
     seen: set[Path] = set()
     todo = start | {package / "__init__.py"}
@@ -100,10 +100,10 @@ def _closure(start: set[Path], package: Path, name: str, *, anew: bool = False) 
 
 @cache
 def imports(module: Path, package: Path, name: str) -> frozenset[Path]:
-    """Return the package's own files that a module imports directly, wherever in it.
+    """Return the files of the package that a module imports directly, anywhere in its source.
 
-    A team's module that imports code of the project outside its package is a `Problem`: no
-    evidence would name that code.
+    Raise `Problem` if a module of the team imports code of the project from outside its package: no
+    evidence would record that code.
     """
     there = _files(package) if package == ENGINE else _files.__wrapped__(package)
     found: set[Path] = set()
@@ -116,7 +116,7 @@ def imports(module: Path, package: Path, name: str) -> frozenset[Path]:
 
 @cache
 def _files(package: Path) -> dict[str, frozenset[Path]]:
-    """Return dotted name → the files that Python may import by it; "" is the package itself."""
+    """Return dotted name → the files that importing it may load; "" stands for the package."""
     found = defaultdict[str, frozenset[Path]](frozenset)
     for path in engine.files(package):
         if path.suffix == ".py":
@@ -136,7 +136,7 @@ def _templates() -> dict[Path, list[Path]]:
 
 
 def _imported(module: Path, node: ast.AST, package: Path, name: str) -> list[str]:
-    """Return what an import may name in the package, dotted: a module, a package, or neither."""
+    """Return the dotted names in the package that an import statement may refer to."""
     if isinstance(node, ast.ImportFrom):
         base = node.module or ""
         if node.level:

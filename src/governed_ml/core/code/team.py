@@ -1,10 +1,10 @@
 """The team's package: where it is, and how the engine loads its modules by path.
 
 `[tool.governed-ml] package` in `pyproject.toml` names it; it lies in `src/<package>/`. Modules are
-never found through `sys.path`, so no file of the project can stand in for one of a library.
+never found through `sys.path`, so no file of the project can replace a library's module.
 
-A pipeline runs them in child processes only (`pipeline/isolated/`), from source held in memory:
-`package` reads it, `install` makes it importable there. `load` is for the project's own tests.
+A pipeline runs these modules in child processes only (`pipeline/isolated/`), from source held in
+memory: `package` reads it, `install` makes it importable there. `load` is for the project's tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MODULES_OF_STAGE = {"ingest": (SOURCES,), "train": (FEATURES, TRAINING)}
 
 
 def name(base: Path = Path()) -> str:
-    """Return the name of the team's package; `Problem` if `pyproject.toml` does not say."""
+    """Return the name of the team's package; raise `Problem` if `pyproject.toml` lacks it."""
     try:
         settings = tomllib.loads((base / METADATA).read_text(encoding="utf-8"))
         found = settings["tool"]["governed-ml"]["package"]
@@ -49,7 +49,7 @@ def folder(base: Path = Path()) -> Path:
 
 
 def function(module: str, wanted: str, base: Path = Path()) -> Callable[..., Any]:
-    """Load one of the team's functions; `Problem` if there is none of that name."""
+    """Load one of the team's functions. Raise `Problem` if the module does not define it."""
     where = f"src/{name(base)}/{module}.py"
     found = getattr(load(module, base), wanted, None)
     if not callable(found):
@@ -58,7 +58,7 @@ def function(module: str, wanted: str, base: Path = Path()) -> Callable[..., Any
 
 
 def optional(module: str, wanted: str, base: Path = Path()) -> Callable[..., Any] | None:
-    """Load one of the team's functions, or return None where the module does not define it."""
+    """Load one of the team's functions, or return None if the module does not define it."""
     found = getattr(load(module, base), wanted, None)
     return found if callable(found) else None
 
@@ -89,7 +89,7 @@ class TeamPackage(NamedTuple):
 
 
 def package(base: Path = Path()) -> TeamPackage:
-    """Read the source of the team's package; files that are not Python are no part of it."""
+    """Read the source of the team's package. Files that are not Python are left out."""
     home = folder(base)
     found = sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix())
     files = {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
@@ -100,9 +100,10 @@ def package(base: Path = Path()) -> TeamPackage:
 
 
 def install(held: TeamPackage) -> None:
-    """Have the modules of a package come from memory in this process, and from nowhere else.
+    """Make this process import the package's modules from memory, and from nowhere else.
 
-    For a process of its own only: it runs no other version of the package afterwards.
+    Use it only in a child process: the process cannot load another version of the package
+    afterwards.
     """
     _require_free(held.name)
     sys.meta_path.insert(0, _Held(held))
@@ -124,7 +125,7 @@ class _Held(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: object = None, target: object = None
     ) -> ModuleSpec | None:
-        """Find a module of the package; leave every other name to the others."""
+        """Find a module of the package. Return None for every other name."""
         if fullname.partition(".")[0] != self.package:
             return None
         name = self._file(fullname)
@@ -138,10 +139,10 @@ class _Held(MetaPathFinder, Loader):
         return spec_from_loader(fullname, self, is_package=is_package, origin=self._shown(name))
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Let Python make the module."""
+        """Return None, so that Python creates the module itself."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module's source; a traceback names the file as the project has it."""
+        """Run the module's source. Tracebacks show the file's path in the project."""
         name = self._file(module.__name__) or ""
         shown, source = self._shown(name), self.files[name]
         module.__file__ = shown
@@ -159,7 +160,7 @@ def _require_free(package: str) -> None:
 
 
 def _register(package: str, here: Path) -> None:
-    """Make the package itself known, so that its modules import each other."""
+    """Register the package in `sys.modules`, so that its modules can import each other."""
     known = sys.modules.get(package)
     if known is not None and list(getattr(known, "__path__", [])) == [str(here)]:
         return

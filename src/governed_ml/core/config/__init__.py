@@ -1,4 +1,4 @@
-"""What may be configured: closed models of what `conf/` composes to, one module per part of it."""
+"""Pydantic models of the configuration, one module for each part of `conf/`."""
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Scalar, Task
 from governed_ml.core.config.data import Code, Data, Sensitive, Source, Split

@@ -1,4 +1,4 @@
-"""The base of all configuration models: it refuses unknown keys and numbers given as texts."""
+"""The base of all configuration models: it refuses unknown keys and numbers given as text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 
 Task = Literal["classification", "regression"]
 Scalar = str | int | float | bool | None
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # never "0.1", never true
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # refuses "0.1" and true
 Count = Annotated[int, Field(strict=True, ge=1)]
 
 
@@ -19,7 +19,7 @@ class Closed(BaseModel):
 
 
 class AsGiven(Closed):
-    """What is not set is left out: DVC reads and compares every line of `params.yaml`."""
+    """A model whose dump leaves out unset values: DVC parses and compares all of `params.yaml`."""
 
     @model_serializer(mode="wrap")
     def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -16,11 +16,14 @@ from governed_ml.core.problem import Problem, explain_invalid, first_line
 
 CONF = Path("conf")
 GROUPS = ("data", "model", "split", "policy")
-PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)  # Hydra: where a file's values go
+PACKAGE = re.compile(r"^\s*#\s*@package\s+(\S+)", re.MULTILINE)  # Hydra: where the values go
 
 
 def compose(conf: Path, overrides: list[str] | None = None) -> Params:
-    """Compose `conf/config.yaml` and validate it; the organisation's floor is read and checked."""
+    """Compose and validate `conf/config.yaml`.
+
+    Read the organisation's floor and check its digest.
+    """
     values = _composed(conf, "config", overrides or [])
     yaml_scalars.require_plain(conf, () if overrides else _idle(conf))
     _require_own_groups(conf)
@@ -28,20 +31,20 @@ def compose(conf: Path, overrides: list[str] | None = None) -> Params:
 
 
 def require_clear(conf: Path) -> None:
-    """Refuse values that YAML reads as others, and files that reach out of their group."""
+    """Refuse values that YAML misreads, and files that set values outside their own group."""
     yaml_scalars.require_plain(conf, _idle(conf))
     _require_own_groups(conf)
 
 
 def compose_earlier(conf: Path) -> Params:
-    """Compose the configuration of an earlier commit, without the checks that were added since."""
+    """Compose the configuration of an earlier commit, without checks that were added since then."""
     return _parsed(conf, _composed(conf, "config", []))
 
 
 def _idle(conf: Path) -> set[Path]:
-    """Return the files of `conf/data` that are other tables than the one in use.
+    """Return the files in `conf/data` that belong to tables other than the one in use.
 
-    None where some file could be composed from another table than its own.
+    Return an empty set if such a file could still be part of the configuration.
     """
     every = {path: yaml_scalars.content(conf, path) for path in conf.rglob("*.yaml")}
     tables = {path.stem: path for path in every if path.parent == conf / "data"}
@@ -60,7 +63,7 @@ def _idle(conf: Path) -> set[Path]:
 
 
 def _parsed(conf: Path, values: dict[str, Any], *, plain: bool = False) -> Params:
-    """Validate what was composed; `plain`: no file of a group sets anything outside of it."""
+    """Validate a composed configuration; `plain`: no file sets values outside its group."""
     if isinstance(values["policy"], dict):
         values["policy"] = policy_files.with_lists(values["policy"], "conf/: policy")
     params = parse(values)
@@ -100,7 +103,7 @@ def _composed(
 
 
 def _in_words(conf: Path, error: Exception) -> str:
-    """Say where and why, without Hydra's search path and the folder that the project is in."""
+    """Describe Hydra's error and its place, without search paths and absolute paths."""
     from yaml import MarkedYAMLError
 
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
@@ -138,9 +141,10 @@ def _undecodable(conf: Path) -> str:
 
 
 def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
-    """Refuse a policy that anything but `conf/policy/` had a say in.
+    """Refuse a policy that was changed by anything other than the files in `conf/policy/`.
 
-    Composing it alone takes as long as composing all, so it is left out where nothing else could.
+    Composing the policy alone takes as long as composing everything, so this is skipped if nothing
+    else could have changed it.
     """
     name = params.policy.name
     if not (conf / "policy" / f"{name}.yaml").is_file():
@@ -159,13 +163,13 @@ def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
 
 
 def _only_chooses_policy(conf: Path, name: str) -> bool:
-    """Return whether `conf/config.yaml` names this policy, and nothing else could change it."""
+    """Return whether `conf/config.yaml` only names this policy and nothing else can change it."""
     rules = (yaml_scalars.content(conf, path) for path in (conf / "policy").rglob("*.yaml"))
     return _choices(conf).get("policy") == name and not any("${" in rule for rule in rules)
 
 
 def _choices(conf: Path) -> dict[str, str]:
-    """Return group → the file that `conf/config.yaml` names; nothing if it does anything else."""
+    """Return group → the file that `conf/config.yaml` names; empty if it contains anything else."""
     import yaml
 
     text = yaml_scalars.content(conf, conf / "config.yaml")
@@ -174,16 +178,16 @@ def _choices(conf: Path) -> dict[str, str]:
         named = [one for one in config["defaults"] if one != "_self_"]
         chosen = [(group, name) for one in named for group, name in one.items()]
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
-        return {}  # composing says why
+        return {}  # composing it reports the error
     plain = all(isinstance(name, str) for _, name in chosen) and not PACKAGE.search(text)
     each = sorted(group for group, _ in chosen) == sorted(GROUPS)
     return dict(chosen) if plain and each and not {"policy", "hydra"} & {*config} else {}
 
 
 def _require_own_groups(conf: Path) -> None:
-    """Refuse a file of a group that sets what is outside of its group.
+    """Refuse a file that sets values outside its own group.
 
-    Each group has its own owner, who would not see it.
+    Each group has its own owner, who would not review such a change.
     """
     for group in GROUPS:
         for path in sorted((conf / group).rglob("*.yaml")):
@@ -200,11 +204,11 @@ def _require_own_groups(conf: Path) -> None:
 
 
 def _defaults(text: str) -> list[str]:
-    """Return what a file of a group is made from; nothing of one that Hydra cannot read either."""
+    """Return the files that a group's file is composed from; empty if it is invalid YAML."""
     import yaml
 
     if not re.search("defaults|\\\\", text):
-        return []  # reading YAML takes longer than all the rest
+        return []  # parsing YAML is the slow part
     try:
         values: Any = parse_yaml(text)
     except (ValueError, yaml.YAMLError):
@@ -237,7 +241,7 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
         )
     values: Any = None
     try:
-        # OmegaConf refuses a key that is there twice; PyYAML takes the last one without a word.
+        # OmegaConf refuses a duplicate key. PyYAML would silently use the last one.
         values = OmegaConf.to_container(OmegaConf.create(content.decode("utf-8")))
         if isinstance(values, dict):
             values = policy_files.with_lists(values, f"{floor.file}: policy")

@@ -1,4 +1,4 @@
-"""`conf/data` and `conf/split`: one table, what its columns mean, how its rows are divided."""
+"""`conf/data` and `conf/split`: the table, what its columns mean, and how its rows are divided."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, 
 
 
 class Answered(Closed):
-    """What has its default is left out of `params.yaml` for the fields that `ANSWERS` names."""
+    """A model whose dump leaves out the fields in `ANSWERS` that have their default."""
 
     @model_serializer(mode="wrap")
     def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -30,11 +30,11 @@ class Answered(Closed):
 
 
 ANSWERS = ("decimal", "thousands", "numeric", "dates", "spellings", "distinct")
-"""Answers to what `ingest` asks about a table; most tables need none."""
+"""Fields that answer a question of `ingest` about a table. Most tables need none of them."""
 
 
 class Source(Answered):
-    """Where the table comes from: a file or URL, a database, OpenML, the team's code, the book."""
+    """Where the table comes from, for example a file, a URL, a database or the team's code."""
 
     kind: Literal["file", "sql", "openml", "synthetic", "team"] = Field(
         description="where the table comes from; each kind has its own keys, below"
@@ -89,7 +89,7 @@ class Source(Answered):
 
 
 def _code(key: object) -> object:
-    """Return a whole number as text: `labels: {1: male}` is what people write."""
+    """Return a whole-number key as text, because people write `labels: {1: male}`."""
     return str(key) if isinstance(key, int) and not isinstance(key, bool) else key
 
 
@@ -97,7 +97,7 @@ Code = Annotated[str, BeforeValidator(_code)]
 
 
 class Sensitive(Closed):
-    """How one sensitive attribute becomes groups: as it is, in numeric bins, or relabelled."""
+    """How the values of one sensitive attribute become groups: unchanged, binned, or relabelled."""
 
     bins: list[Number] | None = Field(
         default=None, min_length=1, description="inner edges; a value equal to an edge goes right"
@@ -116,7 +116,7 @@ class Sensitive(Closed):
 
 
 class Data(Answered):
-    """One table and what its columns mean."""
+    """One table and the meaning of its columns."""
 
     name: str = Field(description="the name of the table; by convention that of the file")
     task: Task = Field(description="classification (yes or no) or regression (a number)")
@@ -171,7 +171,7 @@ class Data(Answered):
 
     @property
     def codes(self) -> set[str]:
-        """The columns whose values are names of things, even where they look like numbers."""
+        """Return the columns whose values are names, even if they look like numbers."""
         groups = [name for name, how in self.sensitive.items() if not how.bins]
         target = [self.target] if self.task == "classification" else []
         return {*self.categorical, *groups, *target, *([self.group] if self.group else [])}

@@ -1,7 +1,8 @@
-"""`dvc.yaml` and `dvc.lock` as typed values: what stages are asked for, and what they did.
+"""`dvc.yaml` and `dvc.lock` as typed values: how stages are declared, and what their last run did.
 
-They are parsed as YAML 1.1, in C. DVC itself reads 1.2: where a value such as `yes` counts, the
-models are given what another parser has read.
+They are parsed as YAML 1.1 with PyYAML's C loader. DVC itself reads YAML 1.2. Where the two differ
+about a value that counts (such as `yes`), the caller parses the file with another parser and passes
+the values to the models here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ LOCK, PIPELINE = "dvc.lock", "dvc.yaml"
 
 
 class Item(BaseModel):
-    """A file or folder, and its digest as DVC takes it."""
+    """A file or folder, and the MD5 digest that DVC recorded for it."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     path: str
@@ -26,7 +27,7 @@ class Item(BaseModel):
 
 
 class Ran(BaseModel):
-    """What a stage ran, read and wrote, as `dvc.lock` has it."""
+    """What a stage ran, read and wrote, as recorded in `dvc.lock`."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     cmd: str | list[str]
@@ -36,26 +37,29 @@ class Ran(BaseModel):
 
     @property
     def made(self) -> dict[str, str | None]:
-        """Return path → MD5 of what the stage wrote."""
+        """Return path → MD5 of each output of the stage."""
         return {one.path: one.md5 for one in self.outs}
 
 
 class Stage(BaseModel):
-    """What `dvc.yaml` asks of a stage; one that stands for several (`foreach`) has no command."""
+    """A stage as declared in `dvc.yaml`.
+
+    One with `foreach` stands for several, without a command.
+    """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     cmd: str | list[str] | None = None
     wdir: str = "."
     frozen: bool = False
     deps: list[str] = []
-    outs: dict[str, bool] = {}  # path → whether it is kept in DVC's cache
+    outs: dict[str, bool] = {}  # path → whether DVC caches it
     params: dict[str, list[str]] = {}  # file → keys
     plain_outs: list[str] = []  # the outputs that are neither metrics nor plots
 
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, body: Any) -> Any:
-        """Bring DVC's short forms into one: `- path`, or `- path: {cache: false}`."""
+        """Convert both forms of a DVC output (`- path`, `- path: {cache: false}`) into fields."""
         outs: dict[str, bool] = {}
         plain: list[str] = []
         for kind in ("outs", "metrics", "plots"):
@@ -71,27 +75,27 @@ class Stage(BaseModel):
 
 
 class Pipeline(BaseModel):
-    """`dvc.yaml`."""
+    """The content of `dvc.yaml`."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     stages: dict[str, Stage]
 
 
 class Lock(BaseModel):
-    """`dvc.lock`."""
+    """The content of `dvc.lock`."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
     stages: dict[str, Ran]
 
     def writers(self) -> dict[str, tuple[str, str | None]]:
-        """Return path → the stage that wrote it, and the MD5 of what it wrote."""
+        """Return path → the stage that wrote it, and the MD5 of the content."""
         return {
             path: (name, md5) for name, ran in self.stages.items() for path, md5 in ran.made.items()
         }
 
 
 def as_written(text: str | bytes, name: str) -> dict[str, Any]:
-    """Return stage → its values as a file has them, to compare them whole."""
+    """Return stage → its values as plain data, so that they can be compared as a whole."""
     import yaml
 
     try:
@@ -101,7 +105,7 @@ def as_written(text: str | bytes, name: str) -> dict[str, Any]:
 
 
 def declared(base: Path) -> dict[str, Stage]:
-    """Return stage → what `dvc.yaml` asks of it; a `Problem` where it cannot be read."""
+    """Return stage → its declaration in `dvc.yaml`. Raise `Problem` if the file cannot be read."""
     stages = as_written(text_of(base / PIPELINE), PIPELINE)
     try:
         return Pipeline.model_validate({"stages": stages}).stages
@@ -110,12 +114,12 @@ def declared(base: Path) -> dict[str, Stage]:
 
 
 def locked(base: Path) -> Lock:
-    """Read `dvc.lock`; a `Problem` where it is missing or cannot be read."""
+    """Read `dvc.lock`. Raise `Problem` if it is missing or cannot be read."""
     return lock_of(as_written(text_of(base / LOCK), LOCK))
 
 
 def lock_of(stages: dict[str, Any]) -> Lock:
-    """Return what `as_written` has of `dvc.lock` as typed values."""
+    """Convert stages of `dvc.lock`, as returned by `as_written`, into a typed value."""
     try:
         return Lock.model_validate({"stages": stages})
     except ValidationError as error:
@@ -123,7 +127,7 @@ def lock_of(stages: dict[str, Any]) -> Lock:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of one of the two files."""
+    """Return the text of `dvc.yaml` or `dvc.lock`."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from governed_ml.core.config.closed_model import Closed
 
 
 class Model(Closed):
-    """One estimator; `estimator` is what `hydra.utils.instantiate` gets."""
+    """One estimator. `estimator` is passed to `hydra.utils.instantiate`."""
 
     name: str = Field(description="the name of the model; by convention that of the file")
     estimator: dict[str, Any] = Field(
@@ -23,7 +23,7 @@ class Model(Closed):
     )
 
     def targets(self) -> list[str]:
-        """Return every `_target_` that Hydra would call: the estimator's, then those within it."""
+        """Return every `_target_` that Hydra would call: the estimator's, then the nested ones."""
         return _targets(self.estimator) if self.estimator.get("_target_") else [""]
 
 

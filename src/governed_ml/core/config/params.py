@@ -1,8 +1,8 @@
-"""Everything that `conf/` composes to, and typed access to it.
+"""The composed configuration, and typed access to it.
 
-`conf/` is the source. The stage `compose` writes the policy to `policy.json` and all else to
-`params.yaml`. The policy is long, DVC parses both files several times for each stage, and it parses
-JSON much faster than YAML. A later stage reads only the sections that it names in `dvc.yaml`.
+`conf/` is the source. The stage `compose` writes the policy to `policy.json` and everything else to
+`params.yaml`. The policy is long, DVC parses both files several times for each stage, and JSON
+parses much faster than YAML. A later stage reads only the sections that it lists in `dvc.yaml`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from governed_ml.core.problem import Problem, explain_invalid
 
 
 class Project(Closed):
-    """Who answers for the model."""
+    """Who is accountable for the model."""
 
     name: str = Field(description="the name in titles and cards")
     organisation: str = Field(description="who owns the project")
@@ -36,7 +36,7 @@ class Project(Closed):
 
 
 class Params(Closed):
-    """Everything that `conf/` composes to."""
+    """The whole configuration that `conf/` composes to."""
 
     project: Project = Field(description="who answers for the model")
     seed: int = Field(strict=True, ge=0, lt=2**32, description="the seed of every random choice")
@@ -53,7 +53,7 @@ class Params(Closed):
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:
-    """Validate a composed configuration."""
+    """Validate a composed configuration. Raise `Problem` naming `where` and the key at fault."""
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -76,7 +76,7 @@ def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dic
 
 
 def read_raw(path: Path = Path(PARAMS)) -> dict[str, Any]:
-    """Read the composed configuration as plain values; with the policy that lies beside it."""
+    """Read the composed configuration as plain values, with the policy from the file beside it."""
     import yaml
 
     try:
@@ -91,7 +91,7 @@ def read_raw(path: Path = Path(PARAMS)) -> dict[str, Any]:
 
 
 def _policy(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Read the policy; releases of version 0.1 have it in `params.yaml`."""
+    """Read the policy. Releases of engine 0.1 have it in `params.yaml`."""
     if not path.is_file():
         return {}
     found = read_json(path)
@@ -101,9 +101,10 @@ def _policy(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def read(*sections: str) -> Params:
-    """Read the named sections of the composed configuration, typed; any other is absent.
+    """Read the named sections of the composed configuration. All other sections are absent.
 
-    A stage names here exactly what `dvc.yaml` lists under its `params:`; a test compares the two.
+    A stage names exactly the sections that `dvc.yaml` lists under its `params:`; a test compares
+    them.
     """
     params = parse(read_raw(), PARAMS)
     wanted: dict[str, list[str]] = {}

@@ -18,13 +18,13 @@ GROUP, BASE = "policy", "base"
 
 
 def members(conf: Path, group: str) -> list[Path]:
-    """Return the files of a group that `conf/config.yaml` may choose, sorted by name."""
+    """Return the files of a group that `conf/config.yaml` may choose from, sorted by name."""
     found = sorted((conf / group).glob("*.yaml"))
     return [path for path in found if (group, path.stem) != (GROUP, BASE)]
 
 
 def with_lists(policy: dict[str, Any], where: str) -> dict[str, Any]:
-    """Turn the mappings of rules into lists; a policy that already has lists is left as it is."""
+    """Turn each mapping of rules into a list; leave a policy that already has lists unchanged."""
     found = dict(policy)
     if isinstance(found.get("rules"), dict):
         found["rules"] = _listed(found["rules"], f"{where}.rules")
@@ -48,22 +48,23 @@ def _with_id(name: str, rule: Any, where: str) -> dict[str, Any]:
 
 
 def sources(conf: Path, tier: str) -> list[Path]:
-    """Return the files that a tier is composed from; a later one overrides an earlier one."""
+    """Return the files that a tier's policy is composed from. Later files override earlier ones."""
     paths = [conf / GROUP / f"{name}.yaml" for name in (BASE, tier)]
     return [path for path in paths if path.is_file()]
 
 
 def source_of(conf: Path, tier: str, keys: list[str]) -> Path:
-    """Return which file sets the value at `keys`, as in `["rules", "drift.data", "block"]`.
+    """Return the file that sets the value at `keys`, such as `["rules", "drift.data", "block"]`.
 
-    Where neither does, the file that comes nearest; the tier's own where both are as near.
+    If no file sets it, return the file that contains the most of the keys; on a tie, the tier's
+    own.
     """
     own = conf / GROUP / f"{tier}.yaml"
     return max([own, *sources(conf, tier)], key=lambda path: _depth(path, keys))
 
 
 def _depth(path: Path, keys: list[str]) -> int:
-    """Return how many of the keys a file has; what it sets to null, it sets."""
+    """Return how many of the keys, from the first on, a file contains; a null value counts."""
     import yaml
 
     try:
@@ -82,7 +83,7 @@ def _depth(path: Path, keys: list[str]) -> int:
 
 
 def rule_lines(conf: Path, tier: str) -> dict[str, tuple[Path, int]]:
-    """Return rule → file and line that say it last; "" → the first line of the tier's file."""
+    """Return rule → the file and line that set it last. "" → the first line of the tier's file."""
     import yaml
 
     found = {"": (conf / GROUP / f"{tier}.yaml", 1)}

@@ -54,7 +54,7 @@ class Rule(AsGiven):
 
 
 class MonitoringRule(AsGiven):
-    """One rule of a window of production: what a metric asks for beyond which limit."""
+    """One rule about a production window: a metric's limits for warn, retrain and rollback."""
 
     id: str = Field(pattern=RULE_ID, description="the rule's name in reports and in the ledger")
     metric: str = Field(description="the metric of the window to judge")
@@ -71,7 +71,7 @@ class MonitoringRule(AsGiven):
 
     @property
     def limits(self) -> dict[Literal["warn", "retrain", "rollback"], float]:
-        """Return level → limit, mildest first."""
+        """Return level → limit, from the mildest level to the most severe."""
         found = {"warn": self.warn, "retrain": self.retrain, "rollback": self.rollback}
         return {level: limit for level, limit in found.items() if limit is not None}  # pyright: ignore[reportReturnType]
 
@@ -91,7 +91,7 @@ class MonitoringRule(AsGiven):
 
 
 class Monitoring(Closed):
-    """When a window of production counts, and what it asks for."""
+    """When a production window counts, and the rules that judge it."""
 
     minimum_rows: Count = Field(description="a batch with fewer rows is not measured")
     maximum_age_days: Count = Field(description="the maximum age of a window's newest row")
@@ -114,7 +114,7 @@ class Monitoring(Closed):
 
 
 class Waiver(Closed):
-    """An owner's decision to live with one rule for a time."""
+    """The risk owner's decision to accept one failed rule until a date."""
 
     rule: str = Field(
         description="the id of the rule, with the group in brackets: `fairness.proxy[sex]`"
@@ -129,7 +129,7 @@ class Waiver(Closed):
 
 
 class Approvals(Closed):
-    """Who must approve before a model moves. Nobody can approve their own work."""
+    """Who must approve a version before it is promoted. Nobody can approve their own work."""
 
     roles: list[str] = Field(
         min_length=1, description="each role gives one approval; each by another person"
@@ -138,7 +138,7 @@ class Approvals(Closed):
 
 
 class EngineTerms(Closed):
-    """For how long measurements of an earlier engine count."""
+    """How long measurements by an earlier engine stay valid."""
 
     accept_days: int = Field(
         strict=True,
@@ -149,7 +149,7 @@ class EngineTerms(Closed):
 
 
 class ForkTerms(Closed):
-    """What holds for a pull request from a fork, which gets no secret."""
+    """Terms for a pull request from a fork, which has no access to secrets."""
 
     accept_committed: bool = Field(
         strict=True,
@@ -159,7 +159,7 @@ class ForkTerms(Closed):
 
 
 class Perturbation(Closed):
-    """How far numeric features are moved, and what counts as another answer."""
+    """How far numeric features are shifted, and how large a change of the output counts."""
 
     size: Number = Field(gt=0, description="the noise, in standard deviations of the feature")
     tolerance: Number = Field(
@@ -169,7 +169,7 @@ class Perturbation(Closed):
 
 
 class Risk(Closed):
-    """What the gates count for in the risk score."""
+    """The weight of each gate in the risk score."""
 
     weights: dict[str, Annotated[Number, Field(gt=0)]] = Field(
         description="gate → its weight; together 100"
@@ -188,7 +188,7 @@ def _without_unset(model: BaseModel, handler: SerializerFunctionWrapHandler) -> 
 
 
 class Floor(Closed):
-    """An organisation's policy file, pinned by digest, that no limit may undercut."""
+    """An organisation's minimum policy, pinned by digest. No limit of the project may be weaker."""
 
     file: str = Field(description="the path of the organisation's policy file")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="the digest of that file")
@@ -207,7 +207,7 @@ class Floor(Closed):
 
 
 class Policy(Closed):
-    """The only place with limits."""
+    """The policy of a tier. Limits are set nowhere else."""
 
     name: str = Field(description="the name of the file, and the tier")
     confidence: Number = Field(gt=0.5, lt=1, description="the confidence of every interval")
@@ -229,12 +229,12 @@ class Policy(Closed):
 
     @property
     def accept_days(self) -> int:
-        """Return for how many days measurements of an earlier engine count."""
+        """Return for how many days measurements by an earlier engine count."""
         return self.engine.accept_days if self.engine else 0
 
     @property
     def accept_committed(self) -> bool:
-        """Return whether a fork's committed evidence may be judged where nothing was measured."""
+        """Return whether evidence committed in a fork may be judged if CI could measure nothing."""
         return self.forks is not None and self.forks.accept_committed
 
     @model_serializer(mode="wrap")

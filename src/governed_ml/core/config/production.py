@@ -1,4 +1,4 @@
-"""`notify` and `monitor` in `conf/config.yaml`: whom to notify, and where production's rows are.
+"""`notify` and `monitor` in `conf/config.yaml`: the webhook, and the source of production rows.
 
 No stage reads them.
 """
@@ -13,7 +13,7 @@ from governed_ml.core.config.closed_model import Closed
 
 
 class Notify(Closed):
-    """The one webhook that is told what the registry did. No stage reads it."""
+    """The webhook that receives a message for each registry action. No stage reads it."""
 
     url: str | None = Field(
         default=None,
@@ -35,7 +35,7 @@ class Notify(Closed):
 
 
 class Feed(Closed):
-    """Where rows of production come from: files, a database, or what `predict` has logged."""
+    """The source of production rows: files, a database, or the rows that `predict` has logged."""
 
     kind: Literal["log", "file", "folder", "sql"] = Field(
         description="log: what `predict` logged since the last window"
@@ -54,7 +54,7 @@ class Feed(Closed):
 
 
 class Monitor(Closed):
-    """What `governance monitor` reads. No stage reads it."""
+    """The settings of `governance monitor`. No stage reads them."""
 
     source: Feed | None = Field(
         default=None, description="the rows of a batch; without it, name a file on the command line"

@@ -1,7 +1,7 @@
-"""Find words and numbers that YAML 1.1 reads as another value than they look like.
+"""Find unquoted words and numbers that YAML 1.1 reads as something other than what they look like.
 
 `NO` is false, `on` is true, `010` is 8 and `1:30` is 90. A category, group or column of that name
-would silently be another one, so such a value has to be quoted, or written as what it is.
+would silently become another value, so it has to be quoted or written unambiguously.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ TAG = "tag:yaml.org,2002:"
 
 
 class Misread(NamedTuple):
-    """An unquoted value, and what YAML takes it for."""
+    """An unquoted value, and the value that YAML reads it as."""
 
     line: int
     text: str
@@ -26,9 +26,9 @@ class Misread(NamedTuple):
 
 
 def require_plain(conf: Path, idle: Collection[Path] = ()) -> None:
-    """Raise `Problem` about the first value in `conf/` that YAML reads as something else.
+    """Raise `Problem` about the first value in `conf/` that YAML misreads.
 
-    `idle` files are no part of the composition.
+    Files in `idle` are not part of the configuration and are skipped.
     """
     for path in sorted({*conf.rglob("*.yaml")} - {*idle}):
         first = next(misread(content(conf, path)), None)
@@ -42,7 +42,7 @@ def require_plain(conf: Path, idle: Collection[Path] = ()) -> None:
 
 
 def content(conf: Path, path: Path) -> str:
-    """Return a file of `conf/` as text; what is no UTF-8 in it is said where it is composed."""
+    """Return a file of `conf/` as text. Composing it later reports bytes that are not UTF-8."""
     try:
         return path.read_bytes().decode("utf-8", errors="replace")
     except OSError as error:
@@ -51,17 +51,17 @@ def content(conf: Path, path: Path) -> str:
 
 
 def misread(text: str) -> Iterator[Misread]:
-    """Yield each such value of a document. A document that is no YAML has none."""
+    """Yield each misread value of a YAML document. Nothing is yielded for text that is not YAML."""
     import yaml
 
     if not MAY_BE.search(text):
-        return  # most files, in no time
+        return  # fast exit for most files
     for reader in (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader):
         loader: Any = reader(text)
         try:
             found = list(_misread(loader))
         except (yaml.YAMLError, ValueError):
-            continue  # what neither reads does not compose, which says so, with the place
+            continue  # invalid YAML: composing the file reports it, with its place
         finally:
             loader.dispose()
         yield from found
@@ -80,7 +80,7 @@ def _scalars(node: Any, seen: set[int]) -> Iterator[Any]:
         return
     seen.add(id(node))
     if isinstance(node.value, str):
-        if not node.style:  # as `not quoted` is `None` to the loader in Python, and "" to that in C
+        if not node.style:  # unquoted is None in the Python loader and "" in the C loader
             yield node
         return
     for one in node.value:

@@ -1,1 +1,1 @@
-"""Compare what is installed and what this process runs with the lock file."""
+"""Compare the installed packages, and the code that this process runs, with the lock file."""

@@ -1,10 +1,10 @@
 """Check that cached bytecode is what its source compiles to.
 
-Python runs a `.pyc` whose header fits (time and size of the source, or no check at all) without
-looking at the source. No RECORD names bytecode that was made later, so it is compared with what the
-source compiles to: about 0.3 s for 50,000 lines. What was found to be right is remembered in the
-environment, by digest, and only hashed the next time. That list is as good as a RECORD: whoever may
-write to the environment may write both.
+Python runs a `.pyc` without looking at the source if its header matches (the source's time and
+size, or no check at all). No RECORD lists bytecode that was compiled after the installation, so it
+is compared with what the source compiles to: about 0.3 s for 50,000 lines. The digests of correct
+bytecode are kept in the environment, so that later comparisons only compute digests. This list is
+as trustworthy as a RECORD: whoever may write to the environment may write both.
 """
 
 from __future__ import annotations
@@ -24,11 +24,16 @@ from governed_ml.core.problem import Problem
 HEADER = 16
 HASHED, CHECKED = 1, 2  # flags of PEP 552
 COMPARED = "compared-bytecode.txt"
-"""In the environment's folder: one digest a line, of source and bytecode that belong together."""
+"""File in the environment's folder: one digest a line, of a source and the bytecode that matches
+it.
+"""
 
 
 def forged(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
-    """Yield the cached bytecode of some sources that Python would run and that is not theirs."""
+    """Yield each cached bytecode file that Python would run and that differs from its source.
+
+    The second item of each pair says what is wrong.
+    """
     compared, right = _compared(), set[str]()
     for source in sources:
         try:
@@ -38,7 +43,7 @@ def forged(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
             with open(source, "rb") as file:  # noqa: PTH123
                 text, status = file.read(), os.fstat(file.fileno())
         except OSError:
-            continue  # without bytecode the source runs; that a source is gone RECORD says
+            continue  # without bytecode Python runs the source; `records` reports a missing source
         both = hashlib.sha256(hashlib.sha256(raw).digest() + hashlib.sha256(text).digest())
         if not _runs(raw, status, text) or both.hexdigest() in compared:
             continue
@@ -51,7 +56,7 @@ def forged(sources: Iterable[str]) -> Iterator[tuple[Path, str]]:
 
 
 def _compared() -> set[str]:
-    """Return what was found to be right before; nothing outside a virtual environment."""
+    """Return the digests of bytecode found correct earlier; empty outside a virtual environment."""
     try:
         return set((Path(sys.prefix) / COMPARED).read_text(encoding="ascii").split())
     except (OSError, ValueError):
@@ -59,14 +64,17 @@ def _compared() -> set[str]:
 
 
 def _remember(compared: set[str]) -> None:
-    """Keep what was found to be right. Where nobody may write, it is compared again each time."""
+    """Keep the digests of correct bytecode.
+
+    If the environment is read-only, the bytecode is compared again each time.
+    """
     if sys.prefix != sys.base_prefix:
         with suppress(Problem):
             write_text(Path(sys.prefix) / COMPARED, "\n".join(sorted(compared)) + "\n")
 
 
 def _runs(raw: bytes, source: os.stat_result, text: bytes) -> bool:
-    """Return whether Python takes this bytecode for up to date, and runs it."""
+    """Return whether Python would treat this bytecode as up to date and run it."""
     if len(raw) < HEADER or raw[:4] != MAGIC_NUMBER:
         return False
     flags = int.from_bytes(raw[4:8], "little")

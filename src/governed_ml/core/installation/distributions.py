@@ -1,4 +1,4 @@
-"""The installed distributions behind a judgement: which there are, and their files by RECORD."""
+"""The installed distributions that a judgement depends on, and the files in their RECORD."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ COMPUTING = (
     *("numpy", "scipy", "scikit-learn", "fairlearn", "skops", "shap"),
     *("pandas", "pyarrow", "duckdb", "common-expression-language"),
 )
-"""What computes a number of the evidence, or a prediction. Not here: what draws or stores."""
+"""Distributions that compute evidence or predictions. Those that only draw or store are left out.
+"""
 
 
 class Recorded(NamedTuple):
@@ -31,14 +32,14 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True)
 class Installed:
-    """One `*.dist-info` folder. `importlib.metadata` reads the same, thirty times as slowly."""
+    """One `*.dist-info` folder, read thirty times as fast as `importlib.metadata` does."""
 
     name: str
     info: str
 
     @property
     def site(self) -> str:
-        """Return the folder that it was installed into, with a separator at its end."""
+        """Return the folder that it was installed into, with a path separator at the end."""
         return self.info[: self.info.rindex(os.sep) + 1]
 
     def requires(self) -> list[str]:
@@ -48,9 +49,10 @@ class Installed:
         return [value for key, _, value in found if key == "Requires-Dist"]
 
     def record(self) -> list[Recorded]:
-        """Return the files by RECORD; none without one.
+        """Return the files that RECORD lists; empty if there is no RECORD.
 
-        Paths are text: an environment has 40,000 files, and a `Path` of each takes seconds.
+        Paths are text, because an environment has 40,000 files and making a `Path` of each takes
+        seconds.
         """
         site, found = self.site, list[Recorded]()
         for row in csv.reader(self._read("RECORD").splitlines()):
@@ -62,7 +64,7 @@ class Installed:
         return found
 
     def names(self, word: str) -> bool:
-        """Return whether RECORD has a word in it."""
+        """Return whether RECORD contains a word."""
         return word in self._read("RECORD")
 
     def _read(self, name: str) -> str:
@@ -75,7 +77,7 @@ class Installed:
 
 @cache
 def installed() -> dict[str, Installed]:
-    """Return canonical name → distribution; of several of one name the one that is imported."""
+    """Return canonical name → distribution. Of duplicates, it is the one that Python imports."""
     found: dict[str, Installed] = {}
     for folder in sys.path:
         try:
@@ -91,22 +93,22 @@ def installed() -> dict[str, Installed]:
 
 
 def canonical(name: str) -> str:
-    """Return a distribution's name as lock files write it."""
+    """Return a distribution's normalised name (PEP 503), as lock files write it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def judging() -> list[Installed]:
-    """Return the engine and all that it needs to judge (about 20)."""
+    """Return the engine and every distribution that it needs to judge (about 20)."""
     return _closure([DISTRIBUTION])
 
 
 def computing() -> list[Installed]:
-    """Return the engine and all that computes evidence or predictions (about 45)."""
+    """Return the engine and every distribution that computes evidence or predictions (about 45)."""
     return _closure([DISTRIBUTION, *COMPUTING])
 
 
 def _closure(start: Iterable[str]) -> list[Installed]:
-    """Return the distributions that are installed of some, and of all that these require."""
+    """Return the installed distributions among `start`, and everything that they require."""
     there, seen = installed(), set[tuple[str, str]]()
     todo = [(name, "") for name in start]
     while todo:

@@ -1,4 +1,4 @@
-"""`uv.lock`: which packages it fixes, where they come from, which of them a project needs."""
+"""`uv.lock`: the packages that it pins, their sources, and which of them a project needs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Package = dict[str, Any]
 
 
 def parse(text: str, where: str = LOCK) -> list[Package]:
-    """Return the packages of a lock, as its tables have them."""
+    """Return the package tables of a lock file."""
     try:
         found: list[Package] = tomllib.loads(text)["package"]
         if all(isinstance(one["name"], str) and isinstance(one["source"], dict) for one in found):
@@ -23,7 +23,7 @@ def parse(text: str, where: str = LOCK) -> list[Package]:
 
 
 def versions(packages: list[Package]) -> dict[str, set[str]]:
-    """Return name → the locked versions (several, where Pythons or systems differ)."""
+    """Return name → the locked versions. There may be several, for different Pythons or systems."""
     found: dict[str, set[str]] = {}
     for one in packages:
         found.setdefault(one["name"], set()).add(str(one.get("version", "")))
@@ -31,9 +31,9 @@ def versions(packages: list[Package]) -> dict[str, set[str]]:
 
 
 def needed(packages: list[Package], groups: tuple[str, ...]) -> set[str]:
-    """Return what the project itself and these dependency groups of it need, all the way down.
+    """Return all direct and indirect requirements of the project and these dependency groups.
 
-    Only the extras that somebody asks for are followed.
+    An extra of a package is followed only if a requirement names it.
     """
     by_name: dict[str, list[Package]] = {}
     for one in packages:
@@ -55,5 +55,5 @@ def needed(packages: list[Package], groups: tuple[str, ...]) -> set[str]:
 
 
 def is_project(package: Package) -> bool:
-    """Return whether an entry is the project itself."""
+    """Return whether a locked package is the project itself."""
     return "." in (package["source"].get("virtual"), package["source"].get("editable"))

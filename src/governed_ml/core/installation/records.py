@@ -1,7 +1,8 @@
-"""Check that installed files match their RECORD, and that no other file was added.
+"""Check that installed files match their RECORD, and that no module was added.
 
-It compares content. It does not make a tampered environment honest: whoever may write to it may
-write its RECORD. What is judged has to run where no code of the team ran before.
+This finds changed content. It cannot prove that an environment is honest: whoever may write to it
+may also write its RECORD. So models must be judged in an environment where the team's code never
+ran.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ MODULES = tuple(all_suffixes())  # `.py`, `.pyc`, `.so`, …
 
 
 def differing(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
-    """Yield each file that is gone or has other content than was installed, and what is wrong."""
+    """Yield each file that is missing or differs from the installed one, and what is wrong."""
     for one in some:
         lines, name = one.record(), one.name
         if not lines:
@@ -37,7 +38,7 @@ def differing(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
 
 
 def added(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
-    """Yield each module in the packages of some distributions that no RECORD names."""
+    """Yield each module in the distributions' packages that no RECORD lists, and what is wrong."""
     known, packages = set[str](), dict[str, str]()
     for one in some:
         home = one.site
@@ -49,7 +50,7 @@ def added(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
                     packages.setdefault(home + top, one.name)
     strange = [(path, packages[top]) for top in sorted(packages) for path in _modules(top)]
     strange = [(path, name) for path, name in strange if path not in known]
-    if strange:  # several distributions may share a folder
+    if strange:  # another distribution may have installed it
         known |= {line.path for one in installed().values() for line in one.record()}
     for path, name in strange:
         if path not in known:
@@ -57,7 +58,7 @@ def added(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
 
 
 def _modules(top: str) -> Iterator[str]:
-    """Yield the modules below a folder; not bytecode beside its source, which `bytecode` reads."""
+    """Yield the modules below a folder, without cached bytecode, which `bytecode` checks."""
     for where, folders, names in os.walk(top):
         if "__pycache__" in folders:
             folders.remove("__pycache__")
@@ -65,7 +66,7 @@ def _modules(top: str) -> Iterator[str]:
 
 
 def same(path: str, digest: str) -> bool:
-    """Return whether a file has the content that a RECORD names."""
+    """Return whether a file's content matches the digest in its RECORD."""
     algorithm, _, wanted = digest.partition("=")
     with open(path, "rb") as file:  # noqa: PTH123 - see `record`
         found = hashlib.file_digest(file, algorithm).digest()

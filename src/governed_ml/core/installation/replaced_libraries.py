@@ -1,7 +1,4 @@
-"""Find what can replace a library in this process: variables, folders, site hooks.
-
-Each finding is what it is about, what is wrong, and what to do.
-"""
+"""Find what can replace a library in this process: variables, folders, and hooks at start-up."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from governed_ml.core.installation.records import MODULES, same
 
 
 class StandIn(NamedTuple):
-    """Something that may take the place of the engine or a library."""
+    """Something that may replace the engine or a library: its name, the fault, and the fix."""
 
     where: str
     reason: str
@@ -32,29 +29,29 @@ VARIABLES = (
     *("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONOPTIMIZE", "PYTHONWARNINGS"),
     *("LD_PRELOAD", "LD_AUDIT", "DYLD_INSERT_LIBRARIES"),
 )
-"""Variables by which other code is imported, or code (an `assert`) left out."""
+"""Environment variables that make Python load other code, or skip code such as an `assert`."""
 CUSTOM = ("sitecustomize", "usercustomize")
 STARTING = (DISTRIBUTION, "coverage", "pywin32", "setuptools")
-"""Distributions whose `.pth` file is known, and may run at each start of Python."""
+"""Distributions whose `.pth` file is known and may run at each start of Python."""
 KNOWN = ", ".join(STARTING)
 OF_ENVIRONMENT = "activate_this.py"
-"""Written beside the console scripts by uv and virtualenv."""
+"""A file that uv and virtualenv write beside the console scripts."""
 
 
 def without(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the variables that change which code runs."""
+    """Return environment variables without those that change which code runs."""
     return {name: value for name, value in variables.items() if name not in VARIABLES}
 
 
 def variables(environment: Mapping[str, str]) -> Iterator[StandIn]:
-    """Name each variable that changes which code runs."""
+    """Yield each environment variable that changes which code runs."""
     for name in VARIABLES:
         if environment.get(name):
             yield StandIn(name, "is set, so code that is not installed may run", f"unset {name}")
 
 
 def running() -> Iterator[StandIn]:
-    """Name what this process imports from outside the environment that is installed."""
+    """Yield everything that this process imports from outside the installed environment."""
     who = engine.identity()
     if who.kind == "elsewhere":
         yield StandIn(
@@ -67,7 +64,7 @@ def running() -> Iterator[StandIn]:
 
 
 def _folders() -> Iterator[StandIn]:
-    """Name each folder that Python searches and that is not of the interpreter or environment."""
+    """Yield each folder in `sys.path` that is neither the interpreter's nor the environment's."""
     allowed, own = _roots(), _of_windows()
     scripts = Path(sysconfig.get_path("scripts")).resolve()
     for text in sys.path:
@@ -84,7 +81,7 @@ def _folders() -> Iterator[StandIn]:
 
 
 def _in_scripts(scripts: Path) -> Iterator[StandIn]:
-    """Name a module beside the console scripts: Python searches there first."""
+    """Yield modules in the folder of the console scripts, which Python searches first."""
     found = [path for path in scripts.iterdir() if path.name.endswith(MODULES)]
     found = [path for path in found if path.name != OF_ENVIRONMENT]
     found += [path.parent for path in scripts.glob("*/__init__.py")]
@@ -96,7 +93,7 @@ def _in_scripts(scripts: Path) -> Iterator[StandIn]:
 
 
 def _loaded() -> Iterator[StandIn]:
-    """Name a module that runs at each start, or that has the name of a library and is none."""
+    """Yield modules that run at each start, or that replace a module of the standard library."""
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     roots = _roots()
     for name in (*CUSTOM, *(one for one in sys.modules if "." not in one)):
@@ -104,7 +101,7 @@ def _loaded() -> Iterator[StandIn]:
         if not file:
             continue
         path = Path(file).resolve()
-        custom = name in CUSTOM and path.parent != standard  # a system's Python may have its own
+        custom = name in CUSTOM and path.parent != standard  # a system's Python may bring one
         if custom:
             yield StandIn(shown(path), "runs at each start of Python", "delete it")
         elif name in sys.stdlib_module_names and not _within(path, roots):
@@ -116,9 +113,10 @@ def _within(path: Path, roots: list[Path]) -> bool:
 
 
 def _of_windows() -> set[Path]:
-    """Return what Python itself searches on Windows beside the folders of `_roots`.
+    """Return the folders that Python searches on Windows in addition to `_roots`.
 
-    A console script is a program there with its few lines inside, and is on the path.
+    There, a console script is an executable that contains a zipped script, and is itself in
+    `sys.path`.
     """
     if os.name != "nt":
         return set()
@@ -127,7 +125,7 @@ def _of_windows() -> set[Path]:
 
 
 def _roots() -> list[Path]:
-    """Return the folders that code may come from: Python's, the environment's, the engine's."""
+    """Return the folders that code may come from: Python's, the environment's and the engine's."""
     names = ("stdlib", "platstdlib", "purelib", "platlib")
     roots = {Path(sysconfig.get_path(name)).resolve() for name in names}
     base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
@@ -142,9 +140,9 @@ def _roots() -> list[Path]:
 def hooks(
     site_packages: Path | None = None, bringing: Iterable[Installed] | None = None
 ) -> Iterator[StandIn]:
-    """Name what runs at each start of Python and was not installed: `.pth`, `sitecustomize`.
+    """Yield code that runs at each start of Python and was not installed: `.pth`, `sitecustomize`.
 
-    `bringing`: the distributions whose `.pth` files count; by default those of `STARTING` here.
+    `bringing` are the distributions whose `.pth` files are allowed; by default those in `STARTING`.
     """
     if bringing is None:
         bringing = [one for one in installed().values() if one.name in STARTING]
@@ -164,7 +162,7 @@ def hooks(
 
 
 def _recorded(path: Path, some: list[Installed]) -> bool:
-    """Return whether one of some distributions brought a `.pth` file, with this content."""
+    """Return whether one of the distributions installed this `.pth` file with this content."""
     for one in some:
         if one.names(path.name):
             for line in one.record():
@@ -181,7 +179,7 @@ def _site_packages() -> list[Path]:
 
 
 def shown(path: Path) -> str:
-    """Return a path for people: from the environment or the current folder, where it is in one."""
+    """Return a path for people, relative to the environment or to the current folder."""
     for root in (Path.cwd(), Path(sys.prefix)):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()

@@ -1,17 +1,18 @@
-"""Refuse to judge if something replaces the engine, or if an installed file was changed.
+"""Refuse to judge if something replaces the engine or a library, or changed an installed file.
 
-What is looked at, measured on two busy cores with warm files:
+What is checked (times were measured on two busy cores, with files in the cache):
 
-- always: variables, folders on the path, site hooks (0.1 s);
+- always: environment variables, folders in `sys.path`, start-up hooks (0.1 s);
 - `judging`: the files of the engine and of the 20 distributions that it judges with, by RECORD
-  (0.05 s), and the bytecode of those that are loaded, or that a gate loads later (0.05 s);
-- `computing`: also what computes evidence and predictions, numpy to shap (45 distributions, 0.9 s).
-  Bytecode of these is compared where a command measures: `register`.
+  (0.05 s), and the bytecode of modules that are loaded or that a gate loads later (0.05 s);
+- `computing`: also the 45 distributions that compute evidence and predictions, from numpy to shap
+  (0.9 s);
+- `measuring`: also all bytecode of these, in commands that measure, such as `register`.
 
-The first comparison of some bytecode takes ten times as long: it is compiled anew.
+The first comparison of bytecode takes ten times as long, because the source has to be compiled.
 
-Left out is what only draws, stores or serves (plotly, matplotlib, MLflow): 1.1 s more, and no
-number of the evidence comes from it.
+Distributions that only draw, store or serve (plotly, matplotlib, MLflow) are not checked. They
+would take another 1.1 s, and no number in the evidence comes from them.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from governed_ml.core.problem import FOUND, Problem
 
 Depth = Literal["judging", "computing", "measuring"]
 READ_LATER = ("hydra-core", "omegaconf", "antlr4-python3-runtime", "pyyaml")
-"""Distributions that a gate imports only after it has looked."""
+"""Distributions that a gate imports only after this check."""
 SYNC = "rebuild the environment: `uv sync --reinstall --no-cache`"
 
 
 def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> None:
-    """Raise `Problem` about the first thing that stands in; else return.
+    """Raise `Problem` about the first thing that replaces the engine or a library.
 
-    `pinned`: the engine must be one that the lock file fixes (a commit, a release, a wheel).
+    With `pinned`, the lock file must also pin the engine to a commit, a release or an archive.
     """
     first = next(found(depth), None)
     if first is not None:
@@ -51,7 +52,7 @@ def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> No
 
 
 def note_folder() -> None:
-    """Say so where the engine runs from a folder: what it measures and judges cannot register."""
+    """Warn if the engine runs from a folder: `register` accepts nothing that it measures."""
     who = engine.identity()
     if not who.pinned:
         print(
@@ -62,7 +63,7 @@ def note_folder() -> None:
 
 
 def found(depth: Depth) -> Iterator[StandIn]:
-    """Yield what stands in for the engine or a library, the cheapest to find first."""
+    """Yield everything that replaces the engine or a library, in order of increasing cost."""
     yield from replaced_libraries.variables(os.environ)
     yield from replaced_libraries.running()
     yield from replaced_libraries.hooks()
@@ -73,7 +74,7 @@ def found(depth: Depth) -> Iterator[StandIn]:
     sources |= {str(path) for path in engine.files() if path.suffix == ".py"}
     later = {path for one in some if one.name in READ_LATER for path, _ in one.record()}
     chosen = sources if depth == "measuring" else sources & (_loaded() | later)
-    tests = f"{os.sep}tests{os.sep}"  # no library imports its own tests
+    tests = f"{os.sep}tests{os.sep}"  # libraries do not import their own tests
     for path, reason in bytecode.forged(sorted(path for path in chosen if tests not in path)):
         yield StandIn(replaced_libraries.shown(path), reason, SYNC)
 

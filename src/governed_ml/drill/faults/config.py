@@ -1,4 +1,4 @@
-"""Faults in `conf/`: edited by hand, loosened, waived too long, or no configuration at all."""
+"""Faults in `conf/`: edited output, loosened limits, long waivers, invalid configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from governed_ml.drill.fault import Fault
 from governed_ml.drill.scratch import Scratch
 
 CONFIG = ("check", "config")
-TIERS = ("minimal", "limited", "high")  # each has a policy
+TIERS = ("minimal", "limited", "high")  # each has its own policy
 MEMBERS: dict[str, tuple[str | bytes, str]] = {
     "data/drill.yaml": ("name: drill\ntask: classification\n", "data.source: is missing"),
     "model/drill.yaml": ("name: drill\nestimator: {_target_: os.system}\n", "is not from"),
@@ -27,7 +27,7 @@ def by_hand(scratch: Scratch) -> Sign:
 
 
 def numeric(scratch: Scratch) -> Rule:
-    """Return the policy's first rule about one number."""
+    """Return the policy's first rule with a limit on a single metric."""
     for rule in scratch.params().policy.rules:
         if rule.metric and not rule.each and rule.block is not None:
             return rule
@@ -35,14 +35,14 @@ def numeric(scratch: Scratch) -> Rule:
 
 
 def own_rule(rules: Any, name: str) -> Any:
-    """Return a rule in a policy file, to be changed there; what it does not say, the base says."""
+    """Return the part of a rule in a tier's policy file, to be edited; `base.yaml` has the rest."""
     if isinstance(rules, list):
         return next(one for one in rules if one["id"] == name)
     return rules.setdefault(name, {})
 
 
 def waived(values: Any, rule: str, policy: Policy) -> str:
-    """Waive a rule in a policy file until yesterday, beside its waivers; return that day."""
+    """Add a waiver that expired yesterday for a rule to a policy file; return that day."""
     yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
     others = [one.model_dump() for one in policy.waivers if one.rule != rule]
     own = {"rule": rule, "reason": "until it is fixed", "approved_by": "@somebody"}
@@ -51,7 +51,7 @@ def waived(values: Any, rule: str, policy: Policy) -> str:
 
 
 def members(scratch: Scratch) -> Sign:
-    """Commit members that nobody could choose, and waivers that are over; then loosen a limit."""
+    """Commit unused files with errors and expired waivers; then loosen a limit."""
     rule, told = numeric(scratch), scratch.plant_each("conf/", MEMBERS).each
     limit, policy = rule.block or 0.0, scratch.params().policy
     chosen = f"{policy.name}.yaml"

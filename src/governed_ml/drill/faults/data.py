@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
 GATE = ("gate", "--json")
 BEYOND = r"at (most|least) [\d.]+ allowed$"
-FEW = 20_000  # rows of a table on which several stages run again
-MOSTLY = 5  # of so many rows all but one are spoilt
+FEW = 20_000  # rows to keep if several stages must run again
+MOSTLY = 5  # four of five rows are damaged
 
 
 def thinned(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return about `FEW` rows: what is measured again takes so much less time."""
+    """Return about `FEW` rows, so that stages run faster."""
     return frame[frame[tables.ROW] % max(1, len(frame) // FEW) == 0].reset_index(drop=True)
 
 
 def _promised(scratch: Scratch, kind: str) -> str:
-    """Return the first column, not the target, of which the contract promises this."""
+    """Return the first column (not the target) for which the contract has this expectation."""
     data = scratch.params().data
     suite = json.loads((scratch.project / data.contract).read_text(encoding="utf-8"))
     for one in suite["expectations"]:
         column = one["kwargs"].get("column")
         if one["type"] == kind and column not in (None, data.target):
             return str(column)
-    return data.target  # of which every contract promises that it is there, and complete
+    return data.target  # every contract expects that it exists and has no nulls
 
 
 def rewrite(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Change a table of the copy."""
+    """Replace a table in the copy."""
     table = scratch.project / path
     frame = change(tables.read(table))
     table.unlink()  # it may be a link into DVC's cache
@@ -48,7 +48,7 @@ def rewrite(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.Da
 
 
 def regroup(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Change groups in a sensitive table, and in the raw table, from which they are recounted."""
+    """Change groups in a sensitive table, and the raw table accordingly."""
     rewrite(scratch, path, change)
     data = scratch.params().data
     told = tables.read(scratch.project / path).set_index(tables.ROW)
@@ -56,7 +56,7 @@ def regroup(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.Da
     def retold(raw: pd.DataFrame) -> pd.DataFrame:
         known = groups_of(raw, data)
         for name in data.sensitive:
-            some = raw[name].groupby(known[name], sort=False).first()  # a value of each group
+            some = raw[name].groupby(known[name], sort=False).first()  # one raw value of each group
             other = told[name][told[name].to_numpy() != known[name].to_numpy()[told.index]]
             raw.loc[other.index, name] = other.map(some).to_numpy()
         return raw
@@ -65,14 +65,14 @@ def regroup(scratch: Scratch, path: Path, change: Callable[[pd.DataFrame], pd.Da
 
 
 def schema(scratch: Scratch) -> Sign:
-    """Rename a column that the contract names."""
+    """Rename a column that the contract requires."""
     name = _promised(scratch, "expect_column_values_to_not_be_null")
     rewrite(scratch, tables.RAW, lambda frame: frame.rename(columns={name: f"{name}_renamed"}))
     return Sign(rf"missing [^;]*{re.escape(name)}|there is no column {re.escape(name)}")
 
 
 def nulls(scratch: Scratch) -> Sign:
-    """Take most values out of a column that has to be complete."""
+    """Remove most values of a column that must not have nulls."""
     name = _promised(scratch, "expect_column_values_to_not_be_null")
     rewrite(
         scratch,
@@ -83,7 +83,7 @@ def nulls(scratch: Scratch) -> Sign:
 
 
 def drift(scratch: Scratch) -> Sign:
-    """Move a feature of the test rows far away from the training rows."""
+    """Shift a feature of the test rows far from the training rows."""
     rule = scratch.rule("drift.{each}.psi_quantile10").id
     numeric, categorical = scratch.features()
     name = scratch.passing(rule, numeric + categorical)
@@ -102,7 +102,7 @@ def drift(scratch: Scratch) -> Sign:
 
 
 def leak(scratch: Scratch) -> Sign:
-    """Put a copy of the target into a feature."""
+    """Replace a feature by the target with a little noise."""
     rule = scratch.rule("evaluate.leak.{each}").id
     name = scratch.passing(rule, scratch.features()[0])
 
@@ -118,7 +118,7 @@ def leak(scratch: Scratch) -> Sign:
 
 
 def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
-    """Return attribute → its two largest groups, of the first `count` that have two."""
+    """Return attribute → its two largest groups, for the first `count` attributes that have two."""
     people = tables.read(scratch.project / tables.SENSITIVE_TEST)
     found = {
         name: [str(group) for group in people[name].value_counts().index[:2]]
@@ -133,20 +133,20 @@ def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
 
 
 def _favoured(scratch: Scratch) -> pd.Series[bool]:
-    """Return row → whether the model is good to it: the favourable class, or more than half get."""
+    """Return row → whether its outcome is favourable: the favourable class, or above the median."""
     found = tables.read(scratch.project / tables.PREDICTIONS)
     values = found[found["part"] == "test"].set_index(tables.ROW)["prediction"]
     return values > (0.5 if scratch.params().data.task == "classification" else values.median())
 
 
 def _gap(scratch: Scratch) -> str:
-    """Return the name of the rule about unequal treatment, for the project's task."""
+    """Return the name of the rule about unequal treatment for the project's task."""
     kind = {"classification": "demographic_parity", "regression": "mean_prediction"}
     return scratch.rule(f"fairness.{{each}}.{kind[scratch.params().data.task]}_difference").id
 
 
 def bias(scratch: Scratch) -> Sign:
-    """Let the model be good to one group only, the one to which it is not so good now."""
+    """Reassign rows of two groups, so that favourable outcomes go to the less favoured one only."""
     rule, [(name, pair)] = _gap(scratch), _largest(scratch, 1).items()
     good = _favoured(scratch)
     people = tables.read(scratch.project / tables.SENSITIVE_TEST).set_index(tables.ROW)
@@ -164,7 +164,10 @@ def bias(scratch: Scratch) -> Sign:
 
 
 def subgroup(scratch: Scratch) -> Sign:
-    """Let it be good to two intersections only, so that each attribute alone shows nothing."""
+    """Reassign groups, so that only two intersections get favourable outcomes.
+
+    Single attributes then show no gap.
+    """
     rule, [(one, (a, b)), (two, (c, d))] = _gap(scratch), _largest(scratch, 2).items()
     good = _favoured(scratch)
 
@@ -186,7 +189,7 @@ def subgroup(scratch: Scratch) -> Sign:
 
 
 def proxy(scratch: Scratch) -> Sign:
-    """Let a feature be a copy of a sensitive attribute."""
+    """Replace a feature by a copy of a sensitive attribute."""
     rule, [(name, (a, b))] = (
         scratch.rule("fairness.{each}.proxy_auc").id,
         _largest(scratch, 1).items(),

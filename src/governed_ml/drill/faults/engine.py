@@ -17,7 +17,7 @@ FAIRNESS = "governed_ml/measures/fairness.py"
 
 
 def shadow(scratch: Scratch) -> Sign:
-    """Plant modules of the project that are named like a library, or that run at each start."""
+    """Plant modules in the project that are named like a library or run at each start of Python."""
     scratch.plant(dict.fromkeys([*SHADOWS, "src/numpy/__init__.py"], "# ours\n"))
     named = [name.removesuffix("/a.py") for name in SHADOWS]
     told = "(has the name of the library|runs at each start)"
@@ -25,26 +25,26 @@ def shadow(scratch: Scratch) -> Sign:
 
 
 def path(scratch: Scratch) -> Sign:
-    """Have Python look for modules in another folder first."""
+    """Make Python search another folder for modules first."""
     scratch.plant({"vendor/fairlearn.py": "# ours\n"})
     scratch.variables["PYTHONPATH"] = str(scratch.project / "vendor")
     return Sign("PYTHONPATH is set, so code that is not installed may run")
 
 
 def hook(scratch: Scratch) -> Sign:
-    """Leave code in the environment that runs at each start of Python."""
+    """Plant code in the environment that runs at each start of Python."""
     _in_site(scratch, "sitecustomize.py").write_text("# ours\n", encoding="utf-8")
     return Sign("sitecustomize.py runs at each start of Python")
 
 
 def pth(scratch: Scratch) -> Sign:
-    """Leave a `.pth` file that no package brought."""
+    """Plant a `.pth` file that no package installed."""
     _in_site(scratch, "drill.pth").write_text("import sys\n", encoding="utf-8")
     return Sign("drill.pth runs at each start of Python, and no installed package")
 
 
 def patched(scratch: Scratch) -> Sign:
-    """Edit the measure in the installed engine."""
+    """Edit a measure in the installed engine."""
     file = _in_site(scratch, FAIRNESS)
     file.write_bytes(file.read_bytes() + b"\n# the mean of all groups\n")
     return Sign(f"{re.escape(FAIRNESS)} is not what was installed with governed-ml")
@@ -57,14 +57,14 @@ def added(scratch: Scratch) -> Sign:
 
 
 def _in_site(scratch: Scratch, name: str) -> Path:
-    """Have commands run in a small environment; return a path in its site-packages."""
+    """Make commands run in a small environment; return a path in its site-packages."""
     target = scratch.home / "now" / "environment"
     scratch.python = str(small_environment.make(target))
     return small_environment.packages(target) / name
 
 
 def lock(scratch: Scratch) -> Sign:
-    """Have a package of the lock come from another address, with another hash."""
+    """Change a package's URL and digest in the lock."""
     text = _lock(scratch)
     found = re.search(r'\nname = "typer"\n.*?url = "(https?://[^/"]+)/', text, re.DOTALL)
     if found is None:
@@ -76,7 +76,7 @@ def lock(scratch: Scratch) -> Sign:
 
 
 def pin(scratch: Scratch) -> Sign:
-    """Pin the engine to a branch, override a package, and have uv read other settings."""
+    """Pin the engine to a branch, override a package, and add other settings for uv."""
     file = scratch.project / "pyproject.toml"
     text = file.read_text(encoding="utf-8")
     moved, count = re.subn(

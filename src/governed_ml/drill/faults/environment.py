@@ -1,4 +1,4 @@
-"""Faults around the pipeline: the packages that it runs with, the data that the remote keeps."""
+"""Faults around the pipeline: its installed packages, and the data in the remote."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PUSHED = ("check", "pushed")
 
 
 def environment(scratch: Scratch) -> Sign:
-    """Change versions and files of packages, what is asked for, and Python."""
+    """Change versions and files of packages, the requirements, and Python's version."""
     if not (scratch.project / UV).is_file():
         raise Nothing(f"there is no {UV}")
     _bring_evidence_again(scratch)
@@ -65,7 +65,7 @@ def _write(scratch: Scratch, files: dict[str, str]) -> None:
 
 
 def _bring_evidence_again(scratch: Scratch) -> None:
-    """Commit the evidence anew, with the environment beside it."""
+    """Commit the evidence again, together with the current lock file."""
     folder = scratch.project / FOLDER
     folder.rename(scratch.home / "now" / "evidence")
     scratch.commit("No evidence")
@@ -74,7 +74,7 @@ def _bring_evidence_again(scratch: Scratch) -> None:
 
 
 def unpushed(scratch: Scratch) -> Sign:
-    """Take an object out of a remote that had everything, and name one that never was."""
+    """Delete an object from a complete remote, and name an object that was never pushed."""
     remote = scratch.home / "now" / "remote"
     own = f"['remote \"drill\"']\n    url = {remote.as_posix()}\n"
     _write(scratch, {".dvc/config.local": own})

@@ -1,4 +1,4 @@
-"""Faults in the evidence and in the policy: missing, stale, no number, forged, waived too long."""
+"""Faults in evidence and policy: missing, outdated, NaN, forged, waived too long."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def missing(scratch: Scratch) -> Sign:
 
 
 def stale(scratch: Scratch) -> Sign:
-    """Change the table after it was measured: one row less."""
+    """Remove a row from the table after it was measured."""
     table = scratch.project / tables.RAW
     rows = tables.read(table).iloc[:-1]
     table.unlink()
@@ -30,7 +30,7 @@ def stale(scratch: Scratch) -> Sign:
 
 
 def no_number(scratch: Scratch) -> Sign:
-    """Write NaN where a number was measured; no comparison with it is ever true."""
+    """Write NaN in place of a metric; comparisons with NaN are never true."""
     name = "rows_current"
     scratch.edit(
         path_of("drift").as_posix(),
@@ -40,7 +40,7 @@ def no_number(scratch: Scratch) -> Sign:
 
 
 def waiver(scratch: Scratch) -> Sign:
-    """Let a rule fail, and waive it until yesterday."""
+    """Make a rule fail, and add a waiver that expired yesterday."""
     rule, days, policy = numeric(scratch), list[str](), scratch.params().policy
     beyond = -1e12 if rule.bound == "at_most" else 1e12
 
@@ -53,7 +53,7 @@ def waiver(scratch: Scratch) -> Sign:
 
 
 def forged_lock(scratch: Scratch) -> Sign:
-    """Write evidence by hand, lock it with DVC, commit it; then measure as CI does."""
+    """Write evidence by hand, lock it with DVC and commit it; then measure as CI does."""
 
     def better(found: dict[str, Any]) -> None:
         found["metrics"]["overlap_share"].update(value=0.5)

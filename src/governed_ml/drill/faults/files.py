@@ -1,6 +1,6 @@
 """Faults in committed files: generated files, notebooks, secrets, hygiene.
 
-Each is what `governance check NAME` looks for, hook or no hook, in all its variants at once.
+Each is found by `governance check NAME`, with or without a hook. All variants are planted at once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ CELLS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def generated(scratch: Scratch) -> Sign:
-    """Edit a workflow, a hook and a stage of the template's; add a job that poses as the gate."""
+    """Edit a workflow, a hook and a stage from the template.
+
+    Add a job with a required check's name.
+    """
     stages = (scratch.project / "dvc.yaml").read_bytes()
     hooks = (scratch.project / ".pre-commit-config.yaml").read_bytes()
     judge = (scratch.project / WORKFLOW).read_bytes()
@@ -83,7 +86,7 @@ def generated(scratch: Scratch) -> Sign:
 
 
 def notebook(scratch: Scratch) -> Sign:
-    """Commit notebooks with what they printed, or a mark that keeps it."""
+    """Commit notebooks with outputs, or with a tag that keeps outputs."""
     form: dict[str, Any] = {"metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     books = {
         name: (json.dumps(form | {"cells": [CELL | cell]}), words)
@@ -100,19 +103,19 @@ def notebook(scratch: Scratch) -> Sign:
 
 
 def secrets(scratch: Scratch) -> Sign:
-    """Commit keys and passwords, also where a scanner that goes by names does not look."""
+    """Commit keys and passwords, also in files that scanners skip because of their names."""
     sign = scratch.plant_each("docs/drill/", SECRETS)
     scratch.plant({"reports/drill.md": AWS})
     return Sign((*sign.each, r"^reports/drill\.md: .*AWS Access Key"))
 
 
 def hygiene(scratch: Scratch) -> Sign:
-    """Commit what is left over, torn, or the same name twice."""
+    """Commit conflict markers, invalid files, and names that differ only in case."""
     return scratch.plant_each("docs/drill/", HYGIENE)
 
 
 def removed(scratch: Scratch) -> Sign:
-    """Only take files away: no hook runs for a file that is not there any more."""
+    """Only delete files, for which pre-commit runs no hook."""
     contract = scratch.params().data.contract
     evidence = "reports/evidence/drift.json"
     git(scratch.project, "rm", "--quiet", "--force", "--", contract, WORKFLOW, evidence)

@@ -1,4 +1,4 @@
-"""Faults in the ledger and in the registry, by somebody who may write to both."""
+"""Faults in ledger and registry, by somebody who can write to both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = tables.RAW.with_name("rows.parquet").as_posix()
 
 
 def rewrite(scratch: Scratch, events: list[Event]) -> None:
-    """Put another chain of commits in the branch's place, each as the ledger writes them."""
+    """Replace the branch by another chain of commits in the ledger's format."""
     tip: str | None = None
     for event in events:
         seconds = int(datetime.fromisoformat(event.time).timestamp())
@@ -41,28 +41,28 @@ def _events(scratch: Scratch) -> list[Event]:
 
 
 def edited(scratch: Scratch) -> Sign:
-    """Change what an event says, with all commits after it."""
+    """Change an event and rewrite all commits after it."""
     one, two, *rest = _events(scratch)
     rewrite(scratch, [one, two.model_copy(update={"reason": "as agreed"}), *rest])
     return Sign(r"broken at event 3 .*does not name the digest of the event before")
 
 
 def cut(scratch: Scratch) -> Sign:
-    """Take the last event off."""
+    """Remove the last event."""
     last: Entry = storage.read(scratch.project)[-2]
     git(scratch.project, "update-ref", storage.REF, last.commit)
     return Sign("truncated or made elsewhere: the registered model")
 
 
 def reordered(scratch: Scratch) -> Sign:
-    """Let two events change places."""
+    """Swap two events."""
     one, two, three, *rest = _events(scratch)
     rewrite(scratch, [one, three, two, *rest])
     return Sign("broken at event 2 .*it has number 3 where 2 was expected")
 
 
 def rewritten(scratch: Scratch) -> Sign:
-    """Write the whole ledger anew, with digests that fit: the chain holds."""
+    """Rewrite the whole ledger with matching digests, so that the chain is valid."""
     made: list[Event] = []
     for event in _events(scratch):
         previous = made[-1].digest() if made else GENESIS
@@ -74,26 +74,26 @@ def rewritten(scratch: Scratch) -> Sign:
 
 
 def emptied(scratch: Scratch) -> Sign:
-    """Delete the ledger's branch: of nothing, every chain holds."""
+    """Delete the ledger's branch; an empty chain is always valid."""
     git(scratch.project, "update-ref", "-d", storage.REF)
     return Sign("emptied: the registered model")
 
 
 def alias(scratch: Scratch) -> Sign:
-    """Make a version champion that nobody has approved, in MLflow."""
+    """Set the champion alias in MLflow to a version that nobody approved."""
     scratch.mlflow("set_registered_model_alias", model_name(scratch.project), CHAMPION, "1")
     return Sign(f"alias {CHAMPION} names version 1, the ledger says no version")
 
 
 def tag(scratch: Scratch) -> Sign:
-    """Write an approval into a tag."""
+    """Write an approval into a tag in MLflow."""
     name = model_name(scratch.project)
     scratch.mlflow("set_model_version_tag", name, "1", STATUS, "approved")
     return Sign(f"version 1: tag {STATUS} says 'approved', the ledger 'pending_review'")
 
 
 def replayed(scratch: Scratch) -> Sign:
-    """Use a version's approvals for another commit: write what they are for into the ledger."""
+    """Use a version's approvals for another commit, by adding its digests to the ledger."""
     scratch.project.joinpath("NOTES").write_text("Another commit\n", encoding="utf-8")
     commit = scratch.commit("Another commit")
     events = _events(scratch)
@@ -111,7 +111,7 @@ def replayed(scratch: Scratch) -> Sign:
 
 
 def tampered(scratch: Scratch) -> Sign:
-    """Change the champion's file where the registry keeps it."""
+    """Change the champion's file in the registry's store."""
     files = [*scratch.project.glob(f"mlruns/**/{BUNDLE}/model.skops")]
     if not files:
         raise Problem("the registry keeps no model here")

@@ -1,4 +1,4 @@
-"""Faults in the lineage: `dvc.yaml`, `dvc.lock`, code, tables and evidence that do not match."""
+"""Faults in lineage: `dvc.yaml`, `dvc.lock`, code, tables and evidence that do not match."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def _training(scratch: Scratch) -> str:
 
 
 def frozen(scratch: Scratch) -> Sign:
-    """Freeze a stage: DVC never runs it again, and says that all is up to date."""
+    """Freeze a stage, so that DVC never runs it again and reports everything as up to date."""
     scratch.edit_yaml("dvc.yaml", lambda whole: whole["stages"]["fairness"].update(frozen=True))
     scratch.commit("Fairness is fine")
     return Sign(r"dvc\.yaml: .*fairness.*frozen")
 
 
 def stages(scratch: Scratch) -> Sign:
-    """Let stages read, write, run something else than what has run."""
+    """Change what stages read, write and run, after they ran."""
 
     def other(whole: Any) -> None:
         asked = whole["stages"]
@@ -65,7 +65,7 @@ def stages(scratch: Scratch) -> Sign:
 
 
 def changed(scratch: Scratch) -> Sign:
-    """Change code, configuration, contract and source, and run nothing."""
+    """Change code, configuration, contract and source without running the pipeline."""
     contract, read = scratch.params().data.contract, evidence.load("ingest", scratch.project).body
     training = _training(scratch)
     _append(scratch, training, "\n# another line\n")
@@ -88,7 +88,7 @@ def changed(scratch: Scratch) -> Sign:
 
 
 def stale_lock(scratch: Scratch) -> Sign:
-    """Commit a lock that speaks of another table than the evidence, and not even of one."""
+    """Commit a lock that names another table than the evidence, and is inconsistent itself."""
 
     def other(lock: Any) -> None:
         ran = lock["stages"]
@@ -118,7 +118,7 @@ def lost_lock(scratch: Scratch) -> Sign:
 
 
 def by_nobody(scratch: Scratch) -> Sign:
-    """Commit evidence that no stage has written, and not all that one has."""
+    """Commit evidence that no stage wrote, and only part of what a stage wrote."""
 
     def better(found: dict[str, Any]) -> None:
         found["metrics"]["max_psi_quantile10"].update(value=0.0)
@@ -140,7 +140,7 @@ def by_nobody(scratch: Scratch) -> Sign:
 
 
 def _locked(scratch: Scratch, name: str, change: Callable[[Any], None]) -> None:
-    """Edit a file and let the lock speak of the new one, as `dvc commit --force` does."""
+    """Edit a file and update its digest in the lock, as `dvc commit --force` does."""
     if scratch.clean("measured", LINEAGE).code:
         said = scratch.clean("measured", LINEAGE).lines[0]
         raise Problem(f"lineage is red without a fault, and tells no more: {said}")
@@ -150,7 +150,7 @@ def _locked(scratch: Scratch, name: str, change: Callable[[Any], None]) -> None:
 
 
 def about_another(scratch: Scratch) -> Sign:
-    """Let evidence be about another table, and the lock agree."""
+    """Make evidence name another table, and update the lock."""
     raw = tables.RAW.as_posix()
 
     def other(found: dict[str, Any]) -> None:
@@ -161,14 +161,14 @@ def about_another(scratch: Scratch) -> Sign:
 
 
 def decided(scratch: Scratch) -> Sign:
-    """Write the verdict by hand, and let the lock agree."""
+    """Edit the verdict by hand, and update the lock."""
     verdicts = {"allow": "deny", "deny": "allow"}
     _locked(scratch, DECISION, lambda found: found.update(verdict=verdicts[found["verdict"]]))
     return Sign(rf"{DECISION}: is not what the policy makes of the evidence: verdict")
 
 
 def foreign(scratch: Scratch) -> Sign:
-    """Let a stage run code of which no evidence speaks."""
+    """Make a stage run code that no evidence covers."""
     _append(scratch, _training(scratch), "\nimport drill_helper\n")
     scratch.plant({"drill_helper.py": "A = 1\n"})
     return Sign(r"training\.py imports drill_helper, which no evidence covers")

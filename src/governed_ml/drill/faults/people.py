@@ -1,4 +1,4 @@
-"""Faults about people: identifiers in files and in columns, protected attributes as features."""
+"""Faults about people: identifiers in files and columns, sensitive attributes as features."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from governed_ml.drill.scratch import Scratch, whole
 
 MAIL, IBAN = "jane.roe~@contoso.com", "DE89 37~04 0044 0532 0130 00"
 CARD = 4111 * 10**12 + 111_111_111_111
-IDENTIFIERS = (  # what is written into a file of its own, and what it has to be called
+IDENTIFIERS = (  # text of a file → how the check must describe it
     (f"Ask {MAIL}", "e-mail address"),
     (f"IBAN {IBAN}", "IBAN"),
     ("4111 11~11 1111 1111", "payment card"),
@@ -75,7 +75,7 @@ COLUMNS: dict[str, tuple[str | int | float, str]] = {
 
 
 def files(scratch: Scratch) -> Sign:
-    """Commit direct identifiers of every kind, each in a file of its own."""
+    """Commit direct identifiers of every kind, each in its own file."""
     return scratch.plant_each(
         "docs/people/",
         {
@@ -86,7 +86,7 @@ def files(scratch: Scratch) -> Sign:
 
 
 def columns(scratch: Scratch) -> Sign:
-    """Let identifiers into columns of the table, as texts and as numbers."""
+    """Add columns with identifiers to the table, as text and as numbers."""
     values = {
         name: whole(value) if isinstance(value, str) else value
         for name, (value, _) in COLUMNS.items()
@@ -96,7 +96,7 @@ def columns(scratch: Scratch) -> Sign:
 
 
 def features(scratch: Scratch) -> Sign:
-    """Let features be protected attributes, or stand in for one."""
+    """Make sensitive attributes, or proxies of one, features."""
     numeric, categorical = scratch.features()
     first, *others = [*numeric, *categorical]
     if not others:

@@ -1,4 +1,4 @@
-"""Faults in production: unusable batches, bad batches, and missing monitoring."""
+"""Faults in production: unusable batches, batches with drift or bias, missing monitoring."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH = tables.RAW.with_name("batch.parquet")
 MONITOR = ("monitor", BATCH.as_posix())
-ROWS = 1000  # of a batch, unless the policy asks for more
+ROWS = 1000  # rows of a batch, unless the policy requires more
 
 
 def _limits(scratch: Scratch) -> Monitoring:
@@ -44,7 +44,7 @@ def _rule(scratch: Scratch, metric: str) -> MonitoringRule:
 
 
 def _rows(scratch: Scratch, which: pd.Index[Any] | None = None, seed: int = 0) -> pd.DataFrame:
-    """Return rows of the ingested table, all or some of it, as if they had come today."""
+    """Return rows of the ingested table, all or some, with today's date."""
     raw = tables.read(scratch.project / tables.RAW)
     some = raw if which is None else raw.loc[which]
     count = max(_limits(scratch).minimum_rows, ROWS)
@@ -64,7 +64,7 @@ def _save(scratch: Scratch, rows: pd.DataFrame) -> None:
 
 
 def empty(scratch: Scratch) -> Sign:
-    """Give a batch without a row: of nothing, every rule holds."""
+    """Give a batch without rows, for which every rule would hold."""
     _save(scratch, _rows(scratch).head(0))
     return Sign(r"\b0 rows, at least [\d,]+ wanted")
 
@@ -81,7 +81,7 @@ def stale(scratch: Scratch) -> Sign:
 
 
 def lost(scratch: Scratch) -> Sign:
-    """Give a batch without one of the features."""
+    """Give a batch that lacks a feature."""
     numeric, categorical = scratch.features()
     name = (numeric + categorical)[0]
     _save(scratch, _rows(scratch).drop(columns=name))
@@ -89,7 +89,7 @@ def lost(scratch: Scratch) -> Sign:
 
 
 def drifted(scratch: Scratch) -> Sign:
-    """Give a batch in which a feature has moved far away."""
+    """Give a batch in which a feature has shifted far."""
     rule, (numeric, categorical) = (
         _rule(scratch, "drift.{each}.psi_quantile10_beyond_chance"),
         scratch.features(),
@@ -102,7 +102,7 @@ def drifted(scratch: Scratch) -> Sign:
 
 
 def shifted(scratch: Scratch) -> Sign:
-    """Let the model be good to one group and bad to another, window after window."""
+    """Make outcomes good for one group and bad for another, in consecutive windows."""
     params, limits = scratch.params(), _limits(scratch)
     plain = params.data.task == "classification"
     kind = "demographic_parity" if plain else "mean_signed_error"
@@ -147,7 +147,7 @@ def _add_level(scratch: Scratch, rule: MonitoringRule) -> None:
 
 
 def unwatched(scratch: Scratch) -> Sign:
-    """Let everything have happened long ago, and a challenger come that was approved today."""
+    """Move all events to the distant past, and add a challenger that was approved today."""
     age = timedelta(days=_limits(scratch).liveness_days + 1)
     events = [entry.event for entry in storage.read(scratch.project)]
     told = [(one, {"time": _later(one.time, -age)} | _signed(scratch, one, -age)) for one in events]
@@ -168,7 +168,7 @@ def unwatched(scratch: Scratch) -> Sign:
 
 
 def _signed(scratch: Scratch, event: Event, by: timedelta, version: int = 1) -> dict[str, Any]:
-    """Return an event's approvals as the drill's people would have signed them at another time."""
+    """Return an event's approvals, signed by the drill's people for another time."""
     given = [Approval.model_validate(values | {"version": version}) for values in event.approvals]
     made = [one.model_copy(update={"time": _later(one.time, by), "signature": ""}) for one in given]
     keys = [scratch.home / "keys" / one.approver.removeprefix("drill-") for one in made]

@@ -1,4 +1,4 @@
-"""Faults about data in git: tables, models, archives, under whatever name."""
+"""Faults about data in git: tables, models and archives under misleading names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from governed_ml.drill.scratch import Scratch
 
 LINES = 200
 NOISE = bytes(range(256))
-MARKS = {  # the beginning of a file → what it is
+MARKS = {  # the beginning of a file → its type
     b"PAR1": "a Parquet table",
     b"PARE": "an encrypted Parquet table",
     b"ARROW1": "an Arrow table",
@@ -60,7 +60,7 @@ def _lines(form: str) -> str:
     return "".join(form.format(*row) for row in NUMBERS)
 
 
-TEXTS = {  # name → a table as a text, and how it is written
+TEXTS = {  # name → a table as text, and its format
     "commas.txt": (_lines("{0},{1},{2}\n"), "200 lines separated by commas"),
     "semicolons.md": (_lines("{0};{1};{2}\n"), "200 lines separated by semicolons"),
     "tabs": (_lines("{0}\t{1}\t{2}\n"), "200 lines separated by tabs"),
@@ -94,7 +94,7 @@ TEXTS = {  # name → a table as a text, and how it is written
 
 
 def archives() -> dict[str, tuple[bytes, str]]:
-    """Return innocent name → an archive, and what it is."""
+    """Return misleading name → an archive and its type."""
     zipped, tarred = io.BytesIO(), io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("schema.json", "{}")
@@ -117,7 +117,7 @@ def archives() -> dict[str, tuple[bytes, str]]:
 
 
 def in_git(scratch: Scratch) -> Sign:
-    """Commit data of every kind under innocent names, and in the folders that are DVC's."""
+    """Commit data of every kind under misleading names, and in the folders that belong to DVC."""
     sign = scratch.plant_each(
         "docs/data/",
         {f"mark{n:02}.md": (mark + NOISE, what) for n, (mark, what) in enumerate(MARKS.items())}

@@ -54,7 +54,7 @@ runs:
   steps:
     - run: make {SECRET}
 """
-TOLD = (  # of the workflow
+TOLD = (  # messages about the workflow
     *("pull_request_target: anybody", "workflow_run: anybody can", "issue_comment: anybody can"),
     *("the default shell has no pipefail", "permissions at the top apply", "every job can read"),
     *("loose: no permissions of its own", "loose: continue-on-error hides a failure"),
@@ -80,7 +80,7 @@ OTHERS = {
 
 
 def workflow(scratch: Scratch) -> Sign:
-    """Commit workflows and an action with everything that they must not have."""
+    """Commit workflows and an action with every fault that the check must find."""
     sign = scratch.plant_each(".github/", OTHERS)
     elsewhere = scratch.plant_each("", {"tools/ours/action.yml": (ACTION, "the shell is None")})
     scratch.plant({".github/workflows/loose.yml": LOOSE})

@@ -1,1 +1,1 @@
-"""A workflow run: the event that started it, and what its steps leave behind."""
+"""A workflow run: the event that started it, and the output of its steps."""

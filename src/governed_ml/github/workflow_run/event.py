@@ -1,4 +1,4 @@
-"""The event that started a workflow, as GitHub describes it to every step."""
+"""The event that started a workflow run, as GitHub describes it to every step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ QUEUE = re.compile(r"refs/heads/gh-readonly-queue/.+/pr-(\d+)-[0-9a-f]+")
 
 
 def payload() -> dict[str, Any]:
-    """Return the event; empty outside of a workflow."""
+    """Return the event's content; empty outside of a workflow."""
     path = os.environ.get("GITHUB_EVENT_PATH")
     if not path or not os.environ.get("GITHUB_ACTIONS"):
         return {}
@@ -26,7 +26,7 @@ def payload() -> dict[str, Any]:
 
 
 def from_fork(event: dict[str, Any]) -> bool:
-    """Return whether this is a pull request from another repository, which gets no secret."""
+    """Return whether this is a pull request from another repository, which gets no secrets."""
     pull = event.get("pull_request")
     if not isinstance(pull, dict):
         return False
@@ -35,7 +35,7 @@ def from_fork(event: dict[str, Any]) -> bool:
 
 
 def base_commit(base: Path, event: dict[str, Any]) -> str | None:
-    """Return the commit that the event's change goes on from; None if there is none before it."""
+    """Return the commit that the event's change is based on, or None if there is none."""
     places = (("pull_request", "base", "sha"), ("merge_group", "base_sha"), ("before",))
     found = next((sha for one in places if isinstance(sha := _of(event, *one), str)), "")
     if not found.strip("0"):
@@ -49,7 +49,7 @@ def base_commit(base: Path, event: dict[str, Any]) -> str | None:
 
 
 def pull_number(event: dict[str, Any]) -> int | None:
-    """Return the pull request's number, also of one that waits in the merge queue."""
+    """Return the pull request's number, also in the merge queue, or None."""
     number = _of(event, "pull_request", "number")
     if isinstance(number, int):
         return number

@@ -1,4 +1,4 @@
-"""A decision as GitHub shows it: a table in the step's summary, and a word at each rule's line."""
+"""Show a decision on GitHub: a table in the step's summary, and an annotation for each rule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_RECOMPUTED = (
 
 
 def tell(base: Path, decision: Decision, names: list[str] | None = None) -> None:
-    """Leave summary and annotations; nothing outside of a workflow."""
+    """Write the summary and annotations. Does nothing outside of a workflow."""
     if not workflow_output.here():
         return
     workflow_output.summary(markdown(decision, names))
@@ -37,7 +37,7 @@ def tell(base: Path, decision: Decision, names: list[str] | None = None) -> None
 
 
 def markdown(decision: Decision, names: list[str] | None = None) -> str:
-    """Return a heading, what does not plainly pass, and the rules that do below a fold."""
+    """Return Markdown: a heading, the rules that do not simply pass, and the others folded."""
     mark = "✅" if decision.verdict == "allow" else "❌"
     about = ", ".join(names) if names else "all gates"
     text = f"## {mark} {workflow_output.plain(about)}: {decision.verdict}\n\n{decision.tally()}\n\n"
@@ -72,9 +72,9 @@ def markdown(decision: Decision, names: list[str] | None = None) -> str:
 
 
 def rule_lines(base: Path) -> dict[str, tuple[str, int]]:
-    """Return rule → file and line in the policy in force; "" → the first line of the tier's file.
+    """Return rule → file and line in the current policy; "" → the first line of the tier's file.
 
-    Empty where `conf/` does not compose: then there is no rule to point at.
+    Empty if `conf/` does not compose.
     """
 
     from governed_ml.core.config import policy_files

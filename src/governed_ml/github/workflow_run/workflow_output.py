@@ -1,6 +1,6 @@
-"""What a workflow's step leaves behind on GitHub Actions: outputs, a summary, annotations.
+"""Output of a workflow's step on GitHub Actions: outputs, summary, annotations.
 
-Outside of a workflow nothing is written: the same command is for people, too.
+Outside of a workflow nothing is written, because people run the same commands.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Literal
 from governed_ml.core.problem import Problem, cause
 
 Level = Literal["error", "warning", "notice"]
-MOST = 10  # annotations of one level in a step that GitHub shows
-ROOM = 900_000  # characters; a step's summary may have 1 MiB
+MOST = 10  # most annotations per level that GitHub shows for a step
+ROOM = 900_000  # characters; GitHub's limit for a step's summary is 1 MiB
 LABELS = {"fail": "❌ fail", "insufficient": "❌ insufficient", "waived": "⚠️ waived",
           "warn": "⚠️ warn", "pass": "✅ pass"}  # fmt: skip
 
@@ -29,13 +29,13 @@ def here() -> bool:
 
 
 def output(name: str, value: str) -> None:
-    """Set an output of the step. Its end mark cannot be guessed, so no value can set another."""
+    """Set an output of the step. A random end mark prevents a value from setting another output."""
     mark = secrets.token_hex(16)
     _append("GITHUB_OUTPUT", f"{name}<<{mark}\n{value}\n{mark}\n")
 
 
 def summary(markdown: str) -> None:
-    """Add to the step's summary; what is too long is cut, and says so."""
+    """Add text to the step's summary. Text that is too long is cut, with a remark."""
     if len(markdown) > ROOM:
         markdown = markdown[:ROOM].rpartition("\n")[0] + "\n\n… cut here: see the artifact\n"
     _append("GITHUB_STEP_SUMMARY", markdown.rstrip("\n") + "\n\n")
@@ -44,18 +44,18 @@ def summary(markdown: str) -> None:
 def annotate(
     level: Level, message: str, *, file: str = "", line: int | None = None, title: str = ""
 ) -> None:
-    """Put a message beside a line of a file."""
+    """Show a message at a line of a file."""
     if not here():
         return
     places = (("file", file), ("line", str(line or "")), ("title", title))
     given = ",".join(f"{name}={_escaped(value, ',:')}" for name, value in places if value)
     said = f"::{level}{f' {given}' if given else ''}::{_escaped(message)}"
-    print(said, file=sys.stderr, flush=True)  # a command's result has its stdout for itself
+    print(said, file=sys.stderr, flush=True)  # stdout is reserved for the command's result
 
 
 @contextmanager
 def text() -> Generator[None]:
-    """Have GitHub take what is printed meanwhile as text, whatever stands in it."""
+    """Prevent GitHub from interpreting what is printed inside this block as workflow commands."""
     mark = secrets.token_hex(16)
     if here():
         print(f"::stop-commands::{mark}", flush=True)
@@ -67,16 +67,16 @@ def text() -> Generator[None]:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table in Markdown, in which no value is markup."""
+    """Return a Markdown table with all values escaped."""
     lines = [header, ["---"] * len(header), *([plain(str(cell)) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def plain(text: str) -> str:
-    """Return text that makes no link, mention, picture, table, code, formula or tag in Markdown.
+    """Escape text for Markdown: no link, mention, image, table, code, formula or tag.
 
-    GitHub looks for links and names in what is left after entities are resolved, so those get a
-    space without width. What looks like a commit of this repository it may link.
+    GitHub looks for links and names after resolving entities, so a zero-width space is inserted
+    into those. GitHub may still link text that looks like a commit of this repository.
     """
     return _LINKS.sub(lambda mark: mark[0] + GAP, " ".join(text.split())).translate(_MARKS)
 

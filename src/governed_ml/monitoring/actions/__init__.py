@@ -1,1 +1,1 @@
-"""What a window asks for: an issue, a retraining, a rollback."""
+"""Actions that a window may require: an issue, a retraining, a rollback."""

@@ -1,7 +1,7 @@
-"""Ask GitHub for what a window requires: a rollback, a retraining, an update of the issue.
+"""Start on GitHub what a window requires: a rollback, a retraining, an update of the issue.
 
-Nothing here fails in silence: what could not be told or started is an event of the ledger, and the
-command is red.
+No failure is silent: if something could not be started or reported, this is recorded in the ledger
+and the command fails.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from governed_ml.registry.notify import Lost
 from governed_ml.registry.versions import Registry
 
 NEED = "give it `actions: write`, `issues: write` and `pull-requests: read`"
-SECRETS = (  # of monitor.yml: what a library says of a failure may hold one, and an issue shows it
+SECRETS = (  # of monitor.yml: errors of a library may contain them, and issues show errors
     *("MONITOR_URL", "GOVERNANCE_WEBHOOK", "GITHUB_TOKEN"),
     *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN"),
 )
@@ -39,7 +39,7 @@ SECRETS = (  # of monitor.yml: what a library says of a failure may hold one, an
 
 @dataclass
 class Done:
-    """What was asked and told, and what failed."""
+    """The actions taken, and those that failed."""
 
     asked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -48,16 +48,17 @@ class Done:
     text: str = ""
 
     def values(self) -> dict[str, Any]:
-        """Return the result for programs."""
+        """Return the result as plain values for JSON."""
         return {"asked": self.asked, "failed": self.failed, "issue": self.issue}
 
 
 def dispatch(
     base: Path, registry: Registry | None, window: Window, failed: Sequence[str] = ()
 ) -> Done:
-    """Start what is due, then open, change or close the issue; all of it, whatever fails first.
+    """Start what is due, then open, update or close the issue.
 
-    `failed` is what went wrong before. Without a registry nothing is started or recorded.
+    A failure of one action does not prevent the others. `failed` are earlier failures to report.
+    Without a registry, nothing is started or recorded.
     """
     done, seen, events = Done(failed=[*failed]), None, list[Event]()
 
@@ -96,7 +97,10 @@ def dispatch(
 
 
 def unmeasured(base: Path, registry: Registry | None, problem: Problem) -> Done:
-    """Tell that no window came about, and why: in the issue, in the ledger, to the webhook."""
+    """Report that no window was measured, and why: in the issue, the ledger and the webhook.
+
+    Values of `SECRETS` are removed from the reason.
+    """
     why = str(problem)
     for value in filter(None, map(os.environ.get, SECRETS)):
         password = re.search(r"://[^/@:]*:([^@]+)@", value)
@@ -137,7 +141,7 @@ def _start(
 
 
 def _require_ready(base: Path, ask: Ask) -> None:
-    """Refuse to start what would stop in its own preflight, where nobody hears of it."""
+    """Raise `Problem` if the workflow would fail its own preflight, where nobody would notice."""
     found = preflight(base, purpose=ask.purpose)
     wrong = [f"{one.name}: {one.line}" for one in found.checks if one.state != "holds"]
     if wrong:
@@ -147,7 +151,7 @@ def _require_ready(base: Path, ask: Ask) -> None:
 def _text(window: Window, events: Sequence[Event], done: Done) -> str:
     version = window["version"]
     history = {
-        one.details["window"]: one.details  # of one that was measured again, as it is now
+        one.details["window"]: one.details  # if it was measured again, the latest
         for one in events
         if one.action == "monitored" and one.version == version
     }
@@ -164,8 +168,8 @@ def _record(
     action: Action,
     details: dict[str, Any],
 ) -> None:
-    """Add an event; what is not taken, or not told, is a failure, and stops nothing."""
-    # In the details: an event about a version is one that moves it.
+    """Append an event. A failure to record or to notify is added to `done` and stops nothing."""
+    # The version goes into the details, because events about a version change its state.
     known = {name: window[name] for name in ("window", "version")}
     known |= {"run": current_run(), "page": page()}
     try:
@@ -185,7 +189,7 @@ def _record(
 
 
 def page() -> str:
-    """Return where people see this run."""
+    """Return the URL of this workflow run, or "" outside of one."""
     server, name = os.environ.get("GITHUB_SERVER_URL"), os.environ.get("GITHUB_REPOSITORY")
     run = current_run()
     return f"{server}/{name}/actions/runs/{run}" if run and server and name else ""

@@ -1,4 +1,4 @@
-"""Which workflow a window asks for, by what the ledger says was asked before. Pure."""
+"""Which workflow a window requires, considering what was started before."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from governed_ml.ledger.lifecycle import MAKES_CHAMPION
 from governed_ml.monitoring.actions.issue import Window
 
 RETRAINED: tuple[Action, ...] = ("retraining_asked", "retrained", "retraining_failed")
-PATIENCE = timedelta(hours=6)  # more than retrain.yml may take, with what its last job waits for
+PATIENCE = timedelta(hours=6)  # longer than retrain.yml can take, with waiting
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Ask:
 
     @property
     def workflow(self) -> str:
-        """Return the workflow's file."""
+        """Return the workflow's file name."""
         return f"{self.purpose}.yml"
 
 
@@ -37,10 +37,11 @@ def due(
     now: datetime,
     run: str | None,
 ) -> tuple[Ask | None, str, str | None]:
-    """Return what to start, what to say about it, and what went wrong with an earlier asking.
+    """Return the workflow to start, a line about it, and what went wrong with an earlier start.
 
-    None stands for nothing to start, and for nothing wrong. A job of `run` that runs again asks for
-    no second rollback. The same window in a later run does: the version is still champion.
+    The first is None if nothing is to be started, the last if nothing went wrong. `pull` is the
+    number of an open pull request of a retraining. If a job of `run` is repeated, it starts no
+    second rollback. A later run on the same window does, because the version is still champion.
     """
     number, version = window["window"], window["version"]
     reasons = "; ".join(window["reasons"])

@@ -1,1 +1,1 @@
-"""The pipeline on new data, champion against challenger, a pull request."""
+"""Retraining: run the pipeline on new data, compare with the champion, open a pull request."""

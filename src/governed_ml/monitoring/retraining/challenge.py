@@ -1,4 +1,4 @@
-"""Champion against challenger, as a retraining leaves it: digests and numbers, no row of data."""
+"""The comparison of champion and challenger after a retraining: digests and metrics, no rows."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from governed_ml.core.evidence import Collected, Metric, usable
 from governed_ml.github.workflow_run.workflow_output import LABELS, plain, table
 from governed_ml.policy.decision import Decision, RuleResult
 
-MOST = 40  # rows of a table
-FROM = ("evaluate", "fairness")  # whose metrics are compared
+MOST = 40  # most rows of a table
+FROM = ("evaluate", "fairness")  # gates whose metrics are compared
 LEFT_OUT = ("evaluate.leak", "evaluate.champion")
 
 
 class MetricPair(Closed):
-    """One metric of both; None: it was not measured, or is no number."""
+    """One metric of champion and challenger. None means that it was not measured."""
 
     name: str
     champion: float | None
@@ -23,7 +23,7 @@ class MetricPair(Closed):
 
 
 class Challenge(Closed):
-    """`challenge.json`: what a pull request of a retraining says."""
+    """The content of `challenge.json`, from which a retraining's pull request is written."""
 
     schema_version: Literal[1] = 1
     verdict: Literal["allow", "deny"]
@@ -40,11 +40,11 @@ class Challenge(Closed):
 
     @property
     def title(self) -> str:
-        """Return the pull request's title: the verdict first."""
+        """Return the pull request's title, which begins with the verdict."""
         return f"{self.verdict.capitalize()}: retrained on new data"
 
     def body(self) -> str:
-        """Return what a reviewer reads first."""
+        """Return the pull request's description, the most important facts first."""
         who = "there is no champion" if self.champion is None else f"version {self.champion}"
         lines = [f"**{self.verdict}** ({self.tally}): the challenger, against {who}."]
         if self.verdict == "deny":
@@ -101,7 +101,7 @@ def _number(value: float | None) -> str:
 
 
 def compared(decision: Decision, own: Collected, sealed: Collected, **known: Any) -> Challenge:
-    """Return both side by side; `known` are the fields that evidence does not tell.
+    """Compare champion and challenger; `known` are fields that cannot be taken from the evidence.
 
     `own` is the challenger's evidence, `sealed` the champion's.
     """

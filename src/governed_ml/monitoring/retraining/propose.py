@@ -33,7 +33,10 @@ NEED = "give it `issues: write`"
 
 
 def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
-    """Push what a retraining left to its branch, open or bring up to date its pull request."""
+    """Push the result of a retraining to its branch, and open or update its pull request.
+
+    Raise `Problem` if the patch changes files that the pipeline never writes.
+    """
     fix = "make it again with `governance retrain run`"
     try:
         found = Challenge.model_validate(read_json(folder / CHALLENGE))
@@ -60,7 +63,7 @@ def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
 
 
 def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> str:
-    """Record what came of a retraining, and tell it in the issue of monitoring, if one is open."""
+    """Record the outcome of a retraining, and add it to the monitoring issue if that is open."""
     results = {job: str(said["result"]) for job, said in jobs.items()}
     known: dict[str, str] = {}
     ran = [said for said in jobs.values() if said["result"] != "skipped"]
@@ -99,7 +102,7 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
 
 
 def jobs() -> dict[str, Any]:
-    """Return the jobs before this one, from the variable NEEDS (GitHub's `toJSON(needs)`)."""
+    """Return the results of earlier jobs from the variable NEEDS (GitHub's `toJSON(needs)`)."""
     try:
         found: dict[str, Any] = json.loads(os.environ.get("NEEDS", ""))
         if found and all("result" in said for said in found.values()):

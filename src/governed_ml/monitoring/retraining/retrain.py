@@ -1,4 +1,4 @@
-"""Run the pipeline on new data, and compare the model with the champion. It registers nothing."""
+"""Run the pipeline on new data, and compare the model with the champion; register nothing."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ Say = Callable[[str], None]
 
 
 def retrain(base: Path, registry: Registry, output: Path, say: Say) -> Challenge:
-    """Run the pipeline on what its source has now, compare, push to DVC's remote, write two files.
+    """Run the pipeline on the source's current data, compare, and push to DVC's remote.
 
-    Refused where the source has nothing new: the same line would give the same model.
+    The results are two files in `output`: a patch and the comparison. Raise `Problem` if the source
+    has no new data, because the pipeline would give the same model.
     """
     require_clean(base)
     seen = situation(base, registry)
@@ -69,10 +70,10 @@ def _table(base: Path) -> str:
 
 
 def _line(base: Path, say: Say) -> None:
-    """Run the engine's stages, without the stores and tokens of this command.
+    """Run the engine's stages, without access to this command's stores and tokens.
 
-    The code that they call is the team's. It is kept from accidents, not shut in: it is the same
-    user's, and reads that user's files.
+    Stages call the team's code. Removing these variables prevents accidents, but it is no sandbox:
+    the code runs as the same user and can read that user's files.
     """
     require_plain(base)
     start, env = fetch(base, fork=False), surroundings()
@@ -85,7 +86,7 @@ def _line(base: Path, say: Say) -> None:
 
 
 def _why(base: Path) -> str:
-    """Return what the stage that stopped has left: a deny with its reason."""
+    """Return why a stage stopped, from the decision that it left."""
     try:
         rule = read_json(base / DECISION)["rules"][0]
         if rule["id"].endswith(".stopped"):
@@ -98,7 +99,10 @@ def _why(base: Path) -> str:
 def _compared(
     base: Path, registry: Registry, seen: Situation, data: dict[str, str], say: Say
 ) -> Challenge:
-    """Judge with the champion on the same test rows, in a copy: what is proposed knows of none."""
+    """Judge the new model against the champion on the same test rows, in a copy of the project.
+
+    A copy is used because the proposed commit must not contain the champion.
+    """
     champion, day = seen.life.champion, datetime.now(UTC).date()
     sealed: Collected = {}
     why = None

@@ -1,1 +1,1 @@
-"""The data contract: an expectation suite, judged over a table."""
+"""The data contract: an expectation suite, and its validation on a table."""

@@ -1,4 +1,4 @@
-"""Ask Great Expectations; keep what became of an expectation in words and counts, never a value."""
+"""Run Great Expectations, and keep each result as words and counts, without values of rows."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     Counts = dict[str, npt.NDArray[np.int64]]
 
-SHOWN = 120  # characters of a value set or a list of columns
+SHOWN = 120  # most characters shown of a value set or a list of columns
 ROLES = ("column", "column_A", "column_B", "column_list", "exact_match")
-PHRASES = {  # a keyword of Great Expectations → how people say it after "must be"
+PHRASES = {  # keyword of Great Expectations → words that follow "must be"
     "value_set": "one of",
     "column_set": "the columns",
     "type_": "of type",
     "type_list": "of type",
     "regex": "matched by",
 }
-COUNTED = {  # an expectation about a number of things → the things
+COUNTED = {  # expectation about a count → what is counted
     "expect_table_row_count_to_be_between": "rows",
     "expect_table_column_count_to_be_between": "columns",
     "expect_column_unique_value_count_to_be_between": "different values",
@@ -39,10 +39,11 @@ PLAIN = {
 
 
 def results(frame: pd.DataFrame, wanted: dict[int, Given], counts: Counts) -> dict[int, Any]:
-    """Return Great Expectations' result for each position.
+    """Return position → Great Expectations' result for the expectation there.
 
-    With `counts` the rows are distinct values of columns, and that is how often each occurs. It
-    asks the validator and not `Batch.validate`, which first hashes all rows, twice, for a name.
+    With `counts`, the rows of `frame` are distinct values, and `counts` are their frequencies. The
+    validator is called directly, because `Batch.validate` first hashes all rows twice to make a
+    name.
     """
     from great_expectations import ExpectationSuite
     from great_expectations.exceptions.exceptions import GreatExpectationsError
@@ -74,14 +75,14 @@ def results(frame: pd.DataFrame, wanted: dict[int, Given], counts: Counts) -> di
 
 @cache
 def _quiet() -> Any:
-    """Return a context of Great Expectations without telemetry, progress bars and log."""
+    """Return a Great Expectations context without telemetry, progress bars and logging."""
     import logging
 
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it does not heed DO_NOT_TRACK
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # it ignores DO_NOT_TRACK
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    # it logs what is returned, too
+    # it also logs errors that it returns
     logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
@@ -89,7 +90,7 @@ def _quiet() -> Any:
 
 
 def _timed(kwargs: Given, frame: pd.DataFrame) -> Given:
-    """Return limits with times for texts where the column holds times: JSON has none."""
+    """Return limits as times if the column holds times; JSON stores times as text."""
     import pandas as pd
 
     column = kwargs.get("column")
@@ -101,16 +102,17 @@ def _timed(kwargs: Given, frame: pd.DataFrame) -> Given:
 
 @dataclass(frozen=True)
 class Counted:
-    """A result like Great Expectations' own."""
+    """A result with the same attributes as Great Expectations' own."""
 
     success: bool
     result: dict[str, Any]
 
 
 def weighed(result: Any, counts: npt.NDArray[np.int64], is_null: npt.NDArray[np.bool_]) -> Any:
-    """Turn a complete result on distinct values into one on rows.
+    """Turn a result about distinct values into one about rows.
 
-    `counts` are the rows of each value; `is_null`, of the frame, may be longer (padding).
+    `counts` is the number of rows of each value. `is_null` belongs to the frame's rows, which may
+    be more (padding).
     """
     details: dict[str, Any] = dict(result.result or {})
     if "unexpected_count" not in details:
@@ -128,7 +130,7 @@ def weighed(result: Any, counts: npt.NDArray[np.int64], is_null: npt.NDArray[np.
 
 
 def added_up(one: Given, results: list[Any]) -> Any:
-    """Add up the results on parts of the rows: the same as Great Expectations' on all of them."""
+    """Combine the results about parts of the rows into that about all rows."""
     uncounted = [r for r in results if "unexpected_count" not in (r.result or {})]
     if uncounted or (len(results) == 1 and not isinstance(results[0], Counted)):
         return min(uncounted or results, key=lambda result: bool(result.success))
@@ -144,11 +146,11 @@ def added_up(one: Given, results: list[Any]) -> Any:
 
 
 def read(one: Given, result: Any) -> Expectation:
-    """Keep shares, counts, numbers and names of columns out of a Great Expectations result."""
+    """Return a Great Expectations result as evidence: shares, counts, numbers and column names."""
     details: dict[str, Any] = dict(result.result or {})
     count: Any = details.get("unexpected_count")
     share: Any = details.get("unexpected_percent")
-    if share is not None and share != share:  # no value to judge
+    if share is not None and share != share:  # NaN: there is no value
         share = None
     return outcome(one, bool(result.success), _seen(one["type"], details, share), count, share)
 
@@ -156,7 +158,7 @@ def read(one: Given, result: Any) -> Expectation:
 def outcome(
     one: Given, success: bool, observed: str, count: Any = None, share: Any = None
 ) -> Expectation:
-    """Return the outcome of an expectation as evidence keeps it."""
+    """Return the outcome of an expectation in the form of evidence."""
     return Expectation(
         type=one["type"],
         column=one["kwargs"].get("column"),
@@ -169,7 +171,7 @@ def outcome(
 
 
 def allowed(one: Given) -> str:
-    """Say what an expectation allows, as in "at most 1 % allowed" or "must be 0 to 1"."""
+    """Return what an expectation allows, such as "at most 1 % allowed" or "must be 0 to 1"."""
     limits: dict[str, Any] = {k: v for k, v in one["kwargs"].items() if k not in ROLES}
     mostly = float(limits.pop("mostly", 1.0))
     if one["type"] == "expect_column_values_to_not_be_null":
@@ -188,7 +190,7 @@ def allowed(one: Given) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a percentage with three significant digits, so that a small one is never zero."""
+    """Return a percentage with three significant digits, so that small ones are not shown as 0."""
     return f"{value:.3g} %"
 
 

@@ -1,4 +1,4 @@
-"""The data contract: a Great Expectations suite kept as JSON; drafted once, then read."""
+"""The file of the data contract: a Great Expectations suite as JSON, drafted once and then read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
 
 Given = dict[str, Any]
-"""One expectation as in the suite's JSON: `type` and `kwargs`."""
+"""One expectation as in the suite's JSON: its `type` and `kwargs`."""
 
 FEW = 30
-"""A text column, or a number that is a code, with at most this many values gets a value set."""
+"""Most distinct values of a text column, or of codes, for which a value set is drafted."""
 
 
 def given(data: Data) -> list[Given]:
-    """Return the suite's expectations; a missing, malformed or empty suite is a problem."""
+    """Return the suite's expectations; raise `Problem` if it is missing, malformed or empty."""
     path = Path(data.contract)
     if not path.is_file():
         raise Problem(
@@ -43,7 +43,7 @@ def given(data: Data) -> list[Given]:
 
 
 def built_in(data: Data, columns: list[str]) -> list[Given]:
-    """Return what holds for every table: rows, a complete target, and no column without a value."""
+    """Return expectations for every table: it has rows, a complete target, and no empty column."""
     return [
         {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}},
         *_each("expect_column_to_exist", [data.target, *data.sensitive]),
@@ -58,9 +58,10 @@ def built_in(data: Data, columns: list[str]) -> list[Given]:
 
 
 def draft(raw: Path, data: Data) -> dict[str, Any]:
-    """Return a Great Expectations suite that the table keeps: columns, rows, nulls, sets, ranges.
+    """Return a suite that the table satisfies: columns, rows, nulls, value sets, ranges.
 
-    Null shares get a margin of a tenth plus half a percent, ranges one of a tenth of their width.
+    Limits have margins: a tenth plus half a percent for the share of nulls, and a tenth of the
+    width for ranges.
     """
     columns = tables.columns(raw)
     rows = int(tables.rows(f"SELECT count(*) FROM {tables.table(raw)}")[0][0])

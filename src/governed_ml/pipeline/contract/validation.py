@@ -1,7 +1,7 @@
-"""Judge a Great Expectations suite, kept as JSON, over a Parquet table of any size.
+"""Validate a Parquet table of any size against a Great Expectations suite.
 
-Great Expectations judges every value, on pandas, but never the whole table at once: a text or a
-time with few distinct values is judged once a value, anything else in parts of the rows.
+Great Expectations judges every value, with pandas, but never the whole table at once. A text or
+time column with few distinct values is judged once per value; all others in parts of the rows.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-FEW = 10_000  # distinct values of a text or time column that are judged once each
-CELLS = 4_000_000  # rows × columns that Great Expectations gets at once
-BY_VALUE = tuple(  # judged by the value alone
+FEW = 10_000  # most distinct values for a text or time column to be judged by value
+CELLS = 4_000_000  # most cells (rows × columns) given to Great Expectations at once
+BY_VALUE = tuple(  # expectations that depend on the value only
     f"expect_column_{what}"
     for what in (
         "values_to_not_be_null", "values_to_be_null", "values_to_be_between", "values_to_be_in_set",
@@ -38,7 +38,7 @@ BY_VALUE = tuple(  # judged by the value alone
         "values_to_be_in_type_list", "value_lengths_to_be_between", "value_lengths_to_equal",
     )
 )  # fmt: skip
-BY_ROW = (  # judged by the row alone
+BY_ROW = (  # expectations that depend on the row only
     *BY_VALUE,
     "expect_column_pair_values_a_to_be_greater_than_b",
     "expect_column_pair_values_to_be_equal",
@@ -51,9 +51,10 @@ BY_EQUALS = ("expect_column_values_to_be_unique", "expect_compound_columns_to_be
 
 @dataclass(frozen=True)
 class ExpectationRows:
-    """What Great Expectations gets: rows, and which expectations (by position) are about them.
+    """Rows for Great Expectations, and the positions of the expectations about them.
 
-    `counts`: the rows are a column's distinct values, padded with nulls; how often each occurs.
+    If `counts` is set, each column holds its distinct values, padded with nulls, and `counts` their
+    frequencies.
     """
 
     frame: pd.DataFrame
@@ -62,7 +63,7 @@ class ExpectationRows:
 
 
 def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
-    """Return one outcome for each expectation, in order, or raise: none is dropped in silence."""
+    """Return one outcome per expectation, in order; raise `Problem` if one cannot be judged."""
     kinds = tables.columns(table)
     outcomes: dict[int, Expectation] = {}
     groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
@@ -89,7 +90,7 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
 
 
 def at_once(frame: pd.DataFrame, expectations: list[Given]) -> list[Expectation]:
-    """Return one outcome for each expectation about columns of a small frame."""
+    """Return one outcome per expectation about columns of a small frame."""
     found = results(frame, dict(enumerate(expectations)), {})
     return [read(one, found[p]) for p, one in enumerate(expectations)]
 
@@ -111,7 +112,7 @@ def _few(table: Path, kinds: dict[str, str]) -> list[str]:
 
 
 def _way(one: Given, kinds: dict[str, str], few: list[str]) -> tuple[str, tuple[str, ...]]:
-    """Return how an expectation is judged, and the columns whose rows that takes."""
+    """Return how an expectation is judged, and the columns needed for it."""
     kind, kwargs, names = one["type"], one["kwargs"], tuple(columns_of(one))
     if kind.startswith("expect_table_row_count"):
         return "count", ()
@@ -132,7 +133,7 @@ Groups = dict[tuple[str, tuple[str, ...]], list[int]]
 
 
 def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[ExpectationRows]:
-    """Make the rows that each group of expectations is judged on, one after the other."""
+    """Yield the rows for each group of expectations, one after the other."""
     import pandas as pd
 
     total = int(tables.rows(f"SELECT count(*) FROM {tables.table(table)}")[0][0])
@@ -166,7 +167,7 @@ def _rows(table: Path, kinds: dict[str, str], groups: Groups) -> Iterator[Expect
 def _parts(
     table: Path, frame: pd.DataFrame, names: tuple[str, ...], way: str
 ) -> Iterator[pd.DataFrame]:
-    """Cut a frame into parts of about `CELLS` cells; `equals` keeps equal rows together."""
+    """Divide a frame into parts of about `CELLS` cells; `equals` keeps equal rows together."""
     count = math.ceil(frame.size / CELLS)
     if way == "whole" or count < 2:
         yield frame
@@ -185,7 +186,7 @@ def _parts(
 def _distinct(
     table: Path, kinds: dict[str, str], positions: dict[str, list[int]]
 ) -> ExpectationRows:
-    """Return the distinct values of some columns side by side, and how often each occurs."""
+    """Return the distinct values of some columns side by side, with their frequencies."""
     import pandas as pd
 
     columns: dict[str, pd.Series] = {}

@@ -1,1 +1,1 @@
-"""Where tables come from, and what their columns are."""
+"""Sources of tables, and the kinds and roles of their columns."""

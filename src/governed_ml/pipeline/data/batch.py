@@ -1,4 +1,4 @@
-"""Read rows from production, each column as training read it, and report what does not fit."""
+"""Read production rows with the columns' types from training, and report values that do not fit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-SHOWN = 3  # rows that a refusal names
+SHOWN = 3  # most rows named in a message
 
 
 @dataclass(frozen=True)
 class Incoming:
-    """A file's or query's rows (SQL), and how its texts write numbers."""
+    """The rows of a file or query (SQL), and how text in them represents numbers."""
 
     sql: str
     marks: Marks
@@ -31,9 +31,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Batch:
-    """`sql` selects the known columns in their types; `unfit` counts values that are none of it.
+    """SQL that selects the known columns in their types, and counts of values that do not fit.
 
-    `places` has the first rows of these, from 1 on; `new` counts categories that training had not.
+    `unfit` is column → values that do not have the type, `places` the first rows with these (from
+    1), and `new` is column → values of categories that training did not have.
     """
 
     sql: str
@@ -46,13 +47,13 @@ class Batch:
 
 
 def file_source(path: str, trained: Source) -> Source:
-    """Return a file as a source whose texts are read as those of training were."""
+    """Return a file as a source whose text is parsed like the training data's."""
     kept = {name: getattr(trained, name) for name in ("missing", "decimal", "thousands")}
     return Source(kind="file", path=path, **kept)
 
 
 def relation(source: Source, db: duckdb.DuckDBPyConnection, scratch: Path) -> Incoming:
-    """Return a file's or query's rows; the cells of CSV and JSON are texts still."""
+    """Return the rows of a file or query; cells of CSV and JSON are still text."""
     try:
         found = sources.SOURCES[source.kind](source, 0, db, scratch)
     except Problem as problem:
@@ -66,7 +67,7 @@ def relation(source: Source, db: duckdb.DuckDBPyConnection, scratch: Path) -> In
 def typed(
     db: duckdb.DuckDBPyConnection, table: str, how: Marks, columns: dict[str, FrozenColumn]
 ) -> Batch:
-    """Look at the columns of a table in memory, of which training had `columns`."""
+    """Convert the columns of an in-memory table to the types in `columns`, those of training."""
     there = {
         str(row[0]): str(row[1]).partition("(")[0].strip('"')
         for row in db.execute(f"DESCRIBE FROM {table}").fetchall()
@@ -100,7 +101,7 @@ def typed(
 
 
 def as_trained(frame: pd.DataFrame, numeric: list[str], categorical: list[str]) -> pd.DataFrame:
-    """Return the features as the model was trained on them."""
+    """Return the features in the form in which the model was trained."""
     import pandas as pd
 
     columns = {name: frame[name].astype("float64") for name in numeric}

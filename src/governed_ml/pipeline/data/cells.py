@@ -1,7 +1,7 @@
-"""SQL that reads one cell: a number, a whole number, a date or a truth value; or null.
+"""SQL expressions that convert one cell to a number, integer, date or truth value, else null.
 
-DuckDB's own casts are too kind: they round `1.5` to a whole number, take `0x1F` and `1_000` for
-numbers, and drop the offset of a time.
+DuckDB's own casts accept too much: they round `1.5` to an integer, accept `0x1F` and `1_000` as
+numbers, and drop a time's UTC offset. Arguments and results of these functions are SQL.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from governed_ml.core.tables import literal
 if TYPE_CHECKING:
     from governed_ml.core.config.data import Source
 
-EXACT = 2**53  # beyond it a decimal number cannot tell every whole number from the next
+EXACT = 2**53  # from here on, a float cannot represent every integer
 FLOATS = ("DOUBLE", "FLOAT")
 ISO = "ISO 8601"
 ISO_OFFSET = "ISO 8601 with an offset, kept as UTC"
@@ -25,12 +25,12 @@ _TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
 _OFFSET = r"([zZ]|[-+][0-9]{2}(:?[0-9]{2})?)"
 _SLASHED = r"[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S")
-"""What may follow a day in a format that was not stated."""
+"""Formats of a time that may follow a date if `conf/data` states no format."""
 
 
 @dataclass(frozen=True)
 class Marks:
-    """The decimal mark and what separates thousands."""
+    """The decimal mark and the thousands separator."""
 
     decimal: str = "."
     thousands: str = ""
@@ -42,19 +42,19 @@ def marks(source: Source) -> Marks:
 
 
 def matches(text: str, pattern: str) -> str:
-    """Return whether a text is matched as a whole."""
+    """Return SQL for whether a pattern matches the whole text."""
     return f"regexp_full_match({text}, {literal(pattern)})"
 
 
 def is_number(text: str, how: Marks) -> str:
-    """Return whether a text is written as a number."""
+    """Return SQL for whether a text is a number."""
     mark, group = f"[{how.decimal}]", f"[{how.thousands}]"
     whole = f"([1-9][0-9]{{0,2}}({group}[0-9]{{3}})+|[0-9]+)" if how.thousands else "[0-9]+"
     return matches(text, rf"\s*[-+]?({whole}({mark}[0-9]*)?|{mark}[0-9]+){_EXPONENT}\s*")
 
 
 def number(text: str, how: Marks) -> str:
-    """Return the number that a text is; `nan` and `inf` are numbers that nobody computes with."""
+    """Return SQL for the number in a text; `nan` and `inf` are accepted here and refused later."""
     plain = f"replace({text}, {literal(how.thousands)}, '')" if how.thousands else text
     plain = f"replace({plain}, {literal(how.decimal)}, '.')" if how.decimal != "." else plain
     return (
@@ -64,18 +64,18 @@ def number(text: str, how: Marks) -> str:
 
 
 def is_whole(text: str) -> str:
-    """Return whether a text is a whole number, maybe with zeros behind the point."""
+    """Return SQL for whether a text is an integer, with or without zeros after the decimal mark."""
     return matches(text, r"\s*[-+]?[0-9]+([.]0*)?\s*")
 
 
 def whole(text: str) -> str:
-    """Return the whole number that a text is, exactly."""
+    """Return SQL for the exact integer in a text."""
     digits = f"regexp_extract({text}, '[-+]?[0-9]+')"
     return f"CASE WHEN {is_whole(text)} THEN TRY_CAST({digits} AS BIGINT) END"
 
 
 def date(text: str, written: str) -> str:
-    """Return the time that a text is, written as was decided."""
+    """Return SQL for the time in a text of the format that was decided."""
     if written == ISO:
         iso = matches(text, rf"({_DAY}([ T]{_TIME})?|{_SLASHED}( {_TIME})?)")
         return f"CASE WHEN {iso} THEN TRY_CAST({text} AS TIMESTAMP) END"
@@ -84,7 +84,7 @@ def date(text: str, written: str) -> str:
         instant = f"TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE)"
         return f"CASE WHEN {iso} THEN CAST({instant} AS TIMESTAMP) END"
     listed = ", ".join(literal(written + time) for time in TIMES if not time or ":" not in written)
-    # `%Y` takes `24` for the year 24, and `%y` the first half of `2024`
+    # `%Y` would read `24` as the year 24, and `%y` the first half of `2024`
     full = f"regexp_matches({text}, '[0-9]{{4}}')"
     fits = f"{full} AND" if "%Y" in written else f"NOT {full} AND" if "%y" in written else ""
     read = f"try_strptime({text}, [{listed}])"
@@ -92,17 +92,17 @@ def date(text: str, written: str) -> str:
 
 
 def moment(column: str, source_type: str) -> str:
-    """Return a time to the microsecond: further digits are cut, as in a text, and never rounded."""
+    """Return SQL for a time in microseconds; further digits are cut, not rounded."""
     if source_type != "TIMESTAMP_NS":
         return f"CAST({column} AS TIMESTAMP)"
-    beyond = f"((epoch_ns({column}) % 1000) + 1000) % 1000"  # before 1970 the remainder is negative
+    beyond = f"((epoch_ns({column}) % 1000) + 1000) % 1000"  # negative before 1970
     return f"make_timestamp((epoch_ns({column}) - {beyond}) // 1000)"
 
 
 def truth(text: str, values: list[str]) -> str:
-    """Return a truth value in the spelling that training had; 1 and 0 are true and false, too.
+    """Return SQL for a truth value in the spelling of training; 1 and 0 mean true and false.
 
-    `1.0` is how a column with gaps writes a 1.
+    `1.0` is accepted, because a column of integers with nulls contains it.
     """
     spelled = {value.lower(): value for value in values}
     cases = [
@@ -114,7 +114,7 @@ def truth(text: str, values: list[str]) -> str:
 
 
 def meant(column: str, spellings: dict[str, str], missing: list[str]) -> str:
-    """Return a text in the spelling that is meant, or null where it means a missing value."""
+    """Return SQL for a text in its corrected spelling, or null if it means a missing value."""
     listed = ", ".join(literal(text) for text in dict.fromkeys(["", *missing]))
     if spellings:
         cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in spellings.items())
@@ -123,7 +123,7 @@ def meant(column: str, spellings: dict[str, str], missing: list[str]) -> str:
 
 
 def digits(column: str, kind: str) -> str:
-    """Return a cell of any type as text; 7.0 is how a column with gaps holds a 7."""
+    """Return SQL for a cell of any type as text, with 7 for 7.0 (from a column with nulls)."""
     if kind not in FLOATS:
         return f"CAST({column} AS VARCHAR)"
     short = f"{column} = trunc({column}) AND abs({column}) < {EXACT}"
@@ -132,7 +132,7 @@ def digits(column: str, kind: str) -> str:
 
 
 def known(column: str, missing: list[str]) -> str:
-    """Return a cell of numbers, or null where it is one that means a missing value."""
+    """Return SQL for a number, or null if the number means a missing value."""
     listed = [text for text in missing if text.strip().lstrip("-+").replace(".", "", 1).isdigit()]
     return (
         f"CASE WHEN {column} NOT IN ({', '.join(listed)}) THEN {column} END" if listed else column

@@ -1,6 +1,6 @@
-"""What each column is, decided once, at `ingest`: from all its cells, never from most of them.
+"""Decide each column's kind once, at `ingest`, from all its cells and not only from most of them.
 
-What cannot be known is asked, with counts; `conf/data` answers, and nothing is guessed.
+If the kind is ambiguous, the stage asks, with counts, and `conf/data` answers. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ ZONED = "TIMESTAMP WITH TIME ZONE"
 NUMBERS = (*WHOLE, *WIDE, *FLOATS, "DECIMAL")
 TEXTS = ("VARCHAR", "ENUM", "UUID", "TIME", "NULL")
 SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
-"""DuckDB's types that a column may have at its source."""
+"""DuckDB types that a source's column may have."""
 INDEX = r"(Unnamed: ?[0-9]+|__index_level_[0-9]+__)"
 NAMED_INDEX = ("index", "level_0")
-SOME, NEARLY = 50, 0.9  # of 50 texts and more, nine in ten differ: nobody learns from them
+SOME, NEARLY = 50, 0.9  # of 50 or more texts, nine in ten differ: of no use to a model
 
 
 @dataclass(frozen=True)
 class Decided:
-    """A column as it stays, and the SQL that makes it from the source.
+    """A decided column, and the SQL that makes it from the source.
 
-    `alone`: the share of different texts of a feature, if nearly all differ.
+    `alone` is the share of distinct texts in a feature, if nearly all are distinct.
     """
 
     column: Column
@@ -49,7 +49,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class SourceCells:
-    """Where cells come from: a relation (SQL), whether all of it is text, how numbers look."""
+    """The source of cells: a relation (SQL), whether all cells are text, and the number format."""
 
     rows: str
     texts: bool
@@ -60,7 +60,7 @@ class SourceCells:
 def decide(
     db: duckdb.DuckDBPyConnection, origin: SourceCells, types: dict[str, str], data: Data
 ) -> list[Decided]:
-    """Decide every column of a relation whose types DuckDB has told; raise what has to be asked."""
+    """Decide every column of a relation, given its DuckDB types; raise `Problem` with questions."""
     maker = Decider(db, origin, data)
     found: list[Decided] = []
     asked: dict[str, str] = {}
@@ -82,17 +82,17 @@ class Decider:
     """Decides the columns of one table."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, origin: SourceCells, data: Data) -> None:
-        """Look at nothing yet."""
+        """Store the table and the configuration; nothing is read yet."""
         self.db, self.origin, self.data = db, origin, data
         self.unused = {*data.drop} - {data.time, data.group}
         self.codes = data.codes
 
     def column(self, name: str, source_type: str) -> Decided:
-        """Decide one column; raise `Ambiguous`."""
+        """Decide one column; raise `Ambiguous` if `conf/data` must answer a question."""
         self._refuse_index(name)
         times = (*DATES, ZONED)
         written = self.origin.texts and source_type in (*times, "BOOLEAN")
-        stated = name in self.data.dates and source_type not in times  # 20260131, say
+        stated = name in self.data.dates and source_type not in times  # such as 20260131
         spelled = name in self.data.spellings and source_type not in times
         marked = self.origin.texts and self.origin.marks != Marks() and source_type in NUMBERS
         odd = self.origin.texts and source_type in NUMBERS and self._other_base(name)
@@ -110,7 +110,7 @@ class Decider:
         )
 
     def _other_base(self, name: str) -> bool:
-        """Return whether DuckDB takes texts such as `0x1F` in a column for numbers."""
+        """Return whether DuckDB would read texts such as `0x1F` in this column as numbers."""
         return bool(self._ask(f"count(*) FILTER (regexp_matches({quoted(name)}, '[xXbBoO_]'))")[0])
 
     def _refuse_index(self, name: str) -> None:
@@ -132,7 +132,7 @@ class Decider:
         return self.db.execute(f"SELECT {sql} FROM {self.origin.rows}").fetchall()[0]
 
     def _text(self, name: str, source_type: str) -> Decided:
-        """Decide a column of texts: dates, numbers, truth values or categories."""
+        """Decide a text column: dates, numbers, truth values or categories."""
         spelled = self.data.spellings.get(name, {})
         own = quoted(name) if self.origin.texts else digits(quoted(name), source_type)
         text = cells.meant(own, spelled, self.data.source.missing)
@@ -150,7 +150,7 @@ class Decider:
         return self._category(name, seen)
 
     def _unused(self, name: str, source_type: str, seen: Cells) -> Decided:
-        """Keep a column that nobody computes with as it is, without a question."""
+        """Keep a column that is not used for any computation as it is, without questions."""
         try:
             written = dates(seen, self.data.dates.get(name))
         except Ambiguous:
@@ -178,13 +178,13 @@ class Decider:
         lower = {value.lower() for value, _ in counts or []}
         truth = lower and lower <= {"true", "false"}
         kind = "boolean" if truth else "code" if name in self.codes else "category"
-        if truth:  # whoever has few rows, a truth value is nobody's own
+        if truth:  # truth values identify nobody, however few the rows
             values = sorted(value for value, _ in counts or [])
         column = Column(name=name, type="VARCHAR", kind=kind, values=values)
         return Decided(column, seen.text, self._alone(name, len(counts or []), seen.filled))
 
     def _alone(self, name: str, texts: int, filled: int) -> float | None:
-        """Return the share of different texts of a feature, if nearly all differ."""
+        """Return the share of distinct texts in a feature; None unless nearly all are distinct."""
         data = self.data
         no_feature = {data.target, data.time, data.group, *data.sensitive, *data.drop}
         if name in no_feature or filled < SOME or texts < filled * NEARLY:
@@ -192,14 +192,14 @@ class Decider:
         return texts / filled
 
     def _value(self, name: str) -> str:
-        """Return a cell of numbers, or of texts that are all numbers, null where it is missing."""
+        """Return SQL for a numeric cell (or numeric text), null if it means a missing value."""
         if not self.origin.texts:
             return cells.known(quoted(name), self.data.source.missing)
         spelled = self.data.spellings.get(name, {})
         return cells.meant(quoted(name), spelled, self.data.source.missing)
 
     def _number(self, name: str, source_type: str) -> Decided:
-        """Decide a column of numbers; a whole number that no decimal can hold is asked about."""
+        """Decide a numeric column; ask about integers that a float cannot hold."""
         column, texts = self._value(name), self.origin.texts
         value = f"CAST({column} AS DOUBLE)"
         if name not in (*self.data.numeric, *self.unused) and (
@@ -220,7 +220,7 @@ class Decider:
         return _made(name, "DOUBLE", "decimal", _no_nan(value))
 
     def _code(self, name: str, source_type: str) -> Decided:
-        """Decide a column of codes: numbers only where each number is one way of writing it."""
+        """Decide a column of codes: numeric only if each number is always written the same way."""
         column, texts = self._value(name), self.origin.texts
         exact = whole(column if texts else f"CAST({column} AS VARCHAR)")
         if texts:
@@ -229,7 +229,7 @@ class Decider:
                 f"count(*) FILTER ({column} IS NOT NULL AND {exact} IS NULL), "
                 f"count(*) FILTER (isinf({cells.number(column, Marks())}))"
             )
-            if endless:  # no code, and refused where the table is checked
+            if endless:  # not a code; the check of the table refuses it
                 return _made(name, "DOUBLE", "code", f"TRY_CAST({column} AS DOUBLE)")
             if lost or ones != ways:
                 return self._category(name, Cells(self.db, self.origin.rows, column))

@@ -1,13 +1,13 @@
-"""How training has read each column, and the SQL that reads it again, from any format.
+"""How each column was read in training, and SQL that reads it in the same way from any format.
 
-A value fits as it is, fits by a rule that is written here, or does not fit and is null:
+A value fits as it is, fits by one of these rules, or does not fit and becomes null:
 
-- a number is a number, whole or not: where training had whole numbers, 0.4 stays 0.4;
-- a truth value gets the spelling that training had; 1 and 0 are true and false;
-- a number stands for a category's text only if training had that text;
-- a category that training never had stays, and is told, unless it is another spelling of one that
-  training had: that does not fit;
-- a date is written as in training, with an offset if training's had one.
+- A number fits a numeric column. If training had integers only, 0.4 still stays 0.4.
+- A truth value gets the spelling of training; 1 and 0 mean true and false.
+- A number fits a text category only if training had that text.
+- A new category is kept and reported, unless it is another spelling of a known one: that does not
+  fit.
+- A date must have the format of training, with a UTC offset if training's dates had one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ KIND_WORDS = {
 
 @dataclass(frozen=True)
 class FrozenColumn:
-    """A column as training had it: `code` where its numbers are names of things.
+    """A column as in training. `code` means that its numbers are names.
 
-    `distinct`: case, blanks and punctuation tell its values apart.
-    `unused`: nobody computes with it.
+    `distinct` means that case, blanks and punctuation distinguish its values. `unused` means that
+    no computation uses it.
     """
 
     column: Column
@@ -48,7 +48,7 @@ class FrozenColumn:
 
     @property
     def words(self) -> str:
-        """Return what a value of it is, for people."""
+        """Return a description of its values for people."""
         column = self.column
         if column.type == "TIMESTAMP" and column.format:
             return f"a date written as {column.format}"
@@ -60,12 +60,12 @@ class FrozenColumn:
         return plain.get(column.type) or KIND_WORDS.get(column.kind or "", "a known spelling")
 
     def named(self, name: str) -> FrozenColumn:
-        """Return the same for a column of another name."""
+        """Return a copy with another name."""
         return replace(self, column=self.column.model_copy(update={"name": name}))
 
 
 def frozen(columns: list[Column], data: Data) -> dict[str, FrozenColumn]:
-    """Return how each column was read in training."""
+    """Return column name → how the column was read in training."""
     codes, missing = data.codes, tuple(data.source.missing)
     return {
         one.name: FrozenColumn(
@@ -81,7 +81,7 @@ def frozen(columns: list[Column], data: Data) -> dict[str, FrozenColumn]:
 
 
 def plain(types: dict[str, str]) -> dict[str, FrozenColumn]:
-    """Return columns that no training had, by name and type: what a log holds beside its rows."""
+    """Return columns that are not from training, given name → type, such as those of a log."""
     return {
         name: FrozenColumn(Column(name=name, type=source_type), code=True)
         for name, source_type in types.items()
@@ -89,9 +89,9 @@ def plain(types: dict[str, str]) -> dict[str, FrozenColumn]:
 
 
 def cell(one: FrozenColumn, column: str, source_type: str, how: Marks) -> str:
-    """Return a value in training's type, or null where it does not fit.
+    """Return SQL for a value in training's type, or null if it does not fit.
 
-    `source_type`: the cell's type where it comes from.
+    `source_type` is the cell's DuckDB type at its source.
     """
     final = one.column.type
     if source_type in TEXTS or (one.spellings and source_type in NUMBERS and final != "VARCHAR"):
@@ -110,13 +110,13 @@ def cell(one: FrozenColumn, column: str, source_type: str, how: Marks) -> str:
 
 
 def given(one: FrozenColumn, column: str, source_type: str) -> str:
-    """Return whether there is a value at all."""
+    """Return SQL for whether the cell has a value."""
     there = f"{_present(one, column, source_type)} IS NOT NULL"
     return f"{there} AND NOT isnan({column})" if source_type in FLOATS else there
 
 
 def _present(one: FrozenColumn, column: str, source_type: str) -> str:
-    """Return a cell, as text if it is one at its source, or null where it is missing."""
+    """Return SQL for a cell, as text if it is text at its source, or null if it is missing."""
     missing = list(one.missing)
     if source_type in TEXTS or (one.spellings and source_type in NUMBERS):
         return cells.meant(cells.digits(column, source_type), one.spellings, missing)
@@ -124,7 +124,10 @@ def _present(one: FrozenColumn, column: str, source_type: str) -> str:
 
 
 def is_new(one: FrozenColumn, value: str) -> str | None:
-    """Return whether a category is none that training had; nothing where nobody knows."""
+    """Return SQL for whether training lacked a category.
+
+    None if its categories are not recorded.
+    """
     column = one.column
     if column.type != "VARCHAR" or column.values is None or column.kind == "boolean":
         return None
@@ -151,9 +154,9 @@ def _from_text(one: FrozenColumn, text: str, how: Marks) -> str:
 
 
 def _text(one: FrozenColumn, column: str, source_type: str) -> str:
-    """Return a category for what is no text at its source."""
+    """Return SQL for the category in a cell that is not text at its source."""
     values = one.column.values
-    if one.unused or one.column.kind is None:  # by engine 0.2, which recorded no more than a type
+    if one.unused or one.column.kind is None:  # from engine 0.2, which recorded only the type
         return f"CAST({column} AS VARCHAR)"
     if source_type not in (*NUMBERS, "BOOLEAN"):
         return "CAST(NULL AS VARCHAR)"
@@ -169,7 +172,7 @@ def _text(one: FrozenColumn, column: str, source_type: str) -> str:
 
 def _time(one: FrozenColumn, column: str, source_type: str) -> str:
     zoned = one.column.format == ISO_OFFSET
-    if source_type in NUMBERS and one.column.format:  # 20260131, say
+    if source_type in NUMBERS and one.column.format:  # such as 20260131
         return cells.date(
             cells.digits(_present(one, column, source_type), source_type), one.column.format
         )

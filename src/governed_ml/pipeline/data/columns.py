@@ -1,4 +1,4 @@
-"""What a column is: a feature (numeric or categorical), the target, or a sensitive attribute."""
+"""The role of each column: numeric or categorical feature, target, or sensitive attribute."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-DRIFT_OF_TARGET = "target"  # what `drift` calls the target, whatever its name is
-LOGGED = (  # what `predict` logs beside a row's own columns; a batch may have it, too
+DRIFT_OF_TARGET = "target"  # the target's name in `drift`
+LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, too
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),
 )
 
 
 def check_names(names: list[str]) -> None:
-    """Refuse column names that differ in nothing but case, or that are taken."""
+    """Raise `Problem` if column names differ only in case or are reserved."""
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise Problem(
@@ -39,7 +39,7 @@ def check_names(names: list[str]) -> None:
 
 
 def require_distinct(names: list[str]) -> None:
-    """Refuse names that are one for DuckDB, which would rename or empty one of the columns."""
+    """Raise `Problem` if DuckDB would treat two names as equal and rename or empty a column."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(name.strip().casefold(), name)
@@ -51,7 +51,7 @@ def require_distinct(names: list[str]) -> None:
 
 
 def check_roles(data: Data, names: list[str]) -> None:
-    """Refuse a configured column that the table has not, naming the nearest that it has."""
+    """Raise `Problem` if a configured column is not in the table, naming the most similar one."""
     roles = {
         "target": [data.target],
         "sensitive": list(data.sensitive),
@@ -84,9 +84,9 @@ def check_roles(data: Data, names: list[str]) -> None:
 
 
 def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Return the features, and which are numeric and which categorical (as text).
+    """Return the features, and the names of the numeric and of the categorical ones (as text).
 
-    A feature is every column without another role: target, sensitive, drop, time, group.
+    A feature is any column without another role: target, sensitive, drop, time, group.
     """
     import pandas as pd
     from pandas.api import types
@@ -116,13 +116,13 @@ def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str],
 
 
 def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
-    """Return the target: 1 where it is the favourable value, else 0; for regression the number."""
+    """Return the target: 1 for the favourable value, else 0; in a regression, the number."""
     from pandas.api import types
 
     column = raw[data.target]
     if data.task == "classification":
         text = as_text(column)
-        if isinstance(data.positive, bool):  # a table says TRUE, True or true
+        if isinstance(data.positive, bool):  # tables contain TRUE, True or true
             text = text.str.lower()
         favourable = text == as_code(data.positive)
         if not favourable.any() or favourable.all():
@@ -150,7 +150,7 @@ def _not_positive(column: pd.Series, data: Data) -> str:
 
 
 def groups_of(raw: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """Return each sensitive attribute as the name of a group; a null is the group `missing`."""
+    """Return each sensitive attribute as group names; nulls form the group `missing`."""
     import pandas as pd
 
     return pd.DataFrame(
@@ -183,18 +183,18 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
 
 
 def as_text(column: pd.Series) -> pd.Series:
-    """Return a column as text, nulls kept; whole numbers lose their `.0`."""
+    """Return a column as text with nulls kept; integers lose their `.0`."""
     if column.dtype == "str":
         return column
-    if column.dtype == "Int64":  # `map` would hand out decimals
+    if column.dtype == "Int64":  # `map` would pass floats
         column = column.astype("object")
     return column.map(as_code, na_action="ignore").astype("str").where(column.notna())
 
 
 def as_code(value: object) -> str:
-    """Return a value as it is compared: as text, a whole number without `.0`."""
+    """Return a value as text for comparisons, integers without `.0`."""
     if isinstance(value, bool):
-        return str(value).lower()  # as ingest writes it
+        return str(value).lower()  # as `ingest` writes it
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

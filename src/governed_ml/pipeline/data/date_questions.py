@@ -1,4 +1,4 @@
-"""Questions about a column of dates: how they are written, or whether they are dates at all."""
+"""Questions about a column of dates: their format, or whether they are dates at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMATS = [
     "%Y.%m.%d",
 ]  # fmt: skip
 NAMED = r"(?i).*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*"
-"""What has the name of a month, or its first three letters."""
+"""Matches a text that contains the name of a month or its first three letters."""
 NAMED_FORMATS = [
     form.replace("%b", month)
     for month in ("%b", "%B")
@@ -28,13 +28,13 @@ NAMED_FORMATS = [
                  "%d/%b/%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y", "%A, %b %d, %Y")
 ]  # fmt: skip
 COMPACT = "%Y%m%d"
-FIRST, LAST = 19000101, 21001231  # days that a number of eight digits may be
-MANY = 30  # with as many different days, no chance made whole numbers that are all days
+FIRST, LAST = 19000101, 21001231  # range in which an eight-digit number may be a date
+MANY = 30  # integers that are all valid dates are not by chance if so many are distinct
 MOSTLY = 0.95
 
 
 def dates(seen: Cells, stated: str | None) -> str | None:
-    """Return how a column's dates are written, or nothing where it has none."""
+    """Return the format of a column's dates, or None if it does not hold dates."""
     if stated:
         _require_format(seen, stated)
         _require_all(seen, stated)
@@ -74,7 +74,7 @@ def dates(seen: Cells, stated: str | None) -> str | None:
 
 
 def _require_century(seen: Cells, written: str) -> None:
-    """Ask about years of two digits if some of them would lie in the future."""
+    """Ask about two-digit years if some of them would be in the future."""
     if "%y" not in written:
         return
     later = f"{date('v', written)} > current_date"
@@ -105,7 +105,7 @@ def _named(seen: Cells) -> None:
 def compact(
     db: duckdb.DuckDBPyConnection, rows: str, text: str, ends: tuple[float | None, float | None]
 ) -> None:
-    """Ask about whole numbers that are all days, as 20240131, and of which there are many."""
+    """Ask about integers that are all valid dates, such as 20240131, if many are distinct."""
     low, high = ends
     if low is None or high is None or low < FIRST or high > LAST:
         return

@@ -1,4 +1,4 @@
-"""Questions about a column of numbers: how they are written, or whether they are codes."""
+"""Questions about a column of numbers: their format, or whether they are codes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from governed_ml.pipeline.data.text_questions import Ambiguous, Cells
 if TYPE_CHECKING:
     import duckdb
 
-FEW = 30  # texts of digits that are so few are categories, where a format has numbers as well
+FEW = 30  # in formats with numbers, digit texts with fewer distinct values are categories
 THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
-"""What a whole number is, where a point separates thousands."""
+"""Matches an integer in which points separate thousands."""
 _AMOUNT = r"[0-9][0-9.,' ]*"
 SIGNED = rf"\s*[-+]?\s*([€$£¥₹]\s*[-+]?{_AMOUNT}|{_AMOUNT}\s*[€$£¥₹%‰])\s*"
 SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
 
 
 def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
-    """Return whether a column of texts is one of numbers.
+    """Return whether a text column is numeric.
 
-    `wanted`: it is under `numeric`. `only_texts`: the format, as CSV, has nothing but texts.
+    `wanted` means that `numeric` in `conf/data` lists it, `only_texts` that the format (such as
+    CSV) has no numeric type.
     """
     fits = f"({number('v', how)} IS NOT NULL)"
     separated = f"(NOT {is_number('v', how)} AND {matches('v', SEPARATED)})"
@@ -60,9 +61,10 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
 
 
 def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
-    """Ask what a point means in a column of numbers, if three digits follow it each time.
+    """Ask about the meaning of a point if exactly three digits always follow it.
 
-    And whether 250.0 is 250.00: a program writes a number in one way, a code is what is written.
+    Also ask if 250.0 and 250.00 both occur: programs write numbers in one way, so these may be
+    codes.
     """
     grouped = matches("v", THOUSANDS)
     pointed = f"FILTER ({grouped} AND v LIKE '%.%')"
@@ -85,7 +87,7 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
 
 
 def signs(seen: Cells) -> None:
-    """Ask about texts that are numbers but for the sign of a currency or a percentage."""
+    """Ask about texts that are numbers with a currency or percent sign."""
     count = seen.count(matches("v", SIGNED))
     if count and count * 2 >= seen.filled:
         examples = shown(seen.pairs(matches("v", SIGNED)), 2)
@@ -96,7 +98,7 @@ def signs(seen: Cells) -> None:
 
 
 def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
-    """Ask about texts such as 1E2: a program writes 1e+02 or 100, and a code is what is written."""
+    """Ask about texts such as 1E2, which may be codes: programs write 1e+02 or 100."""
     code = matches("v", r"\s*[0-9]+[eE][0-9]+\s*")
     many, example = db.execute(
         f"SELECT sum(n) FILTER ({code}), min(v) FILTER ({code}) FROM {cells}"
@@ -110,7 +112,7 @@ def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
 
 
 def too_large(rows: int) -> Ambiguous:
-    """Return the question about whole numbers that no decimal can hold."""
+    """Return the question about integers that a float cannot hold."""
     return Ambiguous(
         f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would "
         "round: name it under categorical, drop or numeric in conf/data"
@@ -118,7 +120,7 @@ def too_large(rows: int) -> Ambiguous:
 
 
 def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> None:
-    """Ask about numbers that are written in two ways: they differ in zeros behind the mark only."""
+    """Ask about numbers written in two ways that differ only in zeros after the decimal mark."""
     many, short, long = db.execute(
         "SELECT sum(n), min_by(short, short), min_by(long, short) FROM ("
         "SELECT sum(n) AS n, min(trim(v)) AS short, max(trim(v)) AS long FROM "

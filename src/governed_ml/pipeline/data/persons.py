@@ -1,4 +1,4 @@
-"""Which person a row belongs to: the column that names persons, and a code for each."""
+"""The person of each row: which column identifies persons, and a code for each."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ SUFFIX = "id|uuid|guid|key|nr|no|num|number|code|hash|ref"
 KEY = re.compile(rf"(.*[^a-z])?({WORD})s?[^a-z]*({SUFFIX})[^a-z]*", re.IGNORECASE)
 PLAIN = re.compile(r"(id|uuid|guid|ssn)[^a-z]*", re.IGNORECASE)
 LIKELY = re.compile(rf"({WORD})[^a-z]*", re.IGNORECASE)
-MANY = 30  # values from which on a column that is only called "patient" says whose a row is
+MANY = 30  # fewest distinct values for a column called just "patient" to count as an id
 
 
 def column_of(raw: pd.DataFrame, data: Data) -> str | None:
-    """Return the column of persons: `data.group`, or one that by its name and values is an id.
+    """Return the column that identifies persons: `data.group`, or an id by its name and values.
 
-    An id counts if its values repeat, and if it is no target, sensitive attribute or time. A
-    person's key comes first (`customer_id`), then a person (`patient`), then an `id` under `drop`.
-    Of several keys it is the one with the fewest values: a household before an account.
+    An id must have repeated values, and must not be the target, a sensitive attribute or the time.
+    A person's key (`customer_id`) takes precedence over a person (`patient`), and that over an `id`
+    under `drop`. Of several keys, the one with the fewest values counts: a household before an
+    account. Return None if there is no such column.
     """
     if data.group is not None:
         return data.group
@@ -41,7 +42,7 @@ def column_of(raw: pd.DataFrame, data: Data) -> str | None:
 
 
 def candidates(names: list[str], data: Data) -> list[str]:
-    """Return the columns that may say whose a row is, by their names."""
+    """Return the columns whose names suggest that they identify persons."""
     if data.group is not None:
         return [data.group]
     others = {data.target, data.time, *data.sensitive, *data.categorical}
@@ -53,13 +54,13 @@ def candidates(names: list[str], data: Data) -> list[str]:
 
 
 def _rank(name: str) -> int:
-    """Return how surely a name is that of persons; 3 is not at all."""
+    """Return how clearly a name identifies persons, from 0 (clearest) to 3 (not at all)."""
     ranks = (KEY, LIKELY, PLAIN)
     return next((rank for rank, one in enumerate(ranks) if one.fullmatch(name)), len(ranks))
 
 
 def coded(column: pd.Series) -> pd.DataFrame:
-    """Return each row's person as a number; a row without one is its own."""
+    """Return each row's person as a number; a row without a value is a person of its own."""
     import pandas as pd
 
     codes, values = pd.factorize(column)

@@ -1,4 +1,4 @@
-"""Where a table can come from: each source gives one relation of an embedded DuckDB."""
+"""The sources of tables: each gives one relation of an embedded DuckDB."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-LARGEST = 1e150  # the square of a larger number, as any variance needs it, is infinite
-NO_TABLES = {  # how a file begins → what it is
+LARGEST = 1e150  # the square of a larger number, which a variance needs, is infinite
+NO_TABLES = {  # beginning of a file → its type
     b"\x1f\x8b": "an archive or a spreadsheet",
     b"PK": "an archive or a spreadsheet",
     b"\x28\xb5\x2f\xfd": "an archive or a spreadsheet",
@@ -41,26 +41,29 @@ NO_TABLES = {  # how a file begins → what it is
 
 @dataclass(frozen=True)
 class Found:
-    """A relation (SQL), the names as written at the source, and where they are from."""
+    """A relation (SQL), the column names as in the source, and the source's address."""
 
     relation: str
     names: list[str]
     uri: str
     sha256: str | None = None
-    texts: str | None = None  # the same rows, each cell as the text that the file has
-    csv: tuple[Path, str, int] | None = None  # a CSV, its delimiter and number of columns
+    texts: str | None = None  # the same rows, with each cell as its original text
+    csv: tuple[Path, str, int] | None = None  # a CSV file, its delimiter and number of columns
 
 
 def engine() -> duckdb.DuckDBPyConnection:
-    """Return an embedded engine: times are in UTC whatever the machine's zone is."""
+    """Return an embedded DuckDB that uses UTC, whatever the machine's time zone."""
     import duckdb
 
-    # No extension is fetched from the network; what reads CSV, JSON and Parquet is built in.
+    # No extension is downloaded; those for CSV, JSON and Parquet are built in.
     return duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
 
 
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """CSV, Parquet or JSON, told apart by content; a path (from the project's root) or a URL."""
+    """Read CSV, Parquet or JSON, recognised by content.
+
+    A URL, or a path from the project's root.
+    """
     where = source.path or ""
     uri = public(where)
     path = download(where, scratch) if "://" in where else copied(Path(where), uri, scratch)
@@ -88,7 +91,7 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
 
 
 def _trimmed(relation: str, names: list[str]) -> str:
-    """Return a relation without blanks around its names, as DuckDB reads those of a CSV."""
+    """Return a relation with blanks removed around its column names, as DuckDB does for CSV."""
     require_distinct(names)
     if all(name == name.strip() for name in names):
         return relation
@@ -97,28 +100,28 @@ def _trimmed(relation: str, names: list[str]) -> str:
 
 
 def _keys(db: duckdb.DuckDBPyConnection, path: Path) -> list[str]:
-    """Return the keys of all rows of a JSON file; DuckDB takes `x` and `X` for one of them."""
+    """Return the keys of all rows in a JSON file, because DuckDB merges `x` and `X`."""
     import duckdb
 
     rows = f"read_json_objects({exact(path)}, format='auto')"
     try:
         found = db.execute(f"SELECT DISTINCT unnest(json_keys(json)) FROM {rows}").fetchall()
     except (duckdb.InvalidInputException, duckdb.IOException):
-        return []  # whoever reads it is told why
+        return []  # reading the file reports the error
     names = sorted(str(row[0]) for row in found)
     require_distinct(names)
     return names
 
 
 def _json(db: duckdb.DuckDBPyConnection, path: Path) -> tuple[str, str | None]:
-    """Return a JSON file's rows, and the same as texts; no texts where they have no columns."""
+    """Return a JSON file's rows, and the same as text (None if they have no columns)."""
     import duckdb
 
     relation = f"read_json({named(path)}, sample_size=-1)"
     try:
         described = db.execute(f"DESCRIBE FROM {relation}").fetchall()
     except duckdb.Error:
-        return relation, None  # whoever reads it is told why
+        return relation, None  # reading the file reports the error
     names = [str(row[0]) for row in described]
     listed = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     texts = f"read_json({named(path)}, columns={{{listed}}})"
@@ -136,7 +139,7 @@ def _framed(db: duckdb.DuckDBPyConnection, frame: pd.DataFrame, uri: str) -> Fou
 
 
 def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """A SELECT through SQLAlchemy; the address as text or, with a password, as env:NAME."""
+    """Read a SELECT through SQLAlchemy; the URL is text or, if it has a password, env:NAME."""
     import pandas as pd
     import sqlalchemy
     from sqlalchemy.exc import SQLAlchemyError
@@ -154,38 +157,38 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
                 "environment variable and write env:NAME"
             )
         lost = address.get_backend_name() == "sqlite" and _lost(address.database or "")
-        if lost:  # SQLite would make an empty one
+        if lost:  # SQLite would create an empty database
             raise Problem(
                 f"data.source.url: {address.database} does not exist "
                 "(paths count from the project's root)"
             )
         engine = sqlalchemy.create_engine(address)
         with engine.connect() as connection:
-            frame = pd.read_sql(  # no code of 18 digits through a decimal number
+            frame = pd.read_sql(  # keeps codes of 18 digits, which a float would round
                 sqlalchemy.text(source.query or ""),
                 connection,
                 coerce_float=False,
                 dtype_backend="numpy_nullable",
             )
     except (SQLAlchemyError, pd.errors.DatabaseError, ImportError) as error:
-        cause = error.__cause__ or error  # pandas wraps what SQLAlchemy wraps what the driver says
+        cause = error.__cause__ or error  # pandas and SQLAlchemy both wrap the driver's error
         reason = first_line(getattr(cause, "orig", None) or cause).partition(" (Background on")[0]
         driver = "; add its driver with `uv add`" if isinstance(cause, ImportError) else ""
         raise Problem(
             f"data.source: the database does not answer the query: {reason}{driver}"
         ) from error
-    db.execute("SET pandas_analyze_sample = 1000000000")  # a decimal's width is that of the widest
+    db.execute("SET pandas_analyze_sample = 1000000000")  # decimals get the widest width
     return _framed(db, frame, public(where))
 
 
 def _lost(database: str) -> bool:
-    """Return whether a file of SQLite is not there; memory and `file:` addresses are no file."""
+    """Return whether an SQLite file is missing; memory and `file:` URLs are not checked."""
     named = bool(database) and not database.startswith((":", "file:"))
     return named and not Path(database).is_file()
 
 
 def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """A data set of openml.org by number; needs the network once, then scikit-learn's cache."""
+    """Read a data set of openml.org by number; later runs use scikit-learn's cache."""
     from sklearn.datasets import fetch_openml
 
     number = source.openml_id
@@ -200,7 +203,7 @@ def openml(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Pa
 
 
 def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """The seeded credit book with known ground truth."""
+    """Make the synthetic credit table, whose true relations are known."""
     from governed_ml.pipeline.data.synthetic import book
 
     frame = book(source.rows or 0, seed, source.faults)
@@ -209,7 +212,7 @@ def synthetic(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch:
 
 
 def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """A function of the team's `sources.py`, called in a process of its own."""
+    """Call a function of the team's `sources.py` in a child process."""
     package, function = stage_code.package("ingest"), source.function or ""
     where = f"src/{package.name}/{team.SOURCES}.py"
     job = {

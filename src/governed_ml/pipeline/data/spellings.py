@@ -1,4 +1,4 @@
-"""Values that differ in nothing but case, blanks or punctuation: one value spelled in two ways."""
+"""Find values that differ only in case, blanks or punctuation, and are likely the same."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import defaultdict
 
 from governed_ml.core.tables import literal
 
-OFTEN = 10  # a value of fewer rows may be somebody's own, and records hold none of these
-SHORT = 40  # characters of a value that a message shows
-KNOWN = 200  # values of a column that records hold; with more, none
+OFTEN = 10  # rows; a value with fewer may identify a person, so records omit it
+SHORT = 40  # most characters of a value in a message
+KNOWN = 200  # most values of a column in records; with more, none are recorded
 DIGEST = "sha256:"
 
 
 def folded(text: str) -> str:
-    """Return SQL for what is left of a value without case, outer punctuation and kinds of blanks.
+    """Return SQL for a value without case, outer punctuation, and differences in blanks.
 
-    Nor does it have invisible signs, or an accent that is a character of its own. Signs that tell
-    values apart stay: `>50K` is not `<=50K`, and `A-` is not `A`.
+    Invisible characters and separate accents are removed, too. Signs that distinguish values are
+    kept: `>50K` is not `<=50K`, and `A-` is not `A`.
     """
     seen = rf"nfc_normalize(lower(regexp_replace({text}, '\p{{Cf}}+', '', 'g')))"
     bare = rf"trim(regexp_replace({seen}, '[\s_\p{{Z}}-]+', ' ', 'g'))"
@@ -28,7 +28,7 @@ def folded(text: str) -> str:
 
 
 def twins(counts: list[tuple[str, str, int]]) -> list[list[tuple[str, int]]]:
-    """Return the groups of values (folded, value, rows) of which each has more than one."""
+    """Return groups of values with the same folded form; arguments are (folded, value, rows)."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for key, value, rows in counts:
         if key:
@@ -38,7 +38,7 @@ def twins(counts: list[tuple[str, str, int]]) -> list[list[tuple[str, int]]]:
 
 
 def shown(pairs: list[tuple[str, int]], most: int = 5) -> str:
-    """Say values and how many rows have each."""
+    """Return values with their numbers of rows as text."""
     words = [f"{_quoted(value)} {rows:,} times" for value, rows in pairs[:most]]
     more = len(pairs) - most
     return ", ".join(words) + (f" and {more:,} others" if more > 0 else "")
@@ -50,7 +50,7 @@ def _quoted(value: str) -> str:
 
 
 def recorded(counts: list[tuple[str, int]]) -> list[str] | None:
-    """Return the values of a category for the record: those of few rows by a digest only."""
+    """Return a category's values for the record; rare values only as digests."""
     import hashlib
 
     if len(counts) > KNOWN:
@@ -62,7 +62,7 @@ def recorded(counts: list[tuple[str, int]]) -> list[str] | None:
 
 
 def is_known(text: str, values: list[str]) -> str:
-    """Return SQL for whether a value was there in training."""
+    """Return SQL for whether training had a value."""
     digests = [value for value in values if value.startswith(DIGEST)]
     plain = [value for value in values if value not in digests]
     known = _among(text, plain)
@@ -77,7 +77,7 @@ def _among(text: str, values: list[str]) -> str:
 
 
 def is_twin(text: str, values: list[str]) -> str:
-    """Return SQL for whether an unknown value is another spelling of one that was there."""
+    """Return SQL for whether an unknown value is another spelling of a known one."""
     listed = ", ".join(folded(literal(value)) for value in values if not value.startswith(DIGEST))
     if not listed:
         return "false"

@@ -1,13 +1,13 @@
-"""A seeded credit book with known ground truth, and named faults to switch on.
+"""A synthetic credit table with known true relations, and named faults that can be switched on.
 
-Ground truth without faults, so that what a gate says about it can be told right from wrong:
+Without faults, the following holds, so that verdicts can be checked:
 
-- No column depends on `sex`, `age_group` or `region`, so every fairness gap is zero but for
+- No column depends on `sex`, `age_group` or `region`. So every fairness gap is zero except for
   chance, and no feature predicts a sensitive attribute (AUC 0.5).
-- Nothing depends on `applied_on`: there is no drift between any two periods.
-- `repaid` is "yes" with probability 1 / (1 + exp(-`repayment_logit`)), about 70 % of the rows. The
-  best possible ROC AUC is 0.83; no single feature gets beyond 0.7.
-- `credit_limit` is `limit_mean` with 17 % log-normal noise: R² of the best model about 0.87.
+- Nothing depends on `applied_on`, so there is no drift between any two periods.
+- `repaid` is "yes" with probability 1 / (1 + exp(-`repayment_logit`)), in about 70 % of the rows.
+  The best possible ROC AUC is 0.83; no single feature exceeds 0.7.
+- `credit_limit` is `limit_mean` with 17 % log-normal noise; the best model has R² of about 0.87.
 - `savings` is null in 8 % of the rows and `employment_status` in 3 %, completely at random.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 START, DAYS = "2023-01-01", 730  # 24 months
-NEWEST = 0.75  # the fault `drifted` begins after this share of the days
+NEWEST = 0.75  # share of the days after which the fault `drifted` begins
 EMPLOYMENT = {
     "permanent": 0.55,
     "temporary": 0.15,
@@ -38,7 +38,7 @@ PURPOSE = {"car": 0.35, "home": 0.30, "education": 0.15, "business": 0.20}
 REGION = {"north": 0.3, "south": 0.25, "east": 0.2, "west": 0.15, "islands": 0.1}
 SEX = {"female": 0.5, "male": 0.5}
 AGE = {"18-29": 0.25, "30-49": 0.45, "50+": 0.3}
-EFFECT = {  # on the log-odds of repaying
+EFFECT = {  # effects on the log-odds of repaying
     "employment_status": {
         "unemployed": -1.2,
         "temporary": -0.5,
@@ -54,10 +54,11 @@ Fault = Callable[[pd.DataFrame, Generator], pd.DataFrame]
 
 
 def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
-    """Return `rows` loan applications in order of `applied_on`; same arguments, same table.
+    """Return `rows` loan applications in order of `applied_on`; deterministic for its arguments.
 
-    Money is in euros, `debt_ratio` in 0..1. Faults are applied in the order of `BOOK_FAULTS`, each
-    with a stream of its own, so that one does not change another. An unknown one is a `Problem`.
+    Money is in euros, `debt_ratio` is 0 to 1. Faults are applied in the order of `BOOK_FAULTS`,
+    each with its own random stream, so that they do not affect each other. Raise `Problem` if one
+    is unknown.
     """
     unknown = [name for name in faults if name not in BOOK_FAULTS]
     if unknown:
@@ -84,7 +85,7 @@ def book(rows: int, seed: int, faults: list[str]) -> pd.DataFrame:
 
 
 def repayment_logit(frame: pd.DataFrame) -> NDArray[Any]:
-    """Return the log-odds of repaying, from features alone (null: no effect)."""
+    """Return the log-odds of repaying, from the features alone; nulls have no effect."""
     logit = (
         2.0
         + 1.1 * np.log(frame["income"] / 36_000)
@@ -100,7 +101,7 @@ def repayment_logit(frame: pd.DataFrame) -> NDArray[Any]:
 
 
 def limit_mean(frame: pd.DataFrame) -> NDArray[Any]:
-    """Return the median credit limit in euros, from features alone."""
+    """Return the median credit limit in euros, from the features alone."""
     log = (
         np.log(0.3 * frame["income"])
         - 0.9 * (frame["debt_ratio"] - 0.3)
@@ -143,30 +144,30 @@ def _drawn(shares: dict[str, float], rows: int, rng: Generator) -> pd.Series[str
 
 
 def _standing(frame: pd.DataFrame) -> pd.Series[float]:
-    """Rank applicants by what a model sees of them, in 0..1: creditworthiness and limit."""
+    """Return each applicant's rank from 0 to 1 by creditworthiness and limit, from the features."""
     merit = pd.Series(repayment_logit(frame)).rank() + pd.Series(np.log(limit_mean(frame))).rank()
     return merit.rank(pct=True)
 
 
 def income_nulls(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """12 % of the incomes are missing."""
+    """Set 12 % of the incomes to null."""
     return frame.assign(income=frame["income"].mask(rng.random(len(frame)) < 0.12))
 
 
 def schema_break(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """A column got another name and another one another type."""
+    """Rename one column, and change the type of another."""
     text = frame["credit_history_years"].astype("str") + " years"
     return frame.assign(credit_history_years=text).rename(columns={"debt_ratio": "debt_to_income"})
 
 
 def pii(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """2 % of the purposes hold an e-mail address."""
+    """Put an e-mail address into 2 % of the purposes."""
     address = "person" + frame["application_id"].str[1:] + "@example.org"
     return frame.assign(purpose=frame["purpose"].mask(rng.random(len(frame)) < 0.02, address))
 
 
 def drifted(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """In the newest six months incomes are half as high again: seen by a split along time."""
+    """Raise incomes by half in the newest six months, which a split by time detects."""
     late = frame["applied_on"] >= np.datetime64(START, "us") + np.timedelta64(
         int(DAYS * NEWEST), "D"
     )
@@ -174,23 +175,23 @@ def drifted(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 
 
 def biased(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """Women have the worse features and the worse outcomes: P(female) falls with standing.
+    """Make features and outcomes worse for women: the probability of "female" falls with standing.
 
-    A sex drawn from a score and a score drawn from a sex look alike in a table; drawing the sex
-    leaves every other column, the half of women and the ages as they were.
+    Drawing the sex from the standing gives the same joint distribution as the reverse, and leaves
+    every other column, the share of women and the ages unchanged.
     """
     female = rng.random(len(frame)) < 1 - _standing(frame)
     return frame.assign(sex=_texts(np.where(female, 0, 1), list(SEX)))
 
 
 def proxy(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """`purpose` is a copy of `sex` (home or car) in 90 % of the rows."""
+    """Make `purpose` a copy of `sex` (home or car) in 90 % of the rows."""
     copy = frame["sex"].map({"female": "home", "male": "car"})
     return frame.assign(purpose=frame["purpose"].mask(rng.random(len(frame)) < 0.9, copy))
 
 
 def leak(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """`savings` are as after repayment; `loan_amount` is the credit limit with 2 % noise."""
+    """Set `savings` as after repayment, and `loan_amount` to the credit limit with 2 % noise."""
     noise = rng.lognormal(0, 0.35, len(frame))
     after = pd.Series(np.where(frame["repaid"] == "yes", 9_000, 1_500) * noise).round(-1)
     amount = (frame["credit_limit"] * np.exp(rng.normal(0, 0.02, len(frame)))).round(-1)
@@ -198,10 +199,10 @@ def leak(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 
 
 def subgroup(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
-    """Young women and old men stand worse, old women and young men better: an exclusive or.
+    """Make young women and old men worse off than old women and young men (an exclusive or).
 
-    Ages of the young and the old are drawn anew from standing, the other way round for each sex;
-    either attribute alone stays balanced.
+    The ages of young and old are drawn anew from the standing, in opposite order for each sex. Each
+    attribute alone stays balanced.
     """
     ends = frame["age_group"] != "30-49"
     standing = _standing(frame).groupby(frame["sex"]).rank(pct=True)

@@ -1,4 +1,4 @@
-"""Files that hold a table: fetched, and read as far as their columns."""
+"""Files with a table: download or copy them, and read their columns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal, named
 
 DELIMITERS = ",;\t|"
-LONGEST = 100_000  # characters of a cell: more is no value of a column, but a quote never closed
+LONGEST = 100_000  # most characters of a cell; a longer one is an unclosed quote
 TYPES = [
     "BIGINT",
     "DOUBLE",
     "DATE",
     "TIMESTAMP",
     "VARCHAR",
-]  # what a text column may turn out to be
+]  # types that DuckDB may detect in a text column
 
 
 def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], str]:
@@ -66,13 +66,13 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
 
 
 def as_texts(relation: str) -> str:
-    """Return a CSV's relation with each cell as its text."""
-    before, csv, after = relation.rpartition("header=true, ")  # the path comes before
+    """Return a CSV's relation with each cell as text."""
+    before, csv, after = relation.rpartition("header=true, ")  # the path is in the first part
     return f"{before}{csv}all_varchar=true, {after}"
 
 
 def parquet_names(path: Path, uri: str) -> list[str]:
-    """Return the columns of a Parquet file."""
+    """Return the column names of a Parquet file."""
     from pyarrow import ArrowException, parquet, types
 
     try:
@@ -84,7 +84,7 @@ def parquet_names(path: Path, uri: str) -> list[str]:
     if not schema.names:
         raise Problem(f"data.source.path: {uri} has no column")
     for one in schema:
-        if types.is_duration(one.type):  # stored as whole numbers of whatever unit it has
+        if types.is_duration(one.type):  # stored as integers in an unknown unit
             raise Problem(
                 f"column {one.name!r} is a duration: write a number of one unit, such as days"
             )
@@ -92,9 +92,9 @@ def parquet_names(path: Path, uri: str) -> list[str]:
 
 
 def copied(path: Path, uri: str, scratch: Path) -> Path:
-    """Copy a file: what is read is then what the digest is of, whoever writes to the file.
+    """Copy a file, so that the digest belongs to the content that is read, even if it changes.
 
-    The copy has no name that means something to DuckDB, such as `.gz` or a pattern.
+    The copy's name has no meaning for DuckDB, such as a pattern or an ending `.gz`.
     """
     handle, name = tempfile.mkstemp(prefix="table-", dir=scratch)
     target = Path(name)
@@ -121,7 +121,7 @@ def copied(path: Path, uri: str, scratch: Path) -> Path:
 
 
 def download(where: str, scratch: Path) -> Path:
-    """Fetch a file from an http or https address, whole."""
+    """Download a file completely from an http or https URL."""
     target = scratch / "download"
     try:
         parts = urlsplit(where)
@@ -139,7 +139,7 @@ def download(where: str, scratch: Path) -> Path:
         with request as answer, target.open("wb") as handle:
             while block := answer.read(1 << 20):
                 handle.write(block)
-            lost = answer.length  # what was announced and did not come: `read(n)` does not say so
+            lost = answer.length  # bytes announced but not received; `read(n)` does not report it
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None)
         said = first_line(reason if isinstance(reason, OSError) else error)
@@ -156,7 +156,7 @@ def download(where: str, scratch: Path) -> Path:
 
 
 def public(where: str) -> str:
-    """Take user, password and query (it may hold a signature) out of a URL."""
+    """Return a URL without user, password and query, which may contain a signature."""
     scheme, separator, rest = where.partition("://")
     if not separator:
         return where

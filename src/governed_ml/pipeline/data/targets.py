@@ -1,4 +1,4 @@
-"""Whether a table's target can be learned: it is complete, and has the favourable value."""
+"""Check that a table's target can be learned: it is complete and has the favourable value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def require_target(db: duckdb.DuckDBPyConnection, rows: str, data: Data, kind: str) -> None:
-    """Refuse a target that lacks values, or of which one value only, or another one, is there."""
+    """Raise `Problem` if the target has nulls, only one value, or not the favourable value."""
     name, text = quoted(data.target), digits(quoted(data.target), kind)
     if data.task == "classification":
         wanted = as_code(data.positive)

@@ -1,4 +1,4 @@
-"""Questions about a column of texts: what it is, or why that is unclear, and the cells at fault."""
+"""Questions about a column of texts: its kind if that is unclear, and the cells that cause it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKERS = (
 
 
 class Ambiguous(Exception):
-    """Something about a column that only `conf/data` can answer."""
+    """A question about a column that only `conf/data` can answer."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -26,10 +26,10 @@ class Ambiguous(Exception):
 
 
 class Cells:
-    """The distinct texts of a column, `v`, and how many rows have each, `n`."""
+    """The distinct texts of a column, `v`, and the number of rows of each, `n`."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
-        """Count them once."""
+        """Count the rows of each text once."""
         self.db, self.text = db, text
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE cells AS SELECT v, count(*) AS n FROM "
@@ -38,23 +38,23 @@ class Cells:
         self.filled = self.count("true")
 
     def count(self, condition: str) -> int:
-        """Return the number of rows that a condition about `v` holds for."""
+        """Return the number of rows for which a condition about `v` holds."""
         sql = f"SELECT coalesce(sum(n) FILTER ({condition}), 0) FROM cells"
         return int(self.db.execute(sql).fetchall()[0][0])
 
     def counts(self, conditions: list[str]) -> list[int]:
-        """Return these numbers for several conditions."""
+        """Return the number of rows for each of several conditions."""
         asked = ", ".join(f"coalesce(sum(n) FILTER ({one}), 0)" for one in conditions)
         return [int(n) for n in self.db.execute(f"SELECT {asked} FROM cells").fetchall()[0]]
 
     def pairs(self, condition: str = "true") -> list[tuple[str, int]]:
-        """Return values and rows, the most frequent first."""
+        """Return (value, rows) pairs, the most frequent first."""
         sql = f"SELECT v, n FROM cells WHERE {condition} ORDER BY n DESC, v"
         return [(str(value), int(rows)) for value, rows in self.db.execute(sql).fetchall()]
 
 
 def spellings(seen: Cells, *, target: bool) -> None:
-    """Ask about values that differ in case, blanks or punctuation only, and about missing ones."""
+    """Ask about values that differ only in case, blanks or punctuation, and about missing ones."""
     sql = f"SELECT {folded('v')}, v, n FROM cells"
     found = twins([(str(k), str(v), int(n)) for k, v, n in seen.db.execute(sql).fetchall()])
     what = "target" if target else "category"

@@ -1,1 +1,1 @@
-"""The team's code, in processes of its own: data go in and come out, nothing else."""
+"""Run the team's code in child processes that only receive and return data."""

@@ -1,4 +1,7 @@
-"""Messages between two processes: byte strings, of which the first is JSON. Never pickle."""
+"""Messages between two processes: byte strings, the first of which is JSON.
+
+Pickle is never used.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from typing import IO, Any
 
 from governed_ml.core.problem import Problem
 
-PARTS = 8  # a message has no more,
-LARGEST = 1 << 34  # and a part no more bytes, where the reader does not say
-AT_ONCE = 1 << 24  # bytes that are read at once: what is only announced takes no memory
+PARTS = 8  # most parts of a message
+LARGEST = 1 << 34  # most bytes of a part, unless the reader gives a limit
+AT_ONCE = 1 << 24  # most bytes read at once, so that a false length allocates no memory
 
 
 def send(stream: IO[bytes], head: dict[str, Any], *parts: bytes | memoryview) -> None:
-    """Write a message: the number of its parts, then each one's length and bytes."""
+    """Write a message: the number of its parts, then the length and bytes of each."""
     whole = (json.dumps(head).encode(), *parts)
     stream.write(struct.pack(">I", len(whole)))
     for part in whole:
@@ -24,9 +27,9 @@ def send(stream: IO[bytes], head: dict[str, Any], *parts: bytes | memoryview) ->
 
 
 def receive(stream: IO[bytes], largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]] | None:
-    """Read a message; None at the end of the stream, `Problem` where it is no message.
+    """Read a message; return None at the end of the stream.
 
-    A part of more than `largest` bytes is a `Problem`.
+    Raise `Problem` if the data are not a message, or if a part has more than `largest` bytes.
     """
     first = stream.read(4)
     if not first:

@@ -1,6 +1,6 @@
-"""Run inside a process of the team's code: take the pipes, restrict it, answer, report failures.
+"""Code inside a child process: set up pipes and sandbox, answer messages, report failures.
 
-Nothing here is trusted by the parent: whatever this process says is checked there.
+The parent trusts nothing from here and checks every answer.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from governed_ml.core.process_settings import quiet
 from governed_ml.pipeline.isolated.channel import receive, send
 
 Reply = tuple[dict[str, Any], list[bytes]]
-LONGEST_TRACE = 20_000  # characters of a traceback, from its end
-LARGEST_FILE = 16 << 30  # bytes that this process may write into one file
+LONGEST_TRACE = 20_000  # most characters of a traceback; its end is kept
+LARGEST_FILE = 16 << 30  # most bytes that this process may write into one file
 
 
 class Inside:
-    """The two pipes to the parent, under descriptors that the team's prints do not reach."""
+    """The two pipes to the parent, on descriptors that the team's output does not use."""
 
     def __init__(self) -> None:
         quiet()
@@ -37,17 +37,17 @@ class Inside:
         if first is None:
             os._exit(0)
         self.job, self.parts = first
-        self.named = str(self.job.get("package", {}).get("name", ""))  # of the team's package
+        self.named = str(self.job.get("package", {}).get("name", ""))  # the team's package
 
     def shut_in(self, *, reads_all: bool = False, network: bool = False) -> None:
-        """Limit files and network, then see whether what is to be hidden is hidden."""
+        """Restrict files and network, then verify that hidden files cannot be read."""
         scratch = Path(self.job["scratch"])
         shared = [] if self.job["strict"] or reads_all else [Path(sandbox.SHARED_MEMORY)]
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
         if self.job["strict"] and not network:
             sandbox.require_filter(isolation)
-        self.answer({"isolation": isolation})  # before any of the team's code has run
+        self.answer({"isolation": isolation})  # before any code of the team runs
         _limit_files()
         if not reads_all:
             _use_threads()
@@ -61,20 +61,20 @@ class Inside:
                 )
 
     def package(self) -> team.TeamPackage:
-        """Return the team's package as the parent sent it."""
+        """Return the team's package as sent by the parent."""
         given = self.job["package"]
         files = {name: base64.b64decode(source) for name, source in given["files"].items()}
         return team.TeamPackage(given["name"], files)
 
     def receive(self) -> dict[str, Any]:
-        """Wait for a further message; the parent that ends without one ends this process, too."""
+        """Wait for another message; end this process if the parent has ended."""
         message = receive(self._in)
         if message is None:
             os._exit(0)
         return message[0]
 
     def answer(self, head: dict[str, Any], *parts: bytes | memoryview) -> None:
-        """Send an answer, after what was printed: the parent may end this process with it."""
+        """Flush the output and send an answer, after which the parent may end this process."""
         sys.stdout.flush()
         sys.stderr.flush()
         send(self._out, head, *parts)
@@ -87,7 +87,7 @@ class Inside:
 
 
 def run(main: Callable[[Inside], None]) -> None:
-    """Be the process: call `main`, send one line about what it raised, leave at once."""
+    """Call `main`, report any exception to the parent in one line, and exit at once."""
     inside = Inside()
     try:
         main(inside)
@@ -99,13 +99,13 @@ def run(main: Callable[[Inside], None]) -> None:
         inside.answer({"problem": said, "trace": trace[-LONGEST_TRACE:]})
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(0)  # no thread, no exit handler of the team's is waited for
+    os._exit(0)  # do not wait for threads and exit handlers of the team
 
 
 def told(error: BaseException, package: str, whose: str) -> str:
-    """Return what was raised as one line: `KeyError: 'incom' in src/credit/training.py, line 12`.
+    """Return an exception in one line: `KeyError: 'incom' in src/credit/training.py, line 12`.
 
-    `whose` is named where no line of the team's package was running.
+    `whose` is named instead if the exception was raised outside the team's package.
     """
     start = f"src/{package}/"
     frames = traceback.extract_tb(error.__traceback__)
@@ -118,7 +118,7 @@ def told(error: BaseException, package: str, whose: str) -> str:
 
 
 def _taken(descriptor: int, mode: str) -> IO[bytes]:
-    """Move a standard stream to a descriptor of its own that no child of this process inherits."""
+    """Move a standard stream to another descriptor that child processes do not inherit."""
     moved = os.dup(descriptor)
     os.set_inheritable(moved, False)
     if sys.platform == "win32":
@@ -137,16 +137,16 @@ def _readable(path: Path) -> bool:
 
 
 def _use_threads() -> None:
-    """Have `n_jobs` mean threads: joblib's processes look into `/proc`, which is closed to them."""
+    """Make `n_jobs` use threads, because joblib's processes need `/proc`, which is not readable."""
     import joblib
 
-    joblib.parallel_config(backend="threading")  # without `with`: from here on
+    joblib.parallel_config(backend="threading")  # without `with`, it applies permanently
 
 
 def _use_cores(count: int) -> None:
-    """Let scikit-learn use as many threads as it would outside: sums depend on their number.
+    """Make scikit-learn use as many threads as outside the sandbox, because results depend on it.
 
-    In here joblib cannot count the physical cores, and without shared memory it counts one.
+    In the sandbox, joblib cannot count physical cores, and without shared memory it assumes one.
     """
     import joblib
 

@@ -1,6 +1,6 @@
-"""What the team's functions have to return, checked where they run, in lines that name the file.
+"""Check what the team's functions return, where they run; messages name the team's file.
 
-Inside the team's process: a check here helps its author. What counts is measured by the parent.
+These checks run inside the team's process and only help its author. The parent checks again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-COMPARED = 500  # rows of which `columns` has to give the same alone as among all
+COMPARED = 500  # rows for which `columns` must give the same result alone and among all rows
 COLUMNS = "columns"
 
 
 def called(package: str, module: str, name: str) -> Callable[..., Any]:
-    """Return one of the team's functions."""
+    """Return one of the team's functions; raise `Problem` if it is not defined."""
     found = offered(package, module, name)
     if found is None:
         raise Problem(f"src/{package}/{module}.py has no function {name}: define it there")
@@ -31,7 +31,7 @@ def called(package: str, module: str, name: str) -> Callable[..., Any]:
 
 
 def offered(package: str, module: str, name: str) -> Callable[..., Any] | None:
-    """Return one of the team's functions, or None where the module does not define it."""
+    """Return one of the team's functions, or None if the module does not define it."""
     from importlib import import_module
 
     found = getattr(import_module(f"{package}.{module}"), name, None)
@@ -41,7 +41,7 @@ def offered(package: str, module: str, name: str) -> Callable[..., Any] | None:
 def encoding(
     package: str, features: pd.DataFrame, numeric: list[str], categorical: list[str]
 ) -> list[tuple[str, Any]]:
-    """Return the first steps of the pipeline, unfitted: the team's columns, if any; features."""
+    """Return the pipeline's first steps, unfitted: the team's `columns` (if any) and `features`."""
     from sklearn.preprocessing import FunctionTransformer
 
     where = f"src/{package}/{team.FEATURES}.py"
@@ -62,10 +62,10 @@ def encoding(
 def numeric_and_categorical(
     columns: Callable[..., Any], features: pd.DataFrame, where: str
 ) -> tuple[list[str], list[str]]:
-    """Call the team's `columns`; return the names of its numeric and of its categorical columns.
+    """Call the team's `columns`; return the names of its numeric and its categorical columns.
 
-    Refused: what is no table of the same rows, a column lost, a type that is neither number nor
-    text, and values that depend on which other rows are there.
+    Raise `Problem` if the result is not a table of the same rows, lacks a column, has a type other
+    than number or text, or has values that depend on other rows.
     """
     import numpy as np
     import pandas as pd
@@ -142,7 +142,7 @@ def _check_names(made: list[Any], given: list[str], where: str) -> None:
 
 
 def _is_theirs(error: Exception, package: str) -> bool:
-    """Return whether the team's code is at fault, and not an estimator that it fits."""
+    """Return whether the team's code raised the error, and not an estimator that it fits."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [n for n, one in enumerate(frames) if one.filename.startswith(f"src/{package}/")]
     return bool(own) and not any(one.name.startswith("fit") for one in frames[own[-1] + 1 :])
@@ -151,9 +151,9 @@ def _is_theirs(error: Exception, package: str) -> bool:
 def trained(
     package: str, model: str, pipeline: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str
 ) -> Any:
-    """Call the team's `fit`; return the fitted estimator, of a search its best one.
+    """Call the team's `fit`; return the fitted estimator or, for a search, its best estimator.
 
-    A search keeps how long its fits took, so that no two trainings would give one digest.
+    A search stores how long its fits took, so its digest would differ in every training.
     """
     where = f"src/{package}/{team.TRAINING}.py"
     fit = called(package, team.TRAINING, "fit")

@@ -1,7 +1,8 @@
-"""The process in which the team's features and training run: it gets the training rows, no others.
+"""The process in which the team's features and training run. It gets only the training rows.
 
-Jobs: `fit` gives the fitted model; `encode` the fitted features and the encoded rows, for a
-mitigation that is the engine's; `assemble` puts such features and an estimator into one model.
+Jobs: `fit` returns the fitted model. `encode` returns the fitted features and the encoded rows, for
+a mitigation that the engine runs. `assemble` combines such features and an estimator into one
+model.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def main(inside: Inside) -> None:
-    """Do the one job that the parent sent."""
+    """Run the job that the parent sent."""
     inside.shut_in()
     {"fit": fit, "encode": encode, "assemble": assemble}[inside.job["do"]](inside)
 
 
 def fit(inside: Inside) -> None:
-    """Answer with the fitted model, as skops dumps it, and what the team has logged."""
+    """Send the fitted model in skops format, and what the team logged."""
     import skops.io
     from sklearn.pipeline import Pipeline
 
@@ -52,7 +53,7 @@ def fit(inside: Inside) -> None:
 
 
 def encode(inside: Inside) -> None:
-    """Answer with the fitted features, as skops dumps them, and the encoded rows."""
+    """Send the fitted features in skops format, and the encoded rows."""
     import numpy as np
     import skops.io
     from sklearn.pipeline import Pipeline
@@ -72,7 +73,7 @@ def encode(inside: Inside) -> None:
 
 
 def assemble(inside: Inside) -> None:
-    """Answer with one model of the two that were sent: fitted features, fitted estimator."""
+    """Send one model, combined from the fitted features and the fitted estimator that were sent."""
     import skops.io
     from sklearn.pipeline import Pipeline
 

@@ -1,6 +1,6 @@
-"""A stand-in for a model that carries code: the same methods, answered by a process of its own.
+"""A proxy for a model that carries code: the same methods, executed in a child process.
 
-What comes back is checked: a row for each that was sent, finite numbers, labels, probabilities.
+Answers are checked: one row for each row sent, finite numbers, valid labels and probabilities.
 """
 
 from __future__ import annotations
@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float64]
 
-SLACK = 1e-6  # by which probabilities may miss 0, 1 and their sum
+SLACK = 1e-6  # tolerance for probabilities and their sum
 CODE = "the model's own code"
-ANSWER = 256  # bytes about one row, at most
+ANSWER = 256  # most bytes of an answer per row
 
 
 class IsolatedModel:
-    """`predict`, `predict_proba`, `decision_function` and `transform`, where the model has them."""
+    """A model in a child process, with the methods that the model itself has.
+
+    These are `predict` and `transform`, and possibly `predict_proba` and `decision_function`.
+    """
 
     def __init__(self, content: bytes) -> None:
-        """Start the process and have it load a model's bytes; `Problem` if it cannot."""
+        """Start the process and load the model's bytes in it; raise `Problem` if that fails."""
         self._process = Process(score_process, CODE, {"whose": CODE}, content)
         found, _ = self._process.answer()
         self.isolation = self._process.isolation
@@ -45,7 +48,7 @@ class IsolatedModel:
             self.feature_names_in_ = [plain(name) for name in names]
 
     def __getattr__(self, name: str) -> Any:
-        """Offer a method only where the model has it: callers ask with `hasattr`."""
+        """Return a method only if the model has it, because callers use `hasattr`."""
         ask = {"predict_proba": self._probabilities, "decision_function": self._decisions}.get(name)
         if ask is None or name not in self.__dict__.get("_methods", ()):
             raise AttributeError(name)

@@ -1,4 +1,4 @@
-"""Start a process for the team's code, and ask it. Its answers are data; the caller checks them."""
+"""Start a process for the team's code, and exchange messages with it. Callers check its answers."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ PASSED_ON = (
     *("SYSTEMROOT", "WINDIR", "COMSPEC", "PATHEXT", "NUMBER_OF_PROCESSORS", "VIRTUAL_ENV"),
     *("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK", "MPLBACKEND"),
 )
-"""How the names of variables begin that training and scoring get: no token, no address."""
+"""Prefixes of the environment variables that training and scoring get: no tokens, no addresses."""
 TEMPORARY = ("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "MPLCONFIGDIR")
 STRICT = "GOVERNED_ML_STRICT"
-"""Set where a version is measured again: processes of the team's code share no memory either."""
-PRINTED = 100  # lines of a process's own output that are passed on,
-OUTPUT = 64 << 20  # and bytes that it may print in all
-TRACE = 20_000  # characters of a traceback,
-KEPT = 300  # characters of a line that are passed on
-HEADER = 1 << 20  # bytes of a message without a table or a model
-LAST_LINES = 5  # seconds: a process that left the group may hold the pipe open for ever
+"""Variable that is set if a version is measured again: processes then share no memory either."""
+PRINTED = 100  # most lines of a process's output that are printed
+OUTPUT = 64 << 20  # most bytes that a process may print in all
+TRACE = 20_000  # most characters of a traceback
+KEPT = 300  # most characters of a printed line
+HEADER = 1 << 20  # most bytes of a message without a table or model
+LAST_LINES = 5  # seconds to wait for output, because another process may hold the pipe open
 
 
 class Process:
-    """A child process that runs the team's code (or a model that carries it) in a sandbox."""
+    """A child process that runs the team's code (or a model that carries code) in a sandbox."""
 
     def __init__(self, module: ModuleType, whose: str, job: dict[str, Any], *parts: bytes) -> None:
         """Start a module of this package as a process, and send its first message.
 
-        `whose` begins the line about a process that ended, as in `src/credit/training.py`.
+        `whose`, such as `src/credit/training.py`, begins the error message if the process ends.
         """
         self.whose, self.isolation = whose, ""
         self._folder = tempfile.TemporaryDirectory(
@@ -60,7 +60,7 @@ class Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # so that what it starts ends with it
+            start_new_session=True,  # so that its children are killed with it
         )
         self._printed = _Printed(self._child, whose)
         self._end = weakref.finalize(self, _end, self._child, self._folder)
@@ -69,24 +69,24 @@ class Process:
     def ask(
         self, head: dict[str, Any], *parts: bytes, largest: int = LARGEST
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Send a message and return the answer; what the process raised is a `Problem`."""
+        """Send a message and return the answer; an exception in the process becomes a `Problem`."""
         self.tell(head, *parts)
         return self.answer(largest)
 
     def tell(self, head: dict[str, Any], *parts: bytes) -> None:
-        """Send a message whose answer is waited for later.
+        """Send a message without waiting for its answer.
 
-        A process that has failed already reads no more, and its answer says why.
+        If the process has already failed, it reads nothing more, and its answer gives the reason.
         """
         assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
         with suppress(OSError):
             send(self._child.stdin, head, *parts)
 
     def answer(self, largest: int = LARGEST) -> tuple[dict[str, Any], list[bytes]]:
-        """Wait for the next answer, of which no part is larger than so many bytes.
+        """Wait for the next answer, none of whose parts may exceed `largest` bytes.
 
-        The first message of all says what keeps the process apart: none of the team's code has run
-        by then. What later ones say about it does not count.
+        The first message reports the process's isolation, before any of the team's code has run.
+        Later claims about isolation are ignored.
         """
         if not self.isolation:
             self.isolation = _isolation(self._received(HEADER)[0])
@@ -110,7 +110,7 @@ class Process:
         return head, parts
 
     def close(self) -> None:
-        """End the process, and wait for the last line that it printed."""
+        """End the process, and wait for the last line of its output."""
         self._end()
         self._printed.join(LAST_LINES)
 
@@ -140,7 +140,7 @@ class Process:
 
 
 def environment(scratch: Path, variables: Mapping[str, str], *, whole: bool) -> dict[str, str]:
-    """Return the variables of a child: with its own temporary folder, without Python's own."""
+    """Return the variables of a child process: with its own temporary folder, without Python's."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -153,25 +153,25 @@ def environment(scratch: Path, variables: Mapping[str, str], *, whole: bool) -> 
 
 
 def sent(package: TeamPackage) -> dict[str, Any]:
-    """Return the source of the team's package as JSON."""
+    """Return the source of the team's package as JSON values."""
     files = {name: base64.b64encode(source).decode() for name, source in package.files.items()}
     return {"name": package.name, "files": files}
 
 
 def _isolation(message: Mapping[str, Any]) -> str:
-    """Say in a word or two what keeps a process apart."""
+    """Return in a word or two how the process is isolated."""
     found = plain(message.get("isolation", ""))[:40]
     return found or f"by location only: {sys.platform} has no Landlock"
 
 
 def plain(text: object) -> str:
-    """Return foreign text without control characters, in one line of bounded length."""
+    """Return foreign text as one line of limited length, without control characters."""
     line = "".join(sign if sign.isprintable() else " " for sign in str(text))
     return " ".join(line.split())[:600]
 
 
 def _lines(text: object) -> str:
-    """Return foreign text of several lines without control characters."""
+    """Return foreign text of several lines, without control characters."""
     lines = str(text)[:TRACE].splitlines()
     return "".join(
         "".join(sign if sign.isprintable() else " " for sign in line) + "\n" for line in lines
@@ -186,20 +186,20 @@ def _end(child: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str
             if stream is not None:
                 stream.close()
         except OSError:
-            continue  # what was not sent any more
+            continue  # unsent data cannot be flushed
     folder.cleanup()
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
-    """Kill a process with all that it has started and that is still in its group."""
+    """Kill a process and everything in its process group."""
     if sys.platform != "win32":
-        with suppress(ProcessLookupError, PermissionError):  # macOS: of a group that has ended
+        with suppress(ProcessLookupError, PermissionError):  # macOS: the group has ended
             os.killpg(child.pid, signal.SIGKILL)
     child.kill()
 
 
 class _Printed(threading.Thread):
-    """Pass on what a process prints, marked as its own and bounded; end one that never stops."""
+    """Print a process's output, marked and limited; kill a process that prints without end."""
 
     def __init__(self, child: subprocess.Popen[bytes], whose: str) -> None:
         super().__init__(daemon=True)

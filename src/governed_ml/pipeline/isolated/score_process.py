@@ -1,4 +1,4 @@
-"""The process in which a model answers that carries code: it gets features, and nothing else."""
+"""The process in which a model that carries code predicts. It gets features and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ METHODS = ("predict", "predict_proba", "decision_function", "transform")
 
 
 def main(inside: Inside) -> None:
-    """Load the model that was sent, with its own source; answer until the parent is done."""
+    """Load the model with its own source, and answer until the parent has finished."""
     inside.shut_in()
     import numpy as np
     import pyarrow as pa
@@ -33,7 +33,7 @@ def main(inside: Inside) -> None:
 
 
 def described(model: Any) -> dict[str, Any]:
-    """Return what the parent's stand-in for the model has to know."""
+    """Return what the parent's proxy must know about the model."""
     classes = getattr(model, "classes_", None)
     names = getattr(model, "feature_names_in_", None)
     return {

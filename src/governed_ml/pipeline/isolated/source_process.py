@@ -1,4 +1,4 @@
-"""The process in which a source of the team's runs: it may read and connect, and writes nothing."""
+"""The process in which a team's source runs: it may read files and use the network, not write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from governed_ml.pipeline.isolated.child_process import Inside, run
 
 
 def main(inside: Inside) -> None:
-    """Answer with the table that the named function returns, as Parquet."""
+    """Send the table that the named function returns, as Parquet."""
     inside.shut_in(reads_all=True, network=True)
     package, name = inside.package(), inside.job["function"]
     where = f"src/{package.name}/{team.SOURCES}.py"
@@ -22,7 +22,7 @@ def main(inside: Inside) -> None:
 
 
 def as_parquet(table: Any, whose: str) -> memoryview:
-    """Return a pandas or Arrow table as Parquet; without a frame's index, which is no column."""
+    """Return a pandas or Arrow table as Parquet; a frame's index is not a column and is dropped."""
     import pandas as pd
     import pyarrow as pa
     from pyarrow import parquet

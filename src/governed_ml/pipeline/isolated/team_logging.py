@@ -1,7 +1,7 @@
-"""What the team logs to MLflow inside `fit`: into a store of its own, then into the engine's run.
+"""Let the team log to MLflow inside `fit`: to a temporary store, then to the engine's run.
 
-The process that fits has no network and no right to write to the repository's store. It gets a
-folder store in which the engine's run is open under its own id, so plain `mlflow.log_metric` works.
+The process that fits has no network and cannot write to the repository's store. It gets a folder
+store with a run under the engine's run id, so plain `mlflow.log_metric` works.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 STORE = "mlruns"
 PARTS = ("params", "metrics", "tags", "artifacts")
 OWN_TAGS, OWN_ARTIFACTS = ("mlflow.", "model_digest", "data"), ("model", *COMPOSED)
-"""How names begin that only the engine writes."""
+"""Prefixes of names that only the engine may write."""
 RESERVED = {
     *("CON", "PRN", "AUX", "NUL"),
     *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10)),
 }
-"""Names that Windows gives to devices."""
+"""Names that Windows reserves for devices."""
 BAD_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error)
-LARGEST = 1 << 30  # bytes of all that is handed over
-BATCH = {"params": 100, "metrics": 500, "tags": 100}  # how many MLflow takes at once
+LARGEST = 1 << 30  # most bytes transferred in all
+BATCH = {"params": 100, "metrics": 500, "tags": 100}  # MLflow's limits per batch
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
-LARGEST_NUMBER = (1 << 63) - 1  # a time or a step
+LARGEST_NUMBER = (1 << 63) - 1  # limit of times and steps
 
 
 def open_store(scratch: Path, run: dict[str, str]) -> None:
-    """Make a folder store with one open run, and have MLflow use it in this process."""
+    """Create a folder store with one open run, and make MLflow use it in this process."""
     home = scratch / STORE / "0"
     folder = home / run["id"]
     for name in PARTS:
@@ -69,7 +69,7 @@ def open_store(scratch: Path, run: dict[str, str]) -> None:
         "tags": [],
         "user_id": "",
     }
-    for path, content in ((home, experiment), (folder, opened)):  # JSON is YAML, too
+    for path, content in ((home, experiment), (folder, opened)):  # JSON is valid YAML
         (path / "meta.yaml").write_text(json.dumps(content), encoding="utf-8")
     os.environ.update(
         MLFLOW_TRACKING_URI=(scratch / STORE).as_uri(),
@@ -80,7 +80,7 @@ def open_store(scratch: Path, run: dict[str, str]) -> None:
 
 
 def packed(scratch: Path, run: dict[str, str]) -> bytes:
-    """Return as an archive what is in the run by now."""
+    """Return the current content of the run as an archive."""
     home, buffer = scratch / STORE / "0" / run["id"], io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for part in PARTS:
@@ -92,10 +92,10 @@ def packed(scratch: Path, run: dict[str, str]) -> bytes:
 
 
 def hand_over(content: bytes, run_id: str, own: Collection[str] = ()) -> str:
-    """Log to a run of the engine's what the team has logged; return a note on what was left out.
+    """Copy what the team logged to the engine's run; return a note about entries left out.
 
-    The content is the team's: what does not read as MLflow writes it is left out, and so are the
-    parameters in `own`, which the engine logs itself: MLflow takes no second value.
+    The content is untrusted. Entries that MLflow could not have written are left out. So are
+    parameters named in `own`, which the engine logs itself, because MLflow accepts only one value.
     """
     from mlflow.tracking import MlflowClient
 
@@ -121,9 +121,9 @@ def hand_over(content: bytes, run_id: str, own: Collection[str] = ()) -> str:
 
 
 def _log(client: MlflowClient, run_id: str, kind: str, entries: list[Any]) -> int:
-    """Log a batch, or each entry by itself where MLflow refuses one; return how many are left out.
+    """Log a batch or, if MLflow refuses it, each entry; return how many are left out.
 
-    Whether the store answers at all is found out by what the engine logs next.
+    If the store itself does not answer, the engine's next logging reports it.
     """
     from mlflow.exceptions import MlflowException
 
@@ -138,7 +138,7 @@ def _log(client: MlflowClient, run_id: str, kind: str, entries: list[Any]) -> in
 
 
 def _written(path: Path, data: bytes) -> bool:
-    """Write a file; a name that is a folder's already, or is none here, cannot be written."""
+    """Write a file; return False if its name is a folder or is invalid on this system."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -148,7 +148,7 @@ def _written(path: Path, data: bytes) -> bool:
 
 
 def _read(content: bytes) -> tuple[dict[str, dict[str, bytes]], int]:
-    """Return part → name → bytes, and how many entries are left out."""
+    """Return part → name → bytes, and the number of entries left out."""
     found: dict[str, dict[str, bytes]] = {part: {} for part in PARTS}
     left_out = 0
     try:
@@ -171,7 +171,7 @@ def _read(content: bytes) -> tuple[dict[str, dict[str, bytes]], int]:
 
 
 def _is_name(name: str, part: str) -> bool:
-    """Return whether a name stays in its folder on every system, and is not the engine's own."""
+    """Return whether a name stays in its folder on every system and is not reserved."""
     pure = PurePosixPath(name)
     if not pure.parts or pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
         return False

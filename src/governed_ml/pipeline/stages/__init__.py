@@ -1,1 +1,1 @@
-"""One module per stage: read declared inputs, measure, write evidence."""
+"""The stages, one module each: read declared inputs, measure, write evidence."""

@@ -1,7 +1,7 @@
-"""Write what later stages depend on value by value: `params.yaml`, `policy.json`, `code.json`.
+"""Write the composed configuration as `params.yaml` and `policy.json`, and `code.json`.
 
-`code.json` has the digest of each stage's code, its module and all that it imports: one line for
-DVC to compare instead of twenty files, and none to forget.
+`code.json` holds the digest of each stage's code: its module and everything it imports. So DVC
+compares one value per stage instead of twenty files, and no file can be forgotten.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HEADER = (
 
 
 def main() -> str:
-    """Write the three; refuse an expression that is no CEL and an estimator from elsewhere."""
+    """Write the three files; raise `Problem` for invalid expressions or estimators."""
     import yaml
 
     params = compose(root() / CONF)
@@ -50,12 +50,12 @@ def main() -> str:
 
 
 def held(path: Path) -> str | None:
-    """Return what a file says now, if it is there."""
+    """Return the content of a file, or None if it does not exist."""
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def check(params: Params) -> None:
-    """Refuse what only a later stage would stumble over."""
+    """Raise `Problem` for configuration errors that would otherwise stop a later stage."""
     check_source(params.data.source)
     for target in params.model.targets():
         require_named(target)
@@ -71,7 +71,7 @@ def check(params: Params) -> None:
 
 
 def check_source(source: Source) -> None:
-    """Refuse a table in the place of an output: DVC deletes outputs before a stage runs."""
+    """Raise `Problem` if the source's file is an output, because DVC deletes outputs first."""
     if source.kind != "file" or source.path is None or "://" in source.path:
         return
     place = (root() / source.path).resolve()
@@ -84,7 +84,7 @@ def check_source(source: Source) -> None:
 
 
 def _check_policy(policy: Policy) -> None:
-    """Refuse a policy without the numbers that are not limits."""
+    """Raise `Problem` if the policy lacks settings other than limits that stages need."""
     where = f"conf/policy: policy {policy.name}"
     for name in ("perturbation", "risk"):
         if getattr(policy, name) is None:

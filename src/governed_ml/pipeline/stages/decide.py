@@ -1,7 +1,7 @@
 """Judge the evidence under the policy and write the decision.
 
-Exits 0 on allow and on deny: a denied model is a result. The exit code that blocks is that of
-`governance gate`.
+The exit code is 0 on allow and on deny, because a denied model is a result. `governance gate` has
+the exit code that blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALLOWED = "Commit and push; `uv run governance register` then offers the model f
 
 
 def main() -> str:
-    """Write `reports/decision.json` and `reports/metrics.json`, draw the page, show the verdict."""
+    """Write `reports/decision.json` and `reports/metrics.json`, draw the page, print the result."""
     params = parse(read_raw(), PARAMS)
     evidence = collect(Path())
     decision = judge(params, evidence, datetime.now(UTC).date())
@@ -38,7 +38,7 @@ def main() -> str:
 
 
 def side_by_side(params: Params, evidence: Collected) -> dict[str, dict[str, float]]:
-    """Return gate → metric → number, for `dvc metrics diff`; leaves out one number a feature."""
+    """Return gate → metric → value for `dvc metrics diff`, without metrics of single features."""
     there = usable(evidence)
     split = there.get("split")
     features = set[str]() if split is None else {*split.body.numeric, *split.body.categorical}

@@ -1,4 +1,4 @@
-"""Write the model card and the data card, as JSON and as Markdown, from evidence alone."""
+"""Write the model card and the data card, as JSON and Markdown, from evidence alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPORTS = Path("reports")
 
 
 def main() -> str:
-    """Read every gate's evidence and write four files."""
+    """Read every gate's evidence, and write four files."""
     params = read(*SECTIONS)
     found = {gate: load(gate) for gate in BODY_OF_GATE}
     model = cards.model_card(params.project, found)

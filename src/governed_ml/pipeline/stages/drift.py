@@ -23,7 +23,7 @@ IN_SAMPLE = "; no column drifts more: the model's scores on its own train rows m
 
 
 def main() -> str:
-    """Measure drift from frozen bins, and draw Evidently's report for people beside it."""
+    """Measure drift in frozen bins, and write Evidently's report for people."""
     params = read(*SECTIONS)
     split = load("split").body
     numeric, categorical = list(split.numeric), list(split.categorical)
@@ -58,7 +58,7 @@ def main() -> str:
 
 
 def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, Binned]:
-    """Bin features, prediction and target of train (reference) and test (current) rows."""
+    """Bin features, prediction and target of the train (reference) and test (current) rows."""
     train, test = tables.table(tables.TRAIN), tables.table(tables.TEST)
     found = binning.binned(train, test, numeric, categorical)
     predictions = tables.table(tables.PREDICTIONS)
@@ -74,7 +74,7 @@ def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, 
 
 
 def body_of(found: dict[str, Binned]) -> DriftBody:
-    """Turn counts into shares and distances; a side without rows has neither."""
+    """Turn counts into shares and distances; without rows on one side, they are left out."""
     target = found[TARGET]
     return DriftBody(
         reference_rows=sum(target.reference),
@@ -104,7 +104,7 @@ def _column(name: str, column: Binned) -> ColumnDrift:
 
 
 def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
-    """Return two metrics a column, the largest, and the rows of both sides."""
+    """Return two metrics per column, the largest ones, and the row counts of both sides."""
     n = min(body.reference_rows, body.current_rows)
     side = "training reference" if not body.reference_rows else "test part"
     note = "" if n else f"the {side} has no rows"
@@ -128,7 +128,7 @@ def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
 
 
 def most_of_it(counts: Binned, column: ColumnDrift) -> str:
-    """Name the bin that carries most of a column's drift, and its share of either side's rows."""
+    """Return the bin with the largest part of a column's drift, and its share on both sides."""
     parts = drift.contributions(counts.reference, counts.current)
     place = parts.index(max(parts))
     return (
@@ -139,7 +139,7 @@ def most_of_it(counts: Binned, column: ColumnDrift) -> str:
 
 
 def findings_of(body: DriftBody, metrics: dict[str, Metric]) -> list[Finding]:
-    """Name the columns that drifted most, and the bin that carries most of it."""
+    """Return findings about the most drifted columns, with the bin that drifted most."""
     measured = [column for column in body.columns if column.population_stability_index]
     measured.sort(key=lambda column: (-(column.population_stability_index or 0), column.name))
     return [

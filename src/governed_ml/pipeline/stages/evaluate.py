@@ -32,7 +32,7 @@ PLOTS = Path("reports/plots")
 
 
 def main() -> str:
-    """Write predictions, curves and evidence; log the metrics to the training's MLflow run."""
+    """Write predictions, curves and evidence; log metrics to the training's MLflow run."""
     params = read(*SECTIONS)
     store = begin(params.experiment)
     train = load("train")
@@ -78,7 +78,7 @@ def main() -> str:
         train.volatile.notes.get("mlflow_run_id"),
         {name: metric.value for name, metric in metrics.items()},
     )
-    # The model goes by its canonical digest, below: its bytes differ from run to run.
+    # The model is named by its canonical digest below, because its bytes differ between runs.
     inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
     inputs += [path for path in (CHAMPION, tables.PERSONS) if path.is_file()]
     record(
@@ -128,7 +128,7 @@ def _csv(name: str, header: str, points: list[tuple[float, float]]) -> None:
 
 
 def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
-    """Return the counts of a confusion matrix; empty for regression."""
+    """Return the counts of the confusion matrix; empty for a regression."""
     if task == "regression":
         return {}
     target, prediction = test[tables.TARGET] == 1, test["prediction"] == 1
@@ -144,7 +144,7 @@ def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
 def against_champion(
     test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params
 ) -> tuple[str | None, Metric]:
-    """Compare with `models/champion/model.skops` on the same rows, where there is one."""
+    """Compare with `models/champion/model.skops` on the same rows, if that file exists."""
     if not CHAMPION.is_file():
         return None, Metric(value=None, note="there is no champion yet")
     with models.opened(CHAMPION) as champion:
@@ -165,7 +165,7 @@ def against_champion(
 
 
 def persons_of(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
-    """Return whose each row is, or nothing where rows belong to nobody."""
+    """Return the person of each row, or None if rows do not belong to persons."""
     if not tables.PERSONS.is_file():
         return None
     known = tables.read(tables.PERSONS).set_index(tables.ROW)[tables.PERSON]
@@ -179,9 +179,10 @@ def flips(
     numeric: list[str],
     params: Params,
 ) -> dict[str, Metric]:
-    """Return the share of test rows whose answer noise changes, and how many features it moves.
+    """Return the share of test rows whose prediction changes under noise, and the features used.
 
-    Standard deviations are those of the training rows; the target's is a robust one.
+    Noise is in standard deviations of the training rows, the tolerance in robust ones of the
+    target.
     """
     import numpy as np
 
@@ -205,7 +206,7 @@ def flips(
 
 
 def leak_metrics(found: dict[str, float | None], rows: int) -> dict[str, Metric]:
-    """Return one metric a feature, and the largest."""
+    """Return one metric per feature, and the largest."""
     metrics = {
         f"leak.{name}": Metric(
             value=score,

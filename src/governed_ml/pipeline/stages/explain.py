@@ -1,4 +1,4 @@
-"""Explain the model on a sample of test rows, and draw it."""
+"""Explain the model on a sample of the test rows, and draw the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measure how the model treats groups of people, and which features stand in for them."""
+"""Measure how the model treats groups of people, and which features are proxies for them."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from governed_ml.pipeline.raw_rows import require_recounted
 from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("data", "policy.confidence")
-SAMPLE = 20_000  # rows of the training part on which proxies are looked for,
-LEAST = 100  # and so many of each group, where it has them
+SAMPLE = 20_000  # training rows in the sample for measuring proxies
+LEAST = 100  # least rows of each group in it, if there are as many
 
 
 def main() -> str:
@@ -92,8 +92,8 @@ def gaps(
 def proxy_sample(names: Key) -> tuple[Any, Any, Any]:
     """Return features, sensitive attributes and persons of `SAMPLE` train rows, shuffled.
 
-    A group that has fewer than `LEAST` rows in the sample gets so many. A person keeps its rows
-    together; there are none where rows belong to nobody.
+    Groups with fewer than `LEAST` rows in the sample get more. The rows of a person stay together.
+    Persons are None if rows do not belong to persons.
     """
     row = tables.quoted(tables.ROW)
     others = (tables.ROW, tables.TARGET)
@@ -127,7 +127,7 @@ def proxy_sample(names: Key) -> tuple[Any, Any, Any]:
 
 
 def summary(task: str, metrics: dict[str, Metric]) -> str:
-    """Say the widest gap in one line, or that none could be measured."""
+    """Return the largest gap in one line, or that none could be measured."""
     regression = task == "regression"
     kind = ".mean_prediction_difference" if regression else ".demographic_parity_difference"
     gaps_found = {name: metric for name, metric in metrics.items() if name.endswith(kind)}

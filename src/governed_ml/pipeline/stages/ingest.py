@@ -1,4 +1,4 @@
-"""Read the configured source into one Parquet file and record where it came from."""
+"""Read the configured source into one Parquet file, and record its origin."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import duckdb
 
 SECTIONS = ("data", "seed")
-UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words would quote the row
+UNREADABLE = {  # part of DuckDB's message → our message, because DuckDB's would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
     "Malformed JSON": "is incomplete JSON, or neither JSON lines nor a list of objects: fix it",
@@ -38,7 +38,7 @@ UNREADABLE = {  # a sign in DuckDB's message → what to say; its own words woul
 
 
 def main() -> str:
-    """Run the stage."""
+    """Read, decide and check the columns, and write the table and its evidence."""
     import duckdb
 
     params = read(*SECTIONS)
@@ -78,7 +78,7 @@ def main() -> str:
 
 
 def _alone(findings: list[Finding]) -> str:
-    """Say which categories no model can learn from; they are no reason to stop."""
+    """Return which categories a model cannot learn from. They do not stop the stage."""
     if not findings:
         return ""
     names = ", ".join(repr(one.where) for one in findings[:5])
@@ -90,7 +90,7 @@ def _alone(findings: list[Finding]) -> str:
 
 
 def _remove_earlier() -> None:
-    """Remove the table, as DVC does before a stage: if this one fails, no earlier one looks new."""
+    """Delete the earlier table, as DVC does, so that a failure leaves no outdated table."""
     try:
         tables.RAW.unlink(missing_ok=True)
     except OSError as error:
@@ -123,7 +123,7 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
 def _origin(
     db: duckdb.DuckDBPyConnection, found: Found, source: Source, scratch: Path
 ) -> SourceCells:
-    """Return where cells are read from; a file of texts is read once, into columns."""
+    """Return where cells are read from; a text file is first loaded into columns."""
     if found.texts is None:
         return SourceCells(found.relation, texts=False, csv=False, marks=marks(source))
     path = scratch / "texts.parquet"
@@ -141,7 +141,7 @@ def _copy(
     made: list[Decided],
     data: Data,
 ) -> int:
-    """Write `data/raw.parquet`, whole or not at all; returns the number of rows."""
+    """Write `data/raw.parquet` atomically; return its number of rows."""
     import duckdb
 
     part = tables.RAW.with_suffix(".part")
@@ -169,7 +169,7 @@ def _copy(
 
 
 def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], uri: str) -> int:
-    """Return the number of rows; raise `Problem` on none, or on cells nobody can compute with."""
+    """Return the number of rows; raise `Problem` if there are none, or if cells are invalid."""
     checks = [
         (one.name, *check) for one in columns if (check := _fault(quoted(one.name), one.type))
     ]
@@ -188,7 +188,7 @@ def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], u
 
 
 def _fault(column: str, final: str) -> tuple[str, str] | None:
-    """Return what may be wrong with a column: SQL that finds such cells, and words for them."""
+    """Return SQL that finds invalid cells of a column, and a description of them, or None."""
     if final in ("DOUBLE", "TIMESTAMP"):
         beyond = f"abs({column}) > {LARGEST}" if final == "DOUBLE" else f"isinf({column})"
         words = "values that are infinite or beyond 1e150: fix them at the source, or name "
@@ -200,7 +200,7 @@ def _fault(column: str, final: str) -> tuple[str, str] | None:
 
 
 def torn(path: Path, delimiter: str, width: int) -> str | None:
-    """Say which line of a CSV is the first to break its form, or None."""
+    """Return the first line of a CSV that breaks its format, as a message, or None."""
     line = 0
     with path.open(encoding="utf-8-sig", newline="") as handle:
         rows = csv.reader(handle, delimiter=delimiter, strict=True)
@@ -213,7 +213,7 @@ def torn(path: Path, delimiter: str, width: int) -> str | None:
                     )
                 line = rows.line_num
         except UnicodeDecodeError:
-            return None  # DuckDB says so, with the line
+            return None  # DuckDB reports it, with the line
         except csv.Error as error:
             if "limit" in str(error) and rows.line_num == line + 1:
                 return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
@@ -223,7 +223,7 @@ def torn(path: Path, delimiter: str, width: int) -> str | None:
 
 
 def unreadable(found: Found, error: Exception) -> Problem:
-    """Say in words why DuckDB could not read a source, without the row that it quotes."""
+    """Return a problem saying why DuckDB could not read a source, without quoting the row."""
     message = str(error)
     words = next((say for sign, say in UNREADABLE.items() if sign.lower() in message.lower()), "")
     words = (torn(*found.csv) if found.csv else None) or words

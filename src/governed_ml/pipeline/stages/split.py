@@ -1,4 +1,4 @@
-"""Divide rows into train and test; keep sensitive attributes apart from the features."""
+"""Divide rows into train and test, and separate sensitive attributes from the features."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def main() -> str:
 def divide(
     raw: pd.DataFrame, target: pd.Series, params: Params
 ) -> tuple[npt.NDArray[np.bool_], str | None]:
-    """Return which rows are test rows, and for a time split the first time of the test part."""
+    """Return which rows are test rows and, for a split by time, the test part's first time."""
     import numpy as np
 
     split, data = params.split, params.data
@@ -101,7 +101,7 @@ def divide(
         )
     try:
         _, test = divided()
-    except ValueError as error:  # scikit-learn counts: a part would be empty or lack a class
+    except ValueError as error:  # scikit-learn refuses parts that are empty or lack a class
         raise Problem(
             f"{len(raw):,} rows cannot be split with test_share {split.test_share:g}: each part "
             "needs rows of every class; change conf/split or take more rows"
@@ -150,7 +150,7 @@ def _needed(data: Data, column: str | None, role: str) -> str:
 
 
 def _persons(test: pd.Series, name: str, data: Data) -> Metric:
-    """Return how many persons the test rows are of, and say how they are known."""
+    """Return the number of persons among the test rows, with a note on how they are identified."""
     note = f"number of values of {name!r} in the test rows: bounds treat each as one person"
     if data.group is None:
         note += "; it is named like an id: if it names persons, set data.group and `split: group`"

@@ -1,4 +1,4 @@
-"""Have the team's code fit the configured estimator; save the model, log the run to MLflow."""
+"""Fit the configured estimator with the team's code, save the model, log the run to MLflow."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 
 
 def main() -> str:
-    """Train, write the model, log everything that made it."""
+    """Train, write the model, and log everything that it was made from."""
     params = read(*SECTIONS)
     split = load("split").body
     training = Training(params, split)
-    # A store that does not answer says so before hours of training.
+    # If the store does not answer, fail before hours of training.
     run = {"id": open_run(params.experiment, params.model.name), "name": params.model.name}
     try:
         training.fit(run | {"experiment": params.experiment})
@@ -77,7 +77,7 @@ def main() -> str:
 
 
 def _fail(run_id: str, error: BaseException) -> None:
-    """Mark the run of a training that stopped; what stopped it is what the user is told."""
+    """Mark a failed training's MLflow run; errors here must not hide the original one."""
     from mlflow.tracking import MlflowClient
 
     try:
@@ -90,9 +90,9 @@ def _fail(run_id: str, error: BaseException) -> None:
 def log(
     params: Params, features: pd.DataFrame, digest: str, run_id: str, logged: bytes
 ) -> dict[str, str]:
-    """Log configuration, data digests, environment, model with signature, and what the team logged.
+    """Log configuration, data digests, environment, model with signature, and the team's entries.
 
-    Returns a note where something of the team's was left out.
+    Return a note if some of the team's entries were left out.
     """
     import mlflow
     from mlflow.models import infer_signature

@@ -1,4 +1,4 @@
-"""The data contract: a breach stops the pipeline before anything is trained."""
+"""Validate the data contract; a breach stops the pipeline before training."""
 
 from __future__ import annotations
 
@@ -67,5 +67,5 @@ def main() -> str:
 
 
 def said(one: Expectation) -> str:
-    """Say one outcome in words: where, what was seen, what was promised."""
+    """Return one outcome in words: the column, the observed value, and the allowed ones."""
     return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"

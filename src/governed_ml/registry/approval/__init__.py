@@ -1,1 +1,1 @@
-"""Who approved a version, by which rules, and whether the approvals are still valid."""
+"""Who approved a version, under which rules, and whether the approvals are still valid."""

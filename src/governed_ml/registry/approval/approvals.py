@@ -1,4 +1,4 @@
-"""Approvals: who approved which digests, in which role, and whether the approval is still valid."""
+"""Approvals: who approved which digests in which role, and whether an approval is still valid."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from governed_ml.ledger.signatures import Signature, Signer, signatures
 from governed_ml.ledger.storage import now
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
-NAMESPACE = "governance-approval"  # what an SSH signature is for: one over a commit is none here
-AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # reviewing rules is not authorship
+NAMESPACE = "governance-approval"  # SSH's signature namespace, so a signed commit is no approval
+AFTER_WHOM = ("--", ".", ":!conf/policy", ":!governance")  # editing rules is no authorship
 
 
 def _moment(text: str) -> datetime:
@@ -33,14 +33,14 @@ def _moment(text: str) -> datetime:
 
 
 def _time(text: str) -> str:
-    """Refuse any other form: texts of this one can be compared as they are."""
+    """Refuse any other format, because times are compared as text."""
     if f"{_moment(text):{TIME}}" != text:
         raise ValueError("give a time as 2026-01-31T12:00:00Z")
     return text
 
 
 class Approval(AsGiven):
-    """One yes."""
+    """One person's approval of a version."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -59,17 +59,17 @@ class Approval(AsGiven):
 
     @property
     def moment(self) -> datetime:
-        """Return when it was given."""
+        """Return the time of the approval."""
         return _moment(self.time)
 
     def signed_text(self) -> bytes:
-        """Return what is signed: all but the signature, in canonical form."""
+        """Return the bytes that are signed: canonical JSON of everything except the signature."""
         values = self.model_dump(mode="json", exclude={"signature"})
         return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
 def sign(approval: Approval, key: Path) -> Approval:
-    """Sign an approval with an SSH key (or its agent)."""
+    """Sign an approval with an SSH key (or its agent); raise `Problem` if that fails."""
     command = ["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key.expanduser())]
     try:
         done = subprocess.run(
@@ -86,7 +86,11 @@ def sign(approval: Approval, key: Path) -> Approval:
 def _has_signed(
     approval: Approval, person: Person, moment: datetime, stolen: frozenset[str]
 ) -> bool:
-    """Return whether a key of that person, valid today and then, has signed."""
+    """Return whether one of the person's keys signed the approval.
+
+    The key must be valid at `moment` and when the approval was given. Keys in `stolen` do not
+    count.
+    """
     days = (moment.date(), _moment(approval.time).date())
     keys = [one for one in person.keys if all(one.counts(day) for day in days)]
     keys = [one for one in keys if one.bare not in stolen]
@@ -107,11 +111,12 @@ def _has_signed(
 def barred(
     base: Path, version: Version, since: str | None, approvers: Approvers, tip: str
 ) -> set[str]:
-    """Return whose approval counts for nothing: who wrote what is new since the champion's commit.
+    """Return the names whose approval does not count: authors of the changes since `since`.
 
-    Addresses in git and names at GitHub, in lower case; who registered the version is among them,
-    by name and by the key that signed: the name comes from a variable or git's configuration.
-    `tip` is the protected branch's commit, whose history lists the keys.
+    `since` is the champion's commit. Names are e-mail addresses and GitHub accounts in lower case.
+    They include the person who registered the version: the actor that the event names, and the
+    owner of the key that signed it, because the actor comes from a variable or from git's
+    configuration. `tip` is the protected branch's commit, whose history lists the keys.
     """
     commit = version.subject["commit"]
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
@@ -130,7 +135,7 @@ def barred(
 
 
 def _is_by(signed: Signature, person: Person, approvers: Approvers) -> bool:
-    """Return whether a signature is a person's, by the name of its key or by the key itself."""
+    """Return whether a person made a signature, by the name of the key or by the key itself."""
     if signed.state == "good":
         keys = {one.bare for one in approvers.ledger if one.name == signed.by}
         return signed.by == person.name or any(one.bare in keys for one in person.keys)
@@ -155,7 +160,7 @@ def refused(
 ) -> str | None:
     """Return why an approval does not count at a moment, or None.
 
-    `own`: who may not approve; `stolen`: keys that count for nothing.
+    `own` are names that may not approve (see `barred`); `stolen` are keys that do not count.
     """
     bound = version.subject | {"policy": policy}
     for name in ("name", "commit", "model", "data", "policy", "engine"):
@@ -186,7 +191,7 @@ def refused(
 
 
 def missing(wanted: Approvals, good: list[Approval]) -> list[str]:
-    """Return the roles for which a different person each has not yet said yes; the fewest."""
+    """Return the fewest roles that stay unfilled if each person fills at most one role."""
     latest = {approval.approver: approval for approval in good}
     people = list(latest.values()) + [None] * len(wanted.roles)
     best = wanted.roles
@@ -201,7 +206,7 @@ def missing(wanted: Approvals, good: list[Approval]) -> list[str]:
 
 
 def given(version: Version) -> list[Approval]:
-    """Return all approvals that the ledger has for a version."""
+    """Return all approvals of a version that the ledger holds."""
     found: list[Approval] = []
     for entry in version.entries:
         for values in entry.event.approvals if entry.event.action == "approved" else []:
@@ -215,7 +220,7 @@ def given(version: Version) -> list[Approval]:
 
 
 def of(version: Version, policy: str, person: Person, roles: list[str], comment: str) -> Approval:
-    """Return a person's approval as it is before anybody signed it."""
+    """Return a person's approval of a version, unsigned."""
     subject = version.subject
     return Approval(
         name=subject["name"],

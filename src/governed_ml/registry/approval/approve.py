@@ -1,4 +1,4 @@
-"""Approve or reject a version, after checking its files and today's verdict again."""
+"""Approve or reject a version, after checking its files and judging it again today."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from governed_ml.registry.versions import Registry
 
 @dataclass(frozen=True)
 class Approved:
-    """What was recorded (None: it was before), and the roles that still have to say yes."""
+    """The event that was recorded (None: it existed already), and the roles still missing."""
 
     entry: Entry | None
     missing: list[str]
@@ -37,7 +37,7 @@ class Approved:
 def approve(
     base: Path, registry: Registry, number: int, name: str, key: Path, comment: str = ""
 ) -> Approved:
-    """Record a person's yes to a version, signed with an SSH key that is listed for that person."""
+    """Record a person's approval of a version, signed with an SSH key listed for that person."""
     seen = situation(base, registry)
     version = _ready(base, registry, seen, number)
     person = seen.now.approvers.person(name)
@@ -48,11 +48,11 @@ def approve(
 
 
 def approve_from_github(base: Path, registry: Registry, number: int, source: str) -> Approved:
-    """Record what people said on GitHub, in `github:run:ID` or `github:pull:N`."""
+    """Record approvals that people gave on GitHub, in `github:run:ID` or `github:pull:N`."""
     seen = situation(base, registry)
     known = {one.source for one in approvals.given(seen.life.version(number))}
     if source in known and seen.life.version(number).state in ("approved", "champion"):
-        return Approved(None, [])  # a workflow's job that runs again
+        return Approved(None, [])  # a repeated run of a workflow's job
     version = _ready(base, registry, seen, number)
     wanted = seen.now.policy.approvals
     started = {os.environ.get(f"GITHUB_{who}", "").lower() for who in ("ACTOR", "TRIGGERING_ACTOR")}
@@ -85,7 +85,7 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
 
 
 def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
-    """Record a no: the version can never be promoted."""
+    """Record a rejection. The version can never be promoted."""
     seen = situation(base, registry)
     version = seen.life.version(number)
     require_legal("rejected", number, version.state)
@@ -102,7 +102,7 @@ def reject(base: Path, registry: Registry, number: int, reason: str) -> Entry:
 
 
 def _ready(base: Path, registry: Registry, seen: Situation, number: int) -> Version:
-    """Return a version that may be approved: reviewed, whole, and allowed by today's policy."""
+    """Return a version that may be approved: on the protected branch, intact, and allowed today."""
     version, now = seen.life.version(number), seen.now
     require_legal("approved", number, version.state)
     require_reviewed(base, version, seen.life, now)
@@ -122,7 +122,7 @@ def _ready(base: Path, registry: Registry, seen: Situation, number: int) -> Vers
 def _enter(
     base: Path, registry: Registry, seen: Situation, version: Version, new: list[Approval]
 ) -> Approved:
-    """Record approvals that count; one that does not is refused with the reason."""
+    """Record approvals that count. Raise `Problem` with the reason if one does not."""
     values = [one.model_dump(mode="json") for one in new]
     good, missing, why = sort_approvals(base, version.with_approvals(values), seen.life, seen.now)
     for one in new:

@@ -1,4 +1,4 @@
-"""Today's rules: the protected branch's policy and approvers, and a verdict under them."""
+"""Judge a version under today's rules: the protected branch's policy and approvers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from governed_ml.registry.release.bundle import Checked
 def judge_again(bundle: Checked, now: Today, unread: str | None = None) -> Decision:
     """Judge the sealed evidence under today's policy, at today's date, with the running engine.
 
-    The engine that judges is the one that runs, whichever measured: the decision names it. For how
-    long another engine's measurements count, the policy says (`earlier_engine`). What was measured
-    under other parameters than today's is no answer to what is asked today. `unread`: why the
-    version was not compared with today's champion, or None.
+    The decision names the running engine, even if another engine measured the evidence. The policy
+    limits for how long such measurements count (see `earlier_engine`). Rules whose parameters
+    changed since the measurement have no valid measurement. `unread` is why the version could not
+    be compared with today's champion, or None.
     """
     asked = as_asked(bundle.params(), now.params)
     otherwise = measured_otherwise(bundle, now)
@@ -35,35 +35,35 @@ def judge_again(bundle: Checked, now: Today, unread: str | None = None) -> Decis
 
 
 def judge_earlier_champion(bundle: Checked, now: Today) -> Decision:
-    """Judge what was champion before under today's limits, whatever it was measured under.
+    """Judge an earlier champion under today's limits, even if it was measured otherwise.
 
-    Going back has to work on the day on which it is needed; `measured_otherwise` is recorded.
+    A rollback must be possible on the day when it is needed. `measured_otherwise` is recorded.
     """
     params = bundle.params().model_copy(update={"policy": now.policy})
     return judge(params, bundle.evidence(), now.day)
 
 
 def measured_otherwise(bundle: Checked, now: Today) -> dict[str, str]:
-    """Return what the evidence was measured under and is not asked today: id → how it differs."""
+    """Return the parameters of the measurement that differ from today's: id → the difference."""
     found = differences(bundle.params(), bundle.evidence(), now.params, now.contract)
     return {f"{TERM}.{name}": why for name, why in found.items()}
 
 
 def why_denied(decision: Decision, most: int = 3) -> str:
-    """Return the rules that deny, the first few with their reasons, in one line."""
+    """Return the rules that deny the model, the first `most` with reasons, in one line."""
     bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
     words = "; ".join(f"{rule.id}: {rule.reason}" for rule in bad[:most])
     return words + (f"; and {len(bad) - most} more" if len(bad) > most else "")
 
 
 def require_allow(number: int, decision: Decision) -> None:
-    """Refuse a version that today's policy denies, with the reasons."""
+    """Raise `Problem` with the reasons if today's policy denies a version."""
     if decision.verdict != "allow":
         raise Problem(f"version {number} is denied under today's policy: {why_denied(decision)}", 1)
 
 
 def summary(decision: Decision) -> dict[str, object]:
-    """Return a decision as ledger events carry it: verdict, risk, what was not a plain pass."""
+    """Return a decision in the form that ledger events record: without rules that pass or warn."""
     return {
         "verdict": decision.verdict,
         "tally": decision.tally(),
@@ -77,9 +77,10 @@ def summary(decision: Decision) -> dict[str, object]:
 
 
 def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) -> None:
-    """Refuse a commit that did not reach the protected branch, or is older than the champion's.
+    """Require that a version's commit is on the protected branch and follows the champion's commit.
 
-    Of an older one nobody could say whose work is new in it.
+    Raise `Problem` otherwise. For an older commit, the authors of its changes could not be
+    determined.
     """
     commit, champion = version.subject["commit"], life.champion
     if champion is not None and not precedes(base, champion.subject["commit"], commit):
@@ -99,7 +100,7 @@ def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) 
 def sort_approvals(
     base: Path, version: Version, life: Lifecycle, now: Today
 ) -> tuple[list[Approval], list[str], list[str]]:
-    """Return what counts today, the roles that are missing, and why others do not count."""
+    """Return the approvals that count today, the missing roles, and why other approvals do not."""
     wanted = now.policy.approvals
     if wanted is None:
         raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
@@ -121,10 +122,11 @@ def sort_approvals(
 
 
 def on_github(base: Path, source: str) -> list[Review]:
-    """Ask GitHub who said what: `github:run:ID` (environments) or `github:pull:N` (reviews).
+    """Return the approvals in `github:run:ID` (environments) or `github:pull:N` (reviews).
 
-    Only words about a promotion are any: of the run of its workflow, of a branch `promote/…`.
-    Whoever started a run has no say in it, nor has the author of a pull request.
+    Only runs of the promotion workflow and pull requests from `promote/…` to the protected branch
+    are accepted. Approvals by whoever started the run, or by the pull request's author, do not
+    count.
     """
     from governed_ml.github.reviews import reviews, run_approvals
 
@@ -152,7 +154,7 @@ def on_github(base: Path, source: str) -> list[Review]:
 
 
 def roles_of(said: list[Review], person: Person, wanted: Approvals) -> list[str]:
-    """Return the roles in which a person said yes on GitHub: an environment stands for one."""
+    """Return the roles in which a person approved on GitHub. Each environment stands for a role."""
     mine = [one for one in said if one.login.lower() == (person.github or "").lower()]
     if any(one.state == "rejected" for one in mine):
         return []
@@ -162,7 +164,7 @@ def roles_of(said: list[Review], person: Person, wanted: Approvals) -> list[str]
 
 
 def _unconfirmed(base: Path, approval: Approval, now: Today) -> str | None:
-    """Return why GitHub does not confirm an approval that is said to be from there, or None."""
+    """Return why GitHub does not confirm an approval that names GitHub as its source, or None."""
     if approval.source == "ssh" or now.policy.approvals is None:
         return None
     said = [one for one in on_github(base, approval.source) if one.commit == approval.commit]

@@ -1,8 +1,8 @@
-"""Whether an event was allowed when it was written: approved, under the rules of that day.
+"""Whether an event was allowed when it was written: approved, and under the rules of that day.
 
-Who may write to the ledger's branch may write "promoted" into it. What an event says of itself is
-not believed: approvals carry their own proof, and the rules are those that the protected branch had
-at the event's time.
+Anyone who can write to the ledger's branch can append an event "promoted". So an event's own claims
+are not trusted: approvals carry their own proof, and the rules are read from the protected branch
+as it was at the event's time.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from governed_ml.ledger.windows import WindowRecord
 from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
-NAMED = ("name", "commit", "model", "data")  # what a version has to say of itself
-FOREVER = 10**6  # days: whether an approval had expired counts when a version is promoted
+NAMED = ("name", "commit", "model", "data")  # digests that a registered version must have
+FOREVER = 10**6  # days; whether an approval expired is checked when a version is promoted
 
 
 class Unproven(Exception):
-    """Why an event is void."""
+    """Raised with the reason why an event is void."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What events are held against: the protected branch up to `tip`, and who signed for what."""
+    """The data that prove events: the protected branch up to `tip`, and valid signatures."""
 
     base: Path
     tip: str
     signed: Collection[str]  # commits of the events that a listed key signed
-    went_by: dict[str, Today]  # event's commit → the rules of its day, where it moved the champion
+    went_by: dict[str, Today]  # commit of an event that changes the champion → its rules
 
     def doubt(self, life: Lifecycle, entry: Entry) -> str | None:
         """Return why an event is void, or None."""
@@ -66,11 +66,11 @@ class Proof:
         return None
 
     def _day(self, life: Lifecycle, entry: Entry) -> tuple[str, datetime]:
-        """Return the protected branch's commit by which an event went, and when it happened.
+        """Return the protected branch's commit whose rules apply to an event, and the event's time.
 
-        The commit that an event names counts if a listed key signed the event. Otherwise the dates
-        of the protected branch say which commit was in force, and an event may only name that one
-        or a newer one (clocks differ). No event happened before one that stands before it.
+        The commit that the event names is used if a listed key signed the event. Otherwise the
+        branch's dates determine the commit in force, and the event may name only that one or a
+        newer one (clocks differ). An event's time is never before that of an earlier event.
         """
         moment = max([entry.event.moment, *(one.event.moment for one in life.counted)])
         named = entry.event.details.get("protected")
@@ -86,7 +86,7 @@ class Proof:
         return then or self.tip, moment
 
     def _approved(self, life: Lifecycle, entry: Entry) -> None:
-        """Require approvals that are new and were signed by people whom the file listed then."""
+        """Require approvals that are new, and signed by people who were listed at the time."""
         event, version = entry.event, life.version(entry.event.version or 0)
         self._require_reviewed(version, self.tip)
         commit, moment = self._day(life, entry)
@@ -112,7 +112,7 @@ class Proof:
             raise Unproven(f"version {number} cannot be champion: {why}") from why
 
     def _require_approved(self, life: Lifecycle, entry: Entry, version: Version) -> None:
-        """Require an approval in every role that the policy of the day asks for."""
+        """Require an approval in every role that the policy of that day requires."""
         rules = self._policy(life, entry)
         self._require_reviewed(version, str(entry.event.details.get("protected")))
         wanted = rules.policy.approvals
@@ -142,7 +142,7 @@ class Proof:
             raise Unproven(f"nobody approved it as {' and '.join(lost)}{because}")
 
     def _rolled_back(self, life: Lifecycle, entry: Entry) -> None:
-        """Require a reason, today's champion and the policy of the day."""
+        """Require a reason, the champion of that time and the policy of that day."""
         event, champion = entry.event, life.champion
         if len(event.reason.split()) < 2:
             raise Unproven("a rollback without a reason")
@@ -154,7 +154,7 @@ class Proof:
             raise Unproven(f"its subject differs from that of version {version.number}")
 
     def _policy(self, life: Lifecycle, entry: Entry) -> Today:
-        """Return the rules of an event's day, which have to be those that it names."""
+        """Return the rules in force at an event's time; the event must name the same policy."""
         named = str(entry.event.details.get("protected"))
         if entry.event.action == "promoted" and not COMMIT.fullmatch(named):
             raise Unproven(f"it does not name the commit of {PROTECTED} whose rules it used")
@@ -200,7 +200,7 @@ def _approvals(entry: Entry) -> list[Approval]:
         found = [Approval.model_validate(values) for values in entry.event.approvals]
         for one in found:
             _ = one.moment
-    except ValueError as error:  # also a ValidationError
+    except ValueError as error:  # includes ValidationError
         raise Unproven("it holds an invalid approval") from error
     if not found and entry.event.action == "approved":
         raise Unproven("nobody approved it")
@@ -208,6 +208,6 @@ def _approvals(entry: Entry) -> list[Approval]:
 
 
 def _stolen(now: Approvers, approval: Approval) -> frozenset[str]:
-    """Return the keys of which it is known today that they did not count when it was given."""
+    """Return keys that today's file declares invalid for the day of the approval."""
     keys = [key for person in now.people for key in person.keys]
     return frozenset(key.bare for key in keys if not key.counts(approval.moment.date()))

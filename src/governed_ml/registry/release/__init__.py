@@ -1,1 +1,1 @@
-"""The release of a version: its files, signed, and loaded only after both were checked."""
+"""The release of a version: its signed files, which are loaded only after all checks."""

@@ -1,6 +1,6 @@
-"""What a model version consists of: the model in MLflow's format, its evidence, and a statement.
+"""The files of a model version: the model in MLflow's format, its evidence, and a statement.
 
-All of it is one folder, signed as a whole; the statement inside binds it to a name and a version.
+They are one folder, which is signed as a whole. The statement in it names the model and version.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from governed_ml.policy.decision import Decision
 from governed_ml.registry.release import signing
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
 
-RECORDS = "governance"  # the folder in a bundle with what was measured and said
+RECORDS = "governance"  # the folder in a bundle with evidence, decision and statement
 SEALED = (*COMPOSED, "code.json", "dvc.lock", "reports/evidence", "reports/decision.json",
           "reports/model_card.json", "reports/model_card.md", "reports/data_card.json",
           "reports/data_card.md")  # fmt: skip
@@ -41,7 +41,7 @@ SIGNED = "model.sig"
 
 
 class Statement(AsGiven):
-    """What a signature vouches for: this content is this version of this model."""
+    """The statement in a signed folder: which version of which model the files belong to."""
 
     schema_version: Literal[1] = 1
     name: str
@@ -55,9 +55,9 @@ class Statement(AsGiven):
     engine_version: str | None = None
 
     def subject(self) -> dict[str, str]:
-        """Return the digests, as ledger events and tags carry them.
+        """Return the digests, as ledger events and tags record them.
 
-        A statement of an engine before 0.2 names none, and its event neither.
+        Statements by engines before 0.2 name no engine, and neither do their events.
         """
         return self.model_dump(mode="json", exclude={"schema_version", "version"})
 
@@ -68,11 +68,11 @@ def decision_digest(decision: Decision) -> str:
 
 
 def build(scratch: Path, folder: Path) -> None:
-    """Lay the model and its records, as measured in `scratch`, into a new folder."""
+    """Copy the model and its records from `scratch`, where they were measured, to a new folder."""
     mlflow_model.write(scratch / model_file.PATH, folder)
     for name in SEALED:
         if name == POLICY and not (scratch / name).exists():
-            continue  # an earlier engine has the policy in `params.yaml`
+            continue  # engine 0.1 has the policy in `params.yaml`
         target = folder / RECORDS / name
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (scratch / name).is_dir() else shutil.copyfile
@@ -80,27 +80,27 @@ def build(scratch: Path, folder: Path) -> None:
 
 
 def state(folder: Path, statement: Statement, signature: Path, key: Path) -> None:
-    """Add the statement, then sign everything."""
+    """Add the statement to a folder, then sign all files."""
     write_json(folder / RECORDS / STATEMENT, statement.model_dump(mode="json"))
     signature.parent.mkdir(parents=True, exist_ok=True)
     signing.sign(folder, signature, key)
 
 
 class Checked:
-    """A bundle whose every byte was checked; what is in it."""
+    """The files of a version, after every check."""
 
     def __init__(self, folder: Path, statement: Statement) -> None:
-        """Take a checked folder."""
+        """Wrap a folder that was checked."""
         self.folder, self.statement = folder, statement
         self.records = folder / RECORDS
 
     @property
     def model(self) -> Path:
-        """Return where the model file lies."""
+        """Return the path of the model file."""
         return self.folder / "model.skops"
 
     def params(self) -> Params:
-        """Return the configuration that made the model."""
+        """Return the configuration that the model was trained with."""
         return parse(read_raw(self.records / PARAMS), PARAMS)
 
     def evidence(self) -> Collected:
@@ -109,10 +109,11 @@ class Checked:
 
 
 def fetch(registry: Registry, version: Version, approvers: Approvers, target: Path) -> Checked:
-    """Copy a version's files and refuse them unless signature, statement, ledger and model agree.
+    """Download a version's files; check them against signature, statement, ledger and model digest.
 
-    The version's own event in the ledger says which run holds them, the signature's digest, and the
-    day on which the key had to be valid: a key that was stolen is taken out of the list.
+    Raise `Problem` if anything differs. The version's event in the ledger names the MLflow run, the
+    signature's digest, and the day on which the key had to be valid. A stolen key is removed from
+    the approvers file, which makes its signatures invalid.
     """
     registered = version.entries[0].event
     number, details, day = version.number, registered.details, registered.moment.date()

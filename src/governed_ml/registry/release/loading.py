@@ -1,4 +1,4 @@
-"""Load a model: by alias, never by path, and only after every check."""
+"""Load a model by alias, never by path, and only after every check."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from governed_ml.registry.versions import CHALLENGER, CHAMPION, Registry
 
 @contextmanager
 def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Version, Checked]]:
-    """Give the version behind an alias with its checked files, which vanish afterwards.
+    """Provide the version behind an alias with its checked files, which are deleted at the end.
 
-    The alias must be what the ledger says; the files must be those that were signed and recorded.
+    The alias must match the ledger. The files must be the ones that were signed and recorded.
     """
     people = approvers.read(base, last_protected(base))
     with storage.locked(base):
@@ -62,6 +62,6 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
 
 
 def _why(life: Lifecycle) -> str:
-    """Return the last void event that nobody has looked at, in brackets, or nothing."""
+    """Return the last void event that is not reconciled, in brackets, or ""."""
     new, _ = void_lines(life)
     return f" ({new[-1]})" if new else ""

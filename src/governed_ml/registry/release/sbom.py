@@ -1,4 +1,4 @@
-"""The bill of materials of a version, in CycloneDX 1.5: its environment, its model, its table."""
+"""A version's software bill of materials (CycloneDX 1.5): packages, model and training table."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from governed_ml.registry.release.bundle import Statement
 from governed_ml.registry.remeasure import environments
 from governed_ml.registry.versions import SBOM, Registry
 
-PREFIX = "governance:"  # of CycloneDX properties that are ours
+PREFIX = "governance:"  # of the CycloneDX properties defined here
 
 
 def sbom(
     base: Path, registry: Registry, number: int | None, target: Path
 ) -> tuple[int, dict[str, Any]]:
-    """Write a version's checked `model.skops` and `sbom.json` into a folder.
+    """Write a version's checked `model.skops` and its `sbom.json` into a folder.
 
-    The list goes to the registry, too, beside the version's files. It names the environment that
-    the commit's own `uv.lock` fixes.
+    The list is also uploaded to the registry, beside the version's files. It names the packages
+    that the commit's `uv.lock` pins.
     """
     seen = situation(base, registry)
     version = chosen(seen.life, number, registry)
@@ -49,7 +49,7 @@ def sbom(
 
 
 def environment(project: Path) -> dict[str, Any]:
-    """Return what uv lists of a project's lock, without the team's own tools."""
+    """Return uv's CycloneDX export of a project's lock file, without the team's tools."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem("uv was not found: install it, or set UV to its path")
@@ -75,7 +75,7 @@ def environment(project: Path) -> dict[str, Any]:
 
 
 def complete(listed: dict[str, Any], statement: Statement, file: str) -> dict[str, Any]:
-    """Add the model and the table that it was trained on to a list of packages."""
+    """Add the model and its training table to a list of packages."""
     properties = statement.model_dump(
         mode="json", include={"commit", "model", "policy", "decision"}
     )

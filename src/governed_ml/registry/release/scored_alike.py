@@ -1,7 +1,7 @@
-"""Whose releases this engine scores: its own version's, and those that tests hold to their scores.
+"""Which engines' releases this engine may score with: its own, and those proven by tests.
 
-`tests/compat/` has a release of each earlier version, with the scores that it gave. A release of
-another version may need code that this engine has not, so it is refused rather than guessed at.
+`tests/compat/` holds a release of each earlier version, with its scores. A release of any other
+version may need code that this engine lacks, so it is refused.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from governed_ml.core.problem import Problem
 from governed_ml.registry.release.bundle import Statement
 
 HELD = ("0.1.0", "0.2.0")
-"""Versions whose scores `tests/compat/test_scores.py` holds."""
-UNNAMED = "0.1.0"  # releases before 0.2 do not say which engine made them
+"""Versions whose scores `tests/compat/test_scores.py` verifies."""
+UNNAMED = "0.1.0"  # releases before 0.2 do not record their engine
 
 
 def require_scored_alike(statement: Statement) -> None:
-    """Refuse to score with a release of an engine of which nobody knows that it scores alike."""
+    """Raise `Problem` unless this engine is known to score like the release's engine."""
     made, running = statement.engine_version, identity().version
     made = UNNAMED if made is None else made
     if made not in (*HELD, running):

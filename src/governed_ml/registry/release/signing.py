@@ -1,6 +1,6 @@
-"""Sign a model and verify it, with OpenSSF model signing: every file of its folder, and no other.
+"""Sign a model's folder and verify it with OpenSSF model signing: all its files, and no others.
 
-The library leaves paths of git out unless told otherwise; it is told otherwise.
+By default the library ignores git's files; here it includes them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ VARIABLE = "GOVERNANCE_MODEL_KEY"
 
 
 def private_key(base: Path) -> Path:
-    """Return where the private key lies: outside the repository, named by a variable."""
+    """Return the private key's path, which a variable names; it must be outside the repository."""
     given = os.environ.get(VARIABLE)
     if not given:
         raise Problem(
@@ -47,7 +47,7 @@ def _require_outside(path: Path, base: Path) -> None:
 
 
 def generate(path: Path, base: Path) -> str:
-    """Write a new private key (P-256, PEM) for its owner's eyes only; return the public key."""
+    """Write a new private key (P-256, PEM) that only its owner can read; return the public key."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -66,7 +66,7 @@ def generate(path: Path, base: Path) -> str:
 
 
 def public_of(path: Path) -> str:
-    """Return the PEM of a private key's public half."""
+    """Return the public key of a private key, as PEM."""
     from cryptography.hazmat.primitives import serialization
 
     encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -90,7 +90,7 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
 
 
 def require_listed(key: Path, approvers: Approvers) -> None:
-    """Refuse to sign with a key that nobody would accept."""
+    """Raise `Problem` if the approvers file does not list the key, so its signatures would fail."""
     own = "".join(public_of(key).split())
     today = datetime.now(UTC).date()
     if not any(one.bare == own and one.counts(today) for one in approvers.model_keys):
@@ -101,7 +101,7 @@ def require_listed(key: Path, approvers: Approvers) -> None:
 
 
 def sign(folder: Path, signature: Path, key: Path) -> None:
-    """Sign all files of a folder; the signature lies outside it."""
+    """Sign all files of a folder. The signature file must be outside the folder."""
     from model_signing import signing
 
     config = signing.Config().use_elliptic_key_signer(private_key=key)
@@ -109,7 +109,7 @@ def sign(folder: Path, signature: Path, key: Path) -> None:
 
 
 def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> None:
-    """Refuse a folder whose files are not exactly those that a key valid on `day` has signed."""
+    """Raise `Problem` unless a key that was valid on `day` signed exactly the folder's files."""
     from model_signing import verifying
 
     if not signature.is_file():
@@ -132,7 +132,7 @@ def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> No
 
 
 def _in_words(said: str) -> str:
-    """Name the files at fault; the library prints their digests byte by byte."""
+    """Return the library's error with the names of the files at fault, instead of their digests."""
     said = said.replace("\\'", "'")
     changed = re.findall(r"Hash mismatch for '([^']+)'", said)
     added = re.findall(r"Extra files found in model '[^']*': ([^\"']+)", said)

@@ -1,1 +1,1 @@
-"""Measure a commit again, outside DVC."""
+"""Measure a commit again without DVC."""

@@ -1,4 +1,4 @@
-"""Compare committed evidence with what the pipeline has just measured: finds a forged lock."""
+"""Compare committed evidence with a new measurement, to find a forged `dvc.lock`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from governed_ml.registry.remeasure.recompute import require_same
 
 
 def require_plain(base: Path) -> None:
-    """Refuse a `dvc.yaml` in which a stage of ours is frozen, or runs anything but its module."""
+    """Raise `Problem` if `dvc.yaml` freezes a stage of the engine or changes its command."""
     from governed_ml.core.code.stage_code import runnable
 
     asked = declared(base)
@@ -36,9 +36,9 @@ def require_plain(base: Path) -> None:
 
 
 def require_committed(base: Path) -> list[str]:
-    """Refuse evidence in the commit that is not what was measured now; return what was compared.
+    """Raise `Problem` if committed evidence differs from this run's; return the compared gates.
 
-    A commit without evidence (a repository that has not run yet) claims nothing.
+    A commit without evidence (the pipeline has not run yet) passes.
     """
     commit, compared = head(base), list[str]()
     for gate, found in collect(base).items():
@@ -73,7 +73,7 @@ def _parsed(gate: str, raw: bytes) -> AnyEvidence:
 
 
 def _require_same_subject(gate: str, claimed: AnyEvidence, found: AnyEvidence) -> None:
-    """Compare the ingested table and the model; what lies between follows from them."""
+    """Compare the digests of the ingested table and the model; all others follow from these two."""
     raw = tables.RAW.as_posix()
     table = (claimed.subject.inputs.get(raw), found.subject.inputs.get(raw))
     for what, (said, here) in (

@@ -1,9 +1,9 @@
 """Environments of older commits: made by uv from a commit's `uv.lock`, kept in the user's cache.
 
-An environment lies in a folder named by what it was made from. Its last file, `made.json`, is
-written when it is whole; a folder without it, or with files that were changed since, is made anew.
-The folder may be deleted at any time. An environment that was not used for `UNUSED_DAYS` is removed
-when another one is asked for.
+The name of an environment's folder is derived from what it was made from. Its last file,
+`made.json`, is written when the environment is complete. A folder without this file, or with
+changed files, is made again. The folder may be deleted at any time. An environment that was not
+used for `UNUSED_DAYS` is removed when another one is requested.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Say = Callable[[str], None]
 
 
 def python(tree: Path, group: str, engine: str, say: Say) -> Path:
-    """Return the Python of the environment that the lock in `tree` fixes; make it if need be.
+    """Return the Python of the environment that the lock in `tree` pins; make it if it is missing.
 
-    `Problem` in one line where uv is missing, or cannot get what the lock names.
+    Raise `Problem` if uv is missing or cannot install a package of the lock.
     """
     from filelock import FileLock
 
@@ -57,7 +57,7 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
                 say(f"creating the environment of {engine}")
                 _sync(tree, group, engine, target)
                 write_json(target / MADE, made_from)
-            os.utime(target / MADE)  # when it was last used
+            os.utime(target / MADE)  # marks when it was last used
         prune(target.parent)
     except OSError as error:
         raise Problem(
@@ -67,16 +67,16 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
 
 
 def folder() -> Path:
-    """Return where the environments lie."""
+    """Return the folder that holds the environments."""
     from platformdirs import user_cache_path
 
     return user_cache_path("governed-ml", appauthor=False) / "environments"
 
 
 def prune(home: Path) -> list[Path]:
-    """Remove environments that were not used for `UNUSED_DAYS`, or never made whole; return them.
+    """Remove environments that are incomplete or unused for `UNUSED_DAYS`; return their paths.
 
-    One that somebody is making or checking now is left alone.
+    An environment that another process is making or checking is kept.
     """
     from filelock import FileLock, Timeout
 
@@ -87,15 +87,16 @@ def prune(home: Path) -> list[Path]:
         if time.time() - used < UNUSED_DAYS * 86_400:
             continue
         with suppress(Timeout), FileLock(one.with_suffix(".lock"), timeout=0):
-            shutil.rmtree(one, ignore_errors=True)  # what is left is tried again next time
+            shutil.rmtree(one, ignore_errors=True)  # the next call removes what is left
             removed.append(one)
     return removed
 
 
 def _whole(target: Path) -> bool:
-    """Return whether an environment is there, and runs what was installed: by each RECORD, and for
-    the engine and what computes evidence also by the bytecode beside the sources. Nothing else
-    runs at its start.
+    """Return whether an environment exists and is unchanged.
+
+    All files must match their RECORD. The bytecode of the engine and of whatever computes evidence
+    must match its source. Nothing else may run at the start of Python.
     """
     try:
         read_json(target / MADE)
@@ -117,7 +118,7 @@ def _sites(infos: list[Path]) -> list[Path]:
 
 
 def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
-    """Have uv install exactly what the lock names; the project itself is not installed."""
+    """Make uv install exactly the packages of the lock, without the project itself."""
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem(
@@ -145,7 +146,7 @@ def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
 
 
 def _said(stderr: str) -> str:
-    """Return uv's error and the innermost cause that it gives; git's own words where git failed."""
+    """Return uv's error and its innermost cause; if git failed, git's own message."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     causes = [m[1] for line in lines if (m := CAUSE.match(line))]

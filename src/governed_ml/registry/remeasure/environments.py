@@ -1,9 +1,9 @@
 """Which environment measures a commit again: the running one, or the commit's own.
 
-A commit is measured by the engine that it pins, with the packages that its `uv.lock` fixes. Where
-that is what runs now, the running environment is used; else the commit's own environment is made.
-A project that was generated before the engine was a library has the measuring code in its own
-package: such a commit is measured by that code.
+A commit is measured with the engine that it pins and the packages in its `uv.lock`. If the running
+environment has these, it is used; otherwise the commit's own environment is made. Projects
+generated before the engine was a library hold the measuring code in their own package. Their
+commits are measured with that code.
 """
 
 from __future__ import annotations
@@ -24,46 +24,48 @@ from governed_ml.core.installation.lockfile import LOCK, METADATA, Package
 from governed_ml.core.problem import Problem, cause
 from governed_ml.registry.remeasure import environment_cache
 
-GROUP, GROUP_BEFORE = "pipeline", "line"  # the dependency group that the stages need
+GROUP, GROUP_BEFORE = "pipeline", "line"  # the stages' dependency group, now and earlier
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """What a commit is measured with."""
+    """The engine and packages with which a commit is measured."""
 
     engine: str
-    """The engine for people: version and commit; of an older project, whose code it is."""
+    """The engine's version and commit, as text for people; for an early project, the owner of its
+    code.
+    """
     group: str
     packages: list[Package]
     package: str = ""
-    """The project's own package, where that holds the measuring code."""
+    """The project's own package, if it holds the measuring code."""
 
     def pin(self) -> Package:
-        """Return the lock's entry of the engine; empty for a project with its own code."""
+        """Return the lock's entry for the engine; empty for a project with its own code."""
         return next((one for one in self.packages if one["name"] == DISTRIBUTION), Package())
 
 
 @dataclass(frozen=True)
 class StageEnvironment:
-    """A Python, and how it runs the stages of a copy of the project."""
+    """A Python environment, and how it runs the stages in a copy of the project."""
 
     python: Path
     engine: str
     own: bool = False
-    """Whether it was made for the commit."""
+    """Whether this environment was made for the commit."""
     package: str = ""
 
     def stage(self, name: str) -> list[str]:
-        """Return the command of a stage; it runs in the copy's root."""
+        """Return the command that runs a stage; it must run in the copy's root."""
         if self.package:
             return [str(self.python), "-P", "-m", f"{self.package}.stage", name]
         return [str(self.python), "-P", "-m", "governed_ml", "stage", name]
 
     def variables(self, tree: Path) -> dict[str, str]:
-        """Return what a process in the copy gets beside its surroundings.
+        """Return additional environment variables for processes in the copy.
 
-        Its temporary folder lies beside the copy: what a killed process leaves is removed with it.
+        Their temporary folder is beside the copy, so that it is removed with it, even after a kill.
         """
         path = os.pathsep.join([str(self.python.parent), os.environ.get("PATH", "")])
         temporary = tree.with_name("tmp")
@@ -77,7 +79,7 @@ RUNNING = StageEnvironment(Path(sys.executable), "the running engine")
 
 
 def of(tree: Path, say: Say) -> StageEnvironment:
-    """Return the environment for a commit whose files are in `tree`; make it if need be."""
+    """Return the environment for the commit whose files are in `tree`; make it if it is missing."""
     wanted = read(tree)
     if not wanted.package and not difference(wanted):
         return StageEnvironment(Path(sys.executable), wanted.engine)
@@ -86,7 +88,7 @@ def of(tree: Path, say: Say) -> StageEnvironment:
 
 
 def require_running(tree: Path) -> StageEnvironment:
-    """Return the running environment; refuse an engine that is not the one that `tree` pins."""
+    """Return the running environment; raise `Problem` if `tree` pins another engine."""
     wanted = read(tree)
     if wanted.package:
         raise Problem(
@@ -101,7 +103,7 @@ def require_running(tree: Path) -> StageEnvironment:
 
 
 def read(tree: Path) -> Pinned:
-    """Read what a commit is measured with from its `pyproject.toml` and `uv.lock`."""
+    """Read the engine and packages of a commit from its `pyproject.toml` and `uv.lock`."""
     try:
         project: dict[str, Any] = tomllib.loads((tree / METADATA).read_text("utf-8"))
         text = (tree / LOCK).read_text("utf-8")
@@ -143,9 +145,9 @@ def difference(wanted: Pinned) -> str | None:
 
 
 def other_engine(pin: Package, running: Identity) -> str | None:
-    """Return how an engine differs from a lock's entry, or None. Pure.
+    """Return how the running engine differs from a lock's entry, or None.
 
-    A lock says nothing about what was in a folder: of two folders only the address is compared.
+    A lock does not record the content of a folder, so of two folders only the paths are compared.
     """
     source: dict[str, str] = pin["source"]
     version = str(pin.get("version", ""))

@@ -1,4 +1,4 @@
-"""Bring what the pipeline starts from: data come from DVC's remote, where others reach it."""
+"""Fetch the pipeline's inputs from DVC's remote, if it is shared, and decide where to start."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RERUN_STAGES = ("ingest", *STAGES_AFTER_INGEST, "decide")
 
 
 class Start(NamedTuple):
-    """Where the pipeline starts: `mode` is `committed` where it cannot run at all."""
+    """The stage where the pipeline starts. `mode` is `committed` if it cannot run at all."""
 
     mode: Literal["recompute", "committed"]
     stage: str
@@ -31,19 +31,20 @@ class Start(NamedTuple):
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Return the engine's stages from there to the decision.
+        """Return the engine's stages from the start to the decision.
 
-        A stage of the team's own is not among them: its processes may outlive it, and rewrite what
-        is measured after it.
+        Stages of the team are not included, because their processes could keep running and change
+        files that are measured later.
         """
         return RERUN_STAGES[RERUN_STAGES.index(self.stage) :] if self.stage else ()
 
 
 def fetch(base: Path, *, fork: bool) -> Start:
-    """Bring the data; say where the pipeline starts.
+    """Fetch the data, and return where the pipeline starts.
 
-    A pull request from a fork gets no secret. Where it cannot read the data, the committed evidence
-    is taken, and the policy on the protected branch says whether that is enough.
+    A pull request from a fork has no access to secrets. If its run cannot read the data, the
+    committed evidence is used, and the policy on the protected branch decides whether that
+    suffices.
     """
     source = compose(base / CONF).data.source
     if source.kind == "synthetic":
@@ -73,9 +74,10 @@ def fetch(base: Path, *, fork: bool) -> Start:
 
 
 def take_away(base: Path, start: Start) -> list[str]:
-    """Delete the evidence that was committed and is to be measured now; return whose.
+    """Delete committed evidence that will be measured again; return the names of its gates.
 
-    A stage that then stops or is not run leaves no evidence, and a gate without evidence denies.
+    If a stage then fails or does not run, it leaves no evidence, and a gate without evidence
+    denies.
     """
     kept = ("ingest",) if start.stage == "validate" else ()
     gates = [gate for gate in BODY_OF_GATE if gate not in kept and (base / path_of(gate)).is_file()]
@@ -95,7 +97,7 @@ def _readable(base: Path, source: Source) -> bool:
 
 
 def _pull(base: Path) -> str | None:
-    """Pull all that the lock names (before the first run: only added data); return why not."""
+    """Pull all files in the lock (before the first run, only added data); return why it failed."""
     pointers = sorted(base.glob("data/source/**/*.dvc"))
     added = [path.relative_to(base).as_posix() for path in pointers]
     for name, fix in unseen(base, added).items():
@@ -107,7 +109,7 @@ def _pull(base: Path) -> str | None:
 
 
 def run_dvc(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run DVC as a command of its own, and return what it printed and its exit code."""
+    """Run DVC in a process of its own; return the finished process."""
     return subprocess.run(
         [sys.executable, "-P", "-m", "dvc", *words],
         cwd=base,

@@ -1,6 +1,6 @@
-"""`*.dvc` files that DVC does not see: it looks into no folder that git ignores.
+"""Find `*.dvc` files that DVC cannot see because git ignores them or their folder.
 
-DVC then pushes nothing of what they name, and `dvc checkout` deletes it as unused.
+DVC does not push the data of such a file, and `dvc checkout` deletes the data as unused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REASON = "DVC does not see it, so `dvc push` skips the data and `dvc checkout` d
 
 
 def unseen(base: Path, names: Iterable[str]) -> dict[str, str]:
-    """Return file → what to change, of the `*.dvc` files that git ignores, or whose folder."""
+    """Return, for each `*.dvc` file that git ignores or whose folder it ignores, how to fix it."""
     places = {name: [*_folders(name), name] for name in names if name.endswith(".dvc")}
     ignored = _ignored(base, {one for many in places.values() for one in many})
     return {
@@ -31,7 +31,7 @@ def _folders(name: str) -> list[str]:
 
 
 def _ignored(base: Path, places: set[str]) -> dict[str, str]:
-    """Return path → what to change, of those that git ignores."""
+    """Return ignored path → how to fix it."""
     if not places:
         return {}
     asked = "".join(f"{one}\0" for one in sorted(places)).encode()
@@ -44,12 +44,12 @@ def _ignored(base: Path, places: set[str]) -> dict[str, str]:
     return {
         place: _fix(file, line, pattern)
         for file, line, pattern, place in zip(*[iter(said[:-1])] * 4, strict=True)
-        if not pattern.startswith("!")  # git also tells of the line that takes a path back in
+        if not pattern.startswith("!")  # git also reports the line that includes a path again
     }
 
 
 def _fix(file: str, line: str, pattern: str) -> str:
-    if pattern.endswith("/*"):  # covers the folder, too, for DVC
+    if pattern.endswith("/*"):  # DVC applies this pattern to the folder, too
         folder = pattern.removesuffix("*")
         return f"replace line {line} of {file} with two lines: `{folder}**/?*` and `!{folder}**/`"
     return f"remove line {line} from {file}: `{pattern}`"

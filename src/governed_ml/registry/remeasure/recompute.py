@@ -1,7 +1,7 @@
-"""Measure again, outside DVC, on a copy of a commit, without trusting what was committed.
+"""Measure a commit again in a copy, without DVC and without trusting the committed evidence.
 
-The copy gets the ingested table and the model, whose digests must be those of the evidence and of
-`dvc.lock`; every stage between them runs again, with the commit's own engine.
+The ingested table and the model are copied; their digests must match the evidence and `dvc.lock`.
+Every stage between them runs again, with the commit's own engine.
 """
 
 from __future__ import annotations
@@ -30,27 +30,28 @@ from governed_ml.registry.remeasure import environments, source
 from governed_ml.registry.remeasure.environments import RUNNING, StageEnvironment
 
 STAGES_AFTER_INGEST = (*tuple(BODY_OF_GATE)[1:], "document")
-"""What follows `ingest`, in the order of the pipeline."""
-FILES = (tables.RAW, model_file.PATH)  # what DVC keeps, and measuring anew starts from
+"""The stages after `ingest`, in the pipeline's order."""
+FILES = (tables.RAW, model_file.PATH)  # files stored by DVC that a new measurement starts from
 TOLERANCE = 1e-9
 KEPT_BACK = (
-    *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # no run is logged there
+    *("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_URI", "MLFLOW_RUN_ID"),  # runs must not be logged there
     *("GITHUB_TOKEN", "GH_TOKEN", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT", "ACTIONS_"),
     *("GOVERNANCE_MODEL_KEY", "GOVERNANCE_WEBHOOK"),
     *("VIRTUAL_ENV", "UV_PROJECT"),
-    *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # what `data-access` leaves
+    *("AWS_", "GOOGLE_", "GCLOUD_", "GCP_", "CLOUDSDK_", "AZURE"),  # from the action `data-access`
 )
-"""How variables begin that no stage gets: a stage reads its source and files, and is the team's."""
-OF_THE_CHAMPION = ("champions", "champion_difference")  # another champion stands there today
+"""Prefixes of environment variables that stages must not get, because stages run the team's code.
+"""
+OF_THE_CHAMPION = ("champions", "champion_difference")  # differ with another champion
 
 
 def recompute(
     base: Path, commit: str, champion: Path | None, scratch: Path, say: Callable[[str], None]
 ) -> None:
-    """Fill the empty folder `scratch` with a commit and measure it with the running engine.
+    """Extract a commit into the empty folder `scratch`, and measure it with the running engine.
 
-    The ingested table and the model come from `base`. `Problem` if the running engine is not the
-    one that the commit pins, or if a number differs.
+    The ingested table and the model come from `base`. Raise `Problem` if the commit pins another
+    engine or if a number differs.
     """
     extract(base, commit, scratch)
     measure(base, champion, scratch, say, environments.require_running(scratch))
@@ -63,7 +64,10 @@ def measure(
     say: Callable[[str], None],
     environment: StageEnvironment,
 ) -> None:
-    """Measure again in `scratch`, a commit's files, with table and model from `base`."""
+    """Measure the commit in `scratch` again, with the table and the model from `base`.
+
+    Raise `Problem` if the result differs from the committed evidence.
+    """
     committed = _committed(scratch)
     lock = locked(scratch)
     for path in FILES:
@@ -91,7 +95,7 @@ def measure(
 
 
 def _require_same_model(base: Path, scratch: Path, trained: AnyEvidence) -> None:
-    """Refuse a model that training does not give, and go on with the bytes that were committed."""
+    """Raise `Problem` if training gives another model; then restore the committed model's bytes."""
     found = model_file.digest(scratch / model_file.PATH)
     if found != trained.subject.model:
         raise Problem(
@@ -113,7 +117,7 @@ def _committed(scratch: Path) -> dict[str, AnyEvidence]:
 
 
 def locked(scratch: Path) -> dict[str, str]:
-    """Return path → md5 of what `dvc.lock` says was made."""
+    """Return path → MD5 of every output in `dvc.lock`; raise `Problem` if it is incomplete."""
     try:
         ran, asked = dvc_files.locked(scratch).stages, dvc_files.declared(scratch)
         outs = [out for one in ran.values() for out in one.outs]
@@ -144,14 +148,14 @@ def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
 
 
 def is_locked(file: Path, path: Path, lock: dict[str, str]) -> bool:
-    """Return whether a file is what `dvc.lock` says about a path."""
+    """Return whether a file's MD5 is the one that `dvc.lock` records for a path."""
     with file.open("rb") as content:
         found = hashlib.file_digest(content, lambda: hashlib.md5(usedforsecurity=False))
     return lock.get(path.as_posix()) == found.hexdigest()
 
 
 def folder_md5(folder: Path) -> str:
-    """Return DVC's digest of a folder."""
+    """Return a folder's MD5 as DVC computes it."""
     listed: list[dict[str, str]] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
@@ -163,15 +167,16 @@ def folder_md5(folder: Path) -> str:
 
 
 def surroundings() -> dict[str, str]:
-    """Return the variables of a stage: without stores, tokens, a cloud's credentials, or paths
-    that another Python would import from.
+    """Return the environment variables for a stage.
+
+    They contain no stores, tokens or cloud credentials, and no paths that change Python's imports.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
     return readable(without(kept))
 
 
 def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING) -> None:
-    """Run one stage in a copy of the project, apart from any tracking server."""
+    """Run one stage in a copy of the project, without access to a tracking server."""
     done = subprocess.run(
         environment.stage(stage),
         cwd=scratch,
@@ -188,7 +193,7 @@ def run_stage(scratch: Path, stage: str, environment: StageEnvironment = RUNNING
 
 
 def require_sealed(scratch: Path, sealed: Collected) -> None:
-    """Refuse sealed evidence that is not what was measured in `scratch`, all of it."""
+    """Raise `Problem` if any sealed evidence differs from the evidence measured in `scratch`."""
     for gate, found in _committed(scratch).items():
         before = sealed[gate]
         if isinstance(before, Unusable):
@@ -202,7 +207,10 @@ def require_same(
     after: AnyEvidence,
     without: tuple[str, ...] = OF_THE_CHAMPION,
 ) -> None:
-    """Refuse evidence whose numbers are not those that were measured now."""
+    """Raise `Problem` if the numbers of two evidence files of a gate differ.
+
+    `without` names fields that are not compared.
+    """
     where = difference(_numbers(before, without), _numbers(after, without))
     if where is not None:
         name, said, found = where
@@ -224,9 +232,9 @@ def _numbers(found: AnyEvidence, without: tuple[str, ...]) -> dict[str, Any]:
 
 
 def difference(one: Any, two: Any, name: str = "") -> tuple[str, Any, Any] | None:
-    """Return where two JSON values first differ, and how; None if they do not.
+    """Return the place and both values of the first difference of two JSON values, or None.
 
-    Numbers may differ by 1e-9, relative or, near 0, absolute.
+    Numbers count as equal within 1e-9 (relative, or absolute near 0).
     """
     if isinstance(one, dict) and isinstance(two, dict):
         keys = [*one, *(key for key in two if key not in one)]

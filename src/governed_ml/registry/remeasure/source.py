@@ -1,4 +1,4 @@
-"""Bring what a commit's `ingest` reads into the copy where it is measured again."""
+"""Copy the data that a commit's `ingest` reads to the copy in which it is measured again."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from governed_ml.core.problem import Problem
 
 
 def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
-    """Return `ingest` where its source can be read again without a network, else nothing.
+    """Return ("ingest",) if its source can be read again without a network, else nothing.
 
-    Which source that is, the commit's configuration says, as it was composed in `scratch`.
+    The source is taken from the commit's configuration, as composed in `scratch`.
     """
     source = _configured(scratch)
     if source["kind"] != ingested.body.source:
@@ -41,7 +41,7 @@ def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
 
 
 def _configured(scratch: Path) -> dict[str, Any]:
-    """Return `data.source` of a composed configuration, of whichever engine composed it."""
+    """Return `data.source` of a composed configuration, also if another engine composed it."""
     try:
         found: dict[str, Any] = read_raw(scratch / PARAMS)["data"]["source"]
         return {"kind": str(found["kind"]), "path": found.get("path")}
