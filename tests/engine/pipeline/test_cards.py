@@ -24,7 +24,7 @@ from governed_ml.core.evidence_bodies import Attribute, Group, Mitigation
 from governed_ml.core.files import write_json
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import cards
-from governed_ml.pipeline.documents import data_card, markdown, metric_words, model_card, templates
+from governed_ml.pipeline.documents import card_labels, data_card, markdown, model_card, templates
 
 RELEASE = ROOT / "tests/compat/0.2.0.zip"
 HOSTILE = (
@@ -351,18 +351,18 @@ def test_broken_expectations_are_listed(measured: Measured) -> None:
     [
         (
             [one[0] for one in reference_metrics.CLASSIFIER + reference_metrics.REGRESSOR],
-            metric_words.PERFORMANCE,
+            card_labels.PERFORMANCE,
         ),
         (
             ["champion_difference", "max_leak", "leak_together", "leak_model", "flip_share"],
-            metric_words.TRUST,
+            card_labels.TRUST,
         ),
         (
             [
                 re.sub(r"\{\w+\}\.|_difference$|_ratio$", "", one.name)
                 for one in reference_metrics.of_groups()
             ],
-            metric_words.GAPS,
+            card_labels.GAPS,
         ),
     ],
     ids=["performance", "trust", "fairness"],

@@ -10,8 +10,8 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.pipeline.cards import Evidences, ModelCard
-from governed_ml.pipeline.documents import markdown, metric_words
-from governed_ml.pipeline.documents.metric_words import GAPS, PERFORMANCE, RATES, TRUST, MetricWords
+from governed_ml.pipeline.documents import card_labels, markdown
+from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel
 from governed_ml.pipeline.documents.templates import fill
 
 CHAMPIONS = "champions"  # how many there are: the gain over the champion says so, too
@@ -27,14 +27,14 @@ TOP = 3  # features that the sentence about explanations names
 class MetricRow(NamedTuple):
     """One metric of the card."""
 
-    words: MetricWords
+    words: CardLabel
     metric: Metric
 
 
 class GapRow(NamedTuple):
     """One fairness measure of an attribute: the difference between groups, and the ratio."""
 
-    words: MetricWords
+    words: CardLabel
     difference: Metric | None
     ratio: Metric | None
 
@@ -43,7 +43,7 @@ class GroupTable(NamedTuple):
     """One sensitive attribute or intersection with all that the card says about it."""
 
     attribute: Attribute
-    rates: list[tuple[str, MetricWords]]
+    rates: list[tuple[str, CardLabel]]
     gaps: list[GapRow]
     widest: GapRow | None
     why_none: str
@@ -77,7 +77,7 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "drift": _descending(card.drift),
         "importance": _descending(card.importance),
         "top": TOP,
-        "costs": [(metric_words.of(one.metric, PERFORMANCE), one) for one in card.mitigation_cost],
+        "costs": [(card_labels.of(one.metric, PERFORMANCE), one) for one in card.mitigation_cost],
         "unmeasured": unmeasured(found),
     }
     filters = {"code": markdown.code}
@@ -97,28 +97,28 @@ def unmeasured(found: Evidences) -> list[Unmeasured]:
 
 def _rows(
     metrics: dict[str, Metric],
-    known: dict[str, MetricWords],
-    others: dict[str, MetricWords] | None = None,
+    known: dict[str, CardLabel],
+    others: dict[str, CardLabel] | None = None,
 ) -> list[MetricRow]:
     """Return metrics in the order of `known`. With `others`: also those that neither knows."""
     names = [name for name in known if name in metrics]
     if others is not None:
         names += [name for name in metrics if name not in {**known, **others, CHAMPIONS: None}]
-    return [MetricRow(metric_words.of(name, known), metrics[name]) for name in names]
+    return [MetricRow(card_labels.of(name, known), metrics[name]) for name in names]
 
 
 def _group(attribute: Attribute, metrics: dict[str, Metric]) -> GroupTable:
     own = _of(attribute, metrics)
     measures = list(dict.fromkeys(_measure(name) for name in own if _measure(name) != name))
     gaps = [
-        GapRow(metric_words.of(one, GAPS), own.get(f"{one}_difference"), own.get(f"{one}_ratio"))
+        GapRow(card_labels.of(one, GAPS), own.get(f"{one}_difference"), own.get(f"{one}_ratio"))
         for one in sorted(measures, key=[*GAPS, *measures].index)
     ]
     known = [one for one in gaps if one.difference and one.difference.value is not None]
     notes = dict.fromkeys(one.difference.note for one in gaps if one.difference)
     return GroupTable(
         attribute=attribute,
-        rates=[(name, metric_words.of(name, RATES)) for name in _rates(attribute)],
+        rates=[(name, card_labels.of(name, RATES)) for name in _rates(attribute)],
         gaps=gaps,
         widest=max(known, key=_width, default=None),
         why_none="; ".join(notes) or "no gap was measured",
