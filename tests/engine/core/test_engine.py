@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from importlib.metadata import Distribution, PathDistribution
+from importlib.metadata import Distribution, PathDistribution, version
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,7 @@ def test_the_digest_is_of_every_file_and_of_no_bytecode(tmp_path: Path) -> None:
 
 def test_the_running_engine_is_this_one() -> None:
     found = engine.identity()
-    assert found.version == "0.2.0"
+    assert found.version == version("governed-ml")
     assert found.digest == engine.digest(engine.HOME)
     assert found.digest.startswith("sha256:")
     assert found.stated() == {"version": found.version, "digest": found.digest}

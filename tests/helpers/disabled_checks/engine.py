@@ -8,13 +8,13 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ("checks.stand_ins", "elif name in libraries or", "elif not name and"),
     ],
     "python-path": [
-        ("core.installation.surroundings", "if environment.get(name):", "if not name:"),
+        ("core.installation.replaced_libraries", "if environment.get(name):", "if not name:"),
     ],
     "site-hook": [
-        ("core.installation.surroundings", "if path.name in names:", "if not names:"),
+        ("core.installation.replaced_libraries", "if path.name in names:", "if not names:"),
     ],
     "pth-file": [
-        ("core.installation.surroundings", "and not _recorded(path, some)", "and not path"),
+        ("core.installation.replaced_libraries", "and not _recorded(path, some)", "and not path"),
     ],
     "patched-engine": [
         ("core.installation.records", "if not unchanged:", "if not path:"),

@@ -29,9 +29,9 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ),
     ],
     "unpushed-data": [
-        ("checks.pushed", "for one in status.new}", "for one in ()}"),
-        ("checks.pushed", "for one in status.missing", "for one in ()"),
-        ("checks.pushed", "in sorted(lost.items()):\n", "in ():\n"),
-        ("checks.pushed", "    if LOCK not in tracked and not added:\n", "    if tracked:\n"),
+        ("checks.pushed_data", "for one in status.new}", "for one in ()}"),
+        ("checks.pushed_data", "for one in status.missing", "for one in ()"),
+        ("checks.pushed_data", "in sorted(lost.items()):\n", "in ():\n"),
+        ("checks.pushed_data", "    if LOCK not in tracked and not added:\n", "    if tracked:\n"),
     ],
 }

@@ -17,7 +17,9 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
     "drifted-batch": [
         ("monitoring.reference", "Metric(value=left, n=n,", "Metric(value=0.0, n=n,"),
     ],
-    "group-shift": [("monitoring.levels", "    return len(row)\n", "    return len(row[:0])\n")],
+    "group-shift": [
+        ("monitoring.judge_window", "    return len(row)\n", "    return len(row[:0])\n")
+    ],
     "unwatched": [
         ("ledger.liveness", "if days <= limits.liveness_days:", "if days >= 0:"),
     ],
