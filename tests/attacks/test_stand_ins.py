@@ -151,7 +151,7 @@ def test_an_honest_environment_is_not_refused(own: BakedProject, name: str) -> N
 @pytest.mark.parametrize(
     "stand_in", every_push(STAND_INS, "PYTHONPATH", "sitecustomize", "forged bytecode")
 )
-def test_trap_43_a_stand_in_is_refused_by_every_command(
+def test_trap_43_every_command_refuses_a_replaced_module(
     own: BakedProject, tmp_path: Path, stand_in: str
 ) -> None:
     plant, words = STAND_INS[stand_in]

@@ -132,7 +132,7 @@ def test_the_core_is_enough_for_what_judges(
     assert "No module named" not in done.stdout + done.stderr
 
 
-def test_what_needs_an_extra_is_stopped_there(project: BakedProject) -> None:
+def test_a_command_that_needs_a_missing_extra_names_it(project: BakedProject) -> None:
     # Given that environment, when something is asked that needs an extra
     command = [sys.executable, str(CORE_ONLY), "check", "hygiene"]
     done = baked.run_plain(command, project.path, 2)

@@ -76,7 +76,7 @@ def test_each_command_in_a_page_exists(page: Path) -> None:
     assert [one for one in wrong if one] == []
 
 
-def test_a_call_that_does_not_exist_is_found() -> None:
+def test_a_call_of_a_missing_command_is_found() -> None:
     # Given calls with a slip each, when they are looked at, then it is named
     assert calls("Run `uv run governance gaet --all` now") == [["gaet", "--all"]]
     assert problem(["gaet", "--all"]) == "no command gaet"

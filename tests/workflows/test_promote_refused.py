@@ -18,7 +18,7 @@ pytestmark = [
 
 
 @pytest.mark.nightly
-def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -> None:
+def test_trap_01_no_job_names_a_missing_environment(hosted: Hosted) -> None:
     # Given a repository without the risk owner's environment
     hosted.say_yes(model="owner", risk="risk")
     hosted.hub.settings.environments.pop("approve-risk")

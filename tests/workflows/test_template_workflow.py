@@ -247,7 +247,7 @@ def test_a_token_that_git_does_not_know_pushes_nothing(world: World) -> None:
 
 
 @pytest.mark.nightly
-def test_nobodys_commit_is_pushed_over(world: World) -> None:
+def test_other_peoples_commits_are_not_overwritten(world: World) -> None:
     # Given a proposal on whose branch somebody went on
     change(world.template, CODE, '"""', '"""Changed. ')
     world.propose()

@@ -37,7 +37,9 @@ def waived(project: BakedProject, name: str, **fields: str) -> Edit:
 
 
 @pytest.mark.nightly
-def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: BakedProject) -> None:
+def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
+    composed: BakedProject,
+) -> None:
     # Given a project, when one thing of its configuration changes
     behind = "and params.yaml does not have it yet"
     since = "policy.waivers"

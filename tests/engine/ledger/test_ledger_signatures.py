@@ -179,7 +179,7 @@ def test_a_signature_that_is_not_of_this_event_is_seen(
         assert cause in found
 
 
-def test_a_persons_configuration_has_no_say_in_the_verdict(
+def test_personal_git_configuration_does_not_affect_verification(
     empty: Repository, nobody: Path, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     # Given an event signed by a key that is not listed, and one of a listed key

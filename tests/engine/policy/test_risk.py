@@ -37,7 +37,7 @@ results = st.builds(
 
 
 @given(st.lists(results, min_size=1), st.randoms())
-def test_whatever_was_judged_the_score_is_a_number_from_0_to_100(rules: list[Any], by: Any) -> None:
+def test_the_risk_score_is_always_from_0_to_100(rules: list[Any], by: Any) -> None:
     # Given any rules, NaN and infinities among their numbers, when they are scored
     found = risk.score(rules, WEIGHTS)
     # Then the score is a number on its scale, in whatever order they stand

@@ -241,7 +241,7 @@ def test_the_teams_own_work_is_allowed(generated: Tree) -> None:
         ("pyproject.toml", "[tool.governed-ml]\n", "names no package"),
     ],
 )
-def test_trap_46_what_cannot_be_read_is_refused(
+def test_trap_46_an_unreadable_file_is_refused(
     generated: Tree, name: str, text: str, said: str
 ) -> None:
     # Given a file that cannot be read, when it is compared, then that says no
