@@ -301,7 +301,7 @@ def test_an_event_that_would_be_void_is_not_written(contested: BakedProject) -> 
     assert registry.states(contested)[2] == "champion"
 
 
-def test_a_remote_that_takes_nothing_leaves_nothing(contested: BakedProject) -> None:
+def test_nothing_is_recorded_if_the_remote_refuses_the_event(contested: BakedProject) -> None:
     # Given a remote that refuses
     hook = registry.home(contested) / "origin.git" / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n", encoding="utf-8")

@@ -142,7 +142,7 @@ STAND_INS: dict[str, tuple[Plant, str]] = {
 
 
 @pytest.mark.parametrize("name", every_push(COMMANDS, "gate", "check", "register"))
-def test_an_honest_environment_is_not_refused(own: BakedProject, name: str) -> None:
+def test_an_unchanged_environment_is_accepted(own: BakedProject, name: str) -> None:
     done = run(own, name)
     assert not [words for _, words in STAND_INS.values() if words in done.stdout + done.stderr]
     assert name != "check" or done.returncode == 0, done.stderr

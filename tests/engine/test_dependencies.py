@@ -121,7 +121,7 @@ def test_a_command_starts_without_heavy_libraries(start: str) -> None:
         ("ledger verify", 0),
     ],
 )
-def test_the_core_is_enough_for_what_judges(
+def test_judging_needs_no_extra(
     words: str, code: int, project: BakedProject, tmp_path: Path
 ) -> None:
     # Given a fresh project, and an environment in which no extra of the engine is installed
@@ -142,7 +142,7 @@ def test_a_command_that_needs_a_missing_extra_names_it(project: BakedProject) ->
 
 
 @pytest.mark.slow
-def test_the_core_is_enough_for_the_gate_without_data(finished: BakedProject) -> None:
+def test_the_gate_without_data_needs_no_extra(finished: BakedProject) -> None:
     # Given a project whose tables were hashed by another job
     finished.governance("rehash")
     # When the gate runs with the core alone, then it judges as with everything

@@ -202,7 +202,7 @@ def test_a_retired_word_is_found_and_another_sense_of_it_is_not() -> None:
 
 
 @pytest.mark.parametrize("row", ["edit", "tests"])
-def test_contributing_names_what_is_there(row: str) -> None:
+def test_contributing_names_existing_files(row: str) -> None:
     # Given CONTRIBUTING.md, when the files and folders that it names are looked for
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     names = set(re.findall(r"`([a-z_]+/(?:[\w./-]*)?)`", text))

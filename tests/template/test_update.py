@@ -128,7 +128,7 @@ def test_cruft_alone_moves_the_pin_too(
     [{"path": "../template"}, {"git": "https://example.org/fork", "rev": "1" * 40}],
     ids=["folder", "moved-apart"],
 )
-def test_a_pin_that_was_moved_apart_is_no_conflict(
+def test_a_separately_changed_pin_causes_no_conflict(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
     source: pin.Source,
@@ -217,7 +217,7 @@ def test_trap_44_a_commit_on_no_branch_is_no_template(
     assert caught.value.exit_code == 1
 
 
-def test_trap_40_an_edited_gate_does_not_come_along(
+def test_trap_40_an_edited_gate_is_still_found_after_an_update(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
 ) -> None:

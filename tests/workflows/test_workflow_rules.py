@@ -32,7 +32,7 @@ def test_trap_24_actions_are_pinned_to_the_commit_of_their_version(path: Path) -
 
 
 @each_file
-def test_trap_18_no_failure_is_passed_over(path: Path) -> None:
+def test_trap_18_no_failure_is_ignored(path: Path) -> None:
     # Given a workflow, when it is searched for what turns red into green, then there is none of it
     assert not found(rules.loud, path)
 
@@ -116,7 +116,7 @@ def test_trap_31_a_missing_artifact_is_an_error_and_artifacts_hold_no_rows(name:
         assert all(path.startswith("reports/") for path in upload["path"].split())
 
 
-def test_every_table_is_of_workflows_that_are_there() -> None:
+def test_every_table_names_existing_workflows() -> None:
     # Given the tables, when they are compared with the workflows, then none names a lost one
     there = {rules.name(path) for path in rules.files() if not rules.is_action(path)}
     assert rules.PERMISSIONS.keys() == there

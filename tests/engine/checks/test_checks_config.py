@@ -106,7 +106,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
     hold(composed, "config", corpus)
 
 
-def test_trap_29_a_loosened_limit_is_pointed_out_and_let_through(composed: BakedProject) -> None:
+def test_trap_29_a_loosened_limit_is_noted_but_not_refused(composed: BakedProject) -> None:
     # Given limits that are looser or tighter than in the last commit
     edits = [
         replaced(composed, POLICY, "block: 0.25", f"block: {limit}") for limit in ("0.3", "0.2")

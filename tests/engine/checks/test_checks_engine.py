@@ -72,7 +72,7 @@ def settings(text: str) -> list[str]:
     return [one.reason for one in lock_sources.settings(tomllib.loads(text))]
 
 
-def test_an_honest_lock_is_clean() -> None:
+def test_an_unchanged_lock_has_no_findings() -> None:
     assert lock() == []
     assert settings(PROJECT) == []
 

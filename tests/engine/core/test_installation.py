@@ -60,7 +60,7 @@ def said(found: object, site: Path) -> list[str]:
     return [f"{path.relative_to(site).as_posix()} {why}" for path, why in found]  # pyright: ignore
 
 
-def test_an_untouched_installation_is_clean(site: Path) -> None:
+def test_an_unchanged_installation_has_no_findings(site: Path) -> None:
     assert said(records.differing([lib(site)]), site) == []
     assert said(records.added([lib(site)]), site) == []
 
@@ -255,7 +255,7 @@ def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
     ]
 
 
-def test_the_closure_of_what_judges_is_in_that_of_what_computes() -> None:
+def test_judging_packages_are_a_subset_of_computing_packages() -> None:
     judging = {one.name for one in distributions.judging()}
     computing = {one.name for one in distributions.computing()}
     assert {"governed-ml", "pydantic", "pydantic-core", "pyyaml", "typer"} <= judging

@@ -160,7 +160,9 @@ def test_the_doctor_checks_github_if_there_is_a_token(
 
 
 @pytest.mark.slow
-def test_a_ledger_that_was_cut_is_wrong_and_its_tail_a_warning(registered: BakedProject) -> None:
+def test_the_doctor_reports_a_truncated_ledger_and_unanchored_events(
+    registered: BakedProject,
+) -> None:
     # Given a registered model, when the doctor looks, then its ledger is whole
     assert look(registered, 0)["ledger"] == [("ok", "1 event, anchored to the last")]
     # And when somebody deletes it, then it is wrong

@@ -39,7 +39,7 @@ def test_two_people_approve_two_environments(hub: GitHubStandIn) -> None:
     assert found.workflow == ".github/workflows/promote.yml"
 
 
-def test_one_word_for_two_environments_counts_for_both(hub: GitHubStandIn) -> None:
+def test_one_approval_of_two_environments_counts_for_both(hub: GitHubStandIn) -> None:
     # Given one approval of two environments at once, when it is read
     hub.add_run(7)
     hub.approve(7, "bob", "risk-owner", "model-owner")
@@ -75,7 +75,7 @@ def test_a_comment_and_a_bot_approve_nothing(hub: GitHubStandIn) -> None:
     assert github.run_approvals(HERE, 7).said == []
 
 
-def test_a_run_of_somebody_elses_is_refused(hub: GitHubStandIn) -> None:
+def test_a_run_of_another_repository_is_refused(hub: GitHubStandIn) -> None:
     # Given an answer about a run of another repository, when it is read
     hub.add_run(7, repository=hub.add_run(8)["repository"] | {"full_name": "acme/other"})
     # Then it is refused

@@ -423,7 +423,7 @@ def test_stricter_settings_are_kept(hub: GitHubStandIn, loans: baked.BakedProjec
     assert hub.settings.environments["production"]["reviewers"] == reviewer
 
 
-def test_a_ruleset_of_somebody_elses_is_left_alone(
+def test_other_rulesets_of_the_team_are_left_alone(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given many rulesets of the team's own, when ours are applied, then those are as they were

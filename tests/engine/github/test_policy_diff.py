@@ -205,7 +205,7 @@ def test_every_difference_is_reported_with_its_direction(
     assert compared(state(**before), state(**after)) == expected
 
 
-def test_a_waiver_that_is_there_twice_is_refused() -> None:
+def test_a_duplicate_waiver_is_refused() -> None:
     # Given a policy with two waivers of one rule, of which a reader may see either
     twice = [WAIVER | {"expires": day} for day in ("2030-01-01", "2026-12-01")]
     # When it is read, then it is refused

@@ -212,7 +212,7 @@ def test_personal_git_configuration_does_not_affect_verification(
     assert "event 2 (" in only(before)
 
 
-def test_without_ssh_keygen_signatures_are_not_passed_over(
+def test_without_ssh_keygen_the_verification_fails(
     empty: Repository, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Given a signed ledger, on a machine with git and without ssh-keygen

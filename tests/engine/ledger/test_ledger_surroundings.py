@@ -102,7 +102,7 @@ def test_changes_to_the_repository_do_not_affect_the_ledger(
     assert repo.git("status", "--porcelain", "--untracked-files=no") == ""
 
 
-def test_variables_of_git_lead_nowhere_else(
+def test_git_variables_do_not_redirect_the_ledger(
     repo: Repository, empty: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given the variables that git sets in a hook of another repository, and others

@@ -68,7 +68,7 @@ def watched(*more: dict[str, Any], **limits: Any) -> Any:
         ({"value": 0.9}, "not_measured", "rests on 0 rows"),
     ],
 )
-def test_every_level_is_reached_where_it_has_to_be(
+def test_a_metric_gets_the_level_of_the_limit_it_exceeds(
     metric: dict[str, Any], level: str, said: str
 ) -> None:
     # Given a metric, when it is held against a rule, then it has its level, with the reason

@@ -109,7 +109,7 @@ def test_a_prediction_is_stamped_when_it_is_logged(
             columns.check_names(["income", name.title()])
 
 
-def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None:
+def test_a_duplicate_log_file_counts_once(watch: Watch) -> None:
     # Given a folder with a logged request, a copy of it, and rows without a request's id
     served(watch, watch.rows().iloc[:400].reset_index(drop=True), "one", NOW - timedelta(hours=1))
     [file] = Path("data/prediction_log").rglob("*.parquet")

@@ -278,7 +278,7 @@ def test_a_reason_is_the_one_of_the_stage_that_stopped(tmp_path: Path) -> None:
         assert retraining._why(tmp_path) == said
 
 
-def test_a_stage_sees_nothing_that_opens_a_door(
+def test_a_stage_gets_no_secrets_of_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given all that a job's actions and secrets leave in the environment, and what a stage needs

@@ -135,7 +135,7 @@ def test_trap_41_an_incompletely_measured_window_is_not_healthy_and_says_why(
     assert cause in found.reasons[0]
 
 
-def test_a_rule_that_asks_for_an_action_is_named_before_what_a_window_lacks(look: Any) -> None:
+def test_the_rule_that_asks_for_an_action_is_the_first_reason(look: Any) -> None:
     # Given a window without labels, whose values are others, when it is measured
     moved = served(2).drop(columns="paid")
     found = look(moved.assign(x=moved["x"] * 3 + 2))

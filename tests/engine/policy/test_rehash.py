@@ -155,7 +155,7 @@ def test_trap_13_a_stage_that_does_not_measure_is_refused(
     assert words in finished.call("rehash", code=1, **RUN).stderr
 
 
-def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject) -> None:
+def test_trap_13_a_disconnected_stage_leaves_no_evidence(finished: BakedProject) -> None:
     # Given a forged report, and a pipeline in which its stage hangs on nothing that runs
     tampered(finished, "fairness", fairer)
     pipeline = yaml.safe_load(finished.read("dvc.yaml"))
@@ -246,7 +246,7 @@ def test_a_decision_without_recomputation_says_so(finished: BakedProject, tmp_pa
         (False, True, "allow"),
     ],
 )
-def test_trap_21_the_word_of_a_commit_alone_allows_nothing_unless_the_policy_accepts_it(
+def test_trap_21_committed_evidence_alone_is_denied_unless_the_policy_accepts_it(
     monkeypatch: pytest.MonkeyPatch,
     names: list[str] | None,
     recomputed: bool,

@@ -118,7 +118,7 @@ def test_a_gate_without_weight_is_an_error(weights: Any) -> None:
         risk.score([result("evaluate.x", "fail"), result("drift.x", "fail")], weights)
 
 
-def test_the_decision_says_it(project_after_run: BakedProject) -> None:
+def test_the_decision_contains_the_risk_score(project_after_run: BakedProject) -> None:
     # Given the default project after its pipeline ran, when its decision is scored again
     decision = json.loads(project_after_run.read("reports/decision.json"))
     rules = [RuleResult(**rule) for rule in decision["rules"]]

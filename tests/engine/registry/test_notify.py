@@ -179,7 +179,7 @@ def test_a_redirect_is_not_followed(webhook: Webhook, caplog: pytest.LogCaptureF
     assert len(webhook.heard) == 1
 
 
-def test_a_webhook_that_hangs_is_given_up(
+def test_a_hanging_webhook_is_abandoned(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a webhook that takes the message and never answers
@@ -212,7 +212,7 @@ def test_no_proxy_receives_the_message(webhook: Webhook, monkeypatch: pytest.Mon
     assert len(webhook.heard) == 1
 
 
-def test_the_worst_case_stays_short() -> None:
+def test_a_failing_webhook_delays_a_command_by_at_most_20_seconds() -> None:
     # Given the numbers as they are shipped, then no command waits for longer than 20 s
     waits = (notify.ATTEMPTS - 1) * notify.LONGEST_WAIT
     assert notify.ATTEMPTS * notify.TIMEOUT + waits <= 20
