@@ -119,7 +119,7 @@ class Approvers(Closed):
 def read(base: Path, commit: str | None = None) -> Approvers:
     """Read the file from a commit of the protected branch.
 
-    By default, the branch is fetched now.
+    By default, the branch is fetched, and its last commit is used.
     """
     raw = content(base, commit or protected(base), PATH)
     if raw is None:
