@@ -159,7 +159,7 @@ class ForkTerms(Closed):
 
 
 class Perturbation(Closed):
-    """How far numeric features are shifted, and how large a change of the output counts."""
+    """The noise on numeric features, and how large a change of the output counts as a flip."""
 
     size: Number = Field(gt=0, description="the noise, in standard deviations of the feature")
     tolerance: Number = Field(
