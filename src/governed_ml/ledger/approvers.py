@@ -73,7 +73,7 @@ class Person(Closed):
     name: str = Field(min_length=1, pattern=r"^\S(.*\S)?$")
     roles: list[str] = Field(min_length=1)
     emails: list[str] = Field(
-        min_length=1, description="addresses in git: nobody approves own work"
+        min_length=1, description="addresses in git, because nobody may approve their own work"
     )
     github: str | None = None
     keys: list[SshKey] = Field(default_factory=list)

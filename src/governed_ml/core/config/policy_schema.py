@@ -132,7 +132,7 @@ class Approvals(Closed):
     """Who must approve a version before it is promoted. Nobody can approve their own work."""
 
     roles: list[str] = Field(
-        min_length=1, description="each role gives one approval; each by another person"
+        min_length=1, description="the roles that must approve, each by a different person"
     )
     valid_days: Count = Field(description="an approval counts for so many days")
 
