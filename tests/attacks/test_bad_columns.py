@@ -199,7 +199,7 @@ WORK: dict[str, tuple[str, str | bytes]] = {  # case → conf/data, the table
 
 
 @pytest.mark.parametrize("case", every_push(WORK, "true and false"))
-def test_an_odd_table_is_read_as_it_is_meant(case: str, project: BakedProject) -> None:  # noqa: F811
+def test_an_unusual_table_is_read_as_configured(case: str, project: BakedProject) -> None:  # noqa: F811
     # Given a table that is odd and says what it means, when it is split
     data, content = WORK[case]
     prepare(project, "random", data, content)

@@ -215,7 +215,7 @@ FILES: dict[str, tuple[str, bytes, str]] = {
 
 
 @pytest.mark.parametrize("case", every_push(FILES, "empty"))
-def test_a_file_of_conf_that_is_no_configuration_is_refused(
+def test_an_unreadable_file_in_conf_is_refused(
     case: str,
     project: BakedProject,  # noqa: F811
 ) -> None:
@@ -231,7 +231,7 @@ def test_a_missing_conf_is_refused(project: BakedProject) -> None:  # noqa: F811
     assert "conf/config.yaml is missing: restore it with git" in refused(project, "compose")
 
 
-def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> None:
+def test_an_invalid_policy_stops_dvc_and_leaves_a_deny(finished: BakedProject) -> None:
     # Given a finished pipeline that is allowed, and a slip in its policy
     assert json.loads(finished.read("reports/decision.json"))["verdict"] == "allow"
     replace(finished, POLICY, "block: 1000", "blok: 1000")
@@ -245,7 +245,7 @@ def test_dvc_stops_at_a_slip_and_no_allow_is_left(finished: BakedProject) -> Non
     assert "policy.rules[split.test_rows].blok" in finished.call("gate", code=2).stderr
 
 
-def test_a_policy_about_what_nobody_measured_denies(finished: BakedProject) -> None:
+def test_a_rule_about_an_unmeasured_metric_denies(finished: BakedProject) -> None:
     # Given a rule about a metric that no evidence has, and a waiver that ran out yesterday
     for edit in (
         rule("evaluate.b", "metric: evaluate.roc_acu, block: 0.1"),

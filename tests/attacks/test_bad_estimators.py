@@ -136,7 +136,7 @@ def test_a_tracking_server_that_does_not_answer_is_refused_before_training(
     assert not project.has_file("models/model.skops")
 
 
-def test_how_long_mlflow_is_asked_is_the_users_to_set(
+def test_a_user_may_set_mlflows_timeouts(
     project: BakedProject,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

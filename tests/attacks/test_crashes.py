@@ -90,7 +90,7 @@ def hit(project: BakedProject, stage: str, signal_name: str) -> subprocess.Compl
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("stage", nightly_but("split"))
-def test_a_killed_stage_leaves_no_allow_and_the_next_run_mends_it(
+def test_a_killed_stage_leaves_no_allow_and_the_next_run_completes(
     finished: BakedProject, stage: str
 ) -> None:
     # Given a finished pipeline whose configuration changed in a comment, and kill -9 amid a stage
@@ -181,7 +181,7 @@ FIRST_FILE = {
         for stage in FIRST_FILE
     ],
 )
-def test_a_full_disk_is_said_in_one_line(finished: BakedProject, stage: str) -> None:
+def test_a_full_disk_is_reported_in_one_line(finished: BakedProject, stage: str) -> None:
     # Given a finished pipeline whose policy changed, and no room for more than a kilobyte
     policy = "conf/policy/base.yaml"
     finished.write(policy, finished.read(policy).replace("block: 0.65", "block: 0.64"))

@@ -65,14 +65,14 @@ def test_without_dvc_yaml_no_allow_is_left(judged: BakedProject) -> None:
     assert "no dvc.yaml" in refused(judged)
 
 
-def test_a_partial_judgement_says_that_it_is_none(judged: BakedProject) -> None:
+def test_judging_one_gate_says_that_it_is_no_decision(judged: BakedProject) -> None:
     # Given one gate by name, when it passes, then the screen says that nothing was decided
     done = judged.call("gate", "explain", code=0)
     assert "only explain judged: no decision was written" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_trap_06_one_value_that_is_not_finite_denies_wherever_it_stands(
+def test_trap_06_one_value_that_is_not_finite_denies_in_any_order(
     judged: BakedProject,
     place: str,
 ) -> None:
@@ -86,7 +86,7 @@ def test_trap_06_one_value_that_is_not_finite_denies_wherever_it_stands(
     assert {"drift.target", "drift.prediction"} <= set(weak)
 
 
-def test_one_cause_is_one_row(judged: BakedProject) -> None:
+def test_rules_with_the_same_cause_share_one_row(judged: BakedProject) -> None:
     # Given evidence that is gone, on which many rules rest
     (judged.path / "reports" / "evidence" / "fairness.json").unlink()
     # When the gate is read on a screen, then the cause stands there once, with a path to follow

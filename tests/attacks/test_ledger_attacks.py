@@ -160,7 +160,7 @@ def test_trap_25_a_cut_end_is_seen_by_the_anchor(repo: Repository) -> None:
     assert "this ledger ends at event 2" in found
 
 
-def test_trap_25_a_cut_after_the_last_anchor_is_reported_as_what_it_is(repo: Repository) -> None:
+def test_trap_25_events_after_the_last_anchor_are_reported_as_unanchored(repo: Repository) -> None:
     # Given a ledger of four events, the second of which somebody remembers
     second = repo.entries()[1].commit
     anchor = Anchor("the registry's tag", 2, second)
@@ -310,7 +310,7 @@ def test_a_fresh_clone_takes_the_ledger_before_it_writes(
     assert len(fresh.entries()) == 6
 
 
-def test_a_remote_that_does_not_answer_is_not_passed_over(
+def test_a_remote_that_does_not_answer_fails_the_verification(
     repo: Repository, origin: Repository
 ) -> None:
     # Given a remote that is gone

@@ -42,7 +42,7 @@ def write(project: BakedProject, *events: str) -> None:
     baked.git(project.path, "push", "--quiet", "origin", LEDGER)
 
 
-def test_trap_16_a_promotion_that_nobody_approved_is_believed_nowhere(
+def test_trap_16_an_unapproved_promotion_is_void_for_every_command(
     registered: BakedProject,
 ) -> None:
     # Given a pending version, and a ledger into which somebody wrote "approved" and "promoted"
@@ -96,7 +96,7 @@ path.write_text(json.dumps(found), "utf-8")
     registry.refused(done, "the model was not trained on this commit")
 
 
-def test_a_filter_of_the_clone_changes_no_policy(registered: BakedProject) -> None:
+def test_a_git_filter_in_a_clone_cannot_change_the_policy(registered: BakedProject) -> None:
     # Given a clone whose own attributes rewrite the policy whenever git writes it out
     (registered.path / ".git" / "info").mkdir(exist_ok=True)
     attributes = registered.path / ".git" / "info" / "attributes"
@@ -137,7 +137,7 @@ def test_githubs_own_addresses_do_not_hide_an_author(contested: BakedProject) ->
     assert "wrote or registered what is to be approved" in registry.approve(contested, 3, code=1)
 
 
-def test_what_the_remote_has_lost_is_not_pushed_again(contested: BakedProject) -> None:
+def test_events_that_the_remote_lost_are_not_pushed_again(contested: BakedProject) -> None:
     # Given a remote whose ledger somebody cut
     baked.git(contested.path, "push", "--quiet", "--force", "origin", f"{LEDGER}~1:{LEDGER}")
     # When anybody looks or moves, then it is said, and reconcile does not make it good
@@ -147,7 +147,7 @@ def test_what_the_remote_has_lost_is_not_pushed_again(contested: BakedProject) -
 
 
 @pytest.mark.nightly
-def test_a_champion_whose_files_are_gone_shows_in_status(contested: BakedProject) -> None:
+def test_status_reports_a_champion_whose_files_are_missing(contested: BakedProject) -> None:
     # Given a champion whose model somebody deleted in the registry
     (registry.artifacts(contested, 1) / "bundle" / "model.skops").unlink()
     # When anybody looks, then status tells
@@ -208,7 +208,7 @@ def ask(project: BakedProject, what: str) -> str:
 
 
 @pytest.mark.nightly
-def test_numbers_that_were_measured_under_other_terms_are_not_promoted(
+def test_a_version_measured_with_other_settings_is_not_promoted(
     contested: BakedProject,
 ) -> None:
     # Given an approved challenger, when main asks for one thing after another
@@ -230,7 +230,7 @@ def test_numbers_that_were_measured_under_other_terms_are_not_promoted(
 
 
 @pytest.mark.nightly
-def test_numbers_that_were_measured_under_other_terms_are_denied_when_judged_again(
+def test_a_version_measured_with_other_settings_is_denied_when_judged_again(
     contested: BakedProject,
 ) -> None:
     words = ask(contested, "confidence")
@@ -239,7 +239,7 @@ def test_numbers_that_were_measured_under_other_terms_are_denied_when_judged_aga
     assert "deny" in done.stdout
 
 
-def test_what_only_shows_the_ledger_asks_no_remote(
+def test_commands_that_only_show_the_ledger_use_no_remote(
     contested: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a project with a champion, and a remote that nobody may ask
@@ -253,7 +253,7 @@ def test_what_only_shows_the_ledger_asks_no_remote(
 
 
 @pytest.mark.nightly
-def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
+def test_a_forged_anchor_is_fixed_from_the_remote(
     contested: BakedProject,
 ) -> None:
     # Given tags that name events which nobody has
@@ -268,7 +268,7 @@ def test_a_forged_anchor_is_put_right_where_the_remote_has_the_truth(
 
 
 @pytest.mark.nightly
-def test_a_registered_model_that_was_deleted_starts_with_a_number_of_its_own(
+def test_version_numbers_of_a_deleted_registered_model_are_not_reused(
     contested: BakedProject,
 ) -> None:
     # Given a registered model that somebody deleted, with all its versions
@@ -282,7 +282,7 @@ def test_a_registered_model_that_was_deleted_starts_with_a_number_of_its_own(
     assert registry.ledger(contested)[-1]["version"] == 3
 
 
-def test_an_event_that_nobody_would_believe_is_not_written(contested: BakedProject) -> None:
+def test_an_event_that_would_be_void_is_not_written(contested: BakedProject) -> None:
     # Given a list of keys that sign events, and a git that signs with another one
     registry.sign_events(contested, "ci")
     registry.sign_events(contested, "other", listed=False)
@@ -301,7 +301,7 @@ def test_an_event_that_nobody_would_believe_is_not_written(contested: BakedProje
     assert registry.states(contested)[2] == "champion"
 
 
-def test_a_remote_that_takes_nothing_leaves_nothing(contested: BakedProject) -> None:
+def test_nothing_is_recorded_if_the_remote_refuses_the_event(contested: BakedProject) -> None:
     # Given a remote that refuses
     hook = registry.home(contested) / "origin.git" / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n", encoding="utf-8")
@@ -343,7 +343,7 @@ def test_a_remote_that_takes_nothing_leaves_nothing(contested: BakedProject) -> 
         ),
     ],
 )
-def test_a_list_of_approvers_that_is_wrong_is_said_in_a_line(
+def test_an_invalid_approvers_file_is_reported_in_one_line(
     registered: BakedProject, text: str, cause: str
 ) -> None:
     # Given a file of approvers with something wrong on the protected branch

@@ -142,7 +142,7 @@ STAND_INS: dict[str, tuple[Plant, str]] = {
 
 
 @pytest.mark.parametrize("name", every_push(COMMANDS, "gate", "check", "register"))
-def test_an_honest_environment_is_not_refused(own: BakedProject, name: str) -> None:
+def test_an_unchanged_environment_is_accepted(own: BakedProject, name: str) -> None:
     done = run(own, name)
     assert not [words for _, words in STAND_INS.values() if words in done.stdout + done.stderr]
     assert name != "check" or done.returncode == 0, done.stderr
@@ -151,7 +151,7 @@ def test_an_honest_environment_is_not_refused(own: BakedProject, name: str) -> N
 @pytest.mark.parametrize(
     "stand_in", every_push(STAND_INS, "PYTHONPATH", "sitecustomize", "forged bytecode")
 )
-def test_trap_43_a_stand_in_is_refused_by_every_command(
+def test_trap_43_every_command_refuses_a_replaced_module(
     own: BakedProject, tmp_path: Path, stand_in: str
 ) -> None:
     plant, words = STAND_INS[stand_in]

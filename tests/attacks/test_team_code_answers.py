@@ -37,7 +37,7 @@ def by_rank(p):
 """
 
 
-def test_trap_42_answers_that_are_none_are_refused(here: Path) -> None:
+def test_trap_42_invalid_answers_of_a_model_are_refused(here: Path) -> None:
     # Given a model whose own code misbehaves when it is asked, as a value of the rows tells it to
     training = team_projects.OWN_TRAINING.replace(
         "return self.inner_.predict_proba(X)", "return scores(X, self.inner_.predict_proba)"
@@ -130,7 +130,7 @@ def own():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells which processes are there")
-def test_trap_42_what_code_leaves_running_does_not_hold_the_engine(
+def test_trap_42_processes_left_running_by_team_code_do_not_block_the_engine(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a source that starts processes which hold its output, one of them in another group

@@ -90,7 +90,7 @@ def is_recovered(project: BakedProject, cause: str) -> None:
     assert cause in one_line(project.call("ledger", "verify").stdout)
 
 
-def test_one_illegal_event_stops_nobody(contested: BakedProject) -> None:
+def test_an_illegal_event_does_not_stop_predictions_or_commands(contested: BakedProject) -> None:
     # Given a champion and an approved challenger, and an illegal event that somebody pushed
     subject = events(contested)[0].event.subject
     write(contested, "registered", version=1, subject=subject)
@@ -105,7 +105,7 @@ def test_one_illegal_event_stops_nobody(contested: BakedProject) -> None:
 
 
 @pytest.mark.nightly
-def test_a_promotion_that_nobody_approved_changes_no_champion(contested: BakedProject) -> None:
+def test_an_unapproved_promotion_does_not_change_the_champion(contested: BakedProject) -> None:
     # Given a ledger to which somebody pushed a promotion of version 2 without an approval
     entries = events(contested)
     subject = next(one.event.subject for one in entries if one.event.version == 2)
@@ -118,7 +118,9 @@ def test_a_promotion_that_nobody_approved_changes_no_champion(contested: BakedPr
 
 
 @pytest.mark.nightly
-def test_an_unsigned_event_among_signed_ones_stops_nobody(contested: BakedProject) -> None:
+def test_an_unsigned_event_after_signed_ones_is_void_and_stops_nothing(
+    contested: BakedProject,
+) -> None:
     # Given a ledger whose last event a listed key signed
     registry.sign_events(contested, "ci")
     contested.call("reject", "2", "--reason", "It is worse")
@@ -138,7 +140,7 @@ def test_an_unsigned_event_among_signed_ones_stops_nobody(contested: BakedProjec
 
 
 @pytest.mark.nightly
-def test_a_commit_that_is_no_event_stops_no_prediction_and_one_command_takes_it_off(
+def test_an_invalid_commit_in_the_ledger_stops_no_prediction_and_reconcile_removes_it(
     contested: BakedProject,
 ) -> None:
     # Given a remote to whose ledger somebody pushed a commit that is no event
@@ -161,7 +163,7 @@ def test_a_commit_that_is_no_event_stops_no_prediction_and_one_command_takes_it_
 @pytest.mark.parametrize(
     "registered_once", ["sqlite"], indirect=True
 )  # a server takes no such source
-def test_an_anchor_on_a_strangers_version_stops_nobody(contested: BakedProject) -> None:
+def test_an_anchor_on_an_unknown_version_stops_nothing(contested: BakedProject) -> None:
     # Given a version in MLflow of which the ledger knows nothing, with a tag that names an event
     def strange(client: Any, name: str) -> None:
         made = client.create_model_version(name, "nowhere")
@@ -179,7 +181,7 @@ def test_an_anchor_on_a_strangers_version_stops_nobody(contested: BakedProject) 
 
 
 @pytest.mark.nightly
-def test_a_version_that_was_deleted_in_mlflow_stops_nobody(contested: BakedProject) -> None:
+def test_a_version_deleted_in_mlflow_stops_nothing(contested: BakedProject) -> None:
     # Given a champion that somebody deleted in MLflow, whose files are still there
     in_mlflow(contested, lambda client, name: client.delete_model_version(name, "1"))
     # When anybody looks, then it is named, and it predicts all the same
@@ -283,7 +285,7 @@ def test_trap_48_a_rollback_by_the_rules_of_an_old_commit_is_void(
 
 
 @pytest.mark.nightly
-def test_what_was_legal_stays_legal_whatever_happens_later(contested: BakedProject) -> None:
+def test_a_legal_event_stays_legal_after_later_changes(contested: BakedProject) -> None:
     # Given a champion, when later its approver leaves, the policy gets stricter, and a key that
     # signs events is listed, with no first day, and removed again
     stricter(contested)
@@ -397,7 +399,7 @@ def junk(draw: st.DrawFn, real: list[Event], commits: list[str]) -> dict[str, An
     }
 
 
-def test_no_junk_changes_the_state_of_what_is_legal(contested: BakedProject) -> None:
+def test_illegal_events_do_not_change_the_state_of_versions(contested: BakedProject) -> None:
     # Given a ledger with a champion and an approved challenger
     with contested.inside():
         base = contested.path

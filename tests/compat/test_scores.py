@@ -43,7 +43,7 @@ def test_the_statement_names_the_releases_that_are_here() -> None:
     assert UNNAMED in HELD
 
 
-def test_a_sealed_release_predicts_the_scores_of_then(
+def test_a_sealed_release_predicts_its_recorded_scores(
     release: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a release and rows with gaps and categories that training did not have
@@ -74,12 +74,12 @@ class Named:
 
 
 @pytest.mark.parametrize("made", [*HELD, None, identity().version])
-def test_a_release_of_a_version_that_is_held_is_scored(made: str | None) -> None:
+def test_a_release_of_an_engine_with_a_compatibility_test_is_scored(made: str | None) -> None:
     require_scored_alike(cast("Any", Named(3, made)))
 
 
 @pytest.mark.parametrize("made", ["0.2.1", "1.0.0", "unknown", ""])
-def test_a_release_of_an_engine_that_nobody_compared_is_refused(
+def test_a_release_of_an_engine_without_a_compatibility_test_is_refused(
     made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an engine that runs, and a release of another that no test holds

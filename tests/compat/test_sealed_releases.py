@@ -80,7 +80,7 @@ def test_a_sealed_release_is_verified_with_its_listed_key(sealed: Sealed, tmp_pa
     assert (sealed.folder / "event.json").read_text("utf-8") == sealed.event.canonical()
 
 
-def test_what_an_earlier_engine_measured_is_sealed_with_its_policy(
+def test_evidence_of_an_earlier_engine_is_sealed_with_its_policy(
     sealed: Sealed, tmp_path: Path
 ) -> None:
     # Given the records of an earlier engine, which wrote the policy into params.yaml
@@ -106,7 +106,9 @@ def test_a_changed_file_of_a_sealed_release_is_refused(sealed: Sealed, tmp_path:
         sealed.fetch(tmp_path / "fetched")
 
 
-def test_sealed_records_are_read_with_the_digests_of_then(sealed: Sealed, tmp_path: Path) -> None:
+def test_sealed_records_are_read_with_their_original_digests(
+    sealed: Sealed, tmp_path: Path
+) -> None:
     # Given the records of a release, when today's engine reads them
     checked = sealed.fetch(tmp_path / "fetched")
     decision = Decision.model_validate(read_json(checked.records / PATH))

@@ -121,7 +121,7 @@ def test_a_command_starts_without_heavy_libraries(start: str) -> None:
         ("ledger verify", 0),
     ],
 )
-def test_the_core_is_enough_for_what_judges(
+def test_judging_needs_no_extra(
     words: str, code: int, project: BakedProject, tmp_path: Path
 ) -> None:
     # Given a fresh project, and an environment in which no extra of the engine is installed
@@ -132,7 +132,7 @@ def test_the_core_is_enough_for_what_judges(
     assert "No module named" not in done.stdout + done.stderr
 
 
-def test_what_needs_an_extra_is_stopped_there(project: BakedProject) -> None:
+def test_a_command_that_needs_a_missing_extra_names_it(project: BakedProject) -> None:
     # Given that environment, when something is asked that needs an extra
     command = [sys.executable, str(CORE_ONLY), "check", "hygiene"]
     done = baked.run_plain(command, project.path, 2)
@@ -142,7 +142,7 @@ def test_what_needs_an_extra_is_stopped_there(project: BakedProject) -> None:
 
 
 @pytest.mark.slow
-def test_the_core_is_enough_for_the_gate_without_data(finished: BakedProject) -> None:
+def test_the_gate_without_data_needs_no_extra(finished: BakedProject) -> None:
     # Given a project whose tables were hashed by another job
     finished.governance("rehash")
     # When the gate runs with the core alone, then it judges as with everything

@@ -130,7 +130,7 @@ def test_the_searches_find_what_they_look_for() -> None:
     }
 
 
-def test_modules_imported_by_a_text_are_named_here() -> None:
+def test_modules_imported_by_name_are_listed_here() -> None:
     # Given the texts in the engine that are a module's name, when they are collected
     found = {
         (source, node.value.removeprefix("governed_ml."))
@@ -200,7 +200,7 @@ def test_every_module_and_package_says_what_it_is_for() -> None:
         assert len(first) > 15, name
 
 
-def test_documents_name_files_that_are_there() -> None:
+def test_documents_name_existing_files() -> None:
     # Given the files that documents name by a path, of the engine or of this repository
     documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     named = {

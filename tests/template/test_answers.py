@@ -213,7 +213,7 @@ def born_well(project: Path) -> None:
     assert ".cruft.json" in baked.git(project, "ls-files")
 
 
-def test_a_project_is_born_without_a_git_identity(template: Path, tmp_path: Path) -> None:
+def test_a_project_can_be_generated_without_a_git_identity(template: Path, tmp_path: Path) -> None:
     # Given a machine whose git knows nobody
     home = tmp_path / "home"
     home.mkdir()
@@ -243,7 +243,9 @@ def test_a_name_that_the_console_cannot_show_makes_a_project(
     assert baked.git(tmp_path / "loans", "log", "--format=%s")
 
 
-def test_a_project_in_a_repository_has_its_own(template: Path, tmp_path: Path) -> None:
+def test_a_project_generated_in_a_repository_has_its_own_repository(
+    template: Path, tmp_path: Path
+) -> None:
     # Given a repository, and its variables set as they are inside a git hook
     baked.git(tmp_path, "init", "--quiet")
     outer = {"GIT_DIR": str(tmp_path / ".git"), "GIT_INDEX_FILE": str(tmp_path / ".git/index")}

@@ -14,7 +14,9 @@ SCRIPT = baked.ROOT / "tests" / "benchmarks" / "run.py"
 
 
 @pytest.mark.nightly  # what it runs is no part of a project
-def test_the_quick_parts_give_ratios(project_after_run: BakedProject, tmp_path: Path) -> None:
+def test_the_quick_benchmarks_report_ratios(
+    project_after_run: BakedProject, tmp_path: Path
+) -> None:
     # Given a finished default project and its environment
     results = tmp_path / "results.md"
     results.write_text("# Benchmarks\n\n## c. Gates\n\nkept\n")

@@ -56,7 +56,7 @@ def test_each_command_in_a_page_exists(page: Path) -> None:
     assert [one for one in wrong if one] == []
 
 
-def test_a_call_that_does_not_exist_is_found() -> None:
+def test_a_call_of_a_missing_command_is_found() -> None:
     # Given calls with a slip each, when they are looked at, then it is named
     assert calls("Run `uv run governance gaet --all` now") == [["gaet", "--all"]]
     assert problem(["gaet", "--all"]) == "no command gaet"
@@ -226,7 +226,7 @@ def test_a_retired_word_is_found_and_another_sense_of_it_is_not() -> None:
 
 
 @pytest.mark.parametrize("row", ["edit", "tests"])
-def test_contributing_names_what_is_there(row: str) -> None:
+def test_contributing_names_existing_files(row: str) -> None:
     # Given CONTRIBUTING.md, when the files and folders that it names are looked for
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     names = set(re.findall(r"`([a-z_]+/(?:[\w./-]*)?)`", text))

@@ -19,7 +19,7 @@ def test_the_default_pipeline_runs_with_the_network_cut_and_calls_nobody(
     assert not log.exists(), log.read_text(encoding="utf-8")
 
 
-def test_the_watch_sees_whoever_calls(finished: BakedProject) -> None:
+def test_the_network_watch_detects_connections(finished: BakedProject) -> None:
     # Given a watched project
     variables = offline.watch(finished)
     # When its gate runs, then nobody is called

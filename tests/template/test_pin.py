@@ -105,7 +105,9 @@ def foreign(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", [dirty, without_git, refused, foreign], ids=lambda f: f.__name__)
-def test_what_has_no_commit_is_used_by_its_path(template: Path, tmp_path: Path, spoil: Any) -> None:
+def test_a_template_without_a_commit_is_used_by_its_path(
+    template: Path, tmp_path: Path, spoil: Any
+) -> None:
     # Given a template folder that no commit stands for, when a project is generated
     folder = shutil.copytree(template, tmp_path / "template")
     spoil(folder)

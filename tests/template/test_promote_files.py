@@ -60,7 +60,7 @@ def named() -> Iterator[tuple[Path, str, str]]:
                 yield path, job, environment(values)
 
 
-def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
+def test_trap_01_an_environment_is_checked_before_a_job_names_it() -> None:
     # Given the jobs that name an environment, when what they wait for is read
     found = list(named())
     # Then a job that asks GitHub about it is among that, and names none itself
@@ -80,7 +80,7 @@ def test_trap_01_an_environment_is_looked_at_before_a_job_names_it() -> None:
 
 
 @pytest.mark.parametrize("path", MOVING, ids=rules.name)
-def test_trap_23_what_moves_a_model_waits_its_turn_and_is_never_pushed_out(path: Path) -> None:
+def test_trap_23_jobs_that_move_a_model_queue_and_are_never_cancelled(path: Path) -> None:
     # Given the job that moves a model, when its concurrency is read
     job = rules.jobs(path)[path.stem]
     # Then it is one group for both, whose queue drops nobody; an approval that takes long holds
@@ -90,7 +90,7 @@ def test_trap_23_what_moves_a_model_waits_its_turn_and_is_never_pushed_out(path:
     assert "github.run_id" in rules.load(path)["concurrency"]["group"]
 
 
-def test_trap_23_whoever_writes_the_ledger_waits_in_the_same_queue() -> None:
+def test_trap_23_all_jobs_that_write_the_ledger_share_one_queue() -> None:
     # Given the jobs that may push, when their concurrency is read
     writing = {
         f"{path.stem}/{name}": job.get("concurrency")
@@ -161,7 +161,7 @@ def test_the_teams_own_steps_run_apart_from_the_ledgers_key_and_from_tokens_that
     [(MOVING[0], "promote", "rollback"), (MOVING[1], "rollback", "record")],
     ids=["promote", "rollback"],
 )
-def test_trap_33_what_moved_and_is_not_deployed_is_undone_or_recorded(
+def test_trap_33_a_promotion_without_deployment_is_undone_or_recorded(
     path: Path, first: str, undo: str
 ) -> None:
     # Given every result of the job that moves and of the one that deploys
@@ -191,7 +191,7 @@ def test_trap_33_what_moved_and_is_not_deployed_is_undone_or_recorded(
     assert "governance rollback" in last["run"]
 
 
-def test_trap_26_what_was_attested_is_verified_before_anything_moves() -> None:
+def test_trap_26_the_attestation_is_verified_before_the_promotion() -> None:
     # Given the steps of a promotion, when their order is read
     path = baked.TEMPLATE / ".github" / "workflows" / "promote.yml"
     found = names(rules.jobs(path)["promote"])

@@ -79,7 +79,7 @@ def test_a_page_loads_nothing_from_another_host(site: Path) -> None:
     assert (site / "assets" / "iframe-worker.js").is_file()
 
 
-def test_what_a_browser_would_load_is_found() -> None:
+def test_external_resources_in_a_page_are_found() -> None:
     # Given what the test above must find, when it is searched, then it is found
     bad = ['<script src="https://unpkg.com/x"></script>', '<link rel="x" href="//fonts.example/y">',
            "a{background:url(https://cdn.example/z)}"]  # fmt: skip

@@ -128,7 +128,7 @@ def test_cruft_alone_moves_the_pin_too(
     [{"path": "../template"}, {"git": "https://example.org/fork", "rev": "1" * 40}],
     ids=["folder", "moved-apart"],
 )
-def test_a_pin_that_was_moved_apart_is_no_conflict(
+def test_a_separately_changed_pin_causes_no_conflict(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
     source: pin.Source,
@@ -146,7 +146,7 @@ def test_a_pin_that_was_moved_apart_is_no_conflict(
     assert pin.source(project.read("pyproject.toml")) == expected
 
 
-def test_what_conflicts_is_named(evolving: Path, project: baked.BakedProject) -> None:  # noqa: F811
+def test_a_conflict_in_an_update_is_named(evolving: Path, project: baked.BakedProject) -> None:  # noqa: F811
     # Given a team and a template that changed the same line
     name = ".dvcignore"
     project.write(name, project.read(name).replace(".venv", ".venv-ours", 1))
@@ -162,7 +162,7 @@ def test_what_conflicts_is_named(evolving: Path, project: baked.BakedProject) ->
 
 
 @pytest.mark.nightly
-def test_what_could_not_be_applied_is_named(
+def test_a_change_that_could_not_be_applied_is_named(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
 ) -> None:
@@ -217,7 +217,7 @@ def test_trap_44_a_commit_on_no_branch_is_no_template(
     assert caught.value.exit_code == 1
 
 
-def test_trap_40_an_edited_gate_does_not_come_along(
+def test_trap_40_an_edited_gate_is_still_found_after_an_update(
     evolving: Path,  # noqa: F811
     project: baked.BakedProject,
 ) -> None:

@@ -247,7 +247,7 @@ def test_trap_21_a_fork_without_the_data_is_judged_as_committed_and_says_so(
 
 
 @pytest.mark.nightly  # on every push: test_rehash.py, without act
-def test_trap_15_a_branch_of_our_own_whose_data_are_not_to_be_had_is_red(
+def test_trap_15_an_own_branch_without_its_data_is_denied(
     private: BakedProject, runner: acting.Runner, github_api: GitHubStandIn
 ) -> None:
     # Given a pull request of the repository itself, whose data cannot be pulled, when it is judged

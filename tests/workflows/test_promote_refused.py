@@ -18,7 +18,7 @@ pytestmark = [
 
 
 @pytest.mark.nightly
-def test_trap_01_no_job_names_an_environment_that_is_not_there(hosted: Hosted) -> None:
+def test_trap_01_no_job_names_a_missing_environment(hosted: Hosted) -> None:
     # Given a repository without the risk owner's environment
     hosted.say_yes(model="owner", risk="risk")
     hosted.hub.settings.environments.pop("approve-risk")
@@ -64,7 +64,7 @@ def moved_on(hosted: Hosted) -> None:
     ],
     ids=["tampered", "another-commit"],
 )
-def test_nobody_is_asked_about_what_is_not_what_was_registered(
+def test_nobody_is_asked_to_approve_a_version_that_differs_from_the_registered_one(
     hosted: Hosted, change: Callable[[Hosted], None], cause: str
 ) -> None:
     # Given a version that is not what was registered, or not of the run's commit

@@ -229,7 +229,7 @@ def test_a_second_proposal_of_the_same_changes_nothing(world: World) -> None:
 
 
 @pytest.mark.nightly
-def test_a_token_may_lack_what_no_update_needs(world: World) -> None:
+def test_an_update_without_workflows_needs_no_workflow_permission(world: World) -> None:
     # Given an update without a workflow, when it is proposed with the weaker token, then it goes
     change(world.template, CODE, '"""', '"""Changed. ')
     world.propose(token=WEAK)
@@ -247,7 +247,7 @@ def test_a_token_that_git_does_not_know_pushes_nothing(world: World) -> None:
 
 
 @pytest.mark.nightly
-def test_nobodys_commit_is_pushed_over(world: World) -> None:
+def test_other_peoples_commits_are_not_overwritten(world: World) -> None:
     # Given a proposal on whose branch somebody went on
     change(world.template, CODE, '"""', '"""Changed. ')
     world.propose()

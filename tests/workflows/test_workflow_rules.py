@@ -32,7 +32,7 @@ def test_trap_24_actions_are_pinned_to_the_commit_of_their_version(path: Path) -
 
 
 @each_file
-def test_trap_18_no_failure_is_passed_over(path: Path) -> None:
+def test_trap_18_no_failure_is_ignored(path: Path) -> None:
     # Given a workflow, when it is searched for what turns red into green, then there is none of it
     assert not found(rules.loud, path)
 
@@ -62,7 +62,7 @@ def test_trap_23_a_judgement_is_never_cancelled(path: Path) -> None:
 
 
 @each_file
-def test_trap_43_what_judges_has_an_environment_of_its_own(path: Path) -> None:
+def test_trap_43_judging_jobs_have_their_own_environment(path: Path) -> None:
     # Given a workflow, when its environments are read, then none has the team's package or a cache
     assert not found(rules.judges_alone, path)
 
@@ -116,14 +116,14 @@ def test_trap_31_a_missing_artifact_is_an_error_and_artifacts_hold_no_rows(name:
         assert all(path.startswith("reports/") for path in upload["path"].split())
 
 
-def test_every_table_is_of_workflows_that_are_there() -> None:
+def test_every_table_names_existing_workflows() -> None:
     # Given the tables, when they are compared with the workflows, then none names a lost one
     there = {rules.name(path) for path in rules.files() if not rules.is_action(path)}
     assert rules.PERMISSIONS.keys() == there
     assert there >= rules.MAY_BE_CANCELLED | rules.ONE_AT_A_TIME
 
 
-def test_a_script_of_ours_is_as_loud() -> None:
+def test_own_scripts_fail_as_visibly_as_actions() -> None:
     # Given what CI runs here, when it is searched, then no failure is passed over
     assert not found(rules.loud, baked.ROOT / ".ci" / "run")
 
@@ -290,7 +290,7 @@ def test_a_good_workflow_keeps_to_every_rule(sample: Path) -> None:
 
 
 @pytest.mark.parametrize(("rule", "old", "new", "said"), BAD, ids=label)
-def test_what_breaks_a_rule_is_found(
+def test_a_workflow_that_breaks_a_rule_is_found(
     sample: Path, rule: rules.Rule, old: str, new: str, said: str
 ) -> None:
     # Given a workflow that breaks one rule, when that is asked, then it says what is wrong

@@ -101,7 +101,7 @@ def _draw(base: Path) -> None:
 
     try:
         draw(base)
-    except Exception as error:  # noqa: BLE001 - the window is recorded, and its level has to be told
+    except Exception as error:  # noqa: BLE001 - an error of the page must not hide the level
         said = first_line(error, 160)
         print(
             f"monitor: the page was not drawn ({said}): draw it with `uv run governance page`",

@@ -38,9 +38,14 @@ class Metric(Strict):
     lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
     upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
     n: int | None = Field(
-        default=None, ge=0, description="number of rows behind the weakest part of the value"
+        default=None,
+        ge=0,
+        description="number of rows behind the value; of several groups, of the smallest",
     )
-    note: str = Field(default="", description="why null, or where the extreme is (column, groups)")
+    note: str = Field(
+        default="",
+        description="why the value is null, or which column or groups have the extreme value",
+    )
 
     @property
     def interval(self) -> tuple[float, float] | None:
@@ -120,7 +125,7 @@ class Volatile(Strict):
         default=None, description="whether tracked files differed from that commit"
     )
     notes: dict[str, str | float | int | None] = Field(
-        default_factory=dict, description="what else a run has, such as its id in MLflow"
+        default_factory=dict, description="further facts about the run, such as its id in MLflow"
     )
 
 
@@ -130,7 +135,7 @@ BodyT = TypeVar("BodyT", bound=Body)
 class Evidence(Strict, Generic[BodyT]):
     """The content of one file under `reports/evidence/`."""
 
-    schema_version: Literal[1] = Field(default=1, description="the version of this form")
+    schema_version: Literal[1] = Field(default=1, description="the version of this format")
     gate: str = Field(description="the stage that wrote the file")
     subject: Subject = Field(description="what was measured, and what measured it")
     tools: dict[str, str] = Field(description="library → version")

@@ -39,7 +39,7 @@ class Column(Body):
     format: str | None = Field(default=None, description="how dates are written")
     values: list[str] | None = Field(
         default=None,
-        description="a category's values as written; of fewer than 10 rows, the start of a SHA-256",
+        description="a category's values; one with fewer than 10 rows as the start of its SHA-256",
     )
 
     @model_serializer(mode="wrap")
@@ -91,7 +91,9 @@ class SplitBody(Body):
         description="sensitive attribute → group → number of rows"
     )
     cut: str | None = Field(description="split by time: where the test rows begin")
-    person: str | None = Field(default=None, description="the column that says whose a row is")
+    person: str | None = Field(
+        default=None, description="the column that identifies the person of each row"
+    )
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -108,7 +110,9 @@ class Mitigation(Body):
     attributes: list[str] = Field(description="the sensitive attributes that it is about")
     tried: int = Field(description="number of models that were tried")
     chosen: int = Field(description="which of them was kept, from 0")
-    training_violation: FiniteFloat = Field(description="of the constraint, in the training rows")
+    training_violation: FiniteFloat = Field(
+        description="violation of the constraint on the training rows"
+    )
 
 
 class TrainBody(Body):
@@ -194,7 +198,7 @@ class Proxy(Body):
     """How well the features predict one sensitive attribute."""
 
     attribute: str = Field(description="the sensitive attribute")
-    score: Number = Field(description="ROC AUC of the group that is told apart best")
+    score: Number = Field(description="the highest ROC AUC of one group against all others")
     carriers: dict[str, FiniteFloat] = Field(
         description="feature → its ROC AUC alone; the ten highest"
     )

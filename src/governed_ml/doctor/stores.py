@@ -184,7 +184,7 @@ def _database(uri: str) -> str | None:
 
             with create_engine(uri).connect() as connection:
                 found = connection.execute(text(question)).fetchone()
-    except Exception as error:  # noqa: BLE001 - a driver of any kind: whatever it is, it is said
+    except Exception as error:  # noqa: BLE001 - a driver may raise anything, and it is reported
         return mlflow_store.told(uri, ValueError(str(error).partition("\n")[0]))
     return mlflow_store.of_another_version(str(found[0]), uri) if found else None
 

@@ -73,7 +73,7 @@ class Person(Closed):
     name: str = Field(min_length=1, pattern=r"^\S(.*\S)?$")
     roles: list[str] = Field(min_length=1)
     emails: list[str] = Field(
-        min_length=1, description="addresses in git: nobody approves own work"
+        min_length=1, description="addresses in git, because nobody may approve their own work"
     )
     github: str | None = None
     keys: list[SshKey] = Field(default_factory=list)
@@ -119,7 +119,7 @@ class Approvers(Closed):
 def read(base: Path, commit: str | None = None) -> Approvers:
     """Read the file from a commit of the protected branch.
 
-    By default, the branch is fetched now.
+    By default, the branch is fetched, and its last commit is used.
     """
     raw = content(base, commit or protected(base), PATH)
     if raw is None:

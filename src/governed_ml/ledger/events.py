@@ -28,8 +28,8 @@ class Event(Closed):
 
     model_config = ConfigDict(ser_json_inf_nan="constants")  # Pydantic would write NaN as null
 
-    schema_version: Literal[1] = Field(default=1, description="the version of this form")
-    sequence: int = Field(ge=1, description="1 for the first event; then one more each")
+    schema_version: Literal[1] = Field(default=1, description="the version of this format")
+    sequence: int = Field(ge=1, description="1 for the first event, then increasing by 1")
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="when, in UTC")
     actor: str = Field(description="git's user.email; in a workflow, who started it")
     action: Action = Field(description="what happened: one of the names below")
@@ -41,18 +41,18 @@ class Event(Closed):
         description="what it is about, by digest: model, data, policy and others",
     )
     decision: dict[str, Any] | None = Field(
-        default=None, description="the verdict that the event rests on"
+        default=None, description="the decision that the event is based on"
     )
     approvals: list[dict[str, Any]] = Field(
-        default_factory=list, description="the approvals that it adds or rests on"
+        default_factory=list, description="the approvals that it adds or is based on"
     )
     reason: str = Field(default="", description="why, in words")
     details: dict[str, Any] = Field(
-        default_factory=dict, description="what else belongs to this action"
+        default_factory=dict, description="further fields of this action"
     )
     nonce: str = Field(
         default_factory=lambda: secrets.token_hex(8),
-        description="so that two writers never make the same commit and both believe they won",
+        description="random text, so that two writers never make the same commit",
     )
     previous: str = Field(description="digest of the event before, in canonical form")
 

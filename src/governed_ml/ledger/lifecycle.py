@@ -82,7 +82,7 @@ class Lifecycle:
     def taken(self) -> set[int]:
         """Return every version number that any event names, also void ones.
 
-        None may be used again.
+        A new version must not use one of these numbers.
         """
         entries = [*self.counted, *(one.entry for one in self.void)]
         return {one.event.version for one in entries if one.event.version is not None}

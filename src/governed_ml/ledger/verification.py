@@ -34,10 +34,12 @@ class Verification(Closed):
     events: int
     genesis: str | None = Field(description="the first commit")
     head: str | None = Field(description="the last commit")
-    anchored_to: int = Field(description="number of the last event that somebody else remembers")
-    unanchored: int = Field(description="events after it")
+    anchored_to: int = Field(
+        description="number of the last event that is known outside this clone"
+    )
+    unanchored: int = Field(description="number of events after it")
     problems: list[str]
-    unchecked: list[str] = Field(description="what could not be found out")
+    unchecked: list[str] = Field(description="what could not be checked")
     notes: list[str]
 
     @property

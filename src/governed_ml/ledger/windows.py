@@ -19,11 +19,13 @@ class WindowRecord(Closed):
     digest: str = Field(description="the digest of the rows, without labels")
     rows: int = Field(description="number of rows")
     labelled: int = Field(description="number of rows with a label")
-    since: str | None = Field(alias="from", description="from when on the rows are")
+    since: str | None = Field(
+        alias="from", description="the time from which on 95 % of the rows are"
+    )
     to: str | None = Field(description="the time of the newest row")
     level: Level = Field(description="the level of the window")
     reasons: list[str] = Field(description="why, in words")
     values: dict[str, float | None] = Field(description="rule → the value that was judged")
     risk: float | None = Field(description="the risk score, 0 to 100")
-    asking: list[str] = Field(default=[], description="the rules that made the level")
+    asking: list[str] = Field(default=[], description="the rules that determine the level")
     unknown: list[str] = Field(default=[], description="the rules that were not measured")

@@ -83,7 +83,7 @@ class Teller:
     def event(self, step: Step, state: Any, moment: datetime) -> ol.RunEvent:
         """Return an event of a stage.
 
-        When the stage has ended, it includes its outputs and tests.
+        An event about the stage's end includes its outputs and tests.
         """
         above = facet.parent_run.Job(self.pipeline.project, LINE)
         facets: Facets = facets_of.tags(self._facts(step))

@@ -52,9 +52,9 @@ class Step:
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:
-        """Return when the stage ran.
+        """Return the start and the end of the stage's run.
 
-        The evidence's time `started` is when the evidence was written.
+        The evidence's time `started` is when the evidence was written, so it is the end.
         """
         if self.evidence is None or not self.evidence.volatile.started:
             return None
@@ -196,7 +196,7 @@ def _current(
 def _sha256(folder: Path) -> dict[str, str]:
     """Return path → SHA-256 according to the evidence.
 
-    For the model, that of its canonical content.
+    For the model, it is the digest of the canonical content.
     """
     found: dict[str, str] = {}
     for one in evidence.usable(evidence.collect(folder)).values():

@@ -47,8 +47,9 @@ def student(means: Means, confidence: float, comparisons: int) -> Estimates:
 def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
     """Bound the largest absolute difference between two groups, over all parts.
 
-    The estimates' own bounds must be at the level that all pairs share. The interval of each pair
-    is Newcombe's hybrid score interval (1998, Statistics in Medicine 17:873, method 10).
+    Each part holds the groups' estimates of one rate or mean, with bounds at the level that all
+    pairs share. The interval of each pair is Newcombe's hybrid score interval (1998, Statistics in
+    Medicine 17:873, method 10). Return the lower and the upper bound, each of shape (...).
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []
@@ -65,8 +66,9 @@ def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
 def smallest_ratio(parts: list[Estimates]) -> tuple[Floats, Floats]:
     """Bound the smallest ratio between two groups, over all parts; it is at most 1.
 
-    The estimates' own bounds must be at the level that all pairs share. Taking both orders of a
-    pair needs no further correction, because their intervals are reciprocal.
+    Each part holds the groups' estimates of one rate or mean, with bounds at the level that all
+    pairs share. Taking both orders of a pair needs no further correction, because their intervals
+    are reciprocal. Return the lower and the upper bound, each of shape (...).
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []

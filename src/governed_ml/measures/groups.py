@@ -86,7 +86,7 @@ def extremes(names: list[str], values: Floats) -> str:
 
 
 def smallest(names: list[str], sizes: Integers, unit: str = "") -> tuple[int, str]:
-    """Return the smallest size, and the group that has it in words.
+    """Return the smallest size, and a text that names its group.
 
     `unit` names what is counted, unless it is rows.
     """

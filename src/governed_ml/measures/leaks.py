@@ -62,7 +62,7 @@ def target_leaks(
 def folded_roc_auc(cells: list[Cell]) -> float | None:
     """Return max(AUC, 1 − AUC) of scored cells, with ties counting half.
 
-    None for one class only.
+    Return None if there is only one class.
     """
     positives = sum(cell[2] for cell in cells)
     negatives = sum(cell[1] for cell in cells) - positives

@@ -69,7 +69,7 @@ class Records:
     told: Told | Unusable
     curve: list[Point] | Unusable
     latest: ShownLatest | Unusable
-    changed: Sequence[str]  # why the evidence is not about what lies here, where that was looked at
+    changed: Sequence[str]  # why the evidence is not about the current files, if that was checked
 
 
 def gather(

@@ -21,7 +21,7 @@ class Standing:
 
     verdict: Shown
     doubts: list[str]
-    foreign: dict[str, str]  # gate → why its evidence is not what the decision was made on
+    foreign: dict[str, str]  # gate → why the decision was not made with its evidence
 
 
 def standing(records: Records) -> Standing:

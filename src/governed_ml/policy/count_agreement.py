@@ -19,7 +19,7 @@ OF_TEST_ROWS = ("evaluate", "explain")  # gates that use test rows only
 class Count(NamedTuple):
     """Two counts of the same rows and where they are from.
 
-    With `at_most`, the first may be less.
+    With `at_most`, the first count may be smaller than the second.
     """
 
     name: str

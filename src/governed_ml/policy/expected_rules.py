@@ -11,7 +11,7 @@ from governed_ml.core.config.policy_schema import Policy, Rule
 
 @dataclass(frozen=True)
 class Scope:
-    """The values that `each` stands for. `features` is None if no evidence lists them."""
+    """The values that `each` in a rule stands for; `features` is None if no evidence lists them."""
 
     task: Task
     features: tuple[str, ...] | None

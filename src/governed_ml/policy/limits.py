@@ -13,7 +13,7 @@ def beyond(value: float, limit: float, bound: str) -> bool:
 def best_and_worst(metric: Metric, bound: str) -> tuple[float, float] | None:
     """Return the ends of a metric's interval, the more favourable first.
 
-    None without an interval.
+    Return None if the metric has no interval.
     """
     if metric.interval is None:
         return None

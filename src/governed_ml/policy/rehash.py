@@ -27,8 +27,10 @@ class Rehash(Closed):
 
     schema_version: Literal[1] = 1
     commit: str
-    run: str | None = Field(description="of the workflow; None: on somebody's machine")
-    recomputed: bool = Field(description="whether the pipeline ran, or the commit's word was taken")
+    run: str | None = Field(description="id of the workflow run; None outside of one")
+    recomputed: bool = Field(
+        description="whether the pipeline ran; else the committed evidence was used"
+    )
     files: dict[str, str] = Field(description="path → sha256 of every table and model file")
     model: str = Field(description="canonical digest of the model, or why there is none")
     evidence: dict[str, str] = Field(description="gate → sha256 of its evidence's bytes")

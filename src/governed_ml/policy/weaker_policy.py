@@ -40,7 +40,10 @@ def below_floor(policy: Policy) -> dict[str, str]:
 def weaker_settings(
     own: Policy | Floor, least: Policy | Floor, whose: str = "the floor"
 ) -> dict[str, str]:
-    """Return setting → how it is weaker than in `least`; messages call that policy `whose`."""
+    """Return setting → how it is weaker than in `least`.
+
+    `whose` is how messages refer to `least`, such as "the floor".
+    """
     mine, theirs = _asked(own), _asked(least)
     return {
         name: f"is {abs(mine[name]):g}, {whose} has {abs(wanted):g}"
@@ -75,7 +78,7 @@ def weaker_approvals(
 ) -> str | None:
     """Return how approvals require less than `least`, or None.
 
-    Messages call that policy `whose`.
+    `whose` is how messages refer to the policy of `least`, such as "the floor".
     """
     if own is None:
         return "approvals are missing"

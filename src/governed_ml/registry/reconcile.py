@@ -51,7 +51,9 @@ class Reconciliation(Closed):
     known: list[str] = Field(
         default_factory=list, description="what `reconcile --apply` has recorded and cannot change"
     )
-    void: list[str] = Field(default_factory=list, description="void events, new since then")
+    void: list[str] = Field(
+        default_factory=list, description="void events that are not reconciled yet"
+    )
     gone: list[int] = Field(default_factory=list, description="versions that the registry lost")
     watched: str = Field(default="", description="the champion's last window")
 

@@ -98,7 +98,7 @@ def lock(base: Path) -> None:
 def _move_pin(base: Path, commit: str) -> None:
     """Move a pin to a commit on to the template's commit.
 
-    Leave pins to an index, wheel or folder.
+    Pins to an index, a wheel or a folder are left unchanged.
     """
     path = base / METADATA
     text = path.read_text(encoding="utf-8")

@@ -37,7 +37,9 @@ def waived(project: BakedProject, name: str, **fields: str) -> Edit:
 
 
 @pytest.mark.nightly
-def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: BakedProject) -> None:
+def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
+    composed: BakedProject,
+) -> None:
     # Given a project, when one thing of its configuration changes
     behind = "and params.yaml does not have it yet"
     since = "policy.waivers"
@@ -104,7 +106,7 @@ def test_trap_30_what_does_not_compose_and_a_dead_waiver_are_named(composed: Bak
     hold(composed, "config", corpus)
 
 
-def test_trap_29_a_loosened_limit_is_pointed_out_and_let_through(composed: BakedProject) -> None:
+def test_trap_29_a_loosened_limit_is_noted_but_not_refused(composed: BakedProject) -> None:
     # Given limits that are looser or tighter than in the last commit
     edits = [
         replaced(composed, POLICY, "block: 0.25", f"block: {limit}") for limit in ("0.3", "0.2")

@@ -153,7 +153,7 @@ def test_data_are_found_under_an_innocent_name(own: baked.BakedProject, tmp_path
         assert f"`uv run dvc add {name}`" in found[name]
 
 
-def test_what_a_project_holds_is_no_data(
+def test_ordinary_project_files_are_not_reported_as_data(
     project_after_run: baked.BakedProject, tmp_path: Path
 ) -> None:
     # Given a project after its pipeline ran, and what people add to one
@@ -176,7 +176,9 @@ def test_what_a_project_holds_is_no_data(
     assert check(own, "data-in-git") == {}
 
 
-def test_what_a_stage_writes_is_only_taken_out(own: baked.BakedProject) -> None:
+def test_outputs_of_stages_are_only_removed_from_git_not_added_to_dvc(
+    own: baked.BakedProject,
+) -> None:
     # Given outputs of the pipeline that somebody added by force, and a text among the data
     put(own, "data/raw.parquet", written(FRAME.to_parquet))
     put(own, "data/split/train.parquet", written(FRAME.to_parquet))
@@ -191,7 +193,7 @@ def test_what_a_stage_writes_is_only_taken_out(own: baked.BakedProject) -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_message_mend_it(own: baked.BakedProject) -> None:
+def test_the_commands_in_the_message_fix_the_finding(own: baked.BakedProject) -> None:
     # Given a table in the wrong place
     put(own, "docs/rows.txt", FRAME.to_csv())
     said = check(own, "data-in-git")["docs/rows.txt"]

@@ -72,7 +72,7 @@ def settings(text: str) -> list[str]:
     return [one.reason for one in lock_sources.settings(tomllib.loads(text))]
 
 
-def test_an_honest_lock_is_clean() -> None:
+def test_an_unchanged_lock_has_no_findings() -> None:
     assert lock() == []
     assert settings(PROJECT) == []
 
@@ -187,7 +187,7 @@ def test_trap_43_a_module_named_like_a_library_is_named(tmp_path: Path, name: st
     assert name.startswith(found[0].file)
 
 
-def test_what_a_project_has_of_its_own_is_no_stand_in(tmp_path: Path) -> None:
+def test_a_projects_own_modules_are_not_reported_as_stand_ins(tmp_path: Path) -> None:
     own = ["src/credit/__init__.py", "src/credit/yaml.py", "tests/conftest.py", "conftest.py"]
     own += ["analysis.py", "notebooks/yaml.py", "conf/config.yaml", "docs/json.md", "yaml.md"]
     for name in own:
@@ -255,9 +255,7 @@ def test_trap_43_the_whole_check_names_what_is_not_as_pinned(
     assert found[0].startswith(words)
 
 
-def test_a_lock_that_cannot_be_read_is_no_clean_lock(
-    whole: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unreadable_lock_is_reported(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torn_lock(whole, monkeypatch)
     with pytest.raises(Problem, match=r"uv\.lock cannot be read"):
         check_engine.check(whole, [])

@@ -47,7 +47,7 @@ def test_the_pipelines_packages_are_needed_and_neither_tools_nor_the_engine() ->
     assert _needed(LOCK) == {"pydantic", "numpy", "fairlearn"}
 
 
-def test_another_commit_of_the_engine_moves_no_package() -> None:
+def test_another_commit_of_the_engine_is_no_change_of_packages() -> None:
     assert _exchanged(LOCK, LOCK.replace("rev=1#1", "rev=2#2"), _needed(LOCK)) == []
     moved = LOCK.replace(
         'version = "2.4.6"\nsource = { registry = "https://index.example.com/simple" }',

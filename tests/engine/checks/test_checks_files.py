@@ -161,7 +161,7 @@ ACTION = {
 }
 
 
-def test_what_is_unsafe_in_a_workflow_is_found(own: baked.BakedProject) -> None:
+def test_unsafe_workflow_settings_are_found(own: baked.BakedProject) -> None:
     # Given workflows of which each has one fault, one that has none, and two actions
     for name, (old, new, _) in BAD.items():
         assert old in GOOD, name

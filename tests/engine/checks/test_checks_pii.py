@@ -103,7 +103,9 @@ def test_an_identifier_in_a_file_is_named_and_not_repeated(own: baked.BakedProje
         assert secret not in done.stdout + done.stderr
 
 
-def test_what_a_project_has_to_hold_is_no_finding(bake_runnable: baked.BakedProject) -> None:
+def test_identifiers_that_a_project_must_contain_are_not_reported(
+    bake_runnable: baked.BakedProject,
+) -> None:
     # Given a project of a real author, with approvers, and what only looks like an identifier
     own = bake_runnable(author_email="anna.schmidt@gmail.com")
     people = "people:\n  - name: bob\n    emails: [bob@firma.io, bob@web.de]\n"
@@ -124,7 +126,7 @@ def test_what_a_project_has_to_hold_is_no_finding(bake_runnable: baked.BakedProj
     assert check(own, "pii").keys() == {"docs/c.md"}
 
 
-def test_trap_30_no_mark_switches_the_check_off(own: baked.BakedProject) -> None:
+def test_trap_30_no_comment_or_variable_disables_the_check(own: baked.BakedProject) -> None:
     # Given an identifier beside every mark that other tools obey, and settings that nobody knows
     marks = ("noqa", "nosec", "type: ignore", "pragma: allowlist secret", "pii: ignore", "fmt: off")
     text = "".join(f"anna.schmidt@gmail.com  # {mark}\n" for mark in marks)
@@ -224,7 +226,7 @@ def test_the_fault_of_the_credit_book_is_caught(own: baked.BakedProject) -> None
     assert check(own, "pii", RAW) == {}
 
 
-def test_what_cannot_be_looked_at_is_no_yes(
+def test_a_check_that_cannot_run_does_not_pass(
     own: baked.BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an environment without DuckDB, and one without the libraries that check digits
@@ -248,7 +250,7 @@ def test_what_cannot_be_looked_at_is_no_yes(
 # Protected attributes and proxies
 
 
-def test_a_protected_attribute_or_its_proxy_is_no_feature(own: baked.BakedProject) -> None:
+def test_a_sensitive_attribute_or_its_proxy_as_a_feature_is_found(own: baked.BakedProject) -> None:
     # Given a configuration with a proxy that nothing keeps from the features
     data = {"target": "repaid", "sensitive": {"SEX": {}}, "drop": ["id"], "proxies": ["region"]}
     put(own, "params.yaml", yaml.safe_dump({"data": data}))
@@ -280,7 +282,7 @@ def test_the_configuration_may_name_proxies() -> None:
     assert Data.model_validate(values).proxies == []
 
 
-def test_a_commit_of_a_text_reads_no_library(own: baked.BakedProject) -> None:
+def test_checking_a_text_file_imports_no_heavy_library(own: baked.BakedProject) -> None:
     # Given a commit of the README, when each check of files runs, then nothing heavy is imported
     code = (
         "import sys\nfrom pathlib import Path\nfrom governed_ml.checks.run import run\n"

@@ -47,7 +47,7 @@ def test_each_command_has_one_whole_short_sentence(words: tuple[str, ...]) -> No
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda words: " ".join(words) or "governance")
-def test_no_sentence_is_cut(group: tuple[str, ...]) -> None:
+def test_no_sentence_in_the_help_is_cut(group: tuple[str, ...]) -> None:
     # Given a group, when its help is shown
     text = shown(*group)
     # Then each of its commands is there in a line, with all of its sentence

@@ -66,7 +66,7 @@ def test_a_version_in_full_names_what_each_digest_is_of(capsys: pytest.CaptureFi
         ("unlisted SHA256:x", "by a key that governance/approvers.yaml does not list: SHA256:x"),
     ],
 )
-def test_it_is_said_whether_an_event_is_signed(
+def test_the_ledger_view_shows_whether_an_event_is_signed(
     signature: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given an event and what is known of its signature, when it is shown, then in words

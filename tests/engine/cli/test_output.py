@@ -168,7 +168,7 @@ def save(base: Path, verdict: str) -> None:
     (base / "reports/decision.json").write_text(json.dumps({"verdict": verdict}), "utf-8")
 
 
-def test_a_full_disk_behind_the_output_of_decide_takes_no_allow_back(base: Path) -> None:
+def test_a_failing_output_of_decide_does_not_withdraw_an_allow(base: Path) -> None:
     # Given an output that cannot be written, when a stage tells what it has done
     def full() -> None:
         raise OSError(28, "No space left on device")
@@ -194,7 +194,7 @@ sys.exit(7 if os.open(os.devnull, os.O_RDONLY) > 2 else 8)
 
 @pytest.mark.parametrize("lines", ["1", "300"])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_reader_that_has_left_changes_no_exit_code(lines: str, unbuffered: str) -> None:
+def test_a_closed_pipe_does_not_change_the_exit_code(lines: str, unbuffered: str) -> None:
     # Given a program that reads no more (`| head`)
     reader, writer = os.pipe()
     os.close(reader)
@@ -213,7 +213,7 @@ def test_a_reader_that_has_left_changes_no_exit_code(lines: str, unbuffered: str
 
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX shell closes streams")
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_closed_output_changes_no_exit_code(closed: str, tmp_path: Path) -> None:
+def test_a_closed_output_does_not_change_the_exit_code(closed: str, tmp_path: Path) -> None:
     # Given standard streams that the caller has closed, when a command writes to them
     script = tmp_path / "script.py"
     script.write_text(SCRIPT, encoding="utf-8")

@@ -54,7 +54,7 @@ def test_every_model_can_be_made(model: str, project: BakedProject) -> None:
     assert len(refusals) < 2, refusals[0]
 
 
-def test_what_is_configured_has_its_data_contract(project: BakedProject) -> None:
+def test_every_configured_table_has_its_data_contract(project: BakedProject) -> None:
     assert project.has_file(compose(project.path / "conf").data.contract)
 
 
@@ -71,7 +71,7 @@ def test_what_is_configured_has_its_data_contract(project: BakedProject) -> None
         "a group member that does not exist",
     ],
 )
-def test_what_is_wrong_is_refused_with_one_line(
+def test_an_invalid_configuration_is_refused_in_one_line(
     overrides: list[str], expected: str, project: BakedProject
 ) -> None:
     # Given a configuration with one thing wrong, when it is composed

@@ -49,14 +49,14 @@ def run(base: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)
 
 
-def test_a_line_names_the_error_and_the_teams_own_line(base: Path) -> None:
+def test_the_message_names_the_error_and_the_line_of_the_teams_code(base: Path) -> None:
     # Given an error in the team's code, when it is told
     error = raised(base)
     # Then the line names the file and the line number
     assert crash_report.one_line(error) == "KeyError: 'incom' in src/credit/features.py, line 2"
 
 
-def test_an_error_that_another_one_hides_is_still_placed(base: Path) -> None:
+def test_the_place_of_a_chained_error_is_found(base: Path) -> None:
     # Given a library's error about an error in the team's code
     with pytest.raises(ValueError, match="fit failed") as hidden:
         raise ValueError("fit failed") from raised(base)
@@ -67,7 +67,7 @@ def test_an_error_that_another_one_hides_is_still_placed(base: Path) -> None:
     assert crash_report.place(caught.value) == "src/credit/training.py, line 1"
 
 
-def test_an_error_of_the_engine_has_no_place_in_the_project(base: Path) -> None:
+def test_an_error_in_the_engine_names_no_file_of_the_project(base: Path) -> None:
     # Given an error outside the team's code, when it is told, then no file of theirs is named
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
@@ -106,7 +106,7 @@ def test_the_groups_of_the_advice_are_those_of_a_project() -> None:
         assert f'"governed-ml[{extra}]"' in lines[0]
 
 
-def test_a_module_that_no_extra_brings_is_told_as_it_is(base: Path) -> None:
+def test_a_missing_module_without_an_extra_is_reported_unchanged(base: Path) -> None:
     # Given a module that nobody declares, and one that the team's own file lacks
     error = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
     assert crash_report.one_line(error) == "ModuleNotFoundError: No module named 'nowhere'"
@@ -143,7 +143,7 @@ def test_only_the_newest_logs_are_kept(base: Path) -> None:
     assert kept[-1].name.endswith(f"run{crash_report.KEPT + 2:02}.log")
 
 
-def test_where_no_log_can_be_written_the_line_says_how_to_see_it(
+def test_without_a_log_the_message_names_the_traceback_option(
     base: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an error outside a project, when it is logged, then the line names the option
@@ -161,7 +161,7 @@ def test_where_no_log_can_be_written_the_line_says_how_to_see_it(
         (["check", "pii", "--", "--traceback"], ["check", "pii", "--", "--traceback"], False),
     ],
 )
-def test_the_option_is_taken_wherever_it_stands(
+def test_the_traceback_option_is_accepted_in_any_position(
     words: list[str], left: list[str], asked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a command line, when the option is taken out, then the rest is left as it was
@@ -170,7 +170,7 @@ def test_the_option_is_taken_wherever_it_stands(
     assert os.environ[crash_report.VARIABLE] == ("1" if asked else "")
 
 
-def test_a_stage_ends_in_one_line_and_a_log(base: Path) -> None:
+def test_a_failing_stage_prints_one_line_and_writes_a_log(base: Path) -> None:
     # Given a stage that fails in an unexpected way, when it is run
     done = run(base, "stage", "no_such_stage")
     # Then it prints one line, which names a log that is there, and no traceback
@@ -192,7 +192,7 @@ def test_with_the_option_the_traceback_is_printed(base: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("schemas",), ("check", "hygiene", "x.yaml")])
-def test_a_command_ends_in_one_line_and_a_log(
+def test_a_failing_command_prints_one_line_and_writes_a_log(
     base: Path,
     words: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,

@@ -59,7 +59,7 @@ def test_only_what_the_lock_fixes_is_pinned() -> None:
     assert pinned == ["git", "index", "archive"]
 
 
-def test_an_editable_installation_is_told_from_a_folder_that_stands_in_for_it(
+def test_an_editable_installation_is_distinguished_from_a_folder_that_replaces_it(
     tmp_path: Path,
 ) -> None:
     source = tmp_path / "source"
@@ -74,7 +74,7 @@ def test_a_package_that_runs_from_elsewhere_is_not_the_installed_one(tmp_path: P
     assert engine.origin(found, tmp_path / "project" / "governed_ml")[0] == "elsewhere"
 
 
-def test_the_digest_is_of_every_file_and_of_no_bytecode(tmp_path: Path) -> None:
+def test_the_digest_covers_every_file_except_bytecode(tmp_path: Path) -> None:
     _, home = installed(tmp_path / "one", GIT)
     other = tmp_path / "two" / "governed_ml"
     shutil.copytree(home, other)

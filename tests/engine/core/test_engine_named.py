@@ -47,7 +47,7 @@ def test_decisions_of_two_engines_that_agree_differ_in_the_engine_only() -> None
     assert digest_of(one.model_dump(mode="json")) != digest_of(two.model_dump(mode="json"))
 
 
-def test_a_statement_names_the_engine_and_an_old_one_stays_as_it_was_signed() -> None:
+def test_a_statement_names_the_engine_and_older_statements_keep_their_signature() -> None:
     old = Statement.model_validate(STATED | {"decision": "sha256:4"})
     assert "engine" not in old.model_dump(mode="json")
     assert old.subject() == {k: v for k, v in STATED.items() if k != "version"} | {

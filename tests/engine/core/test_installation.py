@@ -60,7 +60,7 @@ def said(found: object, site: Path) -> list[str]:
     return [f"{path.relative_to(site).as_posix()} {why}" for path, why in found]  # pyright: ignore
 
 
-def test_an_untouched_installation_is_clean(site: Path) -> None:
+def test_an_unchanged_installation_has_no_findings(site: Path) -> None:
     assert said(records.differing([lib(site)]), site) == []
     assert said(records.added([lib(site)]), site) == []
 
@@ -93,7 +93,7 @@ def test_an_added_module_is_named(site: Path, name: str) -> None:
     ]
 
 
-def test_bytecode_that_python_made_is_no_addition(site: Path) -> None:
+def test_bytecode_made_by_python_is_not_reported_as_added(site: Path) -> None:
     py_compile.compile(str(site / "lib/fairness.py"))
     assert said(records.added([lib(site)]), site) == []
     assert said(bytecode.forged([str(site / "lib/fairness.py")]), site) == []
@@ -170,7 +170,7 @@ def test_bytecode_is_compiled_once_and_named_when_it_is_replaced_later(
     assert len(compiled) == 3
 
 
-def test_bytecode_is_compared_where_nothing_can_be_remembered(
+def test_bytecode_is_compared_in_a_read_only_environment(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an environment in which nobody may write
@@ -189,7 +189,7 @@ def test_bytecode_that_is_out_of_date_is_not_run_and_not_named(site: Path) -> No
     assert said(bytecode.forged([str(source)]), site) == []
 
 
-def test_bytecode_that_is_no_code_is_named(site: Path) -> None:
+def test_invalid_bytecode_is_named(site: Path) -> None:
     source = site / "lib/fairness.py"
     cached = Path(importlib.util.cache_from_source(str(source)))
     cached.parent.mkdir()
@@ -255,7 +255,7 @@ def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
     ]
 
 
-def test_the_closure_of_what_judges_is_in_that_of_what_computes() -> None:
+def test_judging_packages_are_a_subset_of_computing_packages() -> None:
     judging = {one.name for one in distributions.judging()}
     computing = {one.name for one in distributions.computing()}
     assert {"governed-ml", "pydantic", "pydantic-core", "pyyaml", "typer"} <= judging

@@ -58,6 +58,6 @@ def test_a_package_may_be_locked_in_several_versions() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[", "package = 1", "[[package]]\nname = 1\nsource = {}"])
-def test_what_is_no_lock_is_refused(text: str) -> None:
+def test_an_invalid_lock_is_refused(text: str) -> None:
     with pytest.raises(Problem, match=r"uv\.lock cannot be read"):
         lockfile.parse(text)

@@ -112,7 +112,7 @@ def test_a_store_of_another_mlflow_says_of_which(
     assert "is it running" not in said
 
 
-def test_a_file_that_is_no_database_is_damaged(here: Path) -> None:
+def test_a_store_that_is_no_database_is_reported_as_damaged(here: Path) -> None:
     # Given a file that is no database, when it is opened
     (here / "mlflow.db").write_bytes(b"<<<<<<< HEAD\n" * 100)
     with pytest.raises(Problem, match=r"is damaged .*: put a whole copy of the file back"):
@@ -157,7 +157,7 @@ def test_the_doctor_names_what_is_wrong_with_the_store(here: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_who_opens_a_locked_store_waits_and_is_told(
+def test_opening_a_locked_store_waits_and_reports_it(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a store that another process is writing to, when it is opened, or the ledger verified
@@ -171,7 +171,7 @@ def test_who_opens_a_locked_store_waits_and_is_told(
         assert "is in use by another process" in (audit.anchors_of(here)[1] or "")
 
 
-def test_an_error_of_no_store_stays_what_it_is() -> None:
+def test_an_error_unrelated_to_the_store_is_not_translated() -> None:
     # Given an error of somebody else's code, when it comes while MLflow is asked, then it stays
     with pytest.raises(KeyError), mlflow_store.answering():
         raise KeyError("incom")
@@ -204,7 +204,7 @@ def test_files_of_a_moved_project_are_found(made: Path, here: Path, tmp_path: Pa
     assert refused.value.exit_code == 2
 
 
-def test_files_on_a_server_have_no_folder(here: Path) -> None:
+def test_artifacts_on_a_server_have_no_local_folder(here: Path) -> None:
     # Given artifacts that a server keeps, when it is asked where they lie, then not in a folder
     for uri in ("s3://bucket/1/abc/artifacts", "mlflow-artifacts:/1/abc/artifacts"):
         assert mlflow_store.moved(uri, "abc") is None

@@ -117,7 +117,7 @@ def fitted(name: str, model: Any) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_what_scikit_learn_offers_is_plain() -> None:
+def test_models_of_scikit_learn_are_plain() -> None:
     # Given a model of each kind that a project may name, when it is fitted and looked at
     files = {name: fitted(name, model) for name, model in names()}
     # Then this process loads it
@@ -142,7 +142,7 @@ APART: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("make", APART.values(), ids=APART)
-def test_what_holds_anything_else_is_for_a_process_of_its_own(make: Callable[[], Any]) -> None:
+def test_a_model_with_other_classes_is_loaded_in_a_child_process(make: Callable[[], Any]) -> None:
     # Given a model with a class that is not on the list, or with a function
     content = fitted("apart", make())
     # When it is looked at, then this process does not load it
@@ -225,7 +225,7 @@ def test_trap_42_attributes_of_library_classes_run_no_code(tmp_path: Path) -> No
     assert (tmp_path / "ran").is_dir()
 
 
-def test_steps_that_are_no_list_and_older_formats_are_not_plain() -> None:
+def test_models_with_unusual_steps_or_older_formats_are_not_plain() -> None:
     # Given a pipeline as it is, when it is looked at, then it is plain
     steps = node("ListNode", "builtins", "list", content=[])
     plain = instance("sklearn.pipeline", "Pipeline", steps=steps)

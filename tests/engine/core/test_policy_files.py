@@ -108,7 +108,7 @@ def test_null_removes_a_rule_or_a_limit_and_a_new_rule_comes_last(base: Path) ->
         ("    schema.new_columns:\n", "    schema.new_columns: 3\n    a.b:\n", "monitoring.rules["),
     ],
 )
-def test_a_mapping_that_is_no_rules_is_refused(base: Path, old: str, new: str, said: str) -> None:
+def test_an_invalid_mapping_of_rules_is_refused(base: Path, old: str, new: str, said: str) -> None:
     # Given a slip in the base, when it is composed, then the line names the rule
     edit(base, "base", old, new)
     with pytest.raises(Problem, match=re.escape(said)):
@@ -194,7 +194,7 @@ def test_a_floor_with_a_rule_twice_is_refused(base: Path) -> None:
         compose(base / "conf")
 
 
-def test_a_rule_is_found_in_the_file_and_line_that_say_it_last(base: Path) -> None:
+def test_a_rule_is_located_in_the_file_and_line_that_set_it_last(base: Path) -> None:
     # Given a tier that changes one limit
     edit(base, "limited", "name: limited\n", "name: limited\nrules:\n  evaluate.r2: {warn: 0.6}\n")
     # When the lines of the rules are asked for

@@ -49,7 +49,7 @@ def ended(number: int) -> int:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_command_that_is_ended_leaves_no_rows_behind(temporary: Path, number: int) -> None:
+def test_a_terminated_command_leaves_no_rows_behind(temporary: Path, number: int) -> None:
     # Given a command that works on rows, when it is told to end
     code = ended(number)
     # Then it says so, and nothing is left
@@ -58,7 +58,7 @@ def test_a_command_that_is_ended_leaves_no_rows_behind(temporary: Path, number: 
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
-def test_what_a_killed_command_left_is_removed_by_the_next(temporary: Path) -> None:
+def test_files_left_by_a_killed_command_are_removed_by_the_next(temporary: Path) -> None:
     # Given rows that a killed command left some time ago
     assert ended(signal.SIGKILL) == -signal.SIGKILL
     (left,) = temporary.glob("governed-ml-work-*")
@@ -92,7 +92,7 @@ def test_folders_of_others_stay(temporary: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
-def test_register_that_is_ended_leaves_no_table_behind(
+def test_a_terminated_register_command_leaves_no_table_behind(
     temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a registration that has just copied the tables

@@ -44,7 +44,7 @@ def look(project: BakedProject, code: int, **variables: str) -> dict[str, list[t
     return found
 
 
-def test_a_fresh_project_is_well(fresh: BakedProject) -> None:
+def test_the_doctor_finds_nothing_wrong_in_a_fresh_project(fresh: BakedProject) -> None:
     # Given a project as it was generated, when the doctor looks
     found = look(fresh, 0)
     # Then every area has its row, and what is not there yet is no error
@@ -109,7 +109,7 @@ def test_each_wrong_thing_is_found_by_name(fresh: BakedProject, tmp_path: Path) 
     assert "geheim" not in json.dumps(found)
 
 
-def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
+def test_the_doctor_reports_invalid_files(fresh: BakedProject) -> None:
     # Given a policy with a misspelt key, a store that is none, a list of approvers that is no YAML
     fresh.write(POLICY, fresh.read(POLICY).replace("confidence:", "confidense:"))
     fresh.write(registry.APPROVERS, "people: [")
@@ -132,7 +132,7 @@ def test_what_does_not_compose_or_read_is_wrong(fresh: BakedProject) -> None:
     assert found["hooks"][0][0] == "warning"
 
 
-def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> None:
+def test_outside_of_git_the_doctor_says_so_in_one_line(fresh: BakedProject, tmp_path: Path) -> None:
     # Given a project whose history is gone
     fresh.path.joinpath(".git").rename(tmp_path / "elsewhere")
     # When the doctor looks, then it cannot, and says so
@@ -141,7 +141,7 @@ def test_outside_of_git_it_is_one_line(fresh: BakedProject, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_githubs_settings_are_looked_at_where_a_token_is(
+def test_the_doctor_checks_github_if_there_is_a_token(
     loans: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look_at = safeguards.github
@@ -160,7 +160,9 @@ def test_githubs_settings_are_looked_at_where_a_token_is(
 
 
 @pytest.mark.slow
-def test_a_ledger_that_was_cut_is_wrong_and_its_tail_a_warning(registered: BakedProject) -> None:
+def test_the_doctor_reports_a_truncated_ledger_and_unanchored_events(
+    registered: BakedProject,
+) -> None:
     # Given a registered model, when the doctor looks, then its ledger is whole
     assert look(registered, 0)["ledger"] == [("ok", "1 event, anchored to the last")]
     # And when somebody deletes it, then it is wrong

@@ -20,7 +20,7 @@ def remote(base: Path, url: str) -> None:
 @pytest.mark.parametrize(
     ("hosted", "runner"), [("", ""), ("true", "github-hosted"), ("true", "self-hosted")]
 )
-def test_an_address_that_dvc_cannot_read_is_no_shared_remote(
+def test_a_file_url_is_no_shared_remote(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hosted: str, runner: str
 ) -> None:
     # Given a remote with a file:// address, of which DVC knows nothing, on any machine

@@ -62,7 +62,7 @@ def test_the_drill_has_every_fault_of_the_issue_and_a_broken_check_for_each() ->
     assert len({one.about for one in run.FAULTS.values()}) == len(run.FAULTS)
 
 
-def test_each_broken_check_is_one_edit_of_a_module() -> None:
+def test_each_disabled_check_is_a_single_edit_of_a_module() -> None:
     for module, old, new in (edit for edits in DISABLED.values() for edit in edits):
         text = edited_engine.source(f"governed_ml.{module}")
         assert text.count(old) == 1, (module, old)
@@ -99,7 +99,7 @@ def said(code: int, *rules: tuple[str, float | None, str]) -> object:
     return CommandResult(code, json.dumps({"rules": values}), "")
 
 
-def test_only_red_for_the_right_reason_counts() -> None:
+def test_a_fault_counts_as_caught_only_for_its_own_reason() -> None:
     sign, clean = Sign("moved", "drift.data[x]"), said(0)
     red = ("drift.data[x]", 0.5, "moved by 0.5")
     # Given a gate that denies by the fault's rule and words, then the fault was caught
@@ -114,7 +114,7 @@ def test_only_red_for_the_right_reason_counts() -> None:
     assert fault.judged(sign, said(1, red), said(1, worse))[0]
 
 
-def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> None:
+def test_only_new_output_lines_count_as_catching_a_fault() -> None:
     sign = Sign("broken at event 3")
     line = CommandResult(1, "wrong: broken at event 3 (abc)\n", "")
     assert fault.judged(sign, CommandResult(0, "whole\n", ""), line)[0]
@@ -124,7 +124,7 @@ def test_what_a_command_says_in_lines_counts_once_and_only_if_it_is_new() -> Non
     )[0]
 
 
-def test_of_several_signs_each_has_to_be_told() -> None:
+def test_each_of_several_signs_must_be_reported() -> None:
     # Given a fault that spoils two things, of which the command tells one
     sign, clean = Sign(("one is torn", "two is torn")), CommandResult(0, "", "")
     half = CommandResult(1, "one is torn\n", "")
@@ -140,7 +140,7 @@ def test_of_several_signs_each_has_to_be_told() -> None:
     assert not fault.judged(sign, said(0), rules[1])[0]
 
 
-def test_an_unknown_fault_is_said_in_a_line(project: BakedProject, environment: Path) -> None:
+def test_an_unknown_fault_is_reported_in_one_line(project: BakedProject, environment: Path) -> None:
     # Given a project, when a misspelt fault is asked for, then there is a line with the right one
     runnable = BakedProject(project.path, environment)
     done = runnable.governance("drill", "cut-leger", code=2)

@@ -111,7 +111,7 @@ def test_another_github_is_asked_about_its_own_repositories(
 
 
 @pytest.mark.parametrize("name", ["acme", "acme/loans/x", "acme/..", "acme/lo ans", "a?b/c", "/x"])
-def test_a_name_that_is_none_is_refused(
+def test_an_invalid_repository_name_is_refused(
     hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Given a name that is no repository's, when approvals are read, then nothing is asked
@@ -145,7 +145,7 @@ def test_either_variable_may_hold_the_token(
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN}\r\nX: y", f"{TOKEN} x", f"{TOKEN}é"])
-def test_a_token_that_is_none_is_not_shown(
+def test_an_invalid_token_is_refused_without_being_shown(
     hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch, token: str
 ) -> None:
     # Given a token with characters that no header holds, when approvals are read
@@ -165,7 +165,7 @@ def test_a_token_that_is_none_is_not_shown(
         "http://127.1.evil.org",
     ],
 )
-def test_a_token_goes_to_no_open_address(
+def test_a_token_is_never_sent_without_tls(
     hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     # Given an address without TLS, or none, when approvals are read, then nothing is asked
@@ -173,7 +173,7 @@ def test_a_token_goes_to_no_open_address(
     refused(READERS[0], "GITHUB_API_URL is not an https://HOST/… address")
 
 
-def test_who_does_not_ask_waits_for_no_library() -> None:
+def test_importing_the_modules_loads_no_http_library() -> None:
     # Given a new process, when the modules are imported, then no HTTP library is
     script = (
         "import sys; from governed_ml.registry import notify; from governed_ml.cli import github; "

@@ -14,7 +14,7 @@ from reading_approvals import READ, READERS, hub_asked, refused  # noqa: F401 - 
 
 @READ
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": 7', b"[]", b"null", b"{}", b"\xff"])
-def test_an_answer_that_is_none_is_told(
+def test_an_invalid_answer_is_reported(
     hub: GitHubStandIn, reader: Callable[[], Any], body: bytes
 ) -> None:
     # Given an answer that is no JSON, or nothing of what was asked for
@@ -36,7 +36,7 @@ def test_an_answer_that_is_none_is_told(
         ({"run_attempt": None}, "run_attempt"),
     ],
 )
-def test_a_run_that_breaks_the_schema_is_told(
+def test_a_run_that_breaks_the_schema_is_reported(
     hub: GitHubStandIn, spoilt: dict[str, Any], place: str
 ) -> None:
     # Given a run with a field that is not as documented, when it is read
@@ -57,7 +57,7 @@ def test_a_run_that_breaks_the_schema_is_told(
         ({"comment": None}, "0.comment"),
     ],
 )
-def test_an_approval_that_breaks_the_schema_is_told(
+def test_an_approval_that_breaks_the_schema_is_reported(
     hub: GitHubStandIn, spoilt: dict[str, Any], place: str
 ) -> None:
     # Given an approval with a field that is not as documented, when it is read
@@ -78,7 +78,7 @@ def test_an_approval_that_breaks_the_schema_is_told(
         ({"body": 1}, "0.body"),
     ],
 )
-def test_a_review_that_breaks_the_schema_is_told(
+def test_a_review_that_breaks_the_schema_is_reported(
     hub: GitHubStandIn, spoilt: dict[str, Any], place: str
 ) -> None:
     # Given a review with a field that is not as documented, when it is read

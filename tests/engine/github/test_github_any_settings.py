@@ -86,7 +86,7 @@ def environments(draw: Any) -> dict[str, Any]:
 
 
 @given(found=st.one_of(st.none(), rulesets()))
-def test_any_ruleset_becomes_one_that_stays_and_is_no_weaker(found: Any) -> None:
+def test_any_ruleset_becomes_a_stable_one_that_is_no_weaker(found: Any) -> None:
     # Given any ruleset, or none
     becomes = wants.ruleset_becomes("main", wants.main_rules(CHECKS))
     before = copy.deepcopy(found)
@@ -112,7 +112,7 @@ def test_any_ruleset_becomes_one_that_stays_and_is_no_weaker(found: Any) -> None
 
 
 @given(found=st.one_of(st.none(), environments()), reviewers=HANDLES)
-def test_any_environment_becomes_one_that_is_guarded(found: Any, reviewers: list[str]) -> None:
+def test_any_environment_becomes_a_protected_one(found: Any, reviewers: list[str]) -> None:
     # Given any environment, or none, when it becomes what it must be
     becomes = wants.environment_becomes(reviewers)
     after = becomes(found)
@@ -162,7 +162,7 @@ def states(draw: Any) -> Any:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(state=states())
-def test_whatever_is_there_apply_makes_it_so_and_then_rests(
+def test_apply_changes_any_settings_once_and_then_nothing(
     hub: GitHubStandIn, loans: baked.BakedProject, state: Any
 ) -> None:
     # Given any settings at GitHub, when they are applied

@@ -80,7 +80,9 @@ def test_apply_twice_changes_nothing(hub: GitHubStandIn, loans: baked.BakedProje
     assert (hub.settings.changes, hub.settings.rulesets) == before
 
 
-def test_what_settle_makes_is_what_is_wanted(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
+def test_settings_made_by_hand_are_as_required(
+    hub: GitHubStandIn, loans: baked.BakedProject
+) -> None:
     # Given settings that were made by hand, when they are compared, then they are as wanted
     settle(hub)
     assert lines(compared(loans)) == ""

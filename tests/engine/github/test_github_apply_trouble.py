@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow  # all together
 # What goes wrong
 
 
-def test_a_token_that_may_not_sees_less_and_changes_nothing(
+def test_a_token_without_permissions_sees_less_and_changes_nothing(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given settings as they must be, but for one, and a token that is no administrator's
@@ -50,7 +50,7 @@ def test_a_token_that_may_not_sees_less_and_changes_nothing(
     assert hub.settings.changes == 0
 
 
-def test_a_token_that_may_look_and_not_set_is_told(
+def test_a_read_only_token_is_reported(
     hub: GitHubStandIn, loans: baked.BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a token that sees everything and may set nothing, when the settings are applied
@@ -65,7 +65,7 @@ def test_a_token_that_may_look_and_not_set_is_told(
 
 
 @pytest.mark.parametrize("path", ["environments/approve-risk", "rulesets", "actions/permissions"])
-def test_what_cannot_be_seen_is_unknown(
+def test_a_setting_that_the_token_cannot_read_is_unknown(
     hub: GitHubStandIn, loans: baked.BakedProject, path: str
 ) -> None:
     # Given one answer that the token may not have, when the settings are compared
@@ -108,7 +108,7 @@ def test_a_team_of_another_organisation_is_refused(
     refused(lambda: compared(own), "@other/risk is not a team of acme/loans's organisation", code=1)
 
 
-def test_a_plan_without_required_reviewers_is_told(
+def test_a_github_plan_without_required_reviewers_is_reported(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given a private repository on a small plan, when the settings are applied
@@ -117,7 +117,7 @@ def test_a_plan_without_required_reviewers_is_told(
     refused(lambda: applied(loans), "GitHub answered 422", "billing plan supports")
 
 
-def test_what_github_does_not_offer_is_not_missing(
+def test_a_setting_that_github_does_not_offer_is_not_missing(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given a repository for which GitHub has no policy about forks, when its settings are applied
@@ -128,7 +128,7 @@ def test_what_github_does_not_offer_is_not_missing(
     assert "pull requests from forks" not in report.changed
 
 
-def test_a_setting_that_does_not_stick_is_told(
+def test_a_setting_that_github_does_not_keep_is_reported(
     hub: GitHubStandIn, loans: baked.BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a GitHub that says yes and does nothing, when the settings are applied
@@ -163,7 +163,7 @@ WHERE = ("/branches/main", "/environments/production", "/rulesets")
         (WHERE[0], 301, {}, "GITHUB_REPOSITORY"),
     ],
 )
-def test_githubs_trouble_is_one_line(
+def test_a_failing_github_is_reported_in_one_line(
     hub: GitHubStandIn,
     loans: baked.BakedProject,
     path: str,
@@ -180,7 +180,7 @@ def test_githubs_trouble_is_one_line(
 
 
 @pytest.mark.parametrize("status", [500, 502])
-def test_trouble_that_passes_is_waited_for(
+def test_temporary_failures_of_github_are_retried(
     hub: GitHubStandIn, loans: baked.BakedProject, status: int
 ) -> None:
     # Given a GitHub that is in trouble for a moment, also while it sets something

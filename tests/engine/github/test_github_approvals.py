@@ -39,7 +39,7 @@ def test_two_people_approve_two_environments(hub: GitHubStandIn) -> None:
     assert found.workflow == ".github/workflows/promote.yml"
 
 
-def test_one_word_for_two_environments_counts_for_both(hub: GitHubStandIn) -> None:
+def test_one_approval_of_two_environments_counts_for_both(hub: GitHubStandIn) -> None:
     # Given one approval of two environments at once, when it is read
     hub.add_run(7)
     hub.approve(7, "bob", "risk-owner", "model-owner")
@@ -48,7 +48,7 @@ def test_one_word_for_two_environments_counts_for_both(hub: GitHubStandIn) -> No
     assert [one.environment for one in found.said] == ["risk-owner", "model-owner"]
 
 
-def test_a_rejection_is_one(hub: GitHubStandIn) -> None:
+def test_a_rejection_is_read_as_a_rejection(hub: GitHubStandIn) -> None:
     # Given an approval and a rejection of one environment, when they are read
     hub.add_run(7)
     hub.approve(7, "bob", "risk-owner")
@@ -60,7 +60,7 @@ def test_a_rejection_is_one(hub: GitHubStandIn) -> None:
     ]
 
 
-def test_nobody_said_anything(hub: GitHubStandIn) -> None:
+def test_a_run_without_approvals_has_none(hub: GitHubStandIn) -> None:
     # Given a run without approvals, when they are read, then there is none
     hub.add_run(7)
     assert github.run_approvals(HERE, 7).said == []
@@ -75,7 +75,7 @@ def test_a_comment_and_a_bot_approve_nothing(hub: GitHubStandIn) -> None:
     assert github.run_approvals(HERE, 7).said == []
 
 
-def test_a_run_of_somebody_elses_is_refused(hub: GitHubStandIn) -> None:
+def test_a_run_of_another_repository_is_refused(hub: GitHubStandIn) -> None:
     # Given an answer about a run of another repository, when it is read
     hub.add_run(7, repository=hub.add_run(8)["repository"] | {"full_name": "acme/other"})
     # Then it is refused
@@ -118,7 +118,7 @@ def test_a_pull_request_with_a_review(hub: GitHubStandIn) -> None:
         ([], []),
     ],
 )
-def test_what_a_person_said_last_counts(
+def test_a_persons_last_review_counts(
     hub: GitHubStandIn, states: list[str], expected: list[str]
 ) -> None:
     # Given a person's reviews one after the other, and another person's
@@ -143,7 +143,7 @@ def test_a_review_of_another_commit_says_so(hub: GitHubStandIn) -> None:
     assert found.head_sha == HEAD
 
 
-def test_bots_authors_and_ghosts_approve_nothing(hub: GitHubStandIn) -> None:
+def test_bots_authors_and_deleted_accounts_approve_nothing(hub: GitHubStandIn) -> None:
     # Given approvals by a bot, by the author (however spelt), and by an account that is gone
     hub.add_pull(3, author="ada")
     hub.review(3, user("robot[bot]", "Bot"), "APPROVED")
@@ -167,9 +167,7 @@ def test_every_page_is_read(hub: GitHubStandIn, before: int) -> None:
     assert len(hub.asked) == 1 + -(-(before + 2) // 100)
 
 
-def test_pages_without_end_are_given_up(
-    hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_pages_are_abandoned(hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a list that always has a next page, when it is read, then it is given up
     monkeypatch.setattr(client, "PAGES", 3)
     hub.add_pull(3)

@@ -98,7 +98,7 @@ def test_trap_01_every_environment_that_a_workflow_names_is_guarded() -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_trap_01_an_environment_that_is_not_there_is_told(
+def test_trap_01_a_missing_environment_is_reported_and_created(
     hub: GitHubStandIn, loans: baked.BakedProject, name: str
 ) -> None:
     # Given settings without an environment, when they are compared, then it is named, and made
@@ -119,7 +119,7 @@ def test_trap_01_an_environment_that_is_not_there_is_told(
         (environment("approve-risk", reviewers=[]), f"reviewers: is none, must be {RISK}"),
     ],
 )
-def test_trap_02_a_way_around_the_reviewers_is_told(
+def test_trap_02_a_way_around_the_reviewers_is_reported(
     hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, words: str
 ) -> None:
     # Given one protection that is off, when the settings are compared, then it is named, and set
@@ -137,7 +137,7 @@ def test_trap_02_a_way_around_the_reviewers_is_told(
         ("approve-model", CUSTOM, ["*"], "is *, must be main"),
     ],
 )
-def test_trap_03_branches_that_may_deploy_are_told(
+def test_trap_03_branches_that_may_deploy_are_reported(
     hub: GitHubStandIn,
     loans: baked.BakedProject,
     name: str,
@@ -149,7 +149,7 @@ def test_trap_03_branches_that_may_deploy_are_told(
     spring(hub, loans, policy(name, allowed, *patterns), f"environment {name}: branches: {words}")
 
 
-def test_trap_03_a_tag_named_main_is_no_branch(
+def test_trap_03_a_tag_named_main_does_not_count_as_the_branch(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given an environment for tags named main, when it is compared, then that is told, and fixed
@@ -225,7 +225,7 @@ LESS: list[tuple[Callable[[GitHubStandIn], object], str]] = [
         for number, one in enumerate(LESS)
     ],
 )
-def test_a_ruleset_that_asks_for_less_is_told(
+def test_a_weaker_ruleset_is_reported(
     hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, words: str
 ) -> None:
     # Given one rule that asks for less, when the settings are compared, then it is named
@@ -257,14 +257,14 @@ def test_a_ruleset_that_asks_for_less_is_told(
         ),
     ],
 )
-def test_actions_that_may_too_much_are_told(
+def test_excessive_permissions_of_actions_are_reported(
     hub: GitHubStandIn, loans: baked.BakedProject, break_it: Break, words: str
 ) -> None:
     # Given one setting of Actions that is too wide, when compared, then it is named, and set
     spring(hub, loans, break_it, words)
 
 
-def test_trap_35_what_github_ignores_of_codeowners_is_told(
+def test_trap_35_lines_of_codeowners_that_github_ignores_are_reported(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given a line of CODEOWNERS that GitHub does not understand
@@ -284,7 +284,7 @@ def test_trap_35_what_github_ignores_of_codeowners_is_told(
         (f"/governance/ {RISK}", "/governance/  # nobody", "no owner"),
     ],
 )
-def test_trap_38_a_line_of_codeowners_without_an_owner_is_told(
+def test_trap_38_a_line_of_codeowners_without_an_owner_is_reported(
     hub: GitHubStandIn, own: baked.BakedProject, old: str, new: str, words: str
 ) -> None:
     # Given a line without an owner, which GitHub takes for "nobody has to review"
@@ -296,7 +296,9 @@ def test_trap_38_a_line_of_codeowners_without_an_owner_is_told(
     assert words in lines(report)
 
 
-def test_trap_38_a_missing_codeowners_is_told(hub: GitHubStandIn, own: baked.BakedProject) -> None:
+def test_trap_38_a_missing_codeowners_is_reported(
+    hub: GitHubStandIn, own: baked.BakedProject
+) -> None:
     # Given a project without CODEOWNERS, when its settings are compared, then that is told
     settle(hub)
     (own.path / ".github" / "CODEOWNERS").unlink()
@@ -325,7 +327,7 @@ def test_trap_38_a_missing_codeowners_is_told(hub: GitHubStandIn, own: baked.Bak
         (f'"{RISK}"', '"@a @b @c @d @e @f @g"', "names 7 reviewers, and GitHub allows 6"),
     ],
 )
-def test_trap_38_owners_that_are_none_are_refused(
+def test_trap_38_invalid_owners_are_refused(
     hub: GitHubStandIn, own: baked.BakedProject, old: str, new: str, words: str
 ) -> None:
     # Given owners that are empty, malformed, the same or too many, when the settings are compared
@@ -334,7 +336,9 @@ def test_trap_38_owners_that_are_none_are_refused(
     refused(lambda: compared(own), words, "conf/config.yaml on main", code=1)
 
 
-def test_a_working_tree_has_no_say(hub: GitHubStandIn, own: baked.BakedProject) -> None:
+def test_owners_are_read_from_main_not_from_the_working_tree(
+    hub: GitHubStandIn, own: baked.BakedProject
+) -> None:
     # Given owners that were changed here, and not on main, when the settings are compared
     text = own.read("conf/config.yaml")
     own.write("conf/config.yaml", text.replace(MODEL, "@ada"))
@@ -354,7 +358,9 @@ def test_people_may_review_as_well_as_teams(hub: GitHubStandIn, own: baked.Baked
     assert applied(own).changed == []
 
 
-def test_a_role_without_an_environment_is_told(hub: GitHubStandIn, own: baked.BakedProject) -> None:
+def test_a_role_without_an_environment_is_reported(
+    hub: GitHubStandIn, own: baked.BakedProject
+) -> None:
     # Given a policy that asks for another role, when the settings are compared, then it is told
     change(own, hub, "conf/policy/high.yaml", "[model-owner, risk-owner]", "[model-owner, auditor]")
     report = compared(own)
@@ -391,7 +397,7 @@ def test_the_templates_workflows_have_the_jobs_that_are_required() -> None:
     assert set(CHECKS) <= set(manifest.RESERVED_NAMES)
 
 
-def test_what_is_stricter_stays(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
+def test_stricter_settings_are_kept(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
     # Given a team that asks for more than it must
     settle(hub)
     rule(hub, "pull_request").update(
@@ -417,7 +423,7 @@ def test_what_is_stricter_stays(hub: GitHubStandIn, loans: baked.BakedProject) -
     assert hub.settings.environments["production"]["reviewers"] == reviewer
 
 
-def test_a_ruleset_of_somebody_elses_is_left_alone(
+def test_other_rulesets_of_the_team_are_left_alone(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given many rulesets of the team's own, when ours are applied, then those are as they were

@@ -8,7 +8,7 @@ from reading_approvals import TOKEN, hub_asked  # noqa: F401 - a fixture, too
 # The stand-in itself
 
 
-def test_the_stand_in_complains(hub: GitHubStandIn) -> None:
+def test_the_fake_github_rejects_undocumented_requests(hub: GitHubStandIn) -> None:
     # Given requests and answers that GitHub's description does not have
     good = {
         "accept": "application/vnd.github+json",

@@ -37,7 +37,7 @@ from governed_ml.github import reviews as github
         (301, "GITHUB_REPOSITORY"),
     ],
 )
-def test_a_refusal_is_told_with_what_to_do(
+def test_a_refusal_is_reported_with_what_to_do(
     hub: GitHubStandIn, reader: Callable[[], Any], status: int, hint: str
 ) -> None:
     # Given a GitHub that refuses, when approvals are read
@@ -48,7 +48,9 @@ def test_a_refusal_is_told_with_what_to_do(
 
 
 @READ
-def test_what_is_not_there_is_told(hub: GitHubStandIn, reader: Callable[[], Any]) -> None:
+def test_a_missing_run_or_pull_request_is_reported(
+    hub: GitHubStandIn, reader: Callable[[], Any]
+) -> None:
     # Given a repository without runs and pull requests, when one is asked for, then it says so
     refused(reader, "404", "it does not exist")
 
@@ -61,7 +63,7 @@ def test_another_token_is_refused(hub: GitHubStandIn, monkeypatch: pytest.Monkey
 
 @READ
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_githubs_own_trouble_passes(
+def test_temporary_server_errors_of_github_are_retried(
     hub: GitHubStandIn, reader: Callable[[], Any], status: int
 ) -> None:
     # Given a GitHub that is in trouble three times, when approvals are read
@@ -74,14 +76,14 @@ def test_githubs_own_trouble_passes(
 
 
 @READ
-def test_trouble_for_ever_is_told(hub: GitHubStandIn, reader: Callable[[], Any]) -> None:
+def test_a_permanent_failure_is_reported(hub: GitHubStandIn, reader: Callable[[], Any]) -> None:
     # Given a GitHub that is broken for good, when approvals are read, then it is given up
     hub.failures.append(Failure(503))
     refused(reader, "GitHub answered 503", "run this again later")
     assert len(hub.asked) == 4
 
 
-def test_trouble_in_the_middle_is_no_empty_list(hub: GitHubStandIn) -> None:
+def test_a_failure_on_a_later_page_is_not_an_empty_list(hub: GitHubStandIn) -> None:
     # Given a rejection, and a GitHub that cannot tell the approvals, when they are read
     hub.add_run(7)
     hub.approve(7, "bob", "risk-owner", state="rejected")
@@ -91,7 +93,7 @@ def test_trouble_in_the_middle_is_no_empty_list(hub: GitHubStandIn) -> None:
 
 
 @READ
-def test_a_connection_that_breaks_is_told(
+def test_a_broken_connection_is_reported(
     hub: GitHubStandIn, reader: Callable[[], Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a GitHub that hangs up, when approvals are read, then it says so after four attempts
@@ -103,7 +105,7 @@ def test_a_connection_that_breaks_is_told(
 
 
 @READ
-def test_nobody_there_is_told(
+def test_an_unreachable_server_is_reported(
     hub: GitHubStandIn, reader: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an address where nobody listens, when approvals are read, then it says so
@@ -111,7 +113,9 @@ def test_nobody_there_is_told(
     refused(reader, "cannot reach GitHub at http://127.0.0.1:9", "refused")
 
 
-def test_silence_is_told(hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_reported(
+    hub: GitHubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given a GitHub that takes a request and never answers
     monkeypatch.setattr(client, "TIMEOUT", 0.1)
     monkeypatch.setattr(client, "RETRIES", 1)
@@ -139,7 +143,7 @@ def test_a_short_rate_limit_is_waited_for(hub: GitHubStandIn, status: int, wait:
 
 @READ
 @pytest.mark.parametrize("status", [403, 429])
-def test_a_long_rate_limit_is_told(
+def test_a_long_rate_limit_is_reported(
     hub: GitHubStandIn, reader: Callable[[], Any], status: int
 ) -> None:
     # Given a rate limit that ends in an hour, when approvals are read
@@ -156,7 +160,7 @@ def test_a_long_rate_limit_is_told(
 
 
 @pytest.mark.parametrize("wait", ["soon", "Wed, 21 Oct 2026 07:28:00 GMT", "9" * 30])
-def test_a_rate_limit_that_says_nothing_is_told(hub: GitHubStandIn, wait: str) -> None:
+def test_a_rate_limit_without_a_time_is_reported(hub: GitHubStandIn, wait: str) -> None:
     # Given a rate limit whose end is no number, when approvals are read, then that is told
     hub.failures.append(Failure(429, headers={"Retry-After": wait}))
     refused(READERS[0], "GitHub's answer about run 7")

@@ -198,14 +198,14 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"contract": [NULL]}, []),
     ],
 )
-def test_every_difference_is_told_with_its_direction(
+def test_every_difference_is_reported_with_its_direction(
     before: dict[str, Any], after: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
     # Given what a commit is judged by, when a change is compared with it, then it is told
     assert compared(state(**before), state(**after)) == expected
 
 
-def test_a_waiver_that_is_there_twice_is_refused() -> None:
+def test_a_duplicate_waiver_is_refused() -> None:
     # Given a policy with two waivers of one rule, of which a reader may see either
     twice = [WAIVER | {"expires": day} for day in ("2030-01-01", "2026-12-01")]
     # When it is read, then it is refused
@@ -236,7 +236,7 @@ def metrics(draw: st.DrawFn) -> Any:
 
 
 @given(limits(), limits(), metrics())
-def test_what_is_not_called_loosened_lets_nothing_more_through(
+def test_a_rule_not_reported_as_loosened_admits_nothing_more(
     old: Any, new: Any, metric: Any
 ) -> None:
     # Given two versions of a rule of which the second is not called weaker

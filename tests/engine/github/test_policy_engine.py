@@ -57,7 +57,7 @@ def owned(
 
 
 @pytest.mark.parametrize("name", PULLS)
-def test_trap_44_what_judges_otherwise_needs_the_risk_owner(
+def test_trap_44_a_change_of_the_judging_code_needs_the_risk_owner(
     owned: baked.BakedProject,
     name: str,
     github_api: GitHubStandIn,

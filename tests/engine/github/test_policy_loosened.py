@@ -40,7 +40,9 @@ def test_the_event_names_the_pull_request(event: dict[str, Any], number: int | N
         ({}, True),
     ],
 )
-def test_who_cannot_be_told_apart_is_a_fork(head: dict[str, Any], fork: bool) -> None:
+def test_a_pull_request_from_a_missing_repository_counts_as_a_fork(
+    head: dict[str, Any], fork: bool
+) -> None:
     # Given a pull request, when its head's repository is another one, or gone, then it is a fork
     event = {"pull_request": {"head": head, "base": {"repo": {"full_name": "a/b"}}}}
     assert events.from_fork(event) is fork
@@ -145,7 +147,7 @@ def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
 
 
 @pytest.mark.slow
-def test_without_a_loosened_limit_nobody_is_asked(
+def test_without_a_loosened_limit_github_is_not_asked(
     bake_runnable: Bake, github_api: GitHubStandIn, tmp_path: Path
 ) -> None:
     # Given a push that touches no limit, when its policy is compared, then GitHub is not asked

@@ -19,7 +19,7 @@ from governed_ml.github import settings as wants
 pytestmark = pytest.mark.slow  # all together
 
 
-def test_all_holds(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
+def test_correct_settings_pass_the_preflight(hub: GitHubStandIn, loans: baked.BakedProject) -> None:
     # Given settings as they must be, when GitHub is asked with a workflow's token
     found = checks.preflight(loans.path)
     # Then all holds, by environments, and nothing was changed
@@ -47,7 +47,7 @@ def test_a_policy_with_one_role_names_two_environments(
 
 
 @pytest.mark.parametrize("name", ["approve-model", "approve-risk", "production", "registry"])
-def test_trap_01_an_environment_that_is_not_there_fails(
+def test_trap_01_a_missing_environment_fails(
     hub: GitHubStandIn, loans: baked.BakedProject, name: str
 ) -> None:
     # Given an environment that nobody made, when GitHub is asked
@@ -143,7 +143,7 @@ def test_trap_03_an_environment_for_other_branches_fails(
     only(checks.preflight(loans.path), "environment approve-model", words)
 
 
-def test_trap_03_protected_branches_will_do_where_main_is_one(
+def test_trap_03_protected_branches_suffice_if_main_is_protected(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given environments for protected branches, and the classic protection of main

@@ -62,7 +62,7 @@ def test_trap_03_a_branch_without_a_rule_fails(
 
 
 @pytest.mark.parametrize("enforcement", ["disabled", "evaluate"])
-def test_trap_03_a_rule_that_is_not_active_is_none(
+def test_trap_03_an_inactive_rule_does_not_count(
     hub: GitHubStandIn, loans: baked.BakedProject, enforcement: str
 ) -> None:
     # Given a ruleset that is switched off or only tried, when GitHub is asked, then all is missing
@@ -128,7 +128,7 @@ def test_trap_35_codeowners_that_names_nobody_fails(
         (f'"{RISK}"', '"model-risk"', "'model-risk' is not a GitHub @user or @org/team"),
     ],
 )
-def test_trap_38_owners_that_are_none_fail(
+def test_trap_38_invalid_owners_fail_the_preflight(
     hub: GitHubStandIn, own: baked.BakedProject, old: str, new: str, words: str
 ) -> None:
     # Given an owner that is empty or malformed, when GitHub is asked, then it fails

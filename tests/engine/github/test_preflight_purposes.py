@@ -24,14 +24,16 @@ def small(hub: GitHubStandIn) -> GitHubStandIn:
     return hub
 
 
-def test_by_a_pull_request_all_holds(small: GitHubStandIn, loans: baked.BakedProject) -> None:
+def test_a_promotion_by_pull_request_passes_the_preflight(
+    small: GitHubStandIn, loans: baked.BakedProject
+) -> None:
     # Given a promotion's pull request, when GitHub is asked about it
     found = checks.preflight(loans.path, 3)
     # Then all holds: the environments of the roles need not be there, as no job will name them
     assert (failures(found), found.exit_code, found.path) == ([], 0, "pull-request")
 
 
-def test_a_pull_request_is_no_way_round_environments_with_reviewers(
+def test_a_pull_request_cannot_replace_environments_with_reviewers(
     hub: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given environments with reviewers, when a pull request is to stand in for them
@@ -42,7 +44,7 @@ def test_a_pull_request_is_no_way_round_environments_with_reviewers(
     assert all("the environment has reviewers who give the approval" in line for line in found)
 
 
-def test_by_a_pull_request_main_is_guarded_all_the_same(
+def test_a_promotion_by_pull_request_still_checks_the_rules_of_main(
     small: GitHubStandIn, loans: baked.BakedProject
 ) -> None:
     # Given a pull request's path and a main without rules, when GitHub is asked, then it fails
@@ -75,7 +77,7 @@ def test_a_rollback_asks_for_production_and_not_for_who_approves(
 
 
 @pytest.mark.parametrize("purpose", ["monitor", "retrain"])
-def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
+def test_trap_01_automatic_runs_require_only_their_own_environments(
     hub: GitHubStandIn, loans: baked.BakedProject, purpose: str
 ) -> None:
     # Given a repository in which only these environments are there, and a rule of the ledger
@@ -107,7 +109,7 @@ def test_trap_01_what_runs_by_itself_asks_for_just_its_environments(
 @pytest.mark.parametrize(
     ("head", "base"), [("feature", "main"), ("promote/x", "release"), ("xpromote/x", "main")]
 )
-def test_another_pull_request_is_no_promotion(
+def test_a_pull_request_between_other_branches_is_no_promotion(
     small: GitHubStandIn, loans: baked.BakedProject, head: str, base: str
 ) -> None:
     # Given a pull request between other branches, when GitHub is asked about it, then it fails

@@ -42,7 +42,7 @@ def runner_here(
     return own
 
 
-def test_in_a_workflow_all_holds(runner_here: baked.BakedProject) -> None:
+def test_a_workflow_run_on_main_passes_the_preflight(runner_here: baked.BakedProject) -> None:
     # Given a run on main, when GitHub is asked, then all holds
     found = checks.preflight(runner_here.path)
     assert (failures(found), failures(found, "unknown"), found.exit_code) == ([], [], 0)
@@ -104,7 +104,7 @@ def test_a_commit_that_the_clone_has_not_is_fetched(
 
 
 @pytest.mark.parametrize("path", ["rules/branches/main", "codeowners", "environments/production"])
-def test_what_github_does_not_tell_is_unknown(
+def test_a_condition_that_github_does_not_answer_is_unknown(
     hub: GitHubStandIn, loans: baked.BakedProject, path: str
 ) -> None:
     # Given one answer that the token may not have, when GitHub is asked, then that is unknown
@@ -127,7 +127,7 @@ def test_what_github_does_not_tell_is_unknown(
         (Failure(200, b'{"name": "main"}', path="branches/main"), "not as documented"),
     ],
 )
-def test_githubs_trouble_is_one_line(
+def test_a_failing_github_is_reported_in_one_line(
     hub: GitHubStandIn, loans: baked.BakedProject, failure: Failure, words: str
 ) -> None:
     # Given a GitHub in trouble, when it is asked, then it could not, whatever else holds

@@ -36,7 +36,7 @@ valid = st.lists(texts, min_size=2, max_size=7).map(
 
 
 @given(valid)
-def test_a_chain_as_it_is_written_holds(messages: list[str]) -> None:
+def test_an_intact_chain_has_no_errors(messages: list[str]) -> None:
     # Given events that hang together, when their commits are checked
     entries, broken = chain.breaks(raws(messages))
     # Then nothing is wrong

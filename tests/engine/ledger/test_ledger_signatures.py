@@ -179,7 +179,7 @@ def test_a_signature_that_is_not_of_this_event_is_seen(
         assert cause in found
 
 
-def test_a_persons_configuration_has_no_say_in_the_verdict(
+def test_personal_git_configuration_does_not_affect_verification(
     empty: Repository, nobody: Path, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     # Given an event signed by a key that is not listed, and one of a listed key
@@ -212,7 +212,7 @@ def test_a_persons_configuration_has_no_say_in_the_verdict(
     assert "event 2 (" in only(before)
 
 
-def test_without_ssh_keygen_signatures_are_not_passed_over(
+def test_without_ssh_keygen_the_verification_fails(
     empty: Repository, keys: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     # Given a signed ledger, on a machine with git and without ssh-keygen

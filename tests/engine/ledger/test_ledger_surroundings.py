@@ -88,7 +88,7 @@ def branches_alike(repo: Repository, _: Path) -> None:
         branches_alike,
     ],
 )
-def test_what_is_done_around_the_ledger_changes_nothing(
+def test_changes_to_the_repository_do_not_affect_the_ledger(
     repo: Repository, tmp_path: Path, done: Callable[[Repository, Path], None]
 ) -> None:
     # Given a ledger, and something done to its repository
@@ -102,7 +102,7 @@ def test_what_is_done_around_the_ledger_changes_nothing(
     assert repo.git("status", "--porcelain", "--untracked-files=no") == ""
 
 
-def test_variables_of_git_lead_nowhere_else(
+def test_git_variables_do_not_redirect_the_ledger(
     repo: Repository, empty: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given the variables that git sets in a hook of another repository, and others
@@ -150,7 +150,7 @@ def test_a_shallow_clone_says_what_it_lacks(repo: Repository, tmp_path: Path) ->
     assert clone.verify().ok
 
 
-def test_a_damaged_store_is_said_in_a_line(repo: Repository) -> None:
+def test_a_damaged_git_store_is_reported_in_one_line(repo: Repository) -> None:
     # Given a ledger whose second commit is lost, when it is read, then a line says so
     commit = repo.entries()[1].commit
     (repo.path / ".git" / "objects" / commit[:2] / commit[2:]).unlink()

@@ -35,7 +35,7 @@ def test_events_come_back_as_they_were_written(empty: Repository) -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])
-def test_trap_2_what_cannot_be_kept_is_refused_before_it_is_written(
+def test_trap_2_an_event_that_cannot_be_stored_is_refused_before_it_is_written(
     repo: Repository, value: object
 ) -> None:
     # Given an event with a NaN or half a character in it, when it is appended
@@ -49,7 +49,7 @@ def test_trap_2_what_cannot_be_kept_is_refused_before_it_is_written(
     assert repo.verify().ok
 
 
-def test_who_comes_second_is_told(repo: Repository) -> None:
+def test_a_second_writer_is_refused(repo: Repository) -> None:
     # Given a head that was read before somebody else's event
     read = ledger.head(repo.path)
     repo.append()
@@ -147,7 +147,7 @@ def test_a_lock_that_a_killed_git_left_is_removed_and_a_live_one_waited_for(
     assert repo.verify().events == 5
 
 
-def test_what_git_says_is_passed_on_if_it_does_not_move_the_branch(repo: Repository) -> None:
+def test_gits_message_is_shown_if_the_branch_cannot_be_moved(repo: Repository) -> None:
     # Given the ledger's branch checked out, and git's lock on HEAD left by somebody
     repo.git("checkout", "--quiet", "governance-ledger")
     (repo.path / ".git" / "HEAD.lock").touch()

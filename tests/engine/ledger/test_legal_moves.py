@@ -25,7 +25,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize(("action", "state"), product(lifecycle.LEGAL, STATES))
-def test_only_legal_moves_are_made(action: str, state: str | None) -> None:
+def test_only_legal_actions_are_allowed(action: str, state: str | None) -> None:
     # Given an action and a state, when a version is moved, then it is allowed just where the table
     # says so
     if (action, state) in MOVES:

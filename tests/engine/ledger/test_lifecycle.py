@@ -33,7 +33,7 @@ def entry(number: int, action: str, version: int | None, **details: Any) -> Any:
         max_size=25,
     )
 )
-def test_whatever_is_written_illegal_events_are_void_and_one_champion_is_left_at_most(
+def test_illegal_events_are_void_and_there_is_at_most_one_champion(
     moves: list[tuple[str, int, bool]],
 ) -> None:
     # Given any events, legal or not

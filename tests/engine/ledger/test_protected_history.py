@@ -87,7 +87,7 @@ def event(day: int) -> Event:
     return Event(sequence=1, time=time, actor="me", action="reconciled", previous="x")
 
 
-def test_a_key_that_is_still_listed_is_as_it_is_listed_now(
+def test_the_current_dates_of_a_listed_key_apply_to_earlier_days(
     empty: chains.Repository, tmp_path: Path
 ) -> None:
     # Given a key that got an `until` later: it was stolen

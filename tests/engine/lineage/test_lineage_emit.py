@@ -163,9 +163,7 @@ def test_the_schema_refuses_what_the_client_lets_pass(
         assert list(validator.iter_errors(other))
 
 
-def test_addresses_that_are_no_uris_are_told_as_uris(
-    project: BakedProject, validator: Validator
-) -> None:
+def test_addresses_are_escaped_to_valid_uris(project: BakedProject, validator: Validator) -> None:
     # Given a remote and a source whose addresses have what git and a storage allow
     baked.git(project.path, "remote", "add", "origin", "git@example.org:my team/modèle%20a.git")
     rewrite(project, "ingest", lambda one: one["body"].update(uri="s3://data/all 100%.csv?v=1"))
@@ -179,7 +177,7 @@ def test_addresses_that_are_no_uris_are_told_as_uris(
         validator.validate(event)
 
 
-def test_a_reused_stage_is_told_as_reused(project: BakedProject) -> None:
+def test_a_reused_stage_is_reported_as_reused(project: BakedProject) -> None:
     # Given a second run in which only evaluate ran again, and what reads its evidence
     before = baked.git(project.path, "rev-parse", "HEAD")
     emitted(project)
@@ -223,7 +221,7 @@ def kept_new(project: BakedProject) -> list[Event]:
     return kept(project)[count:]
 
 
-def test_evidence_that_the_lock_does_not_know_is_not_told(project: BakedProject) -> None:
+def test_evidence_that_differs_from_the_lock_is_not_emitted(project: BakedProject) -> None:
     # Given evidence that was edited by hand, when the pipeline is told
     edit(project, "reports/evidence/fairness.json", lambda one: one["metrics"].clear())
     done = ends(kept_new(project))
@@ -250,7 +248,7 @@ def test_a_denied_model_completes_with_failed_tests(project: BakedProject) -> No
     assert tags(done["line"])["verdict"] == "deny"
 
 
-def test_what_was_written_by_hand_is_not_told(project: BakedProject) -> None:
+def test_a_decision_edited_by_hand_is_not_emitted(project: BakedProject) -> None:
     # Given a decision in which a rule was made to fail less, and that says allow
     name = "reports/decision.json"
     kept_text = project.read(name)
@@ -361,7 +359,7 @@ def test_a_dead_endpoint_loses_nothing_and_a_live_one_gets_the_same_set(
         assert sorted(canonical(got)) == sorted(canonical(kept(project)))
 
 
-def test_settings_that_name_no_transport_are_said(project: BakedProject) -> None:
+def test_settings_without_a_transport_are_reported(project: BakedProject) -> None:
     # Given a setting that OpenLineage itself would pass over
     project.write("openlineage.yml", "transport: {typ: http, url: http://127.0.0.1:9}\n")
     # Then the command says so, and the file has the events all the same

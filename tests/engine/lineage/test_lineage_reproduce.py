@@ -118,7 +118,7 @@ def test_a_version_two_commits_old_gives_the_same_digests(old: BakedProject) -> 
 
 
 @pytest.mark.nightly
-def test_a_number_that_was_written_by_hand_is_different(old: BakedProject, tmp_path: Path) -> None:
+def test_a_hand_edited_number_is_reported_as_different(old: BakedProject, tmp_path: Path) -> None:
     # Given a version whose evidence was edited before the commit, and a source that is gone
     project = baked.copy_project(old, tmp_path)
     baked.git(project.path, "checkout", "--quiet", "HEAD~2")
@@ -161,7 +161,7 @@ def test_verify_hashes_the_source_again(old: BakedProject, tmp_path: Path) -> No
 
 
 @pytest.mark.nightly
-def test_what_cannot_be_reproduced_says_why(old: BakedProject) -> None:
+def test_a_version_that_cannot_be_reproduced_gives_the_reason(old: BakedProject) -> None:
     # Given questions without an answer, then each is one line that says why
     for arguments, code, cause in (
         (("7",), 1, "the ledger has no version 7"),

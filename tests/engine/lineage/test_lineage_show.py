@@ -23,7 +23,7 @@ def shown(project: BakedProject, *arguments: str) -> list[dict[str, Any]]:
     return json.loads(project.governance("lineage", "show", *arguments, "--json").stdout)
 
 
-def test_what_is_here_is_told_from_its_records(
+def test_an_unregistered_model_is_described_from_its_records(
     project_after_run: BakedProject, tmp_path: Path
 ) -> None:
     # Given a model that is not registered, with all its records and without data
@@ -84,7 +84,7 @@ def test_the_graph_is_drawn_for_people_and_programs(
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|url\(|<script|href", picture)
 
 
-def test_names_of_others_are_text_in_the_graph() -> None:
+def test_foreign_names_are_escaped_in_the_graph() -> None:
     # Given names that are syntax
     graphs = import_module("governed_ml.lineage.graph")
     bad = ['"]; click n0 "javascript:x"', "<script>alert(1)</script>", "a\u202eb\n--> c", "end"]
@@ -104,7 +104,7 @@ def test_names_of_others_are_text_in_the_graph() -> None:
     assert root.findtext("{*}title") == bad[1]
 
 
-def test_a_year_of_windows_is_one_node_of_the_graph() -> None:
+def test_consecutive_windows_are_one_node_of_the_graph() -> None:
     # Given a champion that was monitored on each day of a year, rolled back, and once again
     graphs = import_module("governed_ml.lineage.graph")
     told = ["promoted", *["monitored"] * 365, "rolled_back", "monitored"]
@@ -131,7 +131,7 @@ def test_a_year_of_windows_is_one_node_of_the_graph() -> None:
     ]
 
 
-def test_a_version_is_told_from_ledger_and_commit(contested: BakedProject) -> None:
+def test_a_version_is_described_from_ledger_and_commit(contested: BakedProject) -> None:
     # Given version 1 as champion, and version 2, approved, here
     events = registry.ledger(contested)
     one, two = (next(e for e in events if e["version"] == n)["subject"] for n in (1, 2))

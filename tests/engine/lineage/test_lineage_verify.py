@@ -127,7 +127,7 @@ def test_each_link_is_broken_by_name(finished: BakedProject) -> None:
     finished.governance("lineage", "verify", code=1)
 
 
-def test_what_is_not_here_is_unknown_not_broken(finished: BakedProject) -> None:
+def test_missing_data_make_a_link_unknown_not_broken(finished: BakedProject) -> None:
     # Given a clone without the data
     for name in ("data/raw.parquet", "models/model.skops"):
         (finished.path / name).unlink()

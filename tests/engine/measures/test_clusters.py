@@ -68,7 +68,7 @@ def test_rows_of_persons_with_one_row_each_count_as_rows() -> None:
     assert found.upper >= plain.upper
 
 
-def test_what_rests_on_few_persons_says_so() -> None:
+def test_a_metric_from_few_persons_says_so() -> None:
     # Given 2,000 rows of 20 persons, when they are measured
     group = np.repeat([0, 1], 1_000)
     person, hits = np.repeat(np.arange(20), 100), np.arange(2_000) % 2
@@ -80,7 +80,7 @@ def test_what_rests_on_few_persons_says_so() -> None:
     assert "one person only in group a" in alone["demographic_parity_difference"].note
 
 
-def test_where_no_variance_is_seen_a_person_counts_once() -> None:
+def test_without_observed_variance_each_person_counts_once() -> None:
     # Given a group in which everybody is selected, ten persons with ten rows
     group, hits, n = np.zeros(10, dtype=np.int64), np.full(10, 10), np.full(10, 10)
     assert clusters.design_effect(group, hits, n, 1).effect == pytest.approx([10])

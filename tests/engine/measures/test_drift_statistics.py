@@ -173,7 +173,7 @@ def test_all_null_reference() -> None:
     assert psi([math.nan] * 10, [1.0] * 10) > 0.25
 
 
-def test_one_row_more_makes_no_jump() -> None:
+def test_one_more_row_changes_drift_only_slightly() -> None:
     values = normal(1_001)
     current = normal(1_001, 0.2, seed=1)
     assert abs(psi(values[:1_000], current) - psi(values, current)) < 0.02
@@ -198,7 +198,7 @@ def test_two_halves_of_one_table_show_the_expected_noise(rows: int) -> None:
     assert max(values) < 0.1
 
 
-def test_largest_refuses_what_is_not_finite_in_any_order() -> None:
+def test_largest_refuses_non_finite_values_in_any_order() -> None:
     assert drift.largest({"a": 0.1, "b": 0.3, "c": 0.2}) == ("b", 0.3)
     for bad in (math.nan, math.inf):
         for values in ({"a": 0.05, "b": bad}, {"b": bad, "a": 0.05}):
@@ -350,7 +350,7 @@ def test_a_leak_that_takes_two_columns_names_both() -> None:
     assert performance.relied_on(unknown, rows, target, knowing, "regression") == unknown
 
 
-def test_rows_on_both_sides_are_counted(tmp_path: Path) -> None:
+def test_rows_in_both_parts_are_counted(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {"a.b": [1.0, 1.0, None, None, 5.0, 6.0], "c": ["x", "x", None, None, "y", "y"]}
     )

@@ -147,7 +147,7 @@ test_every_metric_of_many_tables_is_a_number_within_its_bounds = at_length(
         (table((5, 0, 5, 5), (5, 0, 5, 5)), "false positive rate is 0 in every group", 1),
     ],
 )
-def test_what_is_undefined_is_null_with_the_group_as_reason(
+def test_an_undefined_metric_is_null_and_names_the_group(
     counts: Any, reason: str, lost: int
 ) -> None:
     with warnings.catch_warnings():

@@ -49,7 +49,7 @@ def test_bounds_of_the_calibration_error_hold(rows: int, bias: float) -> None:
     )
 
 
-def test_what_a_person_answers_alike_counts_for_less() -> None:
+def test_correlated_rows_of_a_person_widen_the_bounds() -> None:
     bins = performance.reliability(*answers(1_000, np.random.default_rng(32)))
     once, twice = (
         performance_bounds.calibration_error_bounds(bins, CONFIDENCE, effect)
@@ -60,7 +60,7 @@ def test_what_a_person_answers_alike_counts_for_less() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tier", ["minimal", "limited", "high"])
-def test_chance_denies_no_perfectly_calibrated_model(tier: str) -> None:
+def test_a_perfectly_calibrated_model_is_rarely_denied_by_chance(tier: str) -> None:
     # Given the rule of a tier, and a thousand test rows of a perfectly calibrated model
     rule = next(one for one in policies.of_template(tier).rules if one.id == "evaluate.calibration")
     rng = np.random.default_rng(33)
@@ -90,7 +90,7 @@ def test_bounds_of_the_roc_auc_hold_with_110_labels() -> None:
     assert (high < true).mean() <= WRONG
 
 
-def test_a_perfect_order_is_not_known_to_be_perfect() -> None:
+def test_a_perfect_auc_has_a_lower_bound_below_one() -> None:
     label = (np.arange(60) < 10).astype(float)
     low, high = performance_bounds.roc_auc(label, label, 1.0, CONFIDENCE)
     assert (round(low, 3), high) == (0.722, 1.0)
@@ -109,7 +109,7 @@ def test_bounds_of_r2_hold_with_110_labels() -> None:
     assert (high < 0.5).mean() <= WRONG
 
 
-def test_chance_alarms_nobody_with_110_labels() -> None:
+def test_chance_raises_no_alarm_with_110_labels() -> None:
     # Given windows with 110 labels of a model that is perfectly calibrated
     rules = {one.id: one for one in policies.of_template("limited").monitoring.rules}  # pyright: ignore[reportOptionalMemberAccess]
     rng = np.random.default_rng(36)

@@ -50,7 +50,7 @@ def test_features_that_only_together_are_a_proxy_are_named() -> None:
         assert "noise" not in words
 
 
-def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
+def test_all_rows_of_a_person_are_in_the_same_part_of_the_sample() -> None:
     # Given 100 recordings of each of 60 persons, whose voice says who they are and not their sex
     rng = np.random.default_rng(10)
     person = np.repeat(np.arange(60), 100)
@@ -68,7 +68,7 @@ def test_the_rows_of_one_person_are_all_learnt_from_or_all_judged() -> None:
     assert alone["sex.proxy_auc"].value is None
 
 
-def test_the_group_that_is_told_apart_best_counts_and_no_group_is_too_many() -> None:
+def test_the_proxy_metric_is_that_of_the_best_predicted_group() -> None:
     # Given twelve groups, of which only the smallest (100 rows) is given away, by one feature
     rng = np.random.default_rng(12)
     rows = 2_300

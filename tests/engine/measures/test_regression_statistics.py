@@ -152,7 +152,7 @@ def test_the_spread_is_robust(values: Any, spread: float) -> None:
     assert robust_spread(values) == pytest.approx(spread, rel=0.02)
 
 
-def test_where_no_bounds_hold_there_are_none() -> None:
+def test_unreliable_bounds_are_not_given() -> None:
     # Given errors of lognormal size (sigma 2) in a group of 50 and one of 5,000
     rng = np.random.default_rng(16)
     frame = pd.DataFrame({"group": np.repeat(["g0", "g1"], [50, 5_000])})

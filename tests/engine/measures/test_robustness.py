@@ -35,7 +35,7 @@ def step(rows: pd.DataFrame) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [0.02, 0.1, 0.5, 2.0])
-def test_a_step_through_the_middle_flips_as_theory_says(size: float) -> None:
+def test_the_flip_share_of_a_step_function_matches_theory(size: float) -> None:
     # Given normal values and a step at their mean, when noise of some size is added
     found = measured(step, size=size)
     # Then x and x + noise lie on different sides as often as two normals of that correlation do
@@ -65,7 +65,7 @@ def test_the_share_lies_in_its_bounds_and_a_seed_gives_it_again(
     assert one.n == 300
 
 
-def test_only_numbers_that_are_there_are_moved() -> None:
+def test_noise_is_added_to_present_numbers_only() -> None:
     # Given nulls, a category, a constant column and whole numbers
     rows = TABLE.assign(gone=np.nan, same=4.0, count=np.arange(20_000) % 7)
     rows.loc[::3, "x"] = np.nan
@@ -87,7 +87,7 @@ def test_only_numbers_that_are_there_are_moved() -> None:
         assert (noise != 0).all()
 
 
-def test_a_model_of_categories_has_no_such_share() -> None:
+def test_a_model_without_numeric_features_has_no_flip_share() -> None:
     # Given no numeric feature that varies, when noise would be added, then there is no number
     found = measured(step, spread={})
     assert (found.value, found.note) == (None, "the model has no numeric feature that varies")

@@ -68,7 +68,7 @@ def watched(*more: dict[str, Any], **limits: Any) -> Any:
         ({"value": 0.9}, "not_measured", "rests on 0 rows"),
     ],
 )
-def test_every_level_is_reached_where_it_has_to_be(
+def test_a_metric_gets_the_level_of_the_limit_it_exceeds(
     metric: dict[str, Any], level: str, said: str
 ) -> None:
     # Given a metric, when it is held against a rule, then it has its level, with the reason
@@ -79,7 +79,7 @@ def test_every_level_is_reached_where_it_has_to_be(
 @pytest.mark.parametrize(
     ("value", "level"), [(0.8, "healthy"), (0.69, "warn"), (0.64, "retrain"), (0.5, "rollback")]
 )
-def test_a_lower_limit_is_one_too(value: float, level: str) -> None:
+def test_at_least_limits_are_judged(value: float, level: str) -> None:
     rule = {"id": "a.b", "metric": "a.b", "bound": "at_least", "owner": "x"}
     rule |= {"warn": 0.7, "retrain": 0.65, "rollback": 0.6}
     assert judge_window.judged(config.MonitoringRule(**rule), Metric(value=value))[0] == level
@@ -110,7 +110,7 @@ def said(number: int, level: str, **more: Any) -> dict[str, Any]:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(["healthy", "warn", "retrain", "rollback", "not_measured"])))
-def test_a_row_counts_what_was_measured_and_nothing_else(found: list[str]) -> None:
+def test_a_sequence_counts_only_measured_windows(found: list[str]) -> None:
     # Given windows, when those in a row at the last level are counted
     windows = judge_window.windows_of([said(n, level) for n, level in enumerate(found, start=1)])
     due, row = judge_window.due(windows, watched())
@@ -127,7 +127,7 @@ def test_a_row_counts_what_was_measured_and_nothing_else(found: list[str]) -> No
         assert due == {"rollback": "retrain"}.get(last, last)
 
 
-def test_a_window_measured_again_stands_as_it_is_now() -> None:
+def test_a_window_measured_again_is_judged_in_its_latest_form() -> None:
     # Given a window that was healthy until its labels came
     told = [said(1, "healthy"), said(2, "rollback"), said(1, "rollback", labelled=90)]
     # Then it counts once, at its own place
@@ -167,7 +167,9 @@ def look(*rules: dict[str, Any], level: str = "healthy", labelled: int = 0) -> A
         (look(rule(0.5), rule(0.2, id="c.d")), True),  # what could not be joined is there
     ],
 )
-def test_a_second_look_counts_where_it_knows_more_and_nothing_less(now: Any, *, more: bool) -> None:
+def test_a_second_measurement_is_recorded_only_if_it_adds_information(
+    now: Any, *, more: bool
+) -> None:
     # Given a window as recorded, when its batch is measured again, then it is recorded or not
     values = {"a.b": 0.5, "c.d": None, "gone.rule": 1.0}
     [known] = judge_window.windows_of([said(1, "healthy", values=values)])
@@ -198,7 +200,7 @@ def test_the_risk_of_a_window_is_the_policys_formula() -> None:
     assert risk(value=None, level="not_measured", **parity) is None
 
 
-def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
+def test_a_window_with_an_unmeasured_rule_does_not_interrupt_a_sequence() -> None:
     # Given two windows that ask for a rollback by a rule that needs labels
     bad = [said(n, "rollback", asking=["performance.roc_auc"]) for n in (1, 2, 4)]
     late = said(3, "healthy", unknown=["performance.roc_auc"])
@@ -210,7 +212,7 @@ def test_a_window_without_what_asked_neither_breaks_a_row_nor_heals() -> None:
     assert judge_window.due(judge_window.windows_of([*bad, well]), watched()) == ("retrain", 1)
 
 
-def test_a_feed_that_only_grows_is_one_window_in_a_row() -> None:
+def test_a_growing_feed_counts_once_in_a_sequence() -> None:
     # Given a folder that grows by a day, each day a window, all of them at the last level
     def days(first: int, last: int) -> dict[str, str]:
         return {"from": f"2026-05-{first:02}T00:00:00Z", "to": f"2026-05-{last:02}T23:00:00Z"}
@@ -386,7 +388,7 @@ CHAMPION = [entry("registered", 100), entry("approved", 99)]
         ),
     ],
 )
-def test_trap_22_who_is_not_watched_is_told_from_the_ledger(
+def test_trap_22_an_unmonitored_champion_is_found_from_the_ledger(
     events: list[tuple[str, int, dict[str, Any]]], cause: str
 ) -> None:
     # Given a champion and its windows, when a promotion asks whether it is watched
@@ -413,7 +415,7 @@ def test_a_version_that_is_no_champion_has_no_windows() -> None:
     ]
 
 
-def test_the_windows_of_a_champion_begin_with_its_reign() -> None:
+def test_a_champions_windows_begin_with_its_last_promotion() -> None:
     # Given a version that was champion twice, when its windows are asked for
     other = [entry("registered", 80, 2), entry("approved", 79, 2), entry("promoted", 78, 2)]
     told = [entry("promoted", 90), entry("monitored", 85, level="rollback"), *other]

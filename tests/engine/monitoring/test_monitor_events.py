@@ -177,7 +177,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     assert "asked for: rollback, 2 in a row" in done.stdout
 
 
-def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
+def test_trap_22_nothing_is_promoted_while_the_champion_is_not_monitored(
     contested: BakedProject,
 ) -> None:
     days = compose(contested.path / "conf").policy.monitoring.liveness_days + 1
@@ -200,7 +200,7 @@ def test_trap_22_nothing_is_promoted_over_a_champion_that_nobody_watches(
 
 
 @pytest.mark.nightly
-def test_what_is_missing_is_said(registered: BakedProject) -> None:
+def test_missing_prerequisites_of_monitoring_are_reported(registered: BakedProject) -> None:
     project = registered
     # Given no champion, no batch, no section, an unreadable file
     path = batch(project)

@@ -102,9 +102,7 @@ def test_times_with_a_zone_are_the_same_on_every_machine() -> None:
         ("prediction", "900 of 900 rows have no 'prediction' that is 0 or 1"),
     ],
 )
-def test_what_was_served_and_is_no_answer_is_not_measured(
-    watch: Watch, change: Any, cause: str
-) -> None:
+def test_invalid_served_predictions_are_not_measured(watch: Watch, change: Any, cause: str) -> None:
     # Given a batch that says what was served, a part of it nothing that a model answers
     rows = watch.rows().assign(model_digest="sha256:1", score=0.5, prediction=1)
     if isinstance(change, str):

@@ -24,7 +24,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.monitoring import feeds
 
 
-def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
+def test_late_partial_repeated_or_unknown_labels_are_reported(
     watch: Watch,
 ) -> None:
     # Given two logged requests without labels or sensitive attributes
@@ -86,7 +86,7 @@ def test_labels_that_are_late_partial_twice_or_of_an_unknown_request_are_said(
     assert values[0] == pytest.approx(values[1])
 
 
-def test_labels_in_another_coding_are_no_labels(watch: Watch) -> None:
+def test_labels_in_another_coding_are_ignored(watch: Watch) -> None:
     # Given labels that say 1 and 0 where the table says yes and no
     served(watch, watch.rows().drop(columns="repaid"), "one", NOW - timedelta(hours=1))
     labels = {"request_id": "one", "row": range(ROWS), "label": [1, 0] * (ROWS // 2)}
@@ -99,7 +99,7 @@ def test_labels_in_another_coding_are_no_labels(watch: Watch) -> None:
     assert said in found.reasons
 
 
-def test_what_cannot_be_joined_is_said(watch: Watch) -> None:
+def test_labels_that_cannot_be_joined_are_reported(watch: Watch) -> None:
     # Given a batch without request ids, when labels are configured, then it is measured without
     rows = watch.rows().drop(columns=["repaid", "sex"])
     labels = {"kind": "file", "path": "labels.csv"}
@@ -116,7 +116,7 @@ def test_what_cannot_be_joined_is_said(watch: Watch) -> None:
         watch.look({"kind": "log"}, labels=labels)
 
 
-def test_labels_of_an_unknown_value_are_none(watch: Watch) -> None:
+def test_labels_with_an_unknown_value_are_ignored(watch: Watch) -> None:
     # Given a batch of which half the answers are still to come, some are misspelt, one is a name
     rows = watch.rows()
     known, rows["repaid"] = rows["repaid"], rows["repaid"].where(rows.index % 2 == 0, "pending")

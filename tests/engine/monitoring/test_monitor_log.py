@@ -25,7 +25,7 @@ from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data import columns
 
 
-def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
+def test_only_new_log_rows_of_this_version_are_measured(
     watch: Watch,
 ) -> None:
     # Given what was logged three days ago, yesterday, and by another version
@@ -48,7 +48,7 @@ def test_the_log_is_measured_from_where_it_was_left_and_for_this_version_only(
     assert (empty.rows, empty.level) == (0, "not_measured")
 
 
-def test_what_was_served_counts_and_not_what_the_model_says_today(watch: Watch) -> None:
+def test_served_predictions_are_measured_not_new_ones(watch: Watch) -> None:
     # Given a log in which somebody was told something else than the model says
     served(watch, watch.rows(), "one", NOW - timedelta(hours=1), score=0.999, prediction=1)
     found = watch.look({"kind": "log"})
@@ -109,7 +109,7 @@ def test_a_prediction_is_stamped_when_it_is_logged(
             columns.check_names(["income", name.title()])
 
 
-def test_a_file_of_the_log_that_is_there_twice_counts_once(watch: Watch) -> None:
+def test_a_duplicate_log_file_counts_once(watch: Watch) -> None:
     # Given a folder with a logged request, a copy of it, and rows without a request's id
     served(watch, watch.rows().iloc[:400].reset_index(drop=True), "one", NOW - timedelta(hours=1))
     [file] = Path("data/prediction_log").rglob("*.parquet")

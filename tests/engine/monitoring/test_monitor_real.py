@@ -79,7 +79,7 @@ def test_bikes_of_2012_are_not_those_of_2011_but_halves_of_a_month_are_alike(
 
 
 @pytest.mark.nightly
-def test_a_champion_of_2011_asks_for_retraining_in_2012(bake_runnable: Bake) -> None:
+def test_a_champion_trained_on_2011_needs_retraining_in_2012(bake_runnable: Bake) -> None:
     # Given a champion that was trained on the hours of 2011 alone
     before, after = hours(2011), hours(2012)
     project = bake_runnable(task="regression", risk_tier="minimal")
@@ -107,7 +107,7 @@ def test_a_champion_of_2011_asks_for_retraining_in_2012(bake_runnable: Bake) -> 
 
 
 @pytest.mark.nightly
-def test_a_line_of_half_a_month_finds_nothing_in_the_other_half(
+def test_a_window_from_the_same_month_shows_no_drift(
     bake_runnable: Bake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a pipeline that ran on a random half of June 2012 (too little to allow it: no champion)

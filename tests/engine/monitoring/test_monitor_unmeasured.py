@@ -44,7 +44,7 @@ ADDRESS = "postgresql://m:s3%40ret@[db/x"
 DOWN = f"data.source: the database does not answer the query: {ADDRESS}, s3%40ret, s3@ret"
 
 
-def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
+def test_trap_41_a_failed_measurement_reopens_the_issue(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an issue that was closed as healthy, and a database that is down
@@ -73,7 +73,7 @@ def test_trap_41_what_could_not_be_measured_opens_the_issue_again(
 
 
 @pytest.mark.parametrize("code", [1, 2, 3], ids=["moved", "measured", "registry"])
-def test_trap_41_the_reason_is_told_whatever_stops_it(
+def test_trap_41_the_reason_of_any_failed_measurement_is_reported(
     project: BakedProject,
     hub: GitHubStandIn,
     kept: Ledger,
@@ -87,7 +87,7 @@ def test_trap_41_the_reason_is_told_whatever_stops_it(
     assert kept.actions == ([] if code == 3 else ["dispatch_failed"])
 
 
-def test_trap_33_what_could_neither_be_measured_nor_told_is_recorded(
+def test_trap_33_a_failed_measurement_and_a_failed_report_are_recorded(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a batch that cannot be read, and a repository without issues
@@ -98,7 +98,7 @@ def test_trap_33_what_could_neither_be_measured_nor_told_is_recorded(
     assert kept.actions == ["dispatch_failed", "alert_failed"]
 
 
-def test_without_dispatch_nobody_is_told(
+def test_without_dispatch_no_issue_is_written(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a person who measures, when that fails, then the person reads it, and that is all

@@ -18,7 +18,7 @@ from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data.batch import as_trained
 
 
-def test_a_batch_as_training_had_it_is_healthy_whatever_its_form(watch: Watch) -> None:
+def test_a_batch_like_the_training_data_is_healthy_in_every_format(watch: Watch) -> None:
     # Given one batch as Parquet, as CSV, as JSON, and in parts in a folder
     rows = watch.rows()
     saved(rows.iloc[:400], "parts/a.csv")
@@ -66,7 +66,7 @@ def test_a_batch_as_training_had_it_is_healthy_whatever_its_form(watch: Watch) -
         (lambda rows: rows.drop(columns="income"), "lacks column 'income', which the model"),
     ],
 )
-def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
+def test_trap_41_an_empty_small_stale_or_incomplete_batch_is_not_healthy(
     watch: Watch, change: Callable[[pd.DataFrame], pd.DataFrame], cause: str
 ) -> None:
     # Given a batch with something wrong, when it is measured
@@ -77,7 +77,7 @@ def test_trap_41_what_is_empty_small_stale_or_lost_is_not_healthy(
     assert set(verdicts(found).values()) == {"not_measured"}
 
 
-def test_a_stray_date_makes_no_window_long(watch: Watch) -> None:
+def test_a_single_odd_date_does_not_extend_a_window(watch: Watch) -> None:
     # Given a batch of a week, with a row of 1970, when it is measured
     rows = watch.rows()
     rows.loc[0, "applied_on"] = pd.Timestamp("1970-01-01")
@@ -86,7 +86,7 @@ def test_a_stray_date_makes_no_window_long(watch: Watch) -> None:
     assert (found.since, found.until) == ("2026-06-23T00:00:00Z", "2026-06-29T00:00:00Z")
 
 
-def test_one_new_row_makes_no_old_batch_new(watch: Watch) -> None:
+def test_one_new_row_does_not_make_a_stale_batch_current(watch: Watch) -> None:
     # Given rows of a year ago and a few of yesterday, when they are measured, then they are stale
     rows, old = watch.rows(), pd.Timedelta(days=400)
     mixed = rows.assign(
@@ -101,7 +101,7 @@ def test_one_new_row_makes_no_old_batch_new(watch: Watch) -> None:
     assert watch.look(saved(rows.assign(applied_on=more))).level == "healthy"
 
 
-def test_what_was_measured_while_it_was_new_is_measured_again_for_its_labels(watch: Watch) -> None:
+def test_a_window_that_became_stale_is_measured_again_for_late_labels(watch: Watch) -> None:
     # Given a batch that is too old by now, when it is a window already, then its labels count
     rows = watch.rows(days=60)
     batch = saved(rows)
@@ -114,7 +114,7 @@ def test_what_was_measured_while_it_was_new_is_measured_again_for_its_labels(wat
     assert other.level == "not_measured"
 
 
-def test_rows_that_nothing_dates_are_said_to_be_of_no_age(watch: Watch) -> None:
+def test_rows_without_a_time_are_reported_as_undated(watch: Watch) -> None:
     # Given a table without a time, when a batch is measured, then nobody claims that it is new
     data = watch.origin.data.model_copy(update={"time": None})
     bare = Watch.__new__(Watch)
@@ -137,7 +137,7 @@ def test_a_file_of_a_folder_that_lost_a_column_is_seen(watch: Watch) -> None:
     assert "'income'" in found.reasons[0]
 
 
-def test_a_new_column_and_values_of_another_type_are_said_by_name(watch: Watch) -> None:
+def test_new_columns_and_values_of_a_wrong_type_are_named(watch: Watch) -> None:
     # Given a batch with a column that nobody knows, and texts among numbers
     rows = watch.rows().assign(shoe_size=42)
     rows["income"] = rows["income"].astype("object").where(rows.index != 5, "a lot")

@@ -53,7 +53,7 @@ def test_one_issue_is_opened_updated_closed_and_opened_again(
     assert (one["state"], len(hub.issues), len(hub.comments[2])) == ("open", 2, 3)
 
 
-def test_a_retraining_is_started_recorded_and_told_once(
+def test_a_retraining_is_started_recorded_and_reported_once(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given a window that asks for a retraining, when it is told, and the next one, too
@@ -93,7 +93,7 @@ def test_a_rollback_is_started_with_the_version_that_it_is_about(
     assert len(hub.started) == 3
 
 
-def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
+def test_trap_33_a_workflow_that_would_fail_its_preflight_is_not_started_but_reported(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given a repository without an environment that a retraining names
@@ -110,7 +110,7 @@ def test_trap_33_what_would_stop_at_its_preflight_is_not_started_and_told(
     assert dispatching.preflight.call_args.kwargs == {"purpose": "retrain"}
 
 
-def test_a_healthy_window_that_still_asks_for_something_closes_nothing(
+def test_a_healthy_window_keeps_the_issue_open_while_an_action_is_due(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given an open issue, and an old window that was healthy and is sent once more
@@ -127,7 +127,7 @@ def test_a_healthy_window_that_still_asks_for_something_closes_nothing(
     assert hub.issues[1]["state"] == "closed"
 
 
-def test_trap_33_a_dispatch_that_fails_is_told_and_recorded(
+def test_trap_33_a_failed_dispatch_is_reported_and_recorded(
     project: BakedProject, hub: GitHubStandIn, kept: Ledger
 ) -> None:
     # Given a token that may start no workflow, when a window asks for a rollback

@@ -148,7 +148,7 @@ BAIT = [
 
 
 @pytest.mark.parametrize("text", BAIT)
-def test_whatever_a_reason_says_it_is_text(text: str) -> None:
+def test_a_reason_is_escaped_as_plain_text(text: str) -> None:
     # Given text of which Markdown, or GitHub, makes something else, when it is written as plain
     written = actions.plain(f"x {text} y")
     # Then nothing in it is markup, and when entities are characters again there is nothing to link
@@ -160,13 +160,13 @@ def test_whatever_a_reason_says_it_is_text(text: str) -> None:
 
 
 @given(st.text(alphabet="whtps:/.@#&;12gGH-aé_\u200b "))
-def test_no_mixture_is_a_link(text: str) -> None:
+def test_no_combination_of_link_parts_becomes_a_link(text: str) -> None:
     # Given any mixture of what links consist of, when it is written as plain, then it is none
     assert not LINKS.search(html.unescape(actions.plain(text)))
 
 
 @given(st.text(), st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5))
-def test_whatever_a_column_is_called_a_chart_stays_a_chart(name: str, values: list[float]) -> None:
+def test_a_column_name_cannot_break_a_chart(name: str, values: list[float]) -> None:
     # Given any name and any numbers, when a chart is drawn
     chart = issue.xychart(name, list(enumerate(values, 1)), {"warn": values[0]})
     # Then nothing ends its fence, its title or its lists

@@ -150,7 +150,7 @@ def test_a_retraining_is_one_pull_request_that_the_next_one_updates(world: World
 @pytest.mark.parametrize(
     "name", [".github/workflows/ci.yml", "src/x.py", "conf/policy/limited.yaml", "reports.py"]
 )
-def test_a_line_that_left_more_than_a_line_leaves_is_refused(world: World, name: str) -> None:
+def test_a_retraining_patch_with_other_files_is_refused(world: World, name: str) -> None:
     # Given a patch that changes what no line writes, when it is proposed, then nothing is pushed
     with pytest.raises(Problem, match=f"changes {name}, which the pipeline never writes"):
         world.left("x: 1\n", name).propose()
@@ -168,7 +168,7 @@ def test_without_its_token_nothing_is_proposed(
         world.left("{}\n").propose()
 
 
-def test_nobodys_commit_is_pushed_over(world: World) -> None:
+def test_other_peoples_commits_are_not_overwritten(world: World) -> None:
     # Given a pull request on whose branch somebody went on
     world.left("{}\n").propose()
     tree = baked.git(world.git.path, "rev-parse", f"{BRANCH}^{{tree}}")
@@ -219,7 +219,7 @@ def jobs(pipeline: str = "success", propose: str = "success", **outputs: str) ->
     }
 
 
-def test_what_came_of_a_retraining_is_recorded_and_told(
+def test_the_outcome_of_a_retraining_is_recorded_and_reported(
     project: baked.BakedProject, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an open issue, and a retraining that has a pull request, then one whose pipeline stopped
@@ -246,7 +246,7 @@ def test_what_came_of_a_retraining_is_recorded_and_told(
         assert len(hub.comments[1]) == 2
 
 
-def test_trap_33_a_retraining_that_nobody_hears_of_is_red_and_recorded(
+def test_trap_33_a_retraining_that_cannot_be_reported_fails_and_is_recorded(
     project: baked.BakedProject, kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a token that may write no issue, when a retraining is recorded
@@ -278,7 +278,7 @@ def test_a_reason_is_the_one_of_the_stage_that_stopped(tmp_path: Path) -> None:
         assert retraining._why(tmp_path) == said
 
 
-def test_a_stage_sees_nothing_that_opens_a_door(
+def test_a_stage_gets_no_secrets_of_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given all that a job's actions and secrets leave in the environment, and what a stage needs
@@ -323,7 +323,7 @@ def test_a_stage_sees_nothing_that_opens_a_door(
         assert env.keys() >= set(needed)
 
 
-def test_the_credentials_that_googles_action_leaves_are_no_change(
+def test_a_credentials_file_of_googles_action_is_no_change(
     project: baked.BakedProject, tmp_path: Path
 ) -> None:
     # Given a clone in which the action has left its file, when it is looked at, then it is clean

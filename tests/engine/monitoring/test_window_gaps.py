@@ -98,7 +98,7 @@ def attribute(name: str, **groups: int) -> Attribute:
     return Attribute(name=name, columns=name.split("*"), groups=found)
 
 
-def test_a_window_that_lacks_nothing_is_healthy(look: Any) -> None:
+def test_a_completely_measured_window_is_healthy(look: Any) -> None:
     found = look(served(2))
     assert (found.level, found.labelled) == ("healthy", ROWS), found.reasons
 
@@ -125,7 +125,7 @@ def test_a_window_that_lacks_nothing_is_healthy(look: Any) -> None:
         (lambda rows: rows.assign(prediction=1), "all 2,000 rows have the same prediction, 1"),
     ],
 )
-def test_trap_41_a_window_that_lacks_something_names_it_and_is_not_healthy(
+def test_trap_41_an_incompletely_measured_window_is_not_healthy_and_says_why(
     look: Any, change: Callable[[pd.DataFrame], pd.DataFrame], cause: str
 ) -> None:
     # Given a batch that is well but for one thing, when it is measured
@@ -135,7 +135,7 @@ def test_trap_41_a_window_that_lacks_something_names_it_and_is_not_healthy(
     assert cause in found.reasons[0]
 
 
-def test_a_rule_that_asks_for_an_action_is_named_before_what_a_window_lacks(look: Any) -> None:
+def test_the_rule_that_asks_for_an_action_is_the_first_reason(look: Any) -> None:
     # Given a window without labels, whose values are others, when it is measured
     moved = served(2).drop(columns="paid")
     found = look(moved.assign(x=moved["x"] * 3 + 2))
@@ -145,7 +145,7 @@ def test_a_rule_that_asks_for_an_action_is_named_before_what_a_window_lacks(look
     assert "performance was not measured: no labels yet" in found.reasons
 
 
-def test_chance_makes_no_group_disappear() -> None:
+def test_a_group_missing_by_chance_is_not_reported() -> None:
     # Given a group of 0.2 % of the rows, of which a window of 300 rows has none
     known = [attribute("sex", f=2, m=998), attribute("age", old=500, young=500)]
     groups = pd.DataFrame({"sex": ["m"] * 300, "age": ["old", "young"] * 150})
@@ -157,7 +157,7 @@ def test_chance_makes_no_group_disappear() -> None:
     assert said.startswith("age: group young has 0 of 300 rows")
 
 
-def test_labels_that_are_not_due_yet_are_no_lack() -> None:
+def test_labels_that_are_not_due_yet_are_not_missing() -> None:
     scope = SimpleNamespace(task="classification", features=(), sensitive=(), attributes=())
     monitoring = policies.of_template("limited").monitoring
     assert monitoring is not None

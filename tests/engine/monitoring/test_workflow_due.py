@@ -25,7 +25,7 @@ def due(
 
 
 @pytest.mark.parametrize("level", ["healthy", "warn", "not_measured"])
-def test_what_asks_for_nothing_starts_nothing(level: str) -> None:
+def test_a_window_without_a_due_action_starts_nothing(level: str) -> None:
     # Given a window that nothing follows from, when it is asked what to start, then nothing
     assert due(window(level)) == (None, "", None)
 
@@ -43,7 +43,7 @@ def test_a_retraining_is_started_once_in_so_many_days(action: str) -> None:
     assert due(window(), event("dispatch_failed", due="retrain"))[0] == "retrain.yml"
 
 
-def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -> None:
+def test_trap_33_a_retraining_without_a_result_is_reported_and_started_again() -> None:
     # Given a retraining that was asked for, and of which nothing is recorded
     asked = event("retraining_asked", run="99")
     # When a window asks for one while it may still run, then it is waited for
@@ -70,7 +70,7 @@ def test_trap_33_a_retraining_that_came_to_nothing_is_told_and_started_again() -
     assert timedelta(minutes=minutes) < workflow_due.PATIENCE
 
 
-def test_none_is_started_while_its_pull_request_is_open() -> None:
+def test_no_retraining_is_started_while_its_pull_request_is_open() -> None:
     # Given an open pull request of a retraining, when another is asked for, then it is not started
     assert due(window(), pull=12)[:2] == (
         None, "no retraining is started while pull request #12 is open",
@@ -95,7 +95,7 @@ def test_a_rollback_is_started_once_in_a_run() -> None:
 
 
 @pytest.mark.parametrize("number", [6, 7], ids=["the-window-before", "the-same-window"])
-def test_trap_33_a_rollback_that_came_to_nothing_is_told_and_started_again(number: int) -> None:
+def test_trap_33_a_rollback_without_a_result_is_reported_and_started_again(number: int) -> None:
     # Given a rollback that an earlier run started, of a feed that goes on, or that stands still
     asked = event("rollback_asked", window=number, run="99")
     # When the version is still champion, then that is told, and it is started again

@@ -121,7 +121,7 @@ def test_the_page_loads_nothing(records: Path) -> None:  # noqa: F811
     assert len(page.source.encode()) < MEGABYTES / 5
 
 
-def test_every_rule_stands_there_with_its_numbers(records: Path) -> None:  # noqa: F811
+def test_the_page_shows_every_rule_with_its_numbers(records: Path) -> None:  # noqa: F811
     # Given a decision with a deny, when the page is drawn
     pages.denied(records)
     page = pages.draw(records)
@@ -204,7 +204,7 @@ def test_windows_of_monitoring_become_trends(records: Path) -> None:  # noqa: F8
         ("rollback", True, "and the rollback failed: nothing to go back to"),
     ],
 )
-def test_what_production_says_stands_beside_the_verdict(
+def test_the_page_shows_the_state_of_production_beside_the_verdict(
     records: Path,  # noqa: F811
     level: str,
     said: str,
@@ -353,7 +353,7 @@ def test_a_page_that_cannot_be_drawn_hides_no_decision(
     assert "page.html" in done.stderr
 
 
-def test_a_line_that_stops_leaves_a_page_that_denies(finished: baked.BakedProject) -> None:
+def test_a_stopped_pipeline_leaves_a_page_that_denies(finished: baked.BakedProject) -> None:
     # Given a finished project that lost its ingested table
     (finished.path / "data/raw.parquet").unlink()
     # When the next stage runs

@@ -148,7 +148,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_cannot_be_answered_is_said_and_no_allow_is_shown(
+def test_unreadable_records_are_named_and_no_allow_is_shown(
     records: Path,  # noqa: F811
     case: str,
 ) -> None:
@@ -187,7 +187,7 @@ def test_a_deny_stays_a_deny_whatever_else_is_lost(records: Path) -> None:  # no
     assert "Not shown: " in page.text
 
 
-def test_a_curve_that_the_line_did_not_write_is_not_drawn(records: Path) -> None:  # noqa: F811
+def test_a_curve_edited_by_hand_is_not_drawn(records: Path) -> None:  # noqa: F811
     # Given a ROC curve with a point that somebody made better
     assert "ROC curve of " in pages.draw(records).source
     path = records / "reports/plots/roc.csv"

@@ -148,7 +148,7 @@ def test_the_keyboard_reaches_everything(browser: Any, drawn: dict[str, Path]) -
     tab.context.close()
 
 
-def test_it_can_be_printed(browser: Any, drawn: dict[str, Path]) -> None:
+def test_the_page_can_be_printed(browser: Any, drawn: dict[str, Path]) -> None:
     # Given a page in dark mode, when it is printed
     tab, _ = opened(browser, drawn["deny"], "wide", "dark")
     tab.emulate_media(media="print")

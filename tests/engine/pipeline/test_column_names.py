@@ -56,7 +56,7 @@ def test_a_header_of_names_that_are_one_without_blanks_is_refused() -> None:
         served.ingested({"kind": "file", "path": "table.csv"}, sensitive={"sex": {}})
 
 
-def test_blanks_around_names_count_in_no_format() -> None:
+def test_blanks_around_column_names_are_ignored_in_every_format() -> None:
     # Given a model of a table with a blank before a name
     table = served.loans().rename(columns={"debt_ratio": " debt_ratio"})
     for suffix in ("parquet", "jsonl", "csv"):
@@ -98,7 +98,7 @@ def test_codes_with_an_exponent_are_asked_about() -> None:
 
 
 @pytest.mark.parametrize("odd", ["0x1", "0x1F"])
-def test_a_number_of_another_base_is_told_like_any_odd_cell(odd: str) -> None:
+def test_a_hexadecimal_number_is_reported_like_any_odd_cell(odd: str) -> None:
     # Given whole numbers, and one that is written in hexadecimal digits
     texts = [odd, *map(str, range(1, 400))]
     source = served.write(served.loans().assign(flags=texts), Path("table.csv"))
@@ -116,7 +116,7 @@ def test_a_feature_that_is_called_target_is_refused_at_once() -> None:
     served.ingested(source, time="applied_on", drop=["target"])
 
 
-def test_the_line_that_excel_reads_is_named() -> None:
+def test_excels_separator_line_is_named() -> None:
     Path("table.csv").write_text("sep=;\na;repaid\n1;yes\n", encoding="utf-8")
     with pytest.raises(Problem, match=r"line 1 of table\.csv is `sep=`, which Excel reads"):
         served.ingested({"kind": "file", "path": "table.csv"})

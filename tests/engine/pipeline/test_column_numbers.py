@@ -170,7 +170,7 @@ def test_a_point_before_every_three_digits_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize("name", ["Unnamed: 0", "__index_level_0__", "index"])
-def test_an_index_of_pandas_is_no_feature_unless_it_is_said(name: str) -> None:
+def test_a_pandas_index_is_a_feature_only_if_configured(name: str) -> None:
     # Given a table with the numbers of its rows, as pandas writes them
     table = served.loans()
     table.insert(0, name, range(400))
@@ -182,7 +182,7 @@ def test_an_index_of_pandas_is_no_feature_unless_it_is_said(name: str) -> None:
     served.ingested(source, time="applied_on", numeric=[name])
 
 
-def test_decimal_commas_round_no_whole_number() -> None:
+def test_whole_numbers_are_not_rounded_in_files_with_decimal_commas() -> None:
     # Given whole numbers, and accounts of 18 digits, in a file with decimal commas
     accounts = [923456789012345000 + n % 6 for n in range(400)]
     table = served.loans().assign(account=accounts)

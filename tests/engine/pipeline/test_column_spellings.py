@@ -144,7 +144,7 @@ def test_production_may_not_spell_a_category_in_another_way(suffix: str) -> None
 @pytest.mark.parametrize(
     "spelled", [["TRUE", "FALSE"], ["true", "false"], [True, False], [1, 0], [1.0, 0.0]]
 )
-def test_a_truth_value_is_one_in_every_spelling(spelled: list[Any], suffix: str) -> None:
+def test_truth_values_are_recognised_in_every_spelling(spelled: list[Any], suffix: str) -> None:
     # Given a model that was trained with True and False, as CSV has them
     model = trained()
     # When production writes truth values otherwise, then the scores are those of training

@@ -51,7 +51,7 @@ def test_a_source_in_the_place_of_an_output_is_refused_before_dvc_deletes_it(
         compose.check_source(Source(kind="file", path=good))
 
 
-def test_an_update_that_does_not_begin_leaves_a_lock_that_is_in_no_commit(tmp_path: Path) -> None:
+def test_a_refused_update_keeps_an_uncommitted_lock(tmp_path: Path) -> None:
     # Given a project with a lock and an edit that are in no commit
     baked.git(tmp_path, "init", "--quiet", "--initial-branch", "main")
     (tmp_path / "README.md").write_text("One\n", encoding="utf-8")

@@ -63,7 +63,7 @@ def gap(model: Any) -> float:
     return float(shares.max() - shares.min())
 
 
-def test_what_is_kept_is_fairer_and_plain(
+def test_the_mitigated_estimator_is_fairer_and_plain(
     project: BakedProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(project.path)  # the team's features are part of the model
@@ -105,7 +105,7 @@ def test_what_is_kept_is_fairer_and_plain(
         ),
     ],
 )
-def test_a_mitigation_that_cannot_be_is_refused_in_one_line(
+def test_an_impossible_mitigation_is_refused_in_one_line(
     model: Any, task: str, known: list[str], said: str
 ) -> None:
     # Given a mitigation without an attribute, or where there is none, when it is asked for
@@ -116,7 +116,7 @@ def test_a_mitigation_that_cannot_be_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
-def test_the_groups_follow_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_are_matched_to_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a table of groups in another order than the training rows, when they are looked up
     monkeypatch.chdir(tmp_path)
     groups = pd.DataFrame({names.ROW: [5, 3, 9], "sex": ["f", "m", "x"], "race": ["a", "b", "c"]})
@@ -130,7 +130,7 @@ def test_the_groups_follow_the_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.nightly  # on every push: the search itself, above
-def test_a_biased_book_is_mitigated_and_the_card_tells_the_price(finished: BakedProject) -> None:
+def test_a_biased_table_is_mitigated_and_the_card_shows_the_cost(finished: BakedProject) -> None:
     # Given the book in which women stand worse, and a fairer model, when the pipeline runs
     book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")
     finished.write("conf/data/synthetic.yaml", book.replace("faults: []", "faults: [biased]"))

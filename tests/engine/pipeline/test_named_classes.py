@@ -43,13 +43,13 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("target", REFUSED)
-def test_trap_55_what_is_no_estimators_class_is_refused(target: str) -> None:
+def test_trap_55_a_class_that_is_no_estimator_is_refused(target: str) -> None:
     with pytest.raises(Problem, match=REFUSED[target]):
         named_class(target)
 
 
 @pytest.mark.parametrize("place", ["itself", "an argument"])
-def test_trap_55_an_expression_in_conf_model_runs_no_code(tmp_path: Path, place: str) -> None:
+def test_trap_55_an_expression_in_conf_model_is_not_executed(tmp_path: Path, place: str) -> None:
     mark = tmp_path / "ran"
     code = {"_target_": "numpy.testing.runstring", "astr": f"open({str(mark)!r}, 'w')", "dict": {}}
     inside = {"_target_": "sklearn.linear_model.LogisticRegression", "class_weight": code}

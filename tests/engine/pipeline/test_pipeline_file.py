@@ -66,7 +66,7 @@ def stage_module(stage: str) -> Any:
     return import_module(f"governed_ml.pipeline.stages.{stage}")
 
 
-def test_what_digests_the_code_sees_all_of_it(
+def test_the_stage_that_digests_code_depends_on_all_code(
     project: BakedProject, stages: dict[str, dict[str, Any]]
 ) -> None:
     # Given the stage that writes those digests, then it runs whenever the team's code or the lock
@@ -76,7 +76,9 @@ def test_what_digests_the_code_sees_all_of_it(
 
 
 @pytest.mark.parametrize("stage", [name for name in STAGES if name != "compose"])
-def test_a_stage_hangs_on_the_line(stage: str, stages: dict[str, dict[str, Any]]) -> None:
+def test_every_stage_depends_on_an_earlier_one(
+    stage: str, stages: dict[str, dict[str, Any]]
+) -> None:
     # Given a stage, when what it needs is compared with what all stages make
     made = {
         next(iter(out)) if isinstance(out, dict) else out

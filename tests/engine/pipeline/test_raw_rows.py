@@ -96,7 +96,7 @@ EDITS: dict[str, tuple[Path, Callable[[pd.DataFrame], pd.DataFrame], str]] = {
 }
 
 
-def test_what_was_divided_from_the_raw_table_is_what_it_says(divided: Data) -> None:
+def test_tables_divided_from_the_raw_table_agree_with_it(divided: Data) -> None:
     require_recounted(divided)
 
 

@@ -130,7 +130,7 @@ def test_training_that_breaks_the_contract_is_refused(
         ),
     ],
 )
-def test_what_the_teams_code_raises_is_one_line_with_its_place(
+def test_an_error_in_the_teams_code_is_one_line_with_its_place(
     modules: dict[str, str], said: str, here: Path
 ) -> None:
     # Given modules with a mistake, when a model is trained, then one line says where it is
@@ -179,7 +179,7 @@ def test_a_source_that_gives_no_table(body: str, said: str, here: Path) -> None:
     assert said in str(caught.value)
 
 
-def test_a_source_is_configured_whole(here: Path) -> None:
+def test_an_incomplete_source_is_refused(here: Path) -> None:
     # Given a source of the team's without its function, or options for another kind
     # When it is read, then it is refused
     with pytest.raises(ValueError, match=r"source\.kind team needs function"):

@@ -64,7 +64,7 @@ def test_artifacts_that_cannot_be_written_are_left_out(client: MlflowClient) -> 
     assert artifacts(client) == {"a", "plot.svg"}
 
 
-def test_one_bad_metric_does_not_take_the_others_along(client: MlflowClient) -> None:
+def test_an_invalid_metric_does_not_prevent_logging_the_others(client: MlflowClient) -> None:
     # Given metrics of which MLflow takes some, and others that are no numbers for a database
     content = archive(
         {

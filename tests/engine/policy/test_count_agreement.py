@@ -45,7 +45,7 @@ def edited(evidence: Collected, gate: str, change: Callable[[Json], Any]) -> Col
 
 
 @pytest.mark.parametrize("name", RELEASES)
-def test_what_was_measured_together_agrees(name: str, tmp_path: Path) -> None:
+def test_counts_measured_together_agree(name: str, tmp_path: Path) -> None:
     assert contradictions(release(name, tmp_path).evidence()) == {}
 
 

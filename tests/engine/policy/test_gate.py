@@ -34,7 +34,7 @@ def test_the_finished_default_is_allowed(judged: BakedProject) -> None:
     assert json.loads(judged.call("gate", "--json").stdout)["verdict"] == "allow"
 
 
-def test_a_denial_is_told_without_colours(judged: BakedProject) -> None:
+def test_a_denial_is_printed_without_colours_in_a_pipe(judged: BakedProject) -> None:
     # Given a rule that is broken, when the gate's output goes to a pipe, or NO_COLOR is set
     replace(judged, POLICY, "block: 0.65", "block: 0.99")
     for variables in ({}, {"NO_COLOR": "1"}):
@@ -92,21 +92,21 @@ EMPTY_COLUMN = ROWS.replace("red", "").replace("blue", "")
     ],
     ids=["empty table", "empty suite", "empty column"],
 )
-def test_trap_07_emptiness_is_no_contract(
+def test_trap_07_an_empty_table_suite_or_column_fails_the_contract(
     judged: BakedProject, rows: str, suite: str, cause: str
 ) -> None:
     # Given an empty table, suite or column, when the pipeline runs, then it stops and names it
     assert cause in from_csv(judged, rows, suite)
 
 
-def test_trap_09_a_policy_without_rules_is_no_policy(judged: BakedProject) -> None:
+def test_trap_09_a_policy_without_rules_is_refused(judged: BakedProject) -> None:
     text = judged.read(POLICY)
     start, end = text.index("rules:\n"), text.index("# A waiver is")
     judged.write(POLICY, text[:start] + "rules: {}\n" + text[end:])
     assert "policy.rules" in refused(judged)
 
 
-def test_trap_09_a_policy_of_which_no_rule_applies_denies(judged: BakedProject) -> None:
+def test_trap_09_a_policy_with_no_applicable_rule_denies(judged: BakedProject) -> None:
     text = judged.read(POLICY)
     start, end = text.index("rules:\n"), text.index("# A waiver is")
     rule = "{task: regression, metric: evaluate.r2, block: 1, owner: model-owner}"
@@ -114,7 +114,7 @@ def test_trap_09_a_policy_of_which_no_rule_applies_denies(judged: BakedProject) 
     assert "policy.complete" in denied(judged)
 
 
-def test_trap_09_rules_over_unknown_features_stand(judged: BakedProject) -> None:
+def test_trap_09_rules_over_unknown_features_are_not_dropped(judged: BakedProject) -> None:
     # Given no evidence of the features, then rules over each feature are not just left out
     (judged.path / "reports/evidence/split.json").unlink()
     weak = denied(judged)
@@ -130,7 +130,7 @@ TABLES = {
 
 
 @pytest.mark.parametrize("case", TABLES)
-def test_trap_10_what_cannot_be_compared_has_no_value_and_a_reason(case: str) -> None:
+def test_trap_10_a_metric_that_cannot_be_compared_is_null_with_a_reason(case: str) -> None:
     # Given counts (group, label, prediction) that Fairlearn gives a number for
     counts, cause = TABLES[case]
     names = list("ab"[: len(counts)])
@@ -228,7 +228,7 @@ def test_trap_12_a_changed_confidence_makes_bounds_stale(judged: BakedProject) -
     assert "evidence of fairness is stale: conf/ has changed" in reasons(denied(judged))
 
 
-def test_trap_14_the_gate_is_red_where_dvc_status_exits_0(finished: BakedProject) -> None:
+def test_trap_14_the_gate_denies_a_change_that_dvc_status_misses(finished: BakedProject) -> None:
     # Given a changed table, for which plain `dvc status` exits 0
     with (finished.path / "data/split/test.parquet").open("ab") as file:
         file.write(b"\n")
@@ -299,7 +299,7 @@ def test_a_clone_without_data_keeps_the_committed_decision(judged: BakedProject)
     assert json.loads(clone.read("reports/decision.json"))["verdict"] == "deny"
 
 
-def test_whatever_stops_the_gate_no_allow_is_left_standing(judged: BakedProject) -> None:
+def test_no_error_in_the_gate_leaves_an_earlier_allow(judged: BakedProject) -> None:
     # Given evidence on which a JSON reader gives up
     judged.write("reports/evidence/drift.json", "[" * 100_000)
     # Then the gate does not allow, in one line, and the decision on disk is a deny

@@ -177,7 +177,7 @@ def test_trap_28_evidence_without_a_model_denies(judged: BakedProject) -> None:
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", '"0.9"', "true"])
-def test_trap_05_what_is_no_finite_number_denies(judged: BakedProject, value: str) -> None:
+def test_trap_05_a_value_that_is_not_finite_denies(judged: BakedProject, value: str) -> None:
     # Given evidence, when its value is no finite number, also one that beats the limit
     edit(judged, "evaluate", lambda evidence: evidence["metrics"]["roc_auc"].update(value="HERE"))
     replace(judged, "reports/evidence/evaluate.json", '"HERE"', value)
@@ -203,7 +203,7 @@ def test_trap_05_a_missing_metric_or_an_unknown_key_denies(judged: BakedProject)
     assert "breaks its schema at verdict" in denied(judged)["drift.target"]["reason"]
 
 
-def test_trap_06_no_largest_of_what_is_not_finite() -> None:
+def test_trap_06_no_largest_value_is_taken_from_non_finite_values() -> None:
     # Given values of which one is not finite, in any order, then no largest is named
     for values in permutations([0.05, math.nan, 0.2]):
         named = dict(zip("abc", values, strict=True))

@@ -122,7 +122,7 @@ def test_missing_evidence_denies_and_no_waiver_covers_it(
     assert decision.verdict == "deny"
 
 
-def test_a_waiver_lives_through_its_last_day(judge: Judge) -> None:
+def test_a_waiver_is_valid_on_its_last_day(judge: Judge) -> None:
     # Given a value beyond its limit and a waiver that expires today, when it is judged
     decision = judge([AT_MOST], {"value": 0.5}, waivers=[WAIVER])
     # Then the rule is waived, and the waiver's reason is told
@@ -231,7 +231,7 @@ def test_the_floor_holds_what_is_asked_for_beside_the_rules(
     assert expected in f"{last.id}: {said}"
 
 
-def test_a_stricter_project_stands_on_the_floor(judge: Judge) -> None:
+def test_a_stricter_project_meets_the_floor(judge: Judge) -> None:
     # Given a floor that is looser than the project's rule, when a value that passes is judged
     least = AT_MOST | {"warn": 0.2, "block": 0.3}
     # Then it is allowed
@@ -249,7 +249,7 @@ def test_a_stricter_project_stands_on_the_floor(judge: Judge) -> None:
         (0.07, None, "warn"),
     ],
 )
-def test_what_chance_may_have_done_neither_fails_nor_warns(
+def test_a_gap_within_chance_neither_fails_nor_warns(
     judge: Judge, value: float, ends: tuple[float, float] | None, verdict: str
 ) -> None:
     # Given a rule that wants to be sure beyond chance, when a metric is judged

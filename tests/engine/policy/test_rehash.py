@@ -70,7 +70,7 @@ def refused(project: BakedProject, *words: str, code: int = 1, **variables: str)
     assert json.loads(project.read("reports/decision.json"))["verdict"] == "deny"
 
 
-def test_trap_04_what_was_hashed_counts_for_its_own_commit_and_run(finished: BakedProject) -> None:
+def test_trap_04_hashes_count_only_for_their_own_commit_and_run(finished: BakedProject) -> None:
     # Given what was hashed in run 7
     finished.call("rehash", **RUN)
     # When it is taken to another run, or to none
@@ -120,7 +120,7 @@ def test_trap_04_evidence_that_was_changed_on_its_way_is_refused(finished: Baked
     assert "data/split/test.parquet is missing" in done.stdout
 
 
-def test_trap_13_a_forged_lock_is_found_when_the_line_has_run(finished: BakedProject) -> None:
+def test_trap_13_a_forged_lock_is_found_when_the_pipeline_has_run(finished: BakedProject) -> None:
     # Given a hand-written report that was locked and committed, and the line's honest one after it
     honest = finished.read("reports/evidence/fairness.json")
     tampered(finished, "fairness", fairer)
@@ -155,7 +155,7 @@ def test_trap_13_a_stage_that_does_not_measure_is_refused(
     assert words in finished.call("rehash", code=1, **RUN).stderr
 
 
-def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject) -> None:
+def test_trap_13_a_disconnected_stage_leaves_no_evidence(finished: BakedProject) -> None:
     # Given a forged report, and a pipeline in which its stage hangs on nothing that runs
     tampered(finished, "fairness", fairer)
     pipeline = yaml.safe_load(finished.read("dvc.yaml"))
@@ -174,7 +174,7 @@ def test_trap_13_a_stage_that_was_cut_loose_leaves_a_hole(finished: BakedProject
 
 
 @pytest.mark.parametrize("trap", ["trap-15-a-branch-of-our-own", "trap-21-a-fork"])
-def test_only_a_fork_may_lack_the_data_and_its_commit_is_judged_as_it_is(
+def test_only_a_fork_may_lack_the_data_and_its_committed_evidence_is_judged(
     finished: BakedProject, tmp_path: Path, trap: str
 ) -> None:
     # Given a project on data of our own that this machine cannot read, and a pull request
@@ -215,7 +215,7 @@ def test_a_runner_without_the_data_writes_what_it_judged(
     assert json.loads(clone.read("reports/decision.json"))["volatile"]["recomputed"] == "false"
 
 
-def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path) -> None:
+def test_a_decision_without_recomputation_says_so(finished: BakedProject, tmp_path: Path) -> None:
     # Given a project without its data, whose commit is taken at its word
     elsewhere(finished)
     summary = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
@@ -246,7 +246,7 @@ def test_what_was_not_recomputed_says_so(finished: BakedProject, tmp_path: Path)
         (False, True, "allow"),
     ],
 )
-def test_trap_21_the_word_of_a_commit_alone_allows_nothing_unless_the_policy_accepts_it(
+def test_trap_21_committed_evidence_alone_is_denied_unless_the_policy_accepts_it(
     monkeypatch: pytest.MonkeyPatch,
     names: list[str] | None,
     recomputed: bool,
@@ -272,7 +272,9 @@ def test_trap_21_the_word_of_a_commit_alone_allows_nothing_unless_the_policy_acc
     assert [one.id for one in found.rules] == ["gate.recomputed"] * (verdict == "deny")
 
 
-def test_trap_20_only_success_of_every_job_is_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trap_20_the_decision_needs_the_success_of_every_job(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # Given every combination of results of three jobs
     for results in product(("success", "failure", "cancelled", "skipped"), repeat=3):
         needs = {number: {"result": result} for number, result in enumerate(results)}

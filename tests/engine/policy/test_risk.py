@@ -37,7 +37,7 @@ results = st.builds(
 
 
 @given(st.lists(results, min_size=1), st.randoms())
-def test_whatever_was_judged_the_score_is_a_number_from_0_to_100(rules: list[Any], by: Any) -> None:
+def test_the_risk_score_is_always_from_0_to_100(rules: list[Any], by: Any) -> None:
     # Given any rules, NaN and infinities among their numbers, when they are scored
     found = risk.score(rules, WEIGHTS)
     # Then the score is a number on its scale, in whatever order they stand
@@ -118,7 +118,7 @@ def test_a_gate_without_weight_is_an_error(weights: Any) -> None:
         risk.score([result("evaluate.x", "fail"), result("drift.x", "fail")], weights)
 
 
-def test_the_decision_says_it(project_after_run: BakedProject) -> None:
+def test_the_decision_contains_the_risk_score(project_after_run: BakedProject) -> None:
     # Given the default project after its pipeline ran, when its decision is scored again
     decision = json.loads(project_after_run.read("reports/decision.json"))
     rules = [RuleResult(**rule) for rule in decision["rules"]]

@@ -15,7 +15,7 @@ from judging import (
 )
 
 
-def test_a_live_waiver_waives_and_an_expired_one_is_void(judged: BakedProject) -> None:
+def test_a_valid_waiver_waives_and_an_expired_one_is_void(judged: BakedProject) -> None:
     # Given a broken rule and a live waiver, then it is waived, by whom is said, and allowed
     replace(judged, POLICY, "block: 0.65", "block: 0.99")
     add_waiver(judged, "evaluate.roc_auc", "2999-12-31")

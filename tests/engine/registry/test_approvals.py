@@ -82,7 +82,7 @@ def refused(approval: Any, listed: Any, own: set[str] | None = None, **event: An
     return approvals.refused(approval, known, SUBJECT["policy"], listed, HIGH, own or set(), moment)
 
 
-def test_a_signed_yes_by_who_is_listed_counts(keys: Path) -> None:
+def test_a_listed_persons_signed_approval_counts(keys: Path) -> None:
     # Given Olga's approval, signed with her key, when it is looked at, then it counts
     assert refused(yes(keys), people(keys)) is None
 
@@ -121,7 +121,7 @@ def test_an_approval_lasts_as_long_as_the_policy_says(keys: Path) -> None:
     "text",
     ["yesterday", "", "2026-13-45T00:00:00Z", "2026-1-2T3:4:5Z", "2026-01-02T03:04:05+00:00"],
 )
-def test_trap_50_an_approval_at_no_moment_is_none(keys: Path, text: str) -> None:
+def test_trap_50_an_approval_with_an_invalid_time_is_refused(keys: Path, text: str) -> None:
     # Given an approval that is recorded with a time that is none, or that sorts as another one
     values = yes(keys).model_dump(mode="json") | {"time": text}
     known = version(action="approved", approvals=[values], sequence=2)
@@ -141,7 +141,7 @@ def test_trap_50_an_approval_at_no_moment_is_none(keys: Path, text: str) -> None
     ],
     ids=["name", "key", "robot", "unlisted", "unsigned"],
 )
-def test_trap_02_who_signed_the_registration_is_barred_whatever_name_it_gives(
+def test_trap_02_the_signer_of_a_registration_may_not_approve_it(
     keys: Path,
     monkeypatch: pytest.MonkeyPatch,
     listed: list[dict[str, str]],
@@ -170,7 +170,7 @@ def test_trap_02_who_signed_the_registration_is_barred_whatever_name_it_gives(
 
 
 @pytest.mark.parametrize("own", ["olga@example.org", "OLGA@example.org".lower()])
-def test_trap_02_nobody_approves_own_work(keys: Path, own: str) -> None:
+def test_trap_02_nobody_approves_their_own_work(keys: Path, own: str) -> None:
     # Given an approver among the authors, when her approval is looked at, then it does not count
     assert "wrote or registered what is to be approved" in refused(yes(keys), people(keys), {own})
     # Nor does that of somebody whose account at GitHub registered it
@@ -198,7 +198,7 @@ def test_a_revoked_key_takes_its_approvals_with_it(
     assert counts or "none of the approver's keys of today signed it" in str(why)
 
 
-def test_a_signature_by_another_key_or_over_other_words_is_none(keys: Path) -> None:
+def test_a_signature_by_another_key_or_over_other_content_is_invalid(keys: Path) -> None:
     cause = "none of the approver's keys of today signed it"
     # Given Olga's approval signed by Rita, unsigned, or changed after she signed it
     assert cause in refused(yes(keys, key="rita"), people(keys))

@@ -40,7 +40,7 @@ def test_the_author_may_not_approve_and_another_may(registered: BakedProject) ->
 
 
 @pytest.mark.slow
-def test_a_role_claimed_in_the_callers_own_branch_is_none(registered: BakedProject) -> None:
+def test_a_role_claimed_in_the_callers_own_branch_does_not_count(registered: BakedProject) -> None:
     # Given a caller who gives the stranger's key a role on a branch, and on the local `main`
     keys = registry.home(registered) / "keys"
     stranger = {

@@ -196,7 +196,7 @@ def test_rollback_works_when_the_newest_version_is_corrupt(contested: BakedProje
 
 
 @pytest.mark.nightly
-def test_rollback_does_not_go_to_a_version_that_is_spoilt_or_no_longer_compliant(
+def test_rollback_skips_damaged_or_non_compliant_versions(
     contested: BakedProject,
 ) -> None:
     # Given a champion before whose files are spoilt, when the new one is rolled back

@@ -70,7 +70,7 @@ def version(**subject: str) -> Version:
         ({}, "engine before 0.2"),
     ],
 )
-def test_a_version_whose_days_are_over_has_to_be_registered_again(
+def test_a_version_measured_too_long_ago_must_be_registered_again(
     subject: dict[str, str], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a version of another engine than the one that runs, and a policy with 7 days for it

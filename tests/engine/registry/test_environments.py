@@ -112,7 +112,7 @@ def test_registering_refuses_an_engine_that_the_commit_does_not_pin(
         (lambda folder: (folder / "pyproject.toml").write_text(BEFORE), "names no engine"),
     ],
 )
-def test_a_commit_that_does_not_say_what_measured_it_is_refused(
+def test_a_commit_without_a_pinned_engine_is_refused(
     tree: Tree, broken: Callable[[Path], object], cause: str
 ) -> None:
     folder = tree()

@@ -152,7 +152,7 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
 }
 
 
-def test_a_release_that_was_measured_as_is_asked_today_is_allowed(sealed: Checked) -> None:
+def test_a_release_measured_with_todays_settings_is_allowed(sealed: Checked) -> None:
     # Given a release and a protected branch that asks for the same
     own = sealed.params()
     assert again(sealed, own).verdict == "allow"
@@ -173,9 +173,7 @@ def test_a_release_that_was_measured_as_is_asked_today_is_allowed(sealed: Checke
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_todays_limits_are_not_put_on_what_was_measured_otherwise(
-    sealed: Checked, what: str
-) -> None:
+def test_a_release_measured_with_other_settings_is_denied(sealed: Checked, what: str) -> None:
     change, rule, words = CHANGES[what]
     # Given a release, when the protected branch asks for something that made its numbers
     decision = again(sealed, change(sealed.params()))
@@ -197,7 +195,7 @@ def test_a_data_contract_that_changed_since_is_not_the_one_that_held(
     assert "measured_under.data.contract" in why_denied(decision)
 
 
-def test_a_rule_about_the_region_is_asked_about_todays(sealed: Checked) -> None:
+def test_a_rule_about_the_region_uses_todays_region(sealed: Checked) -> None:
     # Given a rule about the region that the release was made for, when the region changes
     rule = {"id": "evaluate.region", "require": 'params.deployment.region == "EU"', "owner": "me"}
     own = sealed.params()
@@ -210,9 +208,7 @@ def test_a_rule_about_the_region_is_asked_about_todays(sealed: Checked) -> None:
     assert found["evaluate.region"] == "fail"
 
 
-def test_records_that_do_not_say_what_they_were_measured_under_do_not_answer(
-    sealed: Checked, tmp_path: Path
-) -> None:
+def test_a_release_without_recorded_settings_is_denied(sealed: Checked, tmp_path: Path) -> None:
     # Given a release whose configuration says nothing of the noise
     own = sealed.params()
     copied = Path(shutil.copytree(sealed.folder, tmp_path / "silent"))

@@ -126,7 +126,7 @@ def test_slack_gets_a_text_without_commands(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-def test_a_passing_trouble_is_retried(webhook: Webhook, status: int) -> None:
+def test_a_temporary_failure_of_the_webhook_is_retried(webhook: Webhook, status: int) -> None:
     # Given a webhook that is in trouble three times, when a message is sent
     webhook.answers = [(status, {})] * 3 + [(200, {})]
     notify.send(webhook.address, "json", MESSAGE)
@@ -150,7 +150,9 @@ def test_retry_after_is_heeded_within_bounds(
     assert len(webhook.heard) == 2
 
 
-def test_trouble_for_ever_is_told(webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_permanent_failure_is_reported(
+    webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
     # Given a webhook that is broken for good, when a message is sent
     webhook.answers = [(500, {})]
     # Then the error says what it answered, after four attempts
@@ -177,7 +179,7 @@ def test_a_redirect_is_not_followed(webhook: Webhook, caplog: pytest.LogCaptureF
     assert len(webhook.heard) == 1
 
 
-def test_a_webhook_that_hangs_is_given_up(
+def test_a_hanging_webhook_is_abandoned(
     webhook: Webhook, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Given a webhook that takes the message and never answers
@@ -188,7 +190,9 @@ def test_a_webhook_that_hangs_is_given_up(
     assert len(webhook.heard) == 2
 
 
-def test_a_refused_connection_is_told(webhook: Webhook, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refused_connection_is_reported(
+    webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
     # Given an address where nobody listens, when a message is sent, then the error says so
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -197,9 +201,7 @@ def test_a_refused_connection_is_told(webhook: Webhook, caplog: pytest.LogCaptur
         assert "refused" in lost(address, caplog).lower()
 
 
-def test_no_proxy_of_the_environment_hears_it(
-    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_proxy_receives_the_message(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a proxy in the environment, when a message is sent
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
@@ -210,13 +212,13 @@ def test_no_proxy_of_the_environment_hears_it(
     assert len(webhook.heard) == 1
 
 
-def test_the_worst_case_stays_short() -> None:
+def test_a_failing_webhook_delays_a_command_by_at_most_20_seconds() -> None:
     # Given the numbers as they are shipped, then no command waits for longer than 20 s
     waits = (notify.ATTEMPTS - 1) * notify.LONGEST_WAIT
     assert notify.ATTEMPTS * notify.TIMEOUT + waits <= 20
 
 
-def test_without_a_webhook_there_is_nobody_to_tell() -> None:
+def test_without_a_webhook_there_is_no_address() -> None:
     # Given the default configuration, then there is no address
     assert notify.ready(config.Notify()) is None
 
@@ -238,7 +240,7 @@ def test_the_address_comes_from_a_variable(monkeypatch: pytest.MonkeyPatch, addr
     assert notify.ready(config.Notify(url="env:GOVERNANCE_WEBHOOK")) == address
 
 
-def test_an_address_without_a_secret_may_stand_in_conf() -> None:
+def test_a_webhook_address_without_a_secret_is_allowed_in_conf() -> None:
     # Given an address that is no secret, then it is taken as it is
     assert notify.ready(config.Notify(url="https://example.org/hook")) == "https://example.org/hook"
 
@@ -320,12 +322,12 @@ def complete(values: dict[str, Any]) -> dict[str, Any]:
     } | values
 
 
-def test_a_configuration_from_before_has_no_webhook() -> None:
+def test_a_configuration_without_the_section_has_no_webhook() -> None:
     # Given a configuration without the section, when it is validated, then nobody is told
     assert config.parse(complete({})).notify.url is None
 
 
-def test_no_stage_reads_it() -> None:
+def test_no_stage_reads_the_webhooks_settings() -> None:
     # Given the stages, their modules and the pipeline's file, then none knows of notifications
     stages = sorted(stage_code.STAGES_FOLDER.glob("*.py"))
     assert stages

@@ -28,7 +28,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.registry.remeasure import environment_cache, environments
 
 
-def test_a_project_from_before_the_engine_is_measured_by_its_own_code(
+def test_a_project_older_than_the_engine_is_measured_by_its_own_code(
     tree: Tree, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a commit whose measuring code is in its own package, and no engine runs it
@@ -99,7 +99,7 @@ def test_an_environment_is_made_once_for_a_lock(
 
 
 @pytest.mark.parametrize("what", ["edited", "unfinished", "gone", "sitecustomize.py", "x.pth"])
-def test_an_environment_that_is_not_whole_is_made_again(
+def test_an_incomplete_environment_is_made_again(
     tree: Tree, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     # Given an environment in which a file was edited, whose making was interrupted, that was
@@ -174,7 +174,7 @@ sys.exit(2)
 """
 
 
-def test_what_cannot_be_had_is_one_line(
+def test_an_environment_that_cannot_be_made_is_reported_in_one_line(
     tree: Tree, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a uv that reaches nothing, then the line names engine, cause and what uv needs

@@ -17,7 +17,7 @@ from baked import BakedProject
 pytestmark = pytest.mark.slow
 
 
-def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
+def test_an_approved_challenger_is_promoted_and_everything_is_recorded(
     contested: BakedProject,
 ) -> None:
     # Given a champion and an approved challenger, when the challenger is promoted
@@ -80,7 +80,7 @@ def test_only_what_was_judged_and_approved_moves_and_all_of_it_is_recorded(
     ],
     ids=["unapproved", "no-champion", "no-reason", "unknown"],
 )
-def test_a_pending_version_does_not_move(
+def test_a_pending_version_is_not_promoted(
     registered: BakedProject, command: list[str], causes: list[str]
 ) -> None:
     # Given a version that nobody approved, when somebody moves it all the same
@@ -91,7 +91,7 @@ def test_a_pending_version_does_not_move(
 
 
 @pytest.mark.nightly
-def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> None:
+def test_a_rejected_or_quarantined_version_stays_so(contested: BakedProject) -> None:
     # Given an approved challenger that somebody then rejects
     contested.governance("reject", "2", "--reason", "The data are too old")
     # When it is approved or promoted, then both are refused
@@ -110,7 +110,7 @@ def test_what_was_rejected_or_quarantined_stays_so(contested: BakedProject) -> N
 
 
 @pytest.mark.nightly
-def test_trap_28_a_challenger_that_was_compared_with_another_champion_registers_again(
+def test_trap_28_a_challenger_compared_with_another_champion_must_register_again(
     contested: BakedProject,
 ) -> None:
     # Given a challenger that was compared with version 1, when version 1 is no champion any more
@@ -198,7 +198,7 @@ def webhook(project: BakedProject, url: str) -> BakedProject:
 
 
 @pytest.mark.nightly
-def test_people_are_told_what_moved(contested: BakedProject) -> None:
+def test_the_webhook_receives_promotions_and_rollbacks(contested: BakedProject) -> None:
     # Given a webhook, when the challenger is promoted and rolled back
     with receiver() as (url, received):
         project = webhook(contested, url)

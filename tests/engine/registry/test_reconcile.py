@@ -51,7 +51,7 @@ pytestmark = pytest.mark.slow
         ),
     ],
 )
-def test_trap_16_what_was_changed_by_hand_is_found_and_put_right(
+def test_trap_16_changes_made_by_hand_are_found_and_fixed(
     contested: BakedProject, tmp_path: Path, by_hand: str, finding: str
 ) -> None:
     # Given a registry that agrees with the ledger, and then a hand that changes it

@@ -44,7 +44,7 @@ def equipped(equipped_once: BakedProject, tmp_path: Path) -> BakedProject:
 
 @pytest.mark.nightly
 @pytest.mark.skipif(os.name == "nt", reason="Windows ends a process without a signal")
-def test_a_registration_that_is_ended_leaves_no_table_behind(
+def test_a_terminated_registration_leaves_no_table_behind(
     equipped: BakedProject, tmp_path: Path
 ) -> None:
     # Given a registration that measures the copied tables again, in a temporary folder of its own
@@ -201,7 +201,7 @@ def _relock(project: BakedProject) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
-def test_what_is_not_whole_is_not_registered(
+def test_an_incomplete_commit_is_not_registered(
     equipped: BakedProject, change: Callable[[BakedProject], None], causes: list[str]
 ) -> None:
     # Given a commit with something missing, or a tree that is no commit, when it is registered

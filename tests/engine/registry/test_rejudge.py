@@ -63,7 +63,7 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
     registry.refused(done, "version 2 is refused", "MLmodel changed")
 
 
-def test_what_is_measured_now_has_to_be_what_was_sealed(contested: BakedProject) -> None:
+def test_a_new_measurement_must_equal_the_sealed_evidence(contested: BakedProject) -> None:
     # Given a challenger, whose own commit measures what was sealed
     sealed = registry.artifacts(contested, 2) / "bundle" / "governance" / "reports" / "evidence"
 

@@ -211,7 +211,7 @@ def test_trap_44_a_package_that_moves_to_where_models_are_judged_is_named() -> N
     }
 
 
-def test_trap_44_what_a_judging_job_installs_is_compared() -> None:
+def test_trap_44_packages_of_judging_jobs_are_compared() -> None:
     # Given the jobs that measure, judge, move or record, when what they install is read
     found: set[str] = set()
     for path in rules.files():

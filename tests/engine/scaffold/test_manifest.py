@@ -193,7 +193,7 @@ def test_trap_40_a_stage_of_the_teams_writes_nothing_of_the_engines(
 
 
 @pytest.mark.parametrize("key", ["metrics", "plots", "outs_no_cache"])
-def test_other_kinds_of_output_count_as_well(key: str) -> None:
+def test_outputs_of_every_kind_are_compared(key: str) -> None:
     # Given an output of another kind, when it is compared, then it is found
     engines = {"split": {"outs": ["data/split"]}}
     assert written_by_the_engine({key: ["data/split"]}, "", engines)
@@ -202,7 +202,7 @@ def test_other_kinds_of_output_count_as_well(key: str) -> None:
     assert written_by_the_engine({key: ["split"], "wdir": "data"}, "", engines)
 
 
-def test_a_pipeline_in_another_folder_counts_as_well(generated: Tree) -> None:
+def test_a_pipeline_in_another_folder_is_compared(generated: Tree) -> None:
     # Given a second dvc.yaml that writes what the engine reads
     text = b"stages: {ours: {cmd: echo, outs: [../conf/policy/x.yaml]}}\n"
     said = found(generated | {"more/dvc.yaml": text})
@@ -241,7 +241,7 @@ def test_the_teams_own_work_is_allowed(generated: Tree) -> None:
         ("pyproject.toml", "[tool.governed-ml]\n", "names no package"),
     ],
 )
-def test_trap_46_what_cannot_be_read_is_refused(
+def test_trap_46_an_unreadable_file_is_refused(
     generated: Tree, name: str, text: str, said: str
 ) -> None:
     # Given a file that cannot be read, when it is compared, then that says no

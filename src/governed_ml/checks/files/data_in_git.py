@@ -152,7 +152,7 @@ def _mend(name: str, outputs: list[str]) -> str:
 def _outputs(base: Path) -> list[str]:
     """Return the outputs of all stages.
 
-    Empty if `dvc.yaml` is unreadable, which `lineage` reports.
+    Return nothing if `dvc.yaml` is unreadable; the check `lineage` reports that.
     """
     from governed_ml.core.config.dvc_files import declared
 

@@ -34,7 +34,7 @@ Scalar = str | int | float | bool | None
 def rows(text: str, fewest: int) -> tuple[int, str] | None:
     """Return the number of rows in a text and their format.
 
-    None if there are fewer than `fewest`.
+    Return None if there are fewer than `fewest`.
     """
     found = 0, ""
     lines = [line.strip() for line in text.splitlines()]

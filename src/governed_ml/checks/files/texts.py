@@ -27,7 +27,7 @@ def read(path: Path, most: int = -1) -> bytes:
 def text(data: bytes) -> str | None:
     """Decode bytes as UTF-8, UTF-16 with a byte order mark, or Latin-1.
 
-    None if they are not text.
+    Return None if they are not text.
     """
     try:
         found = data.decode("utf-16" if data.startswith(WIDE) else "utf-8-sig")

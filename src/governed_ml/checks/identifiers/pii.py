@@ -18,10 +18,7 @@ FIX = "remove it, or write one that belongs to nobody (name@example.org)"
 
 
 def check(base: Path, names: list[str]) -> list[CheckFinding]:
-    """Find identifiers in the files.
-
-    Also in the data, if a file that describes them is among `names`.
-    """
+    """Find identifiers in the files, and in the data if `names` contains a file about the data."""
     found = [finding for name in names for finding in _in_file(base, name)]
     if any(name.startswith(DATA) for name in names):
         from governed_ml.checks.identifiers import pii_columns, pii_features

@@ -50,7 +50,7 @@ class Source(Answered):
         default=".", description="the decimal mark of numbers that are written as text"
     )
     thousands: Literal["", ",", ".", " ", "'"] = Field(
-        default="", description="what separates thousands in numbers that are written as text"
+        default="", description="the thousands separator of numbers that are written as text"
     )
     url: str | None = Field(
         default=None,
@@ -63,9 +63,7 @@ class Source(Answered):
     function: str | None = Field(
         default=None, pattern="^[a-z_][a-z0-9_]*$", description="team: a function of sources.py"
     )
-    options: dict[str, Any] = Field(
-        default={}, description="team: what the function is called with"
-    )
+    options: dict[str, Any] = Field(default={}, description="team: the function's arguments")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -127,7 +125,7 @@ class Data(Answered):
     )
     sensitive: dict[str, Sensitive] = Field(
         default={},
-        description="sensitive attribute → how it becomes groups; `{}`: as it is",
+        description="sensitive attribute → how it becomes groups; `{}`: its values are the groups",
     )
     no_sensitive_reason: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
         default="", description="why there is no sensitive attribute to name"
@@ -147,12 +145,12 @@ class Data(Answered):
         default={}, description="column → value as written → value as meant"
     )
     distinct: list[str] = Field(
-        default=[], description="columns in which case, blanks and punctuation tell values apart"
+        default=[], description="columns in which case, blanks and punctuation distinguish values"
     )
-    time: str | None = Field(default=None, description="the column that dates a row")
+    time: str | None = Field(default=None, description="the column with the time of each row")
     group: str | None = Field(
         default=None,
-        description="the column that says whose a row is, such as a person or a household",
+        description="the column that identifies the person or household of each row",
     )
     contract: str = Field(description="the Great Expectations suite")
 

@@ -19,7 +19,7 @@ class Model(Closed):
     attributes: list[str] | None = Field(
         default=None,
         min_length=1,
-        description="a fairer model: the sensitive attributes that it is fair to; by default all",
+        description="mitigation: the sensitive attributes to be fair to; by default all",
     )
 
     def targets(self) -> list[str]:

@@ -38,7 +38,7 @@ class Project(Closed):
 class Params(Closed):
     """The whole configuration that `conf/` composes to."""
 
-    project: Project = Field(description="who answers for the model")
+    project: Project = Field(description="who is accountable for the model")
     seed: int = Field(strict=True, ge=0, lt=2**32, description="the seed of every random choice")
     experiment: str = Field(description="the name of the experiment in MLflow")
     deployment: dict[str, Scalar] = Field(
@@ -48,8 +48,8 @@ class Params(Closed):
     split: Split = Field(description="the file of `conf/split/` in use")
     model: Model = Field(description="the file of `conf/model/` in use")
     policy: Policy = Field(description="the file of `conf/policy/` in use")
-    notify: Notify = Field(default=Notify(), description="the webhook that hears of events")
-    monitor: Monitor = Field(default=Monitor(), description="what `governance monitor` reads")
+    notify: Notify = Field(default=Notify(), description="the webhook that is notified of events")
+    monitor: Monitor = Field(default=Monitor(), description="the settings of `governance monitor`")
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:

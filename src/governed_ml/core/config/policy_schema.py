@@ -132,7 +132,7 @@ class Approvals(Closed):
     """Who must approve a version before it is promoted. Nobody can approve their own work."""
 
     roles: list[str] = Field(
-        min_length=1, description="each role gives one approval; each by another person"
+        min_length=1, description="the roles that must approve, each by a different person"
     )
     valid_days: Count = Field(description="an approval counts for so many days")
 
@@ -159,7 +159,7 @@ class ForkTerms(Closed):
 
 
 class Perturbation(Closed):
-    """How far numeric features are shifted, and how large a change of the output counts."""
+    """The noise on numeric features, and how large a change of the output counts as a flip."""
 
     size: Number = Field(gt=0, description="the noise, in standard deviations of the feature")
     tolerance: Number = Field(

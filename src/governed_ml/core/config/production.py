@@ -63,11 +63,11 @@ class Monitor(Closed):
         default=None, description="a feed with the columns request_id, row and label"
     )
     label_delay_days: int = Field(
-        default=0, strict=True, ge=0, description="log: a row has its label after so many days"
+        default=0, strict=True, ge=0, description="log: days after which a row has its label"
     )
     sensitive: Feed | None = Field(
         default=None, description="a feed with request_id, row and the attributes"
     )
     time: str | None = Field(
-        default=None, description="the column that dates a row; by default data.time"
+        default=None, description="the column with the time of each row; by default data.time"
     )

@@ -74,7 +74,7 @@ def markdown(decision: Decision, names: list[str] | None = None) -> str:
 def rule_lines(base: Path) -> dict[str, tuple[str, int]]:
     """Return rule → file and line in the current policy; "" → the first line of the tier's file.
 
-    Empty if `conf/` does not compose.
+    Return nothing if `conf/` does not compose.
     """
 
     from governed_ml.core.config import policy_files

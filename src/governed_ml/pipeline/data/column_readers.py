@@ -126,7 +126,7 @@ def _present(one: FrozenColumn, column: str, source_type: str) -> str:
 def is_new(one: FrozenColumn, value: str) -> str | None:
     """Return SQL for whether training lacked a category.
 
-    None if its categories are not recorded.
+    Return None if its categories are not recorded.
     """
     column = one.column
     if column.type != "VARCHAR" or column.values is None or column.kind == "boolean":

@@ -60,9 +60,9 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """Read CSV, Parquet or JSON, recognised by content.
+    """Read CSV, Parquet or JSON, recognised by its content.
 
-    A URL, or a path from the project's root.
+    The source is a URL, or a path from the project's root.
     """
     where = source.path or ""
     uri = public(where)

@@ -179,10 +179,10 @@ def flips(
     numeric: list[str],
     params: Params,
 ) -> dict[str, Metric]:
-    """Return the share of test rows whose prediction changes under noise, and the features used.
+    """Return the share of test rows whose prediction changes under noise.
 
-    Noise is in standard deviations of the training rows, the tolerance in robust ones of the
-    target.
+    A second metric is the number of features that get noise. Noise is in standard deviations of the
+    training rows, the tolerance in robust standard deviations of the target.
     """
     import numpy as np
 

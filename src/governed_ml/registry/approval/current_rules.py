@@ -25,9 +25,9 @@ def judge_again(bundle: Checked, now: Today, unread: str | None = None) -> Decis
     """Judge the sealed evidence under today's policy, at today's date, with the running engine.
 
     The decision names the running engine, even if another engine measured the evidence. The policy
-    limits for how long such measurements count (see `earlier_engine`). Rules whose parameters
-    changed since the measurement have no valid measurement. `unread` is why the version could not
-    be compared with today's champion, or None.
+    limits for how long such measurements count (see `earlier_engine`). If a setting of the
+    measurement differs from today's, the version is denied (see `measured_under`). `unread` is why
+    the version could not be compared with today's champion, or None.
     """
     asked = as_asked(bundle.params(), now.params)
     otherwise = measured_otherwise(bundle, now)
