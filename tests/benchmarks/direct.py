@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 LIMIT = 12 * 2**30
-FLOOR = 1e-4  # what an empty bin counts as, as in the line's PSI
+FLOOR = 1e-4  # what an empty bin counts as, as in the pipeline's PSI
 
 
 def evidence(gate: str) -> dict[str, Any]:
-    """The evidence that the line's own stage has just written."""
+    """The evidence that the pipeline's own stage has just written."""
     return json.loads(Path(f"reports/evidence/{gate}.json").read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,7 @@ from measure import must, run, table
 HERE = Path(__file__).resolve().parent
 TITLES = {
     "a": "`dvc repro` with nothing to do",
-    "b": "The full default line against a bare script",
+    "b": "The full default pipeline against a bare script",
     "c": "Gates against their libraries used directly on a DataFrame",
     "d": "Generation",
     "e": "Start-up of commands",

@@ -1,9 +1,9 @@
-"""Measure the template's line side by side with what it replaces, and write the results table.
+"""Measure the template's pipeline side by side with what it replaces, and write the results table.
 
 python tests/benchmarks/run.py [a b c d e f g h i j k l] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
-b  the full default line, against the same training in a bare script
+b  the full default pipeline, against the same training in a bare script
 c  each gate at 20 thousand, 1 and 10 million rows, against its library used directly
 d  generation, against a template of one file
 e  start-up of each command, against a bare interpreter
@@ -56,7 +56,7 @@ class Bench:
     """The template, an environment, a finished project, and where scratch files go."""
 
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
-        """Copy the template, make the environment unless one is given, run the default line."""
+        """Copy the template, make the environment unless one is given, run the default pipeline."""
         self.options, self.repeats, self.scratch = options, options.repeats, scratch
         self.template = scratch / "template"
         baked.copy_template(self.template)
@@ -104,7 +104,7 @@ class Bench:
             if self.options.project:
                 shutil.copytree(self.options.project, self.scratch / "finished", symlinks=True)
             else:
-                say("Running the default line once ...")
+                say("Running the default pipeline once ...")
                 made = self.fresh()
                 self.seconds(["dvc", "repro"], made.path)
                 made.path.rename(self.scratch / "finished")
@@ -119,7 +119,7 @@ class Bench:
 
 def a(bench: Bench) -> str:
     """The no-op of eleven stages against that of one."""
-    line = bench.finished()
+    pipeline = bench.finished()
     one = bench.scratch / "one"
     one.mkdir()
     baked.git(one, "init", "--quiet")
@@ -130,29 +130,29 @@ def a(bench: Bench) -> str:
     )
     for command in (["dvc", "init", "--quiet"], ["dvc", "repro"]):
         bench.seconds(command, one)
-    bench.seconds(["dvc", "repro"], line.path)
+    bench.seconds(["dvc", "repro"], pipeline.path)
     noop = {
         name: lambda path=path: bench.seconds(["dvc", "repro"], path)
-        for name, path in {"one stage": one, "the line": line.path}.items()
+        for name, path in {"one stage": one, "the pipeline": pipeline.path}.items()
     }
     return ratios(interleaved(noop, bench.repeats, say), "one stage")
 
 
 def b(bench: Bench) -> str:
-    """The line from data to decision against load, fit, log."""
+    """The pipeline from data to decision against load, fit, log."""
     data = bench.finished().path
 
     def bare(how: str) -> float:
         folder = Path(tempfile.mkdtemp(dir=bench.scratch))
         return bench.seconds(["python", str(HERE / "bare.py"), how, str(data)], folder)
 
-    def line() -> float:
+    def pipeline() -> float:
         return bench.seconds(["dvc", "repro"], bench.fresh().path)
 
     measures = {
         "bare script, requirements named": lambda: bare("lean"),
         "bare script, requirements found by MLflow": lambda: bare("plain"),
-        "the line": line,
+        "the pipeline": pipeline,
     }
     return ratios(interleaved(measures, min(3, bench.repeats), say), next(iter(measures)))
 
@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--output", type=Path, default=HERE / "results.md")
     parser.add_argument("--environment", type=Path, help="where a project's dependencies are")
-    parser.add_argument("--project", type=Path, help="a default project whose line has run")
+    parser.add_argument("--project", type=Path, help="a default project whose pipeline has run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
