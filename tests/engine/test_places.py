@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import get_args
 
 import pytest
 
+from governed_ml.checks.run import CHECKS, MODULES
 from governed_ml.cli import monitor
 from governed_ml.core import config
 from governed_ml.core.code import stage_code
@@ -27,6 +29,12 @@ def test_a_stage_with_evidence_is_measured_again_and_names_its_tables() -> None:
     # Then gates know the tables of each, and register and CI measure each again
     assert writing == BODY_OF_GATE.keys() == gate.TABLES_OF_GATE.keys()
     assert {"ingest", *recompute.STAGES_AFTER_INGEST} == writing | {"document"}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_names_a_module_that_has_it(name: str) -> None:
+    # Given a check's name, when its module is imported, then it has the function
+    assert callable(import_module(MODULES[name]).check)
 
 
 def test_a_level_of_monitoring_is_known_wherever_it_is_shown() -> None:

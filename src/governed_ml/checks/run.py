@@ -20,7 +20,7 @@ MODULES = {
     "lineage": f"{HOME}.lineage.agreement",
     "notebooks": f"{HOME}.files.notebooks",
     "pii": f"{HOME}.identifiers.pii",
-    "pushed": f"{HOME}.pushed",
+    "pushed": f"{HOME}.pushed_data",
     "removed": f"{HOME}.files.removed",
     "scaffold": f"{HOME}.scaffold",
     "secrets": f"{HOME}.files.secrets",
