@@ -84,8 +84,8 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write("README.md", project.read("README.md") + "\nMore words.\n")
     said = commit(project, "Words")
     assert re.findall(r"(?m)^(.+?)\.{3,}.*Passed", said) == [
-        "the engine and every library are what is pinned (`uv sync` installs them)",
-        "hygiene, data in git, secrets, identifiers, what is taken away",
+        "engine and libraries are as pinned (`uv sync` installs them)",
+        "hygiene, data in git, secrets, identifiers, deleted files",
     ]
     # When a commit has a blank at a line's end, a secret, a torn file, code that is not formatted,
     # and a waiver that expired
@@ -135,7 +135,7 @@ def test_a_commit_in_a_new_worktree_says_how_to_make_its_environment(
     command = [sys.executable, "-m", "pre_commit", "run"]
     done = baked.run_plain(command, tree, code=1, PATH=path, UV_PYTHON=sys.executable)
     assert re.findall(r"(?m)^(.+?)\.{3,}.*(Failed|Passed)", done.stdout) == [
-        ("the engine and every library are what is pinned (`uv sync` installs them)", "Failed")
+        ("engine and libraries are as pinned (`uv sync` installs them)", "Failed")
     ]
 
 

@@ -109,7 +109,8 @@ def test_trap_23_all_jobs_that_write_the_ledger_share_one_queue() -> None:
     for path in MOVING:
         for job in deploying(path).values():
             assert job["concurrency"] == group
-            looked, first = (names(job).index(one) for one in ("It is still the champion", OWN[0]))
+            before = "Check that the version is still champion"
+            looked, first = (names(job).index(one) for one in (before, OWN[0]))
             assert looked < first
 
 
@@ -196,7 +197,7 @@ def test_trap_26_the_attestation_is_verified_before_the_promotion() -> None:
     path = baked.TEMPLATE / ".github" / "workflows" / "promote.yml"
     found = names(rules.jobs(path)["promote"])
     order = [
-        *("Record who approved", "Attest the model and what it consists of"),
+        *("Record who approved", "Attest the model and its parts"),
         *("Verify that this workflow attested it", "Promote"),
     ]
     # Then it is verified before the promotion, with the workflow's own name, and deployed after it

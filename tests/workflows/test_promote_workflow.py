@@ -46,7 +46,7 @@ def test_two_people_say_yes_and_the_version_is_champion(hosted: Hosted) -> None:
     attested = hosted.runner.noted("actions/attest")
     assert [one["subject-path"] for one in attested] == ["reports/sbom/model.skops"]
     steps = [step for job, step in run.steps if job == "promote"]
-    order = ["Record who approved", "Attest the model and what it consists of"]
+    order = ["Record who approved", "Attest the model and its parts"]
     order += ["Verify that this workflow attested it", "Promote"]
     assert [step for step in steps if step in order] == order
     assert run.steps["deploy", "Smoke test"] == "success"

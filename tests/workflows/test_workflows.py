@@ -43,7 +43,7 @@ def test_trap_32_a_skipped_hook_runs_again(bake_runnable: Bake, runner: acting.R
     run = runner(project, "ci.yml", job="check")
     # Then the job is red, by that hook's name, at that step
     assert run.jobs == {"check": "failure"}
-    assert run.steps["check", "Hooks, all of them again"] == "failure"
+    assert run.steps["check", "Run all hooks again"] == "failure"
     assert re.search(r"^ruff format\.+(\x1b\[\w+)?Failed", run.said["check"], re.MULTILINE)
     assert "tests/test_ours.py" in run.said["check"]
     assert "1 file would be reformatted" in run.said["check"]

@@ -1,4 +1,4 @@
-"""The team's own code: features, training and sources do what the engine asks of them."""
+"""Tests that the team's features, training and sources return what the engine requires."""
 
 from __future__ import annotations
 

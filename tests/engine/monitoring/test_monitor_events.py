@@ -218,7 +218,7 @@ def test_missing_prerequisites_of_monitoring_are_reported(registered: BakedProje
         assert (done.returncode, "MLFLOW_TRACKING_URI" in done.stderr) == (2, True)
     assert windows(project) == []
     text = project.read("conf/policy/base.yaml")
-    cut = text[text.index("# Windows of production") :]
+    cut = text[text.index("# Rules about windows of production") :]
     project.write("conf/policy/base.yaml", text.replace(cut, ""))
     registry.save(project, "Nobody watches")
     done = project.call("monitor", str(path), code=None)

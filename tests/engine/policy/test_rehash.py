@@ -305,7 +305,7 @@ def test_trap_20_the_decision_needs_every_other_job() -> None:
     assert set(jobs["decision"]["needs"]) == jobs.keys() - {"decision"}
     assert jobs["decision"]["if"] == "${{ always() }}"
     steps = {step.get("name"): step for step in jobs["decision"]["steps"]}
-    said = steps["Every job said yes"]
+    said = steps["Check that every job succeeded"]
     assert said["env"] == {"NEEDS": "${{ toJSON(needs) }}"}
     assert said["run"].endswith("governance aggregate")
     assert "if" not in said

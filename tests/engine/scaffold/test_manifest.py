@@ -127,7 +127,7 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
         "is not as the template has it: cmd",
     ),
     "dependency": (
-        lambda tree: edited(tree, "dvc.yaml", "      - data/sensitive # read", "      # read"),
+        lambda tree: edited(tree, "dvc.yaml", "      - data/sensitive # only", "      # only"),
         "dvc.yaml train",
         "is not as the template has it: deps",
     ),

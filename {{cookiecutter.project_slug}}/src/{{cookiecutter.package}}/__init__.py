@@ -1,1 +1,1 @@
-"""A governed machine-learning project: measure, judge, approve, remember."""
+"""The team's code: where the table comes from, the features, and the training."""

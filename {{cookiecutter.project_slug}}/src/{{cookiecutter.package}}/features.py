@@ -1,7 +1,8 @@
-"""How features reach the estimator.
+"""How the features are prepared for the estimator.
 
-A function `columns(table)` beside `preprocessing` may add or replace columns, each row from its own
-values alone. It becomes part of the model, so it runs in training, scoring and serving alike:
+You may add a function `columns(table)`, which adds or replaces columns. It must compute each row
+from that row's values only. It becomes part of the model, so it runs in training, scoring and
+serving alike:
 
     def columns(table: pd.DataFrame) -> pd.DataFrame:
         return table.assign(loan_per_income=table["loan_amount"] / table["income"])
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def preprocessing(numeric: list[str], categorical: list[str]) -> ColumnTransformer:
-    """Impute and scale numbers, one-hot encode categories; an unseen category is encoded as rare.
+    """Impute and scale numbers, one-hot encode categories; encode unseen categories like rare ones.
 
-    One-hot rather than an estimator's own categories, because SHAP is wrong on those.
+    Categories are one-hot encoded, because SHAP is wrong for categories that an estimator encodes.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer

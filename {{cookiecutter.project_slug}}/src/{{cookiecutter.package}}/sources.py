@@ -1,11 +1,11 @@
-"""Where tables come from, beyond the kinds that the engine reads (file, SQL, OpenML, synthetic).
+"""Sources of tables besides those that the engine reads itself (file, SQL, OpenML, synthetic).
 
-`conf/data` names a function of this module and its options:
+A file in `conf/data` names a function of this module and its options:
 
     source: {kind: team, function: from_folder, options: {folder: data/source}}
 
-A function returns one table (pandas or Arrow), the same one for everybody who runs it. It may read
-files and the network, and writes none.
+The function returns one table (pandas or Arrow), the same one for everybody who runs it. It may
+read files and use the network, but must not write files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the model is fitted. The engine saves it, logs it and measures it."""
+"""How the model is fitted. The engine saves, logs and measures it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 def fit(pipeline: Pipeline, features: pd.DataFrame, target: pd.Series) -> BaseEstimator:
     """Fit `pipeline` (features.py, then the estimator of conf/model) on the training rows.
 
-    Search for parameters, wrap or replace the estimator here, and return what is fitted. Classes of
-    your own may be part of it. `mlflow.log_metric` and its like log to the run of this training.
+    You may search for parameters here, or wrap or replace the estimator. Return the fitted
+    estimator; your own classes may be part of it. `mlflow.log_metric` and the like log to the run
+    of this training.
     """
     return pipeline.fit(features, target)
