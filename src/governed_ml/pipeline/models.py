@@ -50,7 +50,10 @@ def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
 
 
 def notes(model: Any) -> dict[str, str]:
-    """Return notes for the evidence about where a model ran; empty for library classes."""
+    """Return notes, for the evidence, on the process that a model ran in.
+
+    They are empty for a model that has library classes only.
+    """
     return {"isolation": model.isolation} if isinstance(model, IsolatedModel) else {}
 
 

@@ -1,4 +1,4 @@
-"""Start a process for the team's code, and exchange messages with it. Callers check its answers."""
+"""Start a process for the team's code and exchange messages with it; callers check its answers."""
 
 from __future__ import annotations
 
