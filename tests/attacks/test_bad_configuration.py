@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "a policy without noise": (
         (POLICY, "perturbation:\n  size: 0.05\n  tolerance: 0.25\n", ""),
-        "policy limited has no section perturbation: the risk owner sets it",
+        "policy limited has no section perturbation: ask the risk owner to add it",
     ),
     "noise of no size": (
         (POLICY, "size: 0.05", "size: 0"),

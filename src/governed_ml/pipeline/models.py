@@ -75,7 +75,7 @@ def require_rowwise(
     for some in (places, places[:1]):
         if not np.allclose(ask(features.iloc[some]), scores[some], rtol=1e-6, atol=1e-9):
             raise Problem(
-                "the model's answer about a row depends on the rows that are asked with it: use "
+                "the model's answer for a row changes with the other rows of the request: use "
                 "only the row's own values and what fit learned, in columns and in the classes "
                 "of src/"
             )
