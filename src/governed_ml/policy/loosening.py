@@ -104,16 +104,16 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
     for name, one in old.sensitive.items():
         now = new.sensitive.get(name)
         if now is None:
-            yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
+            yield Change(f"data.sensitive.{name}", "loosened", "it is no longer measured")
         elif now != one:
-            yield Change(f"data.sensitive.{name}", "loosened", "is grouped differently")
+            yield Change(f"data.sensitive.{name}", "loosened", "it is grouped differently")
     for name in sorted(set(old.proxies) - set(new.proxies)):
         yield Change(
-            f"data.proxies.{name}", "loosened", "is no proxy any more, so it may be a feature"
+            f"data.proxies.{name}", "loosened", "it is no longer a proxy, so it may be a feature"
         )
     for name in ("target", "positive", "task"):
         if getattr(old, name) != getattr(new, name):
-            yield Change(f"data.{name}", "loosened", "has changed")
+            yield Change(f"data.{name}", "loosened", "it has changed")
     for name in sorted(type(old).model_fields.keys() - COMPARED_APART):
         kind: Kind = "changed" if name in WORDS else "loosened"
         yield from _other(f"data.{name}", getattr(old, name), getattr(new, name), kind)
@@ -121,7 +121,7 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
         yield from _other(f"split.{name}", getattr(before.split, name), getattr(after.split, name))
     yield from _other("seed", before.seed, after.seed)
     if before.deployment != after.deployment:
-        yield Change("deployment", "loosened", "has changed, and rules ask for it")
+        yield Change("deployment", "loosened", "it has changed, and rules ask for it")
     for section in ("monitor", "notify"):
         one, two = getattr(before, section), getattr(after, section)
         for name in type(one).model_fields:
