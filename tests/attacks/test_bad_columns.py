@@ -139,13 +139,13 @@ UNSPLIT: dict[str, tuple[str, str, str, str]] = {  # case → split, conf/data, 
         "random",
         DATA.replace("classification", "regression").replace('"yes"', "null"),
         text(),
-        "target 'paid' is str, and a regression needs numbers",
+        "target 'paid' has the type str, but a regression needs numbers",
     ),
     "one positive row": (
         "random",
         DATA,
         changed(paid=lambda row: "no" if row else "yes"),
-        "rows hold one class of paid only",
+        "rows have only one class of paid",
     ),
 }
 

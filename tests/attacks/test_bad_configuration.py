@@ -75,11 +75,11 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "a group": (
         (CONFIG, "- model:", "- modle:"),
-        "there are the groups data, model, split, policy",
+        "the groups are data, model, split, policy",
     ),
     "no defaults": (
         (CONFIG, "defaults:", "default:"),
-        "conf/ has no data: name one under defaults",
+        "conf/config.yaml chooses no data: add `- data: NAME`",
     ),
     "a text as a limit": (
         (POLICY, LIMIT, LIMIT[:-4] + "'1000'"),
@@ -109,7 +109,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "a policy without noise": (
         (POLICY, "perturbation:\n  size: 0.05\n  tolerance: 0.25\n", ""),
-        "policy limited has no section perturbation: the risk owner sets it",
+        "policy limited has no section perturbation: ask the risk owner to add it",
     ),
     "noise of no size": (
         (POLICY, "size: 0.05", "size: 0"),
@@ -198,11 +198,11 @@ def test_a_slip_in_conf_is_refused_and_named(
 
 
 FILES: dict[str, tuple[str, bytes, str]] = {
-    "empty": (DATA, b"", "conf/ has no data: name one under defaults in conf/config.yaml"),
+    "empty": (DATA, b"", "conf/config.yaml chooses no data: add `- data: NAME` under `defaults`"),
     "nothing but a comment": (
         "conf/policy/limited.yaml",
         b"# later\n",
-        "conf/ has no policy: name one under defaults",
+        "conf/config.yaml chooses no policy: add `- policy: NAME`",
     ),
     "a list": (DATA, b"- a\n", "conf/: data: Input should be a valid dictionary"),
     "Latin-1": (DATA, "name: Zürich".encode("latin-1"), "conf/data/people.yaml is not UTF-8"),

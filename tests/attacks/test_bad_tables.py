@@ -39,7 +39,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     "wrong delimiter": (text().replace(",", "^"), "one column with the delimiter ',': set data"),
     "decimal commas": (
         people().to_csv(index=False, sep=";", decimal=","),
-        "column 'income' holds numbers with a comma in 300 rows: write 1234.5",
+        "column 'income' holds numbers with a comma in 300 rows: write them like 1234.5",
     ),
     "Latin-1": (text().replace("Rome", "Zürich").encode("latin-1"), "is not UTF-8: save it as"),
     "Latin-1 late": ((text() * 1 + "1,2,Zürich,f,no\n").encode("latin-1"), "not UTF-8"),
@@ -91,7 +91,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     ),
     "JSON with two types": (
         '[{"age": 1}, {"age": "old"}]',
-        "column 'age' is of type JSON: a column has numbers, texts or times, all of one kind",
+        "column 'age' has the type JSON, but a column must hold only numbers",
     ),
 }
 

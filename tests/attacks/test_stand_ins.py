@@ -125,8 +125,8 @@ def forged_bytecode(
 STAND_INS: dict[str, tuple[Plant, str]] = {
     "PYTHONPATH": (pythonpath, "PYTHONPATH is set, so code that is not installed may run"),
     "another engine": (another_engine, "PYTHONPATH is set"),
-    "sitecustomize": (site_hook, "sitecustomize.py runs at each start of Python"),
-    "a .pth file": (pth_file, "zz.pth runs at each start of Python, and no installed package"),
+    "sitecustomize": (site_hook, "sitecustomize.py runs each time Python starts"),
+    "a .pth file": (pth_file, "zz.pth runs each time Python starts, and it was not installed"),
     "a .pth file to src": (
         pth_to_the_project,
         "src is on the search path for modules and does not",
@@ -250,7 +250,7 @@ TEAM: dict[str, tuple[str, str]] = {  # what the team's module does when it is l
     "edits the writer of evidence": (edit_engine("core/evidence.py"), "evidence.py is not what"),
     "adds a module": (edit_engine("measures/mean.py"), "mean.py was added to governed-ml"),
     "leaves a site hook": (edit_engine("../sitecustomize.py"), "sitecustomize.py runs at each"),
-    "leaves a .pth file": (edit_engine("../team.pth"), "team.pth runs at each start of Python"),
+    "leaves a .pth file": (edit_engine("../team.pth"), "team.pth runs each time Python starts"),
 }
 
 

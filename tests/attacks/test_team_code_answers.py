@@ -63,12 +63,12 @@ def test_trap_42_invalid_answers_of_a_model_are_refused(here: Path) -> None:
         # And answers that depend on the rows that are asked together are refused
         ranked = rows.assign(debt=9.0)
         scores = model.predict_proba(ranked)[:, 1]
-        with pytest.raises(Problem, match="depends on the rows that are asked with it"):
+        with pytest.raises(Problem, match="changes with the other rows of the request"):
             models.require_rowwise(
                 model, ranked, scores, lambda some: model.predict_proba(some)[:, 1]
             )
         # And an end without an answer
-        assert "the process ended before it gave an answer (exit code 0)" in said(6)
+        assert "the process ended before the function returned (exit code 0)" in said(6)
     with models.opened() as model:
         assert "KeyError: 'none' in src/credit/training.py, line 8" in said(7)
     with models.opened() as model:
@@ -76,18 +76,21 @@ def test_trap_42_invalid_answers_of_a_model_are_refused(here: Path) -> None:
 
 
 ENDS: dict[str, tuple[str, str]] = {
-    "ends the process": ("os._exit(0)", "ended before it gave an answer (exit code 0)"),
-    "kills itself": ("os.kill(os.getpid(), 9)", "ended before it gave an answer (exit code -9)"),
+    "ends the process": ("os._exit(0)", "ended before the function returned (exit code 0)"),
+    "kills itself": (
+        "os.kill(os.getpid(), 9)",
+        "ended before the function returned (exit code -9)",
+    ),
     "prints without end": ("while True: print('x' * 10_000)", "printed more than 64 MiB"),
     "writes into the answer": (
         "[forge(one) for one in range(3, 60)]; os._exit(0)",
-        "src/credit/sources.py: a process of the team's code",
+        "src/credit/sources.py: src/ wrote to the channel",
     ),
     "leaves by an exception": (
         "raise SystemExit(0)",
         "SystemExit: 0 in src/credit/sources.py, line 12",
     ),
-    "closes the pipes": ("os.closerange(0, 60); os._exit(0)", "ended before it gave an answer"),
+    "closes the pipes": ("os.closerange(0, 60); os._exit(0)", "ended before the function returned"),
 }
 
 
@@ -171,9 +174,9 @@ def test_trap_42_an_answer_that_is_too_large_is_refused() -> None:
     send(sent, {}, bytes(100))
     announced = sent.getvalue().replace((100).to_bytes(8, "big"), (1 << 33).to_bytes(8, "big"))
     # When it is read, then the first is refused at once, and the other takes no memory for it
-    with pytest.raises(Problem, match="announced 100 bytes"):
+    with pytest.raises(Problem, match="an answer of 100 bytes"):
         receive(io.BytesIO(sent.getvalue()), largest=99)
-    with pytest.raises(Problem, match="in the middle of a message"):
+    with pytest.raises(Problem, match="ended while it sent its answer"):
         receive(io.BytesIO(announced))
     assert receive(io.BytesIO(sent.getvalue()), largest=100) == ({}, [bytes(100)])
 

@@ -98,7 +98,7 @@ def test_trap_42_code_that_training_puts_into_the_model_file_is_refused() -> Non
     with zipfile.ZipFile(content, "a") as archive:
         archive.writestr("code/sklearn/__init__.py", "evil = True")
     # When it is to be saved, then it is refused: the engine alone puts code in
-    with pytest.raises(Problem, match="that chooses its own code"):
+    with pytest.raises(Problem, match="has source code of its own in its file"):
         model_file.sealed(content.getvalue(), team.TeamPackage("credit", {"__init__.py": b""}))
 
 

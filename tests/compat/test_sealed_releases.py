@@ -95,7 +95,9 @@ def test_evidence_of_an_earlier_engine_is_sealed_with_its_policy(
     # And a second policy beside it is refused: nobody could say which one counted
     policy = {"policy": checked.params().policy.model_dump(mode="json")}
     (tmp_path / "built" / bundle.RECORDS / "policy.json").write_text(json.dumps(policy))
-    with pytest.raises(Problem, match=r"policy\.json is not what compose wrote"):
+    with pytest.raises(
+        Problem, match=r"policy\.json was changed after the stage `compose` wrote it"
+    ):
         Checked(tmp_path / "built", checked.statement).params()
 
 

@@ -138,7 +138,7 @@ def test_a_command_that_needs_a_missing_extra_names_it(project: BakedProject) ->
     done = baked.run_plain(command, project.path, 2)
     # Then a module is missing (else the test above could not fail), and the line names the extra
     assert "No module named 'pre_commit_hooks" in done.stderr
-    assert "the engine's extra 'hooks' brings: run `uv sync --group dev`" in done.stderr
+    assert "The engine's extra 'hooks' installs it: run `uv sync --group dev`" in done.stderr
 
 
 @pytest.mark.slow

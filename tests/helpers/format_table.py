@@ -210,7 +210,7 @@ def said(problem: Problem) -> str:
     text = str(problem)
     for kind in KINDS:
         text = text.replace(f"'{kind.column}'", "'x'")
-    text = text.partition("; to be answered, too: ")[0]
+    text = text.partition("; these columns need an answer, too: ")[0]
     return re.sub(r"\b(one|new|batch)\.[\w.]+\w", "FILE", text)
 
 

@@ -125,7 +125,7 @@ def test_a_poisoned_table_stops_the_line_and_no_gate_is_skipped(
     assert run.code == 1
     assert run.jobs.keys() == ALL
     assert run.red == ALL - {"policy"}, run.tail()
-    assert "validate: contract broken" in run.said["pipeline"]
+    assert "validate: the data contract does not hold" in run.said["pipeline"]
     assert "fail: validate.contract: " in errors(run, "data-validation")
     assert "reports/evidence/fairness.json is missing" in errors(run, "fairness")
     # And what there is was kept, with a deny

@@ -98,7 +98,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
     [
         (
             "rows: 20000\n  faults: [income_nulls]",
-            "the pipeline stopped: validate: contract broken",
+            "the pipeline stopped: validate: the data contract does not hold",
         ),
         ("rows: 170000 # as before", "the source still gives the table of the commit"),
     ],

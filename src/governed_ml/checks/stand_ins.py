@@ -33,7 +33,7 @@ def findings(base: Path, package: str, locked: set[str]) -> Iterator[CheckFindin
                 continue
             where = path.relative_to(base).as_posix()
             if name in CUSTOM:
-                yield CheckFinding(where, "runs at each start of Python", "delete it")
+                yield CheckFinding(where, "runs each time Python starts", "delete it")
             elif name in libraries or name.lower() in libraries:
                 yield CheckFinding(
                     where, f"has the name of the library {name}", "rename or delete it"

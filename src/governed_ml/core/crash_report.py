@@ -53,8 +53,8 @@ def one_line(error: BaseException) -> str:
     extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else None
     if extra and not where:
         return (
-            f"{first_line(error)}, which the engine's extra {extra!r} brings: run "
-            f"`uv sync --group {GROUPS[extra]}`, or install `governed-ml[{extra}]`"
+            f"{first_line(error)}. The engine's extra {extra!r} installs it: run `uv sync "
+            f"--group {GROUPS[extra]}`, or install `governed-ml[{extra}]`"
         )
     return f"{type(error).__name__}: {first_line(error)}" + (f" in {where}" if where else "")
 

@@ -86,10 +86,10 @@ class EngineRef(Strict):
 
 
 class ByEngine(Closed):
-    """A model that records the engine it was made by.
+    """Base class of records that name the engine that wrote them.
 
-    Records of engines before 0.2 have no such field. It is left out of their dump, so that they
-    keep their digest.
+    Records of engines before 0.2 lack this field. It is left out of their dump, so that their
+    digest stays the same.
     """
 
     engine: EngineRef | None = Field(default=None, description="the engine that did the work")
@@ -170,11 +170,13 @@ def load(gate: str, base: Path = Path()) -> AnyEvidence:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise Problem(
-            f"{path_of(gate).as_posix()} breaks its schema at {key}: {first['msg']}"
+            f"{path_of(gate).as_posix()} breaks its schema at {key}: {first['msg']}; run `uv "
+            "run dvc repro`"
         ) from error
     if evidence.gate != gate:
         raise Problem(
-            f"{path_of(gate).as_posix()} is evidence of {evidence.gate!r}, not of {gate!r}"
+            f"{path_of(gate).as_posix()} is evidence of {evidence.gate!r}, not of {gate!r}: "
+            "run `uv run dvc repro`"
         )
     return evidence
 
@@ -188,8 +190,8 @@ def save(evidence: AnyEvidence) -> None:
     except ValidationError as error:
         first = error.errors()[0]
         raise Problem(
-            f"stage {evidence.gate} measured something that is not valid evidence: {first['msg']} "
-            f"at {first['loc']}"
+            f"stage {evidence.gate} made invalid evidence ({first['msg']} at {first['loc']}): "
+            "report this as a bug of the engine (governed-ml)"
         ) from error
     write_json(path_of(evidence.gate), content)
 

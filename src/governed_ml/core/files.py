@@ -26,7 +26,10 @@ def root() -> Path:
     for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file():
             return folder
-    raise Problem(f"no dvc.yaml in {here} or above: run this inside a generated project")
+    raise Problem(
+        f"there is no dvc.yaml in {here} or in a folder above it: run this inside a generated "
+        "project"
+    )
 
 
 def shown(path: Path) -> str:
@@ -122,8 +125,8 @@ def file_digest(path: Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         raise Problem(
-            f"{shown(path)} is missing: in a clone run `uv run dvc pull`, elsewhere `uv run "
-            "dvc repro`"
+            f"{shown(path)} is missing: run `uv run dvc pull` in a clone, or `uv run dvc "
+            "repro` elsewhere"
         ) from error
     except OSError as error:
         raise Problem(

@@ -133,7 +133,7 @@ def told(uri: str, error: BaseException) -> str:
         if sign in text:
             return f"MLflow at {store} {meaning} ({sign}): {todo}"
     reason = next((sign for sign in UNREACHABLE if sign in text), first_line(error, 160))
-    todo = "is it running? Check MLFLOW_TRACKING_URI"
+    todo = "check that it is running and that MLFLOW_TRACKING_URI is right"
     return f"MLflow at {store} does not answer: {reason}; {todo}"
 
 
@@ -155,9 +155,9 @@ def of_another_version(revision: str, uri: str) -> str | None:
     here = f"MLflow {version('mlflow')}"
     if not any(name.startswith(revision) for name in steps):
         return (
-            f"MLflow at {_bare(uri)} was written by a newer MLflow than {here}, which cannot read "
-            "it: restore the uv.lock that it was written with and run `uv sync`, or name another "
-            "store in MLFLOW_TRACKING_URI"
+            f"MLflow at {_bare(uri)} was written by a newer MLflow than {here}: restore the "
+            "uv.lock of that time and run `uv sync`, or set MLFLOW_TRACKING_URI to another "
+            "store"
         )
     after = f'down_revision = "{revision}"'
     if not any(after in path.read_text(encoding="utf-8") for path in steps.values()):

@@ -56,11 +56,13 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
             forged = any(name.startswith(CODE) for name in archive.namelist())
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise Problem(
-            f"the model that training returned cannot be read: {first_line(error)}"
+            f"the model that training returned cannot be read: {first_line(error)}; return a "
+            "fitted scikit-learn estimator"
         ) from error
     if forged:
         raise Problem(
-            "training returned a model that chooses its own code: return the fitted estimator"
+            "the model that training returned has source code of its own in its file: return "
+            "the fitted estimator"
         )
     _require_known(unknown, package.name, "the model")
     if not any(_is_of(name, package.name) for name in unknown):
@@ -81,7 +83,10 @@ def load(content: bytes, what: str = "the model") -> BaseEstimator:
 
     with _readable(what):
         if not is_plain(content, what):
-            raise Problem(f"{what} contains code, so it is not loaded into this process")
+            raise Problem(
+                f"{what} has classes that are not on the engine's list, so this process does not "
+                "load it"
+            )
         return skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
 
 
@@ -120,8 +125,8 @@ def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
         good = name.endswith(".py") and ".." not in parts and "/".join(parts) == name
         if not good or "\\" in name or len(packages) > 1 or not parts[0].isidentifier():
             raise Problem(
-                f"the model contains {name!r}, which is not a module of one package: keep its "
-                "classes in src/"
+                f"the model's file holds {name!r}, which is not a Python module of the "
+                "project's one package: keep the model's classes in src/"
             )
     inner = {name.partition("/")[2]: source for name, source in files.items()}
     return team.TeamPackage(next(iter(packages), ""), inner)
@@ -142,10 +147,10 @@ def types(path: Path = PATH) -> list[str]:
 def _require_known(names: list[str], package: str, what: str) -> None:
     foreign = [name for name in names if not allowed(name) and not _is_of(name, package)]
     if foreign:
-        own = f" or the project's own package {package}" if package else ""
+        own = f", nor from the project's own package {package}" if package else ""
         raise Problem(
-            f"{what} contains {foreign[0]}, which is not from {', '.join(PACKAGES)}{own}: use a "
-            "class from one of these packages"
+            f"{what} contains {foreign[0]}, which is not from any of "
+            f"{', '.join(PACKAGES)}{own}: use a class from one of these packages"
         )
 
 

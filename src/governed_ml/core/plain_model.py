@@ -1,4 +1,4 @@
-"""Which model files may be loaded into the engine's own process: a closed list of classes.
+"""The closed list of classes that a model's file may contain if the engine's own process loads it.
 
 The team controls the content of a model file: every attribute of every object in it. So a class is
 harmless only if no attribute value can make a method open a file, import a module, or call

@@ -81,10 +81,10 @@ def explain_invalid(
     if unknown:
         known = sorted(_known(path, model))
         near = difflib.get_close_matches(str(path[-1]), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        hint = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(known)}"
         message = f"no such key; {hint}"
     elif first["type"] == "missing":
-        message = "is missing"
+        message = "this key is missing"
     else:
         message = first["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
         if given is None or isinstance(given, str | int | float):

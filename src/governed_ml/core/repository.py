@@ -113,8 +113,8 @@ def require_clean(base: Path) -> None:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Problem(
-            f"the working tree has changes that are in no commit ({changed[0][3:]}{more}): "
-            "commit them, or `git stash`",
+            f"the working tree has uncommitted changes ({changed[0][3:]}{more}): commit them, "
+            "or run `git stash`",
             exit_code=FOUND,
         )
 
@@ -135,14 +135,15 @@ def protected(base: Path) -> str:
         if fetched.returncode:
             said = first_line(ValueError(fetched.stderr.decode(errors="replace")), 160)
             raise Problem(
-                f"cannot fetch {PROTECTED} from {REMOTE}, which says who may approve: {said}"
+                f"cannot fetch {PROTECTED} from {REMOTE}: {said}. That branch says who may "
+                "approve: check the network and your access"
             )
         return _found(base, git(base, "rev-parse", FETCHED))
     done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")
     if done.returncode:
         raise Problem(
-            f"there is no branch {PROTECTED}, which holds the policy and the approvers: create "
-            f"it, or fetch it with `git fetch {REMOTE} {PROTECTED}`"
+            f"there is no branch {PROTECTED}, which holds the policy and the approvers: "
+            f"create it, or run `git fetch {REMOTE} {PROTECTED}`"
         )
     return _found(base, done.stdout.decode().strip())
 
@@ -181,7 +182,7 @@ def known_protected(base: Path) -> str:
         done = attempt(base, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
         if done.returncode == 0:
             return done.stdout.decode().strip()
-    raise Problem(f"this clone has no {PROTECTED}: `git fetch {REMOTE} {PROTECTED}`")
+    raise Problem(f"this clone has no branch {PROTECTED}: run `git fetch {REMOTE} {PROTECTED}`")
 
 
 def content(base: Path, commit: str, path: str) -> bytes | None:
@@ -197,7 +198,7 @@ def extract(base: Path, commit: str, target: Path) -> None:
     """
     listed = attempt(base, "ls-tree", "-r", "-z", "--full-tree", commit)
     if listed.returncode:
-        raise Problem(f"cannot read commit {commit[:12]}: fetch it with `git fetch`")
+        raise Problem(f"cannot read commit {commit[:12]}: run `git fetch`")
     lines = [line.partition("\t") for line in listed.stdout.decode().split("\0") if line]
     files = [(words.split()[2], name) for words, _, name in lines if words.startswith("100")]
     asked = "".join(f"{blob}\n" for blob, _ in files).encode()
@@ -208,7 +209,7 @@ def extract(base: Path, commit: str, target: Path) -> None:
         words = line.split()
         if len(words) != 3 or words[1] != b"blob":
             raise Problem(
-                f"{name} of commit {commit[:12]} ({blob[:12]}) cannot be read: `git fsck`"
+                f"{name} of commit {commit[:12]} ({blob[:12]}) cannot be read: run `git fsck`"
             )
         begin = start + len(line) + 1
         start = begin + int(words[2]) + 1

@@ -28,9 +28,9 @@ def unshared(base: Path) -> list[str]:
 
 
 def shared_remote(base: Path) -> bool:
-    """Return whether other machines can reach DVC's remote.
+    """Return whether DVC's remote is one that other machines can reach.
 
-    A `file://` URL does not count, because DVC cannot read one.
+    A `file://` URL is none, because DVC cannot read it.
     """
     _, url = remote(base)
     return "://" in url and not url.lower().startswith("file:")

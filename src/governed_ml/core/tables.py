@@ -58,7 +58,7 @@ def exact(path: Path) -> str:
     escaped = re.sub(r"[*?[]", r"[\g<0>]", plain)
     if escaped != plain and "\\" in plain:
         raise Problem(
-            f"cannot read {plain}: rename it, without a backslash or without `*`, `?`, `[`"
+            f"cannot read {plain}: its name has a backslash as well as `*`, `?` or `[`; rename it"
         )
     return literal(escaped)
 

@@ -32,10 +32,10 @@ ORIGIN = re.compile(
 )
 READS = "give it `actions: read` and `pull-requests: read`"
 HINTS = {
-    401: "the token is not valid: set GITHUB_TOKEN to one that is",
+    401: "the token is not valid; set GITHUB_TOKEN to a valid one",
     404: "it does not exist, or the token may not read it",
-    409: "the organisation decides this: ask one of its owners to set it",
-    410: "it is disabled: enable it in the repository's settings",
+    409: "the organisation decides this; ask one of its owners to set it",
+    410: "it is disabled; enable it in the repository's settings",
 }
 T = TypeVar("T")
 
@@ -143,7 +143,10 @@ def read_all(
         found += _parsed(list[kind], what, answer)
         if "next" not in answer.raw_response.links:
             return found
-    raise Problem(f"GitHub has more than {PAGES} pages about {what}: cannot judge")
+    raise Problem(
+        f"GitHub has more than {PAGES} pages about {what}, which is more than the engine reads: "
+        "report this as a bug of the engine (governed-ml)"
+    )
 
 
 def _ask(
@@ -169,7 +172,7 @@ def _ask(
         hint = HINTS.get(status, "run this again later")
         if status in (403, 422):
             hint = (
-                f"the token lacks a permission: {need}"
+                f"the token lacks a permission; {need}"
                 if status == 403
                 else ("set it in the repository's settings")
             )
@@ -206,8 +209,9 @@ def _parsed(kind: type[T], what: str, answer: Response[Any, Any]) -> T:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "it"
         raise Problem(
-            f"GitHub's answer about {what} is not as documented: {place}: "
-            f"{first_line(ValueError(first['msg']), 120)}; cannot judge"
+            f"GitHub's answer about {what} is not as documented ({place}: "
+            f"{first_line(ValueError(first['msg']), 120)}): report this as a bug of the "
+            "engine (governed-ml)"
         ) from error
 
 

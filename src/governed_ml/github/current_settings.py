@@ -94,7 +94,8 @@ class Hub:
         found = self.find(given.Patterns, what, path)
         if found and found.total_count > len(found.branch_policies):
             raise Problem(
-                f"GitHub has more than one page about {what}, and the engine reads one: report this"
+                f"GitHub has more than one page about {what}, and the engine reads one: "
+                "report this as a bug of the engine (governed-ml)"
             )
         return found.branch_policies if found else []
 
@@ -111,7 +112,7 @@ class Hub:
             return None
         said = self.get(given.Ruleset, f"the ruleset {name}", f"/rulesets/{number}")
         if said.bypass_actors is None:
-            raise Refused(f"the token may not read who can bypass it: {ADMIN}", 403)
+            raise Refused(f"the token may not read who can bypass it; {ADMIN}", 403)
         return {
             "id": number,
             "target": said.target,

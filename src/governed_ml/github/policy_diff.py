@@ -95,7 +95,8 @@ def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
         return [{k: one[k] for k in ("type", "kwargs")} for one in contract]
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"{params.data.contract} of {where} is no suite: {first_line(error, 80)}"
+            f"{params.data.contract} of {where} is not an expectation suite "
+            f"({first_line(error, 80)}): restore it"
         ) from error
 
 
@@ -118,11 +119,11 @@ def compare(old: State, new: State) -> list[Change]:
     """
     found = [*_installed(old, new), *_generated(old, new)]
     if isinstance(new.params, Unusable) or isinstance(old.params, Unusable):
-        why = f"the base has no policy that can be compared: {old.params}"
+        why = f"the policy of the base cannot be compared: {old.params}"
         why = new.params.reason if isinstance(new.params, Unusable) else why
         if not any(one.rule.startswith("engine.") for one in found):
             raise Problem(why)
-        found.append(Change("policy", "loosened", f"could not be compared: {why}"))
+        found.append(Change("policy", "loosened", f"it could not be compared: {why}"))
     else:
         found += between(old.params, new.params)
         found += contracts(old.contract, new.contract)
@@ -144,14 +145,16 @@ def _generated(old: State, new: State) -> Iterable[Change]:
         if was is None or (was.digest, was.reason) != (one.digest, one.reason):
             yield Change(place, "loosened", one.reason)
     for place in old.outside.keys() - new.outside.keys():
-        yield Change(place, "tightened", "is the one of this engine's template")
+        yield Change(place, "tightened", "it is as in this engine's template again")
 
 
 def _sources(old: dict[str, str], new: dict[str, str]) -> Iterable[Change]:
     """Yield changed code of the team that makes the table, because it decides what is measured."""
     for path in sorted(new):
         if old and old.get(path) != new[path]:
-            yield Change(path, "loosened", "has changed, and it makes the table that is measured")
+            yield Change(
+                path, "loosened", "it has changed, and it makes the table that is measured"
+            )
 
 
 def approved_push(base: Path, since: str, until: str) -> str | None:
@@ -185,8 +188,8 @@ def approved_by(base: Path, number: int, since: str, until: str) -> str:
     owners = [one for one in people.read(base, since).people if OWNER in one.roles]
     if not owners:
         raise Problem(
-            f"the policy is loosened, and nobody has the role {OWNER} in {people.PATH} of the base "
-            f"({since[:12]}): list its owner there first",
+            f"the policy is loosened, and nobody has the role {OWNER} in {people.PATH} of the "
+            f"base ({since[:12]}): add a person with this role there first",
             1,
         )
     pull = reviews(base, number)

@@ -128,7 +128,7 @@ def _here(base: Path) -> list[Check]:
     if not workflow_output.here():
         return []
     ref = os.environ.get("GITHUB_REF", "")
-    wrong = [f"it is {ref or 'unknown'}: start the workflow from the branch {PROTECTED}"]
+    wrong = [f"it is {ref or 'unknown'}; start the workflow from the branch {PROTECTED}"]
     on_main = ref == f"refs/heads/{PROTECTED}"
     return [
         *_made("branch of the run", [] if on_main else wrong),
@@ -165,14 +165,14 @@ def _people(now: Today, roles: list[str] | None) -> list[Check]:
     people = [one for one in now.approvers.people if one.github]
     where = f"{approvers.PATH} on {PROTECTED} lists"
     said = [
-        f"{where} nobody with a GitHub account in the role {role}: the risk owner adds people"
+        (f"{where} nobody with a GitHub account in the role {role}: ask the risk owner to add one")
         for role in wanted
         if not any(role in one.roles for one in people)
     ]
     if not now.approvers.ledger:
         said.append(
-            f"{where} no key under ledger, and approvals on GitHub count only in signed events: "
-            "ask the risk owner to add the workflow's key"
+            f"{where} no key under ledger, but approvals on GitHub count only in signed "
+            "events: ask the risk owner to add the workflow's key"
         )
     return [*_made("owners", lost), *_made("approvers", said)]
 

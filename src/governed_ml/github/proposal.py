@@ -69,8 +69,8 @@ def token(name: str, environment: str, rights: str, why: str = "") -> str:
     found = os.environ.get(name, "").strip()
     if not found:
         raise Problem(
-            f"{name} is not set{why}: make {rights}, and put it into the environment "
-            f"{environment} of the repository"
+            f"{name} is not set{why}: create {rights}, and add it as a secret of the "
+            f"repository's environment {environment}"
         )
     return found
 

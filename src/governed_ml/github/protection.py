@@ -9,10 +9,10 @@ from governed_ml.core.repository import PROTECTED
 from governed_ml.github.responses import BranchRule
 from governed_ml.github.settings import ACTIONS, BRANCH, DECISION, EVERY, PROTECTED_ONLY, Values
 
-FIX = "an administrator runs `uv run governance github apply`"
+FIX = "ask an administrator to run `uv run governance github apply`"
 ENTERPRISE = (
-    "a private repository needs GitHub Enterprise for required reviewers: else open a promotion "
-    f"pull request from {BRANCH}… to {PROTECTED}, and give its number"
+    "if the repository is private, required reviewers need GitHub Enterprise; without it, "
+    f"open a promotion pull request from {BRANCH}… to {PROTECTED}, and give its number"
 )
 
 
@@ -30,7 +30,7 @@ def environment_doubts(
     if reviewed and not found["reviewers"]:
         lines.append(f"it requires no review: {FIX}; {ENTERPRISE}")
     if (reviewed or found["reviewers"]) and not found["prevent_self_review"]:
-        lines.append(f"who starts a run may review it (prevent_self_review is off): {FIX}")
+        lines.append(f"whoever starts a run may also review it (prevent_self_review is off): {FIX}")
     if found["can_admins_bypass"] is not False:
         lines.append(f"administrators may bypass it (can_admins_bypass): {FIX}")
     branches = found["branches"]
@@ -43,7 +43,7 @@ def environment_doubts(
         lines.append(f"every branch may deploy{why}; limit it to {PROTECTED}: {FIX}")
     elif branches not in ([PROTECTED], PROTECTED_ONLY):
         shown = ", ".join(branches) or "no branch"
-        lines.append(f"{shown} may deploy, and only {PROTECTED} should: {FIX}")
+        lines.append(f"{shown} may deploy, but only {PROTECTED} should: {FIX}")
     return lines
 
 
@@ -52,8 +52,10 @@ def disjoint_doubts(found: Sequence[Values | None]) -> list[str]:
     everybody = [one for values in found if values for one in set(values["reviewers"])]
     twice = sorted({one for one in everybody if everybody.count(one) > 1})
     return [
-        f"{one} reviews in two environments and may review in one only: name different owners in "
-        f"conf/config.yaml, then {FIX}"
+        (
+            f"{one} is a reviewer of two environments, but may be one of only one: name different "
+            f"owners in conf/config.yaml, then {FIX}"
+        )
         for one in twice
     ]
 
@@ -64,11 +66,13 @@ def main_doubts(rules: Sequence[BranchRule]) -> list[str]:
     reviews = [one.parameters for one in rules if one.type == "pull_request"]
     most = max([_number(one.get("required_approving_review_count")) for one in reviews], default=0)
     asked = {
-        "no pull request with an approval": most >= 1,
-        "no review by the code owners": _any(reviews, "require_code_owner_review"),
-        "a review from before the last push counts": _any(reviews, "dismiss_stale_reviews_on_push"),
-        "who pushed last may approve": _any(reviews, "require_last_push_approval"),
-        f"no status check `{DECISION}` by GitHub Actions": any(
+        "it requires no pull request with an approval": most >= 1,
+        "it requires no review by the code owners": _any(reviews, "require_code_owner_review"),
+        "it counts reviews from before the last push": _any(
+            reviews, "dismiss_stale_reviews_on_push"
+        ),
+        "whoever pushed last may approve": _any(reviews, "require_last_push_approval"),
+        f"it requires no status check `{DECISION}` by GitHub Actions": any(
             one.get("context") == DECISION and one.get("integration_id") == ACTIONS
             for rule in rules
             if rule.type == "required_status_checks"

@@ -174,8 +174,8 @@ def _same(answer: RunApprovals | PullApprovals, name: str, number: int) -> None:
     """Raise `Problem` if an answer is about another item than the requested one."""
     if (answer.repository.lower(), answer.number) != (name.lower(), number):
         raise Problem(
-            f"GitHub was asked about {name}, number {number}, and answered about "
-            f"{answer.repository}, number {answer.number}: cannot judge"
+            f"GitHub was asked about {name}, number {number}, but answered about "
+            f"{answer.repository}, number {answer.number}: run this again"
         )
 
 

@@ -90,7 +90,11 @@ def environments(now: Today) -> tuple[dict[str, str], list[str]]:
     """Return environment → role for the roles that the policy requires, and remarks."""
     approvals = now.policy.approvals
     if approvals is None:
-        raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
+        raise Problem(
+            f"the policy on {PROTECTED} does not say which approvals are needed (key "
+            "`approvals`): ask the risk owner to add it",
+            1,
+        )
     known = {role: name for name, role in ENVIRONMENTS.items()}
     notes = [
         f"the role {role} has no environment: it approves with a key, or in a pull request"
@@ -114,7 +118,8 @@ def owners(now: Today, role: str) -> list[str]:
         raise Problem(f"{where}: {bad[:60]!r} is not a GitHub @user or @org/team: correct it", 1)
     if len(found) > MOST:
         raise Problem(
-            f"{where} names {len(found)} reviewers, and GitHub allows {MOST}: name a team", 1
+            f"{where} names {len(found)} reviewers, but GitHub allows {MOST}: name a team instead",
+            1,
         )
     return found
 
@@ -130,9 +135,9 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
             found += [str((there[job] or {}).get("name") or job) for job in jobs]
         except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             raise Problem(
-                f"{WORKFLOWS}/{workflow} on {PROTECTED} has not the jobs {', '.join(jobs)}: a "
-                "required check that never reports would block every merge; restore the file "
-                "with `uv run --group tools governance update`"
+                f"{WORKFLOWS}/{workflow} on {PROTECTED} lacks the jobs {', '.join(jobs)}, "
+                "which every merge would wait for: restore the file with `uv run --group "
+                "tools governance update`"
             ) from error
     return sorted(found)
 

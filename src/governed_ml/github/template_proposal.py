@@ -22,7 +22,7 @@ from governed_ml.scaffold.origin import Origin
 
 BRANCH = "template-update"
 TOKEN = "TEMPLATE_UPDATE_TOKEN"  # noqa: S105 - a variable's name
-RIGHTS = "a fine-grained one with Contents, Pull requests and Workflows read and write"
+RIGHTS = "a fine-grained token with read and write access to Contents, Pull requests and Workflows"
 TITLE = "Update from the template"
 
 
@@ -66,8 +66,8 @@ class TemplateUpdate:
             return None
         names = ", ".join(self.workflows)
         return (
-            f"{TOKEN} may not change workflows, and the update changes {names}: make {RIGHTS}; "
-            f"nothing was pushed ({said})"
+            f"{TOKEN} may not change workflows, and the update changes {names}: create "
+            f"{RIGHTS}; nothing was pushed ({said})"
         )
 
 

@@ -111,7 +111,9 @@ class Approvers(Closed):
         found = next((one for one in self.people if one.name == name), None)
         if found is None:
             raise Problem(
-                f"{PATH} on {PROTECTED} does not list {name!r}: the risk owner adds people", 1
+                f"{PATH} on {PROTECTED} does not list {name!r}: ask the risk owner to add "
+                "this person",
+                1,
             )
         return found
 

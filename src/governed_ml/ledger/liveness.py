@@ -20,7 +20,9 @@ def last_window(champion: Version) -> str:
     """Describe a champion's last window in one line."""
     _, windows = reign(champion)
     if not windows:
-        return f"no window of champion {champion.number} yet: `uv run governance monitor BATCH`"
+        return (
+            f"champion {champion.number} has no window yet: run `uv run governance monitor BATCH`"
+        )
     event = windows[-1].event
     level = str(event.details.get("level")).replace("_", " ")
     window = f"window {event.details.get('window')} of champion {champion.number}"
@@ -57,7 +59,7 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
     if champion is None:
         return None
     if limits is None:
-        return f"policy {policy.name} has no section monitoring: the risk owner sets it"
+        return f"policy {policy.name} has no section monitoring: ask the risk owner to add it"
     first, windows = reign(champion)
     measured: dict[object, Entry] = {}  # labels that arrive later do not make a window newer
     for one in windows:
@@ -67,8 +69,10 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
     days = (day - last.moment.date()).days
     if days <= limits.liveness_days:
         return None
-    what = "its last measured window was" if measured else "it was promoted and not measured since,"
+    ago = f"{days} days ago"
+    never = f"it was promoted {ago} and has not been measured since"
+    what = f"its last measured window was {ago}" if measured else never
     return (
-        f"champion {champion.number} is not monitored: {what} {days} days ago, and the policy "
-        f"allows {limits.liveness_days}: run `uv run governance monitor BATCH` first"
+        f"champion {champion.number} is not monitored: {what}, and the policy allows "
+        f"{limits.liveness_days}; run `uv run governance monitor BATCH` first"
     )

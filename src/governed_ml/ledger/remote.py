@@ -23,7 +23,7 @@ class Broken(Problem):
 
     def __init__(self, broken: str, whole: str | None) -> None:
         super().__init__(
-            f"{REMOTE}'s ledger is broken at {broken}: find out who pushed it, then run "
+            f"{REMOTE}'s ledger is broken at {broken}; find out who pushed it, then run "
             "`uv run governance reconcile --apply`",
             1,
         )
@@ -58,10 +58,10 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     common = next((n for n in range(len(theirs), 0, -1) if theirs[n - 1] in here), 0)
     if tip not in here and common < len(raws):
         raise Problem(
-            f"the ledgers differ after event {common}: {REMOTE} has events up to {len(theirs)}, "
-            f"this clone has others up to {len(raws)}; if you never pushed yours, take those of "
-            f"{REMOTE} with {REPLACE} and repeat your commands; otherwise somebody rewrote the "
-            "ledger",
+            f"the ledgers of {REMOTE} ({len(theirs)} events) and of this clone ({len(raws)}) "
+            f"differ after event {common}. If you never pushed the events here, take those of "
+            f"{REMOTE} with {REPLACE} and repeat your commands; if you did, somebody rewrote "
+            "the ledger",
             1,
         )
     git(base, "update-ref", SEEN, tip)
@@ -149,6 +149,6 @@ def push(base: Path) -> bool:
                 1,
             )
         said = first_line(ValueError(done.stderr.decode(errors="replace")), 160)
-        raise Problem(f"{REMOTE} refused the ledger: {said}")
+        raise Problem(f"{REMOTE} refused the ledger: {said}; check that you may push there")
     git(base, "update-ref", SEEN, tip)
     return True

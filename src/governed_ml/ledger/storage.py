@@ -90,7 +90,7 @@ def read(base: Path) -> list[Entry]:
     tip = head(base)
     entries, broken = _none_yet(base) if tip is None else breaks(commits(base, tip))
     if broken:
-        raise Problem(f"the ledger is broken at {broken}: run `uv run governance ledger verify`", 1)
+        raise Problem(f"the ledger is broken at {broken}; run `uv run governance ledger verify`", 1)
     return entries
 
 
@@ -112,7 +112,7 @@ def locked(base: Path) -> Generator[None]:
 
     said = attempt(base, "rev-parse", "--path-format=absolute", "--git-common-dir")
     if said.returncode:
-        raise Problem(f"{base} is in no git repository: run this in one, or `git init`")
+        raise Problem(f"{base} is in no git repository: run this in one, or run `git init`")
     common = Path(os.fsdecode(said.stdout.rstrip(b"\r\n")))
     lock = FileLock(common / f"{BRANCH}.lock", timeout=PATIENCE, is_singleton=True)
     try:

@@ -108,15 +108,15 @@ def lost(anchor: Anchor, raws: Sequence[Raw]) -> str | None:
     """Return what is wrong if the anchor's commit is missing at its position, or None."""
     what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
     if not raws:
-        return f"the ledger was emptied: {what}, and this clone has no event: {TAKE}"
+        return f"the ledger was emptied: {what}, and this clone has no event; run {TAKE}"
     if len(raws) < anchor.sequence:
         ends = f"this ledger ends at event {len(raws)}"
-        return f"the ledger was truncated or made elsewhere: {what}, and {ends}: {TAKE}"
+        return f"the ledger was truncated or made elsewhere: {what}, and {ends}; run {TAKE}"
     here = raws[anchor.sequence - 1].commit
     if here != anchor.commit:
         return (
-            f"the ledger was rewritten: {what}, and this ledger has {here[:12]} instead: "
-            "compare them"
+            f"the ledger was rewritten: {what}, and this ledger has {here[:12]} instead; "
+            "compare the two"
         )
     return None
 

@@ -22,7 +22,8 @@ def shares(counts: Sequence[int]) -> list[float]:
     total = sum(counts)
     if total <= 0 or min(counts) < 0:
         raise Problem(
-            "drift needs counts of rows: none may be negative, and some row must be there"
+            "drift needs the number of rows in each bin: none may be negative, and one must "
+            "be above 0"
         )
     return [count / total for count in counts]
 
@@ -83,7 +84,10 @@ def beyond_chance(reference: Sequence[int], current: Sequence[int]) -> float:
 def largest(values: Mapping[str, float]) -> tuple[str, float]:
     """Return the name and value of the largest item; raise `Problem` if any value is not finite."""
     if not values:
-        raise Problem("no column has a drift value, so there is no largest")
+        raise Problem(
+            "no column has a drift value, so none is the largest: give the drift of at least one "
+            "column"
+        )
     for name, value in values.items():
         if not math.isfinite(value):
             raise Problem(f"the drift of column {name!r} is {value}, not a finite number")
@@ -93,6 +97,7 @@ def largest(values: Mapping[str, float]) -> tuple[str, float]:
 def _paired(reference: Sequence[int], current: Sequence[int]) -> tuple[list[float], list[float]]:
     if len(reference) != len(current):
         raise Problem(
-            f"drift needs the same bins on both sides, not {len(reference)} and {len(current)}"
+            f"drift needs the same bins on both sides: the reference has {len(reference)}, "
+            f"the current table {len(current)}"
         )
     return shares(reference), shares(current)

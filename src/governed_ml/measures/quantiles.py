@@ -24,14 +24,20 @@ class Estimates:
 
 
 def normal_quantile(confidence: float, comparisons: int) -> float:
-    """Return the two-sided standard normal quantile for `comparisons` simultaneous intervals."""
+    """Return the two-sided quantile of the standard normal distribution.
+
+    Intervals with it hold together for `comparisons` comparisons (Bonferroni correction).
+    """
     from scipy.special import ndtri
 
     return -float(ndtri((1 - confidence) / 2 / max(1, comparisons)))
 
 
 def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Floats:
-    """Return Student's two-sided quantiles for `comparisons` simultaneous intervals."""
+    """Return the two-sided quantile of Student's t for each number of degrees of freedom.
+
+    Intervals with it hold together for `comparisons` comparisons (Bonferroni correction).
+    """
     from scipy.special import stdtrit
 
     tail = (1 - confidence) / 2 / max(1, comparisons)

@@ -60,7 +60,7 @@ def feed_of(path: Path) -> Feed:
 
 
 def name_of(feed: Feed) -> str:
-    """Return a feed's name for records, which must not contain a machine's paths."""
+    """Return the name by which records call a feed. It has no folders of this machine in it."""
     return (
         Path(public(feed.path)).name
         if feed.path

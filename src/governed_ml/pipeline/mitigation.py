@@ -39,13 +39,13 @@ def inner(model: Model, made: Any, task: str) -> BaseEstimator:
     target = model.targets()[0]
     if target != SEARCH:
         raise Problem(
-            f"conf/model: {target} does not end in one model that predicts without the sensitive "
-            f"attribute: take {SEARCH}"
+            f"conf/model: {target} does not end in one model that predicts without the "
+            f"sensitive attribute: use {SEARCH}"
         )
     if task != "classification":
         raise Problem(
-            f"conf/model: {target} mitigates a classification, and this is a {task}: choose "
-            "another model in conf/config.yaml"
+            f"conf/model: {target} mitigates classifications only, and the task is {task}: "
+            "choose another model in conf/config.yaml"
         )
     return made.estimator
 
@@ -63,8 +63,9 @@ def attributes(model: Model, known: Collection[str]) -> list[str]:
     if strangers or not known:
         what = f"has no attribute {strangers[0]!r}" if strangers else "names none"
         raise Problem(
-            f"conf/model: {model.name} needs a sensitive attribute, and conf/data {what} under "
-            f"sensitive ({', '.join(known) or 'empty'}): name it there, or choose another model"
+            f"conf/model: {model.name} needs a sensitive attribute, and conf/data {what} "
+            f"under sensitive ({', '.join(known) or 'empty'}): add it there, or choose "
+            "another model"
         )
     return model.attributes or list(known)
 

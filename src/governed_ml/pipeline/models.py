@@ -50,7 +50,10 @@ def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
 
 
 def notes(model: Any) -> dict[str, str]:
-    """Return notes for the evidence about where a model ran; empty for library classes."""
+    """Return notes, for the evidence, on the process that a model ran in.
+
+    They are empty for a model that has library classes only.
+    """
     return {"isolation": model.isolation} if isinstance(model, IsolatedModel) else {}
 
 
@@ -72,7 +75,7 @@ def require_rowwise(
     for some in (places, places[:1]):
         if not np.allclose(ask(features.iloc[some]), scores[some], rtol=1e-6, atol=1e-9):
             raise Problem(
-                "the model's answer about a row depends on the rows that are asked with it: use "
+                "the model's answer for a row changes with the other rows of the request: use "
                 "only the row's own values and what fit learned, in columns and in the classes "
                 "of src/"
             )

@@ -18,7 +18,8 @@ def require_named(target: str) -> None:
     """Raise `Problem` for a `_target_` from another package, without importing it."""
     if not _allowed(target):
         raise Problem(
-            f"conf/model: estimator._target_ {target!r} is not from {', '.join(PACKAGES)}"
+            f"conf/model: estimator._target_ {target!r} is not from any of "
+            f"{', '.join(PACKAGES)}: choose a class of these libraries"
         )
 
 

@@ -162,7 +162,9 @@ def _read(
             target = tables.literal(str(scratch / "rows"))
             db.execute(f"COPY ({found.sql}) TO {target} (FORMAT parquet)")
         except duckdb.Error as error:
-            raise Problem(f"{source} cannot be read as a table: fix or convert it") from error
+            raise Problem(
+                f"{source} cannot be read as a table: fix it, or save it as CSV, Parquet or JSON"
+            ) from error
         new = [f"{n:,} values of {name!r} did not occur in training"
                for name, n in found.new.items() if name in wanted]  # fmt: skip
         return tables.read(scratch / "rows"), new
@@ -183,6 +185,6 @@ def _require_fit(
         places = ", ".join(f"{place:,}" for place in found.places[name])
         raise Problem(
             f"{source}: {count:,} of {found.rows:,} values of {name!r} are not "
-            f"{columns[name].words}, as the model was trained on (row {places}"
-            f"{', …' if count > len(found.places[name]) else ''}): fix them"
+            f"{columns[name].words}, which is what the model was trained on (row "
+            f"{places}{', …' if count > len(found.places[name]) else ''}): fix them"
         )

@@ -99,7 +99,10 @@ def open_run(experiment: str, name: str) -> str:
 def _asked(child: subprocess.Popen[str], job: dict[str, Any]) -> dict[str, str]:
     said, errors = child.communicate(json.dumps(job))
     if child.returncode:
-        raise Problem(errors.strip().rpartition("\n")[2] or "MLflow's process was killed")
+        raise Problem(
+            errors.strip().rpartition("\n")[2]
+            or "the process that writes to MLflow was killed: run the stage again"
+        )
     return json.loads(said.strip().rpartition("\n")[2])
 
 

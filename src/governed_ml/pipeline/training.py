@@ -147,8 +147,8 @@ def require_answers(
             same = np.allclose(found, chosen.predict_proba(matrix), rtol=1e-6, atol=1e-9)
     if not same:
         raise Problem(
-            f"{where}: the model does not answer as the mitigated estimator that was chosen: let "
-            "nothing in src/ replace it"
+            f"{where}: the trained model answers differently from the mitigated estimator of "
+            "conf/model: do not replace or wrap that estimator in src/"
         )
 
 
@@ -161,7 +161,10 @@ def cores() -> int:
 
 def _part(parts: list[bytes], place: int) -> bytes:
     if place >= len(parts):
-        raise Problem("the process of the team's code sent less than was asked for")
+        raise Problem(
+            "the process of the team's code left out a part of its answer: remove what writes to "
+            "the engine's channel from src/"
+        )
     return parts[place]
 
 
@@ -177,7 +180,10 @@ def _matrix(content: bytes, rows: int, where: str) -> Any:
     try:
         found = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise Problem(f"{where}: preprocessing gives no numbers") from error
+        raise Problem(f"{where}: preprocessing gives no table of numbers: return one") from error
     if found.ndim != 2 or len(found) != rows or found.dtype != np.float64:
-        raise Problem(f"{where}: preprocessing gives {found.shape} values for {rows:,} rows")
+        raise Problem(
+            f"{where}: preprocessing gives {found.shape} values for {rows:,} rows: return one row "
+            "for each"
+        )
     return found

@@ -159,7 +159,9 @@ def gate(
         gates = sorted({rule.id.split(".")[0] for rule in params.policy.rules})
         unknown = [name for name in names if name not in gates]
         if unknown:
-            raise Problem(f"no gate {unknown[0]!r}: the policy has {', '.join(gates)}")
+            raise Problem(
+                f"the policy has no gate {unknown[0]!r}: its gates are {', '.join(gates)}"
+            )
     evidence = collect(base) if known is None else known.evidence
     decision = judge(params, recheck(base, params, evidence, known), today, names)
     if known is not None:

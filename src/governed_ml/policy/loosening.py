@@ -46,15 +46,15 @@ def _rules(old: Policy, new: Policy) -> Iterable[Change]:
     for name, rule in before.items():
         now = after.get(name)
         if now is None:
-            yield Change(name, "loosened", "the rule is gone")
+            yield Change(name, "loosened", "the rule was removed")
         elif why := weaker_rule(now, rule, "the base"):
             yield Change(name, "loosened", why)
         elif why := weaker_rule(rule, now, "the change"):
             yield Change(name, "tightened", why.replace(" is ", " was ", 1))
         elif now != rule:
-            yield Change(name, "changed", "owner or wording")
+            yield Change(name, "changed", "its owner or its wording changed")
     for name in after.keys() - before.keys():
-        yield Change(name, "tightened", "a new rule")
+        yield Change(name, "tightened", "the rule is new")
 
 
 def _waivers(old: Policy, new: Policy) -> Iterable[Change]:
@@ -65,18 +65,18 @@ def _waivers(old: Policy, new: Policy) -> Iterable[Change]:
         if was is None or waiver.expires > was.expires:
             yield Change(name, "loosened", f"waived until {waiver.expires} by {waiver.approved_by}")
         elif waiver != was:
-            yield Change(name, "changed", "the waiver has other words or an earlier end")
+            yield Change(name, "changed", "the waiver's words changed, or it ends earlier")
     for name in before.keys() - after.keys():
-        yield Change(name, "tightened", "the waiver is gone")
+        yield Change(name, "tightened", "the waiver was removed")
 
 
 def _frame(old: Policy, new: Policy) -> Iterable[Change]:
     if old.name != new.name:
-        yield Change("policy", "changed", f"{new.name} instead of {old.name}")
+        yield Change("policy", "changed", f"{new.name}, it was {old.name}")
     if new.confidence < old.confidence:
         yield Change("confidence", "loosened", f"{new.confidence}, the base has {old.confidence}")
     elif new.confidence > old.confidence:
-        yield Change("confidence", "tightened", f"{new.confidence} instead of {old.confidence}")
+        yield Change("confidence", "tightened", f"{new.confidence}, it was {old.confidence}")
     for name, why in weaker_settings(new, old, "the base").items():
         yield Change(name, "loosened", why)
     for name, why in weaker_settings(old, new, "the change").items():
@@ -86,7 +86,7 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         if why:
             yield Change("approvals", "loosened", why)
     if old.monitoring is None and new.monitoring is not None:
-        yield Change("monitoring", "tightened", "production is watched")
+        yield Change("monitoring", "tightened", "production is monitored now")
     if old.monitoring is not None:
         looser = weaker_monitoring(new.monitoring, old.monitoring, "the base")
         yield from (Change(name, "loosened", why) for name, why in looser.items())
@@ -95,7 +95,7 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
             if name not in looser:
                 yield Change(name, "tightened", why.replace(" is ", " was ", 1))
     if old.floor is not None and old.floor != new.floor:
-        yield Change("floor", "loosened", "the organisation's floor is gone or another")
+        yield Change("floor", "loosened", "the organisation's floor was removed or changed")
 
 
 def _measured(before: Params, after: Params) -> Iterable[Change]:
@@ -104,14 +104,16 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
     for name, one in old.sensitive.items():
         now = new.sensitive.get(name)
         if now is None:
-            yield Change(f"data.sensitive.{name}", "loosened", "is no longer measured")
+            yield Change(f"data.sensitive.{name}", "loosened", "it is no longer measured")
         elif now != one:
-            yield Change(f"data.sensitive.{name}", "loosened", "is grouped in another way")
+            yield Change(f"data.sensitive.{name}", "loosened", "it is grouped differently")
     for name in sorted(set(old.proxies) - set(new.proxies)):
-        yield Change(f"data.proxies.{name}", "loosened", "may be a feature")
+        yield Change(
+            f"data.proxies.{name}", "loosened", "it is no longer a proxy, so it may be a feature"
+        )
     for name in ("target", "positive", "task"):
         if getattr(old, name) != getattr(new, name):
-            yield Change(f"data.{name}", "loosened", "is another one")
+            yield Change(f"data.{name}", "loosened", "it has changed")
     for name in sorted(type(old).model_fields.keys() - COMPARED_APART):
         kind: Kind = "changed" if name in WORDS else "loosened"
         yield from _other(f"data.{name}", getattr(old, name), getattr(new, name), kind)
@@ -119,7 +121,7 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
         yield from _other(f"split.{name}", getattr(before.split, name), getattr(after.split, name))
     yield from _other("seed", before.seed, after.seed)
     if before.deployment != after.deployment:
-        yield Change("deployment", "loosened", "is another one, and rules ask for it")
+        yield Change("deployment", "loosened", "it has changed, and rules ask for it")
     for section in ("monitor", "notify"):
         one, two = getattr(before, section), getattr(after, section)
         for name in type(one).model_fields:
@@ -152,7 +154,7 @@ def contracts(old: list[Any], new: list[Any]) -> Iterable[Change]:
         yield Change(
             "validate.contract",
             "loosened",
-            f"{len(lost)} expectations gone or changed: {', '.join(columns[:5])}",
+            f"{len(lost)} expectations were removed or changed: {', '.join(columns[:5])}",
         )
 
 

@@ -1,7 +1,8 @@
-"""Compare the settings under which evidence was measured with today's (pure functions).
+"""Compare today's settings with those under which evidence was measured (pure functions).
 
-A limit can be changed after the measurement. The settings that a number depends on cannot: the
-confidence of its bounds, the noise, the groups, the split, the region of deployment.
+A limit may change after the measurement, because the number stays the same. A setting that the
+number depends on may not: the confidence of its bounds, the noise, the groups, the split, the
+region of deployment.
 """
 
 from __future__ import annotations

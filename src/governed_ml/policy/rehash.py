@@ -61,13 +61,17 @@ def read(base: Path) -> Rehash:
             "job first"
         ) from problem
     except ValidationError as error:
-        raise Problem(f"{PATH.as_posix()} is not readable: {first_line(error, 120)}") from error
+        raise Problem(
+            f"{PATH.as_posix()} is not readable ({first_line(error, 120)}): run all jobs again"
+        ) from error
     for what, said, here in (
         ("commit", found.commit, head(base)),
         ("run", found.run, current_run()),
     ):
         if said != here:
-            raise Problem(f"{PATH.as_posix()} is of {what} {said}, this is {here}: run it again", 1)
+            raise Problem(
+                f"{PATH.as_posix()} is of {what} {said}, but this is {here}: run all jobs again", 1
+            )
     return found
 
 

@@ -27,7 +27,9 @@ def score(rules: Sequence[RuleResult], weights: Mapping[str, float] | None) -> f
     Raise `Problem` if a gate has no weight, because it would be ignored.
     """
     if weights is None:
-        raise Problem("the policy has no risk.weights: the risk owner sets them in conf/policy/")
+        raise Problem(
+            "the policy has no risk.weights: ask the risk owner to set them in conf/policy/"
+        )
     if any(rule.id.partition(".")[0] in BEYOND for rule in rules):
         return 100.0
     nearest: dict[str, float] = {}

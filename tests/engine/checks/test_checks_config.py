@@ -58,7 +58,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
         ),
         "a waiver without an owner": (
             waived(composed, POLICY, approved_by=""),
-            [f"{POLICY}: policy.waivers[drift.target].approved_by: is missing"],
+            [f"{POLICY}: policy.waivers[drift.target].approved_by: this key is missing"],
         ),
         "a waiver with an empty owner": (
             waived(composed, OTHER, approved_by='" "'),
@@ -66,7 +66,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
         ),
         "a waiver without an end": (
             waived(composed, POLICY, expires=""),
-            [f"{POLICY}: policy.waivers[drift.target].expires: is missing"],
+            [f"{POLICY}: policy.waivers[drift.target].expires: this key is missing"],
         ),
         "a waiver for no rule": (
             waived(composed, POLICY, rule="explain.nothing"),
@@ -74,7 +74,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
         ),
         "a member that is not chosen": (
             {"conf/data/ours.yaml": "name: ours\ntask: classification\n"},
-            ["conf/data/ours.yaml: data.source: is missing"],
+            ["conf/data/ours.yaml: data.source: this key is missing"],
         ),
         "an estimator from elsewhere": (
             {"conf/model/ours.yaml": "name: ours\nestimator: {_target_: os.system}\n"},

@@ -160,7 +160,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "code outside of the package": (
             appended(project, train, "\nimport helper\n") | {"helper.py": "A = 1\n"},
-            [f"Problem: {train} imports helper, which no evidence covers: move it"],
+            [f"Problem: {train} imports helper, whose code is not part of any digest"],
         ),
         "no environment": ({"uv.lock": None}, ["uv.lock: is missing"]),
         "a contract": (

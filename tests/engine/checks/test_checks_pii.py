@@ -256,7 +256,7 @@ def test_a_sensitive_attribute_or_its_proxy_as_a_feature_is_found(own: baked.Bak
     put(own, "params.yaml", yaml.safe_dump({"data": data}))
     said = check(own, "pii", "params.yaml")
     assert said["params.yaml"].startswith("'region' is both a proxy (data.proxies) and a feature")
-    assert "name it under data.drop" in said["params.yaml"]
+    assert "list it under drop in conf/data" in said["params.yaml"]
     # When it is dropped, and the evidence of the split names it and an attribute as features
     put(own, "params.yaml", yaml.safe_dump({"data": data | {"drop": ["id", "region"]}}))
     body = {"numeric": ["income"], "categorical": ["Sex", "region"]}

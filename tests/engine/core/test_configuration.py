@@ -166,12 +166,16 @@ name: own
 @pytest.mark.parametrize(
     ("lines", "line", "said"),
     [
-        ("positive: NO\n", 5, 'YAML reads NO as false: write "NO" in quotes if it is a text'),
-        ("target: on\n", 5, 'YAML reads on as true: write "on" in quotes if it is a text'),
-        ("drop: [application_id, Off]\n", 5, 'YAML reads Off as false: write "Off" in quotes'),
+        ("positive: NO\n", 5, 'YAML reads NO as false. If it is a text, write "NO" in quotes'),
+        ("target: on\n", 5, 'YAML reads on as true. If it is a text, write "on" in quotes'),
+        (
+            "drop: [application_id, Off]\n",
+            5,
+            'YAML reads Off as false. If it is a text, write "Off" in quotes',
+        ),
         ("sensitive:\n  sex:\n    labels: {NO: Norway}\n", 7, "YAML reads NO as false"),
         ("sensitive:\n  NO: {}\n", 6, "YAML reads NO as false"),
-        ("positive: 010\n", 5, 'YAML reads 010 as 8: write "010" in quotes if it is a text'),
+        ("positive: 010\n", 5, 'YAML reads 010 as 8. If it is a text, write "010" in quotes'),
         ("sensitive:\n  sex:\n    labels:\n      01: male\n", 8, "YAML reads 01 as 1"),
         ("positive: 1:30\n", 5, "YAML reads 1:30 as 90"),
     ],

@@ -75,13 +75,13 @@ def test_a_changed_file_is_named(site: Path) -> None:
 def test_a_file_that_is_gone_is_named(site: Path) -> None:
     (site / "lib/fairness.py").unlink()
     assert said(records.differing([lib(site)]), site) == [
-        "lib/fairness.py of lib is gone, or cannot be read"
+        "lib/fairness.py belongs to lib, and is gone or cannot be read"
     ]
 
 
 def test_a_distribution_without_a_record_is_named(site: Path) -> None:
     (site / "lib-1.0.dist-info/RECORD").unlink()
-    assert said(records.differing([lib(site)]), site) == [". has no RECORD of lib"]
+    assert said(records.differing([lib(site)]), site) == [". has no file RECORD of lib"]
 
 
 @pytest.mark.parametrize("name", ["lib/extra.py", "lib/extra.pyc", "lib/inner/extra.so"])

@@ -109,7 +109,7 @@ def test_a_store_of_another_mlflow_says_of_which(
     assert words in said
     assert ("mlflow db upgrade sqlite" in said) == (not_this == "newer")
     assert not_this not in said
-    assert "is it running" not in said
+    assert "check that it is running" not in said
 
 
 def test_a_store_that_is_no_database_is_reported_as_damaged(here: Path) -> None:
@@ -153,7 +153,7 @@ def test_the_doctor_names_what_is_wrong_with_the_store(here: Path) -> None:
     (here / "mlflow.db").write_bytes(other.encode() * 100)
     [row] = stores.mlflow(here)
     assert "is damaged" in row.line
-    assert "is it running" not in row.line
+    assert "check that it is running" not in row.line
 
 
 @pytest.mark.nightly

@@ -101,8 +101,8 @@ def test_null_removes_a_rule_or_a_limit_and_a_new_rule_comes_last(base: Path) ->
     ("old", "new", "said"),
     [
         ("  split.overlap:\n", "  split.test_rows:\n", "found duplicate key split.test_rows"),
-        ("  split.overlap:\n", "  split.overlap:\n    id: a.b\n", "has its own id 'a.b'"),
-        ("rules:\n", "rules:\n  a.b: 0.1\n", "policy.rules[a.b]: is 0.1"),
+        ("  split.overlap:\n", "  split.overlap:\n    id: a.b\n", "also has an id, 'a.b'"),
+        ("rules:\n", "rules:\n  a.b: 0.1\n", "policy.rules[a.b] is 0.1"),
         ("    block: 1000\n", "    blok: 1000\n", "policy.rules[split.test_rows].blok"),
         ("  split.overlap:\n", "  Overlap:\n", "policy.rules[Overlap].id"),
         ("    schema.new_columns:\n", "    schema.new_columns: 3\n    a.b:\n", "monitoring.rules["),
@@ -125,7 +125,7 @@ def test_trap_30_only_conf_policy_has_a_say_in_the_policy(base: Path) -> None:
     with pytest.raises(Problem, match=r"conf/split/time\.yaml sets values outside its group"):
         compose(base / "conf")
     # And of an earlier commit, which was composed without that check, the policy is compared
-    with pytest.raises(Problem, match=r"is not that of conf/policy/limited\.yaml"):
+    with pytest.raises(Problem, match=r"differs from conf/policy/limited\.yaml"):
         compose_earlier(base / "conf")
 
 
@@ -213,7 +213,7 @@ def test_a_rule_is_located_in_the_file_and_line_that_set_it_last(base: Path) -> 
     assert members.file("policy.rules[evaluate.r2].warn") == "conf/policy/limited.yaml"
     assert members.file("policy.rules[evaluate.r2].block") == "conf/policy/base.yaml"
     assert members.file("policy.monitoring.liveness_days") == "conf/policy/base.yaml"
-    assert members.file("policy.name: is missing") == "conf/policy/limited.yaml"
+    assert members.file("policy.name: this key is missing") == "conf/policy/limited.yaml"
     assert members.file("seed") == "conf/config.yaml"
 
 

@@ -20,7 +20,7 @@ def test_an_invalid_answer_is_reported(
     # Given an answer that is no JSON, or nothing of what was asked for
     hub.failures.append(Failure(200, body))
     # When approvals are read, then it could not judge
-    refused(reader, "is not as documented", "cannot judge")
+    refused(reader, "is not as documented", "report this as a bug")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_run_that_breaks_the_schema_is_reported(
     # Given a run with a field that is not as documented, when it is read
     hub.failures.append(Failure(200, hub.add_run(7) | spoilt))
     # Then it could not judge, and names the field
-    refused(READERS[0], f"{place}", "cannot judge")
+    refused(READERS[0], f"{place}", "report this as a bug")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_an_approval_that_breaks_the_schema_is_reported(
     hub.approve(7, "bob", "risk-owner")
     hub.failures.append(Failure(200, [hub.approvals[7][0] | spoilt], path="approvals"))
     # Then it could not judge, and names the field
-    refused(READERS[0], place, "cannot judge")
+    refused(READERS[0], place, "report this as a bug")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_review_that_breaks_the_schema_is_reported(
     review = hub.review(3, "bob", "APPROVED")
     hub.failures.append(Failure(200, [review | spoilt], path="reviews"))
     # Then it could not judge, and names the field
-    refused(READERS[1], place, "cannot judge")
+    refused(READERS[1], place, "report this as a bug")
 
 
 @READ

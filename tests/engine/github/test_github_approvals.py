@@ -79,7 +79,7 @@ def test_a_run_of_another_repository_is_refused(hub: GitHubStandIn) -> None:
     # Given an answer about a run of another repository, when it is read
     hub.add_run(7, repository=hub.add_run(8)["repository"] | {"full_name": "acme/other"})
     # Then it is refused
-    refused(lambda: github.run_approvals(HERE, 7), "acme/loans", "acme/other", "cannot judge")
+    refused(lambda: github.run_approvals(HERE, 7), "acme/loans", "acme/other", "run this again")
 
 
 # A pull request's reviews

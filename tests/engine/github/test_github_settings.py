@@ -324,7 +324,7 @@ def test_trap_38_a_missing_codeowners_is_reported(
             f'"@bob {MODEL.upper()[:5]}{MODEL[5:]}"',
             "is both model_owner and risk_owner",
         ),
-        (f'"{RISK}"', '"@a @b @c @d @e @f @g"', "names 7 reviewers, and GitHub allows 6"),
+        (f'"{RISK}"', '"@a @b @c @d @e @f @g"', "names 7 reviewers, but GitHub allows 6"),
     ],
 )
 def test_trap_38_invalid_owners_are_refused(

@@ -90,7 +90,7 @@ def test_trap_01_an_environment_without_reviewers_fails(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"prevent_self_review": False}, "who starts a run may review it"),
+        ({"prevent_self_review": False}, "whoever starts a run may also review it"),
         ({"can_admins_bypass": True}, "administrators may bypass it"),
     ],
 )
@@ -116,7 +116,7 @@ def test_trap_02_one_reviewer_in_both_environments_fails(
     # Given a team that reviews in both environments, when GitHub is asked, then it is named
     both = hub.settings.environments
     both["approve-risk"]["reviewers"] += both["approve-model"]["reviewers"]
-    only(checks.preflight(loans.path), f"reviewers: {MODEL} reviews in two environments")
+    only(checks.preflight(loans.path), f"reviewers: {MODEL} is a reviewer of two environments")
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_trap_02_one_reviewer_in_both_environments_fails(
             [],
             "every branch may deploy, because it allows protected branches and main is not",
         ),
-        (CUSTOM, ["*"], "* may deploy, and only main should"),
-        (CUSTOM, ["main", "release/*"], "main, release/* may deploy, and only main should"),
-        (CUSTOM, [], "no branch may deploy, and only main should"),
+        (CUSTOM, ["*"], "* may deploy, but only main should"),
+        (CUSTOM, ["main", "release/*"], "main, release/* may deploy, but only main should"),
+        (CUSTOM, [], "no branch may deploy, but only main should"),
     ],
 )
 def test_trap_03_an_environment_for_other_branches_fails(

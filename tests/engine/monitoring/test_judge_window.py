@@ -233,13 +233,16 @@ def test_a_growing_feed_counts_once_in_a_sequence() -> None:
 @pytest.mark.parametrize(
     ("wrong", "cause"),
     [
-        ({"warn": None, "retrain": None, "rollback": None}, "give warn, retrain or rollback"),
+        (
+            {"warn": None, "retrain": None, "rollback": None},
+            "set at least one of warn, retrain and rollback",
+        ),
         (
             {"warn": 0.3, "retrain": 0.2},
             "the limits must be reached in the order warn, retrain, rollback",
         ),
         ({"bound": "at_least"}, "the limits must be reached in the order warn, retrain, rollback"),
-        ({"each": None}, "each goes with {each}"),
+        ({"each": None}, "each needs {each} in metric, and vice versa"),
         ({"block": 0.1}, "Extra inputs are not permitted"),
         ({"minimum_n": 0}, "greater than or equal to 1"),
     ],

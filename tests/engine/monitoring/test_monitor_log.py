@@ -104,7 +104,8 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
     for name in columns.LOGGED:
         with pytest.raises(
-            Problem, match=rf"column '{name.title()}': `predict` logs a column of this name"
+            Problem,
+            match=rf"column '{name.title()}': this name is reserved for a column",
         ):
             columns.check_names(["income", name.title()])
 

@@ -163,8 +163,8 @@ def test_without_its_token_nothing_is_proposed(
 ) -> None:
     # Given no token, when a retraining is proposed, then the line says what to make, and where
     monkeypatch.delenv("RETRAIN_TOKEN")
-    words = "RETRAIN_TOKEN is not set: make a fine-grained one with Contents and Pull requests"
-    with pytest.raises(Problem, match=f"{words} read and write, .*environment retrain"):
+    words = "RETRAIN_TOKEN is not set: create a fine-grained token with read and write access to"
+    with pytest.raises(Problem, match=f"{words} Contents and Pull requests, .*environment retrain"):
         world.left("{}\n").propose()
 
 

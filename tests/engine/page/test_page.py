@@ -345,7 +345,8 @@ def test_a_page_that_cannot_be_drawn_hides_no_decision(
     assert "allow · " in done.stdout
     assert not finished.has_file("reports/index.html")
     assert re.search(
-        r"^decide: the page was not drawn: page/page.html: .*; the decision stands: ", done.stderr
+        r"^decide: the page was not drawn: page/page.html: .*\. The decision is valid; ",
+        done.stderr,
     )
     assert "Traceback" not in done.stderr
     # And the command says the same and fails

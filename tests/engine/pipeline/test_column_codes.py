@@ -111,7 +111,7 @@ def test_one_number_that_is_written_in_two_ways_is_asked_about() -> None:
     # When they are ingested, then it is asked whether they are one number
     said = (
         "^column 'diagnosis' holds numbers that differ only in zeros at their end in 200 rows, "
-        r"such as '250\.0' and '250\.00': name it under categorical"
+        r"such as '250\.0' and '250\.00': list it under categorical"
     )
     with pytest.raises(Problem, match=said):
         served.ingested(source, time="applied_on")

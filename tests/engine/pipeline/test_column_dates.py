@@ -87,7 +87,7 @@ def test_dates_as_text_are_dates_in_every_format_and_offsets_are_kept(suffix: st
         assert columns[0].format == form.removesuffix(", mixed")
         assert (pd.read_parquet("data/raw.parquet")["applied_on"] == right).all(), form
         # And when they have no role, they are no category
-        with pytest.raises(Problem, match="column 'applied_on' is a date: name it under time"):
+        with pytest.raises(Problem, match="column 'applied_on' is a date: list it under time"):
             served.train(source)
     # And times of which some have an offset are refused
     texts = forms[OFFSET][0].where(plain.index > 4, forms["ISO 8601"][0])

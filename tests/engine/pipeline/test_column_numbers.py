@@ -143,7 +143,9 @@ def test_marks_of_decimals_and_thousands_are_asked_about(case: str) -> None:
         table = table.drop(columns="debt_ratio")
     source = served.write(table, Path("table.csv"))
     # When they are ingested, then the marks are asked for
-    with pytest.raises(Problem, match=rf"^column 'income' holds {said} \d+ rows: write 1234.5"):
+    with pytest.raises(
+        Problem, match=rf"^column 'income' holds {said} \d+ rows: write them like 1234.5"
+    ):
         served.ingested(source, time="applied_on")
     # And once they are told, the numbers are right, in training and in production
     model = served.train(source | {"decimal": decimal, "thousands": thousands}, time="applied_on")
@@ -176,7 +178,7 @@ def test_a_pandas_index_is_a_feature_only_if_configured(name: str) -> None:
     table.insert(0, name, range(400))
     source = served.write(table, Path("table.csv"))
     # When it is ingested, then it is asked about, and the answer is heeded
-    with pytest.raises(Problem, match=f"column '{name}' is an index that pandas wrote"):
+    with pytest.raises(Problem, match=f"column '{name}' is the index of a pandas table"):
         served.ingested(source, time="applied_on")
     served.ingested(source, time="applied_on", drop=[name])
     served.ingested(source, time="applied_on", numeric=[name])

@@ -68,7 +68,7 @@ SPELLED: dict[str, tuple[str, Any, str]] = {  # case → column, how it is chang
     "a missing marker": (
         "region",
         lambda table: table["region"].where(table.index > 1, "N/A"),
-        r"mostly mean a missing value \('N/A' 2 times\): name them in data.source.missing",
+        r"mostly mean a missing value \('N/A' 2 times\): list them in data.source.missing",
     ),
     "two spellings of true": (
         "employed",
@@ -168,7 +168,9 @@ def test_numbers_with_a_sign_of_a_currency_or_percentage_are_asked_about(written
     )
     source = served.write(served.loans().assign(income=texts), Path("table.parquet"))
     # When they are ingested, then they are no category of hundreds of levels: it is asked
-    with pytest.raises(Problem, match="column 'income' has 390 numbers with a sign of a currency"):
+    with pytest.raises(
+        Problem, match="column 'income' has 390 numbers with a currency or percent sign"
+    ):
         served.ingested(source, time="applied_on")
     # And the answer that they are categories is heeded
     served.ingested(source, time="applied_on", categorical=["income"])

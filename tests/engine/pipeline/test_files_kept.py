@@ -44,7 +44,10 @@ def test_a_source_in_the_place_of_an_output_is_refused_before_dvc_deletes_it(
     monkeypatch.chdir(tmp_path)
     source = Source(kind="file", path=path.format(here=tmp_path.as_posix()))
     # When the configuration is composed, then it is refused, and what to do is said
-    with pytest.raises(Problem, match=r"DVC would delete .* first: move it into data/source"):
+    with pytest.raises(
+        Problem,
+        match=r"DVC deletes .* before the pipeline writes .*: move your file into data/source",
+    ):
         compose.check_source(source)
     # And any other place, and an address, are as they were
     for good in ("data/source/raw.parquet", "data/raw.csv", "https://example.org/data/raw.parquet"):

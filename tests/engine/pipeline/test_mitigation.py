@@ -96,7 +96,7 @@ def test_the_mitigated_estimator_is_fairer_and_plain(
             ["sex"],
             "m has no mitigation, so attributes have no effect",
         ),
-        (FAIR, "regression", ["sex"], "mitigates a classification, and this is a regression"),
+        (FAIR, "regression", ["sex"], "mitigates classifications only, and the task is regression"),
         (
             Model(name="m", estimator={"_target_": "fairlearn.postprocessing.ThresholdOptimizer"}),
             "classification",

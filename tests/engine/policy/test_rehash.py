@@ -74,8 +74,8 @@ def test_trap_04_hashes_count_only_for_their_own_commit_and_run(finished: BakedP
     # Given what was hashed in run 7
     finished.call("rehash", **RUN)
     # When it is taken to another run, or to none
-    refused(finished, "rehash.json is of run 7, this is 8", GITHUB_RUN_ID="8")
-    refused(finished, "rehash.json is of run 7, this is None", GITHUB_ACTIONS="")
+    refused(finished, "rehash.json is of run 7, but this is 8", GITHUB_RUN_ID="8")
+    refused(finished, "rehash.json is of run 7, but this is None", GITHUB_ACTIONS="")
     # When another commit is judged by it
     baked.git(finished.path, "commit", "--quiet", "--allow-empty", "-m", "More")
     refused(finished, "reports/rehash.json is of commit")

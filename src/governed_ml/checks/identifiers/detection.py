@@ -1,6 +1,6 @@
 """Detect direct identifiers in text, by pattern and check digits.
 
-The libraries for this (phonenumbers, python-stdnum) are only imported if a pattern matches.
+The libraries for this (phonenumbers, python-stdnum) are imported only once a pattern matches.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def findings(base: Path) -> list[CheckFinding]:
     data = _section(read_raw(base / PARAMS), "data", PARAMS)
     proxies: list[str] = data.get("proxies") or []
     roles = {data.get("target"), data.get("time"), data.get("group"), *(data.get("drop") or [])}
-    fix = "name it under data.drop in conf/data, then `uv run dvc repro`"
+    fix = "list it under drop in conf/data, then run `uv run dvc repro`"
     found = [
         CheckFinding(PARAMS, f"{name!r} is both a proxy (data.proxies) and a feature", fix)
         for name in proxies

@@ -157,8 +157,8 @@ def _require_own(module: Path, package: Path, names: set[str]) -> None:
         for name in sorted(names):
             if (folder / f"{name}.py").is_file() or any((folder / name).glob("*.py")):
                 raise Problem(
-                    f"{_shown(module, package)} imports {name}, which no evidence covers: move it "
-                    f"into src/{package.name}"
+                    f"{_shown(module, package)} imports {name}, whose code is not part of any "
+                    f"digest in the evidence: move it into src/{package.name}"
                 )
 
 

@@ -35,11 +35,17 @@ def name(base: Path = Path()) -> str:
         settings = tomllib.loads((base / METADATA).read_text(encoding="utf-8"))
         found = settings["tool"]["governed-ml"]["package"]
     except (OSError, ValueError) as error:
-        raise Problem(f"{METADATA} cannot be read: {cause(error)}; restore it") from error
+        raise Problem(f"{METADATA} cannot be read: {cause(error)}; restore it with git") from error
     except (KeyError, TypeError) as error:
-        raise Problem(f'{METADATA} has no `package = "…"` under [tool.governed-ml]') from error
+        raise Problem(
+            f'{METADATA} has no `package = "…"` under [tool.governed-ml]: add it, with the name '
+            "of the folder in src/"
+        ) from error
     if not (isinstance(found, str) and found.isidentifier()):
-        raise Problem(f"{METADATA}: [tool.governed-ml] package {found!r} is not a package name")
+        raise Problem(
+            f"{METADATA}: [tool.governed-ml] package {found!r} is not a package name: give the "
+            "name of the folder in src/"
+        )
     return found
 
 
@@ -94,7 +100,7 @@ def package(base: Path = Path()) -> TeamPackage:
     found = sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix())
     files = {path.relative_to(home).as_posix(): path.read_bytes() for path in found}
     if "__init__.py" not in files:
-        raise Problem(f"src/{home.name}/__init__.py is missing: restore it")
+        raise Problem(f"src/{home.name}/__init__.py is missing: restore it with git")
     _require_free(home.name)
     return TeamPackage(home.name, files)
 
@@ -131,8 +137,8 @@ class _Held(MetaPathFinder, Loader):
         name = self._file(fullname)
         if name is None:
             raise ModuleNotFoundError(
-                f"no module {fullname}: import it with an import statement, so that the stage's "
-                "digest covers it",
+                f"no module {fullname}: load it with an `import` statement, so that its code "
+                "becomes part of the stage's digest",
                 name=fullname,
             )
         is_package = name.endswith("__init__.py")
@@ -170,7 +176,7 @@ def _register(package: str, here: Path) -> None:
     init = here / "__init__.py"
     spec = spec_from_file_location(package, init, submodule_search_locations=[str(here)])
     if spec is None or spec.loader is None or not init.is_file():
-        raise Problem(f"src/{package}/__init__.py is missing: restore it")
+        raise Problem(f"src/{package}/__init__.py is missing: restore it with git")
     made = module_from_spec(spec)
     sys.modules[package] = made
     try:

@@ -93,12 +93,12 @@ def _composed(
         for group in groups:
             if not OmegaConf.select(composed, group):
                 raise Problem(
-                    f"conf/ has no {group}: name one under defaults in conf/config.yaml, as in `- "
-                    f"{group}: NAME`, and check that conf/{group}/NAME.yaml is not empty"
+                    f"conf/config.yaml chooses no {group}: add `- {group}: NAME` under "
+                    f"`defaults` there, and check that conf/{group}/NAME.yaml is not empty"
                 )
         values: Any = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
-        raise Problem(f"conf/ does not compose: {_in_words(conf, error)}") from error
+        raise Problem(f"conf/ cannot be composed: {_in_words(conf, error)}") from error
     return values
 
 
@@ -111,7 +111,7 @@ def _in_words(conf: Path, error: Exception) -> str:
         name = mark.name.removeprefix(f"{conf.absolute().parent}/")
         return f"{name}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}; fix it"
     if isinstance(error, UnicodeDecodeError):
-        return f"{_undecodable(conf)} is not UTF-8: save it as UTF-8"
+        return f"{_undecodable(conf)} is not UTF-8; save it as UTF-8"
     text = " ".join(str(error).split()).replace(f"{conf.absolute().parent}/", "")
     member = re.search(
         r"Could not find '([^']+)'(?: Available options in '[^']+': (.*?) Conf)?", text
@@ -122,9 +122,9 @@ def _in_words(conf: Path, error: Exception) -> str:
         near = difflib.get_close_matches(name, there, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(there)}"
         if not there:
-            hint = f"there are the groups {', '.join(GROUPS)}"
+            hint = f"the groups are {', '.join(GROUPS)}"
         return (
-            f"there is no conf/{group}/{name}.yaml ({hint}): correct defaults in conf/config.yaml"
+            f"there is no conf/{group}/{name}.yaml ({hint}); correct `defaults` in conf/config.yaml"
         )
     said, _, key = text.partition(" full_key: ")
     key = key.partition(" object_type=")[0]
@@ -157,8 +157,8 @@ def _require_whole_policy(conf: Path, params: Params, *, plain: bool) -> None:
     own = _composed(conf, f"policy/{name}", [], ("policy",))["policy"]
     if Policy.model_validate(policy_files.with_lists(own, "conf/: policy")) != params.policy:
         raise Problem(
-            f"the composed policy is not that of conf/policy/{name}.yaml: remove `policy:` from "
-            "conf/config.yaml, because limits are set in conf/policy/ only"
+            f"the composed policy differs from conf/policy/{name}.yaml: remove `policy:` from "
+            "conf/config.yaml, because limits may be set in conf/policy/ only"
         )
 
 
@@ -232,7 +232,10 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Problem(f"policy.floor: cannot read {floor.file}: {first_line(error)}") from error
+        raise Problem(
+            f"policy.floor: {floor.file} cannot be read ({first_line(error)}): correct the path, "
+            "or restore the file"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != floor.sha256:
         raise Problem(

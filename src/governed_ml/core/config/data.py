@@ -109,7 +109,7 @@ class Sensitive(Closed):
         if self.bins is not None and self.labels is not None:
             raise ValueError("give either bins or labels")
         if self.bins is not None and len(set(self.bins)) < len(self.bins):
-            raise ValueError("bins repeats an edge")
+            raise ValueError("bins has the same edge twice: remove one")
         return self
 
 
@@ -161,10 +161,14 @@ class Data(Answered):
         roles = [self.target, *self.sensitive, *self.drop]
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:
-            raise ValueError(f"column {twice[0]!r} has two roles among target, sensitive and drop")
+            raise ValueError(
+                f"column {twice[0]!r} is in more than one of target, sensitive and drop: keep one"
+            )
         both = sorted({*self.numeric} & {*self.categorical})
         if both:
-            raise ValueError(f"column {both[0]!r} is under numeric and under categorical")
+            raise ValueError(
+                f"column {both[0]!r} is listed both under numeric and under categorical: keep one"
+            )
         return self
 
     @property

@@ -96,7 +96,9 @@ def _policy(path: Path, values: dict[str, Any]) -> dict[str, Any]:
         return {}
     found = read_json(path)
     if not isinstance(found, dict) or set(found) != {"policy"} or "policy" in values:
-        raise Problem(f"{path} is not what compose wrote: run `uv run dvc repro`")
+        raise Problem(
+            f"{path} was changed after the stage `compose` wrote it: run `uv run dvc repro`"
+        )
     return found
 
 

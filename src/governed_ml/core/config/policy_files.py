@@ -41,9 +41,14 @@ def _listed(rules: dict[str, Any], where: str) -> list[Any]:
 
 def _with_id(name: str, rule: Any, where: str) -> dict[str, Any]:
     if not isinstance(rule, dict):
-        raise Problem(f"{where}[{name}]: is {rule!r}: give the rule's keys, as in `block: 0.1`")
+        raise Problem(
+            f"{where}[{name}] is {rule!r}: write the rule's keys there, such as `block: 0.1`"
+        )
     if "id" in rule:
-        raise Problem(f"{where}[{name}]: has its own id {rule['id']!r}: remove it, the key counts")
+        raise Problem(
+            f"{where}[{name}] also has an id, {rule['id']!r}: remove it, because the key is the "
+            "rule's id"
+        )
     return {"id": name} | rule
 
 

@@ -47,9 +47,9 @@ class Rule(AsGiven):
         if self.metric is not None and self.warn is None and self.block is None:
             raise ValueError(f"rule {self.id}: a metric needs a limit (warn, block or both)")
         if self.require is not None and (self.warn is not None or self.block is not None):
-            raise ValueError(f"rule {self.id}: require takes no warn or block")
+            raise ValueError(f"rule {self.id}: require allows no warn or block: remove them")
         if (self.each is not None) != ("{each}" in (self.metric or "")):
-            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+            raise ValueError(f"rule {self.id}: each needs {{each}} in metric, and vice versa")
         return self
 
 
@@ -79,14 +79,14 @@ class MonitoringRule(AsGiven):
     def _ordered(self) -> Self:
         limits = list(self.limits.values())
         if not limits:
-            raise ValueError(f"rule {self.id}: give warn, retrain or rollback")
+            raise ValueError(f"rule {self.id}: set at least one of warn, retrain and rollback")
         if limits != sorted(limits, reverse=self.bound == "at_least"):
             raise ValueError(
                 f"rule {self.id}: the limits must be reached in the order warn, retrain, rollback "
                 f"({self.bound})"
             )
         if (self.each is not None) != ("{each}" in self.metric):
-            raise ValueError(f"rule {self.id}: each goes with {{each}} in metric")
+            raise ValueError(f"rule {self.id}: each needs {{each}} in metric, and vice versa")
         return self
 
 
@@ -254,7 +254,7 @@ class Policy(Closed):
         for waiver in self.waivers:
             if waiver.rule.split("[")[0] not in ids:
                 raise ValueError(
-                    f"the waiver names {waiver.rule}, which is no rule of the policy: correct its "
-                    "name"
+                    f"a waiver names {waiver.rule}, which is no rule of the policy: correct "
+                    "the name"
                 )
         return self

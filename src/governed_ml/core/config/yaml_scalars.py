@@ -36,8 +36,8 @@ def require_plain(conf: Path, idle: Collection[Path] = ()) -> None:
             name = path.relative_to(conf.parent).as_posix()
             value = str(first.value).lower()
             raise Problem(
-                f"{name}, line {first.line}: YAML reads {first.text} as {value}: write "
-                f'"{first.text}" in quotes if it is a text, else {value}'
+                f"{name}, line {first.line}: YAML reads {first.text} as {value}. If it is a "
+                f'text, write "{first.text}" in quotes; if not, write {value}'
             )
 
 

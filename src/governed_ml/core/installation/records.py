@@ -24,14 +24,14 @@ def differing(some: Iterable[Installed]) -> Iterator[tuple[Path, str]]:
     for one in some:
         lines, name = one.record(), one.name
         if not lines:
-            yield Path(one.site), f"has no RECORD of {name}"
+            yield Path(one.site), f"has no file RECORD of {name}"
         for path, digest in lines:
             if not digest:
                 continue
             try:
                 unchanged = same(path, digest)
             except OSError:
-                yield Path(path), f"of {name} is gone, or cannot be read"
+                yield Path(path), f"belongs to {name}, and is gone or cannot be read"
                 continue
             if not unchanged:
                 yield Path(path), f"is not what was installed with {name}"

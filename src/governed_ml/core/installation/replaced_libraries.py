@@ -32,7 +32,7 @@ VARIABLES = (
 """Environment variables that make Python load other code, or skip code such as an `assert`."""
 CUSTOM = ("sitecustomize", "usercustomize")
 STARTING = (DISTRIBUTION, "coverage", "pywin32", "setuptools")
-"""Distributions whose `.pth` file is known and may run at each start of Python."""
+"""Distributions whose `.pth` file is known and may run each time Python starts."""
 KNOWN = ", ".join(STARTING)
 OF_ENVIRONMENT = "activate_this.py"
 """A file that uv and virtualenv write beside the console scripts."""
@@ -89,11 +89,13 @@ def _in_scripts(scripts: Path) -> Iterator[StandIn]:
         known = {line.path for one in installed().values() for line in one.record()}
         for path in found:
             if str(path) not in known and str(path / "__init__.py") not in known:
-                yield StandIn(shown(path), "is imported before any library", "delete it")
+                yield StandIn(
+                    shown(path), "would be imported instead of an installed library", "delete it"
+                )
 
 
 def _loaded() -> Iterator[StandIn]:
-    """Yield modules that run at each start, or that replace a module of the standard library."""
+    """Yield modules that run each time Python starts, or replace one of the standard library."""
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     roots = _roots()
     for name in (*CUSTOM, *(one for one in sys.modules if "." not in one)):
@@ -103,9 +105,9 @@ def _loaded() -> Iterator[StandIn]:
         path = Path(file).resolve()
         custom = name in CUSTOM and path.parent != standard  # a system's Python may bring one
         if custom:
-            yield StandIn(shown(path), "runs at each start of Python", "delete it")
+            yield StandIn(shown(path), "runs each time Python starts", "delete it")
         elif name in sys.stdlib_module_names and not _within(path, roots):
-            yield StandIn(shown(path), f"stands in for Python's own {name}", "delete it")
+            yield StandIn(shown(path), f"replaces Python's own module {name}", "delete it")
 
 
 def _within(path: Path, roots: list[Path]) -> bool:
@@ -140,7 +142,7 @@ def _roots() -> list[Path]:
 def hooks(
     site_packages: Path | None = None, bringing: Iterable[Installed] | None = None
 ) -> Iterator[StandIn]:
-    """Yield code that runs at each start of Python and was not installed: `.pth`, `sitecustomize`.
+    """Yield code that runs each time Python starts and was not installed: `.pth`, `sitecustomize`.
 
     `bringing` are the distributions whose `.pth` files are allowed; by default those in `STARTING`.
     """
@@ -152,12 +154,12 @@ def hooks(
     for folder in folders:
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             if path.name in names:
-                yield StandIn(shown(path), "runs at each start of Python", "delete it")
+                yield StandIn(shown(path), "runs each time Python starts", "delete it")
             elif path.suffix == ".pth" and not _recorded(path, some):
                 yield StandIn(
                     shown(path),
-                    f"runs at each start of Python, and no installed package of {KNOWN} brought it",
-                    "remove it, or the package that brought it, and run `uv sync`",
+                    f"runs each time Python starts, and it was not installed by {KNOWN}",
+                    "remove it, or the package that installed it, and run `uv sync`",
                 )
 
 

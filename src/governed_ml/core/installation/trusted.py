@@ -31,7 +31,7 @@ from governed_ml.core.problem import FOUND, Problem
 Depth = Literal["judging", "computing", "measuring"]
 READ_LATER = ("hydra-core", "omegaconf", "antlr4-python3-runtime", "pyyaml")
 """Distributions that a gate imports only after this check."""
-SYNC = "rebuild the environment: `uv sync --reinstall --no-cache`"
+SYNC = "rebuild the environment with `uv sync --reinstall --no-cache`"
 
 
 def require(depth: Depth, *, pinned: bool = False, exit_code: int = FOUND) -> None:
@@ -56,8 +56,8 @@ def note_folder() -> None:
     who = engine.identity()
     if not who.pinned:
         print(
-            f"note: the engine runs from {who.address}: this project can neither register nor "
-            "promote",
+            f"note: the engine runs from {who.address}, a folder that may change at any time, "
+            "so this project cannot register or promote a model",
             file=sys.stderr,
         )
 

@@ -14,7 +14,7 @@ from governed_ml.drill.scratch import Scratch
 CONFIG = ("check", "config")
 TIERS = ("minimal", "limited", "high")  # each has its own policy
 MEMBERS: dict[str, tuple[str | bytes, str]] = {
-    "data/drill.yaml": ("name: drill\ntask: classification\n", "data.source: is missing"),
+    "data/drill.yaml": ("name: drill\ntask: classification\n", "data.source: this key is missing"),
     "model/drill.yaml": ("name: drill\nestimator: {_target_: os.system}\n", "is not from"),
 }
 

@@ -17,10 +17,10 @@ FAIRNESS = "governed_ml/measures/fairness.py"
 
 
 def shadow(scratch: Scratch) -> Sign:
-    """Plant modules in the project that are named like a library or run at each start of Python."""
+    """Plant modules in the project that are named like a library or run each time Python starts."""
     scratch.plant(dict.fromkeys([*SHADOWS, "src/numpy/__init__.py"], "# ours\n"))
     named = [name.removesuffix("/a.py") for name in SHADOWS]
-    told = "(has the name of the library|runs at each start)"
+    told = "(has the name of the library|runs each time)"
     return Sign(tuple(rf"^{re.escape(name)}: {told}" for name in named))
 
 
@@ -32,15 +32,15 @@ def path(scratch: Scratch) -> Sign:
 
 
 def hook(scratch: Scratch) -> Sign:
-    """Plant code in the environment that runs at each start of Python."""
+    """Plant code in the environment that runs each time Python starts."""
     _in_site(scratch, "sitecustomize.py").write_text("# ours\n", encoding="utf-8")
-    return Sign("sitecustomize.py runs at each start of Python")
+    return Sign("sitecustomize.py runs each time Python starts")
 
 
 def pth(scratch: Scratch) -> Sign:
     """Plant a `.pth` file that no package installed."""
     _in_site(scratch, "drill.pth").write_text("import sys\n", encoding="utf-8")
-    return Sign("drill.pth runs at each start of Python, and no installed package")
+    return Sign("drill.pth runs each time Python starts, and it was not installed by")
 
 
 def patched(scratch: Scratch) -> Sign:
@@ -108,7 +108,7 @@ def _lock(scratch: Scratch) -> str:
 FAULTS = (
     Fault("shadow-module", "a module of the project named like a library", (43,), ENGINE, shadow),
     Fault("python-path", "a variable that has other code imported", (43,), GATE, path),
-    Fault("site-hook", "code that runs at each start of Python", (43,), GATE, hook),
+    Fault("site-hook", "code that runs each time Python starts", (43,), GATE, hook),
     Fault("pth-file", "a .pth file that nothing installed", (43,), GATE, pth),
     Fault("patched-engine", "a measure edited in the installation", (42, 43), GATE, patched),
     Fault("added-module", "a module added to the installed engine", (43,), GATE, added),

@@ -171,7 +171,7 @@ def foreign(scratch: Scratch) -> Sign:
     """Make a stage run code that no evidence covers."""
     _append(scratch, _training(scratch), "\nimport drill_helper\n")
     scratch.plant({"drill_helper.py": "A = 1\n"})
-    return Sign(r"training\.py imports drill_helper, which no evidence covers")
+    return Sign(r"training\.py imports drill_helper, whose code is not part of any digest")
 
 
 FAULTS = (

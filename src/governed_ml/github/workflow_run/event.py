@@ -35,7 +35,10 @@ def from_fork(event: dict[str, Any]) -> bool:
 
 
 def base_commit(base: Path, event: dict[str, Any]) -> str | None:
-    """Return the commit that the event's change is based on, or None if there is none."""
+    """Return the commit that the change of an event is based on, or None if it has none.
+
+    Raise `Problem` if this clone lacks the commit.
+    """
     places = (("pull_request", "base", "sha"), ("merge_group", "base_sha"), ("before",))
     found = next((sha for one in places if isinstance(sha := _of(event, *one), str)), "")
     if not found.strip("0"):

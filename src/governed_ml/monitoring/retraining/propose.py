@@ -26,7 +26,7 @@ from governed_ml.registry.versions import Registry
 
 BRANCH = ENVIRONMENT
 TOKEN = "RETRAIN_TOKEN"  # noqa: S105 - a variable's name
-RIGHTS = "a fine-grained one with Contents and Pull requests read and write"
+RIGHTS = "a fine-grained token with read and write access to Contents and Pull requests"
 SUBJECT = "Retrain on new data"
 ALLOWED = ("reports/", "dvc.lock", *COMPOSED, "code.json")
 NEED = "give it `issues: write`"

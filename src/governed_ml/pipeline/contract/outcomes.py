@@ -65,7 +65,10 @@ def results(frame: pd.DataFrame, wanted: dict[int, Given], counts: Counts) -> di
             suite.expectation_configurations, runtime_configuration=form
         )
     except (GreatExpectationsError, TypeError, ValueError) as error:
-        raise Problem(f"the contract cannot be judged: {first_line(error)}") from error
+        raise Problem(
+            f"the data contract cannot be judged: {first_line(error)}; correct it in "
+            "governance/expectations/"
+        ) from error
     found = {int(result.expectation_config.meta["position"]): result for result in judged}
     if not counts:
         return found
@@ -119,7 +122,10 @@ def weighed(result: Any, counts: npt.NDArray[np.int64], is_null: npt.NDArray[np.
         return result
     places: list[int] = details.get("unexpected_index_list") or []
     if len(places) != details["unexpected_count"]:
-        raise Problem("Great Expectations did not list all unexpected values: report this as a bug")
+        raise Problem(
+            "Great Expectations did not list all unexpected values: report this as a bug of the "
+            "engine (governed-ml)"
+        )
     found: dict[str, Any] = {
         "element_count": int(counts.sum()),
         "unexpected_count": int(counts[[p for p in places if p < len(counts)]].sum()),

@@ -23,8 +23,8 @@ def given(data: Data) -> list[Given]:
     path = Path(data.contract)
     if not path.is_file():
         raise Problem(
-            f"the data contract {path.as_posix()} is missing: draft one with "
-            "`uv run governance contract draft`, read it, commit it"
+            f"the data contract {path.as_posix()} is missing: draft one with `uv run "
+            "governance contract draft`, then read it and commit it"
         )
     suite = read_json(path)
     found = suite.get("expectations") if isinstance(suite, dict) else None

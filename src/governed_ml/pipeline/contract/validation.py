@@ -83,8 +83,8 @@ def judged(table: Path, expectations: list[Given]) -> list[Expectation]:
     if len(outcomes) != len(expectations):
         missing = next(one for p, one in enumerate(expectations) if p not in outcomes)
         raise Problem(
-            f"the contract's {missing['type']} ({missing['kwargs']}) could not be judged: "
-            "correct this expectation"
+            f"expectation {missing['type']} ({missing['kwargs']}) of the data contract cannot "
+            "be judged: correct it"
         )
     return [outcomes[position] for position in range(len(expectations))]
 

@@ -72,7 +72,7 @@ def decide(
     if asked:
         name, words = next(iter(asked.items()))
         others = ", ".join(map(repr, list(asked)[1:4]))
-        more = f"; to be answered, too: {others}" if others else ""
+        more = f"; these columns need an answer, too: {others}" if others else ""
         more += f" and {len(asked) - 4} more" if len(asked) > 4 else ""
         raise Problem(f"column {name!r} {words}{more}")
     return found
@@ -125,7 +125,7 @@ class Decider:
             if low not in (0, 1) or some != high - low + 1 or some != self._ask("count(*)")[0]:
                 return
         raise Ambiguous(
-            "is an index that pandas wrote, not a value: name it under drop in conf/data"
+            "is the index of a pandas table, not a value: list it under drop in conf/data"
         )
 
     def _ask(self, sql: str) -> tuple[int, ...]:

@@ -26,14 +26,17 @@ def check_names(names: list[str]) -> None:
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise Problem(
-                f"column {number} of the table has no name: name it in its header (pandas "
-                "writes its index so: use `to_csv(…, index=False)`)"
+                f"column {number} of the table has no name: write one into the header (if it "
+                "is the index of a pandas table, use `to_csv(…, index=False)`)"
             )
         if name in (ROW, TARGET):
-            raise Problem(f"column {name!r}: the pipeline uses this name itself; rename the column")
+            raise Problem(
+                f"column {name!r}: the pipeline reserves this name; rename it in your data"
+            )
         if name.casefold() in LOGGED:
             raise Problem(
-                f"column {name!r}: `predict` logs a column of this name; rename the column"
+                f"column {name!r}: this name is reserved for a column that `predict` logs; "
+                "rename it in your data"
             )
     require_distinct(names)
 
@@ -67,8 +70,8 @@ def check_roles(data: Data, names: list[str]) -> None:
     others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
     if DRIFT_OF_TARGET in {*names} - others:
         raise Problem(
-            f"a feature has the reserved name {DRIFT_OF_TARGET!r}: rename the column in the "
-            "source, or name it under drop in conf/data"
+            f"a feature has the name {DRIFT_OF_TARGET!r}, which is reserved: rename the "
+            "column in the source, or list it under drop in conf/data"
         )
     for role, wanted in roles.items():
         for name in wanted:
@@ -94,13 +97,16 @@ def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str],
     others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
     strangers = sorted({*data.categorical, *data.drop} - set(raw.columns))
     if strangers:
-        raise Problem(f"conf/data names column {strangers[0]!r}, which {data.name} does not have")
+        raise Problem(
+            f"conf/data names column {strangers[0]!r}, which {data.name} does not have: correct "
+            "the name"
+        )
     numeric: list[str] = []
     columns: dict[str, pd.Series] = {}
     for name in (name for name in raw.columns if name not in others):
         column = raw[name]
         if types.is_datetime64_any_dtype(column) or _holds_dates(column):
-            raise Problem(f"column {name!r} is a date: name it under time or drop in conf/data")
+            raise Problem(f"column {name!r} is a date: list it under time or drop in conf/data")
         if (
             types.is_numeric_dtype(column)
             and not types.is_bool_dtype(column)
@@ -111,7 +117,9 @@ def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str],
         else:
             columns[name] = as_text(column)
     if not columns:
-        raise Problem(f"{data.name} has no feature left: shorten drop or sensitive in conf/data")
+        raise Problem(
+            f"{data.name} has no feature left: remove columns from drop or sensitive in conf/data"
+        )
     return pd.DataFrame(columns), numeric, [name for name in columns if name not in numeric]
 
 
@@ -130,8 +138,8 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
         return favourable.astype("int64").rename(TARGET)
     if not types.is_numeric_dtype(column):
         raise Problem(
-            f"target {data.target!r} is {column.dtype}, and a regression needs numbers: name "
-            "another target or task in conf/data, or fix the column's texts"
+            f"target {data.target!r} has the type {column.dtype}, but a regression needs "
+            "numbers: choose another target or task in conf/data, or fix the column's texts"
         )
     return column.astype("float64").rename(TARGET)
 
@@ -144,8 +152,8 @@ def _not_positive(column: pd.Series, data: Data) -> str:
         else ""
     )
     return (
-        f"data.positive {data.positive!r} must be one of two or more values of "
-        f"{data.target!r}; found {found}{hint}"
+        f"data.positive is {data.positive!r}: set it to one of the values of {data.target!r}, "
+        f"which must have two or more; found {found}{hint}"
     )
 
 

@@ -69,7 +69,7 @@ def dates(seen: Cells, stated: str | None) -> str | None:
     raise Ambiguous(
         f"has {seen.filled:,} dates that can all be read as {' or as '.join(whole)}; "
         f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
-        "their format under dates in conf/data, or name the column under categorical or drop"
+        "their format under dates in conf/data, or list the column under categorical or drop"
     )
 
 
@@ -97,8 +97,9 @@ def _named(seen: Cells) -> None:
     form = NAMED_FORMATS[best]
     example = seen.pairs(f"{date('v', form)} IS NOT NULL")[0][0]
     raise Ambiguous(
-        f"has {fits[best]:,} texts that are dates written as {form}, such as {example!r}: give "
-        "the format under dates in conf/data, or name the column under categorical or drop"
+        f"has {fits[best]:,} texts that are dates written as {form}, such as {example!r}: "
+        "give the format under dates in conf/data, or list the column under categorical or "
+        "drop"
     )
 
 
@@ -118,7 +119,7 @@ def compact(
     if good == filled and many >= MANY:
         raise Ambiguous(
             f"has {many:,} different numbers that are all days written as {COMPACT}, such as "
-            f"{example}: give the format under dates in conf/data, or name the column under "
+            f"{example}: give the format under dates in conf/data, or list the column under "
             "numeric, categorical or drop"
         )
 
@@ -140,7 +141,7 @@ def _require_all(seen: Cells, written: str) -> None:
     rows = seen.count(odd)
     if rows:
         raise Ambiguous(
-            f"has {seen.filled - rows:,} dates that are written as {written}, and "
-            f"{rows:,} texts that are not ({shown(seen.pairs(odd))}): fix them, name what is "
-            "missing in data.source.missing, or name the column under categorical or drop"
+            f"has {seen.filled - rows:,} dates that are written as {written}, and {rows:,} "
+            f"texts that are not ({shown(seen.pairs(odd))}): fix these, list those that mean "
+            "a missing value in data.source.missing, or list the column under categorical or drop"
         )

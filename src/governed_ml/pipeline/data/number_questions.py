@@ -34,16 +34,17 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
         return False
     if apart:
         raise Ambiguous(
-            f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write 1234.5, set "
-            f"data.source.decimal and data.source.thousands (now {how.decimal!r} and "
-            f"{how.thousands!r}), or name a column of codes in data.categorical"
+            f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write them like "
+            "1234.5, or set data.source.decimal and data.source.thousands (now "
+            f"{how.decimal!r} and {how.thousands!r}); if they are codes, list the column "
+            "under categorical"
         )
     if good < seen.filled:
         odd = seen.pairs(f"NOT {fits}")
         raise Ambiguous(
             f"has {good:,} numbers and {seen.filled - good:,} texts that are not numbers "
-            f"({shown(odd)}): fix them, name what is missing in data.source.missing, or name a "
-            "column of codes in data.categorical"
+            f"({shown(odd)}): fix these, or list those that mean a missing value in "
+            "data.source.missing; if the column holds codes, list it under categorical"
         )
     few = len(seen.pairs()) <= FEW
     if only_texts and not (wanted or zeros):
@@ -55,8 +56,8 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
         return False
     with_zero = f", {zeros:,} of them with a leading zero" if zeros else ""
     raise Ambiguous(
-        f"has {good:,} numbers that are written as texts{with_zero}: name it under categorical, "
-        "if they are codes, or under numeric in conf/data"
+        f"has {good:,} numbers that are written as texts{with_zero}: list it under "
+        "categorical in conf/data if they are codes, else under numeric"
     )
 
 
@@ -77,9 +78,9 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
     if many and not odd:
         raise Ambiguous(
             f"holds numbers with three digits behind each point in {many:,} rows, such as "
-            f"{example!r}: if it separates thousands, set data.source.decimal "
-            "to ',' and data.source.thousands to '.'; if it is a decimal point, name the column "
-            "under numeric in conf/data"
+            f"{example!r}: if it separates thousands, set data.source.decimal to ',' and "
+            "data.source.thousands to '.'; if it is a decimal point, list the column under "
+            "numeric in conf/data"
         )
     exponents(db, cells)
     if zeros and fewest != most:
@@ -92,8 +93,8 @@ def signs(seen: Cells) -> None:
     if count and count * 2 >= seen.filled:
         examples = shown(seen.pairs(matches("v", SIGNED)), 2)
         raise Ambiguous(
-            f"has {count:,} numbers with a sign of a currency or a percentage ({examples}): write "
-            "plain numbers at the source, or name the column under categorical or drop in conf/data"
+            f"has {count:,} numbers with a currency or percent sign ({examples}): write plain "
+            "numbers at the source, or list the column under categorical or drop in conf/data"
         )
 
 
@@ -105,17 +106,17 @@ def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
     ).fetchall()[0]
     if many:
         raise Ambiguous(
-            f"holds texts such as {example!r} in {int(many):,} rows, which are codes or numbers "
-            "with an exponent: name it under categorical, if they are codes, or under numeric in "
-            "conf/data"
+            f"holds texts such as {example!r} in {int(many):,} rows, which can be codes or "
+            "numbers with an exponent: list it under categorical in conf/data if they are "
+            "codes, else under numeric"
         )
 
 
 def too_large(rows: int) -> Ambiguous:
     """Return the question about integers that a float cannot hold."""
     return Ambiguous(
-        f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would "
-        "round: name it under categorical, drop or numeric in conf/data"
+        f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would round: list it "
+        "under categorical, drop or numeric in conf/data"
     )
 
 
@@ -129,9 +130,9 @@ def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> N
     ).fetchall()[0]
     if many:
         raise Ambiguous(
-            f"holds numbers that differ only in zeros at their end in {int(many):,} rows, such as "
-            f"{short!r} and {long!r}: name it under categorical, if they are codes, or under "
-            "numeric in conf/data"
+            f"holds numbers that differ only in zeros at their end in {int(many):,} rows, "
+            f"such as {short!r} and {long!r}: list it under categorical in conf/data if they "
+            "are codes, else under numeric"
         )
 
 

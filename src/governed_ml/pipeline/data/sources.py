@@ -70,7 +70,7 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
     with path.open("rb") as handle:
         head = handle.read(8)
     if not head.removeprefix(b"\xef\xbb\xbf"):
-        raise Problem(f"data.source.path: {uri} is empty")
+        raise Problem(f"data.source.path: {uri} is empty: give a table with rows")
     for sign, what in NO_TABLES.items():
         if head.startswith(sign):
             raise Problem(f"data.source.path: {uri} is {what}: give CSV, Parquet or JSON")
@@ -148,7 +148,10 @@ def sql(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path)
     name = where.removeprefix("env:")
     url = where if name == where else os.environ.get(name, "")
     if not url:
-        raise Problem(f"data.source.url: the environment variable {name} is not set")
+        raise Problem(
+            f"data.source.url: the environment variable {name} is not set: set it to the "
+            "database's URL"
+        )
     try:
         address = sqlalchemy.make_url(url)
         if address.password and name == where:
@@ -227,7 +230,7 @@ def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: P
     finally:
         process.close()
     if not parts or not parts[0].startswith(b"PAR1"):
-        raise Problem(f"{where}: {function} returned no table")
+        raise Problem(f"{where}: {function} returned no table: return a pandas or Arrow table")
     path = scratch / "table.parquet"
     path.write_bytes(parts[0])
     names = parquet_names(path, f"{where}: {function}")

@@ -47,7 +47,10 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
     if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
         raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
     if first.lower().startswith("sep="):
-        raise Problem(f"data.source.path: line 1 of {uri} is `sep=`, which Excel reads: delete it")
+        raise Problem(
+            f"data.source.path: line 1 of {uri} is `sep=…`, which only Excel reads: delete this "
+            "line"
+        )
     if not names:
         raise Problem(f"data.source.path: {uri} has no header: name the columns in its first line")
     if len(names) == 1:
@@ -82,7 +85,7 @@ def parquet_names(path: Path, uri: str) -> list[str]:
             f"data.source.path: {uri} is a damaged Parquet file: fetch it again"
         ) from error
     if not schema.names:
-        raise Problem(f"data.source.path: {uri} has no column")
+        raise Problem(f"data.source.path: {uri} has no columns: give a table with columns")
     for one in schema:
         if types.is_duration(one.type):  # stored as integers in an unknown unit
             raise Problem(
@@ -149,8 +152,8 @@ def download(where: str, scratch: Path) -> Path:
         ) from error
     if lost:
         raise Problem(
-            f"data.source.path: {public(where)} broke off, {lost:,} bytes are missing: "
-            "download it again"
+            f"data.source.path: the download of {public(where)} broke off, and {lost:,} bytes "
+            "are missing: run the command again"
         )
     return target
 

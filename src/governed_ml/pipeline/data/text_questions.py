@@ -62,14 +62,14 @@ def spellings(seen: Cells, *, target: bool) -> None:
         groups = "; ".join(shown(one) for one in found[:3])
         more = f" and {len(found) - 3:,} more of the kind" if len(found) > 3 else ""
         raise Ambiguous(
-            f"has values of the {what} that differ only in case, blanks, punctuation or invisible "
-            f"characters ({groups}{more}): say under spellings in conf/data which is meant, or "
-            "name it under distinct"
+            f"has values of the {what} that differ only in case, blanks, punctuation or "
+            f"invisible characters ({groups}{more}): say under spellings in conf/data which "
+            "one is meant, or list the column under distinct"
         )
     listed = ", ".join(literal(one) for one in MARKERS)
     markers = seen.pairs(f"trim(v) IN ({listed}, '')")
     if markers:
         raise Ambiguous(
-            f"has texts that mostly mean a missing value ({shown(markers)}): name them in "
-            "data.source.missing, or the column under distinct if they are values"
+            f"has texts that mostly mean a missing value ({shown(markers)}): list them in "
+            "data.source.missing, or, if they are values, list the column under distinct"
         )

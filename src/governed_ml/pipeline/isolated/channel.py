@@ -37,23 +37,29 @@ def receive(stream: IO[bytes], largest: int = LARGEST) -> tuple[dict[str, Any], 
     count = struct.unpack(">I", _exactly(first, 4))[0]
     if not 1 <= count <= PARTS:
         raise Problem(
-            "a process of the team's code wrote something else where its answer belongs: remove "
-            "what writes to the engine's channel from src/"
+            "src/ wrote to the channel that carries the answers of the team's code to the "
+            "engine: remove what writes there"
         )
     parts: list[bytes] = []
     for _ in range(count):
         length = struct.unpack(">Q", _exactly(stream.read(8), 8))[0]
         if length > largest:
-            raise Problem(f"a process of the team's code announced {length:,} bytes")
+            raise Problem(
+                f"the team's code sent an answer of {length:,} bytes, which is more than the "
+                f"engine accepts ({largest:,}): return less"
+            )
         parts.append(_part(stream, length))
     try:
         head = json.loads(parts[0])
     except ValueError as error:
-        raise Problem("a process of the team's code sent no JSON") from error
+        raise Problem(
+            "the team's code sent an answer that is not JSON: remove what writes to the engine's "
+            "channel from src/"
+        ) from error
     if not isinstance(head, dict):
         raise Problem(
-            "a process of the team's code sent an answer that is not a JSON object: remove what "
-            "writes to the engine's channel from src/"
+            "the team's code sent an answer that is not a JSON object: remove what writes to "
+            "the engine's channel from src/"
         )
     return head, parts[1:]
 
@@ -69,5 +75,8 @@ def _part(stream: IO[bytes], length: int) -> bytes:
 
 def _exactly(found: bytes, length: int) -> bytes:
     if len(found) != length:
-        raise Problem("a process of the team's code ended in the middle of a message")
+        raise Problem(
+            "the process of the team's code ended while it sent its answer: look for what ends "
+            "it in src/"
+        )
     return found

@@ -131,13 +131,13 @@ def _check_names(made: list[Any], given: list[str], where: str) -> None:
             )
         if name in (ROW, TARGET):
             raise Problem(
-                f"{where}: column {name!r} has a name that the pipeline uses itself: choose another"
+                f"{where}: column {name!r} has a name that the pipeline reserves: choose another"
             )
     lost = [name for name in given if name not in made]
     if lost:
         raise Problem(
-            f"{where}: columns did not return {lost[0]!r}: only add or replace columns here; to "
-            "leave one out, name it under drop in conf/data"
+            f"{where}: columns did not return {lost[0]!r}: only add or replace columns here; "
+            "to leave one out, list it under drop in conf/data"
         )
 
 
@@ -176,10 +176,16 @@ def trained(
         count = len(found.predict(sample))
     except Exception as error:
         if type(error).__name__ == "NotFittedError":
-            raise Problem(f"{where}: fit returned an estimator that is not fitted") from error
+            raise Problem(
+                f"{where}: fit returned an estimator that is not fitted: fit it before you return "
+                "it"
+            ) from error
         raise
     if count != len(sample):
-        raise Problem(f"{where}: the model gives {count} answers for {len(sample)} rows")
+        raise Problem(
+            f"{where}: the model gives {count} answers for {len(sample)} rows: let it give one "
+            "for each row"
+        )
     if task == "classification" and sorted(getattr(found, "classes_", [])) != [0, 1]:
         raise Problem(
             f"{where}: the model has no classes_ [0, 1]: set it in its own fit, as scikit-learn's "

@@ -41,7 +41,10 @@ class IsolatedModel:
         classes, names = found.get("classes"), found.get("features")
         if classes is not None:
             if sorted(classes) != [0, 1]:
-                raise Problem(f"{CODE}: the model's classes are {classes}, not 0 and 1")
+                raise Problem(
+                    f"{CODE}: the model's classes are {classes}, not 0 and 1: set classes_ to [0, "
+                    "1]"
+                )
             self.classes_ = [0, 1]
             self._favourable = classes.index(1)
         if names is not None:
@@ -107,7 +110,10 @@ class IsolatedModel:
             found = found[:, 0]
         if found.ndim != dimensions or len(found) != len(rows):
             given = " x ".join(map(str, found.shape)) or "one"
-            raise Problem(f"{CODE}: {method} gives {given} answers for {len(rows):,} rows")
+            raise Problem(
+                f"{CODE}: {method} gives {given} answers for {len(rows):,} rows: let it return "
+                "one for each row"
+            )
         if not np.isfinite(found).all():
             raise Problem(f"{CODE}: {method} returns NaN or infinite values: return finite numbers")
         return found

@@ -1,4 +1,4 @@
-"""Start a process for the team's code, and exchange messages with it. Callers check its answers."""
+"""Start a process for the team's code and exchange messages with it; callers check its answers."""
 
 from __future__ import annotations
 
@@ -129,13 +129,13 @@ class Process:
         self.close()
         if self._printed.too_much:
             return Problem(
-                f"{self.whose}: printed more than {OUTPUT >> 20} MiB, so the engine stopped "
-                "it: print less"
+                f"{self.whose}: it printed more than {OUTPUT >> 20} MiB, so the engine "
+                "stopped it: print less"
             )
         last = f": {self._printed.last}" if self._printed.last else ""
         return Problem(
-            f"{self.whose}: the process ended before it gave an answer (exit code {code}){last}; "
-            "let the function return what it made"
+            f"{self.whose}: the process ended before the function returned (exit code "
+            f"{code}){last}; remove what ends it"
         )
 
 

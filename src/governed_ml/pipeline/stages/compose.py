@@ -78,8 +78,8 @@ def check_source(source: Source) -> None:
     for out in WRITTEN:
         if place.is_relative_to((root() / out).resolve()):
             raise Problem(
-                f"data.source.path: the pipeline writes {out.as_posix()}, and DVC would delete "
-                f"{source.path} first: move it into data/source"
+                f"data.source.path: DVC deletes {source.path} before the pipeline writes "
+                f"{out.as_posix()}: move your file into data/source"
             )
 
 
@@ -88,10 +88,13 @@ def _check_policy(policy: Policy) -> None:
     where = f"conf/policy: policy {policy.name}"
     for name in ("perturbation", "risk"):
         if getattr(policy, name) is None:
-            raise Problem(f"{where} has no section {name}: the risk owner sets it")
+            raise Problem(f"{where} has no section {name}: ask the risk owner to add it")
     weights = policy.risk.weights if policy.risk else {}
     if abs(sum(weights.values()) - 100) > 1e-9:
-        raise Problem(f"{where}: risk.weights add up to {sum(weights.values()):g}, not to 100")
+        raise Problem(
+            f"{where}: risk.weights add up to {sum(weights.values()):g}, but must add up to 100: "
+            "correct them"
+        )
     lost = [rule.id for rule in policy.rules if rule.id.partition(".")[0] not in weights]
     if lost:
         gate = lost[0].partition(".")[0]

@@ -33,7 +33,11 @@ def main() -> str:
     undrawn = draw("decide", params)
     tell("decide", lambda: show(decision, then=ALLOWED))
     if undrawn:
-        print(f"decide: {undrawn}; the decision stands: `uv run governance page`", file=sys.stderr)
+        print(
+            f"decide: {undrawn}. The decision is valid; draw the page with `uv run governance "
+            "page`",
+            file=sys.stderr,
+        )
     return f"{decision.verdict}: {decision.tally()}"
 
 

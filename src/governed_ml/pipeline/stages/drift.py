@@ -29,7 +29,7 @@ def main() -> str:
     numeric, categorical = list(split.numeric), list(split.categorical)
     for name in {PREDICTION, TARGET} & {*numeric, *categorical}:
         raise Problem(
-            f"a feature is called {name!r}, like the drift of the {name}: "
+            f"a feature has the name {name!r}, which is reserved for the drift of the {name}: "
             "rename the column in the source"
         )
     with importing("evidently", "evidently.presets"):

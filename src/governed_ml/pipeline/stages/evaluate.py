@@ -188,7 +188,7 @@ def flips(
 
     train, task, wanted = parts["train"], params.data.task, params.policy.perturbation
     if wanted is None:
-        raise Problem("the policy has no section perturbation: the risk owner sets it")
+        raise Problem("the policy has no section perturbation: ask the risk owner to add it")
     spread = {name: float(train[name].std()) for name in numeric}
     spread = {name: value for name, value in spread.items() if np.isfinite(value) and value > 0}
     targets = train[tables.TARGET].to_numpy("float64")

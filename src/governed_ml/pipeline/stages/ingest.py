@@ -84,8 +84,8 @@ def _alone(findings: list[Finding]) -> str:
     names = ", ".join(repr(one.where) for one in findings[:5])
     more = f" and {len(findings) - 5} more" if len(findings) > 5 else ""
     return (
-        f"; nearly every text of {names}{more} occurs only once, so a model learns nothing from "
-        "it: name the column under drop in conf/data, or make features of it"
+        f"; nearly every text of {names}{more} occurs only once, so a model learns nothing "
+        "from it: list the column under drop in conf/data, or make features of it"
     )
 
 
@@ -114,8 +114,9 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
     for (name, source_type), row in zip(types.items(), described, strict=True):
         if source_type not in SOURCE_TYPES or str(row[1]).endswith("]"):
             raise Problem(
-                f"column {name!r} is of type {first_line(ValueError(row[1]), 60)}: "
-                "a column has numbers, texts or times, all of one kind; flatten or fix it first"
+                f"column {name!r} has the type {first_line(ValueError(row[1]), 60)}, but a "
+                "column must hold only numbers, only texts or only times: flatten or fix it "
+                "first"
             )
     return types
 
@@ -216,8 +217,10 @@ def torn(path: Path, delimiter: str, width: int) -> str | None:
             return None  # DuckDB reports it, with the line
         except csv.Error as error:
             if "limit" in str(error) and rows.line_num == line + 1:
-                return f"has a cell of more than {LONGEST:,} characters in line {line + 1}"
-            return f"has a quote in line {line + 1} that is never closed, or stands alone: fix it"
+                return (
+                    f"has a cell of more than {LONGEST:,} characters in line {line + 1}: shorten it"
+                )
+            return f"has a quote in line {line + 1} that stands alone or is never closed: fix it"
         several = isinstance(handle.newlines, tuple)
     return "mixes several kinds of line endings: save it with one kind" if several else None
 

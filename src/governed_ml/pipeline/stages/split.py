@@ -43,8 +43,8 @@ def main() -> str:
             raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
         if params.data.task == "classification" and target[mine].nunique() < 2:
             raise Problem(
-                f"the {part} rows hold one class of {params.data.target} only: "
-                "change conf/split or the table"
+                f"the {part} rows have only one class of {params.data.target}: change "
+                "conf/split or the table"
             )
     tables.write(whole[~is_test], tables.TRAIN)
     tables.write(whole[is_test], tables.TEST)
@@ -72,8 +72,9 @@ def divide(
     split, data = params.split, params.data
     if split.kind == "random" and data.group is not None:
         raise Problem(
-            f"data.group says that rows with the same {data.group!r} belong together, and "
-            "conf/split divides them at random: choose `split: group` (or time) in conf/config.yaml"
+            f"data.group says that rows with the same {data.group!r} belong together, but "
+            "conf/split divides them at random: choose `split: group` (or time) in "
+            "conf/config.yaml"
         )
     is_test = np.zeros(len(raw), dtype=bool)
     if split.kind == "time":
@@ -115,9 +116,9 @@ def _times(column: pd.Series) -> pd.Series:
 
     if not types.is_datetime64_any_dtype(column) and not types.is_numeric_dtype(column):
         raise Problem(
-            f"data.time: column {column.name!r} has texts that are not dates: write each like "
-            "2026-12-31, say how they are written in data.dates, or name what is missing in "
-            "data.source.missing"
+            f"data.time: column {column.name!r} has values that are not dates. Write them "
+            "like 2026-12-31, or set their format in data.dates; if such a value means "
+            "a missing value, list it in data.source.missing"
         )
     return _complete(column, "time")
 
@@ -135,8 +136,8 @@ def _complete(column: pd.Series, role: str) -> pd.Series:
     nulls = int(column.isna().sum())
     if nulls:
         raise Problem(
-            f"data.{role}: column {column.name!r} is null in {nulls:,} of {len(column):,} rows, "
-            f"so they cannot be split by {role}: fix or remove them"
+            f"data.{role}: column {column.name!r} is null in {nulls:,} of {len(column):,} "
+            f"rows, so these rows cannot be split by {role}: fix or remove them"
         )
     return column
 
@@ -144,7 +145,8 @@ def _complete(column: pd.Series, role: str) -> pd.Series:
 def _needed(data: Data, column: str | None, role: str) -> str:
     if column is None:
         raise Problem(
-            f"conf/split is by {role}, but conf/data names no {role} column for {data.name}"
+            f"conf/split divides rows by {role}, but conf/data names no {role} column for "
+            f"{data.name}: set data.{role}"
         )
     return column
 

@@ -61,7 +61,11 @@ def main() -> str:
         tools=("great-expectations", "pandas"),
     )
     if broken:
-        raise Problem(f"contract broken: {'; '.join(map(said, broken))}; see {PAGE.as_posix()}", 1)
+        raise Problem(
+            f"the data contract does not hold: {'; '.join(map(said, broken))}; see "
+            f"{PAGE.as_posix()}",
+            1,
+        )
     write_json(tables.VALIDATED, {"raw": file_digest(tables.RAW)})
     return f"{len(outcomes)} expectations hold on {rows:,} rows"
 
