@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from baked import TEMPLATE, BakedProject
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -262,6 +262,11 @@ def test_a_number_in_the_place_of_a_text_is_to_be_quoted(
 
 
 @given(st.text(alphabet="nNoOyYeEsSfF01289:+-._ tTrRuU", min_size=1, max_size=6))
+@example("00E0")
+@example("-01e5")
+@example("0_1E2")
+@example("0_1")
+@example("0__")
 def test_no_text_silently_becomes_another_value(text: str) -> None:
     # Given any short text without quotes, when YAML reads it
     document = f"key: {text}\n"

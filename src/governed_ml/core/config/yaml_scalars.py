@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 from governed_ml.core.problem import Problem, cause
 
-MAY_BE = re.compile(r"(?i)(?<![\w.])(yes|no|on|off|[-+]?0\d+|\d+:[0-5]?\d)(?!\w)")
+MAY_BE = re.compile(r"(?i)(?<![\w.])(yes|no|on|off|[-+]?0[\d_]+(e[-+]?\d+)?|\d+:[0-5]?\d)(?!\w)")
+EXPONENT = re.compile(r"[-+]?0[\d_]*\d[eE][-+]?\d+")
+"""For example `00E0`: a number for OmegaConf, though not for YAML 1.1."""
 TAG = "tag:yaml.org,2002:"
 
 
@@ -71,7 +73,10 @@ def misread(text: str) -> Iterator[Misread]:
 def _misread(loader: Any) -> Iterator[Misread]:
     for node in _scalars(loader.get_single_node(), set()):
         if _is_misread(node):
-            value: Any = loader.construct_object(node)
+            exponent = EXPONENT.fullmatch(node.value)
+            value: Any = (
+                float(node.value.replace("_", "")) if exponent else loader.construct_object(node)
+            )
             yield Misread(node.start_mark.line + 1, node.value, value)
 
 
@@ -89,7 +94,9 @@ def _scalars(node: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _is_misread(node: Any) -> bool:
+    if EXPONENT.fullmatch(node.value):
+        return True
     if node.tag == f"{TAG}bool":
         return node.value.lower() not in ("true", "false")
     number = node.tag in (f"{TAG}int", f"{TAG}float")
-    return number and (":" in node.value or re.match(r"[-+]?0\d", node.value) is not None)
+    return number and (":" in node.value or re.match(r"[-+]?0[\d_]", node.value) is not None)
