@@ -37,11 +37,20 @@ def parameter(name: str, value: Any) -> Break:
     [
         (lambda hub: without(hub, "deletion"), "rules of main: it may be deleted"),
         (lambda hub: without(hub, "non_fast_forward"), "rules of main: it may be rewritten"),
-        (parameter("required_approving_review_count", 0), "it requires no pull request with an approval"),
+        (
+            parameter("required_approving_review_count", 0),
+            "it requires no pull request with an approval",
+        ),
         (parameter("require_code_owner_review", False), "it requires no review by the code owners"),
-        (parameter("dismiss_stale_reviews_on_push", False), "it counts reviews from before the last push"),
+        (
+            parameter("dismiss_stale_reviews_on_push", False),
+            "it counts reviews from before the last push",
+        ),
         (parameter("require_last_push_approval", False), "whoever pushed last may approve"),
-        (lambda hub: without(hub, "required_status_checks"), "it requires no status check `decision`"),
+        (
+            lambda hub: without(hub, "required_status_checks"),
+            "it requires no status check `decision`",
+        ),
         (any_apps, "it requires no status check `decision` by GitHub Actions"),
         (
             lambda hub: without(hub, "deletion", "governance-ledger"),
