@@ -121,12 +121,12 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "weights beyond 100": (
         (POLICY, "explain: 15}", "explain: 16}"),
-        "risk.weights add up to 101, not to 100",
+        "risk.weights add up to 101, but must add up to 100",
     ),
     "a weight of nothing": ((POLICY, "explain: 15}", "explain: 0}"), "policy.risk.weights.explain"),
     "a waiver for no rule": (
         (POLICY, "waivers: []", waiver(rule="split.test_row")),
-        "policy: the waiver names split.test_row, which is no rule of the policy",
+        "policy: a waiver names split.test_row, which is no rule of the policy",
     ),
     "a waiver until no day": (
         (POLICY, "waivers: []", waiver(expires="2030-02-30")),

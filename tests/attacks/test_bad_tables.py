@@ -56,7 +56,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     "a short line": (text([*LINES, "1,2"]), "has 2 cells in line 302 and 5 in its header"),
     "a quote left open": (
         text([*LINES[:50], '1,2,"Rome,f,no', *LINES[50:]]),
-        "has a quote in line 51 that is never closed",
+        "has a quote in line 51 that stands alone or is never closed",
     ),
     "two kinds of line ends": (
         "\r\n".join(LINES[:9]) + "\r\n" + "\n".join(LINES[9:]),

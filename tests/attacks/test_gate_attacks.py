@@ -15,7 +15,7 @@ def test_a_policy_beside_its_file_is_refused(judged: BakedProject) -> None:
     text = judged.read("conf/config.yaml")
     judged.write("conf/config.yaml", text + "\npolicy: {rules: {explain.coverage: {block: 0.1}}}\n")
     # When the gate composes anew, then it refuses to judge by it
-    assert "limits are set in conf/policy/ only" in refused(judged)
+    assert "limits may be set in conf/policy/ only" in refused(judged)
 
 
 def test_the_risk_tier_is_the_policy_that_judges(judged: BakedProject) -> None:

@@ -304,7 +304,7 @@ def test_a_fresh_clone_takes_the_ledger_before_it_writes(
     # But what parted is not fixed
     repo.append(reason="elsewhere")
     assert remote.push(repo.path)
-    with pytest.raises(Problem, match="the ledgers differ after event 5"):
+    with pytest.raises(Problem, match="differ after event 5"):
         remote.pull(fresh.path)
     assert len(fresh.entries()) == 6
 

@@ -119,7 +119,7 @@ def test_an_older_commit_than_the_champions_is_not_promoted(contested: BakedProj
     assert done.returncode == 0, done.stderr
     # When somebody wants to approve it, then nobody could say whose work is new in it
     said = registry.approve(contested, 3, code=1)
-    assert "does not follow the champion's" in said
+    assert "does not descend from the champion's commit" in said
 
 
 @pytest.mark.nightly

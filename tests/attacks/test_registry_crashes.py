@@ -126,6 +126,6 @@ def test_two_machines_promote_and_the_remote_decides(
     )
     out = registry.python(second, script, "python", "-P", str(helper), str(tmp_path))
     # Then the second's event is refused by the remote, and taken back
-    assert "somebody else wrote an event to origin first: try again" in out
+    assert "somebody else wrote an event to origin first: run the command again" in out
     assert out.splitlines()[-1] == "True"
     assert registry.actions(contested)[-1] == "promoted 2"

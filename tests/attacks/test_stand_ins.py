@@ -249,7 +249,7 @@ TEAM: dict[str, tuple[str, str]] = {  # what the team's module does when it is l
     "edits the measure": (edit_engine("measures/fairness.py"), "fairness.py is not what was"),
     "edits the writer of evidence": (edit_engine("core/evidence.py"), "evidence.py is not what"),
     "adds a module": (edit_engine("measures/mean.py"), "mean.py was added to governed-ml"),
-    "leaves a site hook": (edit_engine("../sitecustomize.py"), "sitecustomize.py runs at each"),
+    "leaves a site hook": (edit_engine("../sitecustomize.py"), "sitecustomize.py runs each time"),
     "leaves a .pth file": (edit_engine("../team.pth"), "team.pth runs each time Python starts"),
 }
 

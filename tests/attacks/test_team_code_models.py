@@ -114,7 +114,7 @@ def test_trap_42_code_in_a_model_file_stays_in_its_folder(name: str) -> None:
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr(f"code/{name}", "")
     # When its code is read, then it is refused
-    with pytest.raises(Problem, match="is not a module of one package"):
+    with pytest.raises(Problem, match="is not a Python module of the project's one package"):
         model_file.code(content)
 
 

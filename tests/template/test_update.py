@@ -107,7 +107,7 @@ def test_the_command_says_what_to_do_next(
     assert commit in step.read_text(encoding="utf-8")
     assert all(f" b/{name}\n" in patch.read_text("utf-8") for name in (CI, "uv.lock"))
     # And what is in no commit has to be committed first
-    assert "changes that are in no commit" in project.governance("update", code=1).stderr
+    assert "uncommitted changes" in project.governance("update", code=1).stderr
 
 
 @pytest.mark.nightly
@@ -158,7 +158,7 @@ def test_a_conflict_in_an_update_is_named(evolving: Path, project: baked.BakedPr
     # And what is left to do is that file alone: the pin has moved
     assert pinned(project) == commit
     # And the next update wants it finished first
-    assert "changes that are in no commit" in project.governance("update", code=1).stderr
+    assert "uncommitted changes" in project.governance("update", code=1).stderr
 
 
 @pytest.mark.nightly

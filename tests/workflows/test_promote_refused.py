@@ -60,7 +60,7 @@ def moved_on(hosted: Hosted) -> None:
     ("change", "cause"),
     [
         (tampered, "the model's signature is invalid: MLmodel changed"),
-        (moved_on, "and approvals here are for"),
+        (moved_on, "but approvals in this run are for"),
     ],
     ids=["tampered", "another-commit"],
 )
@@ -113,7 +113,7 @@ def by_who_started_it(hosted: Hosted) -> None:
         (by_an_author, "wrote or registered what is to be approved"),
         (of_another_commit, "it is for another commit"),
         (of_another_workflow, "run 7 is of .github/workflows/deploy.yml"),
-        (of_another_run, "has no approval by anybody with a role that the policy asks for"),
+        (of_another_run, "nobody with a role that the policy asks for has approved"),
         (by_who_started_it, "lacks an approval by model-owner"),
     ],
     ids=["author", "commit", "workflow", "run", "starter"],

@@ -62,7 +62,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
     # And a pull request has what the pipeline left, and sets champion against challenger
     ((number, pull),) = champion.hub.pulls.items()
     assert (pull["head"]["ref"], pull["base"]["ref"]) == ("retrain", "main")
-    assert "against version 1" in pull["body"]
+    assert "compared with version 1" in pull["body"]
     assert "| evaluate.roc_auc | 0." in pull["body"]
     assert "Champion&#39;s" not in pull["body"]
     origin = registry.home(champion.project) / "origin.git"
@@ -100,7 +100,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
             "rows: 20000\n  faults: [income_nulls]",
             "the pipeline stopped: validate: the data contract does not hold",
         ),
-        ("rows: 170000 # as before", "the source still gives the table of the commit"),
+        ("rows: 170000 # as before", "the source still gives the same table as the commit"),
     ],
     ids=["contract", "nothing-new"],
 )

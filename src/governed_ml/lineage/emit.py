@@ -148,7 +148,10 @@ def configured() -> Any:
         return client.transport
     asked = (client.config.transport or {}).get("type")
     if meant and client.transport.kind == "console" and not asked:
-        raise Problem("OpenLineage's settings name no transport: set OPENLINEAGE_URL, or a `type`")
+        raise Problem(
+            "OpenLineage's settings name no transport: set the environment variable "
+            "OPENLINEAGE_URL, or a `type` in openlineage.yml"
+        )
     return None
 
 

@@ -146,7 +146,7 @@ def _decision(folder: Path) -> Decision | None:
         return Decision.model_validate(read_json(folder / PATH))
     except ValidationError as error:
         said = first_line(error, 120)
-        text = f"{PATH.as_posix()} breaks its schema: {said}; `uv run dvc repro`"
+        text = f"{PATH.as_posix()} breaks its schema ({said}): run `uv run dvc repro`"
         raise Problem(text, 1) from error
 
 
@@ -228,7 +228,7 @@ def _evidence(folder: Path, stage: str, ran: Ran) -> AnyEvidence | Unusable:
         return Unusable(str(problem))
     lock = {path: str(md5) for path, md5 in ran.made.items()}
     if not is_locked(folder / path, path, lock):
-        said = f"{path.as_posix()} is not what dvc.lock says: `uv run dvc repro {stage}`"
+        said = f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc repro {stage}`"
         return Unusable(said)
     return found
 

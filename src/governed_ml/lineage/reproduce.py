@@ -64,7 +64,11 @@ def named(base: Path, name: str | None, day: date | None) -> Version:
     entries = [one for one in storage.read(base) if day and one.event.moment.date() <= day]
     champion = follow(base, entries).champion
     if champion is None:
-        raise Problem(f"the ledger has no champion on {day}: `uv run governance ledger show`", 1)
+        raise Problem(
+            f"the ledger had no champion on {day}: look for another day with `uv run governance "
+            "ledger show`",
+            1,
+        )
     return champion
 
 
@@ -75,7 +79,7 @@ def reproduce(base: Path, version: Version, say: Callable[[str], None]) -> Repro
     """
     commit = version.subject["commit"]
     if attempt(base, "cat-file", "-e", f"{commit}^{{commit}}").returncode:
-        raise Problem(f"commit {commit[:12]} is not in this clone: `git fetch --unshallow`")
+        raise Problem(f"commit {commit[:12]} is not in this clone: run `git fetch --unshallow`")
     with worktree(base, commit) as tree:
         recorded = _records(tree)
         environment = environments.of(tree, say)

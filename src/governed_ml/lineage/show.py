@@ -49,7 +49,9 @@ def chosen(life: Lifecycle, name: str) -> Version:
     if name in aliases:
         found = aliases[name]
         if found is None:
-            raise Problem(f"the ledger has no {name}: `uv run governance status`", 1)
+            raise Problem(
+                f"the ledger has no {name}; `uv run governance status` lists its versions", 1
+            )
         return found
     if name.removeprefix("v").isdecimal() and len(name) < 8:
         return life.version(int(name.removeprefix("v")))
@@ -57,8 +59,8 @@ def chosen(life: Lifecycle, name: str) -> Version:
     same = [one for one in life.versions.values() if one.subject["model"].startswith(digest)]
     if not same or len(digest) < 15 or len({one.subject["model"] for one in same}) > 1:
         raise Problem(
-            f"{name!r} is not a version, an alias or a digest in the ledger: `uv run governance "
-            "status` lists them",
+            f"{name!r} is not a version, an alias or a digest in the ledger; `uv run "
+            "governance status` lists them",
             1,
         )
     return same[-1]

@@ -65,7 +65,7 @@ class Chain:
         inputs = [] if claimed is None else claimed.subject.inputs
         for path in [*inputs, model_file.PATH.as_posix()]:
             if not path.startswith("reports/") and not (self.base / path).is_file():
-                raise Problem(f"{path} is not here: `uv run dvc pull`")
+                raise Problem(f"{path} is not here: run `uv run dvc pull`")
         return required(found, FOUND)
 
 
@@ -95,9 +95,11 @@ def _source(chain: Chain) -> str:
     if body.source == "synthetic":
         return f"{body.uri}, made from its seed: `lineage reproduce` makes it again"
     if body.source != "file" or "://" in body.uri:
-        return f"{body.uri} is not asked again, the chain starts at {tables.RAW.as_posix()}"
+        return f"{body.uri} is not read again, so the chain starts at {tables.RAW.as_posix()}"
     if not source.is_file():
-        raise Problem(f"{body.uri} is not here: `uv run dvc pull`, or bring it")
+        raise Problem(
+            f"{body.uri} is not here: run `uv run dvc pull`, or copy the file to this place"
+        )
     _same(body.uri, str(body.sha256), file_digest(source))
     return _brief(body.uri, file_digest(source))
 
@@ -108,7 +110,7 @@ def _files(chain: Chain, link: str) -> str:
     for path in TABLES[link]:
         name, file = path.as_posix(), chain.base / path
         if not file.is_file():
-            raise Problem(f"{name} is not here: `uv run dvc pull`")
+            raise Problem(f"{name} is not here: run `uv run dvc pull`")
         found = file_digest(file)
         for gate, one in usable(collect(chain.base)).items():
             recorded = one.subject.inputs.get(name)
@@ -125,7 +127,7 @@ def _files(chain: Chain, link: str) -> str:
 def _model(chain: Chain) -> str:
     file = chain.base / model_file.PATH
     if not file.is_file():
-        raise Problem(f"{model_file.PATH.as_posix()} is not here: `uv run dvc pull`")
+        raise Problem(f"{model_file.PATH.as_posix()} is not here: run `uv run dvc pull`")
     try:
         found = model_file.digest(file)
     except Problem as problem:
@@ -156,19 +158,19 @@ def _decision(chain: Chain) -> str:
         chain.evidence(gate)
     standing = chain.pipeline.decision
     if standing is None:
-        raise Problem(f"{PATH.as_posix()} is missing: `uv run dvc repro`", 1)
+        raise Problem(f"{PATH.as_posix()} is missing: run `uv run dvc repro`", 1)
     try:
         day = date.fromisoformat(standing.volatile.get("judged_on") or "")
     except ValueError as error:
         raise Problem(
-            f"{PATH.as_posix()} does not name the day on which it was judged", 1
+            f"{PATH.as_posix()} has no date of judgement (judged_on): run `uv run dvc repro`", 1
         ) from error
     again = judge(chain.params, chain.checked, day)
     _same("the policy's digest", str(standing.policy_digest), str(again.policy_digest))
     if standing.lasting() != again.lasting():
         raise Problem(
-            f"{PATH.as_posix()} says {standing.verdict} ({standing.tally()}), judged again it is "
-            f"{again.verdict} ({again.tally()})",
+            f"{PATH.as_posix()} says {standing.verdict} ({standing.tally()}), but judged "
+            f"again it is {again.verdict} ({again.tally()})",
             1,
         )
     return f"{again.verdict}, {again.tally()}, under policy {str(again.policy_digest)[7:19]}"
@@ -201,7 +203,11 @@ def _version(chain: Chain, life: Lifecycle, name: str | None) -> Version | Link:
     found = registered(life, chain.pipeline)
     wanted = chosen(life, name) if name else found
     if wanted is None:
-        return Link("registered", "end", "no: the chain ends at the decision")
+        return Link(
+            "registered",
+            "end",
+            "the model here is not registered, so the chain ends at the decision",
+        )
     if found is None or wanted.subject["model"] != found.subject["model"]:
         go = f"`git checkout {wanted.subject['commit'][:12]}` and `uv run dvc checkout`"
         said = (
@@ -236,7 +242,7 @@ def _ledger(base: Path) -> str:
 def _alias(base: Path, registry: Registry, life: Lifecycle, version: Version) -> str:
     report = compare(base, registry)
     if report.differences:
-        raise Problem(f"{report.differences[0]}: `uv run governance reconcile`", 1)
+        raise Problem(f"{report.differences[0]}; run `uv run governance reconcile`", 1)
     row = next(one for one in report.rows if one.version == version.number)
     state = version.state.replace("_", " ")
     where = "" if has_remote(base) else "; there is no remote to anchor the ledger to"
@@ -245,7 +251,7 @@ def _alias(base: Path, registry: Registry, life: Lifecycle, version: Version) ->
 
 def _same(what: str, recorded: str, found: str, by: str = "the record") -> None:
     if recorded.removeprefix("sha256:") != found.removeprefix("sha256:"):
-        raise Problem(f"{what} is {found[:19]} now, {by} says {recorded[:19]}", 1)
+        raise Problem(f"{what} is {found[:19]} now, but {by} says {recorded[:19]}", 1)
 
 
 def _brief(name: str, digest: str) -> str:

@@ -92,7 +92,8 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
             db.execute(f"COPY ({sql}) TO {tables.literal(str(scratch / 'rows'))} (FORMAT parquet)")
         except duckdb.Error as error:
             raise Problem(
-                f"{name_of(feed)} cannot be read as a table: fix or convert it"
+                f"{name_of(feed)} cannot be read as a table: fix it, or save it as CSV, "
+                "Parquet or JSON"
             ) from error
         frame = tables.read(scratch / "rows")
     there = set[str].intersection(*(set(part.names) for part in parts))
@@ -133,12 +134,12 @@ def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], wha
     """
     if set(KEYS) - set(rows.columns):
         raise Problem(
-            f"{what} are joined by request_id and row, and the batch lacks these columns: add them"
+            f"{what} are joined by request_id and row, but the batch lacks these columns: add them"
         )
     found = read(feed, plain(KEYS) | columns)
     if found.lost:
-        raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}: it needs "
-                      f"{', '.join([*KEYS, *columns])}")  # fmt: skip
+        raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}; give it all of "
+        f"{', '.join([*KEYS, *columns])}")  # fmt: skip
     keys = list(KEYS)
     given = found.frame.dropna(subset=[*keys, *columns])
     distinct = given.drop_duplicates()

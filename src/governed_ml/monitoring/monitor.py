@@ -87,21 +87,22 @@ def monitor(
     limits, feed = rules.policy.monitoring, batch or rules.params.monitor.source
     if limits is None:
         raise Problem(
-            f"policy {rules.policy.name} has no section monitoring: the risk owner sets it"
+            f"policy {rules.policy.name} has no section monitoring: ask the risk owner to add it"
         )
     if champion is None:
         raise Problem("there is no champion to monitor: make one with `uv run governance promote`")
     if feed is None:
         raise Problem(
-            "no batch was given: name one, or set monitor.source in conf/config.yaml ({kind: "
-            "log} is what `predict` has logged)"
+            "no batch was given: run `uv run governance monitor BATCH`, or set "
+            "monitor.source in conf/config.yaml (`{kind: log}` reads what `predict` has "
+            "logged)"
         )
     with (
         tempfile.TemporaryDirectory() as folder,
         loaded(base, registry, CHAMPION) as (version, checked),
     ):
         if version.number != champion.number:
-            raise Problem("the champion changed during this command: run it again", 1)
+            raise Problem("the champion changed during this command: run the command again", 1)
         asked = Asked(
             monitoring=limits,
             monitor=rules.params.monitor,

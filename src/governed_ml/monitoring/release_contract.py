@@ -39,6 +39,6 @@ def with_contract(
             write_bytes(path, found)
             return data.model_copy(update={"contract": path.as_posix()})
     raise Problem(
-        f"{data.contract} with the digest that version {version.number} was measured under "
-        f"({wanted[:19]}) is neither in commit {commit[:12]} nor here: fetch it with `git fetch`"
+        f"the data contract {data.contract} that version {version.number} was measured under "
+        f"({wanted[:19]}) is neither in commit {commit[:12]} nor here: run `git fetch`"
     )

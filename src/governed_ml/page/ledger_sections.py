@@ -94,8 +94,8 @@ def columns(latest: ShownLatest | Unusable, entries: Sequence[Entry]) -> Row:
     if isinstance(latest, Unusable) or last is None:
         return {"why": latest.reason if isinstance(latest, Unusable) else "", "drawn": []}
     if latest.said != last.event.details:
-        said = f"{LATEST} is of another window than the ledger's last"
-        return {"why": f"{said}: `uv run governance monitor` writes it anew", "drawn": []}
+        said = f"{LATEST} is not about the last window in the ledger"
+        return {"why": f"{said}; `uv run governance monitor` writes it again", "drawn": []}
     return {"why": "", "drawn": most_drifted(latest.measured.columns)[:COLUMNS]}
 
 

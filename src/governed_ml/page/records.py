@@ -140,11 +140,11 @@ def _decision(base: Path) -> Decision:
 
 def _latest(base: Path) -> ShownLatest:
     if not (base / LATEST).is_file():
-        raise Problem(f"{LATEST} is missing: `uv run governance monitor` writes it")
+        raise Problem(f"{LATEST} is missing; `uv run governance monitor` writes it")
     try:
         return ShownLatest.model_validate(read_json(base / LATEST))
     except (Problem, ValidationError) as error:
-        raise Problem(f"{LATEST} is not readable: `uv run governance monitor`") from error
+        raise Problem(f"{LATEST} is not readable: run `uv run governance monitor`") from error
 
 
 def _told(base: Path, life: Lifecycle | Unusable, pipeline: RecordedPipeline | Unusable) -> Told:
@@ -167,11 +167,11 @@ def _curve(base: Path, evaluated: AnyEvidence | Unusable) -> list[Point]:
     path = PLOTS / CURVES[required(evaluated).body.task]
     name = path.as_posix()
     if not (base / path).is_file():
-        raise Problem(f"{name} is missing: `uv run dvc repro`")
+        raise Problem(f"{name} is missing: run `uv run dvc repro`")
     if pipeline_records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
-        raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: `uv run dvc repro`")
+        raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: run `uv run dvc repro`")
     try:
         lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]
         return [(float(x), float(y)) for x, y in (line.split(",") for line in lines)]
     except (OSError, ValueError) as error:
-        raise Problem(f"{name} is not readable: `uv run dvc repro`") from error
+        raise Problem(f"{name} is not readable: run `uv run dvc repro`") from error

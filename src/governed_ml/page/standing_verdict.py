@@ -55,14 +55,14 @@ def _foreign(records: Records, decision: Decision) -> dict[str, str]:
     judged, found = decision.subject.evidence, {}
     for gate, evidence in records.evidence.items():
         if isinstance(evidence, Unusable):
-            found[gate] = f"there is no evidence of {gate} to be trusted: {evidence}"
+            found[gate] = f"there is no evidence of {gate} that can be trusted: {evidence}"
         elif gate not in judged:
-            found[gate] = f"the decision does not know the evidence of {gate} that lies here"
+            found[gate] = f"the decision was made without the evidence of {gate} that is here"
         elif judged[gate] != records.digests[gate]:
-            found[gate] = f"the decision was made on other evidence of {gate} than lies here"
+            found[gate] = f"the evidence of {gate} has changed since the decision was made"
     unknown = sorted(judged.keys() - records.evidence.keys())
     return found | {
-        gate: f"the decision names evidence of {gate}, unknown here" for gate in unknown
+        gate: f"the decision was made on evidence of {gate}, which is not here" for gate in unknown
     }
 
 
@@ -77,11 +77,12 @@ def _of_policy(decision: Decision, params: Params | Unusable, today: date) -> li
     bad = [rule.id for rule in decision.rules if rule.verdict not in LETS_THROUGH]
     found: list[str] = []
     if decision.verdict == "allow" and (bad or not decision.rules):
-        found.append(f"the decision contradicts itself: allow, and {', '.join(bad) or 'no rule'}")
+        why = f"{', '.join(bad)} did not pass" if bad else "it judged no rule"
+        found.append(f"the decision contradicts itself: it says allow, but {why}")
     if isinstance(params, Unusable):
         return found
     if decision.policy_digest != digest_of(params.policy.model_dump(mode="json")):
-        found.append("the decision was made under another policy than conf/ has now")
+        found.append("the policy in conf/ has changed since the decision was made")
     waived = {rule.id for rule in decision.rules if rule.verdict == "waived"}
     for waiver in params.policy.waivers:
         used = any(waiver.rule in (name, name.partition("[")[0]) for name in waived)

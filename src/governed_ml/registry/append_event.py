@@ -121,7 +121,7 @@ def record(
             life = follow(base, also={one.entry.commit: one.why for one in seen.life.void})
             void = next((one for one in life.void if one.entry.commit == entry.commit), None)
             if void is not None:
-                raise Problem(f"nothing is recorded, as {void}{_how_to_sign(base, void)}", 1)
+                raise Problem(f"nothing is recorded, because {void}{_how_to_sign(base, void)}", 1)
             _send(base, entry)
         except Problem:
             back = [storage.REF, before] if before else ["-d", storage.REF]
@@ -141,7 +141,9 @@ def _require_same_rules(base: Path, now: Today) -> None:
     tip = protected(base)
     words = ("diff", "--quiet", now.commit, tip, "--", *RULES)
     if tip != now.commit and attempt(base, *words).returncode:
-        raise Problem(f"the rules on {PROTECTED} changed during this command: run it again", 1)
+        raise Problem(
+            f"the rules on {PROTECTED} changed during this command: run the command again", 1
+        )
 
 
 def _how_to_sign(base: Path, void: Void) -> str:
@@ -159,7 +161,7 @@ def _send(base: Path, entry: Entry) -> None:
             return
         if problem.exit_code == FOUND:
             raise Problem(
-                f"somebody else wrote an event to {REMOTE} first: try again", 1
+                f"somebody else wrote an event to {REMOTE} first: run the command again", 1
             ) from problem
         raise Problem(f"nothing is recorded: {problem}", problem.exit_code) from problem
 

@@ -47,7 +47,7 @@ def require_accepted(version: Version, now: Today) -> None:
         digest = subject.get("engine", "")
         name = subject.get("engine_version", BEFORE) + (f" ({digest[:19]})" if digest else "")
         raise Problem(
-            f"version {version.number} was registered with engine {name}; re-register with the "
-            f"current engine: {why}",
+            f"version {version.number} was registered with engine {name}, and {why}: register "
+            "the model again with the current engine",
             1,
         )

@@ -56,14 +56,17 @@ def ready(notify: Notify) -> str | None:
     name = notify.url.removeprefix("env:")
     address = notify.url if name == notify.url else os.environ.get(name, "").strip()
     if not address:
-        raise Problem(f"notify.url: the variable {name} is not set: set it, or url to null")
+        raise Problem(
+            f"notify.url: the environment variable {name} is not set. Set it, or set notify.url "
+            "to null to send no notifications"
+        )
     try:
         parts = parse_url(address)
     except LocationParseError:  # the error's text would reveal the URL
         parts = parse_url("")
     local = parts.scheme == "http" and LOOPBACK.fullmatch(parts.host or "")
     if not (local or parts.scheme == "https") or not parts.host or parts.auth:
-        where = "it" if name == notify.url else f"the variable {name}"
+        where = "it" if name == notify.url else f"the environment variable {name}"
         raise Problem(
             f"notify.url: {where} does not hold an https://HOST/… address: copy the webhook's "
             "address"

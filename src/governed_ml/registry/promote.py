@@ -132,8 +132,9 @@ def require_same_rival(
         return why
     today = champion.subject["model"] if champion else "none"
     raise Problem(
-        f"version {checked.statement.version} was compared with {(rival or 'no champion')[:18]}, "
-        f"today's champion is {today[:18]}: register it again to compare it with the champion",
+        f"version {checked.statement.version} was compared with "
+        f"{(rival or 'no champion')[:18]}, but today's champion is {today[:18]}: register the "
+        "model again, so that it is compared with that champion",
         1,
     )
 
@@ -155,14 +156,15 @@ def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today)
     if any(one.source != "ssh" for one in good) and not (now.approvers.ledger and signs(base)):
         raise Problem(
             "approvals on GitHub count only in signed events: list a key under ledger in "
-            "governance/approvers.yaml, and set gpg.format ssh and user.signingkey in git",
+            "governance/approvers.yaml, and in git set gpg.format to ssh and user.signingkey "
+            "to the key",
             1,
         )
     if missing:
         because = f" ({'; '.join(why)})" if why else ""
         raise Problem(
             f"version {version.number} lacks an approval by {' and '.join(missing)}{because}: "
-            f"`uv run governance approve {version.number}`",
+            f"run `uv run governance approve {version.number}`",
             1,
         )
     return good

@@ -213,7 +213,7 @@ def show(report: Reconciliation, fixed: list[str], *, every: bool) -> None:
         for row in report.rows:
             values: list[Any] = [row.version, row.state, row.since, ", ".join(row.aliases)]
             table.add_row(*map(str, values), row.model[:19], row.commit[:12], row.engine)
-        console.print(table if report.rows else f"{report.name}: no version in the ledger")
+        console.print(table if report.rows else f"the ledger has no version of {report.name}")
         if report.watched:
             console.print(escape(report.watched), soft_wrap=True)
     for line in fixed:

@@ -121,8 +121,8 @@ def _require_new(versions: Iterable[Version], statement: Statement) -> None:
     same = next((one for one in versions if one.subject == statement.subject()), None)
     if same is not None:
         raise Problem(
-            f"this is version {same.number} already, and {same.state.replace('_', ' ')}: "
-            "look at `uv run governance status`",
+            f"this model is already version {same.number}, which is "
+            f"{same.state.replace('_', ' ')}: run `uv run governance status`",
             0 if same.state not in ("quarantined", "rejected") else 1,
         )
 

@@ -55,9 +55,9 @@ def rejudge(
     own = version.subject["commit"]
     if commit is not None and own != commit:
         raise Problem(
-            f"version {version.number} is of commit {own[:12]}, and approvals here are for "
-            f"{commit[:12]}: start this on a branch or tag at {own[:12]}, or register the version "
-            "again",
+            f"version {version.number} is of commit {own[:12]}, but approvals in this run are "
+            f"for commit {commit[:12]}: start this on a branch or tag at {own[:12]}, or "
+            "register the model again",
             1,
         )
     with work_folder() as work:
@@ -86,7 +86,11 @@ def _rival(
         return None
     found = [one for one in life.versions.values() if one.subject["model"] == digest]
     if not found:
-        raise Problem(f"it was compared with {digest[:18]}, which the ledger does not know", 1)
+        raise Problem(
+            f"it was compared with {digest[:18]}, which the ledger does not know: register the "
+            "model again",
+            1,
+        )
     return bundle.fetch(registry, found[-1], now.approvers, folder).model
 
 

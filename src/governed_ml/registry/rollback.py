@@ -53,8 +53,8 @@ def rollback(
     if champion is None:
         raise Problem("there is no champion to roll back from", 1)
     if only_from not in (None, champion.number):
-        text = f"version {only_from} is not champion, version {champion.number} is"
-        raise Problem(f"{text}: nothing is rolled back", 1)
+        text = f"version {only_from} is not the champion (version {champion.number} is)"
+        raise Problem(f"{text}, so nothing was rolled back", 1)
     if to is not None:
         require_legal("rolled_back", to, life.version(to).state)
     try:
@@ -86,7 +86,7 @@ def require_champion(base: Path, registry: Registry, number: int) -> None:
     champion = situation(base, registry).life.champion
     if champion is None or champion.number != number:
         found = "no version is" if champion is None else f"version {champion.number} is"
-        raise Problem(f"version {number} is not champion, {found}: it will not be deployed", 1)
+        raise Problem(f"version {number} is not the champion, {found}: it will not be deployed", 1)
 
 
 def undeployed(
@@ -96,7 +96,9 @@ def undeployed(
     seen = situation(base, registry)
     champion = seen.life.champion
     if champion is None or number != champion.number:
-        raise Problem(f"version {number} is not champion: name the champion with --from", 1)
+        raise Problem(
+            f"version {number} is not the champion: give the champion's number with --from", 1
+        )
     problem = Problem(f"version {number} is champion again but not in production: {why}", 1)
     raise _failed(base, registry, seen, champion, reason, problem)
 

@@ -34,7 +34,7 @@ def written_by_the_engine(stage: Stage, folder: str, engines: dict[str, Stage]) 
     """
     for path in _paths(stage, OUTS, folder):
         if path.startswith(("..", "/")):
-            return f"writes {path}, outside of the project"
+            return f"writes {path}, which is outside the project"
         if path == SOURCE or path.startswith(f"{SOURCE}/"):
             continue
         for name, one in engines.items():

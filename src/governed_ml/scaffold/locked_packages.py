@@ -106,7 +106,7 @@ def differences(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
     """Yield each difference in what is installed, as (what, change)."""
     yield from _engine(old, new)
     if new.settings and not old.settings:
-        yield SETTINGS, "is new: it overrides where packages come from"
+        yield SETTINGS, "it is new, and it overrides where packages come from"
     for key in sorted(old.uv.keys() | new.uv.keys()):
         before, after = old.uv.get(key), new.uv.get(key)
         if (before or None) != (after or None):
@@ -127,7 +127,7 @@ def _engine(old: Supply, new: Supply) -> Iterator[tuple[str, str]]:
     if one.sources != two.sources and old.source == new.source:
         yield "engine.lock", f"{_listed(one.sources)} → {_listed(two.sources)}"
     elif one.files != two.files and (one.versions, one.sources) == (two.versions, two.sources):
-        yield "engine.lock", f"version {_listed(two.versions)} has other files or digests"
+        yield "engine.lock", f"the files or digests of version {_listed(two.versions)} have changed"
 
 
 def _entry(one: Supply) -> LockedPackage | None:
@@ -143,10 +143,10 @@ def _lock(
     """
     if new is None:
         if old is not None:
-            yield LOCK, "was deleted, so nothing fixes which packages are installed"
+            yield LOCK, "it was deleted, so nothing fixes which packages are installed"
         return
     if old is None:
-        yield LOCK, "is new, so there is no earlier one to compare it with"
+        yield LOCK, "it is new, so there is no earlier one to compare it with"
         return
     known = old
     registries = {one for package in known.values() for one in package.sources if _registry(one)}
@@ -162,9 +162,12 @@ def _lock(
         elif moved := {_host(place) for place in now.files} - hosts:
             yield f"{LOCK} {name}", f"its files come from {_listed(sorted(moved))}"
         elif before and (other := _rehashed(before, now)):
-            yield f"{LOCK} {name}", f"{other} has another digest"
+            yield f"{LOCK} {name}", f"the digest of {other} has changed"
         elif added := now.judging - (before.judging if before else frozenset()):
-            yield f"{LOCK} {name}", f"is new where models are judged, by {_asking(added)}"
+            yield (
+                f"{LOCK} {name}",
+                f"it is new where models are judged, and comes from {_asking(added)}",
+            )
 
 
 def _rehashed(before: LockedPackage, now: LockedPackage) -> str | None:

@@ -65,8 +65,8 @@ def require_published(copy: Path, address: str, commit: str) -> None:
     """
     if not attempt(copy, "for-each-ref", "--contains", commit).stdout:
         raise Problem(
-            f"{address} has commit {commit[:12]} on no branch and no tag: if its history was "
-            "rewritten, restore that commit",
+            f"at {address}, commit {commit[:12]} is on no branch and no tag: if its history "
+            "was rewritten, restore that commit",
             1,
         )
 

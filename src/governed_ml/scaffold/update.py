@@ -119,12 +119,18 @@ def _conflicts(base: Path, files: list[str]) -> list[str]:
     unmerged = git(base, "ls-files", "--unmerged", "-z").split("\0")
     names = {line.partition("\t")[2] for line in unmerged if line}
     names |= {name for name in files if _marked(base / name)}
-    said = "in conflict with the template's change; edit it, `git add` it, then run `uv lock`"
+    said = (
+        "it is in conflict with the template's change; edit it, run `git add` with it, then `uv "
+        "lock`"
+    )
     return [f"{name}: {said}" for name in sorted(names)]
 
 
 def _rejected(base: Path, before: set[str]) -> list[str]:
-    said = "what could not be applied; put it in by hand, delete this file, then run `uv lock`"
+    said = (
+        "it holds changes that could not be applied; make them by hand, delete this file, then "
+        "run `uv lock`"
+    )
     return [f"{name}: {said}" for name in sorted(_leftovers(base) - before)]
 
 

@@ -70,7 +70,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
         ),
         "a waiver for no rule": (
             waived(composed, POLICY, rule="explain.nothing"),
-            ["policy: the waiver names explain.nothing, which is no rule of the policy"],
+            ["policy: a waiver names explain.nothing, which is no rule of the policy"],
         ),
         "a member that is not chosen": (
             {"conf/data/ours.yaml": "name: ours\ntask: classification\n"},

@@ -90,7 +90,7 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
             said = crash_report.one_line(
                 ModuleNotFoundError(f"No module named {module!r}", name=module)
             )
-            assert f"the engine's extra {extra!r}" in said, said
+            assert f"The engine's extra {extra!r}" in said, said
             assert f"`uv sync --group {crash_report.GROUPS[extra]}`" in said
 
 

@@ -39,5 +39,5 @@ def test_trap_43_plugins_of_pydantic_and_hydra_are_not_loaded(tmp_path: Path) ->
         text=True,
     )
     # Then it got as far as that, and neither was loaded
-    assert "conf/ has no data" in done.stdout + done.stderr
+    assert "conf/config.yaml chooses no data" in done.stdout + done.stderr
     assert not mark.exists(), mark.read_text(encoding="utf-8")

@@ -385,7 +385,7 @@ def test_a_check_that_no_job_reports_is_not_required(
     # Given a workflow without one of the jobs, when the settings are compared
     change(own, hub, f".github/workflows/{name}", old, new)
     # Then nothing is wanted that would hold up every merge
-    refused(lambda: compared(own), f".github/workflows/{name} on main has not the jobs")
+    refused(lambda: compared(own), f".github/workflows/{name} on main lacks the jobs")
 
 
 def test_the_templates_workflows_have_the_jobs_that_are_required() -> None:

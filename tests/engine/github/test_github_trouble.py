@@ -30,7 +30,7 @@ from governed_ml.github import reviews as github
 @pytest.mark.parametrize(
     ("status", "hint"),
     [
-        (401, "set GITHUB_TOKEN to one that is"),
+        (401, "set GITHUB_TOKEN to a valid one"),
         (403, "`actions: read` and `pull-requests: read`"),
         (404, "or the token may not read it"),
         (400, "run this again later"),

@@ -365,13 +365,13 @@ CHAMPION = [entry("registered", 100), entry("approved", 99)]
     ("events", "cause"),
     [
         ([("promoted", 30, {})], ""),
-        ([("promoted", 31, {})], "it was promoted and not measured since, 31 days ago"),
+        ([("promoted", 31, {})], "it was promoted 31 days ago and has not been measured since"),
         ([("promoted", 90, {}), ("monitored", 30, {"level": "rollback"})], ""),
         ([("promoted", 90, {}), ("monitored", 31, {"level": "healthy"})], "window was 31 days ago"),
         # a window that was not measured is none, and does not hide the last one that was
         (
             [("promoted", 90, {}), ("monitored", 1, {"level": "not_measured"})],
-            "not measured since, 90 days ago",
+            "promoted 90 days ago and has not been measured since",
         ),
         (
             [

@@ -179,7 +179,7 @@ def test_trap_33_a_lost_message_is_a_failure_and_stops_nothing(
                 now=SimpleNamespace(policy=SimpleNamespace(monitoring=None)),
                 life=SimpleNamespace(counted=[]),
             ),
-            "has no monitoring: the risk owner adds it",
+            "has no section monitoring: ask the risk owner to add it",
         ),
     ],
     ids=["registry", "policy"],

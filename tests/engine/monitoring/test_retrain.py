@@ -66,7 +66,7 @@ def test_a_denied_challenger_says_so_first() -> None:
     text = found.body()
     # Then title and text begin with the verdict, and nobody takes it for something to merge
     assert found.title == "Deny: retrained on new data"
-    assert text.startswith("**deny** (1 fail): the challenger, against version 3.")
+    assert text.startswith("**deny** (1 fail) for the challenger; it is compared with version 3.")
     assert "the check `decision` fails" in text
     assert "| ❌ fail | evaluate.roc_auc | 0.6, at least 0.65 &#124; @&#8203;team |" in text
     # And both are side by side, on their own rows and on the same

@@ -49,7 +49,7 @@ def test_trap_33_a_retraining_without_a_result_is_reported_and_started_again() -
     # When a window asks for one while it may still run, then it is waited for
     ask, said, lost = due(window(), asked, day=1, hours=6)
     assert (ask, lost) == (None, None)
-    assert "the last retraining is of 2026-01-01T06:23:00Z" in said
+    assert "the last retraining was on 2026-01-01T06:23:00Z" in said
     # And after that it is told, and started again, whatever the policy's days
     ask, _, lost = due(window(), asked, day=1, hours=7)
     assert ask == "retrain.yml"

@@ -264,7 +264,7 @@ def test_the_last_window_is_drawn_by_column(records: Path) -> None:  # noqa: F81
     pages.monitored(records, 2)
     page = pages.draw(records)
     assert gap not in page.source
-    assert "latest.json is of another window than the ledger's last" in page.text
+    assert "latest.json is not about the last window in the ledger" in page.text
     path.unlink()
     assert "latest.json is missing" in pages.draw(records).text
 
@@ -364,4 +364,4 @@ def test_a_stopped_pipeline_leaves_a_page_that_denies(finished: baked.BakedProje
     assert page.verdict == "deny"
     assert "split.stopped" in page.text
     # And what lies there from before is not passed off as judged
-    assert "the decision does not know the evidence of evaluate that lies here" in page.text
+    assert "the decision was made without the evidence of evaluate that is here" in page.text

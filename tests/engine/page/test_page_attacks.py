@@ -132,14 +132,17 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     "no decision": (gone("reports/decision.json"), "decision.json is missing"),
     "torn decision": (written("reports/decision.json", '{"verdict": "allow"'), "not readable JSON"),
     "no such decision": (written("reports/decision.json", '{"verdict": "allow"}'), "is missing"),
-    "contradiction": (contradiction, "contradicts itself: allow, and evaluate.roc_auc"),
-    "nothing judged": (nothing_judged, "contradicts itself: allow, and no rule"),
+    "contradiction": (contradiction, "contradicts itself: it says allow, but evaluate.roc_auc"),
+    "nothing judged": (nothing_judged, "contradicts itself: it says allow, but it judged no rule"),
     "no evidence": (gone("reports/evidence/fairness.json"), "fairness.json is missing"),
     "torn evidence": (written("reports/evidence/drift.json", "{"), "drift.json is not readable"),
     "not a number": (not_a_number, "drift.json breaks its schema"),
-    "other evidence": (other_evidence, "made on other evidence of evaluate than lies here"),
-    "other model": (other_model, "made on other evidence of explain than lies here"),
-    "other policy": (other_policy, "under another policy than conf/ has now"),
+    "other evidence": (
+        other_evidence,
+        "the evidence of evaluate has changed since the decision was made",
+    ),
+    "other model": (other_model, "the evidence of explain has changed since the decision was made"),
+    "other policy": (other_policy, "the policy in conf/ has changed since the decision was made"),
     "no policy": (gone("conf/policy/limited.yaml"), "conf/ cannot be read"),
     "torn ledger": (torn_ledger, "the ledger is broken at event 2"),
     "no git": (no_git, "the ledger cannot be read"),
@@ -183,7 +186,7 @@ def test_a_deny_stays_a_deny_whatever_else_is_lost(records: Path) -> None:  # no
     # When the page is drawn, then it says deny, and which sections are no part of it
     page = pages.draw(records)
     assert page.verdict == "deny"
-    assert "What follows is no part of the verdict: the decision was made on other evi" in page.text
+    assert "What follows is no part of the verdict: the evidence of " in page.text
     assert "Not shown: " in page.text
 
 

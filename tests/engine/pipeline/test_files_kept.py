@@ -62,6 +62,6 @@ def test_a_refused_update_keeps_an_uncommitted_lock(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("Two\n", encoding="utf-8")
     (tmp_path / LOCK).write_text("version = 1\n", encoding="utf-8")
     # When it is updated, then that is refused, and the lock is as it was
-    with pytest.raises(Problem, match="in no commit"):
+    with pytest.raises(Problem, match="uncommitted changes"):
         update(tmp_path, print)
     assert (tmp_path / LOCK).read_text(encoding="utf-8") == "version = 1\n"

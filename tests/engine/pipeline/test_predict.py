@@ -65,8 +65,8 @@ def test_input_that_does_not_fit_is_refused_in_a_line(
         "1 of 50 values of 'income' are not a number": raw.assign(
             income=["a lot", *raw["income"].astype(str)[1:]]
         ),
-        "50 of 50 values of 'late_payments' are not a number, as the model was trained on "
-        "(row 1, 2, 3, …)": raw.assign(late_payments="none"),
+        "50 of 50 values of 'late_payments' are not a number, which is what the model was trained "
+        "on (row 1, 2, 3, …)": raw.assign(late_payments="none"),
         "1 of 50 values of 'purpose' are not a known spelling": raw.assign(
             purpose=[f" {raw['purpose'].iloc[0].title()}", *raw["purpose"].iloc[1:]]
         ),

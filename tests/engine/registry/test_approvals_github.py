@@ -36,7 +36,7 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         hub.add_run(1, actor="owner-at-github", head_sha=commit)
         hub.approve(1, "owner-at-github", "approve-model")
         done = project.governance("approve", "1", "--run", "1", code=None)
-        registry.refused(done, "github:run:1 has no approval by anybody")
+        registry.refused(done, "with a role that the policy asks for has approved in github:run:1")
         hub.add_run(2, actor="robot", head_sha="d" * 40)
         hub.approve(2, "owner-at-github", "approve-model")
         done = project.governance("approve", "1", "--run", "2", code=None)
@@ -50,10 +50,10 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         # Nor one for another environment, of another workflow, of a pull request about code
         hub.approve(4, "owner-at-github", "staging")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
+        registry.refused(done, "nobody with a role that the policy asks for has approved")
         hub.approve(4, "owner-at-github", "approve-risk")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
+        registry.refused(done, "nobody with a role that the policy asks for has approved")
         hub.add_run(6, actor="robot", head_sha=commit, path=".github/workflows/deploy.yml")
         hub.approve(6, "owner-at-github", "approve-model")
         done = project.governance("approve", "1", "--run", "6", code=None)
@@ -62,14 +62,17 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         code["head"] |= {"sha": commit, "ref": "faster"}
         hub.review(7, "owner-at-github", "APPROVED", commit_id=commit)
         done = project.governance("approve", "1", "--pull", "7", code=None)
-        registry.refused(done, "pull request 7 is no promotion: it goes from faster to main")
+        registry.refused(
+            done,
+            "pull request 7 is not a promotion: it goes from faster to main",
+        )
         hub.approve(4, "stranger", "approve-model")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "has no approval by anybody with a role that the policy asks for")
+        registry.refused(done, "nobody with a role that the policy asks for has approved")
         hub.approve(4, "owner-at-github", "approve-model")
         hub.approve(4, "risk-at-github", "approve-risk", state="rejected")
         done = project.governance("approve", "1", "--run", "4", code=None)
-        registry.refused(done, "risk-at-github refused it on GitHub")
+        registry.refused(done, "risk-at-github rejected this version on GitHub")
         assert registry.actions(project) == ["registered 1"]
         # When the owner approves a run on the commit, or reviews a pull request with that head
         pull = hub.add_pull(5, author="author-at-github")

@@ -88,7 +88,7 @@ def test_a_version_measured_too_long_ago_must_be_registered_again(
         with pytest.raises(Problem) as one:
             at(days, own)
         said = str(one.value)
-        assert said.startswith(f"version 3 was registered with {name}; re-register with the")
+        assert said.startswith(f"version 3 was registered with {name}, and the policy accepts")
         assert one.value.exit_code == 1
 
 

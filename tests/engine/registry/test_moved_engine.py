@@ -107,7 +107,10 @@ def test_a_fixed_measure_does_not_block_what_was_judged_before(
     # When the policy accepts no other engine's measurements, then the version has to be registered
     # again, and nobody is asked to approve it
     accept(project, 0)
-    again_with = (f"registered with engine {VERSION}", "re-register with the current engine")
+    again_with = (
+        f"registered with engine {VERSION}",
+        "register the model again with the current engine",
+    )
     said = registry.refused(project.governance("rejudge", "1", code=None), *again_with)
     assert before["engine"][:19] in said
     assert again_with[1] in registry.approve(project, 1, code=1)

@@ -252,7 +252,9 @@ def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch, value: str
     if value is not None:
         monkeypatch.setenv("GOVERNANCE_WEBHOOK", value)
     # When the address is asked for, then the error names the variable
-    with pytest.raises(Problem, match="the variable GOVERNANCE_WEBHOOK is not set") as caught:
+    with pytest.raises(
+        Problem, match="the environment variable GOVERNANCE_WEBHOOK is not set"
+    ) as caught:
         notify.ready(config.Notify(url="env:GOVERNANCE_WEBHOOK"))
     assert caught.value.exit_code == 2
 
@@ -274,7 +276,7 @@ def test_another_address_is_refused(monkeypatch: pytest.MonkeyPatch, address: st
     # Given a variable that holds anything else, when the address is asked for
     monkeypatch.setenv("GOVERNANCE_WEBHOOK", address)
     with pytest.raises(
-        Problem, match="the variable GOVERNANCE_WEBHOOK does not hold an https"
+        Problem, match="the environment variable GOVERNANCE_WEBHOOK does not hold an https"
     ) as caught:
         notify.ready(config.Notify(url="env:GOVERNANCE_WEBHOOK"))
     # Then it is refused without being shown

@@ -36,7 +36,7 @@ def test_an_approved_challenger_is_promoted_and_everything_is_recorded(
     # And who deploys is told whether it is champion still
     assert "is champion" in contested.governance("status", "--champion", "2").stdout
     done = contested.governance("status", "--champion", "1", code=1)
-    assert "version 1 is not champion, version 2 is" in done.stderr
+    assert "version 1 is not the champion, version 2 is" in done.stderr
     # And a second time changes nothing
     done = contested.governance("promote", "2")
     assert "champion already" in done.stdout
@@ -56,12 +56,14 @@ def test_an_approved_challenger_is_promoted_and_everything_is_recorded(
     # And a rollback from a version that is not champion any more does nothing
     words = ("rollback", "--from", "2", "--reason", "The smoke test failed")
     done = contested.governance(*words, code=None)
-    registry.refused(done, "version 2 is not champion, version 1 is: nothing is rolled back")
+    registry.refused(
+        done, "version 2 is not the champion (version 1 is), so nothing was rolled back"
+    )
     assert len(registry.ledger(contested)) == 8
     # And where the one that is champion again could not be deployed, then just that is recorded
     words = ("rollback", "--reason", "Complaints from customers", "--failed", "deploy failure")
     done = contested.governance(*words, "--from", "2", code=None)
-    registry.refused(done, "version 2 is not champion")
+    registry.refused(done, "version 2 is not the champion")
     done = contested.governance(*words, "--from", "1", code=None)
     registry.refused(done, "version 1 is champion again but not in production: deploy failure")
     assert registry.states(contested) == {1: "champion", 2: "quarantined"}

@@ -100,7 +100,7 @@ def test_a_second_registration_of_the_same_commit_changes_nothing(
 ) -> None:
     done = registered.governance("register", code=None)
     assert done.returncode == 0, done.stderr
-    assert "this is version 1 already" in done.stderr
+    assert "this model is already version 1" in done.stderr
     assert len(registry.ledger(registered)) == 1
 
 
@@ -179,10 +179,10 @@ def _relock(project: BakedProject) -> None:
 @pytest.mark.parametrize(
     ("change", "causes"),
     [
-        (dirty, ["changes that are in no commit (src/notes.txt)"]),
+        (dirty, ["uncommitted changes (src/notes.txt)"]),
         pytest.param(
             edited,
-            ["changes that are in no commit", "training.py"],
+            ["uncommitted changes", "training.py"],
             marks=pytest.mark.nightly,
         ),
         (without_remote_data, ["is not in DVC's remote", "dvc push"]),
@@ -219,7 +219,7 @@ def test_an_incomplete_commit_is_not_registered(
             [
                 "evidence of fairness was not measured",
                 "body.attributes[0].groups[0].rates",
-                "says 0.5, recomputed 0.",
+                "was 0.5, but is 0.",
             ],
             marks=pytest.mark.nightly,
         ),
@@ -242,7 +242,12 @@ def test_trap_13_forged_evidence_with_a_forged_lock_is_found_by_recomputing(
 def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) -> None:
     keys = registry.home(equipped) / "keys"
     # Given no key, one that is not there, one inside the repository, one that nobody listed
-    refuse(equipped, "GOVERNANCE_MODEL_KEY names no key", code=2, GOVERNANCE_MODEL_KEY="")
+    refuse(
+        equipped,
+        "the environment variable GOVERNANCE_MODEL_KEY is not set",
+        code=2,
+        GOVERNANCE_MODEL_KEY="",
+    )
     lost = str(keys / "lost.pem")
     refuse(equipped, "which does not exist", code=2, GOVERNANCE_MODEL_KEY=lost)
     inside = str(equipped.path / "models" / "champion" / "key.pem")
@@ -255,7 +260,7 @@ def test_without_a_key_that_is_listed_nothing_is_signed(equipped: BakedProject) 
     refuse(equipped, "is not listed under model_keys", code=2, GOVERNANCE_MODEL_KEY=other)
     not_one = str(keys / "owner")
     # Or one of another kind: when it registers, then it is refused
-    refuse(equipped, "is not a PEM key", code=2, GOVERNANCE_MODEL_KEY=not_one)
+    refuse(equipped, "is not a private key in PEM format", code=2, GOVERNANCE_MODEL_KEY=not_one)
 
 
 def _stricter(project: BakedProject) -> None:
@@ -291,7 +296,7 @@ def test_a_denied_model_is_not_registered_once_more(equipped: BakedProject) -> N
     equipped.governance("register", code=1)
     # When it is registered once more, then it is the same version
     done = equipped.governance("register", code=None)
-    registry.refused(done, "this is version 1 already, and quarantined")
+    registry.refused(done, "this model is already version 1, which is quarantined")
 
 
 @pytest.mark.nightly

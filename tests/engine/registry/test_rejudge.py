@@ -49,7 +49,9 @@ def test_a_version_is_measured_and_judged_again_and_nothing_is_written(
     assert baked.git(contested.path, "status", "--porcelain") == ""
     # And where approvals would be for another commit, or the remote has lost the table, it refuses
     done = contested.governance("rejudge", "--commit", "d" * 40, code=None)
-    registry.refused(done, "version 2 is of commit", "approvals here are for dddddddddddd")
+    registry.refused(
+        done, "version 2 is of commit", "approvals in this run are for commit dddddddddddd"
+    )
     shutil.rmtree(contested.path / ".dvc-remote")
     shutil.rmtree(contested.path / ".dvc" / "cache", ignore_errors=True)
     done = contested.governance("rejudge", code=None)

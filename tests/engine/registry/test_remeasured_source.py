@@ -62,7 +62,9 @@ def test_trap_54_a_source_is_copied_into_the_copy_and_nowhere_else(
 def test_trap_42_evidence_does_not_say_which_source_is_read(bring: Any) -> None:
     # Given evidence that names the synthetic book, and a configuration that calls the team's code
     # When it would be measured again, then it is refused: that code runs with network and files
-    with pytest.raises(Problem, match="names the source synthetic, conf/ names team") as refused:
+    with pytest.raises(
+        Problem, match="names the source synthetic, but conf/ names team"
+    ) as refused:
         bring("synthetic", kind="team", function="curated")
     assert refused.value.exit_code == 1
 

@@ -93,11 +93,11 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         ),
         (
             {"uv.lock": LOCK.replace("sha256:1", "sha256:2")},
-            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another digest"},
+            {"uv.lock typer": "the digest of typer-0.29.0-py3-none-any.whl has changed"},
         ),
         (
             {"uv.lock": LOCK.replace(f"{FILES}/1", f"{FILES}/2").replace("sha256:1", "sha256:2")},
-            {"uv.lock typer": "typer-0.29.0-py3-none-any.whl has another digest"},
+            {"uv.lock typer": "the digest of typer-0.29.0-py3-none-any.whl has changed"},
         ),
         (
             {"uv.lock": LOCK.replace(PYPI, '{ registry = "https://example.org/simple" }')},
@@ -117,7 +117,7 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
             {"uv.lock": "-"},
             {"uv.lock": "was deleted, so nothing fixes which packages are installed"},
         ),
-        ({"uv.toml": ""}, {"uv.toml": "is new: it overrides where packages come from"}),
+        ({"uv.toml": ""}, {"uv.toml": "it is new, and it overrides where packages come from"}),
         (
             {"pyproject.toml": PYPROJECT.replace("package = false", "package = true")},
             {"pyproject.toml [tool.uv] package": "False → True"},
@@ -175,14 +175,16 @@ def judged(asked: str = "", **groups: str) -> str:
     [
         (
             judged("hook") + HOOK,
-            {"uv.lock hook": "is new where models are judged, by [project] dependencies"},
+            {
+                "uv.lock hook": "it is new where models are judged, and comes from [project] dependencies"
+            },
         ),
         (
             f'{judged(pipeline="hook")}{HOOK.rstrip()}\ndependencies = [{{ name = "below" }}]\n'
             + BELOW,
             dict.fromkeys(
                 ("uv.lock hook", "uv.lock below"),
-                "is new where models are judged, by the group pipeline",
+                "it is new where models are judged, and comes from the group pipeline",
             ),
         ),
         (f'{judged().rstrip()}\ndependencies = [{{ name = "hook" }}]\n{HOOK}', {}),
@@ -207,7 +209,7 @@ def test_trap_44_a_package_that_moves_to_where_models_are_judged_is_named() -> N
     old = judged(dev="hook") + HOOK
     # When what judges comes to need it, then it is named
     assert compared({"uv.lock": old}, {"uv.lock": judged("hook") + HOOK}) == {
-        "uv.lock hook": "is new where models are judged, by [project] dependencies"
+        "uv.lock hook": "it is new where models are judged, and comes from [project] dependencies"
     }
 
 

@@ -24,7 +24,7 @@ def base(tmp_path: Path) -> Path:
 def test_a_refused_update_keeps_the_lock_that_no_commit_has(base: Path) -> None:
     # Given a change that no commit has, when an update is asked for, then it is refused
     (base / "README.md").write_text("Loans, and more\n", encoding="utf-8")
-    with pytest.raises(Problem, match="changes that are in no commit"):
+    with pytest.raises(Problem, match="uncommitted changes"):
         updating.update(base, lambda _: None)
     # Then the lock is there
     assert (base / "uv.lock").read_text(encoding="utf-8") == "version = 1\n"

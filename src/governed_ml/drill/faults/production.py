@@ -164,7 +164,7 @@ def unwatched(scratch: Scratch) -> Sign:
     git(scratch.project, "update-ref", storage.SEEN, tip)
     scratch.mlflow("set_registered_model_tag", name, ANCHOR, f"{len(made)} {tip}")
     scratch.mlflow("set_model_version_tag", name, "1", ANCHOR, f"{len(made)} {tip}")
-    return Sign("champion 1 is not monitored: it was promoted and not measured since")
+    return Sign("champion 1 is not monitored: it was promoted .* and has not been measured since")
 
 
 def _signed(scratch: Scratch, event: Event, by: timedelta, version: int = 1) -> dict[str, Any]:

@@ -112,7 +112,9 @@ def unmeasured(base: Path, registry: Registry | None, problem: Problem) -> Done:
 def _days(seen: Situation) -> int:
     watch = seen.now.policy.monitoring
     if watch is None:
-        raise Problem(f"the policy on {PROTECTED} has no monitoring: the risk owner adds it", 1)
+        raise Problem(
+            f"the policy on {PROTECTED} has no section monitoring: ask the risk owner to add it", 1
+        )
     return watch.retrain_every_days
 
 

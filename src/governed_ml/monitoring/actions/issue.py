@@ -69,7 +69,12 @@ def body(window: Window, history: Sequence[Window], done: Sequence[str]) -> str:
     }
     parts = [fill(Path(__file__).with_suffix(".md.jinja"), plain, values)]
     parts += _pictures(loud, history)
-    parts += ["Written by `governance monitor`; it closes when a window is healthy again."]
+    parts += [
+        (
+            "This issue was written by `governance monitor`, which closes it when a window is "
+            "healthy again."
+        )
+    ]
     text = "\n\n".join(one.strip("\n") for one in parts)
     return text if len(text) <= ROOM else text[:ROOM].rpartition("\n")[0] + "\n\n… cut here"
 

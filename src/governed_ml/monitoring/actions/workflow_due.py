@@ -66,8 +66,9 @@ def due(
     elif last and now < last.moment + timedelta(days=every_days):
         until = last.moment + timedelta(days=every_days)
         said = (
-            f"the last retraining is of {last.time}, and the policy allows one in {every_days} days"
+            f"the last retraining was on {last.time}, and the policy allows one in "
+            f"{every_days} days"
         )
-        return None, f"{said}: none is started before {until:%Y-%m-%d %H:%M} UTC", None
+        return None, f"{said}, so none is started before {until:%Y-%m-%d %H:%M} UTC", None
     ask = Ask("retrain", "retraining_asked", {"reason": f"Window {number}: {reasons}"[:1000]})
     return ask, "retrain.yml was started: it opens a pull request, and promotes nothing", lost

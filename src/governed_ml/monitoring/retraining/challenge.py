@@ -45,8 +45,9 @@ class Challenge(Closed):
 
     def body(self) -> str:
         """Return the pull request's description, the most important facts first."""
-        who = "there is no champion" if self.champion is None else f"version {self.champion}"
-        lines = [f"**{self.verdict}** ({self.tally}): the challenger, against {who}."]
+        known = f"it is compared with version {self.champion}"
+        who = "there is no champion to compare it with" if self.champion is None else known
+        lines = [f"**{self.verdict}** ({self.tally}) for the challenger; {who}."]
         if self.verdict == "deny":
             lines += [
                 (

@@ -37,7 +37,7 @@ def propose(base: Path, folder: Path, say: Say) -> tuple[Challenge, Pull]:
 
     Raise `Problem` if the patch changes files that the pipeline never writes.
     """
-    fix = "make it again with `governance retrain run`"
+    fix = "make it again with `uv run governance retrain run`"
     try:
         found = Challenge.model_validate(read_json(folder / CHALLENGE))
     except ValidationError as error:
@@ -73,7 +73,7 @@ def noted(base: Path, registry: Registry, jobs: dict[str, Any], reason: str) -> 
     bad = ", ".join(f"{job}: {result}" for job, result in results.items() if result != "success")
     line = f"pull request {known.get('pull', '')} has the challenger: {known.get('verdict', '')}"
     if not good:
-        line = f"the retraining failed ({bad}): {known.get('why') or 'see its run'}"
+        line = f"the retraining failed ({bad}): {known.get('why') or 'look at the log of its run'}"
     link = known.get("url") if good else page()
     details = known | {"page": page(), "run": current_run() or ""} | ({} if good else {"jobs": bad})
     failed: list[str] = []
@@ -109,4 +109,6 @@ def jobs() -> dict[str, Any]:
             return found
     except (ValueError, TypeError, AttributeError):
         pass
-    raise Problem("NEEDS holds no results of jobs: set it to `toJSON(needs)`")
+    raise Problem(
+        "the environment variable NEEDS holds no results of jobs: set it to `toJSON(needs)`"
+    )

@@ -50,8 +50,8 @@ def retrain(base: Path, registry: Registry, output: Path, say: Say) -> Challenge
     after = _table(base)
     if after == before:
         raise Problem(
-            f"the source still gives the table of the commit ({before[:18]}): add new rows to the "
-            "source, or register the current model",
+            f"the source still gives the same table as the commit ({before[:18]}): add new "
+            "rows to the source, or register the current model",
             1,
         )
     found = _compared(base, registry, seen, {"commit": before, "challenger": after}, say)

@@ -59,7 +59,7 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
     words = [one for one in on_github(base, source) if one.login.lower() not in started]
     no = next((one for one in words if one.state == "rejected"), None)
     if no is not None:
-        raise Problem(f"{no.login} refused it on GitHub ({source})", 1)
+        raise Problem(f"{no.login} rejected this version on GitHub ({source})", 1)
     new: list[Approval] = []
     for person in seen.now.approvers.people:
         mine = [one for one in words if one.login.lower() == (person.github or "").lower()]
@@ -78,9 +78,7 @@ def approve_from_github(base: Path, registry: Registry, number: int, source: str
             1,
         )
     if not new:
-        raise Problem(
-            f"{source} has no approval by anybody with a role that the policy asks for", 1
-        )
+        raise Problem(f"nobody with a role that the policy asks for has approved in {source}", 1)
     return _enter(base, registry, seen, version, new)
 
 
@@ -128,7 +126,7 @@ def _enter(
     for one in new:
         if one not in good:
             reason = next((w for w in reversed(why) if one.approver in w), "it does not count")
-            raise Problem(f"not recorded: {reason}", 1)
+            raise Problem(f"the approval was not recorded: {reason}", 1)
     entry = record(
         base,
         registry,

@@ -85,14 +85,14 @@ def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) 
     commit, champion = version.subject["commit"], life.champion
     if champion is not None and not precedes(base, champion.subject["commit"], commit):
         raise Problem(
-            f"commit {commit[:12]} does not follow the champion's, "
-            f"{champion.subject['commit'][:12]}: register a newer one, or roll back",
+            f"commit {commit[:12]} does not descend from the champion's commit, "
+            f"{champion.subject['commit'][:12]}: register a newer commit, or roll back",
             1,
         )
     if not precedes(base, commit, now.commit):
         raise Problem(
-            f"commit {commit[:12]} is not on {PROTECTED}: merge it by review, then register "
-            "it there",
+            f"commit {commit[:12]} is not on {PROTECTED}: merge it in a reviewed pull "
+            "request, then register it there",
             1,
         )
 
@@ -103,7 +103,11 @@ def sort_approvals(
     """Return the approvals that count today, the missing roles, and why other approvals do not."""
     wanted = now.policy.approvals
     if wanted is None:
-        raise Problem(f"the policy on {PROTECTED} has no approvals: the risk owner sets them", 1)
+        raise Problem(
+            f"the policy on {PROTECTED} does not say which approvals are needed (key "
+            "`approvals`): ask the risk owner to add it",
+            1,
+        )
     champion = life.champion
     since = champion.subject["commit"] if champion else None
     own = barred(base, version, since, now.approvers, now.commit)
@@ -141,14 +145,17 @@ def on_github(base: Path, source: str) -> list[Review]:
         pull = reviews(base, int(found[2]))
         if not pull.head_branch.startswith(BRANCH) or pull.base_branch != PROTECTED:
             raise Problem(
-                f"pull request {found[2]} is no promotion: it goes from {pull.head_branch} to "
-                f"{pull.base_branch}, and {BRANCH}… to {PROTECTED} was expected",
+                f"pull request {found[2]} is not a promotion: it goes from {pull.head_branch} "
+                f"to {pull.base_branch}, but must go from {BRANCH}… to {PROTECTED}",
                 1,
             )
         return pull.said
     run = run_approvals(base, int(found[2]))
     if run.workflow != WORKFLOW:
-        raise Problem(f"run {found[2]} is of {run.workflow}, not of {WORKFLOW}", 1)
+        raise Problem(
+            f"run {found[2]} is of {run.workflow}, not of {WORKFLOW}: give a run of that workflow",
+            1,
+        )
     own = {run.actor.lower(), run.triggering_actor.lower()}
     return [one for one in run.said if one.login.lower() not in own]
 

@@ -42,7 +42,7 @@ def loaded(base: Path, registry: Registry, alias: str) -> Generator[tuple[Versio
     life = judged(base, registry, entries, people)
     wanted = {CHAMPION: life.champion, CHALLENGER: life.challenger(listed)}
     if alias not in wanted:
-        raise Problem(f"there is no alias {alias!r}: take {CHAMPION} or {CHALLENGER}")
+        raise Problem(f"there is no alias {alias!r}: use {CHAMPION} or {CHALLENGER}")
     version = wanted[alias]
     if version is None and shown is None:
         raise Problem(f"there is no {alias} yet: `uv run governance status` lists the versions", 1)

@@ -28,8 +28,8 @@ def private_key(base: Path) -> Path:
     given = os.environ.get(VARIABLE)
     if not given:
         raise Problem(
-            f"{VARIABLE} names no key to sign the model with: make one with `uv run governance "
-            "keygen PATH`, and set the variable to its path"
+            f"the environment variable {VARIABLE} is not set, so there is no key to sign the model "
+            "with: make one with `uv run governance keygen PATH`, and set the variable to its path"
         )
     path = Path(given).expanduser().resolve()
     _require_outside(path, base)
@@ -54,7 +54,7 @@ def generate(path: Path, base: Path) -> str:
     path = path.expanduser().resolve()
     _require_outside(path, base)
     if path.exists():
-        raise Problem(f"{path} exists: name another file")
+        raise Problem(f"{path} exists already: name another file")
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -81,11 +81,13 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise Problem(
-            f"{path} is not a PEM key without a password: {first_line(error)}; make one with "
-            "`governance keygen`"
+            f"{path} is not a private key in PEM format, or it has a password "
+            f"({first_line(error)}): make one with `uv run governance keygen`"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise Problem(f"{path} is not an elliptic curve key: make one with `governance keygen`")
+        raise Problem(
+            f"{path} is not an elliptic curve key: make one with `uv run governance keygen`"
+        )
     return key
 
 
@@ -116,7 +118,11 @@ def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> No
         raise Problem("the model is not signed", 1)
     keys = [one for one in approvers.model_keys if one.counts(day)]
     if not keys:
-        raise Problem("governance/approvers.yaml lists no valid key under model_keys", 1)
+        raise Problem(
+            "governance/approvers.yaml lists no valid key under model_keys: ask the risk owner "
+            "to add one",
+            1,
+        )
     said = ""
     for one in keys:
         with tempfile.TemporaryDirectory() as scratch:

@@ -82,6 +82,6 @@ def _require_same_subject(gate: str, claimed: AnyEvidence, found: AnyEvidence) -
     ):
         if said != here:
             raise Problem(
-                f"the committed evidence of {gate} is about another file: {what} was "
-                f"{str(said)[:18]}, the pipeline gives {str(here)[:18]}"
+                f"the committed evidence of {gate} is about a different file: {what} was "
+                f"{str(said)[:18]}, but the pipeline gives {str(here)[:18]}"
             )

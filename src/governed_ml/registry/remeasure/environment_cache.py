@@ -122,8 +122,8 @@ def _sync(tree: Path, group: str, engine: str, target: Path) -> None:
     uv = os.environ.get("UV") or shutil.which("uv")
     if not uv:
         raise Problem(
-            f"this commit was measured by {engine}, and its environment is made with uv: install "
-            "uv (https://docs.astral.sh/uv/)"
+            f"this commit was measured by {engine}, and uv is needed to make its environment: "
+            "install uv (https://docs.astral.sh/uv/)"
         )
     kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_UV}
     words = ("sync", "--frozen", "--no-default-groups", "--group", group, "--no-install-project")

@@ -123,8 +123,8 @@ def read(tree: Path) -> Pinned:
     package = str(project.get("project", {}).get("scripts", {}).get("governance", "")).split(".")[0]
     if not (tree / "src" / package / "stage.py").is_file() or not package:
         raise Problem(
-            f"the commit's {METADATA} names no engine ([tool.governed-ml]), and its src/ has no "
-            "stages: nothing can measure it",
+            f"the commit's {METADATA} names no engine ([tool.governed-ml]), and its src/ has "
+            "no stages, so nothing can measure it: register a newer commit",
             1,
         )
     return Pinned(f"the project's own code (src/{package})", GROUP_BEFORE, packages, package)
@@ -140,7 +140,7 @@ def difference(wanted: Pinned) -> str | None:
     for one in distributions():
         name = canonical(one.metadata["Name"] or "")
         if name in asked and one.version not in locked[name]:
-            return f"{name} {one.version} runs, {' or '.join(sorted(locked[name]))} is locked"
+            return f"{name} {one.version} runs, but {' or '.join(sorted(locked[name]))} is locked"
     return None
 
 

@@ -133,7 +133,7 @@ def locked(scratch: Path) -> dict[str, str]:
     if frozen or set(asked) - set(ran):
         lost = frozen or sorted(set(asked) - set(ran))[0]
         why = "is frozen" if frozen else "never ran"
-        raise Problem(f"lineage is missing: stage {lost} {why}; fix dvc.yaml, `dvc repro`", 1)
+        raise Problem(f"lineage is missing: stage {lost} {why}; fix dvc.yaml and run it again", 1)
     return {out.path: str(out.md5) for out in outs}
 
 
@@ -215,8 +215,8 @@ def require_same(
     if where is not None:
         name, said, found = where
         raise Problem(
-            f"evidence of {gate} was not measured on this commit: {name} says {_short(said)}, "
-            f"recomputed {_short(found)}",
+            f"evidence of {gate} was not measured on this commit: {name} was "
+            f"{_short(said)}, but is {_short(found)} now",
             1,
         )
 

@@ -21,8 +21,8 @@ def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
     source = _configured(scratch)
     if source["kind"] != ingested.body.source:
         raise Problem(
-            f"evidence of ingest was not measured on this commit: it names the source "
-            f"{ingested.body.source}, conf/ names {source['kind']}",
+            "evidence of ingest was not measured on this commit: it names the source "
+            f"{ingested.body.source}, but conf/ names {source['kind']}",
             1,
         )
     if source["kind"] == "synthetic":
