@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,8 @@ def shown(path: Path) -> str:
 
 def write_bytes(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file atomically (temporary file, fsync, rename). Raise `Problem` if that fails."""
+    import tempfile
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)

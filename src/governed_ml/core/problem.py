@@ -5,9 +5,7 @@ Both hold one line that says what is wrong, where, and what to do next.
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_args
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
@@ -26,8 +24,7 @@ class Problem(Exception):
         self.trace = ""  # the traceback, if the problem was raised in another process
 
 
-@dataclass(frozen=True)
-class Unusable:
+class Unusable(NamedTuple):
     """Takes the place of a value that is missing or unusable, and gives the reason in one line."""
 
     reason: str
@@ -74,6 +71,8 @@ def explain_invalid(
     """
     errors = error.errors()
     unknown = [one for one in errors if one["type"] == "extra_forbidden"]
+    import difflib
+
     first = (unknown or errors)[0]
     path = (*prefix, *first["loc"])
     key = _place(path, values) or "(top level)"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 from functools import cache
 from pathlib import Path
 
-from governed_ml.core.installation.lockfile import LOCK
 from governed_ml.core.problem import FOUND, Problem, first_line
 
 LOOPBACK = re.compile(r"127\.\d+\.\d+\.\d+|\[::1\]|localhost")
@@ -223,6 +221,10 @@ def patch(base: Path) -> bytes:
 
     A lock file that is not committed is left out, because `uv run` wrote it.
     """
+    import tempfile
+
+    from governed_ml.core.installation.lockfile import LOCK
+
     with tempfile.TemporaryDirectory() as folder:
         index = str(Path(folder) / "index")
         git(base, "read-tree", "HEAD", GIT_INDEX_FILE=index)

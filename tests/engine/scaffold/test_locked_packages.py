@@ -176,7 +176,9 @@ def judged(asked: str = "", **groups: str) -> str:
         (
             judged("hook") + HOOK,
             {
-                "uv.lock hook": "it is new where models are judged, and comes from [project] dependencies"
+                "uv.lock hook": (
+                    "it is new where models are judged, and comes from [project] dependencies"
+                )
             },
         ),
         (
