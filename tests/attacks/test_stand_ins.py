@@ -227,7 +227,7 @@ def test_trap_44_a_forged_lock_entry_and_a_moved_pin_are_named(own: BakedProject
     own.write("pyproject.toml", project.replace(rev, "f" * 40))
     done = run(own, "check")
     assert done.returncode == 1
-    assert "pyproject.toml: pins the engine ffffffffffff, and 0.2.0" in done.stderr
+    assert "pyproject.toml: it pins the engine ffffffffffff, but 0.2.0" in done.stderr
     assert "uv.lock: governed-ml comes from git" in done.stderr
 
 

@@ -20,7 +20,7 @@ def shadow(scratch: Scratch) -> Sign:
     """Plant modules in the project that are named like a library or run each time Python starts."""
     scratch.plant(dict.fromkeys([*SHADOWS, "src/numpy/__init__.py"], "# ours\n"))
     named = [name.removesuffix("/a.py") for name in SHADOWS]
-    told = "(has the name of the library|runs each time)"
+    told = "it (has the name of the library|runs each time)"
     return Sign(tuple(rf"^{re.escape(name)}: {told}" for name in named))
 
 
@@ -92,7 +92,7 @@ def pin(scratch: Scratch) -> Sign:
     return Sign(
         (
             r"^pyproject\.toml: the engine is pinned by the branch main",
-            r"^pyproject\.toml: pins the engine ",
+            r"^pyproject\.toml: it pins the engine ",
             r"^pyproject\.toml: \[tool\.uv\] override-dependencies changes",
             r"^uv\.toml: uv reads it instead of",
         )

@@ -34,7 +34,7 @@ SECRETS: dict[str, tuple[str | bytes, str]] = {
 HYGIENE: dict[str, tuple[str | bytes, str]] = {
     "blanks.txt": ("one  \ntwo\n", "blanks at the end of a line"),
     "end.txt": ("one", "did not end with one newline"),
-    "ends.txt": (b"one\ntwo\r\nthree\n", "line ends of several kinds"),
+    "ends.txt": (b"one\ntwo\r\nthree\n", "several kinds of line endings"),
     "merged.txt": ("<~<<<<<< ours\n", "Merge conflict"),
     "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "has a private key"),
     "twin.txt": ("one\n", "only in letter case"),
@@ -71,15 +71,15 @@ def generated(scratch: Scratch) -> Sign:
     return scratch.plant_each(
         "",
         {
-            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "is not as this engine's"),
+            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "it differs from this engine's"),
             ".github/workflows/drill.yml": (poser, "has a job that reports as 'decision'"),
             ".pre-commit-config.yaml": (
                 hooks.replace(b"governance check lineage", b"echo"),
-                "lineage is not as the template has it",
+                "lineage differs from the template",
             ),
             "dvc.yaml": (
                 stages.replace(b"cmd: governance stage fairness", b"cmd: echo fair"),
-                "fairness is not as the template has it: cmd",
+                "fairness differs from the template: cmd",
             ),
         },
     )
@@ -121,8 +121,8 @@ def removed(scratch: Scratch) -> Sign:
     git(scratch.project, "rm", "--quiet", "--force", "--", contract, WORKFLOW, evidence)
     return Sign(
         (
-            rf"{WORKFLOW}: is missing",
-            rf"{evidence}: is missing, and drift wrote it",
+            rf"{WORKFLOW}: it is missing",
+            rf"{evidence}: it is missing, but drift wrote it",
             r"^note: loosened: validate\.contract",
         )
     )

@@ -61,7 +61,7 @@ TOLD = (  # messages about the workflow
     *("image debian:12 has no digest", "image redis:7 has no", "image docker://alpine:3 has no"),
     *(
         "actions/cache@v4 is not pinned to a commit",
-        "has no comment on its line that says its version",
+        "has no comment with its version on its line",
     ),
     *(r"silent-true: `\|\| true` hides", r"silent-colon: `\|\| :` hides", "silent-end: `; true`"),
     *(r"silent-echo: `\|\| echo` hides", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
