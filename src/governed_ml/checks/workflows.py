@@ -134,18 +134,14 @@ def _workflow(whole: dict[str, Any]) -> Found:
         fix = "set `defaults: {run: {shell: bash}}` at the top"
         yield "the default shell has no pipefail and hides a failure in a pipe", fix
     if whole.get("permissions") != {}:
-        yield (
-            "permissions at the top apply to every job",
-            "set `permissions: {}` at the top, and give each job its own",
-        )
+        fix = "set `permissions: {}` at the top, and give each job its own"
+        yield "permissions at the top apply to every job", fix
     if SECRET.search(str(whole.get("env", ""))):
         yield "every job can read this secret", "name it in the step that needs it"
     for name, job in _jobs(whole).items():
         if not isinstance(job.get("permissions"), dict):
-            yield (
-                f"{name}: the job names no permissions of its own",
-                "give it some, such as `permissions: {contents: read}`",
-            )
+            fix = "give it some, such as `permissions: {contents: read}`"
+            yield f"{name}: the job names no permissions of its own", fix
         if job.get("secrets") == "inherit":
             yield f"{name}: the job passes on every secret", "name those that it needs"
         if SECRET.search(str(job)) and "environment" not in job:

@@ -34,14 +34,8 @@ TOOLS = (
     Tool("end_of_file_fixer", "it did not end with one newline"),
     Tool("mixed_line_ending", "it had several kinds of line endings"),
     Tool("check_merge_conflict", "", FIX, ("--assume-in-merge",)),
-    Tool(
-        "detect_private_key", "it has a private key", "remove the key, and replace it by a new one"
-    ),
-    Tool(
-        "check_case_conflict",
-        "its name differs from another file's only in letter case",
-        "rename it",
-    ),
+    Tool("detect_private_key", "it has a private key", "remove the key, and make a new one"),
+    Tool("check_case_conflict", "it differs from another file only in letter case", "rename it"),
     Tool("check_yaml", "", FIX, ("--allow-multiple-documents",), (".yaml", ".yml")),
     Tool("check_json", "", FIX, (), (".json", ".ipynb")),
     Tool("check_toml", "", FIX, (), (".toml",)),

@@ -131,10 +131,10 @@ def shifted(scratch: Scratch) -> Sign:
         _save(scratch, rows)
         if window < limits.rollback_windows:
             said = scratch.run(*MONITOR)
-            if not any("asked for: retrain" in line for line in said.lines):
+            if not any("the policy asks for `retrain`" in line for line in said.lines):
                 told = (said.lines or ["nothing"])[-1]
                 raise Problem(f"window {window} was to ask for retraining: {told}")
-    return Sign(rf"asked for: rollback, {limits.rollback_windows} in a row")
+    return Sign(rf"the policy asks for `rollback`, {limits.rollback_windows} in a row")
 
 
 def _add_level(scratch: Scratch, rule: MonitoringRule) -> None:
