@@ -95,7 +95,13 @@ def torn(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
-    Fault("loose-member", "what nobody chose, or waived too long", (29, 30), CONFIG, members),
-    Fault("torn-conf", "conf/ does not compose", (), CONFIG, torn),
+    Fault("edited-params", "params.yaml was edited by hand", (12,), CONFIG, by_hand),
+    Fault(
+        "loose-member",
+        "an unused file of conf/ is invalid, or its waiver expired",
+        (29, 30),
+        CONFIG,
+        members,
+    ),
+    Fault("torn-conf", "conf/ cannot be composed", (), CONFIG, torn),
 )

@@ -106,12 +106,26 @@ def _lock(scratch: Scratch) -> str:
 
 
 FAULTS = (
-    Fault("shadow-module", "a module of the project named like a library", (43,), ENGINE, shadow),
-    Fault("python-path", "a variable that has other code imported", (43,), GATE, path),
-    Fault("site-hook", "code that runs each time Python starts", (43,), GATE, hook),
-    Fault("pth-file", "a .pth file that nothing installed", (43,), GATE, pth),
-    Fault("patched-engine", "a measure edited in the installation", (42, 43), GATE, patched),
-    Fault("added-module", "a module added to the installed engine", (43,), GATE, added),
-    Fault("forged-lock-entry", "a package from another address", (44,), ENGINE, lock),
-    Fault("moved-pin", "an engine, or settings, that can move", (44,), ENGINE, pin),
+    Fault(
+        "shadow-module", "a module of the project has the name of a library", (43,), ENGINE, shadow
+    ),
+    Fault(
+        "python-path", "an environment variable makes Python import other code", (43,), GATE, path
+    ),
+    Fault("site-hook", "code in the environment runs each time Python starts", (43,), GATE, hook),
+    Fault("pth-file", "a .pth file was installed by no package", (43,), GATE, pth),
+    Fault(
+        "patched-engine", "a measure was edited in the installed engine", (42, 43), GATE, patched
+    ),
+    Fault("added-module", "a module was added to the installed engine", (43,), GATE, added),
+    Fault(
+        "forged-lock-entry", "uv.lock takes a package from a strange address", (44,), ENGINE, lock
+    ),
+    Fault(
+        "moved-pin",
+        "the engine is pinned by a branch, or settings replace packages",
+        (44,),
+        ENGINE,
+        pin,
+    ),
 )

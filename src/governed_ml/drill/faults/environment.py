@@ -91,6 +91,12 @@ def unpushed(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("other-packages", "the environment changed", (15,), LINEAGE, environment),
-    Fault("unpushed-data", "data that the remote has lost", (15,), PUSHED, unpushed),
+    Fault(
+        "other-packages",
+        "the packages changed since evidence was made",
+        (15,),
+        LINEAGE,
+        environment,
+    ),
+    Fault("unpushed-data", "data are missing in DVC's remote", (15,), PUSHED, unpushed),
 )

@@ -132,8 +132,16 @@ FAULTS = (
     Fault(
         "generated-file", "a gate's workflow was edited", (40,), ("check", "scaffold"), generated
     ),
-    Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
-    Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),
-    Fault("unclean-file", "torn files, and what merges leave", (), ("check", "hygiene"), hygiene),
-    Fault("removed-file", "what a commit takes away", (40,), ("check", "removed"), removed),
+    Fault("notebook", "notebooks contain outputs", (), ("check", "notebooks"), notebook),
+    Fault("secret", "files contain keys or passwords", (), ("check", "secrets"), secrets),
+    Fault(
+        "unclean-file",
+        "files are damaged, or a merge left its marks",
+        (),
+        ("check", "hygiene"),
+        hygiene,
+    ),
+    Fault(
+        "removed-file", "a commit removes what checks need", (40,), ("check", "removed"), removed
+    ),
 )

@@ -176,12 +176,14 @@ def foreign(scratch: Scratch) -> Sign:
 
 FAULTS = (
     Fault("frozen-stage", "a stage never runs again", (13,), LINEAGE, frozen),
-    Fault("other-stage", "stages are not what has run", (13,), LINEAGE, stages),
-    Fault("unrun-change", "code and configuration changed", (15,), LINEAGE, changed),
-    Fault("foreign-code", "a stage runs code from elsewhere", (15,), LINEAGE, foreign),
-    Fault("stale-lock", "dvc.lock has another table", (15,), LINEAGE, stale_lock),
-    Fault("lost-lock", "dvc.lock is gone", (15,), LINEAGE, lost_lock),
-    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, by_nobody),
-    Fault("locked-evidence", "it is about another table", (13,), LINEAGE, about_another),
-    Fault("edited-decision", "the verdict by hand", (13,), LINEAGE, decided),
+    Fault("other-stage", "stages were changed after they ran", (13,), LINEAGE, stages),
+    Fault("unrun-change", "code and configuration changed after the run", (15,), LINEAGE, changed),
+    Fault("foreign-code", "a stage runs code that no digest covers", (15,), LINEAGE, foreign),
+    Fault("stale-lock", "dvc.lock and evidence name different tables", (15,), LINEAGE, stale_lock),
+    Fault("lost-lock", "dvc.lock was deleted", (15,), LINEAGE, lost_lock),
+    Fault("edited-evidence", "evidence was edited by hand", (13,), LINEAGE, by_nobody),
+    Fault(
+        "locked-evidence", "evidence was moved to a different table", (13,), LINEAGE, about_another
+    ),
+    Fault("edited-decision", "the verdict was edited by hand", (13,), LINEAGE, decided),
 )

@@ -184,8 +184,15 @@ PROMOTE = ("promote", "2")
 FAULTS = (
     Fault("empty-batch", "a batch has no row", (41,), MONITOR, empty, "promoted"),
     Fault("stale-batch", "a batch is old", (41,), MONITOR, stale, "promoted"),
-    Fault("lost-column", "a batch has lost a feature", (8,), MONITOR, lost, "promoted"),
-    Fault("drifted-batch", "a feature moved in production", (), MONITOR, drifted, "promoted"),
-    Fault("group-shift", "groups part, window after window", (), MONITOR, shifted, "promoted"),
+    Fault("lost-column", "a batch lacks a feature", (8,), MONITOR, lost, "promoted"),
+    Fault("drifted-batch", "a feature has shifted in production", (), MONITOR, drifted, "promoted"),
+    Fault(
+        "group-shift",
+        "the gap between groups grows with each window",
+        (),
+        MONITOR,
+        shifted,
+        "promoted",
+    ),
     Fault("unwatched", "nobody has monitored the champion", (22,), PROMOTE, unwatched, "promoted"),
 )

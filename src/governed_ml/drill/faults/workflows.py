@@ -92,5 +92,5 @@ def workflow(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("silent-workflow", "failures are passed over", (18,), ("check", "workflows"), workflow),
+    Fault("silent-workflow", "workflows ignore failures", (18,), ("check", "workflows"), workflow),
 )
