@@ -31,7 +31,9 @@ def numeric(scratch: Scratch) -> Rule:
     for rule in scratch.params().policy.rules:
         if rule.metric and not rule.each and rule.block is not None:
             return rule
-    raise Problem("the policy has no rule about one number")
+    raise Problem(
+        "the policy has no rule with a limit on one number, so the drill cannot loosen any"
+    )
 
 
 def own_rule(rules: Any, name: str) -> Any:

@@ -127,7 +127,8 @@ def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
     }
     if len(found) < count:
         raise Nothing(
-            f"of sensitive attributes with two groups there are {len(found)}, it takes {count}"
+            f"the fault needs {count} sensitive attributes with two groups, and there are "
+            f"{len(found)}"
         )
     return dict(list(found.items())[:count])
 

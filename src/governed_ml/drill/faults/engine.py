@@ -68,7 +68,7 @@ def lock(scratch: Scratch) -> Sign:
     text = _lock(scratch)
     found = re.search(r'\nname = "typer"\n.*?url = "(https?://[^/"]+)/', text, re.DOTALL)
     if found is None:
-        raise Nothing(f"{UV} has no file of typer with an address")
+        raise Nothing(f"{UV} has no file of typer with a URL")
     at = found.start(1)
     changed = text[:at] + "https://drill.invalid" + text[found.end(1) :]
     (scratch.project / UV).write_text(changed, encoding="utf-8", newline="\n")

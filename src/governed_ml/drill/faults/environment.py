@@ -37,7 +37,7 @@ def environment(scratch: Scratch) -> Sign:
         if dep["name"] not in tools
     }
     if len(needed) < 2:
-        raise Nothing(f"evidence names no tool of {UV} that needs two others")
+        raise Nothing(f"evidence names no tool of {UV} that needs two other packages")
     tool, (deep, alike, *_) = min(tools & packages.keys()), needed
     for name in (tool, deep):
         line = f'name = "{name}"\nversion = "{packages[name]["version"]}'
@@ -85,7 +85,7 @@ def unpushed(scratch: Scratch) -> Sign:
         raise Problem(f"{LOCK} names no {tables.RAW.as_posix()}")
     (remote / "files" / "md5" / found[1][:2] / found[1][2:]).unlink()
     scratch.plant({"data/source/drill.csv.dvc": POINTER.format("drill.csv")})
-    gone = "is not in DVC's remote, but .*; "
+    gone = "it is not in DVC's remote, but .*; "
     lost = rf"drill\.csv: {gone}it is not here either"
     return Sign((rf"raw\.parquet: {gone}run `uv run dvc push", lost))
 

@@ -62,7 +62,7 @@ def forged_lock(scratch: Scratch) -> Sign:
     scratch.dvc("commit", "--force", "--quiet")
     scratch.commit("Better evidence")
     if "up to date" not in scratch.dvc("status"):
-        raise Problem("DVC has not believed the forged lock")
+        raise Problem("the fault could not be planted: DVC did not accept the forged lock")
     scratch.must("stage", "split")
     return Sign(r"evidence of split was not measured on this commit: overlap_share")
 

@@ -114,7 +114,7 @@ def tampered(scratch: Scratch) -> Sign:
     """Change the champion's file in the registry's store."""
     files = [*scratch.project.glob(f"mlruns/**/{BUNDLE}/model.skops")]
     if not files:
-        raise Problem("the registry keeps no model here")
+        raise Problem("the registry does not keep its models on this machine")
     for path in files:
         path.write_bytes(path.read_bytes() + b"\0")
     return Sign(r"signature is invalid: model\.skops changed")

@@ -143,7 +143,10 @@ def _locked(scratch: Scratch, name: str, change: Callable[[Any], None]) -> None:
     """Edit a file and update its digest in the lock, as `dvc commit --force` does."""
     if scratch.clean("measured", LINEAGE).code:
         said = scratch.clean("measured", LINEAGE).lines[0]
-        raise Problem(f"lineage is red without a fault, and tells no more: {said}")
+        raise Problem(
+            "the check lineage fails without a fault already, so another one would not show: "
+            f"{said}"
+        )
     scratch.edit(name, change)
     scratch.dvc("commit", "--force", "--quiet")
     scratch.commit("Better evidence")
