@@ -65,10 +65,15 @@ def origin():
         where = ("rev-parse", "--show-toplevel") if local else ("remote", "get-url", "origin")
         address = git(*where, folder=folder)
     except RuntimeError as error:
-        print(f"note: the template's commit is unknown ({error}): `cruft update` cannot work here")
+        print(
+            f"note: the template's commit is unknown ({error}), so `cruft update` cannot work here"
+        )
         return address, None, None
     if local and git("status", "--porcelain", folder=folder):
-        print("note: the template has uncommitted changes, and .cruft.json names its last commit")
+        print(
+            "note: the template has uncommitted changes, which are not in the commit that "
+            ".cruft.json names"
+        )
     return re.sub(r"^(https?://)[^/@]*@", r"\1", address), commit, directory
 
 
@@ -94,10 +99,13 @@ def engine(address, commit, directory):
         raise RuntimeError("the template's folder was not found, and its commit is unknown")
     if ANSWERS["_template"].lower().endswith(".zip"):
         raise RuntimeError(
-            "cookiecutter deletes what it unpacked from the archive, and the engine with it: "
-            "unpack it into a folder that stays, and generate from that folder"
+            "cookiecutter deletes the unpacked archive at the end, and the engine with it: "
+            "unpack it yourself into a folder that stays, and generate from that folder"
         )
-    print(f"note: the engine is used from {folder}, without a pin: this project cannot register")
+    print(
+        f"note: the engine is used from {folder}, without a pin, so this project cannot register "
+        "models"
+    )
     return table(path=folder.as_posix())
 
 

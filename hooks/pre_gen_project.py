@@ -77,7 +77,10 @@ def about_free_text(name, text):
     if not text.strip():
         yield f"{name} is empty: give a text"
     elif text != text.strip() or unprintable(text):
-        yield f"{name} is not one plain line: remove newlines, control characters and outer blanks"
+        yield (
+            f"{name} is not one plain line: remove newlines, control characters and spaces at its "
+            "ends"
+        )
     elif bad := [c for c in FORBIDDEN if c in text]:
         yield f"{name} holds {' '.join(bad)}, which shells or templates interpret: remove it"
     elif len(text) > 200:
@@ -86,7 +89,7 @@ def about_free_text(name, text):
 
 def about_names(slug, package):
     if not SLUG.fullmatch(slug) or len(slug) > 64:
-        yield f"project_slug {slug!a} must be words of a-z and 0-9 with hyphens, like my-model"
+        yield f"project_slug {slug!a} must be words of a-z and 0-9 joined by hyphens, like my-model"
     elif slug in WINDOWS or slug in TAKEN:
         yield f"project_slug {slug!r} is a name of a library or of Windows: choose another"
     if not PACKAGE.fullmatch(package) or len(package) > 64:
@@ -101,7 +104,10 @@ def about_owners(name, text):
     if not text.strip():
         yield f"{name} is empty, so nobody would have to review: give a GitHub @user or @org/team"
     elif not all(OWNER.fullmatch(owner) for owner in text.split(" ")):
-        yield f"{name} {text!a} is not a GitHub @user or @org/team: separate several with one blank"
+        yield (
+            f"{name} {text!a} is not a GitHub @user or @org/team, or several with one space "
+            "between: correct it"
+        )
 
 
 def about_remote(kind, url):
@@ -113,7 +119,10 @@ def about_remote(kind, url):
     elif kind not in SCHEMES and "://" in url:
         yield f"dvc_remote_url {url!a} does not fit dvc_remote 'local': give a path"
     elif kind not in SCHEMES and not outside and url != FORMER:
-        yield f"dvc_remote_url {url!a} is in the project: give a path that clones can reach"
+        yield (
+            f"dvc_remote_url {url!a} is inside the project: give a path outside it that clones "
+            "can reach"
+        )
 
 
 def problems(answers, raw):
@@ -134,13 +143,16 @@ def problems(answers, raw):
     yield from about_remote(answers["dvc_remote"], answers["dvc_remote_url"])
     if answers["risk_tier"] == "unacceptable":
         yield (
-            "risk_tier 'unacceptable': Article 5 of the EU AI Act prohibits such practices, so no"
-            " project is generated; otherwise choose another tier (this is not legal advice)"
+            "risk_tier 'unacceptable': Article 5 of the EU AI Act prohibits such practices, "
+            "so no project is generated. If yours is not one of them, choose another tier "
+            "(this is not legal advice)"
         )
     if shutil.which("git") is None:
-        yield "git was not found, and the project begins with a commit: install git"
+        yield "git was not found, but the project begins with a commit: install git"
     if any(Path().iterdir()):
-        yield f"project_slug {answers['project_slug']!a} is a folder that has files: choose another"
+        yield (
+            f"the folder {answers['project_slug']!a} already has files: choose another project_slug"
+        )
 
 
 if found := list(problems(ANSWERS, RAW)):

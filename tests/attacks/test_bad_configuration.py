@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "an unknown estimator's home": (
         (MODEL, TARGET, "xgboost.XGBClassifier"),
-        "is not from sklearn, ",
+        "is not from any of sklearn, ",
     ),
     "a call in an estimator": (
         (MODEL, "C: 1.0", "class_weight: {_target_: shutil.rmtree, path: data}"),

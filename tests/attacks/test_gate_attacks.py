@@ -68,7 +68,7 @@ def test_without_dvc_yaml_no_allow_is_left(judged: BakedProject) -> None:
 def test_judging_one_gate_says_that_it_is_no_decision(judged: BakedProject) -> None:
     # Given one gate by name, when it passes, then the screen says that nothing was decided
     done = judged.call("gate", "explain", code=0)
-    assert "only explain judged: no decision was written" in done.stdout
+    assert "only explain judged, so no decision was written" in done.stdout
 
 
 @pytest.mark.parametrize("place", ["first", "middle", "last"])

@@ -126,9 +126,9 @@ HOSTILE = [
     ({"dvc_remote": "s3", "dvc_remote_url": "gs://b/x"}, "does not fit dvc_remote 's3'"),
     ({"dvc_remote": "azure", "dvc_remote_url": "azure://"}, "does not fit dvc_remote 'azure'"),
     ({"dvc_remote_url": "s3://b/x"}, "does not fit dvc_remote 'local'"),
-    ({"dvc_remote_url": "../data"}, "is in the project"),
-    ({"dvc_remote_url": "store"}, "is in the project"),
-    ({"dvc_remote_url": "~"}, "is in the project"),
+    ({"dvc_remote_url": "../data"}, "is inside the project"),
+    ({"dvc_remote_url": "store"}, "is inside the project"),
+    ({"dvc_remote_url": "~"}, "is inside the project"),
     ({"dvc_remote_url": "/x\n[core]\nremote = y"}, "may hold only letters, digits"),
     ({"dvc_remote_url": "/x'; touch pwned"}, "may hold only letters, digits"),
 ]
@@ -201,7 +201,7 @@ def test_an_existing_folder_is_refused_even_when_forced(template: Path, tmp_path
     (tmp_path / "governed-model" / "thesis.txt").write_text("mine")
     done = baked.cookiecutter(template, tmp_path, {}, options=["--overwrite-if-exists"])
     # Then it is refused and the folder is as it was
-    assert "refused: project_slug 'governed-model' is a folder that has files" in done.stderr
+    assert "refused: the folder 'governed-model' already has files" in done.stderr
     assert [p.name for p in (tmp_path / "governed-model").rglob("*")] == ["thesis.txt"]
 
 

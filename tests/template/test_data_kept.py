@@ -219,5 +219,5 @@ def test_the_check_of_a_push_names_the_command_that_helps(
         for path in [one for one in folder.rglob("*") if one.is_file()]:
             path.unlink()
     fixes = [one.fix for one in pushed_data.check(team.path, [])]
-    again = "it is not here either: put it back, run `uv run dvc add data/source/loans.csv`"
+    again = "it is not here either, so restore it, run `uv run dvc add data/source/loans.csv`"
     assert fixes == [f"{again}, then push"] * 2

@@ -100,7 +100,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     project.write(policy, project.read(policy).replace("waivers: []\n", waiver))
     said = refused(
         project,
-        "README.md: had blanks at the end of a line; the check fixed it: review it and `git add`",
+        "README.md: it had blanks at the end of a line; the check fixed it, so review it and run",
         "looks like a secret (AWS Access Key)",
         "conf/data/ours.json: Failed to json decode",
         "1 file would be reformatted",
@@ -112,7 +112,7 @@ def test_the_hooks_of_a_fresh_project_are_green_and_say_no_where_they_must(
     gate = ".github/workflows/governance.yml"
     (project.path / gate).unlink()
     # Then what would have looked at them does
-    refused(project, f"{gate}: is missing")
+    refused(project, f"{gate}: it is missing")
     (project.path / policy).unlink()
     refused(project, "Could not load 'policy/base'")
     # And one that takes away nothing that matters goes through
@@ -152,7 +152,7 @@ def test_trap_15_data_that_were_not_pushed_stop_the_push(
     said = done.stdout + done.stderr
     # Then it is refused, the files are named, and how to go on
     for name in ("data/raw.parquet", "models/model.skops", "data/split"):
-        assert f"{name}: is not in DVC's remote, and dvc.lock of" in said
+        assert f"{name}: it is not in DVC's remote, but dvc.lock of" in said
     assert "run `uv run dvc push`" in said
     assert baked.git(tmp_path / "origin.git", "branch", "--list") == ""
     # When they are pushed first, then it goes through
@@ -169,7 +169,7 @@ def test_trap_15_data_that_were_not_pushed_stop_the_push(
     # Then the push is refused, for the commit in between
     done = project.run(["git", "push", "origin", "main"], code=1)
     between = baked.git(project.path, "rev-parse", "--short=12", "HEAD~1")
-    said = f"data/raw.parquet: is not in DVC's remote, and dvc.lock of {between} names it"
+    said = f"data/raw.parquet: it is not in DVC's remote, but dvc.lock of {between} names it"
     assert said in done.stdout + done.stderr
     baked.git(project.path, "reset", "--quiet", "--hard", "HEAD~2")
     # When the remote is lost, then it is said that nobody could ask it
@@ -203,12 +203,12 @@ def test_each_change_on_adult_is_named_before_the_commit_goes_through(bake_runna
     kept = (project.path / table).read_text(encoding="utf-8")
     (project.path / table).write_text(kept.replace("39,", "40,", 1), encoding="utf-8", newline="")
     project.run(["dvc", "add", "--quiet", table])
-    refused(project, f"{table}: changed since ingest ran; run `uv run dvc repro`")
+    refused(project, f"{table}: it changed since ingest ran; run `uv run dvc repro`")
     project.run(["dvc", "checkout", "--quiet", f"{table}.dvc"])
     # When one line of code does
     code = f"src/{project.package}/training.py"
     project.write(code, project.read(code) + "\n# Another line\n")
-    refused(project, f"{code}: changed since train ran")
+    refused(project, f"{code}: it changed since train ran")
     # When one limit does
     policy = "conf/policy/base.yaml"
     project.write(policy, str(replaced(project, policy, "block: 0.25", "block: 0.3")[policy]))

@@ -16,7 +16,7 @@ from typing import Any
 import baked
 import pytest
 
-NOTE = "without a pin: this project cannot register"
+NOTE = "without a pin, so this project cannot register"
 URL = "https://packages.example.org/simple"
 
 
@@ -134,7 +134,7 @@ def test_an_archive_is_refused_since_its_engine_would_vanish(
     # When a project is generated from it, then it is refused, with what to do
     done = baked.cookiecutter(archive, folder, {})
     assert done.returncode != 0
-    assert "unpack it into a folder that stays" in done.stderr
+    assert "unpack it yourself into a folder that stays" in done.stderr
     assert not list(folder.iterdir())
 
 

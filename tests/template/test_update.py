@@ -228,7 +228,7 @@ def test_trap_40_an_edited_gate_is_still_found_after_an_update(
     # When it is updated, then the edit is still found
     assert not updated(project).conflicts
     said = project.governance("check", "scaffold", code=1).stderr
-    assert f"{CI}: is not as this engine's template has it" in said
+    assert f"{CI}: it differs from this engine's template" in said
 
 
 @pytest.mark.nightly

@@ -107,7 +107,7 @@ def test_a_biased_and_drifted_model_is_red_at_its_gates(
     said = errors(run, "fairness")
     assert f"conf/policy/base.yaml:{number} fail: fairness.demographic_parity[sex]: " in said
     assert "fail: drift.data[income]: " in errors(run, "drift")
-    assert "gate is failure, and the decision needs success of every job" in errors(run, "decision")
+    assert "gate is failure, but the decision needs every job to succeed" in errors(run, "decision")
     assert "❌ fail | fairness.demographic" in run.summaries["fairness"]
 
 
@@ -301,7 +301,7 @@ def test_trap_29_a_loosened_policy_is_red_until_its_owner_approved(
     assert run.jobs.keys() == ALL
     assert "no risk-owner has approved its head" in errors(run, "policy")
     assert "explain.coverage" in run.summaries["policy"]
-    assert "policy is failure, and the decision needs success of every job" in errors(
+    assert "policy is failure, but the decision needs every job to succeed" in errors(
         run, "decision"
     )
     # When its owner has approved, then it is green
@@ -342,7 +342,7 @@ def test_trap_20_a_skipped_gate_makes_the_decision_red(
     assert run.code == 1
     assert run.jobs.keys() == ALL - GATES
     assert run.red == {"decision"}, run.tail()
-    assert "gate is skipped, and the decision needs success of every job" in errors(run, "decision")
+    assert "gate is skipped, but the decision needs every job to succeed" in errors(run, "decision")
 
 
 @pytest.mark.nightly  # on every push: test_policy_engine.py, without act

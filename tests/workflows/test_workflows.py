@@ -60,7 +60,7 @@ def test_trap_40_an_edited_gate_is_red(bake_runnable: Bake, runner: acting.Runne
     run = runner(project, "ci.yml", job="template")
     # Then the job is red, and the file is named
     assert run.jobs == {"template": "failure"}
-    assert f"{name}: is not as this engine's template has it" in run.said["template"]
+    assert f"{name}: it differs from this engine's template" in run.said["template"]
 
 
 @pytest.mark.nightly  # on every push: test_workflow_rules.py, without act

@@ -53,7 +53,7 @@ def _composed(base: Path, params: Params) -> Iterator[CheckFinding]:
     members = Members(base)
     for name, what in differences(read_raw(base / PARAMS), params.model_dump(mode="json")):
         file = POLICY if name.startswith("policy") else PARAMS
-        reason = f"{name} {what}, and {file} does not have it yet"
+        reason = f"{name} {what}, but {file} does not have it yet"
         yield CheckFinding(
             members.file(name), reason, "run `uv run dvc repro` and commit what it writes"
         )
@@ -77,8 +77,11 @@ def _members(base: Path, params: Params, today: date, names: set[str]) -> Iterat
                 continue
             for waiver in one.policy.waivers if group == "policy" else []:
                 if today > waiver.expires:
-                    reason = f"the waiver for {waiver.rule} expired on {waiver.expires}: it is void"
-                    fix = f"remove it, or have {waiver.approved_by} decide again"
+                    reason = (
+                        f"the waiver for {waiver.rule} expired on {waiver.expires}, so it has no "
+                        "effect"
+                    )
+                    fix = f"remove it, or ask {waiver.approved_by} to decide again"
                     where = policy_files.source_of(base / CONF, path.stem, ["waivers", waiver.rule])
                     yield CheckFinding(where.relative_to(base).as_posix(), reason, fix)
 

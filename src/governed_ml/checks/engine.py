@@ -28,7 +28,9 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     """Find everything in the project that could run in place of the pinned engine or a library."""
     project = _toml(base)
     packages = lockfile.parse(_text(base, LOCK)) if (base / LOCK).is_file() else []
-    found = [CheckFinding(*one) for one in trusted.found("judging")]
+    found = [
+        CheckFinding(one.where, f"it {one.reason}", one.fix) for one in trusted.found("judging")
+    ]
     found += stand_ins.findings(base, team.name(base), {str(one["name"]) for one in packages})
     if (base / SETTINGS).is_file():
         what = (
@@ -50,8 +52,8 @@ def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
     folder = "path" in source and not str(source["path"]).endswith(".whl")
     if folder and who.kind in ("folder", "editable"):
         print(
-            f"note: {METADATA} takes the engine from the folder {source['path']}, which may change "
-            "any time: such a project can neither register nor promote",
+            f"note: {METADATA} takes the engine from the folder {source['path']}, which may "
+            "change at any time, so this project cannot register or promote a model",
             file=sys.stderr,
         )
         return
@@ -61,7 +63,7 @@ def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
         pinned = who.pinned and who.kind != "git"
     if folder or not pinned:
         wanted = str(source.get("rev", source.get("index", source.get("path", "an index"))))
-        what = f"pins the engine {wanted[:12]}, and {who} runs"
+        what = f"it pins the engine {wanted[:12]}, but {who} runs"
         yield CheckFinding(METADATA, what, "run `uv sync`")
 
 

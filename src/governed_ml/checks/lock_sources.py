@@ -38,12 +38,14 @@ def settings(project: Table) -> Iterator[CheckFinding]:
     for one in uv.get("index", []):
         if not one.get("explicit") and not one.get("default"):
             what = f"the index {one.get('name') or one.get('url')} may serve any package"
-            yield CheckFinding(METADATA, what, "add `explicit = true`, and name it under sources")
+            yield CheckFinding(
+                METADATA, what, "add `explicit = true` there, and name it under [tool.uv.sources]"
+            )
     source = sources(project).get(DISTRIBUTION, [{}])
     for one in source:
         if "git" in one and not COMMIT.fullmatch(str(one.get("rev", ""))):
             what = f"the engine is pinned by {_pin(one)}, which can move"
-            yield CheckFinding(METADATA, what, "pin it by `rev`, a full commit")
+            yield CheckFinding(METADATA, what, "pin it by `rev`, with a full commit")
     if len(source) > 1:
         yield CheckFinding(METADATA, "the engine has several sources", "name one")
 
@@ -90,8 +92,8 @@ def lock(project: Table, packages: list[Table]) -> Iterator[CheckFinding]:
 
 def _expected(asked: list[Table] | None, default: str) -> str:
     if asked is None:
-        return f"and {METADATA} names no source for it beside {default or 'an index'}"
-    return f"and {METADATA} asks for {', '.join(_shown(one) for one in asked)}"
+        return f"but {METADATA} names no source for it except {default or 'an index'}"
+    return f"but {METADATA} asks for {', '.join(_shown(one) for one in asked)}"
 
 
 def _is(source: Table, asked: Table, indexes: dict[str, str]) -> bool:

@@ -54,10 +54,12 @@ def _in(base: Path, commit: str) -> list[CheckFinding]:
         if any(name.startswith(f"{folder}/") for folder in lost):
             continue
         data = next((one for one in added if f"{name}/".startswith(f"{one[:-4]}/")), "")
-        reason = f"is not in DVC's remote, and {data or LOCK} of {commit[:12]} names it"
+        reason = f"it is not in DVC's remote, but {data or LOCK} of {commit[:12]} names it"
         fix = f"{hidden[data]}, then {FIX['push']}" if data in hidden else FIX[state]
         if state == "gone" and data:
-            fix = f"it is not here either: put it back, run `uv run dvc add {data[:-4]}`, then push"
+            fix = (
+                f"it is not here either, so restore it, run `uv run dvc add {data[:-4]}`, then push"
+            )
         found.append(CheckFinding(name, reason, fix))
     return found
 

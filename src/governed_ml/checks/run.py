@@ -33,7 +33,7 @@ CHECKS = tuple(MODULES)
 def run(base: Path, name: str, files: list[str]) -> list[CheckFinding]:
     """Run one check by its name on some files."""
     if name not in CHECKS:
-        raise Problem(f"no check {name!r}: there are {', '.join(CHECKS)}")
+        raise Problem(f"there is no check {name!r}: use one of {', '.join(CHECKS)}")
     module = import_module(MODULES[name])
     found: list[CheckFinding] = module.check(base, files)
     return found

@@ -33,10 +33,10 @@ def findings(base: Path, package: str, locked: set[str]) -> Iterator[CheckFindin
                 continue
             where = path.relative_to(base).as_posix()
             if name in CUSTOM:
-                yield CheckFinding(where, "runs each time Python starts", "delete it")
+                yield CheckFinding(where, "it runs each time Python starts", "delete it")
             elif name in libraries or name.lower() in libraries:
                 yield CheckFinding(
-                    where, f"has the name of the library {name}", "rename or delete it"
+                    where, f"it has the name of the library {name}", "rename or delete it"
                 )
 
 

@@ -49,10 +49,10 @@ def _wrong(name: str, text: str) -> Found:
     try:
         whole: Any = parse_yaml(text)
     except yaml.YAMLError as error:
-        yield f"is not valid YAML ({first_line(error, 120)})", "fix it"
+        yield f"it is not valid YAML ({first_line(error, 120)})", "fix it"
         return
     if not isinstance(whole, dict):
-        yield "is empty", "write it, or remove it"
+        yield "it is empty", "write it, or remove it"
         return
     try:
         yield from _pinned(text, whole)
@@ -61,8 +61,8 @@ def _wrong(name: str, text: str) -> Found:
         yield from _action(whole) if is_action else _workflow(whole)
     except (AttributeError, TypeError, KeyError):
         yield (
-            "does not have the form of a GitHub workflow",
-            "`uv run --group tools zizmor .github` says more",
+            "it does not have the form of a GitHub workflow",
+            "run `uv run --group tools zizmor .github` to see why",
         )
 
 
@@ -87,9 +87,9 @@ def _pinned(text: str, whole: dict[str, Any]) -> Found:
         if action.startswith("docker://"):
             yield from _image(action)
         elif not COMMIT.fullmatch(action):
-            yield f"{action} is not pinned to a commit: a tag or branch can be moved", pin
+            yield f"{action} is not pinned to a commit, but a tag or branch can be moved", pin
         elif not VERSION.fullmatch(lines.get(action, "")):
-            yield f"{action[:48]}… has no comment on its line that says its version", pin
+            yield f"{action[:48]}… has no comment with its version on its line", pin
     for job in _jobs(whole).values():
         for one in (job.get("container"), *(job.get("services") or {}).values()):
             yield from _image(one.get("image") if isinstance(one, dict) else one)
@@ -98,7 +98,7 @@ def _pinned(text: str, whole: dict[str, Any]) -> Found:
 
 def _image(image: Any) -> Found:
     if image and image != "Dockerfile" and not IMAGE.fullmatch(str(image)):
-        yield f"image {image} has no digest: a tag can be moved", "write NAME@sha256:…"
+        yield f"image {image} has no digest, but a tag can be moved", "write NAME@sha256:…"
 
 
 def _loud(whole: dict[str, Any], is_action: bool) -> Found:
@@ -113,7 +113,7 @@ def _loud(whole: dict[str, Any], is_action: bool) -> Found:
         if is_action and "run" in part and "shell" not in part:
             shell = None
         if shell != "bash":
-            yield f"{name}: the shell is {shell}: it hides a failure in a pipe", "`shell: bash`"
+            yield f"{name}: the shell is {shell}, which hides a failure in a pipe", "`shell: bash`"
 
 
 def _name(step: dict[str, Any]) -> str:
@@ -129,21 +129,23 @@ def _workflow(whole: dict[str, Any]) -> Found:
             if event in UNSAFE:
                 yield f"{event}: {what}", "use `pull_request`"
             else:
-                yield f"{event}: the workflow never starts", "name one under `on`"
+                yield f"{event}: the workflow never starts", "name an event under `on`"
     if whole.get("defaults", {}).get("run", {}).get("shell") != "bash":
-        fix = "`defaults: {run: {shell: bash}}` at the top"
+        fix = "set `defaults: {run: {shell: bash}}` at the top"
         yield "the default shell has no pipefail and hides a failure in a pipe", fix
     if whole.get("permissions") != {}:
-        yield "permissions at the top apply to every job", "`permissions: {}`, and each job its own"
+        fix = "set `permissions: {}` at the top, and give each job its own"
+        yield "permissions at the top apply to every job", fix
     if SECRET.search(str(whole.get("env", ""))):
         yield "every job can read this secret", "name it in the step that needs it"
     for name, job in _jobs(whole).items():
         if not isinstance(job.get("permissions"), dict):
-            yield f"{name}: no permissions of its own, by name", "`permissions: {contents: read}`"
+            fix = "give it some, such as `permissions: {contents: read}`"
+            yield f"{name}: the job names no permissions of its own", fix
         if job.get("secrets") == "inherit":
-            yield f"{name}: passes on every secret", "name those that it needs"
+            yield f"{name}: the job passes on every secret", "name those that it needs"
         if SECRET.search(str(job)) and "environment" not in job:
-            fix = "name an environment: it says who may use it, and from which branch"
+            fix = "name an environment, which says who may use the secret, and from which branch"
             yield f"{name}: no environment protects this secret", fix
 
 

@@ -53,7 +53,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 @app.callback()
 def governance(
     traceback: Annotated[  # already removed from the command line by `crash_report.take_option`
-        bool, typer.Option("--traceback", help="Print the traceback of an error, too.")
+        bool, typer.Option("--traceback", help="Also print the traceback of an error.")
     ] = False,
 ) -> None:
     """Judge a model by its evidence, and release it if the policy allows it.
@@ -66,10 +66,10 @@ def governance(
 @app.command()
 def gate(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only these gates; then nothing is written.")
+        list[str] | None, typer.Argument(help="Judge only these gates; then nothing is written.")
     ] = None,
     as_json: Json = False,
-    every: Annotated[bool, typer.Option("--all", help="Show the rules that passed, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also show the rules that passed.")] = False,
     rehashed: Annotated[
         bool,
         typer.Option(
@@ -117,7 +117,7 @@ def gate(
         with workflow_output.text():
             show(decision, every=every)
         if names:
-            print(f"only {', '.join(names)} judged: no decision was written")
+            print(f"only {', '.join(names)} judged, so no decision was written")
         elif gates.stays(base, known):
             print("this clone has no data, so reports/decision.json stays as committed: run `uv "
                   "run dvc pull` and judge again")  # fmt: skip

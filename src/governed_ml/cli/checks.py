@@ -13,7 +13,8 @@ from governed_ml.checks.run import CHECKS, look
 def check(
     name: Annotated[str, typer.Argument(help=f"One or more, with commas: {', '.join(CHECKS)}.")],
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Only these files; by default all that git tracks.")
+        list[Path] | None,
+        typer.Argument(help="Check only these files; by default all that git tracks."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:

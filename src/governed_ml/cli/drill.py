@@ -19,10 +19,10 @@ OTHER = "not applicable"
 
 def drill(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Only these faults; by default all.")
+        list[str] | None, typer.Argument(help="Run only these faults; by default all.")
     ] = None,
     listed: Annotated[
-        bool, typer.Option("--list", help="List the faults, and plant none.")
+        bool, typer.Option("--list", help="List the faults without planting any.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -90,5 +90,5 @@ def _show(tally: Tally) -> None:
     sums = [f"{states.count(one)} {one}" for one in (*COLOURS, OTHER) if one in states]
     console.print(" · ".join(sums))
     console.print(
-        "the drill changed nothing in the repository, its registry and its ledger", style="dim"
+        "the drill changed nothing in the repository, its registry or its ledger", style="dim"
     )

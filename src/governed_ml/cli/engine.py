@@ -24,11 +24,11 @@ def only_group() -> None:
 
 @engine.command()
 def source(
-    git: Annotated[str, typer.Option(help="A repository: URL[@TAG or commit].")] = "",
-    index: Annotated[str, typer.Option(help="A package index: URL.")] = "",
+    git: Annotated[str, typer.Option(help="A repository: URL, URL@TAG or URL@COMMIT.")] = "",
+    index: Annotated[str, typer.Option(help="The URL of a package index.")] = "",
     wheel: Annotated[Path | None, typer.Option(help="A wheel in this repository.")] = None,
     path: Annotated[
-        Path | None, typer.Option(help="A folder; such a project cannot register models.")
+        Path | None, typer.Option(help="A folder; its project cannot register models.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +69,7 @@ def source(
 
 
 def update(
-    patch: Annotated[Path | None, typer.Option(help="Write what changed to this file.")] = None,
+    patch: Annotated[Path | None, typer.Option(help="Write what changed into this file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Update the generated files and the engine.
@@ -99,7 +99,7 @@ def update(
     if done.files and patch:
         write_bytes(patch.absolute(), patched(base))
     values |= {"before": done.before, "commit": done.commit, "files": done.files}
-    line = f"nothing to do: the project is at {_at(done.commit)}"
+    line = f"nothing to do, because the project is at {_at(done.commit)}"
     if done.files:
         workflows = counted(len(done.workflows), "workflow")
         parts = f"{counted(len(done.files), 'file')} changed ({workflows})"
@@ -147,7 +147,9 @@ def propose(
     output("pull", str(number))
     summary(f"### [Pull request {number}]({url})\n\n{change.body()}")
     values: dict[str, Any] = {"pull": number, "url": url, "commit": change.commit}
-    _tell(as_json, [], f"pull request {number} has {_at(change.after.commit)}: {url}", **values)
+    _tell(
+        as_json, [], f"pull request {number} updates to {_at(change.after.commit)}: {url}", **values
+    )
 
 
 def _at(commit: str) -> str:

@@ -102,7 +102,7 @@ def _tell(report: SettingsReport, as_json: bool, *, every: bool) -> None:
     for one in report.settings:
         count[one.state] += 1
     line = " · ".join(f"{number} {state}" for state, number in count.items() if number)
-    print(line + (": `uv run governance github apply`" if report.exit_code == FOUND else ""))
+    print(line + (": run `uv run governance github apply`" if report.exit_code == FOUND else ""))
 
 
 def preflight(

@@ -22,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 @ledger.command()
 def show(
     version: Annotated[
-        int | None, typer.Option(help="All about this version of the model, in full.")
+        int | None, typer.Option(help="Show everything about this version of the model, in full.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -42,8 +42,8 @@ def show(
     chosen = [one for one in read(base) if version in (None, one.event.version)]
     if version is not None and not chosen:
         raise Problem(
-            f"the ledger has no event of version {version}: list all with `uv run governance "
-            "ledger show`",
+            f"the ledger has no event of version {version}; `uv run governance ledger show` "
+            "lists all events",
             FOUND,
         )
     if as_json:
@@ -95,7 +95,8 @@ def verify(as_json: Json = False) -> None:
 @ledger.command()
 def export(
     output: Annotated[
-        Path | None, typer.Option(help="Write to this file, whole or not at all.")
+        Path | None,
+        typer.Option(help="Write to this file; if that fails, an earlier file stays as it is."),
     ] = None,
 ) -> None:
     """Print the events as JSON, one per line.

@@ -17,7 +17,7 @@ from governed_ml.core.files import shown as name
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, counted
 from governed_ml.core.terminal import say
 
-lineage = group("Show, verify and reproduce where a model is from.")
+lineage = group("Show, verify and reproduce where a model comes from.")
 Model = Annotated[
     str | None,
     typer.Argument(help="A version, an alias or a digest; by default this commit's model."),
@@ -50,8 +50,8 @@ def emit(as_json: Json = False) -> None:
     tell(as_json, line, **asdict(done))
     if done.lost:
         raise Problem(
-            f"{done.endpoint} did not get {done.lost} events ({done.why}): they are in "
-            f"{FILE.as_posix()}, `uv run governance lineage emit` sends them",
+            f"{done.endpoint} did not get {done.lost} events ({done.why}); they are in "
+            f"{FILE.as_posix()}, and the next `uv run governance lineage emit` sends them",
             FOUND,
         )
 
@@ -60,8 +60,10 @@ def emit(as_json: Json = False) -> None:
 def show(
     model: Model = None,
     as_json: Json = False,
-    as_mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid graph.")] = False,
-    svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
+    as_mermaid: Annotated[
+        bool, typer.Option("--mermaid", help="Print the lineage as a Mermaid graph.")
+    ] = False,
+    svg: Annotated[Path | None, typer.Option(help="Draw the lineage into this file.")] = None,
 ) -> None:
     """Show how a model was made, and who approved it.
 
@@ -122,9 +124,12 @@ def verify(model: Model = None, as_json: Json = False) -> None:
 
 @lineage.command()
 def reproduce(
-    version: Annotated[str | None, typer.Argument(help="A version, an alias, a digest.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="A version, an alias or a model's digest.")
+    ] = None,
     day: Annotated[
-        str | None, typer.Option("--date", help="The champion at the end of this day, in UTC.")
+        str | None,
+        typer.Option("--date", help="Choose the champion at the end of this day, in UTC."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -22,7 +22,7 @@ COLOURS = {"healthy": "green", "warn": "yellow", "retrain": "red", "rollback": "
 def monitor(
     batch: Annotated[
         Path | None,
-        typer.Argument(help="CSV, Parquet, JSON, or a folder of these; else monitor.source."),
+        typer.Argument(help="CSV, Parquet, JSON, or a folder of these; by default monitor.source."),
     ] = None,
     dispatch: Annotated[
         bool, typer.Option("--dispatch", help="Start the workflows that the policy asks for.")
@@ -104,7 +104,7 @@ def _draw(base: Path) -> None:
     except Exception as error:  # noqa: BLE001 - an error of the page must not hide the level
         said = first_line(error, 160)
         print(
-            f"monitor: the page was not drawn ({said}): draw it with `uv run governance page`",
+            f"monitor: the page was not drawn ({said}); draw it with `uv run governance page`",
             file=sys.stderr,
         )
 
@@ -143,6 +143,6 @@ def _show(done: WindowOutcome) -> None:
     if done.due != "none":
         row = f", {done.in_a_row} in a row at the last level" if done.in_a_row else ""
         row += "" if done.new else " (by the last window)"
-        console.print(f"asked for: {done.due}{row}", soft_wrap=True)
+        console.print(f"the policy asks for `{done.due}`{row}", soft_wrap=True)
     if done.rolled_back_to is not None:
         console.print(f"version {done.rolled_back_to} is champion again", soft_wrap=True)

@@ -120,7 +120,7 @@ def draft() -> None:
     data = compose(base / CONF).data
     path = base / data.contract
     if path.exists():
-        raise Problem(f"{data.contract} exists: edit it, or delete it first")
+        raise Problem(f"{data.contract} exists already: edit it, or delete it first")
     if not (base / RAW).is_file():
         raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
     write_json(path, drafted(base / RAW, data))

@@ -67,14 +67,15 @@ def approve(
     name: Annotated[str, typer.Option("--as", help="Your name in governance/approvers.yaml.")] = "",
     key: Annotated[Path | None, typer.Option(help="Your SSH key, which that file lists.")] = None,
     run: Annotated[
-        int | None, typer.Option(help="Record the approvals of this workflow run.")
+        int | None, typer.Option(help="The id of a workflow run whose approvals are recorded.")
     ] = None,
     pull: Annotated[
-        int | None, typer.Option(help="Record the reviews of this pull request.")
+        int | None,
+        typer.Option(help="The number of a pull request whose reviews are recorded as approvals."),
     ] = None,
-    comment: Annotated[str, typer.Option(help="What you looked at.")] = "",
+    comment: Annotated[str, typer.Option(help="What you looked at; the ledger keeps it.")] = "",
     complete: Annotated[
-        bool, typer.Option("--complete", help="Exit 1 if an approval is still missing.")
+        bool, typer.Option("--complete", help="Exit with 1 if an approval is still missing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -158,10 +159,15 @@ def promote(version: Version = None, as_json: Json = False) -> None:
 
 
 def rollback(
-    reason: Annotated[str, typer.Option(help="Why; the ledger keeps it.")],
-    to: Annotated[int | None, typer.Option(help="An earlier champion.")] = None,
+    reason: Annotated[str, typer.Option(help="The reason, which the ledger keeps.")],
+    to: Annotated[
+        int | None,
+        typer.Option(
+            help="The earlier champion to return to; by default the last that the policy allows."
+        ),
+    ] = None,
     only_from: Annotated[
-        int | None, typer.Option("--from", help="Only if this version is champion.")
+        int | None, typer.Option("--from", help="Roll back only if this version is champion.")
     ] = None,
     failed: Annotated[
         str,

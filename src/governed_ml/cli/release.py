@@ -60,9 +60,9 @@ def rejudge(
 
 def sbom(
     version: Version = None,
-    output: Annotated[Path, typer.Option(help="A folder for the model and its list.")] = Path(
-        "reports/sbom"
-    ),
+    output: Annotated[
+        Path, typer.Option(help="A folder for the model and the list of its parts.")
+    ] = Path("reports/sbom"),
     as_json: Json = False,
 ) -> None:
     """List the parts of a version as a CycloneDX SBOM.
@@ -104,7 +104,7 @@ def keygen(
 
 def status(
     champion: Annotated[
-        int | None, typer.Option(help="Only check whether this version is champion.")
+        int | None, typer.Option(help="Only check whether this version is the champion.")
     ] = None,
     as_json: Json = False,
 ) -> None:

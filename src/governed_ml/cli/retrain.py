@@ -47,7 +47,8 @@ def run(
 
 @retrain.command()
 def propose(
-    folder: Annotated[Path, typer.Argument(help="What `run` wrote.")], as_json: Json = False
+    folder: Annotated[Path, typer.Argument(help="The folder that `run` wrote.")],
+    as_json: Json = False,
 ) -> None:
     """Open the pull request of a retraining.
 
@@ -73,7 +74,7 @@ def propose(
 
 @retrain.command()
 def note(
-    reason: Annotated[str, typer.Option(help="Why there was a retraining.")] = "",
+    reason: Annotated[str, typer.Option(help="Why the model was retrained.")] = "",
     as_json: Json = False,
 ) -> None:
     """Record the outcome of a retraining.

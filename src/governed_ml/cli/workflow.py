@@ -15,7 +15,7 @@ from governed_ml.core.files import root
 from governed_ml.core.problem import FOUND, Problem, counted
 from governed_ml.github.workflow_run import workflow_output
 
-policy = group("Show what a change does to the policy.")
+policy = group("Show how a change alters the policy.")
 
 
 def fetch(
@@ -108,7 +108,7 @@ def aggregate(as_json: Json = False) -> None:
     for job, result in bad.items():
         workflow_output.annotate(
             "error",
-            f"{job} is {result}, and the decision needs success of every job",
+            f"{job} is {result}, but the decision needs every job to succeed",
             title="decision",
         )
     tell(as_json, said or f"all {len(results)} jobs succeeded", results=results)
@@ -119,9 +119,14 @@ def _results(text: str) -> dict[str, str]:
     try:
         found = {str(job): str(said["result"]) for job, said in json.loads(text).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Problem("NEEDS holds no results of jobs: set it to `toJSON(needs)`") from error
+        raise Problem(
+            "the environment variable NEEDS holds no results of jobs: set it to `toJSON(needs)`"
+        ) from error
     if not found:
-        raise Problem("NEEDS names no job, so nothing succeeded: set it to `toJSON(needs)`")
+        raise Problem(
+            "the environment variable NEEDS names no job, so nothing succeeded: set it to "
+            "`toJSON(needs)`"
+        )
     return found
 
 
@@ -134,7 +139,9 @@ def diff(
             help="A commit to compare with; by default the one that the change is based on.",
         ),
     ] = "",
-    pull: Annotated[int | None, typer.Option(help="The pull request that has the change.")] = None,
+    pull: Annotated[
+        int | None, typer.Option(help="The number of the pull request that has the change.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare policy, engine and workflows with an earlier commit.
@@ -176,7 +183,7 @@ def diff(
         who = diffs.approved_push(folder, since, head(folder))
     values: list[dict[str, Any]] = [vars(one) for one in changes]
     tally = f"{len(loosened)} loosened, {len(changes) - len(loosened)} other changes"
-    asked = f"; a {diffs.OWNER} is asked" if loosened else ""
+    asked = f"; a {diffs.OWNER} must approve" if loosened else ""
     asked = f"; approved by {who}" if who else asked
     what = f"policy since {since[:12]}{', uncommitted changes included' if edited else ''}"
     tell(as_json, f"{what}: {tally}{asked}", changes=values, approved_by=who)

@@ -42,8 +42,10 @@ def policy(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "policy",
             WRONG,
-            f"{found.name} has no approvals, so nothing can be promoted: ask the risk owner "
-            "to set them",
+            (
+                f"{found.name} does not say which approvals are needed, so nothing can be "
+                "promoted: ask the risk owner to add the key `approvals`"
+            ),
         )
     else:
         roles = f"{' and '.join(asked.roles)} {'has' if len(asked.roles) == 1 else 'have'}"
@@ -57,7 +59,7 @@ def policy(base: Path) -> Iterator[Diagnosis]:
             fix = "fix the cause of the failed rule, or ask the risk owner to renew the waiver"
             yield Diagnosis("waiver", WRONG, f"{one.rule} was waived until {one.expires}: {fix}")
         elif left <= SOON:
-            yield Diagnosis("waiver", WARNING, f"{one.rule} is waived until {one.expires} only")
+            yield Diagnosis("waiver", WARNING, f"{one.rule} is waived only until {one.expires}")
 
 
 def hooks(base: Path) -> Iterator[Diagnosis]:
@@ -70,7 +72,7 @@ def hooks(base: Path) -> Iterator[Diagnosis]:
     except (OSError, yaml.YAMLError, AttributeError, TypeError) as error:
         said = first_line(error, 120)
         yield Diagnosis(
-            "hooks", WRONG, f".pre-commit-config.yaml cannot be read ({said}): restore it"
+            "hooks", WRONG, f".pre-commit-config.yaml cannot be read ({said}): restore it with git"
         )
         return
     common = attempt(base, "rev-parse", "--path-format=absolute", "--git-common-dir").stdout
@@ -79,7 +81,7 @@ def hooks(base: Path) -> Iterator[Diagnosis]:
         own = attempt(base, "config", scope, "--get", "core.hooksPath").stdout
         folder = base / Path(os.fsdecode(own).strip()).expanduser() if own.strip() else folder
     lost = [name for name in wanted if not _runs_precommit(folder / name)]
-    line = f"{', '.join(lost)} not installed: `uv run pre-commit install` (CI runs the same)"
+    line = f"{', '.join(lost)} not installed: run `uv run pre-commit install` (CI checks the same)"
     yield Diagnosis("hooks", WARNING, line) if lost else Diagnosis("hooks", OK, ", ".join(wanted))
 
 
@@ -96,8 +98,10 @@ def keys(base: Path) -> Iterator[Diagnosis]:
 
     listed = _approvers(base)
     if not os.environ.get(signing.VARIABLE):
-        line = f"{signing.VARIABLE} is not set: you need it only to register models"
-        yield Diagnosis("model key", NOTE, f"{line} (`uv run governance keygen PATH`)")
+        line = f"{signing.VARIABLE} is not set, and you need it only to register models"
+        yield Diagnosis(
+            "model key", NOTE, f"{line}: make a key with `uv run governance keygen PATH`"
+        )
     else:
         try:
             key = signing.private_key(base)
@@ -105,12 +109,12 @@ def keys(base: Path) -> Iterator[Diagnosis]:
             yield Diagnosis("model key", OK, "the key exists and is listed")
         except Problem as problem:
             yield Diagnosis("model key", WRONG, str(problem))
-    how = "`git config gpg.format ssh` and `git config user.signingkey PATH`"
+    how = "run `git config gpg.format ssh` and `git config user.signingkey PATH`"
     if signs(base):
         yield Diagnosis("git signing", OK, "git signs events with SSH")
     elif listed.ledger:
         yield Diagnosis(
-            "git signing", WRONG, f"events must be signed, and git does not sign them: {how}"
+            "git signing", WRONG, f"events must be signed, but git does not sign them: {how}"
         )
     else:
         yield Diagnosis(
@@ -142,7 +146,12 @@ def people(base: Path) -> Iterator[Diagnosis]:
     for one in listed.people:
         if not one.github and not any(key.counts(today) for key in one.keys):
             yield Diagnosis(
-                "approvers", WARNING, f"{one.name} has no GitHub account and no valid key"
+                "approvers",
+                WARNING,
+                (
+                    f"{one.name} has no GitHub account and no valid key, so cannot approve: ask "
+                    "the risk owner to add one"
+                ),
             )
     wanted = _params(base).policy.approvals
     said = [Approval.model_construct(approver=one.name, roles=one.roles) for one in listed.people]
@@ -163,7 +172,7 @@ def github(base: Path) -> Iterator[Diagnosis]:
     from governed_ml.github.client import repository
 
     if not os.environ.get("GITHUB_TOKEN") and not os.environ.get("GH_TOKEN"):
-        yield Diagnosis("GitHub", NOTE, "not checked: set GITHUB_TOKEN")
+        yield Diagnosis("GitHub", NOTE, "not checked, because GITHUB_TOKEN is not set: set it")
         return
     try:
         repository(base)
@@ -177,10 +186,10 @@ def github(base: Path) -> Iterator[Diagnosis]:
     for one in found.settings:
         if one.lines:
             state = UNKNOWN if one.state == "unknown" else WRONG
-            fix = "`uv run governance github apply`"
-            yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}: {fix}")
+            fix = "run `uv run governance github apply`"
+            yield Diagnosis("GitHub", state, f"{one.name}: {'; '.join(one.lines)}; {fix}")
     if not found.exit_code:
-        yield Diagnosis("GitHub", OK, f"{counted(len(found.settings), 'setting')} as wanted")
+        yield Diagnosis("GitHub", OK, f"{counted(len(found.settings), 'setting')} as they must be")
 
 
 def ledger(base: Path) -> Iterator[Diagnosis]:
@@ -192,7 +201,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
         return
     found = inspect(base)
     for line in found.problems:
-        yield Diagnosis("ledger", WRONG, f"{line}; see `uv run governance ledger verify`")
+        yield Diagnosis("ledger", WRONG, f"{line}; run `uv run governance ledger verify`")
     for line in found.unchecked:
         yield Diagnosis("ledger", UNKNOWN, line)
     if found.problems or found.unchecked:
@@ -203,7 +212,7 @@ def ledger(base: Path) -> Iterator[Diagnosis]:
         )
     elif found.unanchored:
         line = f"the last {found.unanchored} of {found.events} events are not anchored"
-        yield Diagnosis("ledger", WARNING, f"{line}: `uv run governance reconcile`")
+        yield Diagnosis("ledger", WARNING, f"{line}: run `uv run governance reconcile`")
     else:
         yield Diagnosis("ledger", OK, f"{counted(found.events, 'event')}, anchored to the last")
 
@@ -223,5 +232,10 @@ def monitoring(base: Path) -> Iterator[Diagnosis]:
     yield Diagnosis("monitoring", state, why or loud or last_window(life.champion))
     if params.monitor.source is None:
         yield Diagnosis(
-            "monitoring", NOTE, "monitor.source in conf/config.yaml is not set: name batches"
+            "monitoring",
+            NOTE,
+            (
+                "monitor.source in conf/config.yaml is not set: set it, or name a batch on the "
+                "command line"
+            ),
         )

@@ -54,7 +54,9 @@ def git_itself(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("git", NOTE, "the repository has no commit yet: make one with `git commit`")
     elif (commit := protected_here(base)) is None:
         yield Diagnosis(
-            "git", WRONG, f"there is no branch {PROTECTED}, by whose policy models are judged"
+            "git",
+            WRONG,
+            f"there is no branch {PROTECTED}, whose policy models are judged by: create it",
         )
     else:
         yield Diagnosis("git", OK, f"{PROTECTED} is at {commit[:12]}")
@@ -90,13 +92,17 @@ def _local_remote(base: Path, name: str, url: str) -> Diagnosis:
     folder = (base / ".dvc" / Path(url).expanduser()).resolve()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not there.is_dir():
-        return Diagnosis("DVC remote", WRONG, f"{url} cannot be made: `uv run dvc remote modify`")
+        return Diagnosis(
+            "DVC remote",
+            WRONG,
+            f"{url} cannot be created: set another path with `uv run dvc remote modify`",
+        )
     if folder.is_relative_to(base.resolve()):
         move = f'`uv run dvc remote modify {name} url "~/dvc-remotes/{base.resolve().name}"`'
-        fix = f"move it with {move}, then `uv run dvc push --all-commits`"
-        lies = "lies in the project: no clone reaches it, and `git clean -xfd` deletes it"
+        fix = f"move it with {move}, then run `uv run dvc push --all-commits`"
+        lies = "is inside the project, where no clone reaches it and `git clean -xfd` deletes it"
         return Diagnosis("DVC remote", WARNING, f"{url} {lies}; {fix}")
-    fix = "before others or a runner need the data, `uv run dvc remote modify`"
+    fix = "set a shared one with `uv run dvc remote modify` before others or a runner need the data"
     return Diagnosis("DVC remote", NOTE, f"{url} is a folder of this machine: {fix}")
 
 
@@ -107,21 +113,21 @@ def dvc(base: Path) -> Iterator[Diagnosis]:
     try:
         yield Diagnosis("DVC", OK, version("dvc"))
     except PackageNotFoundError:
-        yield Diagnosis("DVC", WRONG, "is not installed: `uv sync`")
+        yield Diagnosis("DVC", WRONG, "it is not installed: run `uv sync`")
         return
     name, url = remote(base)
     if not url:
         yield Diagnosis(
-            "DVC remote", WRONG, "none is set: `uv run dvc remote add --default NAME URL`"
+            "DVC remote", WRONG, "none is set: run `uv run dvc remote add --default NAME URL`"
         )
     elif url.lower().startswith("file:"):
-        fix = "set it to the folder's path: `uv run dvc remote modify`"
+        fix = "set it to the folder's path with `uv run dvc remote modify`"
         yield Diagnosis("DVC remote", WRONG, f"DVC cannot read {url}: {fix}")
     elif not shared_remote(base):
         yield _local_remote(base, name, url)
     else:
         code, said = _asked(base, SLOW, "dvc", "status", "--cloud", "--json")
-        bad = f"{url} does not answer: {said}; `uv run dvc status --cloud` says more"
+        bad = f"{url} does not answer: {said}; run `uv run dvc status --cloud` to see more"
         yield (
             Diagnosis("DVC remote", WRONG, bad)
             if code
@@ -139,7 +145,12 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
     own = base / "mlflow.db"
     if not uri and not own.exists():
         yield Diagnosis(
-            "MLflow", NOTE, "no run yet; without MLFLOW_TRACKING_URI only this machine sees it"
+            "MLflow",
+            NOTE,
+            (
+                "there is no run yet; without MLFLOW_TRACKING_URI, only this machine will see "
+                "the runs"
+            ),
         )
         return
     if uri.startswith(("http://", "https://")):
@@ -151,8 +162,10 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "MLflow",
                 WRONG,
-                f"{bare} does not answer ({first_line(error, 120)}): is it running? Check "
-                "MLFLOW_TRACKING_URI",
+                (
+                    f"{bare} does not answer ({first_line(error, 120)}): check that it is running "
+                    "and that MLFLOW_TRACKING_URI is right"
+                ),
             )
         return
     why = _database(uri or mlflow_store.sqlite_url(own))
@@ -162,7 +175,12 @@ def mlflow(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis("MLflow", OK, "the database answers")
     else:
         yield Diagnosis(
-            "MLflow", NOTE, "mlflow.db: only this machine sees it (MLFLOW_TRACKING_URI)"
+            "MLflow",
+            NOTE,
+            (
+                "the store is mlflow.db, which only this machine sees: set MLFLOW_TRACKING_URI "
+                "to share it"
+            ),
         )
 
 
@@ -203,10 +221,10 @@ def template(base: Path) -> Iterator[Diagnosis]:
     code, said = _asked(base, PATIENCE, "git", "ls-remote", "--", known.template, ref)
     if code or not said.strip():
         yield Diagnosis(
-            "template", NOTE, f"{here}; {known.template} does not name its newest commit"
+            "template", NOTE, f"{here}; {known.template} does not say what its newest commit is"
         )
     elif said.split()[0] != known.commit:
-        newer = "there is a newer one: `uv run --group tools governance update`"
+        newer = "there is a newer one: run `uv run --group tools governance update`"
         yield Diagnosis("template", NOTE, f"{here}; {newer}")
     else:
         yield Diagnosis("template", OK, f"{here}, the newest")

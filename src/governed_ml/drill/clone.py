@@ -27,7 +27,7 @@ def clone(base: Path, project: Path, origin: Path) -> None:
     """Copy the history, the files that git tracks or would add, and DVC's data on disk."""
     head(base)
     if git(base, "rev-parse", "--is-shallow-repository") == "true":
-        raise Problem("this clone is shallow: `git fetch --unshallow` before a drill")
+        raise Problem("this clone is shallow: run `git fetch --unshallow` before a drill")
     project.parent.mkdir(parents=True)
     words = ("--quiet", "--no-hardlinks", "--no-tags", "--no-checkout")
     git(base, "clone", *words, str(base), str(project))
@@ -107,7 +107,7 @@ def require_same(before: dict[str, str], after: dict[str, str]) -> None:
     if changed:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise Problem(
-            f"{changed[0]}{more} changed in the real repository while the drill ran: do not "
-            "change it while the drill runs, and run the drill again; if nobody changed it, "
-            "report this as a bug"
+            f"{changed[0]}{more} changed in the real repository while the drill ran: run the "
+            "drill again, and change nothing meanwhile; if nobody changed it, report this as "
+            "a bug of the engine (governed-ml)"
         )

@@ -61,7 +61,7 @@ def judged(sign: Sign, clean: CommandResult, now: CommandResult) -> tuple[bool, 
     reported without it.
     """
     if now.code == 0:
-        return False, "the command says that all is well"
+        return False, "the command found nothing wrong"
     by = _by_rule if sign.rule or now.rules else _by_line
     found = {words: by(words, sign.rule, clean, now) for words in sign.each}
     lost = [words for words, line in found.items() if not line]
@@ -69,10 +69,13 @@ def judged(sign: Sign, clean: CommandResult, now: CommandResult) -> tuple[bool, 
     if not lost:
         return True, f"{first} (and {len(others)} more)" if others else first
     if others:
-        return False, f"told {len(found) - len(lost)} of {len(found)}, not: {', '.join(lost)}"
+        return False, (
+            f"the command reported {len(found) - len(lost)} of {len(found)} signs of the fault, "
+            f"but not: {', '.join(lost)}"
+        )
     told = [f"{one['id']}: {one['reason']}" for one in now.rules] or now.lines or ["nothing"]
     said = first_line(ValueError(" / ".join(told)), 200)
-    return False, f"red, but not for this ({lost[0]}): {said}"
+    return False, f"the command failed, but did not report this fault ({lost[0]}): {said}"
 
 
 def _by_line(words: str, rule: str, clean: CommandResult, now: CommandResult) -> str:

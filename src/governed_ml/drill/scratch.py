@@ -168,7 +168,7 @@ class Scratch:
     def _well(self, done: CommandResult, what: str) -> str:
         if done.code:
             said = first_line(ValueError(done.lines[-1] if done.lines else "nothing"), 300)
-            raise Problem(f"in the copy, `{what}` exits {done.code}: {said}")
+            raise Problem(f"in the copy, `{what}` ended with exit code {done.code}: {said}")
         return done.out
 
     def params(self) -> Params:
@@ -187,14 +187,14 @@ class Scratch:
         for rule in params.policy.rules:
             if rule.metric == metric and rule.task in (None, params.data.task):
                 return rule
-        raise Problem(f"the policy has no rule about {metric}: nothing would say no")
+        raise Problem(f"the policy has no rule about {metric}, so nothing would report the fault")
 
     def passing(self, rule: str, names: list[str]) -> str:
         """Return the first of the names whose rule passes without a fault."""
         denied = {one["id"] for one in self.clean("measured", ("gate", "--json")).rules}
         found = next((name for name in names if f"{rule}[{name}]" not in denied), None)
         if found is None:
-            raise Problem(f"{rule} lets no feature through, so one more would not be seen")
+            raise Problem(f"{rule} already fails for every feature, so one more would not show")
         return found
 
     def edit(self, name: str, change: Callable[[Any], None]) -> None:

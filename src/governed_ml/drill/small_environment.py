@@ -20,7 +20,7 @@ def make(target: Path) -> Path:
     The real environment is only read.
     """
     if engine.identity().kind == "editable":
-        raise Nothing("the engine runs from a folder, and is no installation to be spoilt")
+        raise Nothing("the engine runs from a folder, so there is no installation to damage")
     venv.create(target, symlinks=os.name != "nt", with_pip=False)
     home = Path(sys.prefix)
     for one in judging():

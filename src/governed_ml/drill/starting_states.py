@@ -50,11 +50,11 @@ def judge(scratch: Scratch) -> None:
     """Run the gate without a fault; add a note if the project's own decision is deny."""
     denied = scratch.clean("measured", ("gate", "--json"))
     if denied.code == 2:
-        raise Problem(f"in the copy, the gate cannot judge: {(denied.lines or ['nothing'])[-1]}")
+        raise Problem(f"in the copy, the gate gives no answer: {(denied.lines or ['nothing'])[-1]}")
     if denied.code:
         scratch.notes.append(
-            f"the project's own decision is deny ({len(denied.rules)} rules): what counts as "
-            "caught is only what they did not say before"
+            f"the project's own decision is deny ({len(denied.rules)} rules), so a fault "
+            "counts as caught only if it adds a reason"
         )
 
 
@@ -115,9 +115,12 @@ def _let_through(scratch: Scratch) -> None:
     scratch.edit_yaml(f"conf/policy/{policy.name}.yaml", loosen)
     scratch.dvc("repro")
     scratch.notes.append(
-        f"for what needs a champion, the copy's policy goes without {', '.join(sorted(denied))}"
+        (
+            "to get a champion, the drill removed rules from the copy's policy: "
+            f"{', '.join(sorted(denied))}"
+        )
         if denied
-        else "for what needs a champion, the copy's policy asks the model-owner for a yes"
+        else "to get a champion, the drill made the copy's policy ask for a model-owner's approval"
     )
 
 

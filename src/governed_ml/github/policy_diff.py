@@ -143,7 +143,7 @@ def _generated(old: State, new: State) -> Iterable[Change]:
     for place, one in new.outside.items():
         was = old.outside.get(place)
         if was is None or (was.digest, was.reason) != (one.digest, one.reason):
-            yield Change(place, "loosened", one.reason)
+            yield Change(place, "loosened", f"it {one.reason}")
     for place in old.outside.keys() - new.outside.keys():
         yield Change(place, "tightened", "it is as in this engine's template again")
 

@@ -141,18 +141,18 @@ def _files(names: list[str], read: Read) -> Iterator[Outside]:
         if content is None:
             yield Outside(name, "", "is missing", FIX, "")
         elif (digest := sha256(content)) not in accepted:
-            yield Outside(name, "", "is not as this engine's template has it", FIX, digest)
+            yield Outside(name, "", "differs from this engine's template", FIX, digest)
     folders = tuple({f"{posixpath.dirname(name)}/" for name in known})
     for name in sorted(set(names) - known.keys()):
         if not name.startswith(folders):
             continue
         digest, workflow = sha256(read(name) or b""), name.startswith(WORKFLOWS)
-        why = _stands_in(name, read) if workflow else "is not the template's"
+        why = _stands_in(name, read) if workflow else "is not in the template"
         if why:
-            yield Outside(name, "", why, f"`git rm --cached {name}`", digest)
+            yield Outside(name, "", why, f"run `git rm --cached {name}`", digest)
         else:
-            reason = "is a workflow that is not the template's"
-            yield Outside(name, "", reason, "have the risk owner review it", digest, False)
+            reason = "is a workflow that is not in the template"
+            yield Outside(name, "", reason, "ask the risk owner to review it", digest, False)
 
 
 def _stands_in(name: str, read: Read) -> str | None:
@@ -178,14 +178,14 @@ def _hooks(read: Read) -> Iterator[Outside]:
         return
     wanted, found = manifest()["hooks"], hooks_of(content)
     if found["top"] != wanted["top"]:
-        reason = "a setting for all hooks is not the template's"
+        reason = "has a setting for all hooks that differs from the template"
         yield Outside(HOOKS, "", reason, FIX, digest_of(found["top"]))
     for name, hook in wanted["local"].items():
         own = found["local"].get(name)
         if own is None:
             yield Outside(HOOKS, name, "is missing", FIX, "")
         elif own != hook:
-            yield Outside(HOOKS, name, "is not as the template has it", FIX, digest_of(own))
+            yield Outside(HOOKS, name, "differs from the template", FIX, digest_of(own))
 
 
 def _stages(names: list[str], read: Read) -> Iterator[Outside]:
@@ -201,7 +201,7 @@ def _stages(names: list[str], read: Read) -> Iterator[Outside]:
         if own is None:
             yield Outside(PIPELINE, name, "is missing", FIX, "")
         elif keys := changed_keys(own, stage):
-            reason = f"is not as the template has it: {', '.join(keys)}"
+            reason = f"differs from the template: {', '.join(keys)}"
             yield Outside(PIPELINE, name, reason, FIX, digest_of(own))
     theirs = {(PIPELINE, name): one for name, one in found.items() if name not in wanted}
     for place in (name for name in names if name.endswith(f"/{PIPELINE}")):

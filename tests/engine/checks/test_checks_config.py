@@ -54,7 +54,7 @@ def test_trap_30_invalid_configurations_and_expired_waivers_are_named(
         ),
         "a waiver that expired, where it is not chosen": (
             waived(composed, OTHER, expires="2026-01-31"),
-            [f"{OTHER}: the waiver for drift.target expired on 2026-01-31: it is void"],
+            [f"{OTHER}: the waiver for drift.target expired on 2026-01-31, so it has no effect"],
         ),
         "a waiver without an owner": (
             waived(composed, POLICY, approved_by=""),

@@ -241,8 +241,11 @@ def torn_lock(base: Path, patch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (other_commit, f"pyproject.toml: pins the engine {REV[:12]}, and 0.2.0 (sha256:0, commit"),
-        (editable, f"pyproject.toml: pins the engine {REV[:12]}, and 0.2.0 (sha256:0, editable"),
+        (
+            other_commit,
+            f"pyproject.toml: it pins the engine {REV[:12]}, but 0.2.0 (sha256:0, commit",
+        ),
+        (editable, f"pyproject.toml: it pins the engine {REV[:12]}, but 0.2.0 (sha256:0, editable"),
         (uv_toml, "uv.toml: uv reads it instead of [tool.uv] in pyproject.toml"),
     ],
 )

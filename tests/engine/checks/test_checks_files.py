@@ -105,8 +105,8 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
     ),
     "branch": (f"{PIN} # v7.0.1", "actions/checkout@main", "is not pinned to a commit"),
     "short": (f"{PIN} # v7.0.1", "actions/checkout@3d3c42e # v7.0.1", "is not pinned to a commit"),
-    "uncommented": (" # v7.0.1", "", "no comment on its line that says its version"),
-    "comment": ("# v7.0.1", "# the newest", "no comment on its line that says its version"),
+    "uncommented": (" # v7.0.1", "", "no comment with its version on its line"),
+    "comment": ("# v7.0.1", "# the newest", "no comment with its version on its line"),
     "image": ("./.github/actions/deploy", "docker://alpine:3", "alpine:3 has no digest"),
     "container": (
         "    permissions:",

@@ -104,16 +104,16 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         "nothing": ({}, []),
         "a line of code": (
             appended(project, train, "\n# another line\n"),
-            [f"{train}: changed since train ran"],
+            [f"{train}: it changed since train ran"],
         ),
         "a line of code that several stages import": (
             appended(project, f"{source}/__init__.py", "\n# another line\n"),
-            [f"{source}/__init__.py: changed since ingest, train ran"],
+            [f"{source}/__init__.py: it changed since ingest, train ran"],
         ),
         "a line of code that no stage imports": ({f"{source}/ours.py": "A = 1\n"}, []),
         "a byte of the ingested table": (
             appended(project, "data/raw.parquet", "x"),
-            ["data/raw.parquet: is not what ingest wrote"],
+            ["data/raw.parquet: it is not what ingest wrote"],
         ),
         "a limit": (
             replaced(project, policy, "block: 0.25", "block: 0.3"),
@@ -130,7 +130,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "the composition": (
             replaced(project, "params.yaml", "seed: 2026", "seed: 2027"),
-            ["params.yaml: is not what compose wrote"],
+            ["params.yaml: it is not what compose wrote"],
         ),
         "a version": (tool, [f"uv.lock: {told} since train, evaluate, fairness, explain ran"]),
         "a version of what a dependency needs": (deep, [f"uv.lock: {told_deep} since ingest"]),
@@ -147,7 +147,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "other files of the same version": (
             exchanged(project, "scikit-learn"),
-            ["uv.lock: scikit-learn has other files under the same version since ingest"],
+            ["uv.lock: the files of scikit-learn changed under the same version since ingest"],
         ),
         "another Python": (
             {".python-version": "3.9\n"},
@@ -156,16 +156,19 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         "a module that is imported by the package's name": (
             appended(project, train, f"\nimport {project.package}.sources\n")
             | appended(project, f"{source}/sources.py", "\n# another line\n"),
-            [f"{train}: changed since train", f"{source}/sources.py: changed since ingest, train"],
+            [
+                f"{train}: it changed since train",
+                f"{source}/sources.py: it changed since ingest, train",
+            ],
         ),
         "code outside of the package": (
             appended(project, train, "\nimport helper\n") | {"helper.py": "A = 1\n"},
             [f"Problem: {train} imports helper, whose code is not part of any digest"],
         ),
-        "no environment": ({"uv.lock": None}, ["uv.lock: is missing"]),
+        "no environment": ({"uv.lock": None}, ["uv.lock: it is missing"]),
         "a contract": (
             replaced(project, "governance/expectations/synthetic.json", "{", "{ "),
-            ["governance/expectations/synthetic.json: changed since validate ran"],
+            ["governance/expectations/synthetic.json: it changed since validate ran"],
         ),
         "a stage that is frozen": (
             pipeline(project, "fairness", frozen=True),
@@ -181,15 +184,15 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "evidence written by hand": (
             replaced(project, "reports/evidence/fairness.json", '"value"', '"value" '),
-            ["reports/evidence/fairness.json: is not what fairness wrote"],
+            ["reports/evidence/fairness.json: it is not what fairness wrote"],
         ),
         "evidence that is not there": (
             {"reports/evidence/fairness.json": None},
-            ["reports/evidence/fairness.json: is missing, and fairness wrote it"],
+            ["reports/evidence/fairness.json: it is missing, but fairness wrote it"],
         ),
         "a lock that does not follow from itself": (
             other_dependency(project),
-            ["dvc.lock: drift read another data/split than split wrote"],
+            ["dvc.lock: drift read data/split with other content than split wrote"],
         ),
         "a lock that is torn": ({"dvc.lock": "stages: ["}, ["Problem: dvc.lock is not readable"]),
         "no lock": (
@@ -206,11 +209,11 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         ),
         "a decision written by hand": (
             replaced(project, "reports/decision.json", '"verdict": "pass"', '"verdict": "warn"'),
-            ["reports/decision.json: is not what the policy makes of the evidence: rules["],
+            ["reports/decision.json: it is not what the policy makes of the evidence: rules["],
         ),
         "forged evidence and a forged lock": (
             forged(project),
-            ["reports/decision.json: is not what the policy makes of the evidence"],
+            ["reports/decision.json: it is not what the policy makes of the evidence"],
         ),
     }
 
@@ -227,7 +230,7 @@ def test_another_engine_than_the_one_that_measured_is_named(
     # Given a project whose line ran, when its engine has another helper of one measurement
     other_engine.edit("measures/fairness.py", tmp_path, monkeypatch)
     # Then the engine is named with the stage that it measured
-    hold(ran, "lineage", {"nothing of ours": ({}, ["the engine: changed since fairness ran"])})
+    hold(ran, "lineage", {"nothing of ours": ({}, ["the engine: it changed since fairness ran"])})
 
 
 def test_without_the_data_the_digests_have_to_make_one_chain(
@@ -250,14 +253,17 @@ def test_without_the_data_the_digests_have_to_make_one_chain(
         "lineage",
         {
             "nothing": ({}, []),
-            "code": (appended(project, code, "# another\n"), [f"{code}: changed since train ran"]),
+            "code": (
+                appended(project, code, "# another\n"),
+                [f"{code}: it changed since train ran"],
+            ),
             "another table": (
                 edits | {"dvc.lock": lock},
                 [f"evidence of {gate} is stale" for gate in ("split", "train", "drift", "explain")],
             ),
             "a source that nobody ran": (
                 {"data/source/.gitkeep": "x"},
-                ["data/source/.gitkeep: changed since ingest ran"],
+                ["data/source/.gitkeep: it changed since ingest ran"],
             ),
         },
     )

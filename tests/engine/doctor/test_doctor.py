@@ -53,7 +53,7 @@ def test_the_doctor_finds_nothing_wrong_in_a_fresh_project(fresh: BakedProject) 
     assert [what for what in ("git", "DVC", "policy") if states[what] != "ok"] == []
     assert set(states.values()) == {"ok", "note", "warning"}
     assert states["hooks"] == "warning"
-    assert found["GitHub"] == [("note", "not checked: set GITHUB_TOKEN")]
+    assert found["GitHub"] == [("note", "not checked, because GITHUB_TOKEN is not set: set it")]
     # And people see the same in a table
     shown = fresh.governance("doctor").stdout
     assert "uv run pre-commit install" in shown

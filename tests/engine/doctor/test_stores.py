@@ -32,7 +32,8 @@ def test_a_file_url_is_no_shared_remote(
     *_, row = dvc(tmp_path)
     assert row.state == "wrong"
     assert row.line == (
-        "DVC cannot read file:///srv/dvc: set it to the folder's path: `uv run dvc remote modify`"
+        "DVC cannot read file:///srv/dvc: set it to the folder's path with `uv run dvc remote "
+        "modify`"
     )
 
 
@@ -53,10 +54,10 @@ def test_a_remote_in_the_project_is_warned_of_and_one_in_the_home_is_not(
     inside, outside, none = found.values()
     assert inside.state == "warning"
     assert inside.line == (
-        "../store lies in the project: no clone reaches it, and `git clean -xfd` deletes it; "
-        'move it with `uv run dvc remote modify s url "~/dvc-remotes/a"`, then '
+        "../store is inside the project, where no clone reaches it and `git clean -xfd` deletes "
+        'it; move it with `uv run dvc remote modify s url "~/dvc-remotes/a"`, then run '
         "`uv run dvc push --all-commits`"
     )
     assert outside.state == "note"
     assert "is a folder of this machine" in outside.line
-    assert (none.state, "cannot be made" in none.line) == ("wrong", True)
+    assert (none.state, "cannot be created" in none.line) == ("wrong", True)

@@ -129,10 +129,11 @@ def test_each_of_several_signs_must_be_reported() -> None:
     sign, clean = Sign(("one is torn", "two is torn")), CommandResult(0, "", "")
     half = CommandResult(1, "one is torn\n", "")
     # Then it got through, and the reason names the other
-    assert fault.judged(sign, clean, half) == (False, "told 1 of 2, not: two is torn")
+    told = "the command reported 1 of 2 signs of the fault, but not: "
+    assert fault.judged(sign, clean, half) == (False, f"{told}two is torn")
     # And what was said before does not count
     both = CommandResult(1, "one is torn\ntwo is torn\n", "")
-    assert fault.judged(sign, half, both) == (False, "told 1 of 2, not: one is torn")
+    assert fault.judged(sign, half, both) == (False, f"{told}one is torn")
     assert fault.judged(sign, clean, both) == (True, "one is torn (and 1 more)")
     # And of a gate's rules likewise
     rules = said(1, ("drift.data[x]", 0.5, "one is torn")), said(1, ("a.b", 0.5, "two is torn"))

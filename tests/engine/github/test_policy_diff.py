@@ -17,7 +17,7 @@ from governed_ml.scaffold.manifest import Outside
 
 RULE: dict[str, Any] = {"id": "evaluate.x", "metric": "evaluate.x", "block": 0.1, "owner": "o"}
 GATE = ".github/workflows/governance.yml"
-EDITED = Outside(GATE, "", "is not as this engine's template has it", "restore it", "0" * 64)
+EDITED = Outside(GATE, "", "differs from this engine's template", "restore it", "0" * 64)
 WEIGHTS = {"weights": {"evaluate": 60, "drift": 40}}
 SPLIT = {"kind": "group", "test_share": 0.3}
 LOG = {"source": {"kind": "log"}}

@@ -32,15 +32,15 @@ PULLS: dict[str, tuple[dict[str, Callable[[str], str]], str]] = {
     "settings": ({"uv.toml": lambda _: "offline = true\n"}, "uv.toml: is new"),
     "workflow": (
         {JUDGE: lambda text: text.replace("governance gate", "echo")},
-        f"{JUDGE}: is not as this engine's template has it",
+        f"{JUDGE}: it differs from this engine's template",
     ),
     "own-workflow": (
         {".github/workflows/ours.yml": lambda _: "jobs: {a: {steps: []}}\n"},
-        ".github/workflows/ours.yml: is a workflow that is not the template's",
+        ".github/workflows/ours.yml: it is a workflow that is not in the template",
     ),
     "stage": (
         {"dvc.yaml": lambda text: text.replace("cmd: governance stage train", "cmd: python t.py")},
-        "dvc.yaml train: is not as the template has it: cmd",
+        "dvc.yaml train: it differs from the template: cmd",
     ),
 }
 

@@ -79,7 +79,7 @@ def test_every_level_is_recorded_shown_and_kept(contested: BakedProject) -> None
     assert registry.status(project)["watched"].startswith("window 3 of champion 1")
     table = project.governance("monitor", str(registry.home(project) / "batch.csv"), code=1).stdout
     assert "drift.data[income]" in table
-    assert "asked for: retrain" not in table  # the last window asks for nothing
+    assert "the policy asks for `retrain`" not in table  # the last window asks for nothing
 
 
 @pytest.mark.nightly
@@ -174,7 +174,7 @@ def test_trap_33_a_failed_alert_and_a_failed_roll_back_are_seen(contested: Baked
     assert registry.actions(project)[-4:] == [
         *("monitored 1", "notification_lost", "rollback_failed 1", "notification_lost"),
     ]
-    assert "asked for: rollback, 2 in a row" in done.stdout
+    assert "the policy asks for `rollback`, 2 in a row" in done.stdout
 
 
 def test_trap_22_nothing_is_promoted_while_the_champion_is_not_monitored(

@@ -60,4 +60,9 @@ def test_several_clients_share_a_server(project_after_run: BakedProject, tmp_pat
         assert set(pd.read_parquet(out)["model_version"]) == {1}
     # And when the server is gone, then it is said in a line
     done = project.governance("status", code=None)
-    registry.refused(done, "does not answer", "Check MLFLOW_TRACKING_URI", code=2)
+    registry.refused(
+        done,
+        "does not answer",
+        "check that it is running and that MLFLOW_TRACKING_URI is right",
+        code=2,
+    )

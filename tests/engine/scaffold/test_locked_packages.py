@@ -115,7 +115,7 @@ def compared(old: dict[str, str], new: dict[str, str]) -> dict[str, str]:
         ),
         (
             {"uv.lock": "-"},
-            {"uv.lock": "was deleted, so nothing fixes which packages are installed"},
+            {"uv.lock": "it was deleted, so nothing fixes which packages are installed"},
         ),
         ({"uv.toml": ""}, {"uv.toml": "it is new, and it overrides where packages come from"}),
         (
@@ -234,7 +234,7 @@ def test_trap_44_another_build_of_the_same_version_is_named() -> None:
     # Given an engine from an index, when its lock has another hash, then that is named
     old = PROJECT + entry("governed-ml", "0.2.0", PYPI, f"{FILES}/1/governed_ml-0.2.0.whl")
     said = compared({"uv.lock": old}, {"uv.lock": old.replace("sha256:1", "sha256:2")})
-    assert said == {"engine.lock": "version 0.2.0 has other files or digests"}
+    assert said == {"engine.lock": "the files or digests of version 0.2.0 have changed"}
 
 
 def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_named(
@@ -256,7 +256,7 @@ def test_trap_44_a_first_lock_is_compared_with_one_that_was_just_made_or_is_name
     }
     # And without one to compare it with, a first lock is named itself
     (tmp_path / "uv.lock").unlink()
-    assert first(LOCK) == {"uv.lock": "is new, so there is no earlier one to compare it with"}
+    assert first(LOCK) == {"uv.lock": "it is new, so there is no earlier one to compare it with"}
 
 
 def test_trap_46_a_lock_that_cannot_be_read_is_refused() -> None:

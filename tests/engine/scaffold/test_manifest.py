@@ -67,7 +67,7 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "workflow": (
         lambda tree: edited(tree, GATES, "governance gate", "echo"),
         GATES,
-        "is not as this engine's template has it",
+        "differs from this engine's template",
     ),
     "workflow-gone": (
         lambda tree: {name: one for name, one in tree.items() if name != CI},
@@ -77,12 +77,12 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "access-action": (
         lambda tree: edited(tree, ".github/actions/data-access/action.yml", "chmod 700", "ls"),
         ".github/actions/data-access/action.yml",
-        "is not as this engine's template has it",
+        "differs from this engine's template",
     ),
     "file-beside-an-access-action": (
         lambda tree: tree | {".github/actions/data-access/run.sh": b"echo\n"},
         ".github/actions/data-access/run.sh",
-        "is not the template's",
+        "is not in the template",
     ),
     "job-that-poses": (
         lambda tree: tree | {".github/workflows/o.yml": b"jobs: {a: {name: decision}}\n"},
@@ -109,7 +109,7 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "hook": (
         lambda tree: edited(tree, manifest.HOOKS, "governance check lineage", "echo"),
         f"{manifest.HOOKS} lineage",
-        "is not as the template has it",
+        "differs from the template",
     ),
     "hook-gone": (
         lambda tree: edited(tree, manifest.HOOKS, "- id: notebooks", "- id: books"),
@@ -119,22 +119,22 @@ EDITS: dict[str, tuple[Callable[[Tree], Tree], str, str]] = {
     "every-hook-off": (
         lambda tree: edited(tree, manifest.HOOKS, "repos:", "exclude: .*\nrepos:"),
         manifest.HOOKS,
-        "a setting for all hooks is not the template's",
+        "has a setting for all hooks that differs from the template",
     ),
     "command": (
         lambda tree: edited(tree, "dvc.yaml", "governance stage fairness", "python ours.py"),
         "dvc.yaml fairness",
-        "is not as the template has it: cmd",
+        "differs from the template: cmd",
     ),
     "dependency": (
         lambda tree: edited(tree, "dvc.yaml", "      - data/sensitive # only", "      # only"),
         "dvc.yaml train",
-        "is not as the template has it: deps",
+        "differs from the template: deps",
     ),
     "frozen": (
         lambda tree: edited(tree, "dvc.yaml", "  decide:\n", "  decide:\n    frozen: true\n"),
         "dvc.yaml decide",
-        "is not as the template has it: frozen",
+        "differs from the template: frozen",
     ),
     "stage-gone": (
         lambda tree: edited(tree, "dvc.yaml", "  drift:\n", "  drifts:\n"),
@@ -228,7 +228,9 @@ def test_the_teams_own_work_is_allowed(generated: Tree) -> None:
     # And a workflow of the team's is no finding, and one for the risk owner to look at
     tree[".github/workflows/docs.yml"] = b"jobs: {docs: {steps: []}}\n"
     assert found(tree, all_of_it=False) == {}
-    assert found(tree) == {".github/workflows/docs.yml": "is a workflow that is not the template's"}
+    assert found(tree) == {
+        ".github/workflows/docs.yml": "is a workflow that is not in the template"
+    }
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_the_check_names_file_reason_and_fix(bake_runnable: baked.Bake) -> None:
     own.write(GATES, own.read(GATES).replace("governance gate", "echo"))
     # When the check runs, then one line says what is wrong and what to do
     done = own.governance("check", "scaffold", code=1)
-    assert done.stderr.startswith(f"{GATES}: is not as this engine's template has it; restore it")
+    assert done.stderr.startswith(f"{GATES}: it differs from this engine's template; restore it")
     # And the command of the fix brings it back
     baked.git(own.path, "checkout", "--", GATES)
     own.governance("check", "scaffold", code=0)

@@ -30,7 +30,7 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
         ("checks.files.notebooks", 'whole.get("worksheets") or [whole]', "[whole]"),
         (
             "checks.files.notebooks",
-            'return "is not a readable notebook", "save it again with Jupyter, or remove it"',
+            'return "it is not a readable notebook", "save it again with Jupyter, or remove it"',
             "return None",
         ),
     ],

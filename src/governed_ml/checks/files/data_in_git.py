@@ -84,14 +84,16 @@ def _why(base: Path, name: str) -> str | None:
     path = base / name
     own = path.name in KEPT or path.suffix == ".dvc"
     if name.startswith(FOLDERS) and not own:
-        return f"{name.partition('/')[0]}/ belongs to DVC, and git must hold only its pointers"
+        return f"{name.partition('/')[0]}/ belongs to DVC, and git must hold only its *.dvc files"
     start, largest = LOCKS.get(name, (b"", LARGEST))
     data = read(path, largest + 1)
     known = kind(data)
     if known:
         return f"it is {known}"
     if len(data) > largest:
-        return f"it has {path.stat().st_size:,} bytes, and git keeps at most {largest:,}"
+        return (
+            f"it has {path.stat().st_size:,} bytes, but git may hold at most {largest:,} of a file"
+        )
     if name in LOCKS and data.startswith(start):
         return None
     written = text(data)
@@ -143,7 +145,7 @@ def _webp(data: bytes) -> bool:
 
 def _mend(name: str, outputs: list[str]) -> str:
     """Return the commands that fix it; outputs of stages are already tracked by DVC."""
-    take = f"`git rm --cached {quoted(name)}`"
+    take = f"run `git rm --cached {quoted(name)}`"
     if any(name == one or name.startswith(f"{one}/") for one in outputs):
         return f"{take} (it is a stage's output: `dvc repro` keeps it)"
     return f"{take}, then `uv run dvc add {quoted(name)}`"

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from governed_ml.checks.files.texts import read, text
 from governed_ml.checks.finding import CheckFinding, is_text, written
 
-FIXED = "the check fixed it: review it and `git add` it"
+FIXED = "the check fixed it, so review it and run `git add`"
 FIX = "fix it"
 
 
@@ -30,12 +30,12 @@ class Tool(NamedTuple):
 
 
 TOOLS = (
-    Tool("trailing_whitespace_fixer", "had blanks at the end of a line"),
-    Tool("end_of_file_fixer", "did not end with one newline"),
-    Tool("mixed_line_ending", "had line ends of several kinds"),
+    Tool("trailing_whitespace_fixer", "it had blanks at the end of a line"),
+    Tool("end_of_file_fixer", "it did not end with one newline"),
+    Tool("mixed_line_ending", "it had several kinds of line endings"),
     Tool("check_merge_conflict", "", FIX, ("--assume-in-merge",)),
-    Tool("detect_private_key", "has a private key", "remove it, and replace the key by a new one"),
-    Tool("check_case_conflict", "differs from another file only in letter case", "rename it"),
+    Tool("detect_private_key", "it has a private key", "remove the key, and make a new one"),
+    Tool("check_case_conflict", "it differs from another file only in letter case", "rename it"),
     Tool("check_yaml", "", FIX, ("--allow-multiple-documents",), (".yaml", ".yml")),
     Tool("check_json", "", FIX, (), (".json", ".ipynb")),
     Tool("check_toml", "", FIX, (), (".toml",)),
@@ -53,7 +53,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
             data.decode()
             texts += [name] if is_text(base / name) else []
         except UnicodeDecodeError:
-            found.append(CheckFinding(name, "is not UTF-8", "save it as UTF-8"))
+            found.append(CheckFinding(name, "it is not UTF-8", "save it as UTF-8"))
     with chdir(base):
         return found + [one for tool in TOOLS for one in _run(tool, texts)]
 

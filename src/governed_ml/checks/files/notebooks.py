@@ -23,7 +23,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
 
 def _wrong(base: Path, name: str) -> tuple[str, str] | None:
     """Return what is wrong with a notebook and how to fix it, or None."""
-    strip = f"`uv run nbstripout {quoted(name)}`"
+    strip = f"run `uv run nbstripout {quoted(name)}`"
     try:
         whole: Any = json.loads(read(base / name))
         sheets: list[Any] = whole.get("worksheets") or [whole]
@@ -32,15 +32,18 @@ def _wrong(base: Path, name: str) -> tuple[str, str] | None:
         keeps = [number for number, cell in enumerate(cells, 1) if _keeps(cell)]
         widgets: bool = "widgets" in whole.get("metadata", {}) or _keeps(whole)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "is not a readable notebook", "save it again with Jupyter, or remove it"
+        return "it is not a readable notebook", "save it again with Jupyter, or remove it"
     first = next((f"cell {number} has {what}" for number, what in run if what), None)
     if keeps or _keeps(whole):
         where = f"cell {keeps[0]}" if keeps else "the notebook"
-        return f"{where} says {KEEPS}, but outputs must not be in git", f"unmark it, then {strip}"
+        return (
+            f"{where} says {KEEPS}, but outputs must not be in git",
+            f"remove this mark, then {strip}",
+        )
     if first:
         more = len([what for _, what in run if what]) - 1
         return first + (f" (and {more} more)" if more else ""), strip
-    return ("its metadata hold the state of widgets", strip) if widgets else None
+    return ("its metadata holds the state of widgets", strip) if widgets else None
 
 
 def _run(cell: dict[str, Any]) -> str | None:

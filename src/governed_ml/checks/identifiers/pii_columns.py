@@ -35,7 +35,7 @@ def findings(base: Path) -> list[CheckFinding]:
     if not (base / RAW).is_file():
         if (base / "dvc.lock").is_file():
             said = f"{RAW.as_posix()} is not in this clone, so its columns were not checked"
-            print(f"{said}: `uv run dvc pull`", file=sys.stderr)
+            print(f"{said}: run `uv run dvc pull`", file=sys.stderr)
         return []
     try:
         kinds = columns(base / RAW)
@@ -43,7 +43,9 @@ def findings(base: Path) -> list[CheckFinding]:
         for name, values in _values(base / RAW, kinds).items():
             found += _in_column(RAW.as_posix(), name, values)
     except ImportError as error:
-        raise Problem("DuckDB is missing, and the data cannot be read: run `uv sync`") from error
+        raise Problem(
+            "DuckDB is not installed, so the data cannot be read: run `uv sync`"
+        ) from error
     return found
 
 

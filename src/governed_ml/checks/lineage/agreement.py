@@ -51,7 +51,7 @@ def check(base: Path, names: list[str]) -> list[CheckFinding]:
     if ran is None:
         made = [one for one in _outputs(asked) if (base / one).is_file()]
         made = [one for one in made if one in known or one.startswith(EVIDENCE)]
-        return plain + [CheckFinding(path, f"exists, but {LOCK} does not", FIX) for path in made]
+        return plain + [CheckFinding(path, f"it exists, but {LOCK} does not", FIX) for path in made]
     state = ProjectState(base, asked, ran, compose(base / CONF), collect(base), Here(base), known)
     causes = [*sources.changed(state), *_code(state), *_conf(state)]
     found = [*plain, *_shape(state), *_chain(state), *_since(causes), *sources.pointers(state)]
@@ -102,7 +102,9 @@ def _shape(state: ProjectState) -> Iterator[CheckFinding]:
                 which = ", ".join(sorted(now ^ then)[:3])
                 yield CheckFinding(PIPELINE, f"stage {name} ran with other {what} ({which})", FIX)
         if asked.cmd != ran.cmd:
-            yield CheckFinding(LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}", FIX)
+            yield CheckFinding(
+                LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}, which {PIPELINE} does not say", FIX
+            )
 
 
 def _chain(state: ProjectState) -> Iterator[CheckFinding]:
@@ -112,12 +114,16 @@ def _chain(state: ProjectState) -> Iterator[CheckFinding]:
         for dep in ran.deps:
             writer, md5 = writers.get(dep.path, ("", dep.md5))
             if md5 != dep.md5:
-                yield CheckFinding(LOCK, f"{name} read another {dep.path} than {writer} wrote", FIX)
+                yield CheckFinding(
+                    LOCK,
+                    f"stage {name} read {dep.path} with other content than {writer} wrote",
+                    FIX,
+                )
         found = usable(state.evidence).get(name)
         touched = [one.path for one in (*ran.deps, *ran.outs)]
         for path in [] if found is None else found.subject.inputs:
             if not any(path == one or path.startswith(f"{one}/") for one in touched):
-                what = f"is about {path}, which stage {name} neither reads nor writes"
+                what = f"it is about {path}, which stage {name} neither reads nor writes"
                 yield CheckFinding(path_of(name).as_posix(), what, f"fix {PIPELINE}, then {FIX}")
 
 
@@ -135,7 +141,7 @@ def _code(state: ProjectState) -> Iterator[tuple[str, str, str]]:
         if said - {None, now}:
             own = stage_code.named(stage, state.base)
             for name in sorted(own.keys() & state.edited) or [_behind(own)]:
-                yield name, "changed", stage
+                yield name, "it changed", stage
 
 
 def _behind(own: dict[str, Path]) -> str:
@@ -174,12 +180,14 @@ def _written(state: ProjectState) -> Iterator[CheckFinding]:
             md5, path = state.here.md5(out.path), out.path
             cached = state.asked.stages[name].outs.get(path, True)
             if md5 is None and not cached:
-                yield CheckFinding(path, f"is missing, and {name} wrote it", FIX)
+                yield CheckFinding(path, f"it is missing, but {name} wrote it", FIX)
             elif md5 not in (None, out.md5):
                 fix = f"run `uv run dvc checkout {path}`, or {FIX[4:]}" if cached else FIX
-                yield CheckFinding(path, f"is not what {name} wrote", fix)
+                yield CheckFinding(path, f"it is not what {name} wrote", fix)
             elif not cached and LOCK in state.tracked and not state.has(path):
-                yield CheckFinding(path, f"is not in git, and {LOCK} is", f"`git add {path}`")
+                yield CheckFinding(
+                    path, f"it is not in git, but {LOCK} is", f"run `git add {path}`"
+                )
 
 
 def _stale(state: ProjectState) -> Iterator[CheckFinding]:
@@ -206,12 +214,12 @@ def _decided(state: ProjectState) -> Iterator[CheckFinding]:
         standing = decision.Decision.model_validate(read_json(state.base / DECISION))
         day = date.fromisoformat(str(standing.volatile.get("judged_on")))
     except (Problem, ValidationError, ValueError) as error:
-        yield CheckFinding(DECISION, f"is no decision: {first_line(error, 120)}", FIX)
+        yield CheckFinding(DECISION, f"it is not a decision: {first_line(error, 120)}", FIX)
         return
     again = judge(state.params, state.evidence, day)
     old, new = (one.model_dump(mode="json", exclude={"volatile"}) for one in (standing, again))
     for name, what in differences(old, new):
-        reason = f"is not what the policy makes of the evidence: {name} {what}"
+        reason = f"it is not what the policy makes of the evidence: {name} {what}"
         yield CheckFinding(
             DECISION, reason, "run `uv run governance gate` and commit what it writes"
         )

@@ -32,7 +32,7 @@ def check(base: Path, evidence: Collected) -> Iterator[CheckFinding]:
     """Report each package whose version differs from the one that the evidence was made with."""
     if not (base / LOCK).is_file():
         yield CheckFinding(
-            LOCK, "is missing, and evidence must name its environment", "run `uv lock`"
+            LOCK, "it is missing, but evidence must name its environment", "run `uv lock`"
         )
         return
     text = (base / LOCK).read_text(encoding="utf-8")
@@ -82,7 +82,7 @@ def _remembered(base: Path, text: str, evidence: Collected) -> Iterator[tuple[st
             if name in old and name not in named and old[name] != new.get(name):
                 yield gate, LOCK, _moved(name, old[name], new.get(name, set()))
         for name in _exchanged(before, text, needed):
-            yield gate, LOCK, f"{name} has other files under the same version"
+            yield gate, LOCK, f"the files of {name} changed under the same version"
 
 
 def _then(base: Path, commit: str, path: str) -> str | None:
@@ -162,7 +162,7 @@ def _asked(base: Path, text: str) -> Iterator[CheckFinding]:
     for name, bounds in sorted(wanted - locked):
         if name in sourced and (name, "") in locked:
             continue
-        what = f"asks for {name} {bounds}".rstrip()
+        what = f"it asks for {name} {bounds}".rstrip()
         yield CheckFinding(
             "pyproject.toml", f"{what}, and {LOCK} was made before that", "run `uv lock`"
         )

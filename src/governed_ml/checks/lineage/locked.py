@@ -35,7 +35,7 @@ def lock(base: Path) -> Lock | None:
         return Lock.model_validate(_loaded(base / LOCK))
     except ValidationError as error:
         raise Problem(
-            f"{LOCK} is not whole: {first_line(error, 80)}; restore it with git", 1
+            f"{LOCK} is incomplete: {first_line(error, 80)}; restore it with git", 1
         ) from error
 
 

@@ -29,9 +29,9 @@ def changed(state: ProjectState) -> Iterator[tuple[str, str, str]]:
             which = {one for one in altered if one.startswith(f"{dep.path}/")}
             which = which or {one for one in state.edited if one.startswith(f"{dep.path}/")}
             for file in sorted(which) or [dep.path]:
-                yield file, "changed", name
+                yield file, "it changed", name
     for file in altered:
-        yield file, "changed", "ingest"
+        yield file, "it changed", "ingest"
 
 
 def pointers(state: ProjectState) -> Iterator[CheckFinding]:
@@ -39,7 +39,9 @@ def pointers(state: ProjectState) -> Iterator[CheckFinding]:
     for name, md5 in _pointers(state, "").items():
         here = state.here.md5(name)
         if here is not None and here != md5:
-            yield CheckFinding(name, f"is not what {name}.dvc says", f"run `uv run dvc add {name}`")
+            yield CheckFinding(
+                name, f"it is not what {name}.dvc says", f"run `uv run dvc add {name}`"
+            )
 
 
 def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> bool:

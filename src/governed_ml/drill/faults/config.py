@@ -31,7 +31,9 @@ def numeric(scratch: Scratch) -> Rule:
     for rule in scratch.params().policy.rules:
         if rule.metric and not rule.each and rule.block is not None:
             return rule
-    raise Problem("the policy has no rule about one number")
+    raise Problem(
+        "the policy has no rule with a limit on one number, so the drill cannot loosen any"
+    )
 
 
 def own_rule(rules: Any, name: str) -> Any:
@@ -95,7 +97,13 @@ def torn(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("edited-params", "params.yaml by hand", (12,), CONFIG, by_hand),
-    Fault("loose-member", "what nobody chose, or waived too long", (29, 30), CONFIG, members),
-    Fault("torn-conf", "conf/ does not compose", (), CONFIG, torn),
+    Fault("edited-params", "params.yaml was edited by hand", (12,), CONFIG, by_hand),
+    Fault(
+        "loose-member",
+        "an unused file of conf/ is invalid, or its waiver expired",
+        (29, 30),
+        CONFIG,
+        members,
+    ),
+    Fault("torn-conf", "conf/ cannot be composed", (), CONFIG, torn),
 )

@@ -127,7 +127,8 @@ def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
     }
     if len(found) < count:
         raise Nothing(
-            f"of sensitive attributes with two groups there are {len(found)}, it takes {count}"
+            f"the fault needs {count} sensitive attributes with two groups, and there are "
+            f"{len(found)}"
         )
     return dict(list(found.items())[:count])
 
@@ -213,11 +214,11 @@ def proxy(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("schema", "a column has another name", (8,), ("stage", "validate"), schema),
+    Fault("schema", "a column was renamed", (8,), ("stage", "validate"), schema),
     Fault("nulls", "a column is mostly empty", (7,), ("stage", "validate"), nulls),
-    Fault("drift", "a feature has moved", (8,), GATE, drift),
-    Fault("bias", "the model is good to one group only", (10,), GATE, bias),
-    Fault("subgroup", "it is so to an intersection only", (10,), GATE, subgroup),
+    Fault("drift", "the distribution of a feature has shifted", (8,), GATE, drift),
+    Fault("bias", "the model favours one group", (10,), GATE, bias),
+    Fault("subgroup", "the model favours one intersection of groups", (10,), GATE, subgroup),
     Fault("proxy", "a feature copies a sensitive attribute", (), GATE, proxy),
     Fault("leak", "a feature copies the target", (), GATE, leak),
 )

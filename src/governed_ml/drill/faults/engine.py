@@ -20,7 +20,7 @@ def shadow(scratch: Scratch) -> Sign:
     """Plant modules in the project that are named like a library or run each time Python starts."""
     scratch.plant(dict.fromkeys([*SHADOWS, "src/numpy/__init__.py"], "# ours\n"))
     named = [name.removesuffix("/a.py") for name in SHADOWS]
-    told = "(has the name of the library|runs each time)"
+    told = "it (has the name of the library|runs each time)"
     return Sign(tuple(rf"^{re.escape(name)}: {told}" for name in named))
 
 
@@ -68,7 +68,7 @@ def lock(scratch: Scratch) -> Sign:
     text = _lock(scratch)
     found = re.search(r'\nname = "typer"\n.*?url = "(https?://[^/"]+)/', text, re.DOTALL)
     if found is None:
-        raise Nothing(f"{UV} has no file of typer with an address")
+        raise Nothing(f"{UV} has no file of typer with a URL")
     at = found.start(1)
     changed = text[:at] + "https://drill.invalid" + text[found.end(1) :]
     (scratch.project / UV).write_text(changed, encoding="utf-8", newline="\n")
@@ -92,7 +92,7 @@ def pin(scratch: Scratch) -> Sign:
     return Sign(
         (
             r"^pyproject\.toml: the engine is pinned by the branch main",
-            r"^pyproject\.toml: pins the engine ",
+            r"^pyproject\.toml: it pins the engine ",
             r"^pyproject\.toml: \[tool\.uv\] override-dependencies changes",
             r"^uv\.toml: uv reads it instead of",
         )
@@ -106,12 +106,26 @@ def _lock(scratch: Scratch) -> str:
 
 
 FAULTS = (
-    Fault("shadow-module", "a module of the project named like a library", (43,), ENGINE, shadow),
-    Fault("python-path", "a variable that has other code imported", (43,), GATE, path),
-    Fault("site-hook", "code that runs each time Python starts", (43,), GATE, hook),
-    Fault("pth-file", "a .pth file that nothing installed", (43,), GATE, pth),
-    Fault("patched-engine", "a measure edited in the installation", (42, 43), GATE, patched),
-    Fault("added-module", "a module added to the installed engine", (43,), GATE, added),
-    Fault("forged-lock-entry", "a package from another address", (44,), ENGINE, lock),
-    Fault("moved-pin", "an engine, or settings, that can move", (44,), ENGINE, pin),
+    Fault(
+        "shadow-module", "a module of the project has the name of a library", (43,), ENGINE, shadow
+    ),
+    Fault(
+        "python-path", "an environment variable makes Python import other code", (43,), GATE, path
+    ),
+    Fault("site-hook", "code in the environment runs each time Python starts", (43,), GATE, hook),
+    Fault("pth-file", "a .pth file was installed by no package", (43,), GATE, pth),
+    Fault(
+        "patched-engine", "a measure was edited in the installed engine", (42, 43), GATE, patched
+    ),
+    Fault("added-module", "a module was added to the installed engine", (43,), GATE, added),
+    Fault(
+        "forged-lock-entry", "uv.lock takes a package from a strange address", (44,), ENGINE, lock
+    ),
+    Fault(
+        "moved-pin",
+        "the engine is pinned by a branch, or settings replace packages",
+        (44,),
+        ENGINE,
+        pin,
+    ),
 )

@@ -37,7 +37,7 @@ def environment(scratch: Scratch) -> Sign:
         if dep["name"] not in tools
     }
     if len(needed) < 2:
-        raise Nothing(f"evidence names no tool of {UV} that needs two others")
+        raise Nothing(f"evidence names no tool of {UV} that needs two other packages")
     tool, (deep, alike, *_) = min(tools & packages.keys()), needed
     for name in (tool, deep):
         line = f'name = "{name}"\nversion = "{packages[name]["version"]}'
@@ -52,9 +52,9 @@ def environment(scratch: Scratch) -> Sign:
     return Sign(
         (
             *(rf"^{UV}: {re.escape(name)} \S+ → \S+\.9 since " for name in (tool, deep)),
-            rf"^{UV}: {re.escape(alike)} has other files under the same version",
+            rf"^{UV}: the files of {re.escape(alike)} changed under the same version",
             rf"^{re.escape(PYTHON)}: .* → 3\.9 since ",
-            r"^pyproject\.toml: asks for drill >=1",
+            r"^pyproject\.toml: it asks for drill >=1",
         )
     )
 
@@ -85,12 +85,18 @@ def unpushed(scratch: Scratch) -> Sign:
         raise Problem(f"{LOCK} names no {tables.RAW.as_posix()}")
     (remote / "files" / "md5" / found[1][:2] / found[1][2:]).unlink()
     scratch.plant({"data/source/drill.csv.dvc": POINTER.format("drill.csv")})
-    gone = "is not in DVC's remote, and .*; "
+    gone = "it is not in DVC's remote, but .*; "
     lost = rf"drill\.csv: {gone}it is not here either"
     return Sign((rf"raw\.parquet: {gone}run `uv run dvc push", lost))
 
 
 FAULTS = (
-    Fault("other-packages", "the environment changed", (15,), LINEAGE, environment),
-    Fault("unpushed-data", "data that the remote has lost", (15,), PUSHED, unpushed),
+    Fault(
+        "other-packages",
+        "the packages changed since evidence was made",
+        (15,),
+        LINEAGE,
+        environment,
+    ),
+    Fault("unpushed-data", "data are missing in DVC's remote", (15,), PUSHED, unpushed),
 )

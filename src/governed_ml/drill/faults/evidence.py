@@ -62,7 +62,7 @@ def forged_lock(scratch: Scratch) -> Sign:
     scratch.dvc("commit", "--force", "--quiet")
     scratch.commit("Better evidence")
     if "up to date" not in scratch.dvc("status"):
-        raise Problem("DVC has not believed the forged lock")
+        raise Problem("the fault could not be planted: DVC did not accept the forged lock")
     scratch.must("stage", "split")
     return Sign(r"evidence of split was not measured on this commit: overlap_share")
 
@@ -71,6 +71,12 @@ FAULTS = (
     Fault("missing-evidence", "evidence was deleted", (4,), GATE, missing),
     Fault("stale-evidence", "a table changed after it was measured", (4, 15), GATE, stale),
     Fault("nan-evidence", "a measured number is NaN", (5, 6), GATE, no_number),
-    Fault("expired-waiver", "a failed rule's waiver is over", (30,), GATE, waiver),
-    Fault("forged-lock", "DVC has locked hand-written evidence", (13,), ("rehash",), forged_lock),
+    Fault("expired-waiver", "the waiver of a failed rule has expired", (30,), GATE, waiver),
+    Fault(
+        "forged-lock",
+        "evidence was written by hand, and DVC locked it",
+        (13,),
+        ("rehash",),
+        forged_lock,
+    ),
 )

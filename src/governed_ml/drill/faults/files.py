@@ -34,7 +34,7 @@ SECRETS: dict[str, tuple[str | bytes, str]] = {
 HYGIENE: dict[str, tuple[str | bytes, str]] = {
     "blanks.txt": ("one  \ntwo\n", "blanks at the end of a line"),
     "end.txt": ("one", "did not end with one newline"),
-    "ends.txt": (b"one\ntwo\r\nthree\n", "line ends of several kinds"),
+    "ends.txt": (b"one\ntwo\r\nthree\n", "several kinds of line endings"),
     "merged.txt": ("<~<<<<<< ours\n", "Merge conflict"),
     "key.txt": ("-----BEGIN RSA PRI~VATE KEY-----\n", "has a private key"),
     "twin.txt": ("one\n", "only in letter case"),
@@ -71,15 +71,15 @@ def generated(scratch: Scratch) -> Sign:
     return scratch.plant_each(
         "",
         {
-            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "is not as this engine's"),
+            WORKFLOW: (judge.replace(b"governance gate", b"echo"), "it differs from this engine's"),
             ".github/workflows/drill.yml": (poser, "has a job that reports as 'decision'"),
             ".pre-commit-config.yaml": (
                 hooks.replace(b"governance check lineage", b"echo"),
-                "lineage is not as the template has it",
+                "lineage differs from the template",
             ),
             "dvc.yaml": (
                 stages.replace(b"cmd: governance stage fairness", b"cmd: echo fair"),
-                "fairness is not as the template has it: cmd",
+                "fairness differs from the template: cmd",
             ),
         },
     )
@@ -121,8 +121,8 @@ def removed(scratch: Scratch) -> Sign:
     git(scratch.project, "rm", "--quiet", "--force", "--", contract, WORKFLOW, evidence)
     return Sign(
         (
-            rf"{WORKFLOW}: is missing",
-            rf"{evidence}: is missing, and drift wrote it",
+            rf"{WORKFLOW}: it is missing",
+            rf"{evidence}: it is missing, but drift wrote it",
             r"^note: loosened: validate\.contract",
         )
     )
@@ -132,8 +132,16 @@ FAULTS = (
     Fault(
         "generated-file", "a gate's workflow was edited", (40,), ("check", "scaffold"), generated
     ),
-    Fault("notebook", "notebooks with their output", (), ("check", "notebooks"), notebook),
-    Fault("secret", "keys and passwords in files", (), ("check", "secrets"), secrets),
-    Fault("unclean-file", "torn files, and what merges leave", (), ("check", "hygiene"), hygiene),
-    Fault("removed-file", "what a commit takes away", (40,), ("check", "removed"), removed),
+    Fault("notebook", "notebooks contain outputs", (), ("check", "notebooks"), notebook),
+    Fault("secret", "files contain keys or passwords", (), ("check", "secrets"), secrets),
+    Fault(
+        "unclean-file",
+        "files are damaged, or a merge left its marks",
+        (),
+        ("check", "hygiene"),
+        hygiene,
+    ),
+    Fault(
+        "removed-file", "a commit removes what checks need", (40,), ("check", "removed"), removed
+    ),
 )

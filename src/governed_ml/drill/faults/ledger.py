@@ -114,7 +114,7 @@ def tampered(scratch: Scratch) -> Sign:
     """Change the champion's file in the registry's store."""
     files = [*scratch.project.glob(f"mlruns/**/{BUNDLE}/model.skops")]
     if not files:
-        raise Problem("the registry keeps no model here")
+        raise Problem("the registry does not keep its models on this machine")
     for path in files:
         path.write_bytes(path.read_bytes() + b"\0")
     return Sign(r"signature is invalid: model\.skops changed")
@@ -122,13 +122,34 @@ def tampered(scratch: Scratch) -> Sign:
 
 PREDICT = ("predict", ROWS, "--output", "reports/predicted.parquet")
 FAULTS = (
-    Fault("edited-ledger", "an event says something else", (25,), VERIFY, edited, "promoted"),
-    Fault("cut-ledger", "the last event is gone", (25,), VERIFY, cut, "promoted"),
-    Fault("reordered-ledger", "two events changed places", (25,), VERIFY, reordered, "promoted"),
-    Fault("rewritten-ledger", "every event is another's", (25,), VERIFY, rewritten, "promoted"),
-    Fault("emptied-ledger", "the branch was deleted", (25,), VERIFY, emptied, "promoted"),
-    Fault("moved-alias", "champion by hand", (16,), ("status",), alias, "registered"),
-    Fault("forged-tag", "a tag says approved", (17,), ("status",), tag, "registered"),
-    Fault("replayed-approval", "another commit's yes", (34,), VERIFY, replayed, "promoted"),
+    Fault("edited-ledger", "an event was edited", (25,), VERIFY, edited, "promoted"),
+    Fault("cut-ledger", "the last event was removed", (25,), VERIFY, cut, "promoted"),
+    Fault("reordered-ledger", "two events were swapped", (25,), VERIFY, reordered, "promoted"),
+    Fault("rewritten-ledger", "every event was rewritten", (25,), VERIFY, rewritten, "promoted"),
+    Fault("emptied-ledger", "the ledger's branch was deleted", (25,), VERIFY, emptied, "promoted"),
+    Fault(
+        "moved-alias",
+        "the alias champion was moved by hand",
+        (16,),
+        ("status",),
+        alias,
+        "registered",
+    ),
+    Fault(
+        "forged-tag",
+        "a tag of the registry was set to approved",
+        (17,),
+        ("status",),
+        tag,
+        "registered",
+    ),
+    Fault(
+        "replayed-approval",
+        "an approval was copied from another commit",
+        (34,),
+        VERIFY,
+        replayed,
+        "promoted",
+    ),
     Fault("tampered-model", "the champion's file changed", (27, 28), PREDICT, tampered, "promoted"),
 )

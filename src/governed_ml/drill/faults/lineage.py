@@ -72,19 +72,19 @@ def changed(scratch: Scratch) -> Sign:
     _append(scratch, contract, "\n")
     scratch.edit_yaml("conf/config.yaml", lambda values: values.update(seed=values["seed"] + 1))
     told = [
-        f"^{re.escape(training)}: changed since train ran",
-        f"^{contract}: changed since validate ran",
+        f"^{re.escape(training)}: it changed since train ran",
+        f"^{contract}: it changed since validate ran",
     ]
     told += [r"^conf/config\.yaml: seed \d+ → \d+ since [a-z, ]* ran"]
     if read.source == "file" and (scratch.project / read.uri).is_file():
         _append(scratch, read.uri, "\n")
-        told.append(f"^{re.escape(read.uri)}: changed since ingest")
+        told.append(f"^{re.escape(read.uri)}: it changed since ingest")
     if (scratch.project / UV).is_file():
         (scratch.project / UV).unlink()
-        told.append(rf"^{UV}: is missing, and evidence must name its environment")
+        told.append(rf"^{UV}: it is missing, but evidence must name its environment")
     pointer = POINTER.format("drill.txt")
     scratch.plant({"docs/drill.txt": "words\n", "docs/drill.txt.dvc": pointer})
-    return Sign((*told, r"^docs/drill\.txt: is not what docs/drill\.txt\.dvc says"))
+    return Sign((*told, r"^docs/drill\.txt: it is not what docs/drill\.txt\.dvc says"))
 
 
 def stale_lock(scratch: Scratch) -> Sign:
@@ -104,8 +104,8 @@ def stale_lock(scratch: Scratch) -> Sign:
     scratch.commit("Another table")
     return Sign(
         (
-            r"data/raw\.parquet: is not what ingest wrote",
-            r"dvc\.lock: drift read another data/split than split wrote",
+            r"data/raw\.parquet: it is not what ingest wrote",
+            r"dvc\.lock: drift read data/split with other content than split wrote",
         )
     )
 
@@ -114,7 +114,7 @@ def lost_lock(scratch: Scratch) -> Sign:
     """Commit results without a lock."""
     (scratch.project / LOCK).unlink()
     scratch.commit("No lock")
-    return Sign(r"reports/evidence/drift\.json: exists, but dvc\.lock")
+    return Sign(r"reports/evidence/drift\.json: it exists, but dvc\.lock")
 
 
 def by_nobody(scratch: Scratch) -> Sign:
@@ -131,10 +131,10 @@ def by_nobody(scratch: Scratch) -> Sign:
     git(scratch.project, "rm", "--quiet", "--cached", "--", left)
     return Sign(
         (
-            rf"{edited}: is not what drift wrote",
-            rf"{edited}: is about data/drill\.parquet, which stage drift neither reads nor writes",
-            rf"{lost}: is missing, and explain wrote it",
-            rf"{left}: is not in git, and dvc\.lock is",
+            rf"{edited}: it is not what drift wrote",
+            rf"{edited}: it is about data/drill\.parquet, which stage drift neither reads nor",
+            rf"{lost}: it is missing, but explain wrote it",
+            rf"{left}: it is not in git, but dvc\.lock is",
         )
     )
 
@@ -143,7 +143,10 @@ def _locked(scratch: Scratch, name: str, change: Callable[[Any], None]) -> None:
     """Edit a file and update its digest in the lock, as `dvc commit --force` does."""
     if scratch.clean("measured", LINEAGE).code:
         said = scratch.clean("measured", LINEAGE).lines[0]
-        raise Problem(f"lineage is red without a fault, and tells no more: {said}")
+        raise Problem(
+            "the check lineage fails without a fault already, so another one would not show: "
+            f"{said}"
+        )
     scratch.edit(name, change)
     scratch.dvc("commit", "--force", "--quiet")
     scratch.commit("Better evidence")
@@ -164,7 +167,7 @@ def decided(scratch: Scratch) -> Sign:
     """Edit the verdict by hand, and update the lock."""
     verdicts = {"allow": "deny", "deny": "allow"}
     _locked(scratch, DECISION, lambda found: found.update(verdict=verdicts[found["verdict"]]))
-    return Sign(rf"{DECISION}: is not what the policy makes of the evidence: verdict")
+    return Sign(rf"{DECISION}: it is not what the policy makes of the evidence: verdict")
 
 
 def foreign(scratch: Scratch) -> Sign:
@@ -176,12 +179,14 @@ def foreign(scratch: Scratch) -> Sign:
 
 FAULTS = (
     Fault("frozen-stage", "a stage never runs again", (13,), LINEAGE, frozen),
-    Fault("other-stage", "stages are not what has run", (13,), LINEAGE, stages),
-    Fault("unrun-change", "code and configuration changed", (15,), LINEAGE, changed),
-    Fault("foreign-code", "a stage runs code from elsewhere", (15,), LINEAGE, foreign),
-    Fault("stale-lock", "dvc.lock has another table", (15,), LINEAGE, stale_lock),
-    Fault("lost-lock", "dvc.lock is gone", (15,), LINEAGE, lost_lock),
-    Fault("edited-evidence", "evidence by hand", (13,), LINEAGE, by_nobody),
-    Fault("locked-evidence", "it is about another table", (13,), LINEAGE, about_another),
-    Fault("edited-decision", "the verdict by hand", (13,), LINEAGE, decided),
+    Fault("other-stage", "stages were changed after they ran", (13,), LINEAGE, stages),
+    Fault("unrun-change", "code and configuration changed after the run", (15,), LINEAGE, changed),
+    Fault("foreign-code", "a stage runs code that no digest covers", (15,), LINEAGE, foreign),
+    Fault("stale-lock", "dvc.lock and evidence name different tables", (15,), LINEAGE, stale_lock),
+    Fault("lost-lock", "dvc.lock was deleted", (15,), LINEAGE, lost_lock),
+    Fault("edited-evidence", "evidence was edited by hand", (13,), LINEAGE, by_nobody),
+    Fault(
+        "locked-evidence", "evidence was moved to a different table", (13,), LINEAGE, about_another
+    ),
+    Fault("edited-decision", "the verdict was edited by hand", (13,), LINEAGE, decided),
 )

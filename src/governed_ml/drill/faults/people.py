@@ -122,7 +122,7 @@ def features(scratch: Scratch) -> Sign:
 
 PII = ("check", "pii")
 FAULTS = (
-    Fault("pii", "identifiers in files", (), PII, files),
-    Fault("pii-column", "identifiers in columns", (), PII, columns),
-    Fault("pii-feature", "protected attributes as features", (), PII, features),
+    Fault("pii", "files contain personal identifiers", (), PII, files),
+    Fault("pii-column", "columns contain personal identifiers", (), PII, columns),
+    Fault("pii-feature", "sensitive attributes are used as features", (), PII, features),
 )

@@ -32,7 +32,7 @@ ROWS = 1000  # rows of a batch, unless the policy requires more
 def _limits(scratch: Scratch) -> Monitoring:
     found = scratch.params().policy.monitoring
     if found is None:
-        raise Problem("the policy has no section monitoring: nothing would say no")
+        raise Problem("the policy has no section monitoring, so nothing would report the fault")
     return found
 
 
@@ -40,7 +40,9 @@ def _rule(scratch: Scratch, metric: str) -> MonitoringRule:
     for rule in _limits(scratch).rules:
         if rule.metric == metric and rule.task in (None, scratch.params().data.task):
             return rule
-    raise Problem(f"no rule of the policy watches {metric}: nothing would say no")
+    raise Problem(
+        f"no monitoring rule of the policy is about {metric}, so nothing would report the fault"
+    )
 
 
 def _rows(scratch: Scratch, which: pd.Index[Any] | None = None, seed: int = 0) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def stale(scratch: Scratch) -> Sign:
     rows = _rows(scratch)
     name = _dated(scratch, rows)
     if not name:
-        raise Nothing("no column dates a row, so nobody can know how old one is")
+        raise Nothing("no column has the date of a row, so nothing can tell that a batch is old")
     age = timedelta(days=_limits(scratch).maximum_age_days + 2)
     _save(scratch, rows.assign(**{name: rows[name] - age}))
     return Sign(r"stale: the newest row is of")
@@ -120,7 +122,7 @@ def shifted(scratch: Scratch) -> Sign:
     values = tables.read(scratch.project / tables.RAW)[name].dropna()
     pair = [values.max(), values.min()] if how.bins else list(values.value_counts().index[:2])
     if len(pair) < 2 or not all(map(len, ends)):
-        raise Nothing(f"{name} has no two groups, or the model treats all alike")
+        raise Nothing(f"{name} has fewer than two groups, or the model treats all groups alike")
     for window in range(1, limits.rollback_windows + 1):
         halves = [
             _rows(scratch, end, window).assign(**{name: value})
@@ -131,10 +133,13 @@ def shifted(scratch: Scratch) -> Sign:
         _save(scratch, rows)
         if window < limits.rollback_windows:
             said = scratch.run(*MONITOR)
-            if not any("asked for: retrain" in line for line in said.lines):
+            if not any("the policy asks for `retrain`" in line for line in said.lines):
                 told = (said.lines or ["nothing"])[-1]
-                raise Problem(f"window {window} was to ask for retraining: {told}")
-    return Sign(rf"asked for: rollback, {limits.rollback_windows} in a row")
+                raise Problem(
+                    f"the fault could not be planted: window {window} should ask for a "
+                    f"retraining, but says: {told}"
+                )
+    return Sign(rf"the policy asks for `rollback`, {limits.rollback_windows} in a row")
 
 
 def _add_level(scratch: Scratch, rule: MonitoringRule) -> None:
@@ -184,8 +189,15 @@ PROMOTE = ("promote", "2")
 FAULTS = (
     Fault("empty-batch", "a batch has no row", (41,), MONITOR, empty, "promoted"),
     Fault("stale-batch", "a batch is old", (41,), MONITOR, stale, "promoted"),
-    Fault("lost-column", "a batch has lost a feature", (8,), MONITOR, lost, "promoted"),
-    Fault("drifted-batch", "a feature moved in production", (), MONITOR, drifted, "promoted"),
-    Fault("group-shift", "groups part, window after window", (), MONITOR, shifted, "promoted"),
+    Fault("lost-column", "a batch lacks a feature", (8,), MONITOR, lost, "promoted"),
+    Fault("drifted-batch", "a feature has shifted in production", (), MONITOR, drifted, "promoted"),
+    Fault(
+        "group-shift",
+        "the gap between groups grows with each window",
+        (),
+        MONITOR,
+        shifted,
+        "promoted",
+    ),
     Fault("unwatched", "nobody has monitored the champion", (22,), PROMOTE, unwatched, "promoted"),
 )

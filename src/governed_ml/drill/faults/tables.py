@@ -136,4 +136,6 @@ def in_git(scratch: Scratch) -> Sign:
     return Sign((*sign.each, *folders.each))
 
 
-FAULTS = (Fault("data-in-git", "data under innocent names", (), ("check", "data-in-git"), in_git),)
+FAULTS = (
+    Fault("data-in-git", "data files have misleading names", (), ("check", "data-in-git"), in_git),
+)

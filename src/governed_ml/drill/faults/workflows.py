@@ -57,18 +57,18 @@ runs:
 TOLD = (  # messages about the workflow
     *("pull_request_target: anybody", "workflow_run: anybody can", "issue_comment: anybody can"),
     *("the default shell has no pipefail", "permissions at the top apply", "every job can read"),
-    *("loose: no permissions of its own", "loose: continue-on-error hides a failure"),
+    *("loose: the job names no permissions of its own", "loose: continue-on-error hides a failure"),
     *("image debian:12 has no digest", "image redis:7 has no", "image docker://alpine:3 has no"),
     *(
         "actions/cache@v4 is not pinned to a commit",
-        "has no comment on its line that says its version",
+        "has no comment with its version on its line",
     ),
     *(r"silent-true: `\|\| true` hides", r"silent-colon: `\|\| :` hides", "silent-end: `; true`"),
     *(r"silent-echo: `\|\| echo` hides", r"silent-option: `set \+o pipefail`", "silent-behind: `"),
     *(r"silent-exit: `\|\| exit 0` hides", r"silent-set: `set \+e` hides"),
     *("passed-over: continue-on-error hides", "shelled: the shell is sh"),
     *("unguarded: the shell is sh", "unguarded: no environment protects this secret"),
-    "handing: passes on every secret",
+    "handing: the job passes on every secret",
 )
 OTHERS = {
     "workflows/torn.yaml": ("on: [\n", "is not valid YAML"),
@@ -92,5 +92,5 @@ def workflow(scratch: Scratch) -> Sign:
 
 
 FAULTS = (
-    Fault("silent-workflow", "failures are passed over", (18,), ("check", "workflows"), workflow),
+    Fault("silent-workflow", "workflows ignore failures", (18,), ("check", "workflows"), workflow),
 )

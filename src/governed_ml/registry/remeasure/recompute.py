@@ -86,7 +86,7 @@ def measure(
             _require_same_model(base, scratch, committed["train"])
     if file_digest(scratch / tables.RAW) != wanted:
         raise Problem(
-            "ingest gives another table than the committed one, so the source has changed: "
+            "ingest gives a table that differs from the committed one, so the source has changed: "
             "run `uv run dvc repro --force ingest` and commit what it writes",
             1,
         )
