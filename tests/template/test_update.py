@@ -154,7 +154,7 @@ def test_a_conflict_in_an_update_is_named(evolving: Path, project: baked.BakedPr
     commit = change(evolving, name, ".venv", ".venv-theirs")
     # When the project is updated, then the conflict is named, although cruft exits 0
     done = project.governance("update", code=1)
-    assert f"{name}: in conflict with the template's change" in done.stdout
+    assert f"{name}: it conflicts with the template's change" in done.stdout
     # And what is left to do is that file alone: the pin has moved
     assert pinned(project) == commit
     # And the next update wants it finished first
@@ -177,7 +177,7 @@ def test_a_change_that_could_not_be_applied_is_named(
     change(evolving, name, ".venv", ".venv-theirs")
     # When the project is updated, then what git left beside it is named
     assert any(
-        one.startswith(f"{name}.rej: what could not be applied")
+        one.startswith(f"{name}.rej: it holds changes that could not be applied")
         for one in updated(project).conflicts
     )
 

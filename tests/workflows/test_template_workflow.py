@@ -150,7 +150,7 @@ def test_a_conflict_is_red(world: World) -> None:
     # When the workflow runs, then it is red, and names the file
     run = world.run()
     assert "update" in run.red
-    assert f"{GATE}: in conflict with the template's change" in run.said["update"]
+    assert f"{GATE}: it conflicts with the template's change" in run.said["update"]
     assert [one.file for one in run.annotations] == [GATE]
     # And nothing was proposed
     assert "propose" not in run.green

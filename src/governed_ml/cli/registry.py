@@ -75,7 +75,7 @@ def approve(
     ] = None,
     comment: Annotated[str, typer.Option(help="What you looked at; the ledger keeps it.")] = "",
     complete: Annotated[
-        bool, typer.Option("--complete", help="Exit with 1 if an approval is still missing.")
+        bool, typer.Option("--complete", help="Exit with code 1 if an approval is still missing.")
     ] = False,
     as_json: Json = False,
 ) -> None:

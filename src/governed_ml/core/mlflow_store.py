@@ -187,7 +187,7 @@ def moved(artifacts: str, run_id: str) -> Path | None:
     if now.is_dir():
         return now
     raise Problem(
-        f"the files of run {run_id}  are neither in {before}, where they were written, nor in "
+        f"the files of run {run_id} are neither in {before}, where they were written, nor in "
         f"{now}: if you moved the project, also move its folder mlruns; in a clone, set "
         "MLFLOW_TRACKING_URI to the store that has them"
     )

@@ -149,8 +149,8 @@ def people(base: Path) -> Iterator[Diagnosis]:
                 "approvers",
                 WARNING,
                 (
-                    f"{one.name} has no GitHub account and no valid key, so cannot approve: ask "
-                    "the risk owner to add one"
+                    f"{one.name} has neither a GitHub account nor a valid key, and cannot approve: "
+                    "ask the risk owner to add one"
                 ),
             )
     wanted = _params(base).policy.approvals

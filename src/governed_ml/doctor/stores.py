@@ -56,7 +56,7 @@ def git_itself(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "git",
             WRONG,
-            f"there is no branch {PROTECTED}, whose policy models are judged by: create it",
+            f"there is no branch {PROTECTED}, and models are judged by its policy: create it",
         )
     else:
         yield Diagnosis("git", OK, f"{PROTECTED} is at {commit[:12]}")

@@ -119,10 +119,7 @@ def _conflicts(base: Path, files: list[str]) -> list[str]:
     unmerged = git(base, "ls-files", "--unmerged", "-z").split("\0")
     names = {line.partition("\t")[2] for line in unmerged if line}
     names |= {name for name in files if _marked(base / name)}
-    said = (
-        "it is in conflict with the template's change; edit it, run `git add` with it, then `uv "
-        "lock`"
-    )
+    said = "it conflicts with the template's change; edit it, `git add` it, then run `uv lock`"
     return [f"{name}: {said}" for name in sorted(names)]
 
 

@@ -103,7 +103,7 @@ def _shape(state: ProjectState) -> Iterator[CheckFinding]:
                 yield CheckFinding(PIPELINE, f"stage {name} ran with other {what} ({which})", FIX)
         if asked.cmd != ran.cmd:
             yield CheckFinding(
-                LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}, which {PIPELINE} does not say", FIX
+                LOCK, f"stage {name} ran {str(ran.cmd)[:60]!r}; its cmd has changed since", FIX
             )
 
 

@@ -118,9 +118,7 @@ FAULTS = (
         "patched-engine", "a measure was edited in the installed engine", (42, 43), GATE, patched
     ),
     Fault("added-module", "a module was added to the installed engine", (43,), GATE, added),
-    Fault(
-        "forged-lock-entry", "uv.lock takes a package from a strange address", (44,), ENGINE, lock
-    ),
+    Fault("forged-lock-entry", "uv.lock takes a package from an unknown host", (44,), ENGINE, lock),
     Fault(
         "moved-pin",
         "the engine is pinned by a branch, or settings replace packages",
