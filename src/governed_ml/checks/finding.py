@@ -33,7 +33,8 @@ def tracked(base: Path) -> list[str]:
 def edited_since(base: Path, path: str) -> set[str]:
     """Return the files that changed since the last commit that changed `path`.
 
-    If there is no such commit, return the files that differ from HEAD; without commits, none.
+    If no commit changed it, return the files that differ from HEAD. Return none if there is no
+    commit.
     """
     since = attempt(base, "log", "-1", "--format=%H", "--", path).stdout.decode().strip()
     done = attempt(base, "diff", "--name-only", "-z", since or "HEAD", "--")

@@ -163,7 +163,7 @@ def rollback(
     to: Annotated[
         int | None,
         typer.Option(
-            help="The earlier champion to return to; by default the last that the policy allows."
+            help="The earlier champion to return to; by default the most recent one allowed."
         ),
     ] = None,
     only_from: Annotated[

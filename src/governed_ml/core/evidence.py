@@ -209,7 +209,7 @@ def input_digest(path: Path, base: Path = Path()) -> str:
 
 
 def collect(base: Path) -> dict[str, AnyEvidence | Unusable]:
-    """Read and validate every gate's evidence. Where it cannot be used, give the reason instead."""
+    """Return, for each gate, its validated evidence, or the reason why it cannot be used."""
     found: dict[str, AnyEvidence | Unusable] = {}
     for gate in BODY_OF_GATE:
         try:

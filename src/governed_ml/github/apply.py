@@ -48,7 +48,7 @@ class SettingsReport(Closed):
 
 @dataclass(frozen=True)
 class ManagedSetting:
-    """How to read, change and write one setting. If `put` is None, people must change it."""
+    """How to read, change and write one setting. If `put` is None, it must be changed by hand."""
 
     name: str
     look: Callable[[], Values | None]

@@ -59,9 +59,9 @@ def remote(base: Path, raws: Sequence[Raw]) -> list[Anchor]:
     if tip not in here and common < len(raws):
         raise Problem(
             f"the ledgers of {REMOTE} ({len(theirs)} events) and of this clone ({len(raws)}) "
-            f"differ after event {common}. If you never pushed the events here, take those of "
-            f"{REMOTE} with {REPLACE} and repeat your commands; if you did, somebody rewrote "
-            "the ledger",
+            f"differ after event {common}. If this clone's later events were never pushed, run "
+            f"{REPLACE} to take those of {REMOTE}, and repeat your commands. If they were pushed, "
+            f"somebody rewrote the ledger of {REMOTE}: replace nothing, and find out who",
             1,
         )
     git(base, "update-ref", SEEN, tip)

@@ -98,7 +98,7 @@ def explained_variance(cells: list[Cell]) -> float | None:
 
 
 def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
-    """Return how well a weighted sum of a few numeric features predicts the target.
+    """Return a metric: how well a weighted sum of a few numeric features predicts the target.
 
     The features are chosen by forward selection and weighted by least squares on a sample of the
     train rows. The sum is evaluated on a sample of the test rows, with the measure of

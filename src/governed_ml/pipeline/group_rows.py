@@ -26,8 +26,8 @@ def require_joined() -> None:
     if not predicted == known == distinct == both:
         raise Problem(
             f"{tables.SENSITIVE_TEST.as_posix()} ({known:,} rows) and the test part of "
-            f"{tables.PREDICTIONS.as_posix()} ({predicted:,}) share {both:,} rows only: "
-            "run `uv run dvc repro`"
+            f"{tables.PREDICTIONS.as_posix()} ({predicted:,}) have only {both:,} rows in "
+            "common: run `uv run dvc repro`"
         )
 
 
@@ -50,8 +50,8 @@ def require_answer(target: float, prediction: float) -> None:
     """Raise `Problem` unless label and prediction are 0 or 1."""
     if target not in (0, 1) or prediction not in (0, 1):
         raise Problem(
-            f"{tables.PREDICTIONS.as_posix()} holds target {target!r} and prediction "
-            f"{prediction!r}, not 0 or 1: run `uv run dvc repro`"
+            f"{tables.PREDICTIONS.as_posix()} has a row with target {target!r} and prediction "
+            f"{prediction!r}, but both must be 0 or 1: run `uv run dvc repro`"
         )
 
 

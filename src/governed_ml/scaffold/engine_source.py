@@ -20,7 +20,10 @@ def move(base: Path, wanted: pin.Source, index: str = "", comment: str = "") -> 
     text = (before[paths[0]] or b"").decode("utf-8")
     made = pin.rewritten(text, wanted, index, comment)
     if pin.source(made) != wanted:
-        raise Problem(f"{METADATA} has a [tool.uv.sources] in an unknown form: edit it by hand")
+        raise Problem(
+            f"{METADATA}: the form of [tool.uv.sources] is unknown, so it was not changed: set "
+            "the source of governed-ml there by hand"
+        )
     try:
         write_text(paths[0], made)
         lock(base)

@@ -105,7 +105,8 @@ def test_trap_33_a_workflow_that_would_fail_its_preflight_is_not_started_but_rep
     done = dispatch(project, window())
     assert hub.started == []
     assert kept.actions == ["dispatch_failed"]
-    assert f"retrain.yml would stop at its preflight: environment retrain: {why}" in done.failed[0]
+    said = "retrain.yml was not started, because its preflight would fail: environment retrain"
+    assert f"{said}: {why}" in done.failed[0]
     assert "environment retrain: it does not exist" in hub.issues[1]["body"]
     assert dispatching.preflight.call_args.kwargs == {"purpose": "retrain"}
 

@@ -72,7 +72,7 @@ def empty(scratch: Scratch) -> Sign:
 
 
 def stale(scratch: Scratch) -> Sign:
-    """Give a batch that is older than the policy allows."""
+    """Save a batch that is older than the policy allows; return the sign that it was caught."""
     rows = _rows(scratch)
     name = _dated(scratch, rows)
     if not name:

@@ -147,7 +147,8 @@ def _require_ready(base: Path, ask: Ask) -> None:
     found = preflight(base, purpose=ask.purpose)
     wrong = [f"{one.name}: {one.line}" for one in found.checks if one.state != "holds"]
     if wrong:
-        raise Problem(f"{ask.workflow} would stop at its preflight: {'; '.join(wrong)}", 1)
+        why = "; ".join(wrong)
+        raise Problem(f"{ask.workflow} was not started, because its preflight would fail: {why}", 1)
 
 
 def _text(window: Window, events: Sequence[Event], done: Done) -> str:

@@ -37,11 +37,12 @@ def due(
     now: datetime,
     run: str | None,
 ) -> tuple[Ask | None, str, str | None]:
-    """Return the workflow to start, a line about it, and what went wrong with an earlier start.
+    """Return (the workflow to start, a line about it, what went wrong with an earlier start).
 
-    The first is None if nothing is to be started, the last if nothing went wrong. `pull` is the
-    number of an open pull request of a retraining. If a job of `run` is repeated, it starts no
-    second rollback. A later run on the same window does, because the version is still champion.
+    The first is None if there is nothing to start. The last is None if nothing went wrong. `pull`
+    is the number of an open pull request of a retraining; while one is open, no other starts.
+    `run` names this run of the workflow `monitor`. A repeated job of the same run starts no second
+    rollback. A new run on the same window starts one, because the version is still champion.
     """
     number, version = window["window"], window["version"]
     reasons = "; ".join(window["reasons"])

@@ -132,7 +132,9 @@ def fetch(registry: Registry, version: Version, approvers: Approvers, target: Pa
             )
         found = model_file.digest(folder / "model.skops")
         if found != statement.model:
-            raise Problem(f"its model is {found}, the statement says {statement.model}", 1)
+            raise Problem(
+                f"its model has the digest {found}, but the statement says {statement.model}", 1
+            )
     except Problem as problem:
         raise Problem(f"version {number} is refused: {problem}", problem.exit_code) from problem
     return Checked(folder, statement)
