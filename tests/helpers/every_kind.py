@@ -78,7 +78,7 @@ def text(name: str, values: Any, kind: str = "category", **more: Any) -> Kind:
 
 def truth(name: str, yes: Any, no: Any) -> Kind:
     """Return truth values, which production spells in another way."""
-    rule = "a truth value is the same in every spelling, 1 and 0 included"
+    rule = "all spellings of a truth value count as the same value, 1 and 0 included"
     more = {"later": TRUTH.map({True: yes, False: no}).where(~GAP, None), "later_rule": rule}
     return Kind(name, TRUTH, TRUTH, "boolean", **more)
 
@@ -93,7 +93,7 @@ KINDS = [
     Kind("integer with gaps", series(ROW % 9, "Int64"), series(ROW % 9), "integer"),
     Kind("integer, later a decimal", pd.Series(ROW % 5), pd.Series(ROW % 5), "integer",
          later=pd.Series(ROW % 5 + 0.4), later_right=pd.Series(ROW % 5 + 0.4),
-         later_rule="a decimal is used as it is"),
+         later_rule="the decimal is used unchanged"),
     Kind("integer beyond 2^53", series(HUGE, "Int64"), series(HUGE.astype(str)), "code",
          CODES),
     Kind("decimal", series(ROW / 7, "float64"), series(ROW / 7), "decimal"),
@@ -111,7 +111,7 @@ KINDS = [
     day("date with a month's name", DAYS.dt.strftime("%b %d, %Y"), DAYS, "%b %d, %Y"),
     day("date like 20250131", SPREAD.dt.strftime("%Y%m%d").astype(int), SPREAD, "%Y%m%d"),
     day("time with a zone", DAYS.dt.strftime("%Y-%m-%dT00:30:00+01:00"),
-        DAYS - pd.Timedelta(minutes=30), rule="a time with an offset is kept as UTC"),
+        DAYS - pd.Timedelta(minutes=30), rule="a time with an offset is stored in UTC"),
     text("amount with a sign", [f"€{n}.50" for n in ROW], "code", answer=CODES),
     text("percentage", [f"{n % 9}%" for n in ROW], "code", answer=CODES),
     text("text, nearly all distinct", [f"note {n}, by hand" for n in ROW]),
@@ -151,13 +151,13 @@ class Format:
 
 
 FORMATS = [
-    Format("CSV", "csv", "with commas; tabs, `;` and `|` are found, too"),
+    Format("CSV", "csv", "with commas; tabs, `;` and `|` are recognised, too"),
     Format("CSV (;)", "semicolons.csv", 'with semicolons and decimal commas, and `decimal: ","`',
            {"decimal": ","}),
     Format("Parquet", "parquet", "as pandas writes it"),
     Format("JSON lines", "jsonl", "one object a line"),
     Format("JSON", "json", "a list of objects", origin=False),
-    Format("SQLite", "db", "`kind: sql` with a query; `predict` is given the database file"),
+    Format("SQLite", "db", "`kind: sql` with a query; `predict` gets the database file"),
     Format("team", "team", "a data frame that a function of `sources.py` returns",
            predicts=False, monitors=False),
     Format("OpenML", "openml", "a data frame, as scikit-learn fetches it",
@@ -166,7 +166,7 @@ FORMATS = [
     Format("Excel", "xlsx", "a spreadsheet", origin=False),
     Format("folder", "folder", "a folder with the first half as CSV and the second as Parquet",
            origin=False, trains=False, predicts=False),
-    Format("log", "log", "the prediction log, after `predict` was given Parquet",
+    Format("log", "log", "the prediction log, after `predict` read Parquet",
            origin=False, trains=False, predicts=False),
 ]  # fmt: skip
 

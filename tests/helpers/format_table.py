@@ -1,8 +1,9 @@
-"""Every input format x every kind of column x training, predict, monitor: writes docs/formats.md.
+"""Measure every input format with every kind of column; write docs/formats.md.
 
     python tests/helpers/format_table.py
 
-Each cell is measured: the engine reads the column, and what it read is compared with what it was.
+Each cell is measured in training, `predict` and `monitor`: the engine reads the column, and the
+values that it read are compared with the original values.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def judged(kind: Kind, raw: pd.Series, found: str) -> Cell:
     if not alike(raw, kind.right, found):
         return Cell(WRONG, f"{kind.name}: {raw.tolist()[:4]}, not {kind.right.tolist()[:4]}")
     if found != kind.kind and {found, kind.kind} != {"code", "category"}:
-        return Cell(RULE, f"the value is the same, in a column of kind {found}")
+        return Cell(RULE, f"the values are the same, but the column is read as kind {found}")
     return Cell(RULE, kind.rule) if kind.rule else Cell(SAME)
 
 
@@ -174,7 +175,9 @@ def monitoring(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
     for one in KINDS:
         if count := given.unfit.get(one.column):
             clean = gaps[one.column] == count and alike(found[one.column], wanted[one.column], "")
-            words = "values that do not fit are counted, reported and left empty"
+            words = (
+                "values that do not fit the column are counted and reported, and count as missing"
+            )
             known[one.name] = Cell(REFUSED, words) if clean else Cell(WRONG, "unfit, but used")
     return compared(model, found, rows.score.to_numpy(), right, known)
 
@@ -220,26 +223,32 @@ HEAD = """\
 # What each format does to each kind of column
 
 Regenerate with `python tests/helpers/format_table.py`; do not edit. Each cell is measured: the
-engine reads a table of {rows} rows, in which most columns lack one value, and what it read is
-compared with what was there. A test measures it again.
+engine reads a table of {rows} rows, in which most columns have one missing value. The values that
+it read are compared with the original values. A test repeats the measurement.
 
-- `=`: the value is what it was, and scores are equal to 1e-12.
-- `≈`: the same, by the rule in the note of this number.
-- `?`: `ingest` asks the question in the note. Once it is answered, the value is what it was.
-- `×`: refused, with the message in the note.
-- `–`: the format is not read there.
+The signs in the cells (a number is the number of a note at the end):
+
+- `=`: the values are unchanged, and the model's scores differ by less than 1e-12.
+- `≈`: the values are equivalent; the note says in what way.
+- `?`: `ingest` stops with the question in the note. Once it is answered, the values are unchanged.
+- `×`: the values are refused; the note has the message.
+- `–`: the format cannot be used there.
+
+If a column's name contains _later_, its values in production differ from those in training, as the
+name says.
 
 The formats:
 
 {formats}
 
-The content decides what a file is, not its name. A URL is read like a file.
+The engine recognises a file by its content, not by its name. It reads a URL like a file.
 """
 TITLES = {
-    "Training": "What `ingest` makes of a column, and training learns from.",
-    "`predict`": "Rows in this format are given to a model that was trained from {origins}. Where "
-    "it matters which, the cell says so.",
-    "`monitor`": "A batch in this format is given to a champion that was trained from {origins}.",
+    "Training": "How `ingest` reads each kind of column. Training uses these values.",
+    "`predict`": "A model that was trained from {origins} gets rows in this format. If the result "
+    "depends on the format of the training data, the cell says so: _after CSV_ means that the model "
+    "was trained from CSV.",
+    "`monitor`": "A champion that was trained from {origins} gets a batch in this format.",
 }
 
 

@@ -1,7 +1,9 @@
-"""Identifiers and what only looks like them, drawn with a seed; how many a check finds of each.
+"""Generate identifiers and look-alikes with a seed, and count how many of each the check reports.
 
-National ids are drawn in their form and kept where python-stdnum finds
-their check digits right; all other check digits are reckoned here.
+    python tests/helpers/pii_corpus.py      # print the tables of docs/pii.md
+
+National ids are generated at random, and kept if python-stdnum accepts their check digits. All
+other check digits are computed here.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from governed_ml.checks.identifiers.detection import find
 from governed_ml.checks.identifiers.national_ids import IDS
 
 SEED, EACH = 20260101, 300
+LONGEST = 32  # characters of an example
 DRAW = random.Random(SEED)  # noqa: S311 - a corpus, no secret
 Line = Callable[[], str]
 
@@ -214,41 +217,43 @@ LOOK_ALIKES: dict[str, Line] = {
     "number of 10 digits": lambda: digits(10),
     "number of 11 digits": lambda: digits(11),
     "number of 16 digits": lambda: digits(16),
-    "commit id": hashed(sha1),
-    "digest": hashed(sha256),
-    "short digest": hashed(md5),
+    "git commit": hashed(sha1),
+    "SHA-256 digest": hashed(sha256),
+    "MD5 digest": hashed(md5),
     "UUID": lambda: str(uuid.UUID(int=DRAW.getrandbits(128))),
     "time in seconds": lambda: f"{DRAW.randint(10**9, 2 * 10**9)}",
     "time in milliseconds": lambda: f"{DRAW.randint(10**12, 2 * 10**12)}",
     "time in nanoseconds": lambda: f"{DRAW.randint(10**18, 18 * 10**17)}",
-    "time as text": lambda: filled("2026-M-DT12:34:##.######Z"),
-    "time as a number": lambda: filled("2026MD1234##"),
-    "date and number": lambda: filled("YMD-####"),
+    "ISO time": lambda: filled("2026-M-DT12:34:##.######Z"),
+    "time as digits": lambda: filled("2026MD1234##"),
+    "date with a number": lambda: filled("YMD-####"),
     "version": version,
-    "decimal": lambda: f"{DRAW.choice(['', '-', '+'])}{DRAW.random() * 10 ** DRAW.randint(0, 9)!r}",
-    "exponent": lambda: f"{DRAW.random():.17e}",
-    "money": lambda: f"{DRAW.randint(10**6, 10**10):,}.{digits(2)} EUR",
+    "decimal number": lambda: (
+        f"{DRAW.choice(['', '-', '+'])}{DRAW.random() * 10 ** DRAW.randint(0, 9)!r}"
+    ),
+    "number with an exponent": lambda: f"{DRAW.random():.17e}",
+    "amount of money": lambda: f"{DRAW.randint(10**6, 10**10):,}.{digits(2)} EUR",
     "ISBN": isbn,
     "card with a wrong check digit": wrong(card),
     "IBAN with wrong check digits": wrong(iban),
-    "private address": lambda: (
+    "private IP address": lambda: (
         f"{DRAW.choice(['10.1', '192.168', '172.16', '127.0'])}.{digits(1)}.7"
     ),
-    "address of the documentation": lambda: (
+    "IP address reserved for documentation": lambda: (
         f"{DRAW.choice(['192.0.2', '203.0.113'])}.{digits(2, '1')}"
     ),
-    "network": lambda: f"{digits(2, '12345')}.{digits(2, '12')}.0.0/16",
-    "hardware address": lambda: ":".join(f"{DRAW.randrange(256):02x}" for _ in range(6)),
-    "scoped name": lambda: f"tests/test_a.py::test_{digits(3)} std::cafe fe::ed",
-    "action": lambda: f"uses: actions/checkout@{hashed(sha1)()} # v4.2.2",
-    "package": lambda: f"left-pad@{digits(1)}.{digits(1)}.{digits(1)}",
-    "picture": lambda: f"logo{digits(2)}@2x.png",
-    "remote": lambda: f"git@github.com:team/repo-{digits(3)}.git",
-    "server": lambda: f"ssh://dvc@store{digits(2)}.firma.io/srv",
+    "IP network": lambda: f"{digits(2, '12345')}.{digits(2, '12')}.0.0/16",
+    "MAC address": lambda: ":".join(f"{DRAW.randrange(256):02x}" for _ in range(6)),
+    "name with double colons": lambda: f"tests/test_a.py::test_{digits(3)} std::cafe fe::ed",
+    "GitHub action": lambda: f"uses: actions/checkout@{hashed(sha1)()} # v4.2.2",
+    "npm package": lambda: f"left-pad@{digits(1)}.{digits(1)}.{digits(1)}",
+    "picture file": lambda: f"logo{digits(2)}@2x.png",
+    "git remote": lambda: f"git@github.com:team/repo-{digits(3)}.git",
+    "server with a login": lambda: f"ssh://dvc@store{digits(2)}.firma.io/srv",
     "part number": lambda: f"part {digits(4)}-{digits(4)}-{digits(3)}",
     "impossible social security number": lambda: f"000-{digits(2)}-{digits(4)}",
     "coordinates": lambda: f"+{digits(2)}.{digits(6)}, -{digits(2)}.{digits(6)}",
-    "shape": lambda: (
+    "shape of an array": lambda: (
         f"({digits(5, '123')}, {digits(4, '12')}, {digits(3, '12')}, {digits(3, '12')})"
     ),
 }
@@ -256,9 +261,9 @@ IDENTIFIERS: dict[str, Line] = {
     "e-mail address": email,
     "IBAN": iban,
     "payment card": card,
-    "phone number, from abroad": phone_abroad,
-    "phone number, at home": phone_at_home,
-    "phone number, at home, with no word": bare(phone_at_home),
+    "phone number, international format": phone_abroad,
+    "phone number, national format": phone_at_home,
+    "phone number, national format, with no word": bare(phone_at_home),
     "IP address": ip,
 }
 AROUND = (
@@ -295,7 +300,7 @@ def measure() -> dict[str, dict[str, int]]:
                     right.add(line)
                 else:
                     table[name]["false"] += 1
-                    print(f"{name}: {text!r} is taken for {hit.kind}", file=sys.stderr)
+                    print(f"{name}: {text!r} is reported as {hit.kind}", file=sys.stderr)
         missed = [one for line, one in enumerate(lines) if line not in right]
         if name in (*IDENTIFIERS, "national id"):
             print(
@@ -305,20 +310,32 @@ def measure() -> dict[str, dict[str, int]]:
     return table
 
 
+def examples() -> dict[str, str]:
+    """Return one look-alike of each kind, shortened."""
+    DRAW.seed(SEED)
+    drawn = {name: make() for name, make in LOOK_ALIKES.items()}
+    return {name: f"{one[:LONGEST]}…" if len(one) > LONGEST else one for name, one in drawn.items()}
+
+
 def shown(table: dict[str, dict[str, int]]) -> str:
-    """The table of `docs/pii.md`: recall of each kind, look-alikes taken for one, both in all."""
+    """Return the tables of `docs/pii.md`: recall of each kind, look-alikes that were reported."""
     kinds = {name: one for name, one in table.items() if name not in LOOK_ALIKES}
-    lines = ["| identifiers | drawn | found | recall |", "| --- | ---: | ---: | ---: |"]
+    lines = ["| identifiers | generated | found | recall |", "| --- | ---: | ---: | ---: |"]
     for name, one in kinds.items():
         recall = f"{one['found'] / one['drawn']:.3f}"
         lines.append(f"| {name} | {one['drawn']:,} | {one['found']:,} | {recall} |")
-    lines += ["", "| look-alikes | drawn | taken for one |", "| --- | ---: | ---: |"]
-    for name, one in table.items():
-        if name in LOOK_ALIKES:
-            lines.append(f"| {name} | {one['drawn']:,} | {one['false']:,} |")
+    lines += ["", "| look-alikes | example | generated | wrongly reported |"]
+    lines += ["| --- | --- | ---: | ---: |"]
+    for name, example in examples().items():
+        one = table[name]
+        lines.append(f"| {name} | `{example}` | {one['drawn']:,} | {one['false']:,} |")
     marked = [one for name, one in kinds.items() if not name.endswith("with no word")]
     found = sum(one["found"] for one in marked)
     false = sum(one["false"] for one in table.values())
     recall = found / sum(one["drawn"] for one in marked)
     lines += ["", f"Precision {found / (found + false):.3f}, recall {recall:.3f}."]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(shown(measure()), end="")

@@ -1,9 +1,9 @@
-"""How often bounds hold where rows are few, skewed or of the same person: writes docs/bounds.md.
+"""Simulate how often bounds hold where rows are few, skewed or correlated; write docs/bounds.md.
 
     python tests/power/bounds.py
 
-Every table is simulated with the seed `SEED`, before and after: by what engine 0.2 did, and by the
-package's own functions. Needs NumPy, SciPy and pandas; takes about a minute.
+Every table is simulated with the seed `SEED`. "Before" is what engine 0.2 computed, "after" what
+the package's own functions compute. Needs NumPy, SciPy and pandas; takes about a minute.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ def of_spread() -> Lines:
         "## Gaps of a regression: a spread that a few values cannot inflate",
         "",
         *wrapped(
-            """100,000 normal target values with standard deviation 1, of which a share is
-            multiplied. The prediction for one group is 1.28 too low. *Before*: the gap in standard
-            deviations of the target. *After*: in the smaller of the standard deviation and the
-            interquartile range / 1.349 (Silverman 1986). The limit of `fairness.signed_error`
-            is 0.2."""
+            """The target has 100,000 normally distributed values with standard deviation 1. A share
+            of them is multiplied by a factor (first column). The predictions for one group are 1.28
+            too low. *Before*: the gap was divided by the standard deviation of the target. *After*:
+            it is divided by the smaller of the standard deviation and the interquartile range /
+            1.349 (Silverman 1986). The limit of `fairness.signed_error` is 0.2."""
         ),
-        *head("values", "standard deviation", "robust", "gap before", "gap after"),
+        *head("values", "standard deviation", "robust spread", "gap before", "gap after"),
     ]
     for share, factor in ((0.0, 1), (0.01, 100), (0.01, 1_000), (0.05, 1_000), (0.2, 1_000)):
         large = rng.random(len(target)) < share
@@ -91,9 +91,10 @@ def of_spread() -> Lines:
         *lines,
         "",
         *wrapped(
-            f"""The regression of the shipped book (`credit_limit`): {before:,.0f} before,
-            {after:,.0f} after, so its gaps and their bounds are {before / after:.3f} times what
-            they were. Numbers of classifiers do not change."""
+            f"""For the regression on the synthetic data (target `credit_limit`), the spread was
+            {before:,.0f} before and is {after:,.0f} after. Its gaps and their bounds are therefore
+            {before / after:.3f} times as large as before. The metrics of classifiers do not
+            change."""
         ),
     ]
 
@@ -109,12 +110,14 @@ def book_limits() -> Any:
 LARGE = 10_000
 DRAWN: dict[str, Any] = {
     "normal": lambda rng, size: rng.normal(size=size),
-    "size of a normal": lambda rng, size: np.abs(rng.normal(size=size)),
+    "absolute value of a normal": lambda rng, size: np.abs(rng.normal(size=size)),
     "exponential": lambda rng, size: rng.exponential(1, size),
     "lognormal σ 1": lambda rng, size: rng.lognormal(0, 1, size),
     "lognormal σ 2": lambda rng, size: rng.lognormal(0, 2, size),
-    "Student, 3 degrees": lambda rng, size: rng.standard_t(3, size),
-    "1 in 50 is not 0": lambda rng, size: (rng.random(size) < 0.02) * rng.exponential(50, size),
+    "Student's t, 3 degrees of freedom": lambda rng, size: rng.standard_t(3, size),
+    "0, except for 1 in 50": lambda rng, size: (
+        (rng.random(size) < 0.02) * rng.exponential(50, size)
+    ),
 }
 
 
@@ -124,15 +127,22 @@ def of_skewed() -> Lines:
         "## Means of skewed values",
         "",
         *wrapped(
-            f"""A small group against one of {LARGE:,} rows, the same values in both, 2,000 tables
-            each. *Cover*: both bounds of the difference hold. *False allow*: the share of all
-            tables whose upper bound is below the true difference, so that a rule with its limit
-            there passes. *Before*: Welch's interval. *After*: corrected for skewness (Hall
-            1992; Zhou & Dinh 2005). A table is `insufficient` where the skewness of a group, or of
-            all rows together, is more than {SKEWED} times the root of its rows. A small sample of
-            such values lacks the rare large ones that decide the mean. *Answered* is the share of
-            the other tables; *cover* counts these only."""
+            f"""A small group is compared with a group of {LARGE:,} rows. The values of both groups
+            have the same distribution, so the true difference of their means is 0. Each line
+            simulates 2,000 tables. *Before*: Welch's interval. *After*: an interval that is
+            corrected for skewness (Hall 1992; Zhou & Dinh 2005)."""
         ),
+        *wrapped(
+            f"""After, a table is `insufficient` if the skewness of a group, or of all rows
+            together, is more than {SKEWED} times the square root of the number of rows. A small
+            sample of such values often lacks the rare large values that determine the mean."""
+        ),
+        "- *cover*: the share of tables whose interval contains the true difference. After, it is",
+        "  the share of the answered tables.",
+        "- *false allow*: the share of all tables whose upper bound is below the true difference;",
+        "  a rule whose limit is the true difference would pass on them",
+        "- *answered*: the share of tables that are not `insufficient`",
+        "",
         *head(
             "values",
             "small group",
@@ -213,15 +223,17 @@ def of_persons() -> Lines:
         "## Rows of one person",
         "",
         *wrapped(
-            f"""Two groups, {ROWS} rows a person, answers of a person alike (intraclass correlation
-            {ALIKE}), a true difference of {LIMIT:g}, which is the limit; 4,000 tables each.
-            *Before*: bounds as if rows were independent. *After*, with `data.group`: rates by
-            the design effect (Rao & Scott 1992) with Student's quantile, means by cluster-
-            robust variances (Liang & Zeger 1986)."""
+            f"""There are two groups, and each person has {ROWS} rows. The values of one person are
+            similar (intraclass correlation {ALIKE}). The true difference between the groups is
+            {LIMIT:g}, which is also the limit. Each line simulates 4,000 tables. *Before*: the
+            bounds were computed as if all rows were independent. *After*, with `data.group`: rates
+            use the design effect (Rao & Scott 1992) and Student's quantile, means use
+            cluster-robust variances (Liang & Zeger 1986). *False fail* is the share of tables whose
+            lower bound is above the true difference."""
         ),
         *head(
             "persons",
-            "number",
+            "metric",
             "cover before",
             "false allow before",
             "false fail before",
@@ -302,17 +314,18 @@ def of_calibration() -> Lines:
         "## Calibration error: `evaluate.calibration`",
         "",
         *wrapped(
-            f"""Test rows of a model that is perfectly calibrated, or whose scores are off, {TABLES}
-            tables each; the rule of the tier `limited` (block at 0.05, warn at 0.03). *Before*:
-            the number alone was held against both limits. *After*: a number beyond `block` is
-            `insufficient` where chance may have done it, and fails where its lower bound is
-            beyond, too; both deny. Only the lower bound warns. `split.test_rows` asks for 1,000
-            rows, so the lines with 400 rows assume a policy without that rule."""
+            f"""The rule of the tier `limited` (block at 0.05, warn at 0.03) judges a model that is
+            perfectly calibrated, and one whose scores are off. Each line simulates {TABLES} tables
+            of test rows. *Before*: only the metric was compared with both limits. *After*: if the
+            metric is beyond `block`, the rule fails if its lower bound is beyond `block`, too.
+            Otherwise chance may explain it, and the rule is `insufficient`. Both verdicts deny the
+            model. The rule warns only if the lower bound is beyond `warn`. `split.test_rows`
+            requires 1,000 rows, so the lines with 400 rows assume a policy without that rule."""
         ),
         *head(
             "model",
             "rows",
-            "rarer class",
+            "rows of the rarer class",
             "denied before",
             "warned before",
             "insufficient after",
@@ -362,10 +375,11 @@ def of_monitoring() -> Lines:
         "## Performance in production, with few labels",
         "",
         *wrapped(
-            f"""Windows of a perfectly calibrated model with a ROC AUC of 0.75, {TABLES} each, by
-            the monitoring rules of the tier `limited` (calibration warns at 0.10, ROC AUC at
-            0.70). *Before*: the numbers alone. *After*: the nearer bound has to be beyond the
-            limit (ROC AUC: DeLong et al. 1988). A number beyond it, whose bound is not, is
+            f"""The monitoring rules of the tier `limited` (calibration warns at 0.10, ROC AUC at
+            0.70) judge a perfectly calibrated model with a ROC AUC of 0.75, so every alarm is
+            false. Each line simulates {TABLES} windows. *Before*: only the metric was compared with
+            the limit. *After*: an alarm is raised only if the whole interval is beyond the limit
+            (ROC AUC: DeLong et al. 1988). If only the metric is beyond it, the rule is
             `not_measured`."""
         ),
         *head("rule", "labels", "alarm before", "alarm after", "not measured after"),
@@ -401,11 +415,14 @@ def main() -> None:
     lines = [
         "# How often bounds hold",
         "",
+        "Regenerate with `python tests/power/bounds.py`; do not edit.",
+        "",
         *wrapped(
-            f"""Regenerate with `python tests/power/bounds.py`; do not edit. Bounds are two-sided
-            with a confidence of {CONFIDENCE:.0%}: each is wrong in 2.5 % of tables if it is
-            exact. A rule with `evidence: interval` passes by chance as often when the truth is
-            at its limit."""
+            f"""This page shows how often confidence intervals contain the true value. *Before* is
+            what engine 0.2 computed, *after* is what the engine computes now. The intervals are
+            two-sided and have a confidence of {CONFIDENCE:.0%}, so each bound of an exact interval
+            is wrong in 2.5% of the tables. If the true value is exactly at the limit, a rule with
+            `evidence: interval` passes by chance just as often."""
         ),
     ]
     for section in (of_spread, of_skewed, of_persons, of_calibration, of_monitoring):

@@ -1,7 +1,7 @@
-"""How often drift is reported between two halves of one table, from a thousand rows to a million.
+"""Simulate how often drift is reported between two random halves of one table; write docs/drift.md.
 
-Each simulation draws a table, halves it at random, freezes bins on one half and counts the other,
-with the package's own functions on Parquet files. Writes docs/drift.md. A few minutes.
+Each simulation draws a table, splits it at random, computes the bins from one half and counts the
+rows of the other in them, with the package's own functions on Parquet files. Takes a few minutes.
 
     python tests/power/false_alarms.py [--quick]
 """
@@ -74,29 +74,37 @@ def halves(rows: int, simulations: int, seed: int = 1) -> list[Row]:
     return [Row(rows, name, np.array(values)) for name, values in found.items()]
 
 
+INTRO = """\
+# False alarms of drift
+
+Regenerate with `python tests/power/false_alarms.py`; do not edit.
+
+This page shows how often the drift rules report drift where there is none. Simulated tables without
+drift are split at random into two halves. The bins are computed from one half, and the other half
+is compared with it by the population stability index (PSI).
+
+*Warns* and *blocks* are the shares of tables with a PSI above {warn:g} and {block:g}, the limits
+of the shipped policies. These policies require {enough:,} rows in each half. With fewer rows, the
+verdict is `insufficient`, whatever the PSI is.
+
+If both halves have n rows, PSI is approximately distributed as χ² / (n / 2). The degrees of freedom
+are the number of bins that are not empty, minus one (`measures/drift.py`). A column with dozens of
+categories therefore has a larger PSI by chance than a numeric column with its ten bins. It needs
+more rows or fewer categories.
+
+| rows | in each half | judged | column | tables | mean PSI | largest PSI | warns | blocks |
+| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |"""
+
+
 def markdown(found: list[Row]) -> str:
     """The page for people."""
-    lines = [
-        "# False alarms of drift",
-        "",
-        "Regenerate with `python tests/power/false_alarms.py`; do not edit. Tables without drift",
-        "are drawn, halved at random, and one half is held against bins frozen on the other.",
-        f"*Warns* and *blocks* are the shares of tables with a PSI beyond {WARN:g} and {BLOCK:g},",
-        "the limits of the shipped policies, which ask for 1,000 rows a side: fewer are",
-        "`insufficient` at any PSI. Between halves of n rows PSI is about χ² / (n / 2). The",
-        "degrees of freedom are one fewer than the bins with rows (`measures/drift.py`). So a",
-        "column with dozens of categories has more noise than a number with its ten bins: it",
-        "needs more rows or fewer categories.",
-        "",
-        "| rows | a side | judged | column | tables | mean PSI | largest | warns | blocks |",
-        "| ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    lines = [INTRO.format(warn=WARN, block=BLOCK, enough=ENOUGH)]
     for row in found:
         half, values = row.rows // 2, row.values
         cells = [
             f"{row.rows:,}",
             f"{half:,}",
-            "yes" if half >= ENOUGH else "insufficient",
+            "yes" if half >= ENOUGH else "no (`insufficient`)",
             row.column,
             f"{len(values):,}",
             f"{values.mean():.5f}",
@@ -113,7 +121,10 @@ def markdown(found: list[Row]) -> str:
         ]
         n = sum(map(len, judged))
         warn, block = (sum(int((v > limit).sum()) for v in judged) for limit in (WARN, BLOCK))
-        lines += ["", f"Of {n:,} judged columns with {words}, {warn:,} warn and {block:,} block."]
+        told = (
+            f"Of {n:,} columns that are judged and have {words}, {warn:,} warn and {block:,} block."
+        )
+        lines += ["", told]
     return "\n".join([*lines, ""])
 
 

@@ -114,7 +114,7 @@ def by_who_started_it(hosted: Hosted) -> None:
         (of_another_commit, "it is for another commit"),
         (of_another_workflow, "run 7 is of .github/workflows/deploy.yml"),
         (of_another_run, "nobody with a role that the policy asks for has approved"),
-        (by_who_started_it, "lacks an approval by model-owner"),
+        (by_who_started_it, "still needs approval by model-owner"),
     ],
     ids=["author", "commit", "workflow", "run", "starter"],
 )

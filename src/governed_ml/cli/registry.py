@@ -89,6 +89,7 @@ def approve(
       uv run governance approve 3 --pull 12
     """
     from governed_ml.registry.approval import approve as approving
+    from governed_ml.registry.approval.approvals import not_approved
 
     own = name and key and not run and not pull
     if not own and (name or key or (run is None) == (pull is None)):
@@ -110,7 +111,7 @@ def approve(
     line = f"version {version}: {said} approved it (event {event.sequence}); {left}"
     tell(as_json, line, version=version, missing=done.missing, event=event.sequence)
     if complete and done.missing:
-        raise Problem(f"version {version} lacks an approval by {' and '.join(done.missing)}", FOUND)
+        raise Problem(not_approved(version, done.missing), FOUND)
 
 
 def reject(

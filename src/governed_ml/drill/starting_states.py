@@ -134,7 +134,7 @@ def _ssh_key(path: Path) -> str:
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Problem("ssh-keygen does not make a key: install OpenSSH") from error
+        raise Problem("ssh-keygen is missing or could not create a key: install OpenSSH") from error
     return path.with_suffix(".pub").read_text(encoding="utf-8").strip()
 
 

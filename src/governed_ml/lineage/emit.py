@@ -31,6 +31,9 @@ FILE = Path("reports/lineage/events.jsonl")
 SENT = Path("reports/lineage/sent.json")  # endpoint → count and digest of the lines it received
 SETTINGS = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
 NAMES = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE__TRANSPORT")
+SET_TRANSPORT = (
+    "set the environment variable OPENLINEAGE_URL, or `type` under `transport` in openlineage.yml"
+)
 PATIENCE = 1.8  # seconds to send all events
 
 
@@ -141,17 +144,16 @@ def configured() -> Any:
     try:
         client = OpenLineageClient()
     except Exception as error:
-        raise Problem(f"OpenLineage's settings name no transport: {first_line(error)}") from error
+        raise Problem(
+            f"OpenLineage cannot use its settings ({first_line(error)}): {SET_TRANSPORT}"
+        ) from error
     meant = any(name.startswith(NAMES) for name in os.environ)
     meant = meant or any(path.expanduser().is_file() for path in SETTINGS)
     if client.transport.kind not in ("console", "noop"):
         return client.transport
     asked = (client.config.transport or {}).get("type")
     if meant and client.transport.kind == "console" and not asked:
-        raise Problem(
-            "OpenLineage's settings name no transport: set the environment variable "
-            "OPENLINEAGE_URL, or a `type` in openlineage.yml"
-        )
+        raise Problem(f"OpenLineage's settings do not say where to send events: {SET_TRANSPORT}")
     return None
 
 

@@ -18,7 +18,7 @@ from governed_ml.ledger.liveness import unwatched
 from governed_ml.ledger.rules_in_force import Today
 from governed_ml.policy.decision import Decision
 from governed_ml.registry.append_event import record, settle, situation
-from governed_ml.registry.approval.approvals import Approval
+from governed_ml.registry.approval.approvals import Approval, not_approved
 from governed_ml.registry.approval.current_rules import (
     judge_again,
     require_allow,
@@ -161,10 +161,5 @@ def _require_approved(base: Path, version: Version, life: Lifecycle, now: Today)
             1,
         )
     if missing:
-        because = f" ({'; '.join(why)})" if why else ""
-        raise Problem(
-            f"version {version.number} lacks an approval by {' and '.join(missing)}{because}: "
-            f"run `uv run governance approve {version.number}`",
-            1,
-        )
+        raise Problem(not_approved(version.number, missing, why), 1)
     return good

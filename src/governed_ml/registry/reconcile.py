@@ -19,6 +19,7 @@ from governed_ml.ledger.liveness import last_window
 from governed_ml.ledger.remote import Vanished, pull
 from governed_ml.ledger.rules_in_force import today
 from governed_ml.registry.append_event import Unanchored, require_anchored
+from governed_ml.registry.approval.approvals import not_approved
 from governed_ml.registry.approval.current_rules import sort_approvals
 from governed_ml.registry.counted_events import follow, gone, judged, void_lines
 from governed_ml.registry.release import bundle
@@ -115,8 +116,7 @@ def _notes(base: Path, life: Lifecycle) -> list[str]:
             found.append(f"version {version.number}: {problem}")
             continue
         if missing:
-            words = f"version {version.number} lacks an approval by {' and '.join(missing)}"
-            found.append(f"{words}: {'; '.join(why)}")
+            found.append(not_approved(version.number, missing, why))
     return found
 
 

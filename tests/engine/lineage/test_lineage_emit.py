@@ -364,7 +364,7 @@ def test_settings_without_a_transport_are_reported(project: BakedProject) -> Non
     project.write("openlineage.yml", "transport: {typ: http, url: http://127.0.0.1:9}\n")
     # Then the command says so, and the file has the events all the same
     said = project.governance("lineage", "emit", code=2).stderr
-    assert "name no transport" in said
+    assert "do not say where to send events: set" in said
     assert kept(project)
 
 

@@ -84,12 +84,12 @@ def test_approvals_on_github_count_for_the_commit_and_while_github_says_so(
         hub.review(5, "owner-at-github", "APPROVED", **given)
         said = project.governance("approve", "1", "--pull", "5").stdout
         # Then it counts
-        assert "owner said yes" in said
+        assert "owner approved it" in said
         assert registry.states(project) == {1: "approved"}
         # And when the review is dismissed before the promotion, then it counts no longer
         hub.review(5, "owner-at-github", "DISMISSED", **given)
         done = project.governance("promote", code=None)
-        registry.refused(done, "lacks an approval", "GitHub does not have this approval")
+        registry.refused(done, "still needs approval by", "GitHub does not have this approval")
         # And without an answer from GitHub, nobody can tell
         lost = replace(project, variables=project.variables | {"GITHUB_TOKEN": ""})
         done = lost.governance("promote", code=None)

@@ -96,7 +96,7 @@ def test_an_approval_that_no_longer_counts_stops_the_promotion(
     registry.save(contested, "Changed", author="Risk <risk@example.org>")
     done = contested.governance("promote", code=None)
     # Then it is not promoted, and the reason is said
-    registry.refused(done, "lacks an approval by model-owner", cause)
+    registry.refused(done, "still needs approval by model-owner", cause)
     # And a key that was revoked from before on takes the champion's approval with it
     code = 1 if change is revoke else 0
     assert registry.states(contested, code)[2] == "approved"

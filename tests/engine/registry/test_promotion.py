@@ -140,7 +140,7 @@ def test_a_policy_that_changed_since_voids_the_approval(contested: BakedProject)
     contested.write("conf/policy/base.yaml", policy.replace("warn: 0.70", "warn: 0.71"))
     registry.save(contested, "Another", author="Risk <risk@example.org>")
     done = contested.governance("promote", code=None)
-    registry.refused(done, "lacks an approval by model-owner", "it is for another policy")
+    registry.refused(done, "still needs approval by model-owner", "it is for another policy")
     # And an approval under that policy does
     registry.approve(contested, 2)
     contested.governance("promote")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from pathlib import Path
@@ -188,6 +189,16 @@ def refused(
     if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
         return "none of the approver's keys of today signed it"
     return None
+
+
+def not_approved(number: int, roles: list[str], why: Iterable[str] = ()) -> str:
+    """Return the message that a version lacks approvals in these roles, with the next step."""
+    because = "; ".join(why)
+    return (
+        f"version {number} still needs approval by {' and '.join(roles)}"
+        f"{f' ({because})' if because else ''}: for each role, one person runs "
+        f"`uv run governance approve {number}`"
+    )
 
 
 def missing(wanted: Approvals, good: list[Approval]) -> list[str]:

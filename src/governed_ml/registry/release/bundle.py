@@ -128,7 +128,10 @@ def fetch(registry: Registry, version: Version, approvers: Approvers, target: Pa
         statement = _statement(folder)
         if statement.version != number or statement.subject() != version.subject:
             raise Problem(
-                "its signature is for another model, version or digest than the ledger names", 1
+                "the signed statement is about another version, or has other digests than the "
+                "ledger: the files in MLflow may have been replaced; restore them from a backup, "
+                "or register the model again",
+                1,
             )
         found = model_file.digest(folder / "model.skops")
         if found != statement.model:
