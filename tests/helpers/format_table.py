@@ -246,8 +246,8 @@ The engine recognises a file by its content, not by its name. It reads a URL lik
 TITLES = {
     "Training": "How `ingest` reads each kind of column. Training uses these values.",
     "`predict`": "A model that was trained from {origins} gets rows in this format. If the result "
-    "depends on the format of the training data, the cell says so: _after CSV_ means that the model "
-    "was trained from CSV.",
+    "depends on the format of the training data, the cell says so: _after CSV_ means that the "
+    "model was trained from CSV.",
     "`monitor`": "A champion that was trained from {origins} gets a batch in this format.",
 }
 
