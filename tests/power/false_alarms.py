@@ -85,7 +85,7 @@ is compared with it by the population stability index (PSI).
 
 *Warns* and *blocks* are the shares of tables with a PSI above {warn:g} and {block:g}, the limits
 of the shipped policies. These policies require {enough:,} rows in each half. With fewer rows, the
-verdict is `insufficient`, whatever the PSI is.
+verdict is `insufficient` at any PSI.
 
 If both halves have n rows, PSI is approximately distributed as χ² / (n / 2). The degrees of freedom
 are the number of bins that are not empty, minus one (`measures/drift.py`). A column with dozens of

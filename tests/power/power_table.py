@@ -224,10 +224,8 @@ def markdown(tables: dict[str, list[Row]], test_rows: int, simulations: int) -> 
             lines += [f"{head} |{shares} {row.rows_needed:,} |"]
         for task in sorted({row.task for row in rows}):
             least = max(0.0, 1 - sum(1 - row.passes[0] for row in rows if row.task == task))
-            told = (
-                f"Without a gap, all {task} rules pass together on a share of at least {least:.3f}"
-            )
-            lines += ["", f"{told} of the tables."]
+            told = f"Without a gap, all {task} rules pass together on a share of at least"
+            lines += ["", f"{told} {least:.3f} of the tables."]
         lines += [""]
     return "\n".join(lines)
 

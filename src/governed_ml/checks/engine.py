@@ -62,8 +62,9 @@ def _installed(project: Table, who: Identity) -> Iterator[CheckFinding]:
     else:
         pinned = who.pinned and who.kind != "git"
     if folder or not pinned:
-        wanted = str(source.get("rev", source.get("index", source.get("path", "an index"))))
-        what = f"it pins the engine {wanted[:12]}, but {who} runs"
+        wanted = str(source.get("index", source.get("path", "an index")))
+        wanted = str(source["rev"])[:12] if "rev" in source else wanted
+        what = f"it pins the engine {wanted}, but {who} runs"
         yield CheckFinding(METADATA, what, "run `uv sync`")
 
 

@@ -58,6 +58,8 @@ def register(as_json: Json = False) -> None:
         show(done.decision)
     state = "challenger, pending review" if verdict == "allow" else "quarantined"
     line = f"version {number} of {registry.name} is {state} (event {done.entry.event.sequence})"
+    if verdict == "allow":
+        line += f"; next, other people run `uv run governance approve {number}`"
     tell(as_json, line, version=number, verdict=verdict, event=done.entry.event.sequence)
     raise typer.Exit(0 if verdict == "allow" else FOUND)
 

@@ -108,7 +108,10 @@ def lost(anchor: Anchor, raws: Sequence[Raw]) -> str | None:
     """Return what is wrong if the anchor's commit is missing at its position, or None."""
     what = f"{anchor.where} has event {anchor.sequence} ({anchor.commit[:12]})"
     if not raws:
-        return f"the ledger was emptied: {what}, and this clone has no event; run {TAKE}"
+        return (
+            f"this clone has no event of the ledger, but {what}: the ledger was not fetched, or it "
+            f"was emptied; run {TAKE}"
+        )
     if len(raws) < anchor.sequence:
         ends = f"this ledger ends at event {len(raws)}"
         return f"the ledger was truncated or made elsewhere: {what}, and {ends}; run {TAKE}"

@@ -155,7 +155,10 @@ def _stale(given: Given, until: str | None, asked: Asked) -> str | None:
     most, newest = limits.maximum_age_days, datetime.fromisoformat(until)
     age = (asked.now - newest).days
     if age > most:
-        return f"stale: the newest row is of {until[:10]}, {age} days old, at most {most}"
+        return (
+            f"stale: the newest row is of {until[:10]}, {age} days old, at most {most} "
+            "(monitoring.maximum_age_days)"
+        )
     times = pd.to_datetime(rows[given.time], errors="coerce", utc=True)
     young = int((times >= pd.Timestamp(asked.now) - timedelta(days=most + 1)).sum())
     if young < min(limits.minimum_rows, len(rows)):

@@ -18,8 +18,15 @@ MOST_STEPS, MOST_ROWS = 3, 12
 """How many steps and rules are shown, so that verdict and steps stay on the screen."""
 
 NOT_MEASURED = (
-    "Run `uv run dvc repro`, because {gates} did not measure these files. If that changes nothing, "
-    "the reasons below say what is missing."
+    "Run `uv run dvc repro`, because {gates} did not measure these files. If a stage stops, "
+    "correct first what it says."
+)
+NO_METRIC = (
+    "Correct the name of the metric in `conf/policy/`: {rules} names one that no stage writes."
+)
+EXPRESSION = (
+    "Read the reason of {rules}: its expression is not true, or cannot be evaluated. Correct the "
+    "expression in `conf/policy/`, or what it asks for."
 )
 MORE_ROWS = (
     "Bring more rows, or a larger share of test rows (`conf/split/`), for {rules}: a group or the "
@@ -59,7 +66,8 @@ STEPS = {
     "fairness": (
         "Compare the groups in `reports/index.html` ({subjects}). Most people then try other "
         "features, or a model with mitigation: name a `fair_` file of `conf/model/` in "
-        "`conf/config.yaml`."
+        "`conf/config.yaml`. If it is one already, change its `constraints` and "
+        "`constraint_weight`."
     ),
     "explain": "Look at `reports/explanation.svg`: explanations do not add up to the predictions.",
 }
@@ -122,10 +130,19 @@ def next_steps(decision: Decision) -> list[str]:
 
 
 def _step(rule: RuleResult) -> str:
+    if rule.verdict == "insufficient" and " has no metric " in rule.reason:
+        return NO_METRIC
     if rule.verdict == "insufficient":
         return NOT_MEASURED if rule.value is None else MORE_ROWS
+    if rule.verdict == "fail" and rule.value is None and rule.id not in STEPS:
+        return EXPRESSION if _is_expression(rule) else POLICY
     starts = [start for start in STEPS if f"{rule.id}.".startswith(start)]
     return STEPS[max(starts, key=len)] if starts else POLICY
+
+
+def _is_expression(rule: RuleResult) -> bool:
+    """Return whether a rule failed by its CEL expression, whose reason names it."""
+    return rule.reason.startswith(("when: ", "cannot evaluate ", "does not hold: ", "`"))
 
 
 def _filled(step: str, rules: list[RuleResult]) -> str:

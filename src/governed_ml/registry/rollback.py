@@ -39,7 +39,7 @@ def rollback(
     continues after its own rollback instead of rolling back twice.
     """
     if len(reason.split()) < 2:
-        raise Problem("a rollback needs a reason: give one with --reason", 2)
+        raise Problem("a rollback needs a reason of two words or more: give one with --reason", 2)
     seen = situation(base, registry)
     now, life = seen.now, seen.life
     champion = life.champion

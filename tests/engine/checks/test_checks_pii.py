@@ -242,14 +242,14 @@ def test_a_check_that_cannot_run_does_not_pass(
     monkeypatch.setitem(sys.modules, "phonenumbers", None)
     put(own, "docs/a.md", "+49 30 901820\n")
     # When data and files are checked, then the check says what is missing
-    assert "DuckDB is missing" in unable(own, "pii", RAW)
+    assert "DuckDB is not installed" in unable(own, "pii", RAW)
     assert "phonenumbers is missing: run this after `uv sync`" in unable(own, "pii", "docs/a.md")
     # And data that are not here are told, where the lock speaks of them
     (own.path / RAW).unlink()
     put(own, "dvc.lock", "schema: '2.0'\n")
     done = own.call("check", "pii", "dvc.lock", code=0)
     assert (
-        f"{RAW} is not in this clone, so its columns were not checked: `uv run dvc pull`"
+        f"{RAW} is not in this clone, so its columns were not checked: run `uv run dvc pull`"
         in done.stderr
     )
 

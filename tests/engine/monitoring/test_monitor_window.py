@@ -55,7 +55,10 @@ def test_a_batch_like_the_training_data_is_healthy_in_every_format(watch: Watch)
         (lambda rows: rows.head(299), "299 rows, at least 300 wanted"),
         (
             lambda rows: rows.assign(applied_on=rows["applied_on"] - pd.Timedelta(days=45)),
-            "stale: the newest row is of 2026-05-15, 46 days old, at most 45",
+            (
+                "stale: the newest row is of 2026-05-15, 46 days old, at most 45 "
+                "(monitoring.maximum_age_days)"
+            ),
         ),
         (
             lambda rows: rows.assign(applied_on=rows["applied_on"] + pd.Timedelta(days=3)),

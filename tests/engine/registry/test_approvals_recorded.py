@@ -32,7 +32,7 @@ def test_the_author_may_not_approve_and_another_may(registered: BakedProject) ->
     done = registered.governance(
         *("approve", "1", "--as", "owner", "--key", str(keys / "risk")), code=None
     )
-    registry.refused(done, "none of the approver's keys of today signed it")
+    registry.refused(done, "none of the approver's keys that count today signed it")
     assert registry.actions(registered) == ["registered 1"]
     # And the owner's yes is
     assert "approved" in registry.approve(registered, 1)
@@ -82,7 +82,7 @@ def dismiss(project: BakedProject) -> None:
 @pytest.mark.parametrize(
     ("change", "cause"),
     [
-        (revoke, "none of the approver's keys of today signed it"),
+        (revoke, "none of the approver's keys that count today signed it"),
         (demote, "does not have the role model-owner"),
         (dismiss, "does not list the approver"),
     ],
@@ -114,7 +114,9 @@ def test_a_replayed_or_forged_approval_in_the_ledger_counts_for_nothing(
         "append_event.record(Path(), registry, 'approved', seen, **json.loads(sys.argv[1]))\n"
     )
     # Then it is not recorded, as nobody would believe it
-    with pytest.raises(AssertionError, match="none of the approver's keys of today signed it"):
+    with pytest.raises(
+        AssertionError, match="none of the approver's keys that count today signed it"
+    ):
         registry.python(registered, script, text)
     assert registry.actions(registered) == ["registered 1"]
     # And written past the engine and pushed, it is void

@@ -10,6 +10,7 @@ from governed_ml.checks.finding import CheckFinding
 from governed_ml.core.problem import Problem
 
 LARGEST = 500 * 1024  # most bytes of a file in git
+LARGEST_WHEEL = 5 << 20  # most bytes of the engine's wheel
 ROWS = 100  # fewest lines of the same form that count as a table,
 MEASURED = 1000  # and in files of the pipeline: one line per column, bin, rule or point
 WRITTEN = (
@@ -83,6 +84,8 @@ def _why(base: Path, name: str) -> str | None:
     """Return why a file belongs in DVC, or None if it may be in git."""
     path = base / name
     own = path.name in KEPT or path.suffix == ".dvc"
+    if path.suffix == ".whl" and name == _engine_wheel(base) and _is_zip(path):
+        return None  # uv.lock has its digest, and the check `engine` compares it
     if name.startswith(FOLDERS) and not own:
         return f"{name.partition('/')[0]}/ belongs to DVC, and git must hold only its *.dvc files"
     start, largest = LOCKS.get(name, (b"", LARGEST))
@@ -101,6 +104,26 @@ def _why(base: Path, name: str) -> str | None:
         return None if data.startswith(PICTURES) or _webp(data) else "it is binary"
     table = rows(written, MEASURED if name.startswith(WRITTEN) else ROWS)
     return f"it holds a table: {table[0]:,} lines {table[1]}" if table else None
+
+
+def _engine_wheel(base: Path) -> str | None:
+    """Return the path of the wheel that the engine is installed from, or None."""
+    import tomllib
+
+    from governed_ml.core.installation.lockfile import METADATA
+    from governed_ml.scaffold import pin
+
+    try:
+        source = pin.source((base / METADATA).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, Problem):
+        return None
+    return Path(source["path"]).as_posix() if source.get("path") else None
+
+
+def _is_zip(path: Path) -> bool:
+    import zipfile
+
+    return path.stat().st_size <= LARGEST_WHEEL and zipfile.is_zipfile(path)
 
 
 def kind(data: bytes) -> str | None:

@@ -187,7 +187,7 @@ def refused(
     if moment - then > timedelta(days=wanted.valid_days):
         return f"it expired: given on {approval.time[:10]}, valid for {wanted.valid_days} days"
     if approval.source == "ssh" and not _has_signed(approval, person, moment, stolen):
-        return "none of the approver's keys of today signed it"
+        return "none of the approver's keys that count today signed it"
     return None
 
 

@@ -91,8 +91,8 @@ def require_reviewed(base: Path, version: Version, life: Lifecycle, now: Today) 
         )
     if not precedes(base, commit, now.commit):
         raise Problem(
-            f"commit {commit[:12]} is not on {PROTECTED}: merge it in a reviewed pull "
-            "request, then register it there",
+            f"commit {commit[:12]} is not on {PROTECTED}: bring it there by a reviewed pull "
+            "request; if the merge makes another commit, register that one",
             1,
         )
 
