@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import pickle
+import re
 import sqlite3
 import struct
 import tarfile
@@ -206,3 +207,19 @@ def test_the_commands_in_the_message_fix_the_finding(own: baked.BakedProject) ->
     assert "docs/rows.txt.dvc" in own.files
     assert "docs/rows.txt" not in own.files
     assert check(own, "data-in-git") == {}
+
+
+def test_the_wheel_that_the_engine_is_pinned_to_may_be_in_git(own: baked.BakedProject) -> None:
+    # Given a wheel in the project that is not the engine's source, when it is checked
+    path = "vendor/governed_ml-0.3.0-py3-none-any.whl"
+    put(own, path, written(zipped))
+    # Then it belongs to DVC, as any archive
+    assert "zip archive" in check(own, "data-in-git", path)[path]
+    # And when pyproject.toml takes the engine from it, then it may be in git
+    pinned = f'governed-ml = {{ path = "{path}" }}'
+    text = re.sub(r"^governed-ml = \{.*$", pinned, own.read("pyproject.toml"), flags=re.M)
+    own.write("pyproject.toml", text)
+    assert check(own, "data-in-git", path) == {}
+    # And a table under this name may not
+    put(own, path, written(FRAME.to_parquet))
+    assert "a Parquet table" in check(own, "data-in-git", path)[path]

@@ -31,6 +31,11 @@ def result(name: str, verdict: str = "fail", value: float | None = 0.5) -> RuleR
     )
 
 
+def because(name: str, verdict: str, reason: str) -> RuleResult:
+    """One rule's result without a number."""
+    return result(name, verdict, None).model_copy(update={"reason": reason})
+
+
 def decision(*rules: RuleResult) -> Decision:
     """A decision with these rules; it denies if one of them does."""
     bad = any(rule.verdict in ("fail", "insufficient") for rule in rules)
@@ -61,6 +66,14 @@ def decision(*rules: RuleResult) -> Decision:
         (result("evaluate.roc_auc", "insufficient", None), ("uv run dvc repro", "evaluate did")),
         (result("evidence.train", "insufficient", None), ("uv run dvc repro", "train did")),
         (result("counts.rows", "insufficient", None), ("because a stage did",)),
+        (
+            because("drift.mine", "insufficient", "evidence of drift has no metric mine"),
+            ("Correct the name of the metric in `conf/policy/`: drift.mine",),
+        ),
+        (
+            because("evaluate.region", "fail", "cannot evaluate `a.b`: b does not exist"),
+            ("Read the reason of evaluate.region", "Correct the expression"),
+        ),
         (result("fairness.proxy[sex]", "insufficient"), ("Bring more rows", "fairness.proxy")),
     ],
     ids=lambda one: one.id if isinstance(one, RuleResult) else "",
