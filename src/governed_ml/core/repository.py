@@ -132,9 +132,11 @@ def protected(base: Path) -> str:
         fetched = attempt(base, "fetch", "--quiet", "--no-tags", REMOTE, refspec)
         if fetched.returncode:
             said = first_line(ValueError(fetched.stderr.decode(errors="replace")), 160)
+            absent = "couldn't find remote ref" in said
+            todo = "push it first" if absent else "check the network and your access"
             raise Problem(
                 f"cannot fetch {PROTECTED} from {REMOTE}: {said}. That branch says who may "
-                "approve: check the network and your access"
+                f"approve: {todo}"
             )
         return _found(base, git(base, "rev-parse", FETCHED))
     done = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/heads/{PROTECTED}^{{commit}}")

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from governed_ml.core import mlflow_store
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.core.repository import PROTECTED, REMOTE, attempt, has_remote, known_protected
+from governed_ml.core.repository import (
+    PROTECTED,
+    REMOTE,
+    attempt,
+    has_remote,
+    known_protected,
+    precedes,
+)
 from governed_ml.doctor.diagnosis import NOTE, OK, UNKNOWN, WARNING, WRONG, Diagnosis
 
 PATIENCE = 3.0  # seconds to wait for an answer over the network
@@ -65,9 +72,12 @@ def git_itself(base: Path) -> Iterator[Diagnosis]:
 def protected_here(base: Path) -> str | None:
     """Return the protected branch's commit in this clone, or None; no remote is asked."""
     try:
-        return known_protected(base)
+        known = known_protected(base)
     except Problem:
         return None
+    tip = attempt(base, "rev-parse", "--verify", "--quiet", f"refs/remotes/{REMOTE}/{PROTECTED}")
+    newer = tip.stdout.decode().strip()  # `git push` moves it, before a command fetches the branch
+    return newer if newer and precedes(base, known, newer) else known
 
 
 def git_remote(base: Path) -> Iterator[Diagnosis]:
