@@ -191,3 +191,20 @@ def test_pip_stops_and_says_what_to_run(project: baked.BakedProject, tmp_path: P
     assert done.returncode != 0
     assert "run_uv_sync_instead_or_uv_export_for_pip" in done.stdout + done.stderr
     assert "matching distribution" not in done.stdout + done.stderr
+
+
+def test_nothing_beside_the_pin_changes_between_versions_of_the_template() -> None:
+    # Given the template's line for the engine's source, which differs in every project
+    lines = (baked.TEMPLATE / "pyproject.toml").read_text(encoding="utf-8").splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("governed-ml = {"))
+    # Then the three lines before and after it are those of 0.2: a patch that has the line as
+    # context would be rejected in every project that is updated
+    assert lines[place - 3 : place] == [
+        'default-groups = ["pipeline", "dev"]',
+        "",
+        "[tool.uv.sources]",
+    ]
+    assert lines[place + 1 : place + 3] == ["", "[tool.cruft]"]
+    assert lines[place + 3].startswith(
+        "# A post-generation hook makes the first commit, so a fresh"
+    )
