@@ -223,7 +223,7 @@ def test_a_second_proposal_of_the_same_changes_nothing(world: World) -> None:
     world.propose()
     before, asked = world.git.branches(), len(world.hub.asked)
     # When it is proposed again, then branch and pull request stay
-    assert "pull request 1 has the template at" in world.propose()
+    assert "pull request 1 updates to the template at" in world.propose()
     assert world.git.branches() == before
     assert [one.method for one in world.hub.asked[asked:]] == ["GET"]
 
