@@ -48,6 +48,7 @@ def register(as_json: Json = False) -> None:
 
     trusted.require("measuring", pinned=True)  # before a library is imported
 
+    from governed_ml.core.repository import PROTECTED, REMOTE, last_protected, precedes
     from governed_ml.policy.decision_screen import show
     from governed_ml.registry.register import register as registered
 
@@ -60,6 +61,8 @@ def register(as_json: Json = False) -> None:
     line = f"version {number} of {registry.name} is {state} (event {done.entry.event.sequence})"
     if verdict == "allow":
         line += f"; next, other people run `uv run governance approve {number}`"
+        if not precedes(base, done.entry.event.subject["commit"], last_protected(base)):
+            line += f", once its commit is on {PROTECTED} of {REMOTE}"
     tell(as_json, line, version=number, verdict=verdict, event=done.entry.event.sequence)
     raise typer.Exit(0 if verdict == "allow" else FOUND)
 

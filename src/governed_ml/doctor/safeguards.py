@@ -154,7 +154,9 @@ def people(base: Path) -> Iterator[Diagnosis]:
                 ),
             )
     wanted = _params(base).policy.approvals
-    said = [Approval.model_construct(approver=one.name, roles=one.roles) for one in listed.people]
+    able = [one for one in listed.people if one.github or any(k.counts(today) for k in one.keys)]
+    said = [Approval.model_construct(approver=one.name, roles=one.roles) for one in able]
+    asked = [one.name for one in able if wanted is None or {*one.roles} & {*wanted.roles}]
     lost = missing(wanted, said) if wanted else []
     if lost:
         line = f"governance/approvers.yaml has no separate person for {' and '.join(lost)}"
@@ -163,7 +165,8 @@ def people(base: Path) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "approvers",
             OK,
-            f"{len(listed.people)} people can give the approvals that the policy asks for",
+            f"the approvals that the policy asks for can come from {', '.join(asked) or 'nobody'}, "
+            "but nobody can approve their own commit",
         )
 
 

@@ -21,7 +21,8 @@ def last_window(champion: Version) -> str:
     _, windows = reign(champion)
     if not windows:
         return (
-            f"champion {champion.number} has no window yet: run `uv run governance monitor BATCH`"
+            f"champion {champion.number} has no window since it became champion: run `uv run "
+            "governance monitor BATCH`"
         )
     event = windows[-1].event
     level = str(event.details.get("level")).replace("_", " ")

@@ -112,7 +112,9 @@ def steps(records: Records, stand: Standing) -> list[str]:
     """Return what to do about a denial that stands."""
     if isinstance(records.decision, Unusable) or stand.verdict != "deny":
         return []
-    return next_steps(records.decision)
+    return [
+        step.replace(" in `reports/index.html`", " below") for step in next_steps(records.decision)
+    ]
 
 
 def _said(rule: RuleResult, *others: RuleResult) -> Row:

@@ -148,7 +148,7 @@ def test_the_page_shows_every_rule_with_its_numbers(records: Path) -> None:  # n
     assert "rests on 12 rows" in top
     # And it says what to do, as the terminal does
     assert "<h3>What to do next</h3>" in top
-    assert "<li>Compare the groups in <code>reports/index.html</code> (sex)." in top
+    assert "<li>Compare the groups below (sex)." in top
 
 
 def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
