@@ -105,7 +105,7 @@ UNSPLIT: dict[str, tuple[str, str, str, str]] = {  # case → split, conf/data, 
         "time",
         BY_TIME,
         when(lambda row: f"day {row}"),
-        "has texts that are not dates",
+        "has values that are not dates",
     ),
     "times that are null": (
         "time",

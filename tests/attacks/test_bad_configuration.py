@@ -71,7 +71,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "a member of a group": (
         (CONFIG, "model: logistic_regression", "model: logistic_regresion"),
-        "no conf/model/logistic_regresion.yaml (did you mean logistic_regression?): correct",
+        "no conf/model/logistic_regresion.yaml (did you mean logistic_regression?); correct",
     ),
     "a group": (
         (CONFIG, "- model:", "- modle:"),
@@ -153,7 +153,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
     ),
     "a call in an estimator": (
         (MODEL, "C: 1.0", "class_weight: {_target_: shutil.rmtree, path: data}"),
-        "conf/model: estimator._target_ 'shutil.rmtree' is not from sklearn, ",
+        "conf/model: estimator._target_ 'shutil.rmtree' is not from any of sklearn, ",
     ),
     "a negative seed": ((CONFIG, "seed: 2026", "seed: -1"), "conf/: seed: Input should be greater"),
     "bins and labels": (

@@ -201,8 +201,11 @@ def test_trap_25_an_emptied_ledger_is_seen_by_the_anchor(repo: Repository, how: 
     # Then the rest looks whole, and the anchor says what was there
     assert repo.verify().ok
     found = only(repo.verify(anchor))
-    cause = {"deleted": "emptied: ", "emptied": "truncated or made elsewhere: "}[how]
-    assert found.startswith(f"the ledger was {cause}the registry's tag has event 4 (")
+    cause = {
+        "deleted": "this clone has no event of the ledger, but ",
+        "emptied": "the ledger was truncated or made elsewhere: ",
+    }[how]
+    assert found.startswith(f"{cause}the registry's tag has event 4 (")
 
 
 def test_trap_25_the_remote_is_an_anchor(repo: Repository, origin: Repository) -> None:
@@ -291,7 +294,7 @@ def test_a_fresh_clone_takes_the_ledger_before_it_writes(
     for look in (fresh.entries, lambda: ledger.append(fresh.path, "registered")):
         with pytest.raises(Problem, match="git fetch origin governance-ledger:governance-ledger"):
             look()
-    assert "emptied: origin has event 4 (" in fresh.verify().problems[0]
+    assert "no event of the ledger, but origin has event 4 (" in fresh.verify().problems[0]
     # And with the remote's events it goes on from there, as with newer ones later
     assert remote.pull(fresh.path)
     assert fresh.entries() == repo.entries()

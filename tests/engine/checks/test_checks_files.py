@@ -140,7 +140,15 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
     ),
     "top": ("permissions: {}\n", "", "permissions at the top apply to every job"),
     "write": ("permissions: {}\n", "permissions: write-all\n", "permissions at the top"),
-    "job": ("    permissions:\n      contents: read\n", "", "one: no permissions of its own"),
+    "job": (
+        "    permissions:\n      contents: read\n",
+        "",
+        "one: the job names no permissions of its own",
+    ),
+        "    permissions:\n      contents: read\n",
+        "",
+        "one: the job names no permissions of its own",
+    ),
     "all": (
         "permissions:\n      contents: read",
         "permissions: write-all",
@@ -216,7 +224,7 @@ def test_a_secret_is_found_in_a_file_of_any_name_and_encoding(own: baked.BakedPr
             name
         )
     for name in ("docs/wide.md", "docs/latin.yaml"):
-        assert f"{name}: is not UTF-8; save it as UTF-8" in done.stderr
+        assert f"{name}: it is not UTF-8; save it as UTF-8" in done.stderr
     assert key not in done.stderr
     # And digests in lock files are none
     put(

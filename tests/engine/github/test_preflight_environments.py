@@ -122,7 +122,7 @@ def test_trap_02_one_reviewer_in_both_environments_fails(
 @pytest.mark.parametrize(
     ("allowed", "patterns", "words"),
     [
-        (None, [], "every branch may deploy; limit to main"),
+        (None, [], "every branch may deploy; limit it to main"),
         (
             ONLY,
             [],

@@ -120,7 +120,7 @@ def test_a_function_of_a_library_is_code_too(here: Path) -> None:
     # Then it is not loaded here, carries no code of the team's, and answers from its own process
     content = model_file.PATH.read_bytes()
     assert not model_file.is_plain(content)
-    with pytest.raises(Problem, match="contains code"):
+    with pytest.raises(Problem, match="classes that are not on the engine's list"):
         model_file.load(content)
     with models.opened() as model:
         assert len(model.predict(team_projects.asked_about())) == 600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -212,11 +213,17 @@ def test_a_release_without_recorded_settings_is_denied(sealed: Checked, tmp_path
     # Given a release whose configuration says nothing of the noise
     own = sealed.params()
     copied = Path(shutil.copytree(sealed.folder, tmp_path / "silent"))
-    path = copied / "governance" / "params.yaml"
-    text = path.read_text(encoding="utf-8")
-    start = text.index("  perturbation:\n")
-    noise = text[start : text.index("  risk:", start)]
-    path.write_text(text.replace(noise, ""), encoding="utf-8")
+    path = copied / "governance" / "policy.json"  # before 0.3: a part of params.yaml
+    if path.is_file():
+        policy = json.loads(path.read_text(encoding="utf-8"))
+        policy["policy"]["perturbation"] = None
+        path.write_text(json.dumps(policy), encoding="utf-8")
+    else:
+        path = copied / "governance" / "params.yaml"
+        text = path.read_text(encoding="utf-8")
+        start = text.index("  perturbation:\n")
+        noise = text[start : text.index("  risk:", start)]
+        path.write_text(text.replace(noise, ""), encoding="utf-8")
     # When it is judged where noise is asked for, then it is denied by that name
     decision = again(Checked(copied, cast("Any", None)), own)
     assert decision.verdict == "deny"

@@ -88,7 +88,7 @@ def test_a_new_measurement_must_equal_the_sealed_evidence(contested: BakedProjec
         # And when a number is another one, then it is refused by that number
         better = 0.01
         done = contested.call("rejudge", code=None)
-    registry.refused(done, "evidence of evaluate was not measured", "roc_auc.value says")
+    registry.refused(done, "evidence of evaluate was not measured", "roc_auc.value was")
     # And either way nothing was recorded
     assert registry.ledger(contested) == before
 

@@ -26,8 +26,8 @@ DISABLED: dict[str, list[tuple[str, str, str]]] = {  # fault → (module, code, 
     "emptied-ledger": [
         (
             "ledger.verification",
-            'return f"the ledger was empt',
-            'return "" and f"the ledger was empt',
+            'return (\n            f"this clone has no event',
+            'return "" and (\n            f"this clone has no event',
         ),
     ],
     "moved-alias": [
