@@ -145,10 +145,6 @@ BAD: dict[str, tuple[str, str, str]] = {  # text that is replaced, by what, what
         "",
         "one: the job names no permissions of its own",
     ),
-        "    permissions:\n      contents: read\n",
-        "",
-        "one: the job names no permissions of its own",
-    ),
     "all": (
         "permissions:\n      contents: read",
         "permissions: write-all",

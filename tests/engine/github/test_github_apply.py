@@ -109,7 +109,7 @@ def test_the_commands_plan_apply_and_verify(
     # When nothing is said but `github`, then it is a plan, and nothing is changed
     said = made.governance("github", code=1, **env).stdout
     assert "environment approve-risk: is missing, must be reviewers @acme/model-risk" in said
-    assert "1 as wanted · 12 differs: `uv run governance github apply`" in said
+    assert "1 as wanted · 12 differs: run `uv run governance github apply`" in said
     assert made.governance("github", "verify", code=1, **env).stdout.count("as wanted") == 2
     assert hub.settings.changes == 0
     # When it is applied, then it is said what was set

@@ -29,7 +29,7 @@ def repin(text: str) -> str:
 
 PULLS: dict[str, tuple[dict[str, Callable[[str], str]], str]] = {
     "engine": ({"pyproject.toml": repin}, "engine.source: file:///"),
-    "settings": ({"uv.toml": lambda _: "offline = true\n"}, "uv.toml: is new"),
+    "settings": ({"uv.toml": lambda _: "offline = true\n"}, "uv.toml: it is new"),
     "workflow": (
         {JUDGE: lambda text: text.replace("governance gate", "echo")},
         f"{JUDGE}: it differs from this engine's template",

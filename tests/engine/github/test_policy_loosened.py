@@ -120,7 +120,7 @@ def test_a_loosened_limit_on_main_needs_the_pull_request_that_brought_it(
     variables = in_actions(github_api, tmp_path, {"before": base})
     # When it came by no pull request, then the owner is asked for
     done = loosened.governance("policy", "diff", code=1, **variables)
-    assert "a risk-owner is asked" in done.stdout
+    assert "a risk-owner must approve" in done.stdout
     # When it came by one that the owner approved, then it goes through
     github_api.add_pull(4, author="ada", merged=True)
     github_api.pulls[4]["head"]["sha"] = head
