@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
@@ -22,11 +21,11 @@ NOT_MEASURED = (
     "correct first what it says."
 )
 NO_METRIC = (
-    "Correct the name of the metric in `conf/policy/`: {rules} names one that no stage writes."
+    "Correct the name of the metric in `conf/policy/`: no stage writes the metric of {rules}."
 )
 EXPRESSION = (
-    "Read the reason of {rules}: its expression is not true, or cannot be evaluated. Correct the "
-    "expression in `conf/policy/`, or what it asks for."
+    "Correct the expression in `conf/policy/`, or what it asks for: the expression of {rules} is "
+    "not true, or cannot be evaluated."
 )
 MORE_ROWS = (
     "Bring more rows, or a larger share of test rows (`conf/split/`), for {rules}: a group or the "
@@ -62,6 +61,13 @@ STEPS = {
     "fairness.declared": (
         "Name the sensitive attributes in `conf/data/`, or say there why there are none "
         "(`no_sensitive_reason`)."
+    ),
+    **dict.fromkeys(
+        ("fairness.mean_prediction", "fairness.signed_error", "fairness.group_error"),
+        (
+            "Compare the groups in `reports/index.html` ({subjects}). Most people then try other "
+            "features, or another regression model of `conf/model/`, named in `conf/config.yaml`."
+        ),
     ),
     "fairness": (
         "Compare the groups in `reports/index.html` ({subjects}). Most people then try other "
@@ -120,13 +126,28 @@ def mattering(decision: Decision) -> list[list[RuleResult]]:
 
 
 def next_steps(decision: Decision) -> list[str]:
-    """Return what to do about a denial: at most `MOST_STEPS` sentences, the most urgent first."""
+    """Return what to do about a denial: at most `MOST_STEPS` sentences, in pipeline order.
+
+    A stage that found a fault comes before the stages that did not run because of it.
+    """
     found: dict[str, list[RuleResult]] = {}
     for rule in decision.by_weight():
         if rule.verdict not in LETS_THROUGH:
             found.setdefault(_step(rule), []).append(rule)
-    order = sorted(found, key=lambda step: step != NOT_MEASURED)
+    order = sorted(found, key=lambda step: min(map(_place, found[step])))
     return [_filled(step, found[step]) for step in order[:MOST_STEPS]]
+
+
+def _place(rule: RuleResult) -> int:
+    """Return the place of a rule's gate in the pipeline; the policy itself comes first."""
+    gate = _gate(rule)
+    return list(BODY_OF_GATE).index(gate) if gate else -1
+
+
+def _gate(rule: RuleResult) -> str:
+    """Return the stage that a rule is about: `evidence.train` is about train."""
+    parts = rule.id.partition("[")[0].split(".")
+    return next((part for part in parts[:2] if part in BODY_OF_GATE), "")
 
 
 def _step(rule: RuleResult) -> str:
@@ -147,8 +168,7 @@ def _is_expression(rule: RuleResult) -> bool:
 
 def _filled(step: str, rules: list[RuleResult]) -> str:
     subjects = (rule.id.partition("[")[2].removesuffix("]") for rule in rules)
-    parts = (rule.id.partition("[")[0].split(".") for rule in rules)
-    gates = _listed(gate for gate in chain.from_iterable(parts) if gate in BODY_OF_GATE)
+    gates = _listed(gate for gate in map(_gate, rules) if gate)
     return step.format(
         rules=_listed(rule.id for rule in rules),
         subjects=_listed(one for one in subjects if one) or "the reasons name them",
@@ -158,8 +178,9 @@ def _filled(step: str, rules: list[RuleResult]) -> str:
 
 def _listed(names: Iterable[str], most: int = 3) -> str:
     every = list(dict.fromkeys(names))
-    more = f" and {len(every) - most} more" if len(every) > most else ""
-    return ", ".join(every[:most]) + more
+    shown, left = every[:most], len(every) - most
+    last = f"{left} more" if left > 0 else (shown.pop() if shown else "")
+    return f"{', '.join(shown)} and {last}" if shown else last
 
 
 def _table(rows: list[list[RuleResult]]) -> Table:

@@ -51,6 +51,7 @@ def decision(*rules: RuleResult) -> Decision:
     ("rule", "said"),
     [
         (result("fairness.four_fifths[sex]"), ("(sex)", "a model with mitigation")),
+        (result("fairness.signed_error[sex]"), ("(sex)", "another regression model")),
         (result("fairness.proxy[sex]"), ("features that tell the groups apart (sex)",)),
         (result("fairness.declared"), ("no_sensitive_reason",)),
         (result("evaluate.leak[savings]"), ("known when the model predicts: savings",)),
@@ -68,11 +69,11 @@ def decision(*rules: RuleResult) -> Decision:
         (result("counts.rows", "insufficient", None), ("because a stage did",)),
         (
             because("drift.mine", "insufficient", "evidence of drift has no metric mine"),
-            ("Correct the name of the metric in `conf/policy/`: drift.mine",),
+            ("Correct the name of the metric in `conf/policy/`", "the metric of drift.mine"),
         ),
         (
             because("evaluate.region", "fail", "cannot evaluate `a.b`: b does not exist"),
-            ("Read the reason of evaluate.region", "Correct the expression"),
+            ("Correct the expression", "the expression of evaluate.region is not true"),
         ),
         (result("fairness.proxy[sex]", "insufficient"), ("Bring more rows", "fairness.proxy")),
     ],
@@ -86,19 +87,24 @@ def test_a_denial_says_what_to_do_next(rule: RuleResult, said: tuple[str, ...]) 
     assert "{" not in step
 
 
-def test_what_was_not_measured_is_the_first_step_and_there_are_few() -> None:
-    # Given many rules that deny for different causes
+def test_steps_are_few_and_in_the_order_of_the_pipeline() -> None:
+    # Given rules that deny for many causes, and gates that were not measured for one of them
     rules = [
         result("fairness.four_fifths[sex]"),
         result("drift.data[a]"),
-        result("evaluate.roc_auc"),
         result("validate.contract"),
-        result("explain.coverage", "insufficient", None),
+        result("split.test_rows", "insufficient", None),
+        result("evidence.explain", "insufficient", None),
     ]
-    # When people ask what to do, then the measurement comes first, and few steps are shown
+    # When people ask what to do, then the broken contract is before what it has stopped
     steps = next_steps(decision(*rules))
     assert len(steps) == MOST_STEPS
-    assert steps[0].startswith("Run `uv run dvc repro`, because explain did not measure")
+    assert steps[0].startswith("Look at `reports/contract.html`")
+    assert steps[1].startswith("Run `uv run dvc repro`, because split and explain did not measure")
+    assert steps[2].startswith("Compare training rows with test rows")
+    # And the policy itself is before all
+    first, *_ = next_steps(decision(*rules, result("policy.complete")))
+    assert first.startswith("Correct `conf/policy/`")
 
 
 def test_rules_with_one_cause_are_one_step() -> None:
