@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import yaml
 from baked import ROOT
-from built_site import built, needs_mkdocs
+from built_site import built, needs_mkdocs, site_folder  # noqa: F401 - a fixture, too
 
 PARTS = ("mkdocs.yml", "mkdocs_links.py")
 LOADED = re.compile(
@@ -20,15 +20,6 @@ LOADED = re.compile(
     r"""|<link\b[^>]*\bhref=["']?((?:https?:)?//[^"'\s>]+)|url\(["']?((?:https?:)?//[^"')]+)"""
 )
 pytestmark = needs_mkdocs
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of this repository."""
-    folder = tmp_path_factory.mktemp("site")
-    done = built(ROOT, folder)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_the_site_has_every_page(site: Path) -> None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from baked import ROOT
-from built_site import built, needs_mkdocs
+from browsing import chromium, needs_browser  # noqa: F401 - a fixture, too
+from built_site import needs_mkdocs, site_folder  # noqa: F401 - a fixture, too
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 pytestmark = [
     needs_mkdocs,
-    pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NAMES)} is on PATH"),
+    needs_browser,
     pytest.mark.slow,
 ]
 SIZES = {"wide": (1280, 900), "narrow": (390, 844)}
@@ -27,26 +23,6 @@ LOOKS = [
     pytest.param("light", "narrow", marks=pytest.mark.nightly),
     pytest.param("dark", "wide", marks=pytest.mark.nightly),
 ]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site of this repository."""
-    folder = tmp_path_factory.mktemp("site")
-    done = built(ROOT, folder)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    """A Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def opened(browser: Any, path: Path, size: str = "wide", scheme: str = "light") -> tuple[Any, list]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -11,25 +9,13 @@ import baked
 import pages
 import pytest
 from baked import once
+from browsing import chromium, needs_browser  # noqa: F401 - a fixture, too
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM = next((path for name in NAMES if (path := shutil.which(name))), None)
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NAMES)} is on PATH"),
+    needs_browser,
     pytest.mark.slow,
 ]
 SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    """A Chromium without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as player:
-        started = player.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
