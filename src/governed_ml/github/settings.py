@@ -143,7 +143,11 @@ def checks(workflows: Mapping[str, str]) -> list[str]:
 
 
 def environment_becomes(reviewers: list[str]) -> Becomes:
-    """Require these reviewers, no review of one's own run, no bypass, the protected branch only."""
+    """Return how to change an environment so that it is protected.
+
+    It gets these reviewers, nobody can approve their own run or bypass the protection, and only
+    the protected branch may deploy.
+    """
 
     def becomes(found: Values | None) -> Values:
         have = found or {"reviewers": [], "prevent_self_review": False, "wait_timer": 0}
@@ -159,7 +163,7 @@ def environment_becomes(reviewers: list[str]) -> Becomes:
 
 
 def ruleset_becomes(branch: str, rules: Mapping[str, Values]) -> Becomes:
-    """Require an active ruleset for one branch, without bypass, with at least these rules."""
+    """Return how to change a branch's ruleset: active, no bypass, at least these rules."""
 
     def becomes(found: Values | None) -> Values:
         have = found["rules"] if found else {}

@@ -228,7 +228,8 @@ def _evidence(folder: Path, stage: str, ran: Ran) -> AnyEvidence | Unusable:
         return Unusable(str(problem))
     lock = {path: str(md5) for path, md5 in ran.made.items()}
     if not is_locked(folder / path, path, lock):
-        said = f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc repro {stage}`"
+        said = f"{path.as_posix()} does not match its digest in dvc.lock"
+        said += f": run `uv run dvc repro {stage}`"
         return Unusable(said)
     return found
 

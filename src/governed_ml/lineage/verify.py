@@ -120,7 +120,7 @@ def _files(chain: Chain, link: str) -> str:
     for folder in INSIDE if link == "split" else ():
         _same(folder, chain.lock.get(folder, ""), folder_md5(chain.base / folder), "dvc.lock")
     if link != "split" and not is_locked(chain.base / TABLES[link][0], TABLES[link][0], chain.lock):
-        raise Problem(f"{TABLES[link][0].as_posix()} is not what dvc.lock says", 1)
+        raise Problem(f"{TABLES[link][0].as_posix()} does not match its digest in dvc.lock", 1)
     return ", ".join(said)
 
 
@@ -136,7 +136,7 @@ def _model(chain: Chain) -> str:
         if one.subject.model is not None:
             _same(f"the model, as {gate} has it,", one.subject.model, found)
     if not is_locked(file, model_file.PATH, chain.lock):
-        raise Problem(f"{model_file.PATH.as_posix()} is not what dvc.lock says", 1)
+        raise Problem(f"{model_file.PATH.as_posix()} does not match its digest in dvc.lock", 1)
     return _brief(model_file.PATH.as_posix(), found)
 
 

@@ -169,7 +169,9 @@ def _curve(base: Path, evaluated: AnyEvidence | Unusable) -> list[Point]:
     if not (base / path).is_file():
         raise Problem(f"{name} is missing: run `uv run dvc repro`")
     if pipeline_records.locked(base, "evaluate").get(PLOTS.as_posix()) != folder_md5(base / PLOTS):
-        raise Problem(f"{PLOTS.as_posix()} is not what dvc.lock says: run `uv run dvc repro`")
+        raise Problem(
+            f"{PLOTS.as_posix()} does not match its digest in dvc.lock: run `uv run dvc repro`"
+        )
     try:
         lines = (base / path).read_text(encoding="utf-8").splitlines()[1:]
         return [(float(x), float(y)) for x, y in (line.split(",") for line in lines)]

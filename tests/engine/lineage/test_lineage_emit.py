@@ -226,7 +226,7 @@ def test_evidence_that_differs_from_the_lock_is_not_emitted(project: BakedProjec
     edit(project, "reports/evidence/fairness.json", lambda one: one["metrics"].clear())
     done = ends(kept_new(project))
     # Then nothing is told from it, and why is said
-    assert "is not what dvc.lock says" in tags(done["fairness"])["evidence"]
+    assert "does not match its digest in dvc.lock" in tags(done["fairness"])["evidence"]
     assert "code" not in tags(done["fairness"])
 
 

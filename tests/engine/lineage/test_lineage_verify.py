@@ -87,7 +87,7 @@ TAMPERED = {
     "a number": (
         "replace('reports/evidence/evaluate.json', '\"seconds\": ', '\"seconds\": 1')",
         "evidence",
-        "evaluate.json is not what dvc.lock says",
+        "evaluate.json does not match its digest in dvc.lock",
     ),
     "the policy": (
         "replace('conf/policy/base.yaml', 'block: 0.65', 'block: 0.60')",
@@ -102,7 +102,7 @@ TAMPERED = {
     "the lock": (
         f"replace('dvc.lock', '{LOCKED}', '{LOCKED}0')",
         "raw",
-        "data/raw.parquet is not what dvc.lock says",
+        "data/raw.parquet does not match its digest in dvc.lock",
     ),
 }
 

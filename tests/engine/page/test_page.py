@@ -72,7 +72,7 @@ def test_the_curve_is_drawn_before_later_stages_are_locked(records: Path) -> Non
     # And where the file is not the one that `evaluate` wrote, it is not
     with (records / "reports/plots/roc.csv").open("a", encoding="utf-8") as file:
         file.write("1.0,1.0\n")
-    assert "is not what dvc.lock says" in str(gather(records, "decide").curve)
+    assert "does not match its digest in dvc.lock" in str(gather(records, "decide").curve)
 
 
 def test_the_page_is_built_for_every_reader(records: Path) -> None:  # noqa: F811

@@ -198,4 +198,4 @@ def test_a_curve_edited_by_hand_is_not_drawn(records: Path) -> None:  # noqa: F8
     # When the page is drawn, then it says so in its place
     page = pages.draw(records)
     assert "ROC curve of " not in page.source
-    assert "Not drawn: reports/plots is not what dvc.lock says" in page.text
+    assert "Not drawn: reports/plots does not match its digest in dvc.lock" in page.text

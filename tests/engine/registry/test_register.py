@@ -195,7 +195,7 @@ def _relock(project: BakedProject) -> None:
         (frozen, ["lineage is missing: stage fairness is frozen"]),
         pytest.param(
             another_model_file,
-            ["models/model.skops is not what dvc.lock says"],
+            ["models/model.skops does not match dvc.lock"],
             marks=pytest.mark.nightly,
         ),
     ],

@@ -134,7 +134,11 @@ def verify(folder: Path, signature: Path, approvers: Approvers, day: date) -> No
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, this key does not vouch
                 said = _in_words(str(error))
-    raise Problem(f"the model's signature is invalid: {said}", 1)
+    raise Problem(
+        f"the model's signature is invalid: {said}; restore the files in MLflow from a backup, or "
+        "register the model again",
+        1,
+    )
 
 
 def _in_words(said: str) -> str:

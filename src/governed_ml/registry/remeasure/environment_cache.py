@@ -61,7 +61,8 @@ def python(tree: Path, group: str, engine: str, say: Say) -> Path:
         prune(target.parent)
     except OSError as error:
         raise Problem(
-            f"cannot make the environment of {engine} in {target.parent}: {cause(error)}"
+            f"cannot make the environment of {engine} in {target.parent}: {cause(error)}; "
+            "check the folder's permissions and its free space"
         ) from error
     return target / PYTHON
 

@@ -144,7 +144,7 @@ def _bring(base: Path, scratch: Path, path: Path, lock: dict[str, str]) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
     if not is_locked(target, path, lock):
-        raise Problem(f"{path.as_posix()} is not what dvc.lock says: run `uv run dvc checkout`", 1)
+        raise Problem(f"{path.as_posix()} does not match dvc.lock: run `uv run dvc checkout`", 1)
 
 
 def is_locked(file: Path, path: Path, lock: dict[str, str]) -> bool:
