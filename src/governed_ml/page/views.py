@@ -24,7 +24,7 @@ from governed_ml.page.records import Records
 from governed_ml.page.rule_sentences import sentence
 from governed_ml.page.standing_verdict import Standing, standing
 from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
-from governed_ml.policy.decision_screen import next_steps
+from governed_ml.policy.decision_screen import MOST_ROWS, next_steps
 from governed_ml.policy.limits import number
 from governed_ml.policy.metric_words import MetricWords, words_of
 
@@ -104,7 +104,7 @@ def why(records: Records) -> tuple[str, list[Row]]:
         return "", []
     bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
     if bad:
-        return "What denies", [_said(*row) for row in alike(bad)[:12]]
+        return "What denies", [_said(*row) for row in alike(bad)[:MOST_ROWS]]
     return "Nearest to a limit", [_said(rule) for rule in closest(decision.by_weight())]
 
 

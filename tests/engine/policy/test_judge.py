@@ -10,6 +10,7 @@ import pytest
 
 from governed_ml.core import config, evidence
 from governed_ml.policy import judge as judging
+from governed_ml.policy.decision_screen import next_steps
 from governed_ml.policy.weaker_policy import weaker_rule
 
 TODAY = date(2026, 6, 15)
@@ -277,3 +278,23 @@ def test_evidence_that_asks_for_less_is_weaker(own: str, least: str, weaker: boo
     # And without a warning to lose, it denies the same
     silent = [one.model_copy(update={"warn": None}) for one in (mine, theirs)]
     assert bool(weaker_rule(*silent)) is (least == "interval")
+
+
+@pytest.mark.parametrize(
+    ("rule", "step"),
+    [
+        ({"metric": "explain.nothing", "block": 0.1}, "Correct the name of the metric"),
+        ({"require": "params.nothing > 0.0"}, "Correct the expression"),
+        ({"require": "params.seed < 0.0"}, "Correct the expression"),
+        ({"when": "params.nothing > 0.0"} | AT_MOST, "Correct the expression"),
+    ],
+)
+def test_people_are_told_what_is_wrong_with_a_rule(
+    judge: Judge, rule: dict[str, Any], step: str
+) -> None:
+    # Given a rule that names what is not there, or that does not hold, when it is judged
+    decision = judge([rule | {"id": "explain.own", "owner": "me"}], {"value": 0.0, "n": 1000})
+    # Then the first step is about the rule, and not about data or model
+    assert decision.verdict == "deny"
+    first, *_ = next_steps(decision)
+    assert first.startswith(step), decision.rules
