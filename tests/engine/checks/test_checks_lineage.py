@@ -137,7 +137,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         mine: (bumped(project, "ruff")[0], []),
         "a bound": (
             replaced(project, "pyproject.toml", "scikit-learn>=1.9", "scikit-learn>=1.9.1"),
-            ["pyproject.toml: asks for scikit-learn <1.10,>=1.9.1, and uv.lock was made before"],
+            ["pyproject.toml: it asks for scikit-learn <1.10,>=1.9.1, and uv.lock was made before"],
         ),
         "a bound that is only written otherwise": (
             replaced(

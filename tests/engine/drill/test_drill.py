@@ -226,7 +226,7 @@ def test_every_fault_is_caught(
         project.run(["dvc", "repro", "ingest"])
         project.call("contract", "draft")
     # When everything is planted, then everything is caught; rows of Adult have no date
-    undated = "no column dates a row, so nobody can know how old one is"
+    undated = "no column has the date of a row, so nothing can tell that a batch is old"
     missing = [("stale-batch", "not applicable", undated)] if name == "adult" else []
     assert not_caught(drill(project).values()) == missing
 
