@@ -82,7 +82,7 @@ TAMPERED = {
     "a feature": ("append('data/split/train.parquet', ' ')", "split", "data/split/train.parquet"),
     "a group": ("append('data/sensitive/test.parquet', ' ')", "split", "data/sensitive/test"),
     "a file more": ("new('data/split/more.parquet')", "split", "data/split is"),
-    "the model": ("append('models/model.skops', ' ')", "model", "models/model.skops is"),
+    "the model": ("append('models/model.skops', ' ')", "model", "models/model.skops does"),
     "predictions": ("append('data/predictions.parquet', ' ')", "predictions", "predictions"),
     "a number": (
         "replace('reports/evidence/evaluate.json', '\"seconds\": ', '\"seconds\": 1')",
