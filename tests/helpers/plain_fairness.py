@@ -14,7 +14,7 @@ import fairlearn.metrics as fl
 import numpy as np
 import pandas as pd
 from plain_measures import Number
-from scipy.stats import norm, t
+from scipy.stats import binomtest, norm, t
 from sklearn.metrics import precision_score
 
 
@@ -46,21 +46,33 @@ def donner_zou(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float,
     return limit(low, top, -1), limit(high, floor, 1) if floor > 0 else math.inf
 
 
-def gaps(parts: list[list[tuple[float, ...]]]) -> tuple[float, float]:
+Parts = list[list[tuple[float, ...]]]
+
+
+def gaps(joint: Parts, alone: Parts) -> tuple[float, float]:
     """Bounds of the largest difference between two groups in any part."""
     lows, highs = [0.0], []
-    for groups in parts:
+    for groups in joint:
         for one, other in combinations(groups, 2):
             low, high = newcombe(one, other)
             lows += [low, -high]
-            highs.append(max(abs(low), abs(high)))
+    for groups in alone:
+        for one, other in combinations(groups, 2):
+            highs += [abs(bound) for bound in newcombe(one, other)]
     return max(lows), max(highs)
 
 
-def ratios(parts: list[list[tuple[float, ...]]]) -> tuple[float, float]:
+def ratios(joint: Parts, alone: Parts) -> tuple[float, float]:
     """Bounds of the smallest ratio of two groups in any part."""
-    pairs = [donner_zou(*pair) for groups in parts for pair in permutations(groups, 2)]
-    return min(low for low, _ in pairs), min(1.0, *(high for _, high in pairs))
+    lows = [donner_zou(*pair)[0] for groups in alone for pair in permutations(groups, 2)]
+    highs = [donner_zou(*pair)[1] for groups in joint for pair in permutations(groups, 2)]
+    return min(lows), min(1.0, *highs)
+
+
+def exact(hits: int, n: int, tail: float) -> tuple[float, float, float]:
+    """A rate with the exact bounds of Clopper and Pearson, as SciPy computes them."""
+    found = binomtest(int(hits), int(n)).proportion_ci(1 - 2 * tail, "exact")
+    return hits / n, found.low, found.high
 
 
 MEASURES = {
@@ -78,7 +90,7 @@ def fairness(
     prediction: pd.Series,
     level: float,
 ) -> dict[str, Number]:
-    """Fairlearn's numbers on the rows, with simultaneous bounds; `known` has all rows' groups."""
+    """Fairlearn's numbers on the rows, with bounds; `known` has all rows' groups."""
     y, p, found = target.to_numpy(), prediction.to_numpy(), {}
     where = dict(tuple(groups.assign(place=range(len(groups))).groupby(list(groups))["place"]))
     rows = [where.get(key, pd.Series(dtype=int)).to_numpy(int) for key in keys_of(known)]
@@ -100,7 +112,9 @@ def fairness(
                 found[key] = Number(None)
                 continue
             z = norm.isf((1 - level) / 2 / comparisons)
-            bounds = bound([[wilson(*pair, z) for pair in part] for part in parts])
+            joint = [[wilson(*pair, z) for pair in part] for part in parts]
+            alone = [[exact(*pair, 0.8 * (1 - level)) for pair in part] for part in parts]
+            bounds = bound(joint, alone)
             found[key] = Number(fairlearn_value(measure, kind, groups, y, p), *bounds, n)
     return found
 

@@ -24,9 +24,9 @@ import yaml
 from baked import ROOT, TEMPLATE
 
 group_bounds, keys, quantiles = (
-    import_module("governed_ml.measures.group_bounds"),
+    import_module("governed_ml.measures.bounds.group_bounds"),
     import_module("governed_ml.measures.groups"),
-    import_module("governed_ml.measures.quantiles"),
+    import_module("governed_ml.measures.bounds.quantiles"),
 )
 
 # The synthetic credit book under its best model (see pipeline/synthetic.py; no column depends on
@@ -47,7 +47,7 @@ Bounds = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `passes` in the order of `GAPS`."""
+    """One line of the table; `passes` in the order of `GAPS`, `before` as engine 0.3 judged."""
 
     rule: str
     task: str
@@ -57,6 +57,8 @@ class Row:
     reach: float
     passes: tuple[float, ...]
     rows_needed: int
+    before: float
+    before_rows: int
 
 
 def groups_of(attribute: str) -> Any:
@@ -74,26 +76,31 @@ def binomial(rate: float, gap: float, n: Any, simulations: int, seed: int) -> An
     return np.random.default_rng(seed).binomial(n, rates, (simulations, len(n)))
 
 
-def of_rates(parts: list[tuple[float, float]], which: str, confidence: float) -> Any:
+def of_rates(parts: list[tuple[float, float]], which: str, confidence: float, old: bool) -> Any:
     """A drawing of rates: parts of (rate, share of rows behind it); the gap is in the first."""
+    bound = (
+        group_bounds.largest_difference if which == "difference" else group_bounds.smallest_ratio
+    )
+    tail = quantiles.ALONE_RATES * (1 - confidence)
 
     def draw(n: Any, gap: float, simulations: int) -> tuple[Any, Bounds]:
         z = quantiles.normal_quantile(confidence, group_bounds.pairs(len(n)) * len(parts))
-        estimates = []
+        joint, alone = [], []
         for number, (rate, share) in enumerate(parts):
             rows = np.maximum((n * share).astype(np.int64), 1)
             hits = binomial(rate, gap if number == 0 else 0.0, rows, simulations, number)
-            estimates.append(quantiles.wilson(hits, rows, z))
-        spread = [part.value.max(axis=1) - part.value.min(axis=1) for part in estimates]
+            joint.append(quantiles.wilson(hits, rows, z))
+            alone.append(joint[-1] if old else quantiles.clopper_pearson(hits, rows, tail))
         if which == "difference":
-            return np.max(spread, axis=0), group_bounds.largest_difference(estimates)
-        ratios = [part.value.min(axis=1) / part.value.max(axis=1) for part in estimates]
-        return np.min(ratios, axis=0), group_bounds.smallest_ratio(estimates)
+            spread = [part.value.max(axis=1) - part.value.min(axis=1) for part in joint]
+            return np.max(spread, axis=0), bound(joint, alone)
+        ratios = [part.value.min(axis=1) / part.value.max(axis=1) for part in joint]
+        return np.min(ratios, axis=0), bound(joint, alone)
 
     return draw
 
 
-def of_means(mean: float, spread: float, which: str, confidence: float) -> Any:
+def of_means(mean: float, spread: float, which: str, confidence: float, old: bool) -> Any:
     """A drawing of group means and their variances, normal; the first group's mean is higher."""
 
     def draw(n: Any, gap: float, simulations: int) -> tuple[Any, Bounds]:
@@ -104,17 +111,24 @@ def of_means(mean: float, spread: float, which: str, confidence: float) -> Any:
         variances = spread**2 * rng.chisquare(n - 1, (simulations, len(n))) / (n - 1)
         freedom = np.broadcast_to(n - 1.0, means.shape)
         groups = group_bounds.Means(means, variances / n, np.zeros_like(means), freedom)
+        pairs = group_bounds.pairs(len(n))
+        level = confidence if not old else 1 - (1 - confidence) / 2 / pairs / quantiles.ALONE_MEANS
         if which == "difference":
             value = means.max(axis=1) - means.min(axis=1)
-            return value, group_bounds.largest_mean_difference(groups, confidence)
-        part = group_bounds.student(groups, confidence, group_bounds.pairs(len(n)))
-        return means.min(axis=1) / means.max(axis=1), group_bounds.smallest_ratio([part])
+            return value, group_bounds.largest_mean_difference(groups, level)
+        joint = group_bounds.student_for_all(groups, confidence, pairs)
+        alone = group_bounds.student(groups, level)
+        value = means.min(axis=1) / means.max(axis=1)
+        return value, group_bounds.smallest_ratio([joint], [alone])
 
     return draw
 
 
-def drawing(metric: str, confidence: float) -> tuple[Any, float]:
-    """How a metric is drawn, and the share of rows behind its smallest denominator."""
+def drawing(metric: str, confidence: float, *, old: bool = False) -> tuple[Any, float]:
+    """How a metric is drawn, and the share of rows behind its smallest denominator.
+
+    With `old`, the bound that decides holds for all pairs at once, as in engine 0.3.
+    """
     measure, _, which = metric.rpartition("_")
     positives, negatives = (TRUE_POSITIVE, POSITIVE), (FALSE_POSITIVE, 1 - POSITIVE)
     parts = {
@@ -124,12 +138,12 @@ def drawing(metric: str, confidence: float) -> tuple[Any, float]:
         "predictive_parity": [(PRECISION, SELECTED)],
     }
     if measure in parts:
-        return of_rates(parts[measure], which, confidence), min(p[1] for p in parts[measure])
+        return of_rates(parts[measure], which, confidence, old), min(p[1] for p in parts[measure])
     if measure == "mean_prediction":
-        return of_means(0.0, PREDICTION_SPREAD, which, confidence), 1.0
+        return of_means(0.0, PREDICTION_SPREAD, which, confidence, old), 1.0
     if measure == "mean_signed_error":
-        return of_means(0.0, math.hypot(ERROR, ERROR_SPREAD), which, confidence), 1.0
-    return of_means(ERROR, ERROR_SPREAD, which, confidence), 1.0
+        return of_means(0.0, math.hypot(ERROR, ERROR_SPREAD), which, confidence, old), 1.0
+    return of_means(ERROR, ERROR_SPREAD, which, confidence, old), 1.0
 
 
 def passed(draw: Any, rule: Any, n: Any, gap: float, simulations: int) -> tuple[float, float]:
@@ -167,6 +181,7 @@ def table(policy: Any, test_rows: int, simulations: int) -> list[Row]:
             continue
         metric = rule.metric.rpartition(".")[2]
         draw, share = drawing(metric, policy.confidence)
+        earlier, _ = drawing(metric, policy.confidence, old=True)
         for attribute in map(keys.label, keys.intersections(tuple(SHARES))):
             shares = groups_of(attribute)
             n = sizes(test_rows, shares)
@@ -181,6 +196,8 @@ def table(policy: Any, test_rows: int, simulations: int) -> list[Row]:
                     reach=outcomes[0][1],
                     passes=tuple(outcome[0] for outcome in outcomes),
                     rows_needed=rows_needed(draw, rule, shares),
+                    before=passed(earlier, rule, n, GAPS[-1], simulations)[0],
+                    before_rows=rows_needed(earlier, rule, shares),
                 )
             )
     return found
@@ -202,6 +219,8 @@ robust standard deviations of the target.
 - *passes at*: the share of tables on which the rule passes if there is a true gap of this size; on
   the other tables it is `insufficient`
 - *rows needed*: the test rows with which the rule passes on 99 of 100 tables without a gap
+- *before*: the same for engine 0.3, whose bounds held for all pairs of groups at once
+  ([how often a rule passes wrongly](bounds.md#many-groups))
 
 The policy's confidence applies to each rule on its own.
 """
@@ -217,11 +236,13 @@ def markdown(tables: dict[str, list[Row]], test_rows: int, simulations: int) -> 
             continue
         heads = "".join(f" passes at {gap:.2f} |" for gap in GAPS)
         lines += [f"| rule | attribute | smallest denominator | reach |{heads} rows needed |"]
-        lines += ["| --- | --- " + "| ---: " * (3 + len(GAPS)) + "|"]
+        lines[-1] += f" before: passes at {GAPS[-1]:.2f} | before: rows needed |"
+        lines += ["| --- | --- " + "| ---: " * (5 + len(GAPS)) + "|"]
         for row in rows:
             shares = "".join(f" {share:.3f} |" for share in row.passes)
             head = f"| {row.rule} | {row.attribute} | {row.smallest:,} | {row.reach:.3f}"
-            lines += [f"{head} |{shares} {row.rows_needed:,} |"]
+            old = f"{row.before:.3f} | {row.before_rows:,}"
+            lines += [f"{head} |{shares} {row.rows_needed:,} | {old} |"]
         for task in sorted({row.task for row in rows}):
             least = max(0.0, 1 - sum(1 - row.passes[0] for row in rows if row.task == task))
             told = f"Without a gap, all {task} rules pass together on a share of at least"
@@ -234,13 +255,15 @@ def comma_separated(tables: dict[str, list[Row]]) -> str:
     """The same for programs."""
     heads = ["tier", "rule", "attribute", "limit", "smallest_denominator", "reach"]
     heads += [f"passes_at_{gap:.2f}" for gap in GAPS] + ["rows_needed"]
+    heads += [f"before_passes_at_{GAPS[-1]:.2f}", "before_rows_needed"]
     lines = [",".join(heads)]
     for tier, rows in tables.items():
         for row in rows:
             numbers = [f"{row.reach:.4f}", *(f"{share:.4f}" for share in row.passes)]
             rule = row.rule.partition(",")[0]
             cells = [tier, rule, row.attribute, f"{row.limit:g}", str(row.smallest), *numbers]
-            lines.append(",".join([*cells, str(row.rows_needed)]))
+            cells += [str(row.rows_needed), f"{row.before:.4f}", str(row.before_rows)]
+            lines.append(",".join(cells))
     return "\n".join(lines) + "\n"
 
 

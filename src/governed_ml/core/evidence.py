@@ -35,8 +35,8 @@ class Metric(Strict):
     """A finite number, or `null` with the reason why it could not be measured."""
 
     value: FiniteFloat | None = Field(description="the number; null if it could not be computed")
-    lower: FiniteFloat | None = Field(default=None, description="simultaneous lower bound")
-    upper: FiniteFloat | None = Field(default=None, description="simultaneous upper bound")
+    lower: FiniteFloat | None = Field(default=None, description="lower confidence bound")
+    upper: FiniteFloat | None = Field(default=None, description="upper confidence bound")
     n: int | None = Field(
         default=None,
         ge=0,

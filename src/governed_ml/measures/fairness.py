@@ -1,7 +1,7 @@
 """Fairness of a classifier, computed from one contingency table: cell × label × prediction.
 
 Point estimates are Fairlearn's, with the counts as sample weights, so they equal those computed on
-the rows. Bounds are simultaneous over all pairs of groups (see `group_bounds`). If rows belong to
+the rows. Bounds account for the number of pairs of groups (see `group_bounds`). If rows belong to
 persons, bounds account for that (see `clusters`). Fairlearn returns 0 for a rate with denominator
 0; here such a rate is null, with the reason.
 """
@@ -9,16 +9,16 @@ persons, bounds account for that (see `clusters`). Fairlearn returns 0 for a rat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
+from governed_ml.measures.bounds.group_bounds import largest_difference, pairs, smallest_ratio
+from governed_ml.measures.bounds.rates import Rate, rates
 from governed_ml.measures.clusters import Persons, design_effect
-from governed_ml.measures.group_bounds import largest_difference, pairs, smallest_ratio
 from governed_ml.measures.groups import (
-    Floats,
     Integers,
     Key,
     bounded,
@@ -31,7 +31,6 @@ from governed_ml.measures.groups import (
     smallest,
     undefined,
 )
-from governed_ml.measures.quantiles import Estimates, normal_quantile, student_quantile, wilson
 
 MEASURES = {
     "demographic_parity": ("selection_rate",),
@@ -42,62 +41,6 @@ MEASURES = {
 WITHOUT_LABELS = ("demographic_parity",)
 """The measures in `MEASURES` that need predictions only."""
 OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
-
-
-@dataclass(frozen=True)
-class Rate:
-    """The rate hits / n of each group, both of shape (groups,). `unit` says what `n` counts.
-
-    If rows belong to persons, `effect` is the design effect and `persons` the number of persons
-    with such rows; both have the shape (groups,).
-    """
-
-    hits: Integers
-    n: Integers
-    unit: str
-    effect: Floats | None = None
-    persons: Integers | None = None
-
-    @property
-    def units(self) -> Integers:
-        """Return the number of independent units in each group: persons if known, else rows."""
-        return self.n if self.persons is None else self.persons
-
-    @property
-    def counted(self) -> str:
-        """Return what `units` counts, in words."""
-        if self.persons is None:
-            return self.unit
-        return f"persons with {self.unit}" if self.unit else "persons"
-
-    def limits(self, confidence: float, comparisons: int) -> Estimates:
-        """Return the rates with Wilson's bounds for `comparisons` simultaneous intervals.
-
-        If rows belong to persons, the bounds use the effective number of rows, and Student's
-        quantile with persons − 1 degrees of freedom instead of the normal one (Korn & Graubard
-        1998, Survey Methodology 24:193).
-        """
-        if self.persons is None or self.effect is None:
-            return wilson(self.hits, self.n, normal_quantile(confidence, comparisons))
-        freedom = self.persons.astype(np.float64) - 1
-        quantile = student_quantile(confidence, comparisons, freedom)
-        return wilson(self.hits / self.effect, self.n / self.effect, quantile)
-
-    @property
-    def value(self) -> Floats:
-        """Return the rates, shape (groups,). Every `n` must be positive."""
-        return self.hits / self.n
-
-
-def rates(counts: Integers) -> dict[str, Rate]:
-    """Return the four rates of each group from counts of shape (groups, label, prediction)."""
-    selected, positive, negative = counts[:, :, 1].sum(axis=1), counts[:, 1], counts[:, 0]
-    return {
-        "selection_rate": Rate(selected, counts.sum(axis=(1, 2)), ""),
-        "true_positive_rate": Rate(positive[:, 1], positive.sum(axis=1), "positives"),
-        "false_positive_rate": Rate(negative[:, 1], negative.sum(axis=1), "negatives"),
-        "precision": Rate(positive[:, 1], selected, "selected"),
-    }
 
 
 def classification(
@@ -181,12 +124,13 @@ def _metric(
     if kind == "ratio" and never:
         return undefined(f"the {never[0].replace('_', ' ')} is 0 in every group: no ratio", n)
     comparisons = pairs(len(names)) * len(parts)
-    estimates = [part.limits(confidence, comparisons) for part in parts.values()]
+    joint = [part.limits(confidence, comparisons) for part in parts.values()]
+    alone = [part.alone(confidence) for part in parts.values()]
     pick, bounds = (max, largest_difference) if kind == "difference" else (min, smallest_ratio)
     worst = pick(values, key=lambda name: values[name])
     which = f"{worst.replace('_', ' ')}, " if len(parts) > 1 else ""
     note = f"{which}{extremes(names, parts[worst].value)}; {weakest}"
-    return bounded(values[worst], bounds(estimates), n, note)
+    return bounded(values[worst], bounds(joint, alone), n, note)
 
 
 def plain_points(counts: Integers) -> Points:

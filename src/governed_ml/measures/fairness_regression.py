@@ -16,14 +16,16 @@ import numpy as np
 
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
-from governed_ml.measures.clusters import Persons
-from governed_ml.measures.group_bounds import (
+from governed_ml.measures.bounds.group_bounds import (
     Means,
     largest_mean_difference,
     pairs,
     smallest_ratio,
     student,
+    student_for_all,
 )
+from governed_ml.measures.bounds.quantiles import ONE_VALUE
+from governed_ml.measures.clusters import Persons
 from governed_ml.measures.groups import (
     Floats,
     Integers,
@@ -38,7 +40,6 @@ from governed_ml.measures.groups import (
     smallest,
     undefined,
 )
-from governed_ml.measures.quantiles import ONE_VALUE
 
 RATIO = "mean_absolute_error_ratio"
 TARGET, PREDICTION, ERROR, SIGNED = 0, 1, 2, 3  # positions in the last axis of `Moments`
@@ -151,7 +152,7 @@ def regression(
 def measured(
     names: list[str], grouped: Moments, spread: float, confidence: float
 ) -> dict[str, Metric]:
-    """Return the four metrics of groups, each with simultaneous bounds or the reason for null."""
+    """Return the four metrics of groups, each with bounds or the reason for null."""
     reason = incomparable(names, grouped.n)
     single = [name for name, n in zip(names, grouped.units, strict=True) if n < 2]
     if not reason and single:
@@ -177,7 +178,8 @@ def measured(
         return result | {RATIO: undefined("no group has any error: no ratio", size)}
     if why := too_skewed(names, grouped, ERROR):
         return result | {RATIO: undefined(why, size)}
-    bounds = smallest_ratio([student(errors, confidence, pairs(len(names)))])
+    joint = student_for_all(errors, confidence, pairs(len(names)))
+    bounds = smallest_ratio([joint], [student(errors, confidence)])
     note = f"{extremes(names, errors.value)}; {weakest}"
     value = float(errors.value.min() / errors.value.max())
     return result | {RATIO: bounded(value, bounds, size, note)}

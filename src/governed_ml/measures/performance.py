@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
-from governed_ml.measures import clusters, performance_bounds, quantiles
+from governed_ml.measures import clusters
+from governed_ml.measures.bounds import performance_bounds, quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
+from governed_ml.measures.bounds.quantiles import normal_quantile, student_quantile, wilson
 from governed_ml.measures.clusters import rate_worth
-from governed_ml.measures.quantiles import normal_quantile, student_quantile, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,10 +14,11 @@ from governed_ml.core.config.policy_schema import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
-from governed_ml.measures import fairness, fairness_regression, performance, performance_bounds
+from governed_ml.measures import fairness, fairness_regression, performance
+from governed_ml.measures.bounds import performance_bounds
+from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
-from governed_ml.measures.quantiles import robust_spread
 from governed_ml.monitoring.judge_window import expected
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.pipeline.contract.suite_file import given

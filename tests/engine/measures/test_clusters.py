@@ -12,6 +12,7 @@ import pytest
 from governed_ml.core import config, tables
 from governed_ml.core.problem import Problem
 from governed_ml.measures import clusters, fairness, fairness_regression, performance, robustness
+from governed_ml.measures.bounds import group_bounds, rates
 from governed_ml.measures.groups import Key
 from governed_ml.pipeline.data import persons as whose
 from governed_ml.pipeline.stages import fairness as stage
@@ -43,11 +44,13 @@ def test_bounds_by_person_hold_where_answers_of_a_person_are_alike(sizes: str) -
     tables_drawn = 1_000
     for _ in range(tables_drawn):
         hits = rng.binomial(n, rng.beta(rate * 7 / 3, (1 - rate) * 7 / 3))  # correlation 0.3
-        whole = fairness.Rate(*(np.bincount(group, x).astype(np.int64) for x in (hits, n)), "")
+        whole = rates.Rate(*(np.bincount(group, x).astype(np.int64) for x in (hits, n)), "")
         worth = clusters.design_effect(group, hits, n, 2)
-        by_person = fairness.Rate(whole.hits, whole.n, "", worth.effect, worth.persons)
+        by_person = rates.Rate(whole.hits, whole.n, "", worth.effect, worth.persons)
         for place, one in enumerate((whole, by_person)):
-            found = fairness.largest_difference([one.limits(CONFIDENCE, 1)])
+            found = group_bounds.largest_difference(
+                [one.limits(CONFIDENCE, 1)], [one.alone(CONFIDENCE)]
+            )
             wrong[place] += (found[0] > LIMIT, found[1] < LIMIT)
     # Then a rule with this limit is wrong at most one time in twenty, and by rows one in three
     assert (wrong[1] / tables_drawn <= WRONG).all()

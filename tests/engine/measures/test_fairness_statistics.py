@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governed_ml.core.config import Rule
-from governed_ml.measures import fairness, group_bounds, quantiles
+from governed_ml.measures import fairness
 from governed_ml.measures import groups as keys
+from governed_ml.measures.bounds import group_bounds, quantiles, rates
 from governed_ml.policy.judge import compare
 
 CONFIDENCE = 0.95
@@ -54,12 +55,10 @@ def raw_rows(counts: Any) -> tuple[Any, Any, Any]:
 def bounds_of_rates(hits: Any, n: Any, kind: str = "difference") -> tuple[Any, Any]:
     """Bounds for simulated counts of shape (simulations, groups)."""
     z = quantiles.normal_quantile(CONFIDENCE, group_bounds.pairs(hits.shape[-1]))
-    part = [quantiles.wilson(hits, n, z)]
-    return (
-        group_bounds.largest_difference(part)
-        if kind == "difference"
-        else group_bounds.smallest_ratio(part)
-    )
+    joint = [quantiles.wilson(hits, n, z)]
+    alone = [quantiles.clopper_pearson(hits, n, quantiles.ALONE_RATES * (1 - CONFIDENCE))]
+    bound = {"difference": group_bounds.largest_difference, "ratio": group_bounds.smallest_ratio}
+    return bound[kind](joint, alone)
 
 
 def verdicts(hits: Any, n: Any, limit: float) -> tuple[float, float, float]:
@@ -114,9 +113,9 @@ def test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason(
     _, metrics, _ = fairness.classification(("a",), (0,), cells, counts, CONFIDENCE)
     again = fairness.classification(("a",), (0,), shuffled, counts[order], CONFIDENCE)[1]
     assert metrics == again, "the order of cells must not matter, to the last bit"
-    rates = fairness.rates(counts)
+    found = rates.rates(counts)
     for name, metric in metrics.items():
-        parts = [rates[part] for part in fairness.MEASURES[name.rpartition("_")[0]]]
+        parts = [found[part] for part in fairness.MEASURES[name.rpartition("_")[0]]]
         defined = all(part.n.all() for part in parts) and counts.sum(axis=(1, 2)).all()
         nobody = not counts[:, :, 1].any()
         no_ratio = name.endswith("ratio") and not all(part.hits.any() for part in parts)
@@ -173,7 +172,7 @@ def test_intersections_keep_the_configured_order() -> None:
 def test_newcombes_published_example() -> None:
     # Newcombe 1998, table II, (a) 56/70 and 48/80, method 10: 0.0524 to 0.3339
     part = quantiles.wilson(np.array([56, 48]), np.array([70, 80]), 1.959964)
-    lower, upper = group_bounds.largest_difference([part])
+    lower, upper = group_bounds.largest_difference([part], [part])
     assert (round(float(lower), 4), round(float(upper), 4)) == (0.0524, 0.3339)
 
 
@@ -243,12 +242,15 @@ def test_planted_ratio_over_three_groups_fails_four_fifths() -> None:
     assert (lower >= 0.8).mean() == 0
 
 
-def test_equalized_odds_shares_its_confidence_between_both_rates() -> None:
+def test_equalized_odds_fails_at_a_confidence_that_both_rates_share() -> None:
     counts = table((400, 100, 200, 300), (380, 120, 150, 350))
     found = fairness.measured(["a", "b"], counts, CONFIDENCE)["equalized_odds_difference"]
     z = quantiles.normal_quantile(CONFIDENCE, 2)
-    parts = [quantiles.wilson([x, y], [500, 500], z) for x, y in ((300, 350), (100, 120))]
-    assert (found.lower, found.upper) == tuple(map(float, group_bounds.largest_difference(parts)))
+    hits = ((300, 350), (100, 120))
+    joint = [quantiles.wilson(pair, [500, 500], z) for pair in hits]
+    alone = [quantiles.clopper_pearson(pair, [500, 500], 0.04) for pair in hits]
+    bounds = group_bounds.largest_difference(joint, alone)
+    assert (found.lower, found.upper) == tuple(map(float, bounds))
     assert z == pytest.approx(2.241403, abs=1e-6)
 
 

@@ -11,7 +11,8 @@ from scipy.special import expit, ndtr
 from sklearn.metrics import r2_score, roc_auc_score
 
 from governed_ml.core.evidence import Metric
-from governed_ml.measures import performance, performance_bounds
+from governed_ml.measures import performance
+from governed_ml.measures.bounds import performance_bounds
 from governed_ml.monitoring import judge_window
 from governed_ml.policy.judge import compare
 

@@ -14,7 +14,7 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import clusters, leaks, performance, robustness
-from governed_ml.measures.quantiles import robust_spread
+from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.model_outputs import answers, predict_parts, scores
 from governed_ml.pipeline.stage_runner import record

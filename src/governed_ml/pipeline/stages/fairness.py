@@ -11,8 +11,8 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import fairness, fairness_regression, proxies
+from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.groups import Key, intersections
-from governed_ml.measures.quantiles import robust_spread
 from governed_ml.pipeline.group_rows import (
     by_person,
     cell_columns,

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from governed_ml.core.evidence_bodies import Bin
+from governed_ml.measures.bounds.quantiles import normal_quantile, student_quantile, wilson
 from governed_ml.measures.clusters import mean_variance
-from governed_ml.measures.quantiles import normal_quantile, student_quantile, wilson
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -1,9 +1,14 @@
-"""Simultaneous bounds on the largest difference and the smallest ratio between groups.
+"""Bounds on the largest difference and the smallest ratio between groups.
 
-Every pair of groups gets an interval at a Bonferroni-corrected level, so all intervals hold at once
-with the stated confidence. The bounds derived from them then hold, too: the largest difference lies
-between the largest lower bound and the largest upper bound of any pair. A percentile bootstrap of
-max − min has no such guarantee: its interval never covers zero.
+Each bound holds with the stated confidence, and each gets what its claim needs:
+
+- "Some pair is beyond the limit" searches all pairs for the worst, so the bound nearer to equality
+  comes from intervals that hold at once for all pairs (Bonferroni correction).
+- "Every pair is inside the limit" is an intersection-union test (Berger 1982, Technometrics
+  24:295). It is wrong only if the pair with the true extreme is judged wrongly, so the bound away
+  from equality comes from one-sided bounds of each pair alone.
+
+A percentile bootstrap of max − min has no such guarantee: its interval never covers zero.
 
 Groups are on the last axis of arrays. Earlier axes (simulations) are kept.
 """
@@ -14,7 +19,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from governed_ml.measures.quantiles import Estimates, Floats, student_quantile
+from governed_ml.measures.bounds.quantiles import (
+    ALONE_MEANS,
+    Estimates,
+    Floats,
+    student_quantile,
+    student_tail,
+)
 
 FLAT = 1e-6  # a smaller absolute skewness is treated as 0
 
@@ -37,47 +48,56 @@ def pairs(groups: int) -> int:
     return groups * (groups - 1) // 2
 
 
-def student(means: Means, confidence: float, comparisons: int) -> Estimates:
-    """Return means of non-negative numbers with skewness-corrected bounds, the lower at least 0."""
-    quantile = student_quantile(confidence, comparisons, means.freedom)
+def student(means: Means, confidence: float) -> Estimates:
+    """Return means of non-negative numbers with bounds for one pair alone, the lower at least 0.
+
+    The bounds are corrected for skewness.
+    """
+    return _above_zero(means, student_tail((1 - confidence) * ALONE_MEANS, means.freedom))
+
+
+def student_for_all(means: Means, confidence: float, comparisons: int) -> Estimates:
+    """Return the same as `student` with bounds for `comparisons` pairs at once."""
+    return _above_zero(means, student_quantile(confidence, comparisons, means.freedom))
+
+
+def _above_zero(means: Means, quantile: Floats) -> Estimates:
     low, high = _limits(means.value, means.variance, means.third, quantile)
     return Estimates(means.value, np.maximum(low, 0.0), high)
 
 
-def largest_difference(parts: list[Estimates]) -> tuple[Floats, Floats]:
+def largest_difference(joint: list[Estimates], alone: list[Estimates]) -> tuple[Floats, Floats]:
     """Bound the largest absolute difference between two groups, over all parts.
 
-    Each part holds the groups' estimates of one rate or mean, with bounds at the level that all
-    pairs share. The interval of each pair is Newcombe's hybrid score interval (1998, Statistics in
-    Medicine 17:873, method 10). Return the lower and the upper bound, each of shape (...).
+    Each part holds the groups' estimates of one rate or mean: `joint` with bounds that hold for all
+    pairs at once, `alone` with bounds for each pair alone. The interval of a pair combines both
+    groups' bounds as Newcombe does (1998, Statistics in Medicine 17:873, method 10). Return the
+    lower and the upper bound, each of shape (...).
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []
-    for part in parts:
-        one, other = _pairs(part)
-        gap = one.value - other.value
-        low = gap - np.hypot(one.value - one.lower, other.upper - other.value)
-        high = gap + np.hypot(one.upper - one.value, other.value - other.lower)
+    for part, single in zip(joint, alone, strict=True):
+        low, high = _gaps(part)
         lowers.append(np.maximum(np.maximum(low, -high), 0.0).max(axis=-1))
+        low, high = _gaps(single)
         uppers.append(np.maximum(np.abs(low), np.abs(high)).max(axis=-1))
     return np.max(lowers, axis=0), np.max(uppers, axis=0)
 
 
-def smallest_ratio(parts: list[Estimates]) -> tuple[Floats, Floats]:
+def smallest_ratio(joint: list[Estimates], alone: list[Estimates]) -> tuple[Floats, Floats]:
     """Bound the smallest ratio between two groups, over all parts; it is at most 1.
 
-    Each part holds the groups' estimates of one rate or mean, with bounds at the level that all
-    pairs share. Taking both orders of a pair needs no further correction, because their intervals
-    are reciprocal. Return the lower and the upper bound, each of shape (...).
+    `joint` and `alone` are as in `largest_difference`. Taking both orders of a pair needs no
+    further correction, because their intervals are reciprocal. Return the lower and the upper
+    bound, each of shape (...).
     """
     lowers: list[Floats] = []
     uppers: list[Floats] = []
-    for part in parts:
-        one, other = _pairs(part)
-        for above, below in ((one, other), (other, one)):
-            low, high = ratio(above, below)
-            lowers.append(low.min(axis=-1))
-            uppers.append(high.min(axis=-1))
+    for part, single in zip(joint, alone, strict=True):
+        for above, below in _both_orders(part):
+            uppers.append(ratio(above, below)[1].min(axis=-1))
+        for above, below in _both_orders(single):
+            lowers.append(ratio(above, below)[0].min(axis=-1))
     return np.min(lowers, axis=0), np.minimum(np.min(uppers, axis=0), 1.0)
 
 
@@ -115,10 +135,11 @@ def largest_mean_difference(means: Means, confidence: float) -> tuple[Floats, Fl
         shares = means.variance * means.variance / means.freedom
         freedom = both * both / (shares[..., i] + shares[..., j])
     freedom = np.where(both > 0, freedom, 1.0)
-    quantile = student_quantile(confidence, len(i), freedom)
+    gap = means.value[..., i] - means.value[..., j]
     third = means.third[..., i] - means.third[..., j]
-    low, high = _limits(means.value[..., i] - means.value[..., j], both, third, quantile)
+    low, high = _limits(gap, both, third, student_quantile(confidence, len(i), freedom))
     lower = np.maximum(np.maximum(low, -high), 0.0).max(axis=-1)
+    low, high = _limits(gap, both, third, student_tail((1 - confidence) * ALONE_MEANS, freedom))
     return lower, np.maximum(np.abs(low), np.abs(high)).max(axis=-1)
 
 
@@ -141,6 +162,19 @@ def _limits(
         return np.where(flat, x, 3 / a * (np.cbrt(1 + a * (x - a / 6)) - 1))
 
     return value - error * back(quantile), value - error * back(-quantile)
+
+
+def _gaps(part: Estimates) -> tuple[Floats, Floats]:
+    """Return the lower and the upper bound of each pair's difference, shape (..., pairs)."""
+    one, other = _pairs(part)
+    gap = one.value - other.value
+    low = gap - np.hypot(one.value - one.lower, other.upper - other.value)
+    return low, gap + np.hypot(one.upper - one.value, other.value - other.lower)
+
+
+def _both_orders(part: Estimates) -> list[tuple[Estimates, Estimates]]:
+    one, other = _pairs(part)
+    return [(one, other), (other, one)]
 
 
 def _pairs(part: Estimates) -> tuple[Estimates, Estimates]:

@@ -11,6 +11,13 @@ Floats = npt.NDArray[np.float64]
 
 CENTRAL = (0.50, 0.80, 0.90)
 """Central shares of the values that `robust_spread` tries, until one has a positive width."""
+ALONE_RATES, ALONE_MEANS = 0.8, 0.7
+"""Shares of the tail 1 − confidence that the one-sided bounds of a single pair leave out.
+
+Combining exact bounds of two rates, and correcting means for skewness, are approximations. With
+these shares, a rule passes wrongly in less than 5 % of tables at a confidence of 95 %
+(docs/bounds.md); with 1, it would in up to 5.6 % for rates and 6.3 % for means.
+"""
 ONE_VALUE = "more than nine in ten target values are the same: there is no spread to measure by"
 
 
@@ -42,6 +49,29 @@ def student_quantile(confidence: float, comparisons: int, freedom: Floats) -> Fl
 
     tail = (1 - confidence) / 2 / max(1, comparisons)
     return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
+
+
+def student_tail(tail: float, freedom: Floats) -> Floats:
+    """Return the quantile of Student's t that is exceeded with probability `tail`."""
+    from scipy.special import stdtrit
+
+    return -np.asarray(stdtrit(freedom, tail), dtype=np.float64)
+
+
+def clopper_pearson(hits: npt.ArrayLike, n: npt.ArrayLike, tail: float) -> Estimates:
+    """Return rates `hits / n` with exact bounds, each wrong with a probability of at most `tail`.
+
+    Clopper & Pearson 1934, Biometrika 26:404. `hits` and `n` need not be whole numbers (effective
+    rows); `n` is positive.
+    """
+    from scipy.special import betaincinv
+
+    x, rows = np.asarray(hits, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    missed, rate = rows - x, x / rows
+    none, every = x <= 0, missed <= 0
+    lower = np.where(none, 0.0, betaincinv(np.where(none, 1.0, x), missed + 1, tail))
+    upper = np.where(every, 1.0, betaincinv(x + 1, np.where(every, 1.0, missed), 1 - tail))
+    return Estimates(rate, np.minimum(lower, rate), np.maximum(upper, rate))
 
 
 def wilson(hits: npt.ArrayLike, n: npt.ArrayLike, z: float | Floats) -> Estimates:

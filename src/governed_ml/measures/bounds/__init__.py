@@ -1,0 +1,1 @@
+"""Confidence bounds of rates, means and performance."""
