@@ -123,7 +123,7 @@ def test_evidence_that_was_sealed_and_never_measured_is_found(registered: BakedP
     lines = [line for line in done.stderr.splitlines() if not line.endswith("…")]
     assert done.returncode == 1
     assert len(lines) == 1
-    assert "evidence of evaluate was not measured on this commit: roc_auc.value says" in lines[0]
+    assert "evidence of evaluate was not measured on this commit: roc_auc.value was" in lines[0]
 
 
 @pytest.mark.nightly
