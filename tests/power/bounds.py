@@ -176,7 +176,8 @@ def compared(small: Any, large: Any, rows: int) -> tuple[str, ...]:
 def signed(means: Any, *, old: bool = False) -> tuple[Any, Any]:
     """Return both limits of small minus large, from the package's own intervals.
 
-    With `old`, the upper one holds with the confidence of the lower one, as in engine 0.2. A shift by far more than the interval is wide makes the largest |difference| that one's.
+    With `old`, the upper one holds with the confidence of the lower one, as in engine 0.2. A shift
+    by far more than the interval is wide makes the largest |difference| that one's.
     """
     far = 1e6 * np.sqrt(means.variance.sum(axis=-1)).max()
     moved = means.value + np.array([far, 0.0])
