@@ -100,7 +100,7 @@ def fairness(
         "false_positive_rate": [((p[r] * (1 - y[r])).sum(), (1 - y[r]).sum()) for r in rows],
         "precision": [((p[r] * y[r]).sum(), p[r].sum()) for r in rows],
     }
-    nothing = len(rows) < 2 or not p.any() or not all(len(r) for r in rows)
+    nothing = len(rows) < 2 or not p.any() or p.all() or not all(len(r) for r in rows)
     for measure, names in MEASURES.items():
         parts = [hits_and_n[name] for name in names]
         n = int(min(n for part in parts for _, n in part))
@@ -108,7 +108,8 @@ def fairness(
         for kind, bound in (("difference", gaps), ("ratio", ratios)):
             key = f"{measure}_{kind}"
             never = kind == "ratio" and any(not any(hit for hit, _ in part) for part in parts)
-            if nothing or not n or never:
+            same = all(sum(hit for hit, _ in one) in (0, sum(m for _, m in one)) for one in parts)
+            if nothing or not n or never or same:
                 found[key] = Number(None)
                 continue
             z = norm.isf((1 - level) / 2 / comparisons)

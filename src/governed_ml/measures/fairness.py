@@ -23,6 +23,7 @@ from governed_ml.measures.groups import (
     Key,
     bounded,
     collapse,
+    constant,
     extremes,
     incomparable,
     label,
@@ -30,6 +31,7 @@ from governed_ml.measures.groups import (
     remarks,
     smallest,
     undefined,
+    vacuous,
 )
 
 MEASURES = {
@@ -84,9 +86,7 @@ def measured(
     from the counts; by default it is `fairlearn_points`. With `persons`, whose cells are the
     groups, bounds account for rows of the same person.
     """
-    reason = incomparable(names, counts.sum(axis=(1, 2)))
-    if not reason and not counts[:, :, 1].any():
-        reason = "nobody is selected"
+    reason = incomparable(names, counts.sum(axis=(1, 2))) or constant(counts.sum(axis=(0, 1)))
     kinds = ("difference", "ratio")
     if reason:
         return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}
@@ -99,7 +99,10 @@ def measured(
             chosen = {name: by_person(found[name], each[name], persons) for name in parts}
         for kind in kinds:
             values = {name: points[kind][name] for name in parts}
-            result[f"{measure}_{kind}"] = _metric(kind, names, chosen, values, confidence)
+            metric = _metric(kind, names, chosen, values, confidence)
+            why = vacuous(measure, {name: (one.hits, one.n) for name, one in chosen.items()})
+            lost = metric.value is None or why is None
+            result[f"{measure}_{kind}"] = metric if lost else undefined(str(why), metric.n or 0)
     return result
 
 

@@ -27,6 +27,7 @@ from governed_ml.measures.bounds.group_bounds import (
 from governed_ml.measures.bounds.quantiles import ONE_VALUE
 from governed_ml.measures.clusters import Persons
 from governed_ml.measures.groups import (
+    SAYS_NOTHING,
     Floats,
     Integers,
     Key,
@@ -166,7 +167,7 @@ def measured(
     size, weakest = smallest(names, grouped.units, unit)
     result: dict[str, Metric] = {}
     for name, place in GAPS.items():
-        if why := too_skewed(names, grouped, place):
+        if why := same_prediction(grouped, place) or too_skewed(names, grouped, place):
             result[name] = undefined(why, size)
             continue
         means = grouped.means(place, spread)
@@ -183,6 +184,16 @@ def measured(
     note = f"{extremes(names, errors.value)}; {weakest}"
     value = float(errors.value.min() / errors.value.max())
     return result | {RATIO: bounded(value, bounds, size, note)}
+
+
+def same_prediction(grouped: Moments, place: int) -> str | None:
+    """Return why equal mean predictions are no sign of fairness, or None."""
+    mean = grouped.mean[:, PREDICTION]
+    rounding = 1e-20 * grouped.n * mean**2
+    varies = (grouped.squares[:, PREDICTION] > rounding).any()
+    if place != PREDICTION or varies or np.ptp(mean) > 1e-9 * np.abs(mean).max():
+        return None
+    return f"the model predicts the same number for every row: the mean prediction {SAYS_NOTHING}"
 
 
 def too_skewed(names: list[str], grouped: Moments, place: int) -> str | None:

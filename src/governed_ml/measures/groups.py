@@ -20,6 +20,17 @@ Integers = npt.NDArray[np.int64]
 
 MOST = 1000  # most groups that are compared; an attribute with more needs bins or labels
 SHOWN = 5  # most group names in a message; further ones are counted
+SAYS_NOTHING = "says nothing"
+EVERY_ROW = f"the model selects every row: its decision does not vary, so fairness {SAYS_NOTHING}"
+NO_ROW = f"nobody is selected: the decision does not vary, so fairness {SAYS_NOTHING}"
+"""Reasons of metrics that are null because the decision is the same for all rows they rest on."""
+SAME = {
+    "selection_rate": "row is selected",
+    "true_positive_rate": "positive is selected",
+    "false_positive_rate": "negative is selected",
+    "precision": "selected row is positive",
+}
+"""Rate → what is true of no row (of every row) that it rests on, if it is 0 (1) in every group."""
 
 
 def intersections(attributes: Key) -> list[Key]:
@@ -61,6 +72,30 @@ def incomparable(names: list[str], sizes: Integers) -> str | None:
         return f"{len(names):,} groups are too many to compare: give the attribute bins or labels"
     empty = [name for name, size in zip(names, sizes, strict=True) if not size]
     return f"no test rows in group {listed(empty)}" if empty else None
+
+
+def constant(answers: Integers) -> str | None:
+    """Return why nothing can be said of a decision that is the same for every row, or None.
+
+    `answers` are the numbers of rows with decision 0 and 1, shape (2,).
+    """
+    if not answers[1]:
+        return NO_ROW
+    return None if answers[0] else EVERY_ROW
+
+
+def vacuous(measure: str, rates: dict[str, tuple[Integers, Integers]]) -> str | None:
+    """Return why equal rates are no sign of fairness, or None.
+
+    `rates` is name → hits and rows of each group. If each rate is 0 in every group, or 1 in every
+    group, then the decision does not vary among the rows that the measure rests on.
+    """
+    told: list[str] = []
+    for name, (hits, n) in rates.items():
+        if hits.any() and (hits < n).any():
+            return None
+        told.append(("every " if hits.any() else "no ") + SAME[name])
+    return f"{' and '.join(told)}: {measure.replace('_', ' ')} {SAYS_NOTHING}"
 
 
 def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Finding]:

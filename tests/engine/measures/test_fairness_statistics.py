@@ -117,9 +117,11 @@ def test_every_metric_is_a_number_within_its_bounds_or_null_with_a_reason(
     for name, metric in metrics.items():
         parts = [found[part] for part in fairness.MEASURES[name.rpartition("_")[0]]]
         defined = all(part.n.all() for part in parts) and counts.sum(axis=(1, 2)).all()
-        nobody = not counts[:, :, 1].any()
+        same = not counts[:, :, 1].any() or not counts[:, :, 0].any()
         no_ratio = name.endswith("ratio") and not all(part.hits.any() for part in parts)
-        assert (metric.value is None) == (not defined or nobody or no_ratio), (name, metric)
+        flat = all(not part.hits.any() or (part.hits == part.n).all() for part in parts)
+        lost = not defined or same or no_ratio or flat
+        assert (metric.value is None) == lost, (name, metric)
         if metric.value is None:
             assert metric.note
             continue
@@ -140,6 +142,10 @@ test_every_metric_of_many_tables_is_a_number_within_its_bounds = at_length(
         (table((0, 0, 0, 0), (0, 0, 0, 0)), "no test rows", 8),
         (table((5, 5, 5, 5), (0, 0, 0, 0)), "no test rows in group g1", 8),
         (table((9, 0, 3, 0), (8, 0, 4, 0)), "nobody is selected", 8),
+        (table((0, 9, 0, 3), (0, 8, 0, 4)), "the model selects every row", 8),
+        (table((5, 5, 0, 9), (5, 5, 0, 9)), "every positive is selected: equal opportunity", 2),
+        (table((9, 0, 4, 9), (9, 0, 5, 9)), "every selected row is positive: predictive par", 2),
+        (table((9, 0, 0, 9), (9, 0, 0, 9)), "equalized odds says nothing", 1),
         (table((5, 5, 5, 5), (5, 5, 0, 0)), "no positives in group g1", 4),
         (table((0, 0, 5, 5), (5, 5, 5, 5)), "no negatives in group g0", 2),
         (table((5, 5, 5, 5), (9, 0, 3, 0)), "no selected in group g1", 2),
@@ -153,9 +159,25 @@ def test_an_undefined_metric_is_null_and_names_the_group(
         warnings.simplefilter("error")
         metrics = fairness.measured(named(len(counts)), counts, CONFIDENCE)
     null = [metric for metric in metrics.values() if metric.value is None]
-    assert len(null) == lost
-    assert all(reason in metric.note for metric in null), null
+    assert len([metric for metric in null if reason in metric.note]) == lost, null
+    others = [metric for metric in null if reason not in metric.note]
+    assert all(" says nothing" in one.note or "no ratio" in one.note for one in others), others
     assert all(compare(RULE, metric)[0] == "insufficient" for metric in null)
+
+
+def test_equalized_odds_say_something_if_one_of_the_two_rates_varies() -> None:
+    # Given a model that selects every positive, and negatives of one group more often
+    counts = table((400, 100, 0, 500), (200, 300, 0, 500))
+    # When fairness is measured, then the false positive rates still show the gap
+    metrics = fairness.measured(["a", "b"], counts, CONFIDENCE)
+    verdict, reason = compare(RULE, metrics["equalized_odds_difference"])
+    assert (verdict, "false positive rate" in reason) == ("fail", True)
+    # And equal opportunity, which rests on the positives only, is not called fair
+    verdict, reason = compare(RULE, metrics["equal_opportunity_difference"])
+    assert (verdict, reason) == (
+        "insufficient",
+        "every positive is selected: equal opportunity says nothing",
+    )
 
 
 def test_too_many_groups_are_refused_rather_than_compared() -> None:

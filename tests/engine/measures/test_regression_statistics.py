@@ -107,6 +107,22 @@ def test_regression_bounds_hold_as_often_as_they_say() -> None:
     assert (upper < 5 / 6).mean() <= WRONG
 
 
+@pytest.mark.parametrize("guess", [1000.0, 1000.1, 0.0])
+def test_a_model_that_predicts_one_number_is_not_called_fair(guess: float) -> None:
+    # Given a model that predicts the same number for every row, when fairness is measured
+    metrics = measured_rows(regression_rows(6, (300, 500)).assign(prediction=guess))
+    # Then the mean prediction, which is equal by construction, is insufficient
+    verdict, reason = compare(RULE, metrics["mean_prediction_difference"])
+    assert verdict == "insufficient"
+    assert "same number for every row: the mean prediction says nothing" in reason
+    # And the errors, which do vary, are measured
+    assert metrics["mean_signed_error_difference"].value is not None
+    # And two numbers are not one
+    both = regression_rows(6, (300, 500))
+    both["prediction"] = np.where(both["group"] == "g0", guess, guess + 1)
+    assert measured_rows(both)["mean_prediction_difference"].value is not None
+
+
 @pytest.mark.parametrize(
     ("frame", "reason"),
     [
