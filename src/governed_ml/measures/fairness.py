@@ -19,6 +19,7 @@ from governed_ml.measures.bounds.group_bounds import largest_difference, pairs, 
 from governed_ml.measures.bounds.rates import Rate, rates
 from governed_ml.measures.clusters import Persons, design_effect
 from governed_ml.measures.groups import (
+    SAYS_NOTHING,
     Integers,
     Key,
     bounded,
@@ -86,7 +87,9 @@ def measured(
     from the counts; by default it is `fairlearn_points`. With `persons`, whose cells are the
     groups, bounds account for rows of the same person.
     """
-    reason = incomparable(names, counts.sum(axis=(1, 2))) or constant(counts.sum(axis=(0, 1)))
+    reason = incomparable(names, counts.sum(axis=(1, 2)))
+    if not reason and (same := constant(counts.sum(axis=(0, 1)))):
+        reason = f"{same}, so fairness {SAYS_NOTHING}"
     kinds = ("difference", "ratio")
     if reason:
         return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}

@@ -21,9 +21,11 @@ Integers = npt.NDArray[np.int64]
 MOST = 1000  # most groups that are compared; an attribute with more needs bins or labels
 SHOWN = 5  # most group names in a message; further ones are counted
 SAYS_NOTHING = "says nothing"
-EVERY_ROW = f"the model selects every row: its decision does not vary, so fairness {SAYS_NOTHING}"
-NO_ROW = f"nobody is selected: the decision does not vary, so fairness {SAYS_NOTHING}"
-"""Reasons of metrics that are null because the decision is the same for all rows they rest on."""
+SAME_DECISION = (
+    "nobody is selected: the decision does not vary",
+    "the model selects every row: its decision does not vary",
+)
+"""How the reason starts if the model decides the same for every row: no, or yes."""
 SAME = {
     "selection_rate": "row is selected",
     "true_positive_rate": "positive is selected",
@@ -75,13 +77,11 @@ def incomparable(names: list[str], sizes: Integers) -> str | None:
 
 
 def constant(answers: Integers) -> str | None:
-    """Return why nothing can be said of a decision that is the same for every row, or None.
+    """Return that the decision is the same for every row, or None.
 
     `answers` are the numbers of rows with decision 0 and 1, shape (2,).
     """
-    if not answers[1]:
-        return NO_ROW
-    return None if answers[0] else EVERY_ROW
+    return None if answers.all() else SAME_DECISION[int(answers[1] > 0)]
 
 
 def vacuous(measure: str, rates: dict[str, tuple[Integers, Integers]]) -> str | None:

@@ -8,6 +8,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
 from governed_ml.measures import clusters
 from governed_ml.measures.bounds import performance_bounds, quantiles
+from governed_ml.measures.groups import constant, undefined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,27 @@ def classification(
         else Metric(value=None, note="nobody is predicted positive")
     )
     return found
+
+
+def against_majority(target: Floats, prediction: Floats) -> dict[str, Metric]:
+    """Compare a classifier's accuracy with that of always giving the more frequent answer.
+
+    `target` and `prediction` are 0 or 1, shape (rows,). The gain is null if the model gives the
+    same answer for every row.
+    """
+    import numpy as np
+
+    n, positive, right = len(target), int(target.sum()), int((target == prediction).sum())
+    most = max(positive, n - positive)
+    answer = "yes" if positive == most else "no"
+    words = f"always answering {answer} is right on {most / n:.1%} of the test rows"
+    note = f"{words}, the model on {right / n:.1%}"
+    same = constant(np.bincount(prediction.astype("int64"), minlength=2))
+    gain = Metric(value=(right - most) / n, n=n, note=note)
+    return {
+        "majority_accuracy": Metric(value=most / n, n=n, note=words),
+        "accuracy_gain": gain if same is None else undefined(f"{same}; {note}", n),
+    }
 
 
 def regression(target: Floats, prediction: Floats) -> dict[str, Metric]:

@@ -115,6 +115,18 @@ METRICS: dict[str, list[MetricWords]] = {
         ("roc_auc", "the area under the ROC curve", CHANCE, CLASSIFICATION),
         ("average_precision", "the area under the precision-recall curve", SHARE, CLASSIFICATION),
         ("accuracy", "the share of predictions that are right", SHARE, CLASSIFICATION),
+        (
+            "majority_accuracy",
+            "the accuracy of always giving the more frequent answer",
+            "0.5 to 1",
+            CLASSIFICATION,
+        ),
+        (
+            "accuracy_gain",
+            "the accuracy minus that of always giving the more frequent answer",
+            "-1 to 0.5",
+            f"{CLASSIFICATION} Not measured if the model gives the same answer for every row.",
+        ),
         ("balanced_accuracy", "the mean of the recall of both classes", SHARE, CLASSIFICATION),
         ("f1", "the harmonic mean of precision and recall", SHARE, CLASSIFICATION),
         ("precision", "the share of positive predictions that are right", SHARE, CLASSIFICATION),

@@ -127,3 +127,40 @@ def test_chance_raises_no_alarm_with_110_labels() -> None:
         for _ in range(20)
     ]
     assert sum(one in ("warn", "retrain") for one in far) >= 18
+
+
+def answered(target: tuple[int, int], right: tuple[int, int]) -> dict[str, Metric]:
+    """Metrics for so many rows with target 0 and 1, of which the model gets so many right."""
+    label = np.repeat([0.0, 1.0], target)
+    wrong = [n - one for n, one in zip(target, right, strict=True)]
+    yes = np.repeat([0.0, 1.0, 1.0, 0.0], [right[0], wrong[0], right[1], wrong[1]])
+    return performance.against_majority(label, yes)
+
+
+@pytest.mark.parametrize(
+    ("target", "right", "most", "gain", "verdict", "said"),
+    [
+        ((50, 950), (20, 920), 0.95, -0.01, "warn", "yes is right on 95.0% of the test rows, the"),
+        ((50, 950), (40, 940), 0.95, 0.03, "pass", "the model on 98.0%"),
+        ((950, 50), (900, 50), 0.95, 0.0, "pass", "always answering no is right on 95.0%"),
+        ((50, 950), (0, 950), 0.95, None, "insufficient", "the model selects every row: its deci"),
+        ((50, 950), (50, 0), 0.95, None, "insufficient", "nobody is selected: the decision does"),
+    ],
+)
+def test_accuracy_is_compared_with_always_giving_the_more_frequent_answer(
+    *,
+    target: tuple[int, int],
+    right: tuple[int, int],
+    most: float,
+    gain: float | None,
+    verdict: str,
+    said: str,
+) -> None:
+    # Given a model on an unbalanced table, when it is compared with the more frequent answer
+    metrics = answered(target, right)
+    assert metrics["majority_accuracy"].value == most
+    assert metrics["accuracy_gain"].value == (None if gain is None else pytest.approx(gain))
+    # Then the policy warns if the model is right less often, and a model with one answer is denied
+    rule = next(rule for rule in policies.of_template("high").rules if rule.id == "evaluate.majority")
+    found, reason = compare(rule, metrics["accuracy_gain"])
+    assert (found, said in reason) == (verdict, True), reason

@@ -72,6 +72,20 @@ def test_the_model_card_names_metrics_in_words_and_rounds_for_people(measured: M
     assert not re.search(r"\d\.0*[1-9]\d{4,}", measured.model())
 
 
+def test_the_model_card_compares_the_model_with_the_more_frequent_answer(
+    measured: Measured,
+) -> None:
+    # Given evidence of an earlier engine, which did not compare them, then the card is silent
+    assert "always answering" not in measured.model().lower()
+    # And given the comparison, when the card is written, then a sentence says it
+    note = "always answering yes is right on 95.0% of the test rows, the model on 94.0%"
+    card = measured.with_metrics("evaluate", accuracy_gain=Metric(value=-0.01, n=1000, note=note))
+    assert (
+        "Always answering yes is right on 95.0% of the test rows, the model on 94.0%."
+        in section(card.model(), "Performance")
+    )
+
+
 def test_the_model_card_says_the_largest_gap_of_each_attribute(measured: Measured) -> None:
     # Given the differences between groups, when the card is written
     fairness = section(measured.model(), "Fairness")

@@ -27,6 +27,17 @@ PERFORMANCE = {
         "area under the precision-recall curve; chance gives the share of positives, 1 is perfect",
     ),
     "accuracy": CardLabel("accuracy", "share of test rows that are predicted right", True),
+    "majority_accuracy": CardLabel(
+        "accuracy of the majority",
+        "share that is right if the more frequent answer is always given",
+        True,
+    ),
+    "accuracy_gain": CardLabel(
+        "gain over the majority",
+        "accuracy minus that of always giving the more frequent answer; above 0 the model is "
+        "better",
+        True,
+    ),
     "balanced_accuracy": CardLabel(
         "balanced accuracy", "mean of the recall of both classes; chance gives 50 %", True
     ),

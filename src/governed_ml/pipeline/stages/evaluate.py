@@ -107,6 +107,7 @@ def measure(test: pd.DataFrame, params: Params) -> tuple[dict[str, Metric], list
         effect = clusters.mean_effect(persons_of(test), target - score)
         sure = params.policy.confidence
         metrics = performance.classification(target, score, prediction, sure, effect)
+        metrics |= performance.against_majority(target, prediction)
         _csv(
             "roc.csv",
             "false_positive_rate,true_positive_rate",
