@@ -23,6 +23,13 @@ from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, Unusable
 
 FOLDER = Path("reports/evidence")
+SAME_DECISION = (
+    "nobody is selected: the decision does not vary",
+    "the model selects every row: its decision does not vary",
+)
+"""How a metric's note starts if the model decides the same for every row: no, or yes."""
+SAYS_NOTHING = "says nothing"
+"""How a metric's note ends if what it measures does not vary where it looks."""
 
 
 class Strict(Closed):

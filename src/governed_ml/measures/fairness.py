@@ -13,13 +13,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence import SAYS_NOTHING, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.bounds.group_bounds import largest_difference, pairs, smallest_ratio
 from governed_ml.measures.bounds.rates import Rate, rates
 from governed_ml.measures.clusters import Persons, design_effect
 from governed_ml.measures.groups import (
-    SAYS_NOTHING,
     Integers,
     Key,
     bounded,

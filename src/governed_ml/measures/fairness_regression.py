@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence import SAYS_NOTHING, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.bounds.group_bounds import (
     Means,
@@ -27,7 +27,6 @@ from governed_ml.measures.bounds.group_bounds import (
 from governed_ml.measures.bounds.quantiles import ONE_VALUE
 from governed_ml.measures.clusters import Persons
 from governed_ml.measures.groups import (
-    SAYS_NOTHING,
     Floats,
     Integers,
     Key,

@@ -12,7 +12,7 @@ from itertools import combinations, islice, product
 import numpy as np
 import numpy.typing as npt
 
-from governed_ml.core.evidence import Finding, Metric
+from governed_ml.core.evidence import SAME_DECISION, SAYS_NOTHING, Finding, Metric
 
 Key = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
@@ -20,12 +20,6 @@ Integers = npt.NDArray[np.int64]
 
 MOST = 1000  # most groups that are compared; an attribute with more needs bins or labels
 SHOWN = 5  # most group names in a message; further ones are counted
-SAYS_NOTHING = "says nothing"
-SAME_DECISION = (
-    "nobody is selected: the decision does not vary",
-    "the model selects every row: its decision does not vary",
-)
-"""How the reason starts if the model decides the same for every row: no, or yes."""
 SAME = {
     "selection_rate": "row is selected",
     "true_positive_rate": "positive is selected",

@@ -23,8 +23,11 @@ from governed_ml.page.gate_sections import (
 from governed_ml.page.records import Records
 from governed_ml.page.rule_sentences import sentence
 from governed_ml.page.standing_verdict import Standing, standing
-from governed_ml.policy.decision import LETS_THROUGH, RuleResult, alike, closest
-from governed_ml.policy.decision_screen import MOST_ROWS, next_steps
+from governed_ml.policy.decision import LETS_THROUGH, RuleResult, closest
+from governed_ml.policy.decision_screen import MOST_ROWS, total
+from governed_ml.policy.fixes.causes import causes
+from governed_ml.policy.fixes.known import Known, known
+from governed_ml.policy.fixes.steps import fix_of, next_steps, same_decision
 from governed_ml.policy.limits import number
 from governed_ml.policy.metric_words import MetricWords, words_of
 
@@ -97,29 +100,45 @@ def facts(records: Records) -> list[tuple[str, str]]:
     return found
 
 
-def why(records: Records) -> tuple[str, list[Row]]:
-    """Return the rules that deny or, if none does, those closest to their limit."""
-    decision = records.decision
+def why(records: Records) -> Row:
+    """Return the rules that deny by cause or, if none does, those closest to their limit."""
+    decision, told = records.decision, known_of(records)
+    none: Row = {"title": "", "total": "", "first": "", "parts": []}
     if isinstance(decision, Unusable):
-        return "", []
-    bad = [rule for rule in decision.by_weight() if rule.verdict not in LETS_THROUGH]
-    if bad:
-        return "What denies", [_said(*row) for row in alike(bad)[:MOST_ROWS]]
-    return "Nearest to a limit", [_said(rule) for rule in closest(decision.by_weight())]
+        return none
+    found = causes(decision, MOST_ROWS)
+    if not found:
+        rows = [_said(told, rule) for rule in closest(decision.by_weight())]
+        parts = [{"heading": "", "rows": rows, "left": 0}] if rows else []
+        return none | {"title": "Nearest to a limit", "parts": parts}
+    parts = [
+        {"heading": one.heading, "rows": [_said(told, *row) for row in one.rows], "left": one.left}
+        for one in found
+    ]
+    first = same_decision(decision)
+    return {"title": "What denies", "total": total(found), "first": first, "parts": parts}
+
+
+def known_of(records: Records) -> Known:
+    """Return what the records say beside the decision."""
+    if isinstance(records.decision, Unusable):
+        return Known()
+    params = None if isinstance(records.params, Unusable) else records.params
+    return known(records.decision, records.evidence, params)
 
 
 def steps(records: Records, stand: Standing) -> list[str]:
     """Return what to do about a denial that stands."""
     if isinstance(records.decision, Unusable) or stand.verdict != "deny":
         return []
-    return [
-        step.replace(" in `reports/index.html`", " below") for step in next_steps(records.decision)
-    ]
+    found = next_steps(records.decision, known_of(records))
+    return [step.replace(" in `reports/index.html`", " below") for step in found]
 
 
-def _said(rule: RuleResult, *others: RuleResult) -> Row:
+def _said(told: Known, rule: RuleResult, *others: RuleResult) -> Row:
     more = f" and {len(others)} more" if others else ""
-    return {"id": rule.id + more, "verdict": rule.verdict, "reason": rule.reason}
+    fix = "" if rule.verdict in LETS_THROUGH else fix_of(rule, told)
+    return {"id": rule.id + more, "verdict": rule.verdict, "reason": rule.reason, "fix": fix}
 
 
 def rules(records: Records) -> Cut:

@@ -161,6 +161,8 @@ def test_accuracy_is_compared_with_always_giving_the_more_frequent_answer(
     assert metrics["majority_accuracy"].value == most
     assert metrics["accuracy_gain"].value == (None if gain is None else pytest.approx(gain))
     # Then the policy warns if the model is right less often, and a model with one answer is denied
-    rule = next(rule for rule in policies.of_template("high").rules if rule.id == "evaluate.majority")
+    rule = next(
+        rule for rule in policies.of_template("high").rules if rule.id == "evaluate.majority"
+    )
     found, reason = compare(rule, metrics["accuracy_gain"])
     assert (found, said in reason) == (verdict, True), reason

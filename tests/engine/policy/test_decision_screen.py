@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from governed_ml.core.evidence import SAME_DECISION
 from governed_ml.policy.decision import Decision, DecisionSubject, RuleResult
-from governed_ml.policy.decision_screen import MOST_ROWS, MOST_STEPS, next_steps, show
+from governed_ml.policy.decision_screen import MOST_ROWS, show
+from governed_ml.policy.fixes.steps import MOST_STEPS, next_steps
 
 
 @pytest.fixture(autouse=True)
@@ -123,12 +125,72 @@ def test_the_screen_says_verdict_and_steps_before_the_rules(
     # Then the verdict is first, then what to do, then as many rules as fit, and how to see all
     assert lines[0] == "deny · 15 fail"
     assert lines[1].startswith("next: Compare training rows with test rows")
-    assert lines[2].split() == ["verdict", "rule", "limit", "reason"]
+    assert lines[2] == "15 rules deny the model; 12 shown"
+    assert lines[3] == "drift: 15 rules deny, 12 shown"
+    assert lines[4].split() == ["verdict", "rule", "limit", "reason"]
     assert sum(line.startswith("fail") for line in lines) == MOST_ROWS
-    assert "3 more rows, and every rule: `uv run governance gate --all`" in lines
+    assert "every rule: `uv run governance gate --all`" in lines
     # And with all rules, none is left out
     show(decision(*rules), every=True)
     assert sum(line.startswith("fail") for line in capsys.readouterr().out.splitlines()) == 15
+
+
+def test_every_cause_is_on_the_screen_fairness_first(capsys: pytest.CaptureFixture[str]) -> None:
+    # Given a denial with many rules of two stages, and one each of two others
+    rules = [
+        result("split.test_rows"),
+        *(result(f"drift.data[c{n}]") for n in range(20)),
+        *(result(f"fairness.four_fifths[a{n}]", "insufficient") for n in range(20)),
+        result("floor.fairness.four_fifths"),
+        result("evaluate.roc_auc", "warn"),
+    ]
+    # When it is shown
+    show(decision(*rules))
+    lines = capsys.readouterr().out.splitlines()
+    # Then each cause has a heading with its total, fairness first, and about as many rows as fit
+    start = lines.index("42 rules deny the model; 12 shown")
+    headings = [line for line in lines[start:] if " den" in line and ": " in line]
+    assert headings == [
+        "fairness: 20 rules deny, 5 shown",
+        "split: 1 rule denies",
+        "drift: 20 rules deny, 5 shown",
+        "policy: 1 rule denies",
+    ]
+    # And what does not deny is counted
+    assert "not shown: 1 warn" in lines
+
+
+def test_rules_with_one_reason_are_one_row_and_count_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # Given twenty rules that deny for one reason, when the decision is shown
+    show(decision(*(because(f"drift.data[c{n}]", "insufficient", "why") for n in range(20))))
+    out = capsys.readouterr().out
+    # Then they are one row, and all are shown
+    assert "20 rules deny the model\ndrift: 20 rules deny\n" in out
+    assert "drift.data[c0] and 19 more" in out
+
+
+@pytest.mark.parametrize("same", SAME_DECISION)
+def test_a_model_that_decides_the_same_for_every_row_is_named_first(
+    capsys: pytest.CaptureFixture[str], same: str
+) -> None:
+    # Given a model with one answer, and faults of earlier stages
+    rules = [
+        result("validate.contract"),
+        because("fairness.four_fifths[sex]", "insufficient", f"{same}, so fairness says nothing"),
+        because("evaluate.majority", "insufficient", f"{same}; always answering yes is right"),
+    ]
+    # When the decision is shown
+    show(decision(*rules))
+    _, first, step, *_ = capsys.readouterr().out.splitlines()
+    # Then this is said first, and the first step is about it
+    assert first == same
+    assert step.startswith(f"next: Find a model whose decision varies: {same}.")
+    assert "evaluate.majority" in step
+    # And without it, the contract is first
+    [step, *_] = next_steps(decision(rules[0]))
+    assert step.startswith("Look at `reports/contract.html`")
 
 
 def test_an_allowed_model_has_its_own_next_step(capsys: pytest.CaptureFixture[str]) -> None:

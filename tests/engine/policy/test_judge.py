@@ -10,7 +10,7 @@ import pytest
 
 from governed_ml.core import config, evidence
 from governed_ml.policy import judge as judging
-from governed_ml.policy.decision_screen import next_steps
+from governed_ml.policy.fixes.steps import next_steps
 from governed_ml.policy.weaker_policy import weaker_rule
 
 TODAY = date(2026, 6, 15)
