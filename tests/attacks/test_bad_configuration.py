@@ -156,9 +156,9 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         "conf/model: estimator._target_ 'shutil.rmtree' is not from any of sklearn, ",
     ),
     "a negative seed": ((CONFIG, "seed: 2026", "seed: -1"), "conf/: seed: Input should be greater"),
-    "bins and labels": (
+    "a label for a bin that is not there": (
         (DATA, "sex: {}", "sex: {bins: [1], labels: {1: f}}"),
-        "data.sensitive.sex: give either bins or labels",
+        "data.sensitive.sex: labels names '1', but with bins the groups are <1, >=1, missing: name",
     ),
 }
 

@@ -82,7 +82,8 @@ class Facts:
                 found[name] = np.array([*names, f">={edges[-1]}"])[place]
             else:
                 labels = how.get("labels", {})
-                found[name] = ["missing" if pd.isna(x) else str(labels.get(x, x)) for x in column]
+                values = ["missing" if pd.isna(x) else x for x in column]
+                found[name] = [str(labels.get(x, x)) for x in values]
         return pd.DataFrame(found, index=self.raw.index).astype(str)
 
     @property

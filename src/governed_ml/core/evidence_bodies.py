@@ -94,12 +94,19 @@ class SplitBody(Body):
     person: str | None = Field(
         default=None, description="the column that identifies the person of each row"
     )
+    merged: dict[str, dict[str, dict[str, int]]] | None = Field(
+        default=None,
+        description=(
+            "sensitive attribute → group that labels make of several values → value (or bin, or "
+            "`missing`) → number of rows"
+        ),
+    )
 
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an unset `person`, so that evidence of earlier engines keeps its digest."""
-        found = handler(self)
-        return found if self.person else {k: v for k, v in found.items() if k != "person"}
+        """Leave out what is not set, so that evidence of earlier engines keeps its digest."""
+        unset = {name for name in ("person", "merged") if not getattr(self, name)}
+        return {name: value for name, value in handler(self).items() if name not in unset}
 
 
 class Mitigation(Body):

@@ -74,6 +74,14 @@ def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
             "split divides",
             train + test,
         )
+        for group, values in (split.body.merged or {}).get(name, {}).items():
+            yield Count(
+                f"merged_{name}",
+                f"the values merged into {group} of {name} have",
+                sum(values.values()),
+                "the group has",
+                groups.get(group, 0),
+            )
     for gate, rows, what, n in (
         ("train", "rows", "split leaves for training", train),
         ("evaluate", "rows", "split leaves for the test", test),

@@ -86,6 +86,16 @@ def test_the_model_card_compares_the_model_with_the_more_frequent_answer(
     )
 
 
+def test_the_data_card_says_what_was_merged_into_a_group(measured: Measured) -> None:
+    # Given groups that labels do not merge, then the card names no values
+    assert "is made of" not in measured.table()
+    # And given merged ones, when the card is written, then it counts their values
+    merged = {"sex": {"other": {"diverse": 12, "missing": 1}}}
+    text = measured.with_body("split", merged=merged).table()
+    said = "- The group other of `sex` is made of diverse (12 rows), missing (1 row)."
+    assert said in section(text, "Sensitive attributes").splitlines()
+
+
 def test_the_model_card_says_the_largest_gap_of_each_attribute(measured: Measured) -> None:
     # Given the differences between groups, when the card is written
     fairness = section(measured.model(), "Fairness")

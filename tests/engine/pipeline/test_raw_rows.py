@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from governed_ml.core import tables
-from governed_ml.core.config.data import Data
+from governed_ml.core.config.data import MISSING, Data, Sensitive
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.data import persons
-from governed_ml.pipeline.data.columns import groups_of, target_of
+from governed_ml.pipeline.data.columns import groups_of, merged_groups, target_of
 from governed_ml.pipeline.raw_rows import require_recounted
 
 ROWS = 400
@@ -53,6 +53,37 @@ def divided(
     whole["part"] = np.where(is_test, "test", "train")
     tables.write(pd.concat([whole[~is_test], whole[is_test]]), tables.PREDICTIONS)
     return own
+
+
+def test_rows_without_a_value_can_be_merged_into_another_group() -> None:
+    # Given an attribute with codes, one with bins, and rows without a value
+    raw = pd.DataFrame(
+        {
+            "sex": [1.0, 2.0, 2.0, 3.0, np.nan],
+            "age": [20.0, 40.0, 60.0, np.nan, np.nan],
+            "race": ["a", "b", None, "missing", "a"],
+        }
+    )
+    # When labels merge them
+    own = data(**YES_OR_NO).model_copy(
+        update={
+            "sensitive": {
+                "sex": Sensitive(labels={"1": "male", "2": "female", "3": "rest", MISSING: "rest"}),
+                "age": Sensitive(bins=[30, 50], labels={MISSING: ">=50", "30-50": ">=50"}),
+                "race": Sensitive(),
+            }
+        }
+    )
+    found = groups_of(raw, own)
+    # Then they are in the groups that the labels say, and without a label in `missing`
+    assert list(found["sex"]) == ["male", "female", "female", "rest", "rest"]
+    assert list(found["age"]) == ["<30", ">=50", ">=50", ">=50", ">=50"]
+    assert list(found["race"]) == ["a", "b", MISSING, MISSING, "a"]
+    # And the merged values are counted, so that the evidence says what is in a group
+    assert merged_groups(raw, own) == {
+        "sex": {"rest": {"3": 1, MISSING: 1}},
+        "age": {">=50": {"30-50": 1, ">=50": 1, MISSING: 2}},
+    }
 
 
 def other_label(frame: pd.DataFrame) -> pd.DataFrame:

@@ -91,6 +91,11 @@ EDITS: dict[str, tuple[str, Callable[[Json], Any], str, str]] = {
         *("split", lambda one: one["body"]["sensitive"]["sex"].pop("male"), "counts.split_sex"),
         "the groups of sex have 6,062 rows, split divides 12,000",
     ),
+    "values that were merged": (
+        "split",
+        lambda one: one["body"].update(merged={"sex": {"male": {"1": 5900, "missing": 37}}}),
+        *("counts.merged_sex", "the values merged into male of sex have 5,937 rows, the group has"),
+    ),
     "rows of drift": (
         *("drift", lambda one: one["body"].update(current_rows=1), "counts.drift_current_rows"),
         "drift counts 1 row, ",

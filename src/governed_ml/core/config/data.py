@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -94,22 +95,54 @@ def _code(key: object) -> object:
 Code = Annotated[str, BeforeValidator(_code)]
 
 
+MISSING = "missing"
+"""The group of the rows without a value."""
+
+
 class Sensitive(Closed):
-    """How the values of one sensitive attribute become groups: unchanged, binned, or relabelled."""
+    """How the values of one sensitive attribute become groups: unchanged, binned, or relabelled.
+
+    Several codes with the same label are one group.
+    """
 
     bins: list[Number] | None = Field(
         default=None, min_length=1, description="inner edges; a value equal to an edge goes right"
     )
     labels: dict[Code, str] | None = Field(
-        default=None, description="code in the table → name of the group"
+        default=None,
+        description=(
+            "code in the table, bin (as `<25`), or `missing` for rows without a value → name of "
+            "the group"
+        ),
     )
 
+    @property
+    def edges(self) -> list[float]:
+        """Return the edges of the bins, sorted."""
+        return sorted(self.bins or [])
+
+    @property
+    def bin_names(self) -> list[str]:
+        """Return the names of the bins, the lowest first."""
+        edges = self.edges
+        inner = [f"{a:g}-{b:g}" for a, b in pairwise(edges)]
+        return [f"<{edges[0]:g}", *inner, f">={edges[-1]:g}"] if edges else []
+
+    def label(self, group: str) -> str:
+        """Return the name of the group that a code, a bin or `missing` belongs to."""
+        return (self.labels or {}).get(group, group)
+
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.bins is not None and self.labels is not None:
-            raise ValueError("give either bins or labels")
+    def _right(self) -> Self:
         if self.bins is not None and len(set(self.bins)) < len(self.bins):
             raise ValueError("bins has the same edge twice: remove one")
+        known = [*self.bin_names, MISSING]
+        unknown = [name for name in self.labels or {} if self.bins and name not in known]
+        if unknown:
+            raise ValueError(
+                f"labels names {unknown[0]!r}, but with bins the groups are {', '.join(known)}: "
+                "name one of them"
+            )
         return self
 
 

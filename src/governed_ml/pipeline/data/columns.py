@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config.data import Data, Sensitive
+from governed_ml.core.config.data import MISSING, Data, Sensitive
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import ROW, TARGET
 
@@ -158,15 +157,35 @@ def _not_positive(column: pd.Series, data: Data) -> str:
 
 
 def groups_of(raw: pd.DataFrame, data: Data) -> pd.DataFrame:
-    """Return each sensitive attribute as group names; nulls form the group `missing`."""
+    """Return each sensitive attribute as group names.
+
+    Nulls form the group `missing`, unless a label merges them into another one.
+    """
     import pandas as pd
 
     return pd.DataFrame(
-        {name: _grouped(raw[name], how) for name, how in data.sensitive.items()}, index=raw.index
+        {name: _values(raw[name], how).map(how.label) for name, how in data.sensitive.items()},
+        index=raw.index,
+        dtype="str",
     )
 
 
-def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
+def merged_groups(raw: pd.DataFrame, data: Data) -> dict[str, dict[str, dict[str, int]]]:
+    """Return attribute → group → value → rows, for the groups that labels make of several values.
+
+    The values are those of the table, the names of bins, and `missing`.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for name, how in data.sensitive.items():
+        groups: dict[str, dict[str, int]] = {}
+        for value, rows in _values(raw[name], how).value_counts().sort_index().items():
+            groups.setdefault(how.label(str(value)), {})[str(value)] = int(rows)
+        found[name] = {group: values for group, values in groups.items() if len(values) > 1}
+    return {name: groups for name, groups in found.items() if groups}
+
+
+def _values(column: pd.Series, how: Sensitive) -> pd.Series:
+    """Return the values of a sensitive attribute as text, or the bins that they are in."""
     import pandas as pd
     from pandas.api import types
 
@@ -176,18 +195,10 @@ def _grouped(column: pd.Series, how: Sensitive) -> pd.Series:
                 f"sensitive column {column.name!r} has bins but does not hold numbers: remove "
                 "its bins in conf/data, or use labels"
             )
-        edges = sorted(how.bins)
-        names = [
-            f"<{edges[0]:g}",
-            *(f"{a:g}-{b:g}" for a, b in pairwise(edges)),
-            f">={edges[-1]:g}",
-        ]
-        binned = pd.cut(column, [float("-inf"), *edges, float("inf")], right=False, labels=names)
-        return binned.astype("object").where(column.notna(), "missing").astype("str")
-    text = as_text(column)
-    if how.labels is not None:
-        text = text.map(lambda code: how.labels.get(code, code) if isinstance(code, str) else code)  # pyright: ignore[reportOptionalMemberAccess]
-    return text.fillna("missing").astype("str")
+        edges = [float("-inf"), *how.edges, float("inf")]
+        binned = pd.cut(column, edges, right=False, labels=how.bin_names)
+        return binned.astype("object").where(column.notna(), MISSING).astype("str")
+    return as_text(column).fillna(MISSING).astype("str")
 
 
 def as_text(column: pd.Series) -> pd.Series:

@@ -14,7 +14,7 @@ from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures.leaks import overlapping_rows
 from governed_ml.pipeline.data import persons
-from governed_ml.pipeline.data.columns import features_of, groups_of, target_of
+from governed_ml.pipeline.data.columns import features_of, groups_of, merged_groups, target_of
 from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
@@ -56,7 +56,8 @@ def main() -> str:
         codes = persons.coded(raw[person])
         tables.write(codes, tables.PERSONS)
         metrics["persons"] = _persons(codes[tables.PERSON][is_test], person, params.data)
-    _record(params, sensitive, is_test, numeric, categorical, cut, person, metrics)
+    merged = merged_groups(raw, params.data)
+    _record(params, sensitive, is_test, (numeric, categorical), cut, person, merged, metrics)
     return (
         f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
         f"{len(numeric) + len(categorical)} features"
@@ -163,12 +164,13 @@ def _record(
     params: Params,
     sensitive: pd.DataFrame,
     is_test: npt.NDArray[np.bool_],
-    numeric: list[str],
-    categorical: list[str],
+    features: tuple[list[str], list[str]],
     cut: str | None,
     person: str | None,
+    merged: dict[str, dict[str, dict[str, int]]],
     more: dict[str, Metric],
 ) -> None:
+    numeric, categorical = features
     rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
     overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
     groups = {
@@ -189,6 +191,7 @@ def _record(
             sensitive=groups,
             cut=cut,
             person=person,
+            merged=merged or None,
         ),
         {
             "rows_train": Metric(value=float(rows["train"])),

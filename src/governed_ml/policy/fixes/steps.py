@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from governed_ml.core.evidence import SAME_DECISION, SAYS_NOTHING
@@ -132,10 +133,8 @@ def _rows(rule: RuleResult, short: Shortage, known: Known) -> str:
     if short.group:
         return f"{said} {merging(attribute, short, known)}".strip()
     if short.unit == "test rows" and known.test_share and not short.roughly:
-        table = -(-short.missing // known.test_share)
-        said += (
-            f" With a test share of {known.test_share:g}, that is {table:,.0f} rows of the table."
-        )
+        table = math.ceil(round(short.missing / known.test_share, 6))
+        said += f" The table needs {table:,.0f} more rows (test share {known.test_share:g})."
     return said
 
 
