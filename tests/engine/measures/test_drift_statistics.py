@@ -355,3 +355,44 @@ def test_rows_in_both_parts_are_counted(tmp_path: Path) -> None:
         {"a.b": [1.0, 1.0, None, None, 5.0, 6.0], "c": ["x", "x", None, None, "y", "y"]}
     )
     assert leaks.overlapping_rows(*split(tmp_path, frame), ["a.b", "c"]) == 2
+
+
+def test_a_column_that_counts_or_is_almost_unique_is_called_that_beside_its_drift(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a table that is divided by time, with a counter, a year and a text that is never twice
+    monkeypatch.chdir(tmp_path)
+    rows, rng = 4_000, np.random.default_rng(41)
+    frame = pd.DataFrame(
+        {
+            "__row": np.arange(rows),
+            "__target": rng.integers(0, 2, rows),
+            "counter": np.arange(rows) + rng.normal(0, 0.1, rows),
+            "year": np.where(np.arange(rows) < 2500, 2011.0, 2012.0),
+            "gaps": np.where(rng.random(rows) < 0.3, np.nan, np.arange(rows) * 2.0),
+            "pay": rng.normal(0, 1, rows) + (np.arange(rows) >= 3000),
+            "hour": np.arange(rows) % 24.0,
+            "comment": [f"text {n}" for n in range(rows)],
+            "city": np.where(np.arange(rows) < 3000, "a", rng.choice(["a", "b"], rows)),
+        }
+    )
+    tables.write(frame[:3000], tables.TRAIN)
+    tables.write(frame[3000:], tables.TEST)
+    numeric, text = ["counter", "year", "gaps", "pay", "hour"], ["comment", "city"]
+    found = binning.binned(tables.table(tables.TRAIN), tables.table(tables.TEST), numeric, text)
+    # When drift is measured
+    told = stage.shapes(found, numeric, text)
+    # Then these are named, and other columns that drift, or count in circles, are not
+    assert set(told) == {"counter", "year", "gaps", "comment"}
+    assert "counts with time or with the rows" in told["year"]
+    assert "almost unique text: 4,000 values in 4,000 rows" in told["comment"]
+    whole = found | {stage.TARGET: found["city"]}
+    metrics = stage.metrics_of(whole, stage.body_of(whole), told)
+    assert metrics["counter.psi_quantile10"].note.endswith(told["counter"])
+    assert "drop" not in metrics["pay.psi_quantile10"].note
+    # And given the same rows divided at random, nothing drifts, and nothing is said of it
+    part = rng.random(rows) < 0.3
+    tables.write(frame[~part], tables.TRAIN)
+    tables.write(frame[part], tables.TEST)
+    again = binning.binned(tables.table(tables.TRAIN), tables.table(tables.TEST), numeric, [])
+    assert stage.shapes(again, numeric, []) == {}

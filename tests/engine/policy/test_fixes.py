@@ -196,6 +196,15 @@ def test_a_value_at_the_limit_does_not_ask_for_endless_rows() -> None:
             {"value": 0.55, "limit": 0.65},
             "To pass, raise it by at least 0.1.",
         ),
+        (
+            "drift.data[day]",
+            {
+                "value": 0.75, "limit": 0.25,
+                "reason": "0.75; it counts with time: if it names rows, list it under `drop` in c",
+            },
+            "To pass, lower it by at least 0.5. Or add `day` to `drop` in `conf/data/adult.yaml`.",
+        ),
+        ("drift.data[pay]", {"value": 0.5, "limit": 0.25}, "To pass, lower it by at least 0.25."),
         ("policy.complete", {}, ""),
     ],
 )  # fmt: skip

@@ -19,6 +19,9 @@ SECTIONS = ("seed", "data.task")
 REPORT = Path("reports/drift.html")
 PREDICTION, TARGET = "prediction", "target"
 LARGEST = 3  # columns named in the findings
+ONE_WAY, DISTINCT, OUTSIDE = 0.9, 0.9, 0.9  # shares from which `shapes` calls a column by a name
+DROP = ": if it names rows, list it under `drop` in conf/data"
+COUNTS_ON = "; it counts with time or with the rows, as an id does" + DROP
 IN_SAMPLE = "; no column drifts more: the model's scores on its own train rows may be overfitted"
 
 
@@ -38,7 +41,7 @@ def main() -> str:
         rows = sample(numeric, categorical, params.seed)
     body = body_of(found)
     second = draw(*rows, numeric, categorical, REPORT)
-    metrics = metrics_of(found, body)
+    metrics = metrics_of(found, body, shapes(found, numeric, categorical))
     record(
         "drift",
         SECTIONS,
@@ -103,8 +106,59 @@ def _column(name: str, column: Binned) -> ColumnDrift:
     )
 
 
-def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
-    """Return two metrics per column, the largest ones, and the row counts of both sides."""
+def shapes(found: dict[str, Binned], numeric: list[str], categorical: list[str]) -> dict[str, str]:
+    """Return drifted feature → what it is, if it counts with time or is almost unique text.
+
+    A number counts if almost all its changes from row to row go one way, or if almost all test
+    values are on one side of every training value.
+    """
+    drifted = [
+        name
+        for name, one in found.items()
+        if sum(one.reference)
+        and sum(one.current)
+        and drift.beyond_chance(one.reference, one.current)
+    ]
+    told = {name: COUNTS_ON for name in drifted if name in numeric and outside(found[name])}
+    counting = [name for name in numeric if name in drifted and name not in told]
+    told |= {name: COUNTS_ON for name in counting if one_way(name)}
+    for name in (name for name in categorical if name in drifted):
+        values, rows = tables.rows(
+            f"SELECT count(DISTINCT x), count(x) FROM ({_every_row(tables.quoted(name))})"
+        )[0]
+        if rows and values >= DISTINCT * rows:
+            told[name] = f"; it is almost unique text: {values:,} values in {rows:,} rows" + DROP
+    return told
+
+
+def outside(counts: Binned) -> bool:
+    """Return whether almost all current values are on one side of every reference value."""
+    below, *_, above, null = counts.current
+    return max(below, above) >= OUTSIDE * max(1, sum(counts.current) - null)
+
+
+def one_way(name: str) -> bool:
+    """Return whether almost all changes of a number from row to row go one way."""
+    x = binning.number(name)
+    steps = f"SELECT x - lag(x) OVER (ORDER BY r) AS d FROM ({_every_row(x)}) WHERE isfinite(x)"
+    net, walked = tables.rows(f"SELECT abs(sum(d)), sum(abs(d)) FROM ({steps})")[0]
+    return bool(walked) and net >= ONE_WAY * walked
+
+
+def _every_row(value: str) -> str:
+    """Return SQL for a value of each training and test row, as x, and the row's number, as r."""
+    row = tables.quoted(tables.ROW)
+    sides = (tables.table(path) for path in (tables.TRAIN, tables.TEST))
+    return " UNION ALL ".join(f"SELECT {value} AS x, {row} AS r FROM {side}" for side in sides)
+
+
+def metrics_of(
+    found: dict[str, Binned], body: DriftBody, told: dict[str, str] | None = None
+) -> dict[str, Metric]:
+    """Return two metrics per column, the largest ones, and the row counts of both sides.
+
+    `told` is column → what to say beside its drift.
+    """
     n = min(body.reference_rows, body.current_rows)
     side = "training reference" if not body.reference_rows else "test part"
     note = "" if n else f"the {side} has no rows"
@@ -116,6 +170,7 @@ def metrics_of(found: dict[str, Binned], body: DriftBody) -> dict[str, Metric]:
     for column in body.columns:
         index = column.population_stability_index
         why = most_of_it(found[column.name], column) if index else note
+        why += (told or {}).get(column.name, "") if index else ""
         if column.name == PREDICTION and index and index >= max(v or 0 for v in values.values()):
             why += IN_SAMPLE
         metrics[f"{column.name}.psi_quantile10"] = Metric(value=index, n=n, note=why)

@@ -122,8 +122,10 @@ def fix_of(rule: RuleResult, known: Known) -> str:
         return ""
     word = "raise" if bound == "at_least" else "lower"
     away = f"To pass, {word} it by at least {number(abs(rule.value - rule.limit))}."
-    if name in ("evaluate.leak", "evaluate.leak_regression", "drift.data"):
+    if name in ("evaluate.leak", "evaluate.leak_regression"):
         return f"{away} {DROP.format(table=known.table)}"
+    if "list it under `drop`" in rule.reason:
+        return f"{away} Or add `{_subject(rule)}` to `drop` in {known.table}."
     return away
 
 
