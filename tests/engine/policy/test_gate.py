@@ -125,6 +125,11 @@ TABLES = {
     "one group": ([[[30, 10], [10, 50]]], "one group"),
     "an empty group": ([[[30, 10], [10, 50]], [[0, 0], [0, 0]]], "no test rows in group b"),
     "nobody selected": ([[[30, 0], [10, 0]], [[20, 0], [15, 0]]], "nobody is selected"),
+    "everybody selected": ([[[0, 30], [0, 10]], [[0, 20], [0, 15]]], "the model selects every row"),
+    "a perfect answer": (
+        [[[30, 0], [0, 10]], [[20, 0], [0, 15]]],
+        "every positive is selected and no negative is selected: equalized odds says nothing",
+    ),
     "no positives": ([[[30, 10], [0, 0]], [[20, 5], [15, 10]]], "no positives in group a"),
 }
 
