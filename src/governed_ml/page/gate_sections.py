@@ -46,8 +46,10 @@ def performance(records: Records) -> Row | None:
     body, regression = found.body, found.body.task == "regression"
     bins = [(one.predicted, one.observed) for one in body.calibration]
     known = [(x, y) for x, y in bins if x is not None and y is not None]
+    gain = found.metrics.get("accuracy_gain")
     return {
         "body": body,
+        "majority": gain.note if gain else "",
         "metrics": {n: m for n, m in found.metrics.items() if not n.startswith("leak.")},
         "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),

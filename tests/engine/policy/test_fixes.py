@@ -145,11 +145,16 @@ def test_about_so_many_rows_decide_an_interval(tp: int, fn: int) -> None:
     # When the group has somewhat more rows than the fix says, at the same rates, it is decided
     factor = 1.3 * short.needed / (tp + fn)
     more = {"a": tuple(round(n * factor) for n in groups["a"]), "b": groups["b"]}
-    assert measured(more)[0].verdict in ("pass", "fail")
+    told_so = "At the same rates, the rule then " in fix_of(rule, told)
+    verdict = measured(more)[0].verdict
+    assert told_so
+    assert f"the rule then {verdict}{'es' if verdict == 'pass' else 's'}" in fix_of(rule, told)
     # And with half of them it is not
     less = {"a": tuple(round(n * factor / 2.6) for n in groups["a"]), "b": groups["b"]}
     assert measured(less)[0].verdict == "insufficient"
-    assert fix_of(rule, told).startswith(f"About {short.missing:,} more positive test rows of")
+    said = fix_of(rule, told)
+    assert said.startswith(f"About {short.missing:,} more positive test rows of group a (race) ")
+    assert f"and every group needs about {shortage.about(short.needed):,}." in said
 
 
 def test_a_value_at_the_limit_does_not_ask_for_endless_rows() -> None:
@@ -159,7 +164,7 @@ def test_a_value_at_the_limit_does_not_ask_for_endless_rows() -> None:
     )  # fmt: skip
     assert fix_of(rule, Known()) == (
         "More than 1,000,000 test rows of group f (sex) would be needed, because the value is very "
-        "near to the limit: there are 50."
+        "near to the limit: there are 50. At the same rates, the rule then passes."
     )
 
 

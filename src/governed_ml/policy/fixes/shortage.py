@@ -64,6 +64,11 @@ class Shortage(NamedTuple):
         much = "About " if self.roughly else ""
         verb = "is" if self.missing == 1 else "are"
         there = "is" if self.there == 1 else "are"
+        if self.roughly and self.group:
+            return (
+                f"{much}{self.missing:,} more {self.unit}{whose} {verb} missing: there {there} "
+                f"{self.there:,}, and every group needs about {about(self.needed):,}."
+            )
         same = f" The same holds for {self.others}." if self.others else ""
         wanted = about(self.needed) if much else self.needed
         return (

@@ -132,6 +132,10 @@ def fix_of(rule: RuleResult, known: Known) -> str:
 def _rows(rule: RuleResult, short: Shortage, known: Known) -> str:
     attribute = _subject(rule)
     said = short.sentence(attribute)
+    if short.roughly and rule.value is not None and rule.limit is not None and rule.bound:
+        if beyond(rule.value, rule.limit, rule.bound):
+            return f"{said} At the same rates, the rule then fails: change the model, too."
+        said += " At the same rates, the rule then passes."
     if short.group:
         return f"{said} {merging(attribute, short, known)}".strip()
     if short.unit == "test rows" and known.test_share and not short.roughly:
