@@ -73,8 +73,9 @@ def classification(
 def against_majority(target: Floats, prediction: Floats) -> dict[str, Metric]:
     """Compare a classifier's accuracy with that of always giving the more frequent answer.
 
-    `target` and `prediction` are 0 or 1, shape (rows,). The gain is null if the model gives the
-    same answer for every row.
+    `target` and `prediction` are 0 or 1, shape (rows,). `errors_avoided` is the accuracy's gain,
+    as a share of the largest possible gain: 1 if the model is always right, 0 if it is right as
+    often as the more frequent answer. It is null if the model gives the same answer for every row.
     """
     import numpy as np
 
@@ -84,10 +85,10 @@ def against_majority(target: Floats, prediction: Floats) -> dict[str, Metric]:
     words = f"always answering {answer} is right on {most / n:.1%} of the test rows"
     note = f"{words}, the model on {right / n:.1%}"
     same = constant(np.bincount(prediction.astype("int64"), minlength=2))
-    gain = Metric(value=(right - most) / n, n=n, note=note)
+    avoided = Metric(value=(right - most) / max(1, n - most), n=n, note=note)
     return {
         "majority_accuracy": Metric(value=most / n, n=n, note=words),
-        "accuracy_gain": gain if same is None else undefined(f"{same}; {note}", n),
+        "errors_avoided": avoided if same is None else undefined(f"{same}; {note}", n),
     }
 
 

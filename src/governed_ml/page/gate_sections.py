@@ -46,7 +46,7 @@ def performance(records: Records) -> Row | None:
     body, regression = found.body, found.body.task == "regression"
     bins = [(one.predicted, one.observed) for one in body.calibration]
     known = [(x, y) for x, y in bins if x is not None and y is not None]
-    gain = found.metrics.get("accuracy_gain")
+    gain = found.metrics.get("errors_avoided")
     return {
         "body": body,
         "majority": gain.note if gain else "",

@@ -122,9 +122,9 @@ METRICS: dict[str, list[MetricWords]] = {
             CLASSIFICATION,
         ),
         (
-            "accuracy_gain",
-            "the accuracy minus that of always giving the more frequent answer",
-            "-1 to 0.5",
+            "errors_avoided",
+            "the share of the errors of always giving the more frequent answer that are avoided",
+            "at most 1",
             f"{CLASSIFICATION} Not measured if the model gives the same answer for every row.",
         ),
         ("balanced_accuracy", "the mean of the recall of both classes", SHARE, CLASSIFICATION),

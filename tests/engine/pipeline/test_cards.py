@@ -79,7 +79,7 @@ def test_the_model_card_compares_the_model_with_the_more_frequent_answer(
     assert "always answering" not in measured.model().lower()
     # And given the comparison, when the card is written, then a sentence says it
     note = "always answering yes is right on 95.0% of the test rows, the model on 94.0%"
-    card = measured.with_metrics("evaluate", accuracy_gain=Metric(value=-0.01, n=1000, note=note))
+    card = measured.with_metrics("evaluate", errors_avoided=Metric(value=-0.2, n=1000, note=note))
     assert (
         "Always answering yes is right on 95.0% of the test rows, the model on 94.0%."
         in section(card.model(), "Performance")

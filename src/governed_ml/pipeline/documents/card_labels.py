@@ -32,10 +32,10 @@ PERFORMANCE = {
         "share that is right if the more frequent answer is always given",
         True,
     ),
-    "accuracy_gain": CardLabel(
-        "gain over the majority",
-        "accuracy minus that of always giving the more frequent answer; above 0 the model is "
-        "better",
+    "errors_avoided": CardLabel(
+        "avoided errors",
+        "share of the errors of always giving the more frequent answer; below 0 the model makes "
+        "more errors",
         True,
     ),
     "balanced_accuracy": CardLabel(

@@ -72,8 +72,8 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "output": OUTPUTS.get(explain.output, explain.output),
         "explained": explain.rows,
         "performance": _rows(card.performance, PERFORMANCE),
-        "majority": card.performance["accuracy_gain"].note
-        if "accuracy_gain" in card.performance
+        "majority": card.performance["errors_avoided"].note
+        if "errors_avoided" in card.performance
         else "",
         "trust": _rows(card.performance, TRUST, others=PERFORMANCE),
         "groups": [_group(one, card.fairness) for one in card.groups],
