@@ -127,7 +127,11 @@ class Facts:
         if self.task == "regression":
             return {"evaluate.r2": Number(float(r2_score(y, score)), n=len(y))}
         n = int(min(y.sum(), len(y) - y.sum()))
+        answer = self.test["prediction"].to_numpy()
+        varies = answer.min() != answer.max()
+        avoided = 1 - float((answer != y).sum()) / n if varies else None
         return {
+            "evaluate.errors_avoided": Number(avoided, n=len(y)),
             "evaluate.roc_auc": Number(float(roc_auc_score(y, score)), n=n),
             "evaluate.expected_calibration_error": Number(
                 plain.calibration_error(y, score), *plain.calibration_bounds(y, score, level), n

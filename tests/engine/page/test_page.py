@@ -17,6 +17,7 @@ import pytest
 import yaml
 from pages import other_evidence, records, unproven  # noqa: F401 - fixtures, too
 
+from governed_ml.core.evidence import SAME_DECISION
 from governed_ml.core.problem import Unusable
 from governed_ml.ledger import storage
 from governed_ml.ledger.lifecycle import Lifecycle
@@ -149,6 +150,43 @@ def test_the_page_shows_every_rule_with_its_numbers(records: Path) -> None:  # n
     # And it says what to do, as the terminal does
     assert "<h3>What to do next</h3>" in top
     assert "<li>Compare the groups below (sex)." in top
+
+
+def test_every_cause_of_a_denial_is_on_the_page_with_its_total_and_fixes(
+    records: Path,  # noqa: F811
+) -> None:
+    # Given a model that selects every row, more drift than fits, and too few test rows
+    def change(decision: dict[str, Any]) -> None:
+        decision["verdict"] = "deny"
+        [found] = [rule for rule in decision["rules"] if rule["id"] == "split.test_rows"]
+        found |= {"verdict": "fail", "value": 412.0, "reason": "412; at least 1000 allowed"}
+        for rule in decision["rules"]:
+            if rule["id"].startswith("fairness.equal_opportunity["):
+                said = f"{SAME_DECISION[1]}, so fairness says nothing"
+                rule |= {"verdict": "insufficient", "value": None, "reason": said}
+        drifted = found | {"value": 0.5, "limit": 0.25, "bound": "at_most", "reason": "0.5; x"}
+        more = [drifted | {"id": f"drift.data[c{place}]"} for place in range(20)]
+        decision["rules"] = [
+            rule for rule in decision["rules"] if not rule["id"].startswith("drift.data[")
+        ] + more
+
+    pages.edit(records / "reports/decision.json", change)
+    # When the page is drawn
+    page = pages.draw(records)
+    top = page.text.partition("In the picture:")[0]
+    # Then it says first that the decision does not vary
+    first = f"{SAME_DECISION[1][0].upper()}{SAME_DECISION[1][1:]}."
+    assert first in top
+    assert top.index(first) < top.index("What to do next") < top.index("What denies")
+    # And each cause is there with its total, fairness first, and what is left out is counted
+    causes = ("fairness: 3 rules deny ", "split: 1 rule denies ", "drift: 20 rules deny, 10 shown ")
+    assert "24 rules deny the model; 14 shown." in top
+    assert [one for one in causes if one not in top] == []
+    assert sorted(causes, key=top.index) == list(causes)
+    assert "10 more are in the section Rules." in top
+    # And a rule names its number and its fix
+    assert "588 more test rows are missing: there are 412 of 1,000." in top
+    assert "To pass, lower it by at least 0.25." in top
 
 
 def test_numbers_are_those_of_the_evidence(records: Path) -> None:  # noqa: F811
