@@ -220,6 +220,27 @@ def test_other_rules_name_a_number_and_a_fix(name: str, values: Any, said: str) 
     assert fix_of(rule, Known(data=table({}), test_share=0.3)) == said
 
 
+def test_the_step_about_small_data_is_about_the_rows_that_are_missing_for_certain() -> None:
+    # Given a group that is too small for the policy, and a gap that needs far more rows
+    small, told = measured(RACE)
+    small = small.model_copy(update={"id": "fairness.predictive_parity[race]"})
+    wide, _ = measured({"a": (100, 100, 34, 66), "b": RACE["White"]})
+    assert wide.verdict == "insufficient"
+    found = shortage.shortage(wide, told)
+    assert found is not None
+    assert found.missing > 1000
+    # When people ask what to do, then the group that is too small is named, whatever the order
+    for rules in ((small, wide), (wide, small)):
+        [step] = next_steps(denial(*rules), told)
+        assert step.startswith("18 more positive test rows of group Amer-Indian-Eskimo (race)")
+    # And before both, the test set, if it is too small as a whole
+    whole = small.model_copy(
+        update={"id": "split.test_rows", "verdict": "fail", "value": 412.0, "limit": 1000.0}
+    )
+    [step] = next_steps(denial(wide, small, whole), told)
+    assert step.startswith("588 more test rows are missing: there are 412 of 1,000.")
+
+
 def test_evidence_that_the_decision_is_not_about_is_not_used() -> None:
     # Given evidence of another model, when a fix is asked for
     rule, told = measured(RACE)

@@ -186,14 +186,18 @@ def _filled(step: str, rules: list[RuleResult], known: Known, same: str) -> str:
 
 
 def _worst(rules: list[RuleResult], known: Known) -> tuple[RuleResult, Shortage] | None:
-    """Return the rule for which most rows are missing; the whole test set, then single attributes.
+    """Return the rule for which most rows are missing.
 
-    With these rows, the other rules about the same groups can be decided, too.
+    Too few test rows come first, then groups with fewer rows than the policy wants, then estimates;
+    of each, single attributes before intersections.
     """
     each = [(rule, short) for rule in rules if (short := shortage(rule, known))]
     return min(
         each,
-        key=lambda one: (bool(one[1].group), one[0].id.count("*"), -one[1].missing),
+        key=lambda one: (
+            *(bool(one[1].group), one[1].roughly, one[0].id.count("*")),
+            -one[1].missing,
+        ),
         default=None,
     )
 
