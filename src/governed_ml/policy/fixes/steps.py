@@ -17,7 +17,7 @@ from governed_ml.policy.limits import beyond, number
 MOST_STEPS = 3
 """How many steps are shown, so that verdict and steps stay on the screen."""
 SAME = (
-    "Find a model whose decision varies: {same}. Try `class_weight: balanced` under `estimator` in "
+    "Find a model whose decision varies. Try `class_weight: balanced` under `estimator` in "
     "`conf/model/`, other features, or check `positive` in `conf/data/`. It concerns {rules}."
 )
 FLAT = (
@@ -106,8 +106,7 @@ def next_steps(decision: Decision, known: Known | None = None) -> list[str]:
     for rule in denying(decision):
         found.setdefault(_step(rule, known), []).append(rule)
     order = sorted(found, key=lambda step: (step != SAME, min(map(_place, found[step]))))
-    same = same_decision(decision)
-    return [_filled(step, found[step], known, same) for step in order[:MOST_STEPS]]
+    return [_filled(step, found[step], known) for step in order[:MOST_STEPS]]
 
 
 def fix_of(rule: RuleResult, known: Known) -> str:
@@ -172,7 +171,7 @@ def _is_expression(rule: RuleResult) -> bool:
     return rule.reason.startswith(("when: ", "cannot evaluate ", "does not hold: ", "`"))
 
 
-def _filled(step: str, rules: list[RuleResult], known: Known, same: str) -> str:
+def _filled(step: str, rules: list[RuleResult], known: Known) -> str:
     names = _listed(rule.id for rule in rules)
     if step == MORE_ROWS and (worst := _worst(rules, known)):
         return f"{_rows(*worst, known)} It concerns {names}."
@@ -181,7 +180,6 @@ def _filled(step: str, rules: list[RuleResult], known: Known, same: str) -> str:
         rules=names,
         subjects=_listed(one for one in map(_subject, rules) if one) or "the reasons name them",
         gates=gates or "a stage",
-        same=same,
     )
 
 
