@@ -72,9 +72,7 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "output": OUTPUTS.get(explain.output, explain.output),
         "explained": explain.rows,
         "performance": _rows(card.performance, PERFORMANCE),
-        "majority": card.performance["errors_avoided"].note
-        if "errors_avoided" in card.performance
-        else "",
+        "majority": _sentence(card.performance.get("errors_avoided")),
         "trust": _rows(card.performance, TRUST, others=PERFORMANCE),
         "groups": [_group(one, card.fairness) for one in card.groups],
         "drift": _descending(card.drift),
@@ -86,6 +84,11 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
     filters = {"code": markdown.code}
     template = Path(__file__).with_suffix(".md.jinja")
     return fill(template, markdown.escaped, values, filters)
+
+
+def _sentence(metric: Metric | None) -> str:
+    """Return a metric's note as the start of a sentence, or "" without the metric."""
+    return metric.note[:1].upper() + metric.note[1:] if metric else ""
 
 
 def unmeasured(found: Evidences) -> list[Unmeasured]:
