@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -24,12 +24,27 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-class Column(Body):
+class Grown(Body):
+    """A body with fields that earlier engines did not write (`LATER`).
+
+    Unset ones are left out of the dump, so that evidence of earlier engines keeps its digest.
+    """
+
+    LATER: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = handler(self)
+        return {k: v for k, v in found.items() if v is not None or k not in self.LATER}
+
+
+class Column(Grown):
     """The name, type and kind of a column as `ingest` decided. Later tables are read accordingly.
 
-    Engine 0.2 wrote only name and type. Unset fields are left out of the dump, so that its evidence
-    keeps its digest.
+    Engine 0.2 wrote only name and type.
     """
+
+    LATER = ("kind", "format", "values")
 
     name: str = Field(description="the name of the column")
     type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
@@ -41,10 +56,6 @@ class Column(Body):
         default=None,
         description="a category's values; one with fewer than 10 rows as the start of its SHA-256",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class IngestBody(Body):
@@ -80,8 +91,10 @@ class ValidateBody(Body):
     expectations: list[Expectation] = Field(description="the outcome of each")
 
 
-class SplitBody(Body):
+class SplitBody(Grown):
     """Which columns are features, which are not, and how the rows were divided."""
+
+    LATER = ("person",)
 
     kind: str = Field(description="random, group or time")
     rows: dict[str, int] = Field(description="part (train, test) → number of rows")
@@ -94,12 +107,6 @@ class SplitBody(Body):
     person: str | None = Field(
         default=None, description="the column that identifies the person of each row"
     )
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an unset `person`, so that evidence of earlier engines keeps its digest."""
-        found = handler(self)
-        return found if self.person else {k: v for k, v in found.items() if k != "person"}
 
 
 class Mitigation(Body):
@@ -151,8 +158,10 @@ class EvaluateBody(Body):
     leaks: dict[str, Number] = Field(description="feature → how well it predicts the target alone")
 
 
-class ColumnDrift(Body):
+class ColumnDrift(Grown):
     """One column against its frozen training reference; shares per bin, in the order of `bins`."""
+
+    LATER = ("ks_statistic", "wasserstein_normed", "spread", "quantiles")
 
     name: str = Field(description="the column; or `prediction`, `target`")
     kind: str = Field(description="numeric or categorical")
@@ -164,6 +173,19 @@ class ColumnDrift(Body):
     )
     population_stability_index: Number = Field(description="0 or more; 0 means equal shares")
     jensen_shannon_distance: Number = Field(description="0 (equal shares) to 1 (no bin in common)")
+    ks_statistic: Number = Field(
+        default=None, description="numeric: the Kolmogorov-Smirnov distance, 0 to 1"
+    )
+    wasserstein_normed: Number = Field(
+        default=None, description="numeric: the Wasserstein distance, divided by `spread`"
+    )
+    spread: Number = Field(
+        default=None, description="numeric: the robust standard deviation of the reference rows"
+    )
+    quantiles: list[FiniteFloat] | None = Field(
+        default=None,
+        description="numeric: reference values at equal steps, each for at least ten rows",
+    )
 
 
 class DriftBody(Body):

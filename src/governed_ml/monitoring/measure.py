@@ -18,6 +18,7 @@ from governed_ml.measures import fairness, fairness_regression, performance
 from governed_ml.measures.bounds import performance_bounds
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.clusters import Persons, mean_effect
+from governed_ml.measures.drift import KS, WASSERSTEIN
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.judge_window import expected
 from governed_ml.monitoring.reference import EXCESS, against
@@ -59,7 +60,8 @@ def drifted(
         relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
         columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
     if not target.notna().any():
-        metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
+        for what in (EXCESS, KS, WASSERSTEIN):
+            metrics[f"{TARGET}.{what}"] = Metric(value=None, n=0, note="no labels yet")
     return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
 
 

@@ -103,8 +103,9 @@ def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
 def scope_of(params: Params, evidence: Collected) -> Scope:
     """Return the scope of `each`: configured attributes, and features according to the split."""
     split = usable(evidence).get("split")
+    numeric = None if split is None else tuple(split.body.numeric)
     features = None if split is None else tuple(split.body.numeric + split.body.categorical)
-    return Scope(params.data.task, features, tuple(params.data.sensitive))
+    return Scope(params.data.task, features, tuple(params.data.sensitive), numeric)
 
 
 def _result(

@@ -45,6 +45,7 @@ GAPS = {
     "mean_absolute_error_difference": "the mean absolute error",
 }
 REGRESSION = "Regression only."
+OF_NUMBERS = "Numeric columns only."
 IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
 
 
@@ -197,6 +198,18 @@ METRICS: dict[str, list[MetricWords]] = {
             "the Jensen-Shannon distance of the test rows from the training rows, base 2",
             SHARE,
             "Over the same bins as the index.",
+        ),
+        (
+            "{column}.ks_statistic",
+            "the Kolmogorov-Smirnov distance of the test rows from the training rows",
+            SHARE,
+            f"The largest difference of the distribution functions. {OF_NUMBERS} {BOUNDS}",
+        ),
+        (
+            "{column}.wasserstein_normed",
+            "the Wasserstein distance of the test rows from the training rows",
+            OPEN,
+            f"In robust standard deviations of the training rows. {OF_NUMBERS}",
         ),
         (
             "max_psi_quantile10",
