@@ -23,6 +23,9 @@ from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, Unusable
 
 FOLDER = Path("reports/evidence")
+Timing = Literal["latency_p50_ms", "latency_p95_ms"]
+"""Metrics that are times: they differ in every run, so they are volatile, and rules can judge them.
+"""
 
 
 class Strict(Closed):
@@ -127,6 +130,9 @@ class Volatile(Strict):
     notes: dict[str, str | float | int | None] = Field(
         default_factory=dict, description="further facts about the run, such as its id in MLflow"
     )
+    timings: dict[Timing, Metric] = Field(
+        default_factory=dict, description="name → metric, for times: they differ in every run"
+    )
 
 
 BodyT = TypeVar("BodyT", bound=Body)
@@ -143,6 +149,10 @@ class Evidence(Strict, Generic[BodyT]):
     findings: list[Finding] = Field(description="what a person should read")
     body: BodyT = Field(description="the part that differs from stage to stage")
     volatile: Volatile = Field(description="what may differ between two runs of one commit")
+
+    def judged(self) -> dict[str, Metric]:
+        """Return every metric that a rule can name, times included."""
+        return {**self.volatile.timings, **self.metrics}
 
 
 AnyEvidence = Evidence[Any]

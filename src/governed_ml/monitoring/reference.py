@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from governed_ml.core import tables
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
@@ -70,6 +68,8 @@ def against(
 
 def _apart(reference: DriftBody, column: ColumnDrift, relation: str) -> dict[str, Metric]:
     """Compare a column's values with the quantiles that stand for the reference rows."""
+    import numpy as np
+
     why = drift.NO_ORDER if column.kind != "numeric" else ""
     if not why and not column.quantiles:
         why = (

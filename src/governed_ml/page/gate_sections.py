@@ -48,7 +48,7 @@ def performance(records: Records) -> Row | None:
     known = [(x, y) for x, y in bins if x is not None and y is not None]
     return {
         "body": body,
-        "metrics": {n: m for n, m in found.metrics.items() if not n.startswith("leak.")},
+        "metrics": {n: m for n, m in found.judged().items() if not n.startswith("leak.")},
         "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),
         "confusion": body.confusion,

@@ -45,6 +45,7 @@ GAPS = {
     "mean_absolute_error_difference": "the mean absolute error",
 }
 REGRESSION = "Regression only."
+TIME = "With one thread; under `volatile`, because it differs in every run."
 OF_NUMBERS = "Numeric columns only."
 IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
 
@@ -180,6 +181,18 @@ METRICS: dict[str, list[MetricWords]] = {
                 "The note names the features. A model that is almost never wrong has probably "
                 "seen the answer."
             ),
+        ),
+        (
+            "latency_p50_ms",
+            "the median time of a prediction of one row, in milliseconds",
+            OPEN,
+            TIME,
+        ),
+        (
+            "latency_p95_ms",
+            "the 95th percentile of the time of a prediction of one row, in milliseconds",
+            OPEN,
+            TIME,
         ),
         ("flip_share", "the share of predictions that change under small noise", SHARE, BOUNDS),
         ("perturbed_features", "the number of numeric features to which noise is added", COUNT),

@@ -16,7 +16,7 @@ from governed_ml.core.process_settings import importing
 from governed_ml.measures import clusters, leaks, performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
-from governed_ml.pipeline.model_outputs import answers, predict_parts, scores
+from governed_ml.pipeline.model_outputs import answers, latency, predict_parts, scores
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
@@ -65,6 +65,8 @@ def main() -> str:
             params.data.task,
         )
         metrics |= flips(model, parts, features, train.body.numeric, params)
+        timings, machine = latency(model, parts["test"][features], params.data.task)  # comes last
+        notes |= machine
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
@@ -76,7 +78,7 @@ def main() -> str:
     notes |= finish(
         store,
         train.volatile.notes.get("mlflow_run_id"),
-        {name: metric.value for name, metric in metrics.items()},
+        {name: metric.value for name, metric in (metrics | timings).items()},
     )
     # The model is named by its canonical digest below, because its bytes differ between runs.
     inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
@@ -90,6 +92,7 @@ def main() -> str:
         tools=("scikit-learn",),
         model=model_file.digest(),
         notes=notes,
+        timings=timings,
     )
     return (
         f"{head} {metrics[head].value:.4f} on {len(test):,} test rows"
