@@ -16,6 +16,12 @@ WINDOW = [
         "contract.failed_expectations", "the number of expectations that do not hold", COUNT
     ),
     MetricWords(
+        "contract.failed_prediction_expectations",
+        "the number of expectations about predictions that do not hold",
+        COUNT,
+        "Only with `data.prediction_contract`.",
+    ),
+    MetricWords(
         "drift.{column}.psi_quantile10_beyond_chance",
         "the population stability index, minus what chance may explain",
         OPEN,

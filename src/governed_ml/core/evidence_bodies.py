@@ -145,8 +145,10 @@ class Bin(Body):
     observed: Number = Field(description="the mean of the target")
 
 
-class EvaluateBody(Body):
+class EvaluateBody(Grown):
     """Performance on the test rows."""
+
+    LATER = ("prediction_contract", "expectations")
 
     task: str = Field(description="classification or regression")
     rows: int = Field(description="number of test rows")
@@ -156,6 +158,10 @@ class EvaluateBody(Body):
     calibration: list[Bin] = Field(description="ten bins of equal size, by prediction")
     champion: str | None = Field(description="the digest of the champion that was compared, if any")
     leaks: dict[str, Number] = Field(description="feature → how well it predicts the target alone")
+    prediction_contract: str | None = Field(default=None, description="its path, if there is one")
+    expectations: list[Expectation] | None = Field(
+        default=None, description="the outcome of each expectation about predictions"
+    )
 
 
 class ColumnDrift(Grown):
@@ -173,18 +179,11 @@ class ColumnDrift(Grown):
     )
     population_stability_index: Number = Field(description="0 or more; 0 means equal shares")
     jensen_shannon_distance: Number = Field(description="0 (equal shares) to 1 (no bin in common)")
-    ks_statistic: Number = Field(
-        default=None, description="numeric: the Kolmogorov-Smirnov distance, 0 to 1"
-    )
-    wasserstein_normed: Number = Field(
-        default=None, description="numeric: the Wasserstein distance, divided by `spread`"
-    )
-    spread: Number = Field(
-        default=None, description="numeric: the robust standard deviation of the reference rows"
-    )
+    ks_statistic: Number = Field(default=None, description="Kolmogorov-Smirnov distance, 0 to 1")
+    wasserstein_normed: Number = Field(default=None, description="the distance, over `spread`")
+    spread: Number = Field(default=None, description="robust standard deviation of the reference")
     quantiles: list[FiniteFloat] | None = Field(
-        default=None,
-        description="numeric: reference values at equal steps, each for at least ten rows",
+        default=None, description="numeric: reference values, each for at least ten rows"
     )
 
 

@@ -13,7 +13,7 @@ from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import measure
+from governed_ml.monitoring import measure, window_contracts
 from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
@@ -204,8 +204,11 @@ def _measured(
     found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
     there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
     unfit = {name: n for name, n in new.unfit.items() if name in there}
-    contract = measure.contract(new.frame[there], data, features, unfit)
+    contract = window_contracts.contract(new.frame[there], data, features, unfit)
     found.metrics["contract.failed_expectations"] = contract
+    if data.prediction_contract is not None:
+        failed = window_contracts.predictions(part, data)
+        found.metrics["contract.failed_prediction_expectations"] = failed
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]

@@ -45,6 +45,9 @@ GAPS = {
     "mean_absolute_error_difference": "the mean absolute error",
 }
 REGRESSION = "Regression only."
+EXPECTED = "the number of expectations about predictions"
+CONTRACT = "Only with `data.prediction_contract`."
+LATENCY = "time of a prediction of one row, in milliseconds"
 TIME = "With one thread; under `volatile`, because it differs in every run."
 OF_NUMBERS = "Numeric columns only."
 IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
@@ -182,18 +185,10 @@ METRICS: dict[str, list[MetricWords]] = {
                 "seen the answer."
             ),
         ),
-        (
-            "latency_p50_ms",
-            "the median time of a prediction of one row, in milliseconds",
-            OPEN,
-            TIME,
-        ),
-        (
-            "latency_p95_ms",
-            "the 95th percentile of the time of a prediction of one row, in milliseconds",
-            OPEN,
-            TIME,
-        ),
+        ("prediction_expectations", EXPECTED, COUNT, CONTRACT),
+        ("failed_prediction_expectations", f"{EXPECTED} that do not hold", COUNT, CONTRACT),
+        ("latency_p50_ms", f"the median {LATENCY}", OPEN, TIME),
+        ("latency_p95_ms", f"the 95th percentile of the {LATENCY}", OPEN, TIME),
         ("flip_share", "the share of predictions that change under small noise", SHARE, BOUNDS),
         ("perturbed_features", "the number of numeric features to which noise is added", COUNT),
     ),
