@@ -203,7 +203,9 @@ def test_a_window_is_as_far_apart_as_the_rows_that_the_quantiles_stand_for(
     assert seen.value == pytest.approx(exact.value, abs=0.5 / len(values) + 1e-12)
     assert seen.n == exact.n
     assert seen.interval[0] <= exact.value <= seen.interval[1]
-    assert seen.interval[1] - seen.interval[0] >= exact.interval[1] - exact.interval[0] - 1e-12
+    wider = (seen.upper - seen.value) - (exact.upper - exact.value)  # by what the step may hide
+    assert exact.upper < 1
+    assert wider == pytest.approx(0.5 / len(values)) or seen.upper == 1
     far, moved = metrics["x.wasserstein_normed"].value, found["x.wasserstein_normed"].value
     assert moved == pytest.approx(far, abs=0.05)
 
