@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from governed_ml.policy.metric_words import COUNT, OPEN, MetricWords
+from governed_ml.policy.metric_words import COUNT, OPEN, SHARE, MetricWords
 
 WINDOW = [
     MetricWords(
@@ -16,9 +16,27 @@ WINDOW = [
         "contract.failed_expectations", "the number of expectations that do not hold", COUNT
     ),
     MetricWords(
+        "contract.failed_prediction_expectations",
+        "the number of expectations about predictions that do not hold",
+        COUNT,
+        "Only with `data.prediction_contract`.",
+    ),
+    MetricWords(
         "drift.{column}.psi_quantile10_beyond_chance",
         "the population stability index, minus what chance may explain",
         OPEN,
+    ),
+    MetricWords(
+        "drift.{column}.ks_statistic",
+        "the Kolmogorov-Smirnov distance from the training rows",
+        SHARE,
+        "Of numbers only. With bounds.",
+    ),
+    MetricWords(
+        "drift.{column}.wasserstein_normed",
+        "the Wasserstein distance from the training rows, in their standard deviations",
+        OPEN,
+        "Of numbers only.",
     ),
     MetricWords(
         "performance.{metric}",

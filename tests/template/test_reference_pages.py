@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from reference_events import EVENTS
 
 from governed_ml.cli.app import app
+from governed_ml.core.evidence import Timing
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.events import Action, Event
 from governed_ml.ledger.windows import WindowRecord
@@ -28,6 +29,7 @@ from governed_ml.policy import metric_words
 PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md")
 BY_CONSTANTS = {
     "train": {"unmitigated_{}"},
+    "evaluate": {*get_args(Timing)},
     "fairness": {
         f"{{}}.{name}"
         for name in (

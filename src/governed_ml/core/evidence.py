@@ -30,6 +30,9 @@ SAME_DECISION = (
 """How a metric's note starts if the model decides the same for every row: no, or yes."""
 SAYS_NOTHING = "says nothing"
 """How a metric's note ends if what it measures does not vary where it looks."""
+Timing = Literal["latency_p50_ms", "latency_p95_ms"]
+"""Metrics that are times: they differ in every run, so they are volatile, and rules can judge them.
+"""
 
 
 class Strict(Closed):
@@ -134,6 +137,9 @@ class Volatile(Strict):
     notes: dict[str, str | float | int | None] = Field(
         default_factory=dict, description="further facts about the run, such as its id in MLflow"
     )
+    timings: dict[Timing, Metric] = Field(
+        default_factory=dict, description="name → metric, for times: they differ in every run"
+    )
 
 
 BodyT = TypeVar("BodyT", bound=Body)
@@ -150,6 +156,10 @@ class Evidence(Strict, Generic[BodyT]):
     findings: list[Finding] = Field(description="what a person should read")
     body: BodyT = Field(description="the part that differs from stage to stage")
     volatile: Volatile = Field(description="what may differ between two runs of one commit")
+
+    def judged(self) -> dict[str, Metric]:
+        """Return every metric that a rule can name, times included."""
+        return {**self.volatile.timings, **self.metrics}
 
 
 AnyEvidence = Evidence[Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -24,12 +24,27 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
-class Column(Body):
+class Grown(Body):
+    """A body with fields that earlier engines did not write (`LATER`).
+
+    Unset ones are left out of the dump, so that evidence of earlier engines keeps its digest.
+    """
+
+    LATER: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = handler(self)
+        return {k: v for k, v in found.items() if v is not None or k not in self.LATER}
+
+
+class Column(Grown):
     """The name, type and kind of a column as `ingest` decided. Later tables are read accordingly.
 
-    Engine 0.2 wrote only name and type. Unset fields are left out of the dump, so that its evidence
-    keeps its digest.
+    Engine 0.2 wrote only name and type.
     """
+
+    LATER = ("kind", "format", "values")
 
     name: str = Field(description="the name of the column")
     type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
@@ -41,10 +56,6 @@ class Column(Body):
         default=None,
         description="a category's values; one with fewer than 10 rows as the start of its SHA-256",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class IngestBody(Body):
@@ -80,8 +91,10 @@ class ValidateBody(Body):
     expectations: list[Expectation] = Field(description="the outcome of each")
 
 
-class SplitBody(Body):
+class SplitBody(Grown):
     """Which columns are features, which are not, and how the rows were divided."""
+
+    LATER = ("person", "merged")
 
     kind: str = Field(description="random, group or time")
     rows: dict[str, int] = Field(description="part (train, test) → number of rows")
@@ -101,12 +114,6 @@ class SplitBody(Body):
             "`missing`) → number of rows"
         ),
     )
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what is not set, so that evidence of earlier engines keeps its digest."""
-        unset = {name for name in ("person", "merged") if not getattr(self, name)}
-        return {name: value for name, value in handler(self).items() if name not in unset}
 
 
 class Mitigation(Body):
@@ -145,8 +152,10 @@ class Bin(Body):
     observed: Number = Field(description="the mean of the target")
 
 
-class EvaluateBody(Body):
+class EvaluateBody(Grown):
     """Performance on the test rows."""
+
+    LATER = ("prediction_contract", "expectations")
 
     task: str = Field(description="classification or regression")
     rows: int = Field(description="number of test rows")
@@ -156,10 +165,16 @@ class EvaluateBody(Body):
     calibration: list[Bin] = Field(description="ten bins of equal size, by prediction")
     champion: str | None = Field(description="the digest of the champion that was compared, if any")
     leaks: dict[str, Number] = Field(description="feature → how well it predicts the target alone")
+    prediction_contract: str | None = Field(default=None, description="its path, if there is one")
+    expectations: list[Expectation] | None = Field(
+        default=None, description="the outcome of each expectation about predictions"
+    )
 
 
-class ColumnDrift(Body):
+class ColumnDrift(Grown):
     """One column against its frozen training reference; shares per bin, in the order of `bins`."""
+
+    LATER = ("ks_statistic", "wasserstein_normed", "spread", "quantiles")
 
     name: str = Field(description="the column; or `prediction`, `target`")
     kind: str = Field(description="numeric or categorical")
@@ -171,6 +186,12 @@ class ColumnDrift(Body):
     )
     population_stability_index: Number = Field(description="0 or more; 0 means equal shares")
     jensen_shannon_distance: Number = Field(description="0 (equal shares) to 1 (no bin in common)")
+    ks_statistic: Number = Field(default=None, description="Kolmogorov-Smirnov distance, 0 to 1")
+    wasserstein_normed: Number = Field(default=None, description="the distance, over `spread`")
+    spread: Number = Field(default=None, description="robust standard deviation of the reference")
+    quantiles: list[FiniteFloat] | None = Field(
+        default=None, description="numeric: reference values, each for at least ten rows"
+    )
 
 
 class DriftBody(Body):

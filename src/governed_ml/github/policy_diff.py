@@ -40,6 +40,8 @@ class State:
     supply: Supply
     sources: dict[str, str] = field(default_factory=dict[str, str])
     """Path → digest of the team's files that make the table; empty for other kinds of source."""
+    predictions: list[Any] = field(default_factory=list[Any])
+    """The expectations of the prediction contract, if there is one."""
 
 
 def at(base: Path, commit: str) -> State:
@@ -52,9 +54,11 @@ def at(base: Path, commit: str) -> State:
             extract(base, commit, Path(scratch))
             params = compose(Path(scratch) / CONF)
             sources = sources_of(params, Path(scratch))
-        raw = content(base, commit, params.data.contract)
-        contract = contract_of(params, raw, commit[:12])
-        return State(params, contract, found, packages, sources=sources)
+        both = [
+            contract_of(path, None if path is None else content(base, commit, path), commit[:12])
+            for path in (params.data.contract, params.data.prediction_contract)
+        ]
+        return State(params, both[0], found, packages, sources, predictions=both[1])
     except Problem as problem:
         return State(Unusable(str(problem)), [], found, packages)
 
@@ -74,10 +78,16 @@ def here(base: Path, params: Params) -> State:
     """Read the same from the working tree, whose configuration is already composed."""
     names, read = working_tree(base)
     found = {one.place: one for one in outside(names, read)}
-    path = base / params.data.contract
-    raw = path.read_bytes() if path.is_file() else None
-    contract = contract_of(params, raw, "the working tree")
-    return State(params, contract, found, supply(read), sources=sources_of(params, base))
+    both = [
+        contract_of(path, _content(base, path), "the working tree")
+        for path in (params.data.contract, params.data.prediction_contract)
+    ]
+    sources = sources_of(params, base)
+    return State(params, both[0], found, supply(read), sources, predictions=both[1])
+
+
+def _content(base: Path, path: str | None) -> bytes | None:
+    return (base / path).read_bytes() if path and (base / path).is_file() else None
 
 
 def sources_of(params: Params, base: Path) -> dict[str, str]:
@@ -88,15 +98,14 @@ def sources_of(params: Params, base: Path) -> dict[str, str]:
     return {path.relative_to(base).as_posix(): file_digest(path) for path in files}
 
 
-def contract_of(params: Params, raw: bytes | None, where: str) -> list[Any]:
-    """Return the expectations in the bytes of a data contract."""
+def contract_of(path: str | None, raw: bytes | None, where: str) -> list[Any]:
+    """Return the expectations in the bytes of a contract."""
     try:
         contract: Any = [] if raw is None else json.loads(raw)["expectations"]
         return [{k: one[k] for k in ("type", "kwargs")} for one in contract]
     except (ValueError, KeyError, TypeError) as error:
         raise Problem(
-            f"{params.data.contract} of {where} is not an expectation suite "
-            f"({first_line(error, 80)}): restore it"
+            f"{path} of {where} is not an expectation suite ({first_line(error, 80)}): restore it"
         ) from error
 
 
@@ -127,6 +136,7 @@ def compare(old: State, new: State) -> list[Change]:
     else:
         found += between(old.params, new.params)
         found += contracts(old.contract, new.contract)
+        found += contracts(old.predictions, new.predictions, "evaluate.prediction_contract")
         found += _sources(old.sources, new.sources)
     order: list[Kind] = ["loosened", "changed", "tightened"]
     return sorted(found, key=lambda one: order.index(one.kind))

@@ -26,13 +26,17 @@ BY_TREE: dict[bytes, Composed] = {}
 
 @dataclass(frozen=True)
 class Today:
-    """The protected branch's current content. `contract` is the digest of its data contract."""
+    """The protected branch's current content.
+
+    `contract` is the digest of its data contract, `predictions` that of its prediction contract.
+    """
 
     commit: str
     day: date
     approvers: Approvers
     params: Params
     contract: str | None
+    predictions: str | None = None
 
     @property
     def policy(self) -> Policy:
@@ -93,6 +97,12 @@ def rules_of(base: Path, commit: str) -> Today:
     params, _ = _composed(base, commit)
     approvers = people.read(base, commit)
     day = datetime.now(UTC).date()
-    contract = content(base, commit, params.data.contract)
-    digest = None if contract is None else f"sha256:{hashlib.sha256(contract).hexdigest()}"
-    return Today(commit, day, approvers, params, digest)
+    contract, predictions = (
+        None if path is None else _digest(content(base, commit, path))
+        for path in (params.data.contract, params.data.prediction_contract)
+    )
+    return Today(commit, day, approvers, params, contract, predictions)
+
+
+def _digest(raw: bytes | None) -> str | None:
+    return None if raw is None else f"sha256:{hashlib.sha256(raw).hexdigest()}"

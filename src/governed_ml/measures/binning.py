@@ -11,10 +11,13 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
 from governed_ml.core.problem import FOUND, Problem
+
+if TYPE_CHECKING:
+    from governed_ml.measures.bounds.quantiles import Floats
 
 QUANTILES = 10  # most bins of a column; one with no more distinct values has a bin for each value
 CATEGORIES = 50  # most categories with their own bin; rarer ones share the bin `RARE`
@@ -202,6 +205,15 @@ def categories(reference: str, current: str, column: str) -> Binned:
     return Binned(
         "categorical", labels, [int(row[2]) for row in rows], [int(row[3]) for row in rows], []
     )
+
+
+def ascending(relation: str, column: str) -> Floats:
+    """Return a numeric column's values in ascending order, without nulls; infinite ones stay."""
+    import numpy as np
+
+    source = f"(SELECT {number(column)} AS x FROM {relation})"
+    found = tables.query(f"SELECT x FROM {source} WHERE x IS NOT NULL")["x"]
+    return np.sort(found.to_numpy("float64"))
 
 
 def number(column: str) -> str:

@@ -30,7 +30,11 @@ class Judged(Closed):
 
 def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, MonitoringRule, str]]:
     """Return the rules that apply, expanded for features and attributes, as (id, rule, metric)."""
-    names = {"feature": scope.features or (), "sensitive": scope.sensitive}
+    names = {
+        "feature": scope.features or (),
+        "numeric": scope.numeric or (),
+        "sensitive": scope.sensitive,
+    }
     return [
         (f"{rule.id}[{name}]" if rule.each else rule.id, rule, rule.metric.replace("{each}", name))
         for rule in monitoring.rules

@@ -1,4 +1,4 @@
-"""Measure one window of a champion: schema, contract, drift, fairness, performance."""
+"""Measure one window of a champion: drift, fairness, performance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from governed_ml.core import tables
-from governed_ml.core.config.data import Data
 from governed_ml.core.config.policy_schema import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
@@ -18,11 +17,10 @@ from governed_ml.measures import fairness, fairness_regression, performance
 from governed_ml.measures.bounds import performance_bounds
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.clusters import Persons, mean_effect
+from governed_ml.measures.drift import KS, WASSERSTEIN
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.judge_window import expected
 from governed_ml.monitoring.reference import EXCESS, against
-from governed_ml.pipeline.contract.suite_file import given
-from governed_ml.pipeline.contract.validation import CELLS, at_once, columns_of, judged
 from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:
@@ -59,7 +57,8 @@ def drifted(
         relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
         columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
     if not target.notna().any():
-        metrics[f"{TARGET}.{EXCESS}"] = Metric(value=None, n=0, note="no labels yet")
+        for what in (EXCESS, KS, WASSERSTEIN):
+            metrics[f"{TARGET}.{what}"] = Metric(value=None, n=0, note="no labels yet")
     return Measured({f"drift.{name}": metric for name, metric in metrics.items()}, columns)
 
 
@@ -67,32 +66,6 @@ def nothing(monitoring: Monitoring, scope: Scope, why: str) -> Measured:
     """Return each metric that the rules need, without a value."""
     wanted = (source for _, _, source in expected(monitoring, scope))
     return Measured({source: Metric(value=None, note=why) for source in wanted})
-
-
-def contract(frame: pd.DataFrame, data: Data, features: list[str], unfit: dict[str, int]) -> Metric:
-    """Count the broken expectations of the data contract that apply to a batch.
-
-    Expectations about the whole table are about training data, and do not apply. `unfit` is column
-    → number of values of a wrong type; each such column counts as broken, too.
-    """
-    mine = [
-        one
-        for one in given(data)
-        if (names := columns_of(one))
-        and set(names) <= set(frame.columns)
-        and one["type"] != "expect_column_to_exist"
-        and (set(names) <= set(features) or "unique_value_count" not in one["type"])
-    ]
-    if frame.size <= CELLS:
-        found = at_once(frame, mine) if mine else []
-    else:
-        with work_folder() as folder:
-            tables.write(frame, folder / "batch.parquet")
-            found = judged(folder / "batch.parquet", mine)
-    broken = [one for one in found if not one.success]
-    said = [f"{one.column}: {one.observed or 'broken'}, {one.limits}" for one in broken]
-    said += [f"{name}: {n} values are not of its type, or infinite" for name, n in unfit.items()]
-    return Metric(value=float(len(said)), note="; ".join(said)[:1000])
 
 
 def performed(

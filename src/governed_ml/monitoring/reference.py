@@ -7,7 +7,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures import drift
-from governed_ml.measures.binning import LABEL, NEW, NULL, RARE, Frozen, counted
+from governed_ml.measures.binning import LABEL, NEW, NULL, RARE, Frozen, ascending, counted
 
 EXCESS = "psi_quantile10_beyond_chance"
 
@@ -30,6 +30,8 @@ def against(
     metrics: dict[str, Metric] = {}
     for name, counts in _counts(known, relations).items():
         column, n = known[name], sum(counts)
+        apart = _apart(reference, column, relations[name])
+        metrics |= {f"{name}.{what}": metric for what, metric in apart.items()}
         if not n or not reference.reference_rows:
             metrics[f"{name}.{EXCESS}"] = Metric(value=None, n=0, note="no row has it")
             continue
@@ -53,6 +55,8 @@ def against(
                 current=shares[1],
                 population_stability_index=index,
                 jensen_shannon_distance=drift.jensen_shannon_distance(before, counts),
+                ks_statistic=apart[drift.KS].value,
+                wasserstein_normed=apart[drift.WASSERSTEIN].value,
             )
         )
         change = f"{shares[0][worst]:.1%} before, {shares[1][worst]:.1%} now"
@@ -60,6 +64,25 @@ def against(
         left = drift.beyond_chance(before, counts)
         metrics[f"{name}.{EXCESS}"] = Metric(value=left, n=n, note=f"PSI {index:.3g}, {note}")
     return columns, metrics
+
+
+def _apart(reference: DriftBody, column: ColumnDrift, relation: str) -> dict[str, Metric]:
+    """Compare a column's values with the quantiles that stand for the reference rows."""
+    import numpy as np
+
+    why = drift.NO_ORDER if column.kind != "numeric" else ""
+    if not why and not column.quantiles:
+        why = (
+            "the version's evidence of drift has no quantiles of this column: its engine was too "
+            f"old, or it had fewer than {drift.EACH} training rows"
+        )
+    if why or column.quantiles is None:
+        return dict.fromkeys((drift.KS, drift.WASSERSTEIN), Metric(value=None, note=why))
+    rows = round((1 - column.reference[-1]) * reference.reference_rows)
+    values = np.asarray(column.quantiles, dtype=np.float64)
+    now = ascending(relation, column.name)
+    before = drift.SortedValues(values, rows, column.spread or 0.0)
+    return drift.distances(before, drift.SortedValues(now, len(now)))
 
 
 def _counts(known: dict[str, ColumnDrift], relations: dict[str, str]) -> dict[str, list[int]]:

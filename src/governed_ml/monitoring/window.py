@@ -13,7 +13,7 @@ from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import measure
+from governed_ml.monitoring import measure, window_contracts
 from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
@@ -78,7 +78,7 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
     if stale and digest not in asked.known:
         why.append(stale)
     found, labelled, notes = Measured(), 0, given.notes
-    scope = Scope(origin.data.task, tuple(features), tuple(origin.data.sensitive))
+    scope = _scope(origin)
     lacks = [UNDATED] if given.time is None else []
     if not why:
         found, labelled, more = _measured(given, origin, asked, features)
@@ -106,6 +106,13 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
         columns=found.columns,
         groups=found.groups,
     )
+
+
+def _scope(origin: ServedVersion) -> Scope:
+    """Return what `each` stands for: the version's features and sensitive attributes."""
+    trained, data = body(origin, "train"), origin.data
+    features = (*trained.numeric, *trained.categorical)
+    return Scope(data.task, features, tuple(data.sensitive), tuple(trained.numeric))
 
 
 def _counted(given: Given, origin: ServedVersion, monitor: Monitor) -> tuple[int, list[str]]:
@@ -192,13 +199,16 @@ def _measured(
     part = complete(new, origin, asked.monitor)
     due = part if given.due is new else complete(given.due, origin, asked.monitor)
     if why := part.unfit or due.unfit:
-        scope = Scope(data.task, tuple(features), tuple(data.sensitive))
-        return measure.nothing(asked.monitoring, scope, why), int(due.target.notna().sum()), []
+        lost = measure.nothing(asked.monitoring, _scope(origin), why)
+        return lost, int(due.target.notna().sum()), []
     found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
     there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
     unfit = {name: n for name, n in new.unfit.items() if name in there}
-    contract = measure.contract(new.frame[there], data, features, unfit)
+    contract = window_contracts.contract(new.frame[there], data, features, unfit)
     found.metrics["contract.failed_expectations"] = contract
+    if data.prediction_contract is not None:
+        failed = window_contracts.predictions(part, data)
+        found.metrics["contract.failed_prediction_expectations"] = failed
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]

@@ -50,7 +50,7 @@ def performance(records: Records) -> Row | None:
     return {
         "body": body,
         "majority": gain.note if gain else "",
-        "metrics": {n: m for n, m in found.metrics.items() if not n.startswith("leak.")},
+        "metrics": {n: m for n, m in found.judged().items() if not n.startswith("leak.")},
         "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),
         "confusion": body.confusion,

@@ -12,6 +12,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Project
 from governed_ml.core.evidence import AnyEvidence, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Column
+from governed_ml.measures.drift import NO_ORDER
 
 Evidences = dict[str, AnyEvidence]
 
@@ -137,12 +138,15 @@ def costs(train: AnyEvidence, evaluate: AnyEvidence) -> list[Cost]:
 
 
 def limits(found: Evidences) -> list[str]:
-    """Return what could not be measured: every null in the evidence, with its reason."""
+    """Return what could not be measured: every null in the evidence, with its reason.
+
+    That a category has no distance which needs an order is not a limit of the model.
+    """
     return [
         f"{gate}.{name}: {metric.note}"
         for gate, evidence in sorted(found.items())
         for name, metric in sorted(evidence.metrics.items())
-        if metric.value is None
+        if metric.value is None and metric.note != NO_ORDER
     ]
 
 

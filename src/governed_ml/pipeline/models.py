@@ -57,6 +57,12 @@ def notes(model: Any) -> dict[str, str]:
     return {"isolation": model.isolation} if isinstance(model, IsolatedModel) else {}
 
 
+def use_one_thread(model: Any) -> None:
+    """Make the numeric libraries of a model's child process, if it has one, use one thread."""
+    if isinstance(model, IsolatedModel):
+        model.use_one_thread()
+
+
 def require_rowwise(
     model: Any,
     features: pd.DataFrame,

@@ -16,7 +16,15 @@ from typing import Any
 from governed_ml.core import crash_report, evidence, files
 from governed_ml.core.code import engine, stage_code
 from governed_ml.core.config.params import Params, read_raw, select
-from governed_ml.core.evidence import AnyEvidence, EngineRef, Finding, Metric, Subject, Volatile
+from governed_ml.core.evidence import (
+    AnyEvidence,
+    EngineRef,
+    Finding,
+    Metric,
+    Subject,
+    Timing,
+    Volatile,
+)
 from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import NO_ANSWER, Problem, cause, first_line
@@ -120,6 +128,7 @@ def record(
     tools: tuple[str, ...] = (),
     model: str | None = None,
     notes: dict[str, Any] | None = None,
+    timings: dict[Timing, Metric] | None = None,
 ) -> None:
     """Write a stage's evidence with the digests of its inputs, code and configuration."""
     subject = Subject(
@@ -136,6 +145,7 @@ def record(
         commit=commit,
         dirty=dirty,
         notes=notes or {},
+        timings=timings or {},
     )
     written: AnyEvidence = evidence.model_of(stage)(
         gate=stage,

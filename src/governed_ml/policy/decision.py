@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from governed_ml.core.code import engine
 from governed_ml.core.config.closed_model import Closed
@@ -29,6 +29,12 @@ class RuleResult(Closed):
     limit: float | None
     bound: Literal["at_most", "at_least"] | None = None
     reason: str
+    timed: bool = Field(default=False, description="whether the value is a time")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `timed` unless it is true, so that earlier decisions keep their digest."""
+        return {k: v for k, v in handler(self).items() if k != "timed" or v}
 
 
 class DecisionSubject(ByEngine):
@@ -55,6 +61,19 @@ class Decision(Closed):
     def lasting(self) -> dict[str, Any]:
         """Return the part that every engine must judge alike: no date and no engine name."""
         return self.model_dump(mode="json", exclude={"volatile": True, "subject": {"engine"}})
+
+    def digest(self) -> str:
+        """Return the digest of the decision without its date.
+
+        Of a rule about a time it covers the verdict only: the value, and with it the risk score,
+        differ in every run, and a model that is registered again is no other version.
+        """
+        content = self.model_dump(mode="json", exclude={"volatile"})
+        if any(rule.timed for rule in self.rules):
+            content["risk"] = None
+        for rule in content["rules"]:
+            rule |= {"value": None, "reason": ""} if rule.get("timed") else {}
+        return digest_of(content)
 
     def by_weight(self) -> list[RuleResult]:
         """Return the rules in order: those that deny, then waived ones, warnings and passes."""

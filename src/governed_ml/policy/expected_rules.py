@@ -11,11 +11,15 @@ from governed_ml.core.config.policy_schema import Policy, Rule
 
 @dataclass(frozen=True)
 class Scope:
-    """The values that `each` in a rule stands for; `features` is None if no evidence lists them."""
+    """The values that `each` in a rule stands for.
+
+    `features` and those of them that are `numeric` are None if no evidence lists them.
+    """
 
     task: Task
     features: tuple[str, ...] | None
     attributes: tuple[str, ...]
+    numeric: tuple[str, ...] | None = None
 
     @property
     def sensitive(self) -> tuple[str, ...]:
@@ -48,6 +52,7 @@ def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
             continue
         names = {
             "feature": scope.features,
+            "numeric": scope.numeric,
             "attribute": scope.attributes,
             "sensitive": scope.sensitive,
         }

@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy_schema import Policy, Rule, Waiver
-from governed_ml.core.evidence import Collected, Metric, usable
+from governed_ml.core.evidence import Collected, Metric, Timing, usable
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.cel_expression import holds
@@ -103,8 +103,9 @@ def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
 def scope_of(params: Params, evidence: Collected) -> Scope:
     """Return the scope of `each`: configured attributes, and features according to the split."""
     split = usable(evidence).get("split")
+    numeric = None if split is None else tuple(split.body.numeric)
     features = None if split is None else tuple(split.body.numeric + split.body.categorical)
-    return Scope(params.data.task, features, tuple(params.data.sensitive))
+    return Scope(params.data.task, features, tuple(params.data.sensitive), numeric)
 
 
 def _result(
@@ -124,6 +125,7 @@ def _result(
         limit=limit,
         bound=None if rule.metric is None else rule.rule.bound,
         reason=reason,
+        timed=rule.metric is not None and rule.metric.rpartition(".")[2] in get_args(Timing),
     )
 
 
@@ -145,7 +147,7 @@ def _answer(rule: BoundRule, evidence: Collected, values: dict[str, Any]) -> Rul
     found = evidence.get(gate, Unusable(f"there is no evidence of {gate}"))
     if isinstance(found, Unusable):
         return RuleJudgement("insufficient", found.reason, absent=True)
-    metric = found.metrics.get(name)
+    metric = found.judged().get(name)
     if metric is None and rule.id.endswith("[*]"):
         why = evidence.get("split", "there is no evidence of split")
         return RuleJudgement("insufficient", f"the features are not known: {why}", absent=True)
@@ -220,7 +222,7 @@ def _void(
 
 def _values(evidence: Collected) -> dict[str, dict[str, float | None]]:
     return {
-        gate: {name: metric.value for name, metric in found.metrics.items()}
+        gate: {name: metric.value for name, metric in found.judged().items()}
         for gate, found in usable(evidence).items()
     }
 

@@ -18,7 +18,7 @@ from governed_ml.policy.weaker_policy import (
     weaker_settings,
 )
 
-COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task"}
+COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task", "prediction_contract"}
 WORDS = {"name", "no_sensitive_reason"}  # keys of `data` that affect no number
 Kind = Literal["loosened", "tightened", "changed"]
 
@@ -117,6 +117,9 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
     for name in sorted(type(old).model_fields.keys() - COMPARED_APART):
         kind: Kind = "changed" if name in WORDS else "loosened"
         yield from _other(f"data.{name}", getattr(old, name), getattr(new, name), kind)
+    was, now = old.prediction_contract, new.prediction_contract
+    kind = "tightened" if was is None else "loosened"
+    yield from _other("data.prediction_contract", was, now, kind)
     for name in type(before.split).model_fields:
         yield from _other(f"split.{name}", getattr(before.split, name), getattr(after.split, name))
     yield from _other("seed", before.seed, after.seed)
@@ -146,13 +149,13 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def contracts(old: list[Any], new: list[Any]) -> Iterable[Change]:
-    """Yield expectations of a data contract that were removed or changed."""
+def contracts(old: list[Any], new: list[Any], rule: str = "validate.contract") -> Iterable[Change]:
+    """Yield expectations of a contract that were removed or changed; `rule` judges it."""
     lost = [one for one in old if one not in new]
     if lost:
         columns = sorted({str(_kwargs(one).get("column", "the table")) for one in lost})
         yield Change(
-            "validate.contract",
+            rule,
             "loosened",
             f"{len(lost)} expectations were removed or changed: {', '.join(columns[:5])}",
         )

@@ -21,15 +21,19 @@ FIX = "update your branch from main, run `uv run dvc repro`, commit, and registe
 
 
 def differences(
-    measured: Params, evidence: Collected, asked: Params, contract: str | None
+    measured: Params,
+    evidence: Collected,
+    asked: Params,
+    contract: str | None,
+    predictions: str | None = None,
 ) -> dict[str, str]:
     """Return setting → how the evidence's value differs from today's.
 
-    `measured` is the sealed configuration, `asked` that of the protected branch, and `contract` the
-    digest of the protected branch's data contract.
+    `measured` is the sealed configuration, `asked` that of the protected branch. `contract` and
+    `predictions` are the digests of the protected branch's data and prediction contracts.
     """
-    before = _terms(measured) | _contract(measured, _digest(evidence))
-    today = _terms(asked) | _contract(asked, contract)
+    before = _terms(measured) | _contract(measured, _digest(evidence), _predictions(evidence))
+    today = _terms(asked) | _contract(asked, contract, predictions)
     found = {
         name: _said(before.get(name), today.get(name))
         for name in sorted(before.keys() | today.keys())
@@ -99,13 +103,25 @@ def _unordered(value: object) -> object:
     return found or None
 
 
-def _contract(params: Params, digest: str | None) -> dict[str, Any]:
-    return {"data.contract": f"{params.data.contract} ({(digest or 'no file')[:19]})"}
+def _contract(params: Params, digest: str | None, predictions: str | None) -> dict[str, Any]:
+    """Return the file and the digest of each contract that the project has."""
+    both = (("contract", digest), ("prediction_contract", predictions))
+    return {
+        f"data.{name}": f"{path} ({(known or 'no file')[:19]})"
+        for name, known in both
+        if (path := getattr(params.data, name)) is not None
+    }
 
 
 def _digest(evidence: Collected) -> str | None:
     found = usable(evidence).get("validate")
     return None if found is None else str(found.body.contract_digest)
+
+
+def _predictions(evidence: Collected) -> str | None:
+    found = usable(evidence).get("evaluate")
+    path = None if found is None else found.body.prediction_contract
+    return None if found is None or path is None else found.subject.inputs.get(path)
 
 
 def _features(evidence: Collected) -> list[str]:

@@ -45,6 +45,11 @@ GAPS = {
     "mean_absolute_error_difference": "the mean absolute error",
 }
 REGRESSION = "Regression only."
+EXPECTED = "the number of expectations about predictions"
+CONTRACT = "Only with `data.prediction_contract`."
+LATENCY = "time of a prediction of one row, in milliseconds"
+TIME = "With one thread; under `volatile`, because it differs in every run."
+OF_NUMBERS = "Numeric columns only."
 IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
 
 
@@ -192,6 +197,10 @@ METRICS: dict[str, list[MetricWords]] = {
                 "seen the answer."
             ),
         ),
+        ("prediction_expectations", EXPECTED, COUNT, CONTRACT),
+        ("failed_prediction_expectations", f"{EXPECTED} that do not hold", COUNT, CONTRACT),
+        ("latency_p50_ms", f"the median {LATENCY}", OPEN, TIME),
+        ("latency_p95_ms", f"the 95th percentile of the {LATENCY}", OPEN, TIME),
         ("flip_share", "the share of predictions that change under small noise", SHARE, BOUNDS),
         ("perturbed_features", "the number of numeric features to which noise is added", COUNT),
     ),
@@ -209,6 +218,18 @@ METRICS: dict[str, list[MetricWords]] = {
             "the Jensen-Shannon distance of the test rows from the training rows, base 2",
             SHARE,
             "Over the same bins as the index.",
+        ),
+        (
+            "{column}.ks_statistic",
+            "the Kolmogorov-Smirnov distance of the test rows from the training rows",
+            SHARE,
+            f"The largest difference of the distribution functions. {OF_NUMBERS} {BOUNDS}",
+        ),
+        (
+            "{column}.wasserstein_normed",
+            "the Wasserstein distance of the test rows from the training rows",
+            OPEN,
+            f"In robust standard deviations of the training rows. {OF_NUMBERS}",
         ),
         (
             "max_psi_quantile10",

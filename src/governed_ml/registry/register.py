@@ -111,7 +111,7 @@ def _statement(name: str, commit: str, decision: Decision) -> Statement:
         model=decision.subject.model,
         data=data,
         policy=decision.policy_digest,
-        decision=bundle.decision_digest(decision),
+        decision=decision.digest(),
         engine=by.digest if by else None,
         engine_version=by.version if by else None,
     )

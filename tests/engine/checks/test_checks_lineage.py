@@ -168,7 +168,7 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
         "no environment": ({"uv.lock": None}, ["uv.lock: it is missing"]),
         "a contract": (
             replaced(project, "governance/expectations/synthetic.json", "{", "{ "),
-            ["governance/expectations/synthetic.json: it changed since validate ran"],
+            ["governance/expectations/synthetic.json: it changed since validate, evaluate ran"],
         ),
         "a stage that is frozen": (
             pipeline(project, "fairness", frozen=True),

@@ -31,7 +31,7 @@ def state(**changes: Any) -> Any:
     values = {"name": "limited", "confidence": 0.95, "rules": [RULE], "perturbation": MOVED}
     values |= {"risk": WEIGHTS} | changes
     sensitive = values.pop("sensitive", {"sex": {}})
-    contract = values.pop("contract", [])
+    contract, predictions = values.pop("contract", []), values.pop("predictions", [])
     data = config.Data.model_validate(
         {
             "name": "loans",
@@ -58,7 +58,7 @@ def state(**changes: Any) -> Any:
     params = config.Params.model_construct(
         policy=own, data=data, deployment=deployment, split=split, seed=seed, **production
     )
-    return diffs.State(params, contract, outside, packages)
+    return diffs.State(params, contract, outside, packages, predictions=predictions)
 
 
 def compared(old: Any, new: Any) -> list[tuple[str, str]]:
@@ -194,6 +194,18 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({"outside": [EDITED]}, {"outside": [EDITED]}, []),
         ({"outside": [EDITED]}, {}, [("tightened", GATE)]),
         ({}, {"pyproject": "[tool.uv]\npackage = true\n"}, [("loosened", PACKAGE)]),
+        (
+            {},
+            {"data": {"prediction_contract": "p.json"}},
+            [("tightened", "data.prediction_contract")],
+        ),
+        (
+            {"data": {"prediction_contract": "p.json"}},
+            {},
+            [("loosened", "data.prediction_contract")],
+        ),
+        ({"predictions": [NULL]}, {}, [("loosened", "evaluate.prediction_contract")]),
+        ({}, {"predictions": [NULL]}, []),
         ({"contract": [NULL]}, {}, [("loosened", "validate.contract")]),
         ({}, {"contract": [NULL]}, []),
     ],

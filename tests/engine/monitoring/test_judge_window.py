@@ -101,6 +101,24 @@ def test_trap_41_schema_alone_is_no_measurement() -> None:
     assert judge_window.judge(section, scope, metrics)[1]
 
 
+def test_a_rule_about_numbers_is_repeated_for_numeric_features_only() -> None:
+    # Given a window's rule about a distance that only numbers have
+    drift = {"id": "drift.shift", "each": "numeric", "metric": "drift.{each}.ks_statistic"}
+    section = watched(drift | {"owner": "x", "warn": 0.1, "retrain": 0.3, "minimum_n": 300})
+    scope = expected_rules.Scope("classification", ("a", "b", "city"), (), ("a", "b"))
+    far = Metric(value=0.5, lower=0.4, upper=0.6, n=900)
+    near = Metric(value=0.12, lower=0.02, upper=0.22, n=900)
+    metrics = {"drift.a.ks_statistic": far, "drift.b.ks_statistic": near}
+    # When it is judged, then no category is, and an excess that chance explains raises no alarm
+    found, anything = judge_window.judge(section, scope, metrics)
+    assert [(one.id, one.verdict) for one in found] == [
+        ("drift.shift[a]", "retrain"),
+        ("drift.shift[b]", "not_measured"),
+    ]
+    assert anything
+    assert "chance" in found[1].reason
+
+
 def said(number: int, level: str, **more: Any) -> dict[str, Any]:
     """The details of a window's event."""
     values = {"window": number, "batch": "b", "digest": f"sha256:{number}", "rows": 1, "to": None}

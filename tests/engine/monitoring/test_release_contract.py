@@ -14,6 +14,7 @@ import pytest
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.release_contract import with_contract
+from governed_ml.pipeline.contract.prediction_rows import expectations
 from governed_ml.pipeline.contract.suite_file import given
 
 CONTRACT = "governance/contract.json"
@@ -69,6 +70,30 @@ def test_the_contract_is_that_of_the_releases_commit(base: Path) -> None:
     # And where the working tree has none
     (base / CONTRACT).unlink()
     assert released(base, commit, digest(suite(100))) == [100]
+
+
+def test_the_prediction_contract_is_that_of_the_release_too(base: Path) -> None:
+    # Given a release with a prediction contract, which was loosened afterwards
+    name = "governance/predictions.json"
+    (base / name).write_text(suite(7), encoding="utf-8")
+    baked.commit_all(base, "A contract about predictions")
+    commit = baked.git(base, "rev-parse", "HEAD")
+    (base / name).write_text(suite(10**9), encoding="utf-8")
+    version = cast("Any", SimpleNamespace(number=3, subject={"commit": commit}))
+    own = DATA.model_copy(update={"prediction_contract": name})
+
+    def expected(said: str) -> list[int]:
+        validated = SimpleNamespace(body=SimpleNamespace(contract_digest=digest(suite(100))))
+        evaluated = SimpleNamespace(subject=SimpleNamespace(inputs={name: said}))
+        found = cast("Any", {"validate": validated, "evaluate": evaluated})
+        data = with_contract(base, version, own, found, base.parent / "scratch")
+        assert [one["kwargs"]["max_value"] for one in given(data)] == [100]
+        return [one["kwargs"]["max_value"] for one in expectations(data)]
+
+    # When the champion is watched, then under the expectations that it was measured under
+    assert expected(digest(suite(7))) == [7]
+    with pytest.raises(Problem, match=r"the contract governance/predictions\.json that version 3"):
+        expected(digest(suite(8)))
 
 
 def test_a_clone_without_the_commit_uses_the_same_contract_or_none(base: Path) -> None:

@@ -40,6 +40,19 @@ def rule(**fields: object) -> Rule:
             ),
         ),
         (
+            {
+                "metric": "drift.{each}.ks_statistic",
+                "each": "numeric",
+                "warn": 0.1,
+                "evidence": "beyond_chance",
+            },
+            "income",
+            (
+                "For income, the Kolmogorov-Smirnov distance of the test rows from the training "
+                "rows should be at most 0.1; the rule only warns."
+            ),
+        ),
+        (
             {"metric": "split.overlap_share", "warn": 0.01},
             "",
             (

@@ -298,3 +298,42 @@ def test_people_are_told_what_is_wrong_with_a_rule(
     assert decision.verdict == "deny"
     first, *_ = next_steps(decision)
     assert first.startswith(step), decision.rules
+
+
+def test_a_rule_about_numbers_is_repeated_for_numeric_features_only() -> None:
+    # Given a rule about a distance that only numbers have, and a model with a category, too
+    rule = {"id": "drift.shift", "each": "numeric", "metric": "drift.{each}.ks_statistic"}
+    rules = [rule | {"warn": 0.1, "block": 0.3, "owner": "me"}]
+    split = {"kind": "random", "rows": {}, "sensitive": {}, "cut": None}
+    split |= {"numeric": ["age", "income"], "categorical": ["city"]}
+    drift = {"reference_rows": 9, "current_rows": 9, "share_floor": 0.1, "columns": []}
+    metrics = {
+        "age.ks_statistic": {"value": 0.2},
+        "income.ks_statistic": {"value": 0.4, "note": "widest at 9"},
+        "city.ks_statistic": {"value": None, "note": "a category has no order"},
+    }
+    found: dict[str, Any] = {
+        "split": evidence.model_of("split").model_validate(
+            MEASURED | {"gate": "split", "metrics": {}, "body": split}
+        ),
+        "drift": evidence.model_of("drift").model_validate(
+            MEASURED | {"gate": "drift", "metrics": metrics, "body": drift}
+        ),
+    }
+    # When it is judged, then every number has its verdict, and the category needs none
+    decision = judging.judge(params(rules, {}), found, TODAY)
+    said = {one.id: (one.verdict, one.reason) for one in decision.rules}
+    assert said["drift.shift[age]"] == ("warn", "0.2; at most 0.1 wanted")
+    assert said["drift.shift[income]"][0] == "fail"
+    assert "widest at 9" in said["drift.shift[income]"][1]
+    assert not any("city" in name for name in said)
+    # And if nobody knows the features, or a number has no distance, the model is denied
+    unknown = judging.judge(params(rules, {}), {"drift": found["drift"]}, TODAY)
+    assert ("drift.shift[*]", "insufficient") in [(one.id, one.verdict) for one in unknown.rules]
+    metrics["age.ks_statistic"] = {"value": None, "note": "the reference has no value"}
+    found["drift"] = evidence.model_of("drift").model_validate(
+        MEASURED | {"gate": "drift", "metrics": metrics, "body": drift}
+    )
+    lost = judging.judge(params(rules, {}), found, TODAY)
+    assert ("drift.shift[age]", "insufficient") in [(one.id, one.verdict) for one in lost.rules]
+    assert lost.verdict == "deny"

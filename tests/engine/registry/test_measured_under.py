@@ -102,6 +102,11 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
         "measured_under.deployment.channel",
         "measured without it, and main now asks for branch",
     ),
+    "a prediction contract": (
+        data(prediction_contract="governance/expectations/predictions.json"),
+        "measured_under.data.prediction_contract",
+        "measured without it",
+    ),
     "a new sensitive attribute": (
         data(sensitive=GROUPS | {"region": Sensitive()}),
         "measured_under.data.sensitive.region",

@@ -18,7 +18,7 @@ from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, 
 
 
 class Answered(Closed):
-    """A model whose dump leaves out the fields in `ANSWERS` that have their default."""
+    """A model whose dump leaves out the fields in `ANSWERS` and `LATER` that have their default."""
 
     @model_serializer(mode="wrap")
     def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -26,12 +26,14 @@ class Answered(Closed):
         return {
             name: value
             for name, value in handler(self).items()
-            if name not in ANSWERS or getattr(self, name) != fields[name].default
+            if name not in (*ANSWERS, *LATER) or getattr(self, name) != fields[name].default
         }
 
 
 ANSWERS = ("decimal", "thousands", "numeric", "dates", "spellings", "distinct")
 """Fields that answer a question of `ingest` about a table. Most tables need none of them."""
+LATER = ("prediction_contract",)
+"""Fields that earlier engines did not have: evidence of a project without them keeps its digest."""
 
 
 class Source(Answered):
@@ -186,6 +188,11 @@ class Data(Answered):
         description="the column that identifies the person or household of each row",
     )
     contract: str = Field(description="the Great Expectations suite")
+    prediction_contract: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a second suite, about features, `prediction` and `score` of the test rows",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     Counts = dict[str, npt.NDArray[np.int64]]
 
 SHOWN = 120  # most characters shown of a value set or a list of columns
-ROLES = ("column", "column_A", "column_B", "column_list", "exact_match")
+ROLES = (
+    *("column", "column_A", "column_B", "column_list", "exact_match"),
+    *("row_condition", "condition_parser", "ignore_row_if"),
+)
 PHRASES = {  # keyword of Great Expectations → words that follow "must be"
     "value_set": "one of",
     "column_set": "the columns",
@@ -176,8 +179,36 @@ def outcome(
     )
 
 
+def said(one: Expectation) -> str:
+    """Return one outcome in words: the column, the observed value, and the allowed ones."""
+    return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"
+
+
 def allowed(one: Given) -> str:
-    """Return what an expectation allows, such as "at most 1 % allowed" or "must be 0 to 1"."""
+    """Return what an expectation allows, such as "at most 1 % allowed" or "must be 0 to 1".
+
+    What is said of two columns names both, and a condition on rows comes last.
+    """
+    kwargs: Given = one["kwargs"]
+    words = _of_columns(one["type"], kwargs) or _of_column(one)
+    condition = kwargs.get("row_condition")
+    return f"{words}, where {_short(condition)}" if condition else words
+
+
+def _of_columns(kind: str, kwargs: Given) -> str:
+    """Return what must hold between two columns, or nothing for other expectations."""
+    both = [str(kwargs.get(name, "")) for name in ("column_A", "column_B")]
+    greater = "be at least" if kwargs.get("or_equal") else "be greater than"
+    verbs = {"a_to_be_greater_than_b": greater, "to_be_equal": "equal"}
+    verb = verbs.get(kind.removeprefix("expect_column_pair_values_"))
+    if verb is None:
+        return ""
+    mostly = float(kwargs.get("mostly", 1.0))
+    most = f" in at least {percent(100 * mostly)} of the rows" if mostly < 1 else ""
+    return f"{both[0]} must {verb} {both[1]}{most}"
+
+
+def _of_column(one: Given) -> str:
     limits: dict[str, Any] = {k: v for k, v in one["kwargs"].items() if k not in ROLES}
     mostly = float(limits.pop("mostly", 1.0))
     if one["type"] == "expect_column_values_to_not_be_null":

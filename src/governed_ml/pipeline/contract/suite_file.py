@@ -19,15 +19,25 @@ FEW = 30
 
 
 def given(data: Data) -> list[Given]:
-    """Return the suite's expectations; raise `Problem` if it is missing, malformed or empty."""
-    path = Path(data.contract)
+    """Return the data contract's expectations; raise `Problem` if there are none."""
+    draft = "`uv run governance contract draft`"
+    return suite(
+        Path(data.contract),
+        f"the data contract {Path(data.contract).as_posix()} is missing: draft one with {draft}, "
+        "then read it and commit it",
+        f"draft the contract again with {draft}",
+    )
+
+
+def suite(path: Path, missing: str, otherwise: str) -> list[Given]:
+    """Return a suite's expectations; raise `Problem` if it is missing, malformed or empty.
+
+    `missing` is the message if there is no file, and `otherwise` what to do with an empty one.
+    """
     if not path.is_file():
-        raise Problem(
-            f"the data contract {path.as_posix()} is missing: draft one with `uv run "
-            "governance contract draft`, then read it and commit it"
-        )
-    suite = read_json(path)
-    found = suite.get("expectations") if isinstance(suite, dict) else None
+        raise Problem(missing)
+    content = read_json(path)
+    found = content.get("expectations") if isinstance(content, dict) else None
     if not isinstance(found, list) or not all(isinstance(e, dict) and "type" in e for e in found):
         raise Problem(
             f"{path.as_posix()} is not an expectation suite: give it a list of expectations, "
@@ -35,8 +45,7 @@ def given(data: Data) -> list[Given]:
         )
     if not found:
         raise Problem(
-            f"{path.as_posix()} has no expectation: add at least one, or draft the contract "
-            "again with `uv run governance contract draft`",
+            f"{path.as_posix()} has no expectation: add at least one, or {otherwise}",
             1,
         )
     return [{"type": str(e["type"]), "kwargs": dict(e.get("kwargs", {}))} for e in found]

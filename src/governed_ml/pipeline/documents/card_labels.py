@@ -87,6 +87,12 @@ TRUST = {
     "flip_share": CardLabel(
         "changed answers", "share of test rows whose answer changes with small noise", True
     ),
+    "prediction_expectations": CardLabel(
+        "expectations about predictions", "number of requirements on the answer for a row"
+    ),
+    "failed_prediction_expectations": CardLabel(
+        "failed expectations about predictions", "number of those that do not hold; 0 is right"
+    ),
     "perturbed_features": CardLabel(
         "features with noise", "number of numeric features to which that noise is added"
     ),

@@ -72,6 +72,10 @@ class IsolatedModel:
         """Return encoded rows, shape (rows, columns)."""
         return self._asked("transform", rows, 2)
 
+    def use_one_thread(self) -> None:
+        """Make the numeric libraries in the process use one thread from now on."""
+        self._process.ask({"method": score_process.ONE_THREAD}, largest=HEADER)
+
     def close(self) -> None:
         """End the process."""
         self._process.close()

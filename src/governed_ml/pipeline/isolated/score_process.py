@@ -9,6 +9,7 @@ from governed_ml.core import model_file
 from governed_ml.pipeline.isolated.child_process import Inside, Reply, run
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
+ONE_THREAD = "use one thread"
 
 
 def main(inside: Inside) -> None:
@@ -16,12 +17,16 @@ def main(inside: Inside) -> None:
     inside.shut_in()
     import numpy as np
     import pyarrow as pa
+    from threadpoolctl import threadpool_limits
 
     inside.named = model_file.code(io.BytesIO(inside.parts[0])).name
     model: Any = model_file.load_carrying(inside.parts[0])
     inside.answer(described(model))
 
     def reply(head: dict[str, Any], parts: list[bytes]) -> Reply:
+        if head["method"] == ONE_THREAD:
+            threadpool_limits(limits=1)
+            return {}, []
         rows = pa.ipc.open_stream(parts[0]).read_all().to_pandas()
         found = getattr(model, head["method"])(rows)
         found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)

@@ -23,6 +23,7 @@ WRITTEN = (
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS),
     *(tables.TRAIN.parent, tables.SENSITIVE_TRAIN.parent),
 )
+PREDICTIONS = "evaluate.failed_prediction_expectations"
 HEADER = (
     "# Written by the stage `compose` from conf/. "
     "Do not edit: edit conf/ and run `uv run dvc repro`.\n"
@@ -68,6 +69,12 @@ def check(params: Params) -> None:
                     "correct it"
                 )
     _check_policy(params.policy)
+    judged = {rule.metric for rule in params.policy.rules if rule.block is not None}
+    if params.data.prediction_contract is not None and PREDICTIONS not in judged:
+        raise Problem(
+            f"conf/data: prediction_contract is set, but no rule of policy {params.policy.name} "
+            f"blocks on {PREDICTIONS}: add the rule evaluate.prediction_contract to conf/policy/"
+        )
 
 
 def check_source(source: Source) -> None:

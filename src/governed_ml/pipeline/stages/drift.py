@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from governed_ml.core import tables
@@ -39,9 +40,11 @@ def main() -> str:
         binning.require_same_columns(tables.TRAIN, tables.TEST)
         found = measure(numeric, categorical, params.data.task)
         rows = sample(numeric, categorical, params.seed)
-    body = body_of(found)
+    apart = compared(found)
+    body = body_of(found, apart)
     second = draw(*rows, numeric, categorical, REPORT)
     metrics = metrics_of(found, body, shapes(found, numeric, categorical))
+    metrics |= apart_metrics(apart, body)
     record(
         "drift",
         SECTIONS,
@@ -64,30 +67,69 @@ def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, 
     """Bin features, prediction and target of the train (reference) and test (current) rows."""
     train, test = tables.table(tables.TRAIN), tables.table(tables.TEST)
     found = binning.binned(train, test, numeric, categorical)
-    predictions = tables.table(tables.PREDICTIONS)
-    scores = [
-        f"(SELECT score AS {PREDICTION} FROM {predictions} WHERE part = '{part}')"
-        for part in ("train", "test")
-    ]
-    found |= binning.binned(scores[0], scores[1], [PREDICTION], [])
+    found |= binning.binned(*both_sides(PREDICTION), [PREDICTION], [])
     kinds: tuple[list[str], list[str]] = (
         ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
     )
     return found | {TARGET: binning.binned(train, test, *kinds)[tables.TARGET]}
 
 
-def body_of(found: dict[str, Binned]) -> DriftBody:
+def both_sides(name: str) -> tuple[str, str]:
+    """Return the relations with the train and the test rows of a column, as `measure` names it."""
+    if name != PREDICTION:
+        return tables.table(tables.TRAIN), tables.table(tables.TEST)
+    predictions = tables.table(tables.PREDICTIONS)
+    train, test = (
+        f"(SELECT score AS {PREDICTION} FROM {predictions} WHERE part = '{part}')"
+        for part in ("train", "test")
+    )
+    return train, test
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A numeric column's distances, and what stands for its reference rows in a later window."""
+
+    metrics: dict[str, Metric]
+    spread: float
+    quantiles: list[float]
+
+
+def compared(found: dict[str, Binned]) -> dict[str, Apart]:
+    """Compare the values of each numeric column; one column at a time is in memory."""
+    apart: dict[str, Apart] = {}
+    for name in (name for name, column in found.items() if column.kind == "numeric"):
+        column = tables.TARGET if name == TARGET else name
+        train, test = (binning.ascending(relation, column) for relation in both_sides(name))
+        spread = drift.spread_of(train)
+        sides = drift.SortedValues(train, len(train), spread), drift.SortedValues(test, len(test))
+        apart[name] = Apart(drift.distances(*sides), spread, drift.summary(train))
+    return apart
+
+
+def apart_metrics(apart: dict[str, Apart], body: DriftBody) -> dict[str, Metric]:
+    """Return both distances of every column; those of a category have no value."""
+    none = dict.fromkeys((drift.KS, drift.WASSERSTEIN), Metric(value=None, note=drift.NO_ORDER))
+    metrics: dict[str, Metric] = {}
+    for name in (column.name for column in body.columns):
+        both = apart[name].metrics if name in apart else none
+        metrics[f"{name}.ks_statistic"] = both[drift.KS]
+        metrics[f"{name}.wasserstein_normed"] = both[drift.WASSERSTEIN]
+    return metrics
+
+
+def body_of(found: dict[str, Binned], apart: dict[str, Apart] | None = None) -> DriftBody:
     """Turn counts into shares and distances; without rows on one side, they are left out."""
     target = found[TARGET]
     return DriftBody(
         reference_rows=sum(target.reference),
         current_rows=sum(target.current),
         share_floor=drift.FLOOR,
-        columns=[_column(name, column) for name, column in found.items()],
+        columns=[_column(name, column, (apart or {}).get(name)) for name, column in found.items()],
     )
 
 
-def _column(name: str, column: Binned) -> ColumnDrift:
+def _column(name: str, column: Binned, apart: Apart | None = None) -> ColumnDrift:
     reference, current = column.reference, column.current
     measured = sum(reference) > 0 and sum(current) > 0
     return ColumnDrift(
@@ -103,6 +145,10 @@ def _column(name: str, column: Binned) -> ColumnDrift:
         jensen_shannon_distance=drift.jensen_shannon_distance(reference, current)
         if measured
         else None,
+        ks_statistic=apart.metrics[drift.KS].value if apart else None,
+        wasserstein_normed=apart.metrics[drift.WASSERSTEIN].value if apart else None,
+        spread=apart.spread if apart else None,
+        quantiles=apart.quantiles if apart else None,
     )
 
 

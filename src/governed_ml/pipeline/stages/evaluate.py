@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 from governed_ml.core import model_file, tables
 from governed_ml.core.config import read
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import Metric, load, path_of
-from governed_ml.core.evidence_bodies import Bin, EvaluateBody
+from governed_ml.core.evidence import Finding, Metric, load, path_of
+from governed_ml.core.evidence_bodies import Bin, EvaluateBody, Expectation
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import clusters, leaks, performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
-from governed_ml.pipeline.model_outputs import answers, predict_parts, scores
+from governed_ml.pipeline.contract.outcomes import said
+from governed_ml.pipeline.contract.prediction_rows import outcomes
+from governed_ml.pipeline.model_outputs import answers, latency, predict_parts, scores
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-SECTIONS = ("seed", "experiment", "data.task", "policy.confidence", "policy.perturbation")
+SECTIONS = ("seed", "experiment", "data", "policy.confidence", "policy.perturbation")
 CHAMPION = model_file.CHAMPION
 PLOTS = Path("reports/plots")
 
@@ -65,6 +67,11 @@ def main() -> str:
             params.data.task,
         )
         metrics |= flips(model, parts, features, train.body.numeric, params)
+        answer = (test[name].to_numpy() for name in ("score", "prediction"))
+        expected = outcomes(params.data, parts["test"][features], *answer)
+        metrics |= contract_metrics(expected)
+        timings, machine = latency(model, parts["test"][features], params.data.task)  # comes last
+        notes |= machine
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
@@ -72,30 +79,52 @@ def main() -> str:
         calibration=calibration,
         champion=champion,
         leaks=found,
+        prediction_contract=params.data.prediction_contract,
+        expectations=expected,
     )
     notes |= finish(
         store,
         train.volatile.notes.get("mlflow_run_id"),
-        {name: metric.value for name, metric in metrics.items()},
+        {name: metric.value for name, metric in (metrics | timings).items()},
     )
     # The model is named by its canonical digest below, because its bytes differ between runs.
     inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
     inputs += [path for path in (CHAMPION, tables.PERSONS) if path.is_file()]
+    inputs += [Path(one) for one in [params.data.prediction_contract] if one]
     record(
         "evaluate",
         SECTIONS,
         inputs,
         body,
         metrics,
-        tools=("scikit-learn",),
+        findings=[
+            Finding(what=f"breaks {one.type}", where=one.column or "table")
+            for one in expected or []
+            if not one.success
+        ],
+        tools=("scikit-learn", *(["great-expectations"] if expected else [])),
         model=model_file.digest(),
         notes=notes,
+        timings=timings,
     )
     return (
         f"{head} {metrics[head].value:.4f} on {len(test):,} test rows"
         if metrics[head].value is not None
         else metrics[head].note
     )
+
+
+def contract_metrics(expected: list[Expectation] | None) -> dict[str, Metric]:
+    """Return how many expectations about predictions there are, and how many do not hold."""
+    if expected is None:
+        return {}
+    broken = [said(one) for one in expected if not one.success]
+    return {
+        "prediction_expectations": Metric(value=float(len(expected))),
+        "failed_prediction_expectations": Metric(
+            value=float(len(broken)), note="; ".join(broken)[:3000]
+        ),
+    }
 
 
 def measure(test: pd.DataFrame, params: Params) -> tuple[dict[str, Metric], list[Bin]]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
-from governed_ml.core.evidence_bodies import Expectation, ValidateBody
+from governed_ml.core.evidence_bodies import ValidateBody
 from governed_ml.core.files import file_digest, write_json, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.contract_page import page
+from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.suite_file import built_in, given
 from governed_ml.pipeline.contract.validation import judged
 from governed_ml.pipeline.stage_runner import record
@@ -68,8 +69,3 @@ def main() -> str:
         )
     write_json(tables.VALIDATED, {"raw": file_digest(tables.RAW)})
     return f"{len(outcomes)} expectations hold on {rows:,} rows"
-
-
-def said(one: Expectation) -> str:
-    """Return one outcome in words: the column, the observed value, and the allowed ones."""
-    return f"{one.column or 'table'}: {one.observed or 'broken'}, {one.limits} ({one.type})"

@@ -45,7 +45,8 @@ def judge_earlier_champion(bundle: Checked, now: Today) -> Decision:
 
 def measured_otherwise(bundle: Checked, now: Today) -> dict[str, str]:
     """Return the parameters of the measurement that differ from today's: id → the difference."""
-    found = differences(bundle.params(), bundle.evidence(), now.params, now.contract)
+    digests = now.contract, now.predictions
+    found = differences(bundle.params(), bundle.evidence(), now.params, *digests)
     return {f"{TERM}.{name}": why for name, why in found.items()}
 
 

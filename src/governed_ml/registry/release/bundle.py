@@ -19,7 +19,6 @@ from governed_ml.core.files import (
     COMPOSED,
     PARAMS,
     POLICY,
-    digest_of,
     file_digest,
     read_json,
     write_json,
@@ -28,7 +27,6 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.pipeline import mlflow_model
-from governed_ml.policy.decision import Decision
 from governed_ml.registry.release import signing
 from governed_ml.registry.versions import BUNDLE, SIGNATURE, Registry
 
@@ -60,11 +58,6 @@ class Statement(AsGiven):
         Statements by engines before 0.2 name no engine, and neither do their events.
         """
         return self.model_dump(mode="json", exclude={"schema_version", "version"})
-
-
-def decision_digest(decision: Decision) -> str:
-    """Return the digest of a decision without its volatile part."""
-    return digest_of(decision.model_dump(mode="json", exclude={"volatile"}))
 
 
 def build(scratch: Path, folder: Path) -> None:
