@@ -50,6 +50,11 @@ CONTRACT = "Only with `data.prediction_contract`."
 LATENCY = "time of a prediction of one row, in milliseconds"
 TIME = "With one thread; under `volatile`, because it differs in every run."
 OF_NUMBERS = "Numeric columns only."
+INDEX, AGAINST = "population stability index", "of the test rows against the training rows"
+APART = "distance of the test rows from the training rows"
+SAME_BINS = "Over the same bins as the index."
+LARGEST_GAP = f"The largest difference of the distribution functions. {OF_NUMBERS} {BOUNDS}"
+IN_ROBUST = f"In robust standard deviations of the training rows. {OF_NUMBERS}"
 IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
 
 
@@ -207,33 +212,13 @@ METRICS: dict[str, list[MetricWords]] = {
     "drift": _rows(
         ("rows_reference", "the number of training rows", COUNT),
         ("rows_current", "the number of test rows", COUNT),
-        (
-            "{column}.psi_quantile10",
-            "the population stability index of the test rows against the training rows",
-            OPEN,
-            "Over fixed bins.",
-        ),
-        (
-            "{column}.jensen_shannon",
-            "the Jensen-Shannon distance of the test rows from the training rows, base 2",
-            SHARE,
-            "Over the same bins as the index.",
-        ),
-        (
-            "{column}.ks_statistic",
-            "the Kolmogorov-Smirnov distance of the test rows from the training rows",
-            SHARE,
-            f"The largest difference of the distribution functions. {OF_NUMBERS} {BOUNDS}",
-        ),
-        (
-            "{column}.wasserstein_normed",
-            "the Wasserstein distance of the test rows from the training rows",
-            OPEN,
-            f"In robust standard deviations of the training rows. {OF_NUMBERS}",
-        ),
+        ("{column}.psi_quantile10", f"the {INDEX} {AGAINST}", OPEN, "Over fixed bins."),
+        ("{column}.jensen_shannon", f"the Jensen-Shannon {APART}, base 2", SHARE, SAME_BINS),
+        ("{column}.ks_statistic", f"the Kolmogorov-Smirnov {APART}", SHARE, LARGEST_GAP),
+        ("{column}.wasserstein_normed", f"the Wasserstein {APART}", OPEN, IN_ROBUST),
         (
             "max_psi_quantile10",
-            "the largest population stability index",
+            f"the largest {INDEX}",
             OPEN,
             "The note names the column.",
         ),
