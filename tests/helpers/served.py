@@ -82,11 +82,15 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, str]:
 
 
 def ingested(
-    source: dict[str, Any], *, lines: list[str] | None = None, **conf: Any
+    source: dict[str, Any],
+    *,
+    lines: list[str] | None = None,
+    bodies: list[IngestBody] | None = None,
+    **conf: Any,
 ) -> tuple[Data, list[Column]]:
     """Ingest a source in the working folder; return the configuration and what was decided.
 
-    `lines` gets the line that the stage prints.
+    `lines` gets the line that the stage prints, `bodies` the body of its evidence.
     """
     data = Data.model_validate(PLAIN | {"source": source} | conf)
     kept: list[IngestBody] = []
@@ -97,6 +101,8 @@ def ingested(
     ):
         (lines if lines is not None else []).append(ingest.main())
     body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
+    if bodies is not None:
+        bodies.append(body)
     return data, body.columns
 
 

@@ -2,71 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from pydantic import Field, FiniteFloat
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-)
+from governed_ml.core.bodies.closed_body import Body, Grown
+from governed_ml.core.bodies.ingested import Column as Column
+from governed_ml.core.bodies.ingested import ColumnKind as ColumnKind
+from governed_ml.core.bodies.ingested import IngestBody
 
 Number = FiniteFloat | None
-ColumnKind = Literal["integer", "decimal", "boolean", "category", "code", "date"]
-"""The kinds of column that `ingest` distinguishes."""
-
-
-class Body(BaseModel):
-    """A part of an evidence file: unknown fields and type coercion are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class Grown(Body):
-    """A body with fields that earlier engines did not write (`LATER`).
-
-    Unset ones are left out of the dump, so that evidence of earlier engines keeps its digest.
-    """
-
-    LATER: ClassVar[tuple[str, ...]] = ()
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        found = handler(self)
-        return {k: v for k, v in found.items() if v is not None or k not in self.LATER}
-
-
-class Column(Grown):
-    """The name, type and kind of a column as `ingest` decided. Later tables are read accordingly.
-
-    Engine 0.2 wrote only name and type.
-    """
-
-    LATER = ("kind", "format", "values")
-
-    name: str = Field(description="the name of the column")
-    type: str = Field(description="in the Parquet table: BIGINT, DOUBLE, VARCHAR or TIMESTAMP")
-    kind: ColumnKind | None = Field(
-        default=None, description="integer, decimal, boolean, category, code or date"
-    )
-    format: str | None = Field(default=None, description="how dates are written")
-    values: list[str] | None = Field(
-        default=None,
-        description="a category's values; one with fewer than 10 rows as the start of its SHA-256",
-    )
-
-
-class IngestBody(Body):
-    """Where the table came from."""
-
-    source: str = Field(description="the kind of the source")
-    uri: str = Field(description="path, URL or name of the source, without passwords")
-    sha256: str | None = Field(description="the digest of the source; null if it is no file")
-    rows: int = Field(description="number of rows")
-    columns: list[Column] = Field(description="the columns, in order")
-    faults: list[str] = Field(description="faults of the synthetic data that were switched on")
 
 
 class Expectation(Body):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from governed_ml.core.bodies import ingested
 from governed_ml.core.config.policy_schema import Rule
 from governed_ml.core.evidence import usable
 from governed_ml.core.problem import Unusable
@@ -90,6 +91,7 @@ def facts(records: Records) -> list[tuple[str, str]]:
         ]
     if not isinstance(ingest, Unusable):
         found.append(("data", f"{ingest.body.uri}, {ingest.body.rows:,} rows"))
+        found += ingested.about(ingest.body).items()
     if not isinstance(records.told, Unusable):
         here = records.told.version
         state = f"version {here.number}, {here.state.replace('_', ' ')}" if here else "not there"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from governed_ml.core.bodies import ingested
+from governed_ml.core.evidence import load
 from governed_ml.core.files import PAGE, root
+from governed_ml.core.problem import Problem
 from governed_ml.core.terminal import screen
 from governed_ml.policy.decision import LETS_THROUGH, Decision, RuleResult, alike, closest
 from governed_ml.policy.fixes.causes import Cause, causes
@@ -12,6 +15,8 @@ from governed_ml.policy.fixes.known import Known, known_here
 from governed_ml.policy.fixes.steps import fix_of, next_steps, same_decision
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
@@ -49,6 +54,8 @@ def show(decision: Decision, *, every: bool = False, then: str = "") -> None:
     known = known_here(decision, root()) if denied else Known()
     if same := same_decision(decision):
         console.print(f"[bold red]{escape(same)}[/]", soft_wrap=True, highlight=False)
+    for line in about(root()):
+        console.print(escape(line), soft_wrap=True, highlight=False)
     steps = next_steps(decision, known) if denied else [then]
     for step in filter(None, steps):
         console.print(f"next: {escape(step)}", soft_wrap=True, highlight=False)
@@ -63,6 +70,18 @@ def show(decision: Decision, *, every: bool = False, then: str = "") -> None:
         console.print(f"{more}every rule: `uv run governance gate --all`", style="dim")
     there = [name for name in FILES if (root() / name).is_file()]
     console.print("open " + " ".join(there), style="dim", soft_wrap=True)
+
+
+def about(base: Path) -> list[str]:
+    """Return what a reader must know of the table: what is predicted, and which rows are left out.
+
+    Most tables need no such line.
+    """
+    try:
+        body = load("ingest", base).body
+    except Problem:  # the decision says so
+        return []
+    return [f"{what}: {words}" for what, words in ingested.about(body).items()]
 
 
 def mattering(decision: Decision) -> list[list[RuleResult]]:

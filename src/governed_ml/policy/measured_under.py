@@ -14,9 +14,9 @@ from governed_ml.core.evidence import AnyEvidence, Collected, Metric, usable
 from governed_ml.core.problem import Unusable
 
 TERM = "measured_under"  # prefix of the ids of these results
-OF_DATA = ("task", "target", "positive", "time", "group")
-READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct")
-OF_CELLS = ("missing", "decimal", "thousands")
+OF_DATA = ("task", "target", "positive", "against", "rows", "time", "group")
+READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct", "drop_unlabelled")
+OF_CELLS = ("missing", "decimal", "thousands", "encoding", "sheet")
 FIX = "update your branch from main, run `uv run dvc repro`, commit, and register again"
 
 

@@ -90,6 +90,12 @@ METRICS: dict[str, list[MetricWords]] = {
     "ingest": _rows(
         ("rows", "the number of rows in the table", COUNT),
         ("columns", "the number of columns in the table", COUNT),
+        (
+            "rows_left_out",
+            "the number of rows of the source that are not in the table",
+            COUNT,
+            "Only where `rows` or `drop_unlabelled` in `conf/data` leaves rows out.",
+        ),
     ),
     "validate": _rows(
         ("rows", "the number of rows in the table", COUNT),

@@ -94,6 +94,11 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
         ({}, {"rules": [RULE | {"bound": "at_least"}]}, [("loosened", "evaluate.x")]),
         ({}, {"rules": [RULE | {"minimum_n": 30}]}, [("tightened", "evaluate.x")]),
         ({}, {"rules": [RULE | {"owner": "p"}]}, [("changed", "evaluate.x")]),
+        ({}, {"data": {"rows": "age >= 18"}}, [("loosened", "data.rows")]),
+        ({"data": {"rows": "age >= 18"}}, {}, [("loosened", "data.rows")]),
+        ({}, {"data": {"drop_unlabelled": True}}, [("loosened", "data.drop_unlabelled")]),
+        ({"data": {"drop_unlabelled": True}}, {}, [("loosened", "data.drop_unlabelled")]),
+        ({}, {"data": {"against": "rest"}}, [("loosened", "data.against")]),
         ({"rules": [RULE, RULE | {"id": "evaluate.y"}]}, {}, [("loosened", "evaluate.y")]),
         ({}, {"rules": [RULE, RULE | {"id": "evaluate.y"}]}, [("tightened", "evaluate.y")]),
         (

@@ -27,7 +27,7 @@ UNLEARNED: dict[str, tuple[Any, dict[str, Any], str]] = {  # case → target, co
         {},
         "target 'repaid' has one value only ('yes' 400 times): a classification needs two",
     ),
-    "gaps": (["yes", None], {}, "target 'repaid' is missing in 200 of 400 rows: leave these rows"),
+    "gaps": (["yes", None], {}, "target 'repaid' is missing in 200 of 400 rows: write `drop_unl"),
     "nothing": ([None, None], {}, "target 'repaid' is missing in 400 of 400 rows"),
     "gaps of a regression": (
         [1.5, None],

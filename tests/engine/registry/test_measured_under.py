@@ -127,6 +127,22 @@ CHANGES: dict[str, tuple[Callable[[Params], Params], str, str]] = {
         "measured_under.data.drop.savings",
         "main lists it under drop",
     ),
+    "rows": (data(rows="age >= 18"), "measured_under.data.rows", "main now asks for age >= 18"),
+    "rows without a label": (
+        data(drop_unlabelled=True),
+        "measured_under.data.drop_unlabelled",
+        "main now asks for True",
+    ),
+    "one value against the rest": (
+        data(against="rest"),
+        "measured_under.data.against",
+        "main now asks for rest",
+    ),
+    "an encoding": (
+        source(encoding="cp1252"),
+        "measured_under.data.source.encoding",
+        "main now asks for cp1252",
+    ),
     "a missing value": (
         source(missing=["", "-999"]),
         "measured_under.data.source.missing",

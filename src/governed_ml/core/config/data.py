@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -20,17 +20,23 @@ from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, 
 class Answered(Closed):
     """A model whose dump leaves out the fields in `ANSWERS` and `LATER` that have their default."""
 
+    other_answers: ClassVar[tuple[str, ...]] = ()
+
     @model_serializer(mode="wrap")
     def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields = type(self).model_fields
         return {
             name: value
             for name, value in handler(self).items()
-            if name not in (*ANSWERS, *LATER) or getattr(self, name) != fields[name].default
+            if name not in (*ANSWERS, *LATER, *self.other_answers)
+            or getattr(self, name) != fields[name].default
         }
 
 
-ANSWERS = ("decimal", "thousands", "numeric", "dates", "spellings", "distinct")
+ANSWERS = (
+    *("encoding", "sheet", "decimal", "thousands", "numeric", "dates", "spellings", "distinct"),
+    *("against", "drop_unlabelled"),
+)
 """Fields that answer a question of `ingest` about a table. Most tables need none of them."""
 LATER = ("prediction_contract",)
 """Fields that earlier engines did not have: evidence of a project without them keeps its digest."""
@@ -43,11 +49,16 @@ class Source(Answered):
         description="where the table comes from; each kind has its own keys, below"
     )
     path: str | None = Field(
-        default=None, description="file: CSV, Parquet or JSON; a path or a URL"
+        default=None,
+        description="file: CSV, JSON, Parquet, Arrow or Excel, also packed; a path or a URL",
     )
     delimiter: str | None = Field(
         default=None, description="file: CSV delimiter; by default detected"
     )
+    encoding: str | None = Field(
+        default=None, description="file: how a CSV that is not UTF-8 is encoded, as cp1252"
+    )
+    sheet: str | None = Field(default=None, description="file: the sheet of an Excel workbook")
     missing: list[str] = Field(default=[""], description="file: texts that mean a missing value")
     decimal: Literal[".", ","] = Field(
         default=".", description="the decimal mark of numbers that are written as text"
@@ -151,6 +162,8 @@ class Sensitive(Closed):
 class Data(Answered):
     """One table and the meaning of its columns."""
 
+    other_answers = ("rows",)  # a source has a field of this name, too
+
     name: str = Field(description="the name of the table; by convention that of the file")
     task: Task = Field(description="classification (yes or no) or regression (a number)")
     source: Source = Field(description="where the table comes from")
@@ -158,6 +171,15 @@ class Data(Answered):
     positive: Scalar = Field(
         default=None, description="classification: the target's favourable value"
     )
+    against: Literal["rest"] | None = Field(
+        default=None,
+        description="`rest`: the favourable value is predicted against all others, of which there "
+        "are two or more",
+    )
+    rows: str | None = Field(
+        default=None, description="only rows for which this condition holds, as `age >= 18`"
+    )
+    drop_unlabelled: bool = Field(default=False, description="leave out rows without a target")
     sensitive: dict[str, Sensitive] = Field(
         default={},
         description="sensitive attribute → how it becomes groups; `{}`: its values are the groups",

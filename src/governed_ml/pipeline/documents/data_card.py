@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from governed_ml.core.bodies import ingested
 from governed_ml.core.config.params import Project
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.pipeline.cards import DataCard, Evidences
@@ -35,6 +36,7 @@ def text(card: DataCard, project: Project, found: Evidences) -> str:
         "project": project,
         "source": SOURCES.get(card.source, card.source),
         "faults": found["ingest"].body.faults,
+        "about": ingested.about(found["ingest"].body),
         "columns": columns,
         "described": any(one.kind for one in card.columns),
         "dated": any(one.format for one in card.columns),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from governed_ml.core.bodies import ingested
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
@@ -65,6 +66,7 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "card": card,
         "parameters": {name: one for name, one in card.parameters.items() if name != "_target_"},
         "data": data,
+        "about": ingested.about(found["ingest"].body),
         "confidence": found["fairness"].body.confidence,
         "split": found["split"].body,
         "overlap": found["split"].metrics.get("overlapping_rows"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import re
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
+from governed_ml.core.bodies import ingested
+from governed_ml.core.bodies.ingested import AgainstRest
 from governed_ml.core.config import read
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import Finding, Metric
@@ -19,6 +20,8 @@ from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data.cells import Marks, marks
 from governed_ml.pipeline.data.column_kinds import SOURCE_TYPES, Decided, SourceCells, decide
 from governed_ml.pipeline.data.columns import check_names, check_roles
+from governed_ml.pipeline.data.reading import kept_rows
+from governed_ml.pipeline.data.reading.table_faults import unreadable
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
 from governed_ml.pipeline.data.targets import require_target
@@ -28,13 +31,6 @@ if TYPE_CHECKING:
     import duckdb
 
 SECTIONS = ("data", "seed")
-UNREADABLE = {  # part of DuckDB's message → our message, because DuckDB's would quote the row
-    "not utf-8": "is not UTF-8: save it as UTF-8",
-    "invalid UTF-8": "is not UTF-8: save it as UTF-8",
-    "Malformed JSON": "is incomplete JSON, or neither JSON lines nor a list of objects: fix it",
-    "duplicate key": "has a row that repeats a name: fix it",
-    "Failed to read": "is a damaged Parquet file: fetch it again",
-}
 
 
 def main() -> str:
@@ -52,9 +48,14 @@ def main() -> str:
         try:
             origin = _origin(db, found, data.source, Path(scratch))
             made = decide(db, origin, types, data)
+            typed = f"(SELECT {_cells(made)} FROM {origin.rows})"
+            kept, left_out = kept_rows.kept(db, origin.rows, typed, data, Path(scratch))
+            if left_out is not None:  # kinds and values are those of the rows that are kept
+                origin = replace(origin, rows=kept)
+                made = decide(db, origin, types, data)
         except duckdb.Error as error:
             raise unreadable(found, error) from error
-        rows = _copy(db, found, origin, made, data)
+        rows, against_rest = _copy(db, found, origin, made, data)
     columns = [one.column for one in made]
     body = IngestBody(
         source=data.source.kind,
@@ -63,8 +64,15 @@ def main() -> str:
         rows=rows,
         columns=columns,
         faults=data.source.faults,
+        left_out=left_out,
+        against_rest=against_rest,
     )
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
+    if left_out is not None:
+        gone = left_out.outside + left_out.unlabelled
+        metrics["rows_left_out"] = Metric(
+            value=gone, n=left_out.rows_read, note=ingested.left_out(left_out)
+        )
     findings = [
         Finding(what="nearly every text occurs only once", where=one.column.name, value=one.alone)
         for one in made
@@ -74,7 +82,16 @@ def main() -> str:
     record("ingest", SECTIONS, [tables.RAW], body, metrics, findings=findings, tools=tools)
     kinds = Counter(column.kind for column in columns)
     listed = ", ".join(f"{n} {kind}" for kind, n in kinds.items())
-    return f"{rows:,} rows x {len(columns)} columns ({listed}) from {found.uri}{_alone(findings)}"
+    about = ingested.about(body)
+    more = "".join(f"; {what}: {words}" for what, words in about.items())
+    return (
+        f"{rows:,} rows x {len(columns)} columns ({listed}) from {found.uri}{more}"
+        f"{_alone(findings)}"
+    )
+
+
+def _cells(made: list[Decided]) -> str:
+    return ", ".join(f"{one.cell} AS {quoted(one.column.name)}" for one in made)
 
 
 def _alone(findings: list[Finding]) -> str:
@@ -141,21 +158,20 @@ def _copy(
     origin: SourceCells,
     made: list[Decided],
     data: Data,
-) -> int:
-    """Write `data/raw.parquet` atomically; return its number of rows."""
+) -> tuple[int, AgainstRest | None]:
+    """Write `data/raw.parquet` atomically; return its number of rows, and what `targets` found."""
     import duckdb
 
     part = tables.RAW.with_suffix(".part")
     try:
         tables.RAW.parent.mkdir(parents=True, exist_ok=True)
-        listed = ", ".join(f"{one.cell} AS {quoted(one.column.name)}" for one in made)
         db.execute(
-            f"COPY (SELECT {listed} FROM {origin.rows}) TO {tables.literal(str(part))} "
+            f"COPY (SELECT {_cells(made)} FROM {origin.rows}) TO {tables.literal(str(part))} "
             "(FORMAT parquet, COMPRESSION zstd)"
         )
         rows = _checked(db, part, [one.column for one in made], found.uri)
         kind = next(one.column.type for one in made if one.column.name == data.target)
-        require_target(db, tables.table(part), data, kind)
+        against_rest = require_target(db, tables.table(part), data, kind)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, OSError | duckdb.IOException):
@@ -166,7 +182,7 @@ def _copy(
         raise unreadable(found, error) from error
     finally:
         part.unlink(missing_ok=True)
-    return rows
+    return rows, against_rest
 
 
 def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], uri: str) -> int:
@@ -198,41 +214,3 @@ def _fault(column: str, final: str) -> tuple[str, str] | None:
         return None
     long = f"texts of more than {LONGEST:,} bytes: shorten them, or leave the column out"
     return f"strlen({column}) > {LONGEST}", long
-
-
-def torn(path: Path, delimiter: str, width: int) -> str | None:
-    """Return the first line of a CSV that breaks its format, as a message, or None."""
-    line = 0
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        rows = csv.reader(handle, delimiter=delimiter, strict=True)
-        try:
-            for row in rows:
-                if row and len(row) != width:
-                    return (
-                        f"has {len(row)} cells in line {line + 1} and {width} in its header: "
-                        "fix the line, or set data.source.delimiter"
-                    )
-                line = rows.line_num
-        except UnicodeDecodeError:
-            return None  # DuckDB reports it, with the line
-        except csv.Error as error:
-            if "limit" in str(error) and rows.line_num == line + 1:
-                return (
-                    f"has a cell of more than {LONGEST:,} characters in line {line + 1}: shorten it"
-                )
-            return f"has a quote in line {line + 1} that stands alone or is never closed: fix it"
-        several = isinstance(handle.newlines, tuple)
-    return "mixes several kinds of line endings: save it with one kind" if several else None
-
-
-def unreadable(found: Found, error: Exception) -> Problem:
-    """Return a problem saying why DuckDB could not read a source, without quoting the row."""
-    message = str(error)
-    words = next((say for sign, say in UNREADABLE.items() if sign.lower() in message.lower()), "")
-    words = (torn(*found.csv) if found.csv else None) or words
-    if not words:
-        plain = message.split("Original Line")[0].partition("LINE 1:")[0]
-        words = f"cannot be read: {first_line(ValueError(plain), 160)}"
-    line = re.search(r"(?:on line:|in line|in record/value) (\d+)", message, re.IGNORECASE)
-    where = f" (line {line[1]})" if line and not re.search(r"line \d", words) else ""
-    return Problem(f"data.source: {found.uri} {words}{where}")

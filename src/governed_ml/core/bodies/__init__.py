@@ -1,0 +1,1 @@
+"""Parts of evidence bodies that other modules build on."""
