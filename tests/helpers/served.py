@@ -81,6 +81,12 @@ def write(frame: pd.DataFrame, path: Path) -> dict[str, str]:
     return {"kind": "file", "path": str(path)}
 
 
+def data(source: dict[str, Any] | None = None, **conf: Any) -> Data:
+    """Return the configuration of a table of loans."""
+    where = source or {"kind": "file", "path": "table.parquet"}
+    return Data.model_validate(PLAIN | {"source": where} | conf)
+
+
 def ingested(
     source: dict[str, Any],
     *,
@@ -92,9 +98,9 @@ def ingested(
 
     `lines` gets the line that the stage prints, `bodies` the body of its evidence.
     """
-    data = Data.model_validate(PLAIN | {"source": source} | conf)
+    configured = data(source, **conf)
     kept: list[IngestBody] = []
-    params = SimpleNamespace(data=data, seed=1)
+    params = SimpleNamespace(data=configured, seed=1)
     with (
         mock.patch.object(ingest, "read", return_value=params),
         mock.patch.object(ingest, "record", lambda *given, **_: kept.append(given[3])),
@@ -103,7 +109,7 @@ def ingested(
     body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
     if bodies is not None:
         bodies.append(body)
-    return data, body.columns
+    return configured, body.columns
 
 
 @dataclass
@@ -153,10 +159,10 @@ def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) ->
 
     Columns `beside` are read and are no features.
     """
-    data, columns = ingested(source, **conf)
+    configured, columns = ingested(source, **conf)
     raw = tables.read(tables.RAW).drop(columns=list(beside))
-    features, numeric, categorical = features_of(raw, data)
-    target = target_of(raw, data)
+    features, numeric, categorical = features_of(raw, configured)
+    target = target_of(raw, configured)
     model = make_pipeline(
         make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore", sparse_output=False), categorical),
@@ -168,12 +174,12 @@ def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) ->
     filled = _Filled(model, numeric)
     evidence = {
         "ingest": SimpleNamespace(body=SimpleNamespace(columns=columns)),
-        "split": SimpleNamespace(body=SimpleNamespace(person=data.group)),
+        "split": SimpleNamespace(body=SimpleNamespace(person=configured.group)),
         "train": SimpleNamespace(body=SimpleNamespace(numeric=numeric, categorical=categorical)),
     }
     Path("contract.json").write_text(json.dumps({"expectations": [ROWS]}), encoding="utf-8")
     origin: Any = predict_version.ServedVersion(
-        1, "champion", "sha256:1", Path("model"), evidence, data
+        1, "champion", "sha256:1", Path("model"), evidence, configured
     )
     return Served(origin, filled, features, filled.predict_proba(features)[:, 1])
 

@@ -31,6 +31,35 @@ ROW = "__row"  # the row number in the raw table: joins features, sensitive attr
 PERSON = "__person"  # a number for each person
 TARGET = "__target"  # classification: 1 for the favourable value, else 0; regression: the number
 # `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`
+LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, too
+    *("request_id", "row", "prediction", "score"),
+    *("model_version", "model_state", "model_digest", "predicted_at"),
+)
+INPUT = "input."  # before a column's name that is also a name of the engine
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a table must not have a column of this name."""
+    plain = name.strip().casefold()
+    own = plain.startswith(INPUT) and plain.removeprefix(INPUT) in (*LOGGED, "target")
+    return plain in (ROW, PERSON, TARGET) or own
+
+
+def in_log(name: str) -> str:
+    """Return what a column is called beside the columns of `LOGGED`: `score` is `input.score`."""
+    return INPUT + name if name.casefold() in LOGGED else name
+
+
+def in_drift(feature: str) -> str:
+    """Return what a feature is called beside the model's `prediction` and the `target`."""
+    own = feature == "target" or feature.casefold() == "prediction"
+    return INPUT + feature if own else feature
+
+
+def from_drift(name: str) -> str:
+    """Return the feature's own name for its name in the evidence of drift."""
+    plain = name.removeprefix(INPUT)
+    return plain if in_drift(plain) == name else name
 
 
 def quoted(name: str) -> str:

@@ -233,11 +233,11 @@ def relied_on(
         return whole
     full = float(judge(target, score_of(rows)))
     order = rng.permutation(len(rows))
-    losses = {
-        str(name): full
-        - float(judge(target, score_of(rows.assign(**{str(name): rows[name].to_numpy()[order]}))))
-        for name in rows.columns
-    }
+    losses: dict[str, float] = {}
+    for name in map(str, rows.columns):
+        shuffled = rows.copy()
+        shuffled[name] = rows[name].to_numpy()[order]
+        losses[name] = full - float(judge(target, score_of(shuffled)))
     ranked = sorted(losses, key=lambda name: (-losses[name], name))[:NAMED]
     words = ", ".join(f"{name} (−{losses[name]:.2f} without it)" for name in ranked)
     return Metric(value=whole.value, n=whole.n, note=f"the model rests most on {words}")

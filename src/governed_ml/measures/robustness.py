@@ -52,7 +52,8 @@ def flip_share(
     def flips(part: pd.DataFrame, names: list[str]) -> npt.NDArray[np.bool_]:
         there = [moved.index(name) for name in names]
         values = part[names].to_numpy("float64", na_value=np.nan) + noise[part.index][:, there]
-        shifted = part.assign(**{name: values[:, k] for k, name in enumerate(names)})
+        shifted = part.copy()
+        shifted[names] = values
         return np.abs(predict(shifted) - predict(part)) > tolerance
 
     changed = flips(rows, moved)

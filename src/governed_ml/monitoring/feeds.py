@@ -24,6 +24,7 @@ from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.predict_version import LOG
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 FILES = (".csv", ".parquet", ".json", ".jsonl", ".ndjson")
@@ -85,6 +86,7 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
                 rows = [relation(one, db, scratch) for one in _sources(feed, trained)]
             for number, one in enumerate(rows):  # keeps casts out of DuckDB's CSV reader
                 db.execute(f"CREATE TEMP TABLE part{number} AS FROM {one.sql}")
+                _rename(db, f"part{number}", columns)
             parts = [
                 typed(db, f"part{number}", one.marks, columns) for number, one in enumerate(rows)
             ]
@@ -103,6 +105,24 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
     strange = dict.fromkeys(name for part in parts for name in part.strange)
     lost = tuple(name for name in columns if name not in there)
     return FeedRows(frame, lost, tuple(strange), dict(unfit))
+
+
+def _rename(db: duckdb.DuckDBPyConnection, table: str, columns: dict[str, FrozenColumn]) -> None:
+    """Name the table's columns as in the log: a column `score` of the model is `input.score`.
+
+    A table that has `input.score` already is the log, or was made from it.
+    """
+    names = [str(row[0]) for row in db.execute(f"DESCRIBE {table}").fetchall()]
+    for name in columns:
+        plain = name.removeprefix(tables.INPUT)
+        if plain in names and name not in names and tables.in_log(plain) == name != plain:
+            new, old = tables.quoted(name), tables.quoted(plain)
+            db.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+
+
+def inputs(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return columns of the model under their own names."""
+    return frame[list(map(tables.in_log, names))].set_axis(names, axis=1)
 
 
 def _sources(feed: Feed, trained: Source | None) -> list[Source]:

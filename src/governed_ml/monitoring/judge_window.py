@@ -9,7 +9,7 @@ from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.policy_schema import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.ledger.windows import Level, WindowRecord
-from governed_ml.policy.expected_rules import Scope
+from governed_ml.policy.expected_rules import Scope, metric_of
 from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 
 WORSE: tuple[Level, ...] = ("healthy", "warn", "retrain", "rollback")
@@ -36,7 +36,7 @@ def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, Monitoring
         "sensitive": scope.sensitive,
     }
     return [
-        (f"{rule.id}[{name}]" if rule.each else rule.id, rule, rule.metric.replace("{each}", name))
+        (f"{rule.id}[{name}]" if rule.each else rule.id, rule, metric_of(rule.metric, name))
         for rule in monitoring.rules
         if rule.task in (None, scope.task)
         for name in (names[rule.each] if rule.each else ("",))

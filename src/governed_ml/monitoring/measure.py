@@ -52,9 +52,11 @@ def drifted(
     labels = target.dropna().astype("float64" if task == "regression" else "int64")
     with work_folder() as folder:
         rows, labelled = folder / "rows.parquet", folder / "labelled.parquet"
-        tables.write(features.assign(**{PREDICTION: score}), rows)
+        named = features.rename(columns=tables.in_drift)
+        named[PREDICTION] = score
+        tables.write(named, rows)
         tables.write(labels.to_frame(TARGET), labelled)
-        relations = dict.fromkeys([*features.columns, PREDICTION], tables.table(rows))
+        relations = dict.fromkeys(named.columns, tables.table(rows))
         columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
     if not target.notna().any():
         for what in (EXCESS, KS, WASSERSTEIN):

@@ -13,6 +13,7 @@ from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
+from governed_ml.core.tables import in_log
 from governed_ml.monitoring import measure, window_contracts
 from governed_ml.monitoring.feeds import SERVED, name_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
@@ -73,7 +74,7 @@ def look(feed: Feed, origin: ServedVersion, asked: Asked) -> Window:
     given = gather(feed, origin, asked.monitor, asked.since, asked.now)
     frame = given.new.frame
     since, until = _span(frame, given.time)
-    digest = _digest(frame.drop(columns=origin.data.target, errors="ignore"))
+    digest = _digest(frame.drop(columns=in_log(origin.data.target), errors="ignore"))
     why, stale = _why_not(given, features, until, asked), _stale(given, until, asked)
     if stale and digest not in asked.known:
         why.append(stale)
@@ -139,7 +140,7 @@ def _span(rows: pd.DataFrame, time: str | None) -> tuple[str | None, str | None]
 def _why_not(given: Given, features: list[str], until: str | None, asked: Asked) -> list[str]:
     """Return why a batch cannot be measured: missing columns, too few rows, or invalid times."""
     limits, found, rows = asked.monitoring, list[str](), len(given.new.frame)
-    lost = [name for name in features if name in given.new.lost]
+    lost = [name for name in features if in_log(name) in given.new.lost]
     if lost:
         names = ", ".join(map(repr, lost))
         found.append(f"the batch lacks column {names}, which the model needs")
@@ -202,9 +203,12 @@ def _measured(
         lost = measure.nothing(asked.monitoring, _scope(origin), why)
         return lost, int(due.target.notna().sum()), []
     found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
-    there = [name for name in new.frame.columns if name not in (*new.lost, *SERVED)]
-    unfit = {name: n for name, n in new.unfit.items() if name in there}
-    contract = window_contracts.contract(new.frame[there], data, features, unfit)
+    known = {in_log(one.name): one.name for one in body(origin, "ingest").columns}
+    others = {*new.lost, *SERVED, *(set(known.values()) - set(known))}
+    there = [name for name in new.frame.columns if name not in others]
+    unfit = {known.get(name, name): n for name, n in new.unfit.items() if name in there}
+    frame = new.frame[there].rename(columns=known)
+    contract = window_contracts.contract(frame, data, features, unfit)
     found.metrics["contract.failed_expectations"] = contract
     if data.prediction_contract is not None:
         failed = window_contracts.predictions(part, data)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem, Unusable
-from governed_ml.core.tables import PERSON
-from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, joined, read, target_of
+from governed_ml.core.tables import PERSON, in_log
+from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, inputs, joined, read, target_of
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
@@ -52,15 +52,17 @@ def gather(
     import pandas as pd
 
     types = {column.name: column.type for column in body(origin, "ingest").columns}
-    dated = "predicted_at" if feed.kind == "log" else monitor.time or origin.data.time
-    if not monitor.time and types.get(dated or "") in ("BIGINT", "DOUBLE"):
+    named = monitor.time or origin.data.time
+    dated = "predicted_at" if feed.kind == "log" else in_log(named) if named else None
+    if not monitor.time and types.get(named or "") in ("BIGINT", "DOUBLE"):
         dated = None  # a number, such as a month count, is not a date
     if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
-        return Given(_nothing([*types, *KEYS, *SERVED]), _nothing([]), dated, [])
+        return Given(_nothing([*map(in_log, types), *KEYS, *SERVED]), _nothing([]), dated, [])
     own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **SERVED})
     spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has corrected spellings
     data = origin.data.model_copy(update={"spellings": spelled})
-    known = frozen(body(origin, "ingest").columns, data)
+    columns = frozen(body(origin, "ingest").columns, data)
+    known = {in_log(name): one.named(in_log(name)) for name, one in columns.items()}
     found = read(feed, own | known, origin.data.source)
     notes: list[str] = []
     if "model_digest" not in found.lost:
@@ -119,7 +121,8 @@ def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowR
     import pandas as pd
 
     trained, frame = body(origin, "train"), rows.frame
-    features = as_trained(frame, list(trained.numeric), list(trained.categorical))
+    numeric, categorical = list(trained.numeric), list(trained.categorical)
+    features = as_trained(inputs(frame, [*numeric, *categorical]), numeric, categorical)
     if "model_digest" in rows.lost:  # otherwise use the predictions that were served
         with models.opened(origin.model) as model:
             found = scored(model, features)
@@ -140,9 +143,9 @@ def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[s
     there = rows.frame.drop(columns=list(rows.lost), errors="ignore")
     if name is None or there.empty:
         return None, []
-    if name not in there:
+    if in_log(name) not in there:
         return None, [f"the batch has no {name!r}: bounds treat each row as another person"]
-    return persons.coded(there[name]).set_index(there.index)[PERSON], []
+    return persons.coded(there[in_log(name)]).set_index(there.index)[PERSON], []
 
 
 def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
@@ -168,8 +171,8 @@ def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.
     data, feed = origin.data, monitor.labels
     like = frozen(body(origin, "ingest").columns, data)[data.target].named("label")
     found = pd.Series(None, index=frame.index, dtype="object")
-    if data.target not in rows.lost:
-        found = frame[data.target]
+    if in_log(data.target) not in rows.lost:
+        found = frame[in_log(data.target)]
     elif feed is not None and set(KEYS) & set(rows.lost):
         notes.append("labels: the batch has no request_id and row to join them by")
     elif feed is not None:
@@ -191,9 +194,9 @@ def _groups(
     import pandas as pd
 
     frame, notes = rows.frame, list[str]()
-    here = [name for name in data.sensitive if name not in rows.lost]
-    absent = [name for name in data.sensitive if name in rows.lost]
-    raw, known = frame[here], pd.Series(True, index=frame.index)
+    here = [name for name in data.sensitive if in_log(name) not in rows.lost]
+    absent = [name for name in data.sensitive if in_log(name) in rows.lost]
+    raw, known = inputs(frame, here), pd.Series(True, index=frame.index)
     if absent and feed is not None and set(KEYS) & set(rows.lost):
         notes.append("sensitive attributes: the batch has no request_id and row to join them by")
     elif absent and feed is not None:

@@ -32,22 +32,26 @@ def sample(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return at most `ROWS` train and test rows (features, `prediction`), by a seeded hash."""
     finite = [
-        f"CASE WHEN isfinite({number(name)}) THEN {number(name)} END AS {tables.quoted(name)}"
+        f"CASE WHEN isfinite({number(name)}) THEN {number(name)} END AS {_as(name)}"
         for name in numeric
     ]
-    text = [
-        f"CAST({tables.quoted(name)} AS VARCHAR) AS {tables.quoted(name)}" for name in categorical
-    ]
-    row, chosen = tables.quoted(tables.ROW), ", ".join([*finite, *text, "__score AS prediction"])
+    text = [f"CAST({tables.quoted(name)} AS VARCHAR) AS {_as(name)}" for name in categorical]
+    row, chosen = tables.quoted(tables.ROW), ", ".join([*finite, *text, tables.quoted(tables.ROW)])
     train, test = (
         tables.query(
-            f"SELECT {chosen} FROM {tables.table(path)} JOIN (SELECT {row}, score AS __score "
-            f"FROM {tables.table(tables.PREDICTIONS)} WHERE part = '{part}') USING ({row}) "
-            f"ORDER BY hash({row}, {seed}), {row} LIMIT {ROWS}"
+            f"SELECT f.* EXCLUDE ({row}), p.score AS prediction FROM (SELECT {chosen} FROM "
+            f"{tables.table(path)}) f JOIN (SELECT {row}, score FROM "
+            f"{tables.table(tables.PREDICTIONS)} WHERE part = '{part}') p ON f.{row} = p.{row} "
+            f"ORDER BY hash(f.{row}, {seed}), f.{row} LIMIT {ROWS}"
         )
         for path, part in ((tables.TRAIN, "train"), (tables.TEST, "test"))
     )
     return train, test
+
+
+def _as(name: str) -> str:
+    """Return the name of a feature in the report, as SQL."""
+    return tables.quoted(tables.in_drift(name))
 
 
 def draw(

@@ -10,7 +10,7 @@ from governed_ml.measures.clusters import Persons
 from governed_ml.measures.fairness_regression import Moments
 from governed_ml.measures.groups import Key
 
-ANSWER = (tables.quoted(tables.TARGET), "prediction")
+ANSWER = (f"p.{tables.quoted(tables.TARGET)}", "p.prediction")
 ERRORS = (*ANSWER, f"abs({ANSWER[1]} - {ANSWER[0]})", f"{ANSWER[1]} - {ANSWER[0]}")
 
 
@@ -105,7 +105,7 @@ def rows_of(names: Key, numbers: Key, *, person: bool = False) -> str:
     chosen = [f"{sql} AS k{place}" for place, sql in enumerate(cell_columns(names, "s."))]
     chosen += [f"{sql} AS x{place}" for place, sql in enumerate(numbers)]
     if person:
-        chosen.append(f"{tables.quoted(tables.PERSON)} AS person")
+        chosen.append(f"w.{tables.quoted(tables.PERSON)} AS person")
         joined = f"JOIN {tables.table(tables.PERSONS)} w ON p.{row} = w.{row} "
     return (
         f"SELECT {', '.join(chosen)} FROM {tables.table(tables.PREDICTIONS)} p "

@@ -18,7 +18,6 @@ from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, relation, typed
 from governed_ml.pipeline.data.column_readers import FrozenColumn, frozen
-from governed_ml.pipeline.data.columns import LOGGED
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.model_outputs import predicted
 
@@ -84,7 +83,7 @@ def _holds_predictions(path: Path) -> bool:
                 names = file.readline(1000).rstrip("\n").split(",")
     except (OSError, ValueError, ArrowException):
         return False
-    return names == list(LOGGED)
+    return names == list(tables.LOGGED)
 
 
 def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> Predictions:
@@ -108,7 +107,7 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
             "predicted_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
-    tables.write(pd.concat([given, kept], axis=1), log)
+    tables.write(pd.concat([given, kept.rename(columns=tables.in_log)], axis=1), log)
     if output.suffix == ".parquet":
         tables.write(given, output)
     else:

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from governed_ml.core.config.closed_model import Task
 from governed_ml.core.config.policy_schema import Policy, Rule
+from governed_ml.core.tables import in_drift
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class BoundRule:
     metric: str | None
 
 
+def metric_of(metric: str, each: str) -> str:
+    """Return a rule's metric about one feature, attribute or intersection."""
+    return metric.replace("{each}", in_drift(each) if metric.startswith("drift.") else each)
+
+
 def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
     """Expand the policy's rules for a task, its features and its sensitive attributes.
 
@@ -58,5 +64,5 @@ def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
         }
         members = names[rule.each]
         for name in ("*",) if members is None else members:
-            bound.append(BoundRule(f"{rule.id}[{name}]", rule, rule.metric.replace("{each}", name)))
+            bound.append(BoundRule(f"{rule.id}[{name}]", rule, metric_of(rule.metric, name)))
     return bound

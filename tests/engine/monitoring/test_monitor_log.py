@@ -19,10 +19,9 @@ from watched import (
     watched,  # noqa: F401 - a fixture
 )
 
-from governed_ml.core.problem import Problem
+from governed_ml.core import tables
 from governed_ml.monitoring import feeds
 from governed_ml.pipeline import predict_version as predict
-from governed_ml.pipeline.data import columns
 
 
 def test_only_new_log_rows_of_this_version_are_measured(
@@ -99,15 +98,11 @@ def test_a_prediction_is_stamped_when_it_is_logged(
     answer = predict.predict(watch.origin, saved(watch.rows()), Path("out.csv"), "one")
     log = pd.read_parquet(answer.log)
     assert set(log["predicted_at"]) == {"2026-06-30T12:00:05Z"}
-    # And it has the names that no column of a table may have
-    assert [*log.columns[: len(columns.LOGGED)]] == [*columns.LOGGED]
-    assert {*feeds.KEYS, *feeds.SERVED} == {*columns.LOGGED}
-    for name in columns.LOGGED:
-        with pytest.raises(
-            Problem,
-            match=rf"column '{name.title()}': this name is reserved for a column",
-        ):
-            columns.check_names(["income", name.title()])
+    # And it has its own names first, which columns of a table do not take
+    assert [*log.columns[: len(tables.LOGGED)]] == [*tables.LOGGED]
+    assert {*feeds.KEYS, *feeds.SERVED} == {*tables.LOGGED}
+    for name in tables.LOGGED:
+        assert tables.in_log(name.title()) == f"input.{name.title()}"
 
 
 def test_a_duplicate_log_file_counts_once(watch: Watch) -> None:

@@ -109,15 +109,6 @@ def test_a_hexadecimal_number_is_reported_like_any_odd_cell(odd: str) -> None:
         served.ingested(source, time="applied_on")
 
 
-def test_a_feature_that_is_called_target_is_refused_at_once() -> None:
-    # Given a feature with the name that `drift` gives to the target
-    source = served.write(served.loans().assign(target=1.5), Path("table.csv"))
-    # When it is ingested, then it is refused, and dropped it is not
-    with pytest.raises(Problem, match="a feature has the name 'target', which is reserved"):
-        served.ingested(source, time="applied_on")
-    served.ingested(source, time="applied_on", drop=["target"])
-
-
 def test_excels_separator_line_is_named() -> None:
     Path("table.csv").write_text("sep=;\na;repaid\n1;yes\n", encoding="utf-8")
     with pytest.raises(Problem, match=r"line 1 of table\.csv is `sep=…`, which only Excel reads"):

@@ -11,7 +11,7 @@ import pytest
 from governed_ml.core.config.data import Source
 from governed_ml.core.installation.lockfile import LOCK
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.data.columns import LOGGED
+from governed_ml.core.tables import LOGGED
 from governed_ml.pipeline.predict_version import checked_request
 from governed_ml.pipeline.stages import compose
 from governed_ml.scaffold.update import update

@@ -7,17 +7,13 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.config.data import MISSING, Data, Sensitive
 from governed_ml.core.problem import Problem
-from governed_ml.core.tables import ROW, TARGET
+from governed_ml.core.tables import TARGET, is_reserved
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-DRIFT_OF_TARGET = "target"  # the target's name in `drift`
-LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, too
-    *("request_id", "row", "prediction", "score"),
-    *("model_version", "model_state", "model_digest", "predicted_at"),
-)
+JOINED_BY = ("request_id", "row")  # labels and groups of production are joined by these
 
 
 def check_names(names: list[str]) -> None:
@@ -28,15 +24,8 @@ def check_names(names: list[str]) -> None:
                 f"column {number} of the table has no name: write one into the header (if it "
                 "is the index of a pandas table, use `to_csv(…, index=False)`)"
             )
-        if name in (ROW, TARGET):
-            raise Problem(
-                f"column {name!r}: the pipeline reserves this name; rename it in your data"
-            )
-        if name.casefold() in LOGGED:
-            raise Problem(
-                f"column {name!r}: this name is reserved for a column that `predict` logs; "
-                "rename it in your data"
-            )
+        if is_reserved(name):
+            raise Problem(f"column {name!r}: the engine reserves this name; rename it in your data")
     require_distinct(names)
 
 
@@ -66,12 +55,12 @@ def check_roles(data: Data, names: list[str]) -> None:
         "time": [data.time] if data.time else [],
         "group": [data.group] if data.group else [],
     }
-    others = {data.target, *data.sensitive, *data.drop, data.time, data.group}
-    if DRIFT_OF_TARGET in {*names} - others:
-        raise Problem(
-            f"a feature has the name {DRIFT_OF_TARGET!r}, which is reserved: rename the "
-            "column in the source, or list it under drop in conf/data"
-        )
+    for name in (data.target, *data.sensitive):
+        if name.casefold() in JOINED_BY:
+            raise Problem(
+                f"column {name!r} is the target or a sensitive attribute, and `monitor` joins "
+                "these to predictions by a column of this name: rename it in your data"
+            )
     for role, wanted in roles.items():
         for name in wanted:
             if name in names:

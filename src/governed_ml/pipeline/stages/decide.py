@@ -13,6 +13,7 @@ from pathlib import Path
 from governed_ml.core.config.params import Params, parse, read_raw
 from governed_ml.core.evidence import Collected, collect, usable
 from governed_ml.core.files import PARAMS, write_json
+from governed_ml.core.tables import in_drift
 from governed_ml.pipeline.stage_runner import draw, tell
 from governed_ml.policy.decision import save
 from governed_ml.policy.decision_screen import show
@@ -45,7 +46,8 @@ def side_by_side(params: Params, evidence: Collected) -> dict[str, dict[str, flo
     """Return gate → metric → value for `dvc metrics diff`, without metrics of single features."""
     there = usable(evidence)
     split = there.get("split")
-    features = set[str]() if split is None else {*split.body.numeric, *split.body.categorical}
+    names = [] if split is None else [*split.body.numeric, *split.body.categorical]
+    features = set(map(in_drift, names))
     table: dict[str, dict[str, float]] = {}
     for gate in ("evaluate", "fairness", "drift", "explain", "validate", "split"):
         found = there.get(gate)

@@ -9,7 +9,6 @@ from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric, load, path_of
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
-from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
@@ -31,18 +30,14 @@ def main() -> str:
     params = read(*SECTIONS)
     split = load("split").body
     numeric, categorical = list(split.numeric), list(split.categorical)
-    for name in {PREDICTION, TARGET} & {*numeric, *categorical}:
-        raise Problem(
-            f"a feature has the name {name!r}, which is reserved for the drift of the {name}: "
-            "rename the column in the source"
-        )
     with importing("evidently", "evidently.presets"):
         binning.require_same_columns(tables.TRAIN, tables.TEST)
         found = measure(numeric, categorical, params.data.task)
         rows = sample(numeric, categorical, params.seed)
     apart = compared(found)
     body = body_of(found, apart)
-    second = draw(*rows, numeric, categorical, REPORT)
+    shown = [list(map(tables.in_drift, names)) for names in (numeric, categorical)]
+    second = draw(*rows, shown[0], shown[1], REPORT)
     metrics = metrics_of(found, body, shapes(found, numeric, categorical))
     metrics |= apart_metrics(apart, body)
     record(
@@ -66,7 +61,8 @@ def main() -> str:
 def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, Binned]:
     """Bin features, prediction and target of the train (reference) and test (current) rows."""
     train, test = tables.table(tables.TRAIN), tables.table(tables.TEST)
-    found = binning.binned(train, test, numeric, categorical)
+    features = binning.binned(train, test, numeric, categorical)
+    found = {tables.in_drift(name): column for name, column in features.items()}
     found |= binning.binned(*both_sides(PREDICTION), [PREDICTION], [])
     kinds: tuple[list[str], list[str]] = (
         ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
@@ -99,7 +95,7 @@ def compared(found: dict[str, Binned]) -> dict[str, Apart]:
     """Compare the values of each numeric column; one column at a time is in memory."""
     apart: dict[str, Apart] = {}
     for name in (name for name, column in found.items() if column.kind == "numeric"):
-        column = tables.TARGET if name == TARGET else name
+        column = tables.TARGET if name == TARGET else tables.from_drift(name)
         train, test = (binning.ascending(relation, column) for relation in both_sides(name))
         spread = drift.spread_of(train)
         sides = drift.SortedValues(train, len(train), spread), drift.SortedValues(test, len(test))
@@ -158,14 +154,15 @@ def shapes(found: dict[str, Binned], numeric: list[str], categorical: list[str])
     A number counts if almost all its changes from row to row go one way, or if almost all test
     values are on one side of every training value.
     """
+    counts = {name: found[tables.in_drift(name)] for name in (*numeric, *categorical)}
     drifted = [
         name
-        for name, one in found.items()
+        for name, one in counts.items()
         if sum(one.reference)
         and sum(one.current)
         and drift.beyond_chance(one.reference, one.current)
     ]
-    told = {name: COUNTS_ON for name in drifted if name in numeric and outside(found[name])}
+    told = {name: COUNTS_ON for name in drifted if name in numeric and outside(counts[name])}
     counting = [name for name in numeric if name in drifted and name not in told]
     told |= {name: COUNTS_ON for name in counting if one_way(name)}
     for name in (name for name in categorical if name in drifted):
@@ -174,7 +171,7 @@ def shapes(found: dict[str, Binned], numeric: list[str], categorical: list[str])
         )[0]
         if rows and values >= DISTINCT * rows:
             told[name] = f"; it is almost unique text: {values:,} values in {rows:,} rows" + DROP
-    return told
+    return {tables.in_drift(name): words for name, words in told.items()}
 
 
 def outside(counts: Binned) -> bool:
