@@ -99,11 +99,13 @@ def training(form: Format) -> dict[str, Cell]:
             _, columns = served.ingested(source, **answers(given))
             break
         except Problem as problem:
-            name = re.match(r"column '(\w+)' ", str(problem))
-            kind = next((one for one in KINDS if name and one.column == name[1]), None)
-            if kind is None or kind in given:  # no question, or one that has no answer
-                return {one.name: Cell(REFUSED, said(problem)) for one in KINDS}
-            asked[kind.name] = Cell(ASKED, said(problem))
+            questions = getattr(problem, "asked", {})
+            kinds = [one for one in KINDS if one.column in questions]
+            if not kinds or any(one in given for one in kinds):  # or one that has no answer
+                return {one.name: Cell(REFUSED, said(str(problem))) for one in KINDS}
+            for one in kinds:
+                words = f"column '{one.column}' {questions[one.column]}"
+                asked[one.name] = Cell(ASKED, said(words))
     raw, kinds = tables.read(tables.RAW), {one.name: one.kind for one in columns}
     read = {kind.name: judged(kind, raw[kind.column], kinds[kind.column] or "") for kind in KINDS}
     return read | {name: cell for name, cell in asked.items() if read[name].sign != WRONG}
@@ -144,7 +146,7 @@ def predicting(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
         except Problem as problem:
             name = re.search(r"values of '(\w+)' are not", str(problem))
             refused = [one for one in KINDS if name is None or one.column == name[1]]
-            cells |= {one.name: Cell(REFUSED, said(problem)) for one in refused}
+            cells |= {one.name: Cell(REFUSED, said(str(problem))) for one in refused}
             if name is None:
                 return cells
             frame[name[1]] = None
@@ -166,7 +168,7 @@ def monitoring(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
         try:
             given, rows = model.monitor(write(table(KINDS, later=True), form, "batch"))
         except Problem as problem:
-            return {one.name: Cell(REFUSED, said(problem)) for one in KINDS}
+            return {one.name: Cell(REFUSED, said(str(problem))) for one in KINDS}
     found = pd.concat([rows.features, given.frame.drop(columns=list(rows.features))], axis=1)
     wanted = right.assign(**{one.column: one.right for one in KINDS if one.column not in right})
     gaps = {name: found[name].isna().sum() - wanted[name].isna().sum() for name in given.unfit}
@@ -208,12 +210,11 @@ def same(kind: Kind, rows: pd.DataFrame, right: pd.DataFrame) -> Cell:
     return Cell(RULE, rule) if rule else Cell(SAME)
 
 
-def said(problem: Problem) -> str:
+def said(text: str) -> str:
     """Return a message without the names of this table, on which nothing depends."""
-    text = str(problem)
     for kind in KINDS:
-        text = text.replace(f"'{kind.column}'", "'x'")
-    text = text.partition("; these columns need an answer, too: ")[0]
+        text = re.sub(rf"(?<!\w){kind.column}(?!\w)", "x", text)
+    text = re.sub(r"(: \[)(\w+, )*x\]", r"\1x]", text)
     return re.sub(r"\b(one|new|batch)\.[\w.]+\w", "FILE", text)
 
 

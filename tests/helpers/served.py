@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.monitoring import window_rows as monitored
 from governed_ml.pipeline import models, predict_version
+from governed_ml.pipeline.data import column_kinds
 from governed_ml.pipeline.data.columns import features_of, target_of
 from governed_ml.pipeline.stages import ingest
 
@@ -92,11 +93,13 @@ def ingested(
     *,
     lines: list[str] | None = None,
     bodies: list[IngestBody] | None = None,
+    roles: bool = False,
     **conf: Any,
 ) -> tuple[Data, list[Column]]:
     """Ingest a source in the working folder; return the configuration and what was decided.
 
     `lines` gets the line that the stage prints, `bodies` the body of its evidence.
+    Dates without a role are asked about only with `roles`.
     """
     configured = data(source, **conf)
     kept: list[IngestBody] = []
@@ -104,12 +107,17 @@ def ingested(
     with (
         mock.patch.object(ingest, "read", return_value=params),
         mock.patch.object(ingest, "record", lambda *given, **_: kept.append(given[3])),
+        nullcontext() if roles else mock.patch.object(column_kinds, "require_role", _as_it_is),
     ):
         (lines if lines is not None else []).append(ingest.main())
     body = IngestBody.model_validate_json(kept[0].model_dump_json())  # as a release has it
     if bodies is not None:
         bodies.append(body)
     return configured, body.columns
+
+
+def _as_it_is(one: Any, _: Data) -> Any:
+    return one
 
 
 @dataclass

@@ -22,6 +22,7 @@ class Problem(Exception):
         super().__init__(" ".join(message.split()))
         self.exit_code = exit_code
         self.trace = ""  # the traceback, if the problem was raised in another process
+        self.lines: tuple[str, ...] = ()  # the message for a terminal, if it is long
 
 
 class Unusable(NamedTuple):

@@ -50,7 +50,7 @@ def run(stage: str) -> None:
     except Problem as problem:
         crash_report.show(problem)
         log = crash_report.logged(problem, stage) if problem.trace else ""
-        code = _stopped(stage, str(problem), problem.exit_code, log)
+        code = _stopped(stage, str(problem), problem.exit_code, log, problem.lines)
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
@@ -88,9 +88,15 @@ def draw(stage: str, params: Params | None = None) -> str | None:
     return None
 
 
-def _stopped(stage: str, message: str, code: int, log: str = "") -> int:
-    """Leave a deny with the reason; `log` (where the traceback is) is only printed."""
-    print(f"{stage}: {message}{log}", end="", file=sys.stderr, flush=True)
+def _stopped(
+    stage: str, message: str, code: int, log: str = "", lines: tuple[str, ...] = ()
+) -> int:
+    """Leave a deny with the reason; `log` (where the traceback is) is only printed.
+
+    `lines` is the message for a terminal, if it is about several columns.
+    """
+    shown = "\n  ".join(lines) or message
+    print(f"{stage}: {shown}{log}", end="", file=sys.stderr, flush=True)
     rule = {
         "id": f"{stage}.stopped",
         "verdict": "fail",

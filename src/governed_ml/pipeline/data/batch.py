@@ -48,7 +48,8 @@ class Batch:
 
 def file_source(path: str, trained: Source) -> Source:
     """Return a file as a source whose text is parsed like the training data's."""
-    kept = {name: getattr(trained, name) for name in ("missing", "decimal", "thousands")}
+    alike = ("missing", "decimal", "thousands", "encoding", "sheet")
+    kept = {name: getattr(trained, name) for name in alike}
     return Source(kind="file", path=path, **kept)
 
 

@@ -16,16 +16,38 @@ if TYPE_CHECKING:
 
 EXACT = 2**53  # from here on, a float cannot represent every integer
 FLOATS = ("DOUBLE", "FLOAT")
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+WIDE = ("HUGEINT", "UBIGINT", "UHUGEINT")
+DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
+ZONED = "TIMESTAMP WITH TIME ZONE"
+NUMBERS = (*WHOLE, *WIDE, *FLOATS, "DECIMAL")
+TEXTS = ("VARCHAR", "ENUM", "UUID", "TIME", "NULL")
+SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
+"""DuckDB types that a source's column may have."""
 ISO = "ISO 8601"
 ISO_OFFSET = "ISO 8601 with an offset, kept as UTC"
 NO_NUMBER = r"\s*(nan|[-+]?inf(inity)?)\s*"
 _EXPONENT = "([eE][-+]?[0-9]+)?"
 _DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
-_TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?"
-_OFFSET = r"([zZ]|[-+][0-9]{2}(:?[0-9]{2})?)"
+_TIME = r"[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?"
+_OFFSET = r" ?([zZ]|UTC|[-+][0-9]{2}(:?[0-9]{2})?)"
 _SLASHED = r"[0-9]{4}/[0-9]{1,2}/[0-9]{1,2}"
-TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p", "T%H:%M", "T%H:%M:%S")
+TIMES = (
+    "",
+    " %H:%M",
+    " %H:%M:%S",
+    " %I:%M %p",
+    " %I:%M:%S %p",
+    "T%H:%M",
+    "T%H:%M:%S",
+    " %H:%M:%S.%f",
+    "T%H:%M:%S.%f",
+)
 """Formats of a time that may follow a date if `conf/data` states no format."""
+
+
+TRUTHS = (("true", "false"), ("yes", "no"), ("y", "n"), ("t", "f"))
+"""Words for truth values, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +100,11 @@ def date(text: str, written: str) -> str:
     """Return SQL for the time in a text of the format that was decided."""
     if written == ISO:
         iso = matches(text, rf"({_DAY}([ T]{_TIME})?|{_SLASHED}( {_TIME})?)")
-        return f"CASE WHEN {iso} THEN TRY_CAST({text} AS TIMESTAMP) END"
+        return f"CASE WHEN {iso} THEN TRY_CAST({_pointed(text)} AS TIMESTAMP) END"
     if written == ISO_OFFSET:
         iso = matches(text, f"{_DAY}[ T]{_TIME}{_OFFSET}")
-        instant = f"TRY_CAST({text} AS TIMESTAMP WITH TIME ZONE)"
+        tight = f"regexp_replace({_pointed(text)}, ' ([-+][0-9:]+|[zZ])$', '\\1')"  # ` +01:00`
+        instant = f"TRY_CAST({tight} AS TIMESTAMP WITH TIME ZONE)"
         return f"CASE WHEN {iso} THEN CAST({instant} AS TIMESTAMP) END"
     listed = ", ".join(literal(written + time) for time in TIMES if not time or ":" not in written)
     # `%Y` would read `24` as the year 24, and `%y` the first half of `2024`
@@ -89,6 +112,11 @@ def date(text: str, written: str) -> str:
     fits = f"{full} AND" if "%Y" in written else f"NOT {full} AND" if "%y" in written else ""
     read = f"try_strptime({text}, [{listed}])"
     return f"CASE WHEN {fits} {read} IS NOT NULL THEN CAST({read} AS TIMESTAMP) END"
+
+
+def _pointed(text: str) -> str:
+    """Return SQL for a time whose fraction has a point; some programs write a comma."""
+    return f"replace({text}, ',', '.')"
 
 
 def moment(column: str, source_type: str) -> str:
@@ -99,17 +127,29 @@ def moment(column: str, source_type: str) -> str:
     return f"make_timestamp((epoch_ns({column}) - {beyond}) // 1000)"
 
 
+def is_truth(words: set[str], *, code: bool) -> bool:
+    """Return whether the values of a column, in small letters, are truth values.
+
+    Codes may be called `t` and `f`, so for them only `true` and `false` are.
+    """
+    plain = bool(words) and words <= {*TRUTHS[0]}
+    return plain or (not code and any(words == {*pair} for pair in TRUTHS))
+
+
 def truth(text: str, values: list[str]) -> str:
     """Return SQL for a truth value in the spelling of training; 1 and 0 mean true and false.
 
     `1.0` is accepted, because a column of integers with nulls contains it.
     """
     spelled = {value.lower(): value for value in values}
-    cases = [
-        f"WHEN lower(trim({text})) IN ('{word}', '{digit}', '{digit}.0') THEN {literal(value)}"
-        for word, digit in (("true", 1), ("false", 0))
-        if (value := spelled.get(word)) is not None
-    ]
+    cases: list[str] = []
+    for pair in TRUTHS:
+        for word, plain, digit in zip(pair, TRUTHS[0], (1, 0), strict=True):
+            if word in spelled:
+                same = dict.fromkeys((word, plain, f"{digit}", f"{digit}.0"))
+                listed = ", ".join(map(literal, same))
+                value = literal(spelled[word])
+                cases.append(f"WHEN lower(trim({text})) IN ({listed}) THEN {value}")
     return f"CASE {' '.join(cases)} END"
 
 

@@ -5,76 +5,63 @@ If the kind is ambiguous, the stage asks, with counts, and `conf/data` answers. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from governed_ml.core.config.data import Data
-from governed_ml.core.evidence_bodies import Column, ColumnKind
-from governed_ml.core.problem import Problem
+from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks, digits, whole
+from governed_ml.pipeline.data.cells import (
+    DATES,
+    EXACT,
+    FLOATS,
+    ISO,
+    ISO_OFFSET,
+    NUMBERS,
+    TEXTS,
+    WHOLE,
+    WIDE,
+    ZONED,
+    Marks,
+    digits,
+    whole,
+)
 from governed_ml.pipeline.data.date_questions import compact, dates
 from governed_ml.pipeline.data.number_questions import numbers, points, signs, too_large
+from governed_ml.pipeline.data.reading.answers import Questions
+from governed_ml.pipeline.data.reading.answers import question as asked_about
+from governed_ml.pipeline.data.reading.decided import (
+    Decided,
+    SourceCells,
+    made,
+    no_nan,
+    require_role,
+)
 from governed_ml.pipeline.data.spellings import recorded
 from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, spellings
 
 if TYPE_CHECKING:
     import duckdb
 
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-WIDE = ("HUGEINT", "UBIGINT", "UHUGEINT")
-DATES = ("DATE", "TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
-ZONED = "TIMESTAMP WITH TIME ZONE"
-NUMBERS = (*WHOLE, *WIDE, *FLOATS, "DECIMAL")
-TEXTS = ("VARCHAR", "ENUM", "UUID", "TIME", "NULL")
-SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
-"""DuckDB types that a source's column may have."""
 INDEX = r"(Unnamed: ?[0-9]+|__index_level_[0-9]+__)"
 NAMED_INDEX = ("index", "level_0")
 SOME, NEARLY = 50, 0.9  # of 50 or more texts, nine in ten differ: of no use to a model
 
 
-@dataclass(frozen=True)
-class Decided:
-    """A decided column, and the SQL that makes it from the source.
-
-    `alone` is the share of distinct texts in a feature, if nearly all are distinct.
-    """
-
-    column: Column
-    cell: str
-    alone: float | None = None
-
-
-@dataclass(frozen=True)
-class SourceCells:
-    """The source of cells: a relation (SQL), whether all cells are text, and the number format."""
-
-    rows: str
-    texts: bool
-    csv: bool
-    marks: Marks
-
-
 def decide(
     db: duckdb.DuckDBPyConnection, origin: SourceCells, types: dict[str, str], data: Data
 ) -> list[Decided]:
-    """Decide every column of a relation, given its DuckDB types; raise `Problem` with questions."""
+    """Decide every column of a relation, given its DuckDB types; raise `Questions` about others."""
     maker = Decider(db, origin, data)
     found: list[Decided] = []
     asked: dict[str, str] = {}
     for name, source_type in types.items():
         try:
-            found.append(maker.column(name, source_type))
+            found.append(require_role(maker.column(name, source_type), data))
         except Ambiguous as question:
-            asked[name] = question.words
+            asked[name] = asked_about(name, question.words, question.answers, data)
     if asked:
-        name, words = next(iter(asked.items()))
-        others = ", ".join(map(repr, list(asked)[1:4]))
-        more = f"; these columns need an answer, too: {others}" if others else ""
-        more += f" and {len(asked) - 4} more" if len(asked) > 4 else ""
-        raise Problem(f"column {name!r} {words}{more}")
+        raise Questions(asked)
     return found
 
 
@@ -101,7 +88,7 @@ class Decider:
         if source_type in times:
             form = ISO_OFFSET if source_type == ZONED else ISO
             cell = cells.moment(quoted(name), source_type)
-            return _made(name, "TIMESTAMP", "date", cell, form)
+            return made(name, "TIMESTAMP", "date", cell, form)
         if source_type == "BOOLEAN":
             column = Column(name=name, type="VARCHAR", kind="boolean", values=["false", "true"])
             return Decided(column, f"CAST({quoted(name)} AS VARCHAR)")
@@ -124,8 +111,11 @@ class Decider:
             low, high, some = self._ask(f"min({column}), max({column}), count(DISTINCT {column})")
             if low not in (0, 1) or some != high - low + 1 or some != self._ask("count(*)")[0]:
                 return
+        what = "has no name or is an index" if name.startswith("Unnamed") else "is an index"
         raise Ambiguous(
-            "is the index of a pandas table, not a value: list it under drop in conf/data"
+            f"{what}, as pandas and R write it: list it under drop in conf/data, or name it in the "
+            "source",
+            ("drop", None),
         )
 
     def _ask(self, sql: str) -> tuple[int, ...]:
@@ -142,7 +132,7 @@ class Decider:
         if name not in self.codes:
             number = name in self.data.numeric
             if not number and (written := dates(seen, self.data.dates.get(name))):
-                return _made(name, "TIMESTAMP", "date", cells.date(text, written), written)
+                return made(name, "TIMESTAMP", "date", cells.date(text, written), written)
             only = self.origin.csv
             if numbers(seen, self.origin.marks, wanted=number, only_texts=only):
                 return self._numeric(name, seen)
@@ -156,8 +146,8 @@ class Decider:
         except Ambiguous:
             written = None
         if written and source_type in (*DATES, ZONED):
-            return _made(name, "TIMESTAMP", "date", cells.date(seen.text, written), written)
-        return _made(name, "VARCHAR", "category", seen.text)
+            return made(name, "TIMESTAMP", "date", cells.date(seen.text, written), written)
+        return made(name, "VARCHAR", "category", seen.text)
 
     def _numeric(self, name: str, seen: Cells) -> Decided:
         how = self.origin.marks
@@ -166,8 +156,8 @@ class Decider:
         if name not in self.data.numeric and (beyond := seen.count(far)):
             raise too_large(beyond)
         if not how.thousands and not seen.count(f"{whole('v')} IS NULL"):
-            return _made(name, "BIGINT", "integer", whole(seen.text))
-        return _made(name, "DOUBLE", "decimal", _no_nan(cells.number(seen.text, how)))
+            return made(name, "BIGINT", "integer", whole(seen.text))
+        return made(name, "DOUBLE", "decimal", no_nan(cells.number(seen.text, how)))
 
     def _category(self, name: str, seen: Cells) -> Decided:
         private = name in (self.data.group, self.data.time)
@@ -176,7 +166,7 @@ class Decider:
         counts = seen.pairs() if not private else None
         values = recorded(counts) if counts is not None else None
         lower = {value.lower() for value, _ in counts or []}
-        truth = lower and lower <= {"true", "false"}
+        truth = cells.is_truth(lower, code=name in self.codes)
         kind = "boolean" if truth else "code" if name in self.codes else "category"
         if truth:  # truth values identify nobody, however few the rows
             values = sorted(value for value, _ in counts or [])
@@ -213,11 +203,11 @@ class Decider:
             if source_type in WHOLE and name != self.data.target:
                 compact(self.db, self.origin.rows, f"CAST({column} AS VARCHAR)", (low, high))
         if source_type in WHOLE:
-            return _made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
+            return made(name, "BIGINT", "integer", f"CAST({column} AS BIGINT)")
         answered = (*self.data.numeric, *self.unused, self.data.target)
         if self.origin.csv and name not in answered:
             points(self.db, self.origin.rows, column)
-        return _made(name, "DOUBLE", "decimal", _no_nan(value))
+        return made(name, "DOUBLE", "decimal", no_nan(value))
 
     def _code(self, name: str, source_type: str) -> Decided:
         """Decide a column of codes: numeric only if each number is always written the same way."""
@@ -230,13 +220,13 @@ class Decider:
                 f"count(*) FILTER (isinf({cells.number(column, Marks())}))"
             )
             if endless:  # not a code; the check of the table refuses it
-                return _made(name, "DOUBLE", "code", f"TRY_CAST({column} AS DOUBLE)")
+                return made(name, "DOUBLE", "code", f"TRY_CAST({column} AS DOUBLE)")
             if lost or ones != ways:
                 return self._category(name, Cells(self.db, self.origin.rows, column))
             final = "BIGINT" if source_type in WHOLE else "DOUBLE"
-            return _made(name, final, "code", f"CAST({exact} AS {final})")
+            return made(name, final, "code", f"CAST({exact} AS {final})")
         if source_type in WHOLE:
-            return _made(name, "BIGINT", "code", f"CAST({column} AS BIGINT)")
+            return made(name, "BIGINT", "code", f"CAST({column} AS BIGINT)")
         if source_type in FLOATS:
             (beyond,) = self._ask(f"count(*) FILTER (abs({column}) >= {EXACT})")
             if beyond:
@@ -244,17 +234,7 @@ class Decider:
                     f"has codes beyond 2^53 in {beyond:,} rows, which the source has rounded to "
                     "decimals already: store them as texts or whole numbers"
                 )
-            return _made(name, "DOUBLE", "code", _no_nan(f"CAST({column} AS DOUBLE)"))
+            return made(name, "DOUBLE", "code", no_nan(f"CAST({column} AS DOUBLE)"))
         (lost,) = self._ask(f"count(*) FILTER ({column} IS NOT NULL AND {exact} IS NULL)")
         final = "VARCHAR" if lost else "BIGINT"
-        return _made(name, final, "code", f"CAST({column} AS {final})")
-
-
-def _made(
-    name: str, final: str, kind: ColumnKind, cell: str, written: str | None = None
-) -> Decided:
-    return Decided(Column(name=name, type=final, kind=kind, format=written), cell)
-
-
-def _no_nan(value: str) -> str:
-    return f"CASE WHEN NOT isnan({value}) THEN {value} END"
+        return made(name, final, "code", f"CAST({column} AS {final})")

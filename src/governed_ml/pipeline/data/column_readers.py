@@ -17,8 +17,18 @@ from dataclasses import dataclass, field, replace
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.pipeline.data import cells
-from governed_ml.pipeline.data.cells import EXACT, FLOATS, ISO, ISO_OFFSET, Marks
-from governed_ml.pipeline.data.column_kinds import DATES, NUMBERS, TEXTS, WHOLE, ZONED
+from governed_ml.pipeline.data.cells import (
+    DATES,
+    EXACT,
+    FLOATS,
+    ISO,
+    ISO_OFFSET,
+    NUMBERS,
+    TEXTS,
+    WHOLE,
+    ZONED,
+    Marks,
+)
 from governed_ml.pipeline.data.sources import LARGEST
 from governed_ml.pipeline.data.spellings import is_known, is_twin
 

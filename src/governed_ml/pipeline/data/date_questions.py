@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal
 from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
+from governed_ml.pipeline.data.reading.answers import Answer
 from governed_ml.pipeline.data.spellings import shown
-from governed_ml.pipeline.data.text_questions import Ambiguous, Cells
+from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, missing
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,7 @@ COMPACT = "%Y%m%d"
 FIRST, LAST = 19000101, 21001231  # range in which an eight-digit number may be a date
 MANY = 30  # integers that are all valid dates are not by chance if so many are distinct
 MOSTLY = 0.95
+OTHERWISE: tuple[Answer, ...] = (("categorical", None), ("drop", None))
 
 
 def dates(seen: Cells, stated: str | None) -> str | None:
@@ -62,6 +64,7 @@ def dates(seen: Cells, stated: str | None) -> str | None:
         best = max(fits, key=lambda one: fits[one])
         if fits[best] * 2 >= seen.filled:
             _require_all(seen, best)
+        _require_known(seen)
         return None
     one, other = whole[:2]
     differ = f"{date('v', one)} <> {date('v', other)}"
@@ -69,7 +72,9 @@ def dates(seen: Cells, stated: str | None) -> str | None:
     raise Ambiguous(
         f"has {seen.filled:,} dates that can all be read as {' or as '.join(whole)}; "
         f"{seen.count(differ):,} of them get different days, such as {examples[0][0]!r}: give "
-        "their format under dates in conf/data, or list the column under categorical or drop"
+        "their format under dates in conf/data, or list the column under categorical or drop",
+        *(("dates", form) for form in whole),
+        *OTHERWISE,
     )
 
 
@@ -84,7 +89,8 @@ def _require_century(seen: Cells, written: str) -> None:
             f"has years of two digits, and {rows:,} rows would lie in the future "
             f"({shown(seen.pairs(later))}): 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to "
             "2068; write four digits at the source, or accept this with "
-            f"{written!r} under dates in conf/data"
+            f"{written!r} under dates in conf/data",
+            ("dates", written),
         )
 
 
@@ -99,7 +105,9 @@ def _named(seen: Cells) -> None:
     raise Ambiguous(
         f"has {fits[best]:,} texts that are dates written as {form}, such as {example!r}: "
         "give the format under dates in conf/data, or list the column under categorical or "
-        "drop"
+        "drop",
+        ("dates", form),
+        *OTHERWISE,
     )
 
 
@@ -120,7 +128,24 @@ def compact(
         raise Ambiguous(
             f"has {many:,} different numbers that are all days written as {COMPACT}, such as "
             f"{example}: give the format under dates in conf/data, or list the column under "
-            "numeric, categorical or drop"
+            "numeric, categorical or drop",
+            ("dates", COMPACT),
+            ("numeric", None),
+            *OTHERWISE,
+        )
+
+
+def _require_known(seen: Cells) -> None:
+    """Ask about texts that are mostly a day with a time, of which no format is known."""
+    timed = f"{matches('v', DAY)} AND v LIKE '%:%'"
+    rows = seen.count(timed)
+    if rows * 2 >= seen.filled:
+        raise Ambiguous(
+            f"has {rows:,} texts that look like times, in no known format "
+            f"({shown(seen.pairs(timed), 2)}): write them like 2024-01-31 10:00:00 at the source, "
+            "give their format under dates in conf/data, or list the column under categorical or "
+            "drop",
+            *OTHERWISE,
         )
 
 
@@ -143,5 +168,7 @@ def _require_all(seen: Cells, written: str) -> None:
         raise Ambiguous(
             f"has {seen.filled - rows:,} dates that are written as {written}, and {rows:,} "
             f"texts that are not ({shown(seen.pairs(odd))}): fix these, list those that mean "
-            "a missing value in data.source.missing, or list the column under categorical or drop"
+            "a missing value in data.source.missing, or list the column under categorical or drop",
+            *missing(seen.pairs(odd)),
+            *OTHERWISE,
         )

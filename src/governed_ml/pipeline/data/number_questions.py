@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.tables import literal
 from governed_ml.pipeline.data.cells import Marks, is_number, matches, number
+from governed_ml.pipeline.data.reading.answers import Answer
 from governed_ml.pipeline.data.spellings import shown
-from governed_ml.pipeline.data.text_questions import Ambiguous, Cells
+from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, missing
 
 if TYPE_CHECKING:
     import duckdb
 
+CODES_OR_NUMBERS: tuple[Answer, ...] = (("categorical", None), ("numeric", None))
 FEW = 30  # in formats with numbers, digit texts with fewer distinct values are categories
 THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
 """Matches an integer in which points separate thousands."""
@@ -37,14 +39,18 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
             f"holds numbers with {_mark(seen, separated)} in {apart:,} rows: write them like "
             "1234.5, or set data.source.decimal and data.source.thousands (now "
             f"{how.decimal!r} and {how.thousands!r}); if they are codes, list the column "
-            "under categorical"
+            "under categorical",
+            *_marks(seen, separated, how),
+            ("categorical", None),
         )
     if good < seen.filled:
         odd = seen.pairs(f"NOT {fits}")
         raise Ambiguous(
             f"has {good:,} numbers and {seen.filled - good:,} texts that are not numbers "
             f"({shown(odd)}): fix these, or list those that mean a missing value in "
-            "data.source.missing; if the column holds codes, list it under categorical"
+            "data.source.missing; if the column holds codes, list it under categorical",
+            *missing(odd),
+            ("categorical", None),
         )
     few = len(seen.pairs()) <= FEW
     if only_texts and not (wanted or zeros):
@@ -57,7 +63,8 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
     with_zero = f", {zeros:,} of them with a leading zero" if zeros else ""
     raise Ambiguous(
         f"has {good:,} numbers that are written as texts{with_zero}: list it under "
-        "categorical in conf/data if they are codes, else under numeric"
+        "categorical in conf/data if they are codes, else under numeric",
+        *CODES_OR_NUMBERS,
     )
 
 
@@ -80,7 +87,9 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
             f"holds numbers with three digits behind each point in {many:,} rows, such as "
             f"{example!r}: if it separates thousands, set data.source.decimal to ',' and "
             "data.source.thousands to '.'; if it is a decimal point, list the column under "
-            "numeric in conf/data"
+            "numeric in conf/data",
+            ("decimal", ","),
+            ("numeric", None),
         )
     exponents(db, cells)
     if zeros and fewest != most:
@@ -94,7 +103,9 @@ def signs(seen: Cells) -> None:
         examples = shown(seen.pairs(matches("v", SIGNED)), 2)
         raise Ambiguous(
             f"has {count:,} numbers with a currency or percent sign ({examples}): write plain "
-            "numbers at the source, or list the column under categorical or drop in conf/data"
+            "numbers at the source, or list the column under categorical or drop in conf/data",
+            ("categorical", None),
+            ("drop", None),
         )
 
 
@@ -108,7 +119,8 @@ def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
         raise Ambiguous(
             f"holds texts such as {example!r} in {int(many):,} rows, which can be codes or "
             "numbers with an exponent: list it under categorical in conf/data if they are "
-            "codes, else under numeric"
+            "codes, else under numeric",
+            *CODES_OR_NUMBERS,
         )
 
 
@@ -116,7 +128,10 @@ def too_large(rows: int) -> Ambiguous:
     """Return the question about integers that a float cannot hold."""
     return Ambiguous(
         f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would round: list it "
-        "under categorical, drop or numeric in conf/data"
+        "under categorical, drop or numeric in conf/data",
+        ("categorical", None),
+        ("drop", None),
+        ("numeric", None),
     )
 
 
@@ -132,7 +147,8 @@ def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> N
         raise Ambiguous(
             f"holds numbers that differ only in zeros at their end in {int(many):,} rows, "
             f"such as {short!r} and {long!r}: list it under categorical in conf/data if they "
-            "are codes, else under numeric"
+            "are codes, else under numeric",
+            *CODES_OR_NUMBERS,
         )
 
 
@@ -142,3 +158,11 @@ def _mark(seen: Cells, separated: str) -> str:
         (word for word, mark in marks.items() if seen.count(f"{separated} AND v LIKE '%{mark}%'")),
         "a point",
     )
+
+
+def _marks(seen: Cells, separated: str, how: Marks) -> list[Answer]:
+    """Return an answer if with another decimal mark all numbers of the column can be read."""
+    other = "," if how.decimal == "." else "."
+    unread = f"{separated} AND {number('v', Marks(other, how.thousands))} IS NULL"
+    fits = other != how.thousands and not seen.count(unread)
+    return [("decimal", other)] if fits else []

@@ -83,9 +83,9 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         names = _keys(db, path)
         relation, texts = _json(db, path)
     else:
-        relation, names, delimiter = csv_relation(path, source, uri)
+        relation, names, delimiter, text = csv_relation(path, source, uri)
         texts = as_texts(relation)
-        dialect = (path, delimiter, len(names))
+        dialect = (text, delimiter, len(names))
         require_distinct(names)
     return Found(relation, names, uri, file_digest(path), texts, dialect)
 

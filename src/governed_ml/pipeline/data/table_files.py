@@ -15,8 +15,10 @@ from urllib.parse import urlsplit
 from governed_ml.core.config.data import Source
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal, named
+from governed_ml.pipeline.data.reading.delimiters import delimiter_of
+from governed_ml.pipeline.data.reading.encodings import as_utf8
 
-DELIMITERS = ",;\t|"
+UNNAMED = "Unnamed: {}"
 LONGEST = 100_000  # most characters of a cell; a longer one is an unclosed quote
 TYPES = [
     "BIGINT",
@@ -27,23 +29,23 @@ TYPES = [
 ]  # types that DuckDB may detect in a text column
 
 
-def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], str]:
-    """Return a CSV as a relation (SQL), the names in its header, and its delimiter."""
+def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], str, Path]:
+    """Return a CSV as a relation (SQL), its column names, its delimiter, and the file in UTF-8.
+
+    A column without a name gets the one that pandas gives it, such as `Unnamed: 0`.
+    """
     csv.field_size_limit(LONGEST)
+    path = as_utf8(path, source.encoding, uri)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             first = handle.readline(10 * LONGEST)
             handle.seek(0)
-            delimiter = source.delimiter or max(DELIMITERS, key=first.count)
+            delimiter = source.delimiter or delimiter_of(path, uri)
             names = next(csv.reader(handle, delimiter=delimiter), [])
-    except UnicodeDecodeError as error:
-        raise Problem(f"data.source.path: {uri} is not UTF-8: save it as UTF-8") from error
     except (csv.Error, TypeError, ValueError) as error:
         raise Problem(
             f"data.source.path: the header of {uri} cannot be read: {first_line(error)}"
         ) from error
-    if "\0" in first:
-        raise Problem(f"data.source.path: {uri} is not UTF-8 but UTF-16: save it as UTF-8")
     if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
         raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
     if first.lower().startswith("sep="):
@@ -58,14 +60,17 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
             f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
             "set data.source.delimiter"
         )
+    unnamed = any(not name.strip() for name in names)
+    names = [name if name.strip() else UNNAMED.format(place) for place, name in enumerate(names)]
+    listed = f"names=[{', '.join(map(literal, names))}], " if unnamed else ""
     nulls = ", ".join(literal(text) for text in ["", *source.missing])
     types = ", ".join(literal(name) for name in TYPES)
     relation = (
-        f"read_csv({named(path)}, header=true, skip=0, delim={literal(delimiter)}, "
+        f"read_csv({named(path)}, header=true, {listed}skip=0, delim={literal(delimiter)}, "
         f"quote='\"', escape='\"', comment='', nullstr=[{nulls}], sample_size=-1, "
         f"auto_type_candidates=[{types}])"
     )
-    return relation, names, delimiter
+    return relation, names, delimiter, path
 
 
 def as_texts(relation: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from governed_ml.core.tables import literal
+from governed_ml.pipeline.data.reading.answers import Answer
 from governed_ml.pipeline.data.spellings import folded, shown, twins
 
 if TYPE_CHECKING:
@@ -17,12 +18,22 @@ MARKERS = (
 """What programs write for a missing value, and seldom anybody for anything else."""
 
 
-class Ambiguous(Exception):
-    """A question about a column that only `conf/data` can answer."""
+FEW = 5  # most texts that are proposed as missing values
 
-    def __init__(self, words: str) -> None:
+
+class Ambiguous(Exception):
+    """A question about a column that only `conf/data` can answer, and the possible answers."""
+
+    def __init__(self, words: str, *answers: Answer) -> None:
         super().__init__(words)
-        self.words = words
+        self.words, self.answers = words, answers
+
+
+def missing(odd: list[tuple[str, int]]) -> tuple[Answer, ...]:
+    """Return the answer that some texts mean a missing value, if they may: few, and no digits."""
+    values = [value for value, _ in odd]
+    may = len(values) <= FEW and not any(sign.isdigit() for value in values for sign in value)
+    return (("missing", values),) if may else ()
 
 
 class Cells:
@@ -64,12 +75,16 @@ def spellings(seen: Cells, *, target: bool) -> None:
         raise Ambiguous(
             f"has values of the {what} that differ only in case, blanks, punctuation or "
             f"invisible characters ({groups}{more}): say under spellings in conf/data which "
-            "one is meant, or list the column under distinct"
+            "one is meant, or list the column under distinct",
+            ("spellings", {other: one[0][0] for one in found for other, _ in one[1:]}),
+            ("distinct", None),
         )
     listed = ", ".join(literal(one) for one in MARKERS)
     markers = seen.pairs(f"trim(v) IN ({listed}, '')")
     if markers:
         raise Ambiguous(
             f"has texts that mostly mean a missing value ({shown(markers)}): list them in "
-            "data.source.missing, or, if they are values, list the column under distinct"
+            "data.source.missing, or, if they are values, list the column under distinct",
+            ("missing", [value for value, _ in markers]),
+            ("distinct", None),
         )

@@ -17,8 +17,8 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.core.tables import quoted
-from governed_ml.pipeline.data.cells import Marks, marks
-from governed_ml.pipeline.data.column_kinds import SOURCE_TYPES, Decided, SourceCells, decide
+from governed_ml.pipeline.data.cells import SOURCE_TYPES, Marks, marks
+from governed_ml.pipeline.data.column_kinds import Decided, SourceCells, decide
 from governed_ml.pipeline.data.columns import check_names, check_roles
 from governed_ml.pipeline.data.reading import kept_rows
 from governed_ml.pipeline.data.reading.table_faults import unreadable
