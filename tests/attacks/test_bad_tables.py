@@ -41,13 +41,19 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
         people().to_csv(index=False, sep=";", decimal=","),
         "column 'income' holds numbers with a comma in 300 rows: write them like 1234.5",
     ),
-    "Latin-1": (text().replace("Rome", "Zürich").encode("latin-1"), "is not UTF-8: save it as"),
+    "Latin-1": (
+        text().replace("Rome", "Zürich").encode("latin-1"),
+        "the byte 0xFC, which is",
+    ),
     "Latin-1 late": ((text() * 1 + "1,2,Zürich,f,no\n").encode("latin-1"), "not UTF-8"),
-    "UTF-16": (text().encode("utf-16"), "is not UTF-8: save it as UTF-8"),
+    "UTF-16": (text().encode("utf-16"), "Write `encoding: utf-16` under source"),
     "UTF-16 without a mark": (text().encode("utf-16-le"), "is not UTF-8 but UTF-16"),
     "a column twice": (text(town="age"), "column 'age' is in the table 2 times: rename one"),
     "two that differ in case": (text(town="AGE"), "'age' and 'AGE' differ only in case"),
-    "a column without a name": (text(town=""), "column 3 of the table has no name"),
+    "a column without a name": (
+        text(town=""),
+        "column 'Unnamed: 2' is the index of a pandas",
+    ),
     "target absent": (text(paid="payed"), "data.target: the table has no column 'paid'; did you"),
     "sensitive column absent": (
         text(sex="gender"),

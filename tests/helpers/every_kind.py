@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sqlite3
+import zipfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,8 +163,10 @@ FORMATS = [
            predicts=False, monitors=False),
     Format("OpenML", "openml", "a data frame, as scikit-learn fetches it",
            origin=False, predicts=False, monitors=False),
-    Format("CSV.gz", "csv.gz", "a compressed CSV", origin=False),
-    Format("Excel", "xlsx", "a spreadsheet", origin=False),
+    Format("CSV.gz", "csv.gz", "a CSV that is packed with gzip", origin=False),
+    Format("CSV in zip", "zip", "a zip file with one CSV inside", origin=False),
+    Format("Arrow", "feather", "an Arrow file, which is also called Feather", origin=False),
+    Format("Excel", "xlsx", "a workbook with one sheet that has cells"),
     Format("folder", "folder", "a folder with the first half as CSV and the second as Parquet",
            origin=False, trains=False, predicts=False),
     Format("log", "log", "the prediction log, after `predict` read Parquet",
@@ -212,9 +215,31 @@ def write(frame: pd.DataFrame, form: Format, stem: str) -> dict[str, Any]:
         source["kind"] = "folder"
     elif form.suffix == "csv.gz":
         path.write_bytes(gzip.compress(texts.to_csv(index=False).encode(), mtime=0))
-    else:
-        path.write_bytes(b"PK\x03\x04")
+    elif form.suffix == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("table.csv", texts.to_csv(index=False))
+    elif form.suffix == "feather":
+        frame.to_feather(path)
+    elif form.suffix == "xlsx":
+        workbook(frame, path)
     return source
+
+
+def workbook(frame: pd.DataFrame, path: Path) -> None:
+    """Write a workbook as people save it: numbers, texts, days and truth values are what they are.
+
+    A second sheet is empty, as in many workbooks.
+    """
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(list(frame))
+    for row in _plain(frame).itertuples(index=False):
+        sheet.append(list(row))
+    book.create_sheet("Sheet2")
+    book.save(path)
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.contract.suite_file import given
 from governed_ml.pipeline.contract.validation import columns_of
+from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks
 from governed_ml.pipeline.data.column_readers import FrozenColumn, plain
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-FILES = (".csv", ".parquet", ".json", ".jsonl", ".ndjson")
+TEXTS = (".csv", ".json", ".jsonl", ".ndjson")
+FILES = (*TEXTS, *(f"{one}{end}" for one in TEXTS for end in (".gz", ".zip")), ".parquet",
+         ".arrow", ".feather", ".xlsx")  # fmt: skip
 KEYS = {"request_id": "VARCHAR", "row": "BIGINT"}
 SERVED = {
     "prediction": "DOUBLE",
@@ -132,10 +135,10 @@ def _sources(feed: Feed, trained: Source | None) -> list[Source]:
     if feed.kind == "file":  # `Path` would reduce `//` in a URL to one slash
         return [file_source(feed.path or "", like)]
     path = Path(feed.path or "")
-    found = (one for one in path.rglob("*") if one.suffix.lower() in FILES and one.is_file())
+    found = (one for one in path.rglob("*") if one.name.lower().endswith(FILES) and one.is_file())
     files = sorted(one for one in found if not one.name.startswith("."))
     if not files:
-        raise Problem(f"{path} holds no CSV, Parquet or JSON file: name another folder")
+        raise Problem(f"{path} holds no {sources.TABLES} file: name another folder")
     return [file_source(str(one), like) for one in files]
 
 

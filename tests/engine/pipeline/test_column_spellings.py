@@ -108,7 +108,7 @@ def test_an_answer_about_spellings_holds_in_training_and_afterwards() -> None:
     assert (rows.target == table["repaid"].str.startswith(">")).all()
     # And the answer that the spellings are different values leaves them as they are
     served.ingested(served.write(table, Path("train.csv")), positive=">12 months",
-                    time="applied_on", distinct=["repaid"])  # fmt: skip
+                    time="applied_on", distinct=["repaid"], against="rest")  # fmt: skip
     assert pd.read_parquet("data/raw.parquet")["repaid"].nunique() == 4
 
 

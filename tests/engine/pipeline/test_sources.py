@@ -29,7 +29,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "UTF-16": ("age,y#1\n1,2\n".encode("utf-16"), "is not UTF-8"),
     "a column twice": (b"age,y#1,age\n1,2,3\n", "'age' is in the table 2 times"),
     "names that differ in case": (b"age,y#1,Age\n1,2,3\n", "'age' and 'Age' differ only in case"),
-    "no name": (b"age,y#1,\n1,2,3\n", "column 3 of the table has no name"),
+    "no name": (
+        b"age,y#1,\n1,2,3\n",
+        "column 'Unnamed: 2' is the index of a pandas",
+    ),
     "ragged": (b"age,y#1\n" + b"1,2\n" * 50_000 + b"1,2,3\n", "3 cells in line 50002"),
     "infinite": (b"age,y#1\n1,2.5\n2,inf\n", "'y#1' holds values that are infinite"),
     "10 MB in a cell": (b"age,y#1\n1," + b"x" * 10_000_000 + b"\n2,y\n", "100,000 characters"),

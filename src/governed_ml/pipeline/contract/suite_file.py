@@ -10,6 +10,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
+from governed_ml.pipeline.contract.ranges import drafted_range
 
 Given = dict[str, Any]
 """One expectation as in the suite's JSON: its `type` and `kwargs`."""
@@ -69,8 +70,8 @@ def built_in(data: Data, columns: list[str]) -> list[Given]:
 def draft(raw: Path, data: Data) -> dict[str, Any]:
     """Return a suite that the table satisfies: columns, rows, nulls, value sets, ranges.
 
-    Limits have margins: a tenth plus half a percent for the share of nulls, and a tenth of the
-    width for ranges.
+    Limits have margins: a tenth plus half a percent for the share of nulls; `drafted_range` says
+    which for ranges.
     """
     columns = tables.columns(raw)
     rows = int(tables.rows(f"SELECT count(*) FROM {tables.table(raw)}")[0][0])
@@ -89,10 +90,9 @@ def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[Give
     filled, distinct = tables.rows(f"SELECT count(*), count(DISTINCT {column}) {source}")[0]
     share = 1 - filled / rows
     found = [_nulls(name, share, is_target=name == data.target)]
-    is_code = name in (*data.sensitive, *data.categorical, data.target)
-    if kind == "VARCHAR" or (
-        is_code and data.task == "classification" and name not in _binned(data)
-    ):
+    target = [data.target] if data.task == "classification" else []
+    is_code = name in (*data.sensitive, *data.categorical, *target)
+    if kind == "VARCHAR" or (is_code and name not in _binned(data)):
         if 0 < distinct <= FEW:
             values = [
                 row[0] for row in tables.rows(f"SELECT DISTINCT {column} {source} ORDER BY 1")
@@ -100,18 +100,10 @@ def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[Give
             found.append(_one("expect_column_values_to_be_in_set", column=name, value_set=values))
         if kind == "VARCHAR":
             found.append(_one("expect_column_values_to_be_of_type", column=name, type_="str"))
-    elif kind in ("BIGINT", "DOUBLE") and filled:
-        low, high = tables.rows(f"SELECT min({column}), max({column}) {source}")[0]
-        margin = (high - low) / 10
-        floor = 0 if low >= 0 else low - margin
-        found.append(
-            _one(
-                "expect_column_values_to_be_between",
-                column=name,
-                min_value=floor,
-                max_value=high + margin,
-            )
-        )
+    elif kind in ("BIGINT", "DOUBLE") and name not in (*data.drop, data.group):
+        limits = drafted_range(raw, name, whole=kind == "BIGINT")
+        if limits:
+            found.append(_one("expect_column_values_to_be_between", column=name, **limits))
     return found
 
 

@@ -111,10 +111,10 @@ class Decider:
             low, high, some = self._ask(f"min({column}), max({column}), count(DISTINCT {column})")
             if low not in (0, 1) or some != high - low + 1 or some != self._ask("count(*)")[0]:
                 return
-        what = "has no name or is an index" if name.startswith("Unnamed") else "is an index"
+        unnamed = ", or has no name in the source" if name.startswith("Unnamed") else ""
         raise Ambiguous(
-            f"{what}, as pandas and R write it: list it under drop in conf/data, or name it in the "
-            "source",
+            f"is the index of a pandas table, not a value{unnamed}: list it under drop in "
+            "conf/data",
             ("drop", None),
         )
 

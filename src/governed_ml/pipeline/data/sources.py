@@ -14,6 +14,8 @@ from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import exact, named, quoted
 from governed_ml.pipeline.data.columns import require_distinct
+from governed_ml.pipeline.data.reading.packed import unpacked
+from governed_ml.pipeline.data.reading.typed_files import PARQUET, as_parquet
 from governed_ml.pipeline.data.table_files import (
     as_texts,
     copied,
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 1e150  # the square of a larger number, which a variance needs, is infinite
+TABLES = "CSV, JSON, Parquet, Arrow or Excel"
 NO_TABLES = {  # beginning of a file → its type
-    b"\x1f\x8b": "an archive or a spreadsheet",
-    b"PK": "an archive or a spreadsheet",
-    b"\x28\xb5\x2f\xfd": "an archive or a spreadsheet",
+    b"PK": "an archive in an archive, or OpenDocument",
+    b"\x1f\x8b": "packed twice",
     b"SQLite": "a database (kind: sql reads it)",
     b"%PDF": "a PDF",
 }
@@ -60,23 +62,25 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
-    """Read CSV, Parquet or JSON, recognised by its content.
+    """Read CSV, JSON, Parquet, Arrow or Excel, recognised by its content, also packed.
 
-    The source is a URL, or a path from the project's root.
+    The source is a URL, or a path from the project's root. The digest is that of the file itself.
     """
     where = source.path or ""
     uri = public(where)
     path = download(where, scratch) if "://" in where else copied(Path(where), uri, scratch)
+    digest = file_digest(path)
+    path = as_parquet(unpacked(path, uri, scratch), source.sheet, uri, scratch)
     with path.open("rb") as handle:
         head = handle.read(8)
     if not head.removeprefix(b"\xef\xbb\xbf"):
         raise Problem(f"data.source.path: {uri} is empty: give a table with rows")
     for sign, what in NO_TABLES.items():
         if head.startswith(sign):
-            raise Problem(f"data.source.path: {uri} is {what}: give CSV, Parquet or JSON")
+            raise Problem(f"data.source.path: {uri} is {what}: give {TABLES}")
     dialect: tuple[Path, str, int] | None = None
     texts: str | None = None
-    if head[:4] == b"PAR1":
+    if head.startswith(PARQUET):
         names = parquet_names(path, uri)
         relation = _trimmed(f"read_parquet({named(path)})", names)
     elif head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in (b"{", b"["):
@@ -87,7 +91,7 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         texts = as_texts(relation)
         dialect = (text, delimiter, len(names))
         require_distinct(names)
-    return Found(relation, names, uri, file_digest(path), texts, dialect)
+    return Found(relation, names, uri, digest, texts, dialect)
 
 
 def _trimmed(relation: str, names: list[str]) -> str:
@@ -229,7 +233,7 @@ def of_team(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: P
         _, parts = process.answer()
     finally:
         process.close()
-    if not parts or not parts[0].startswith(b"PAR1"):
+    if not parts or not parts[0].startswith(PARQUET):
         raise Problem(f"{where}: {function} returned no table: return a pandas or Arrow table")
     path = scratch / "table.parquet"
     path.write_bytes(parts[0])
