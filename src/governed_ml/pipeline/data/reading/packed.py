@@ -8,7 +8,7 @@ import shutil
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from governed_ml.core.problem import Problem
 
@@ -34,7 +34,7 @@ def unpacked(path: Path, uri: str, scratch: Path) -> Path:
     try:
         if head.startswith(GZIP):
             with gzip.open(path) as inner:
-                return _copied(inner, target)
+                return _copied(cast("IO[bytes]", inner), target)
         if head.startswith(ZIP) and not is_workbook(path):
             with zipfile.ZipFile(path) as archive, archive.open(_member(archive, uri)) as inner:
                 return _copied(inner, target)
