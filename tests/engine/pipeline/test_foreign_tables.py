@@ -19,6 +19,7 @@ from served import in_own_folder, kinds  # noqa: F401 - a fixture, too
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data.columns import check_names
 from governed_ml.pipeline.data.reading.answers import Questions, written
 
 pytestmark = pytest.mark.usefixtures("inside")
@@ -323,3 +324,21 @@ def test_cells_of_a_workbook_keep_their_meaning() -> None:
     assert len(raw) == 40
     assert raw["zip"].tolist() == [f"0{row}" for row in range(40)]
     assert raw["code"].isna().tolist() == [row % 3 == 0 for row in range(40)]
+
+
+def test_all_names_types_and_values_that_cannot_be_used_are_said_at_once() -> None:
+    # Given a header with three bad names, then columns of two bad types, then two infinite ones
+    with pytest.raises(Problem) as found:
+        check_names(["__row", "a", "A", "", "b", "b"])
+    assert len(found.value.lines) == 5
+    frame = pd.DataFrame({"a": [[1], [2]] * 20, "b": [{"c": 1}] * 40, "repaid": ["yes", "no"] * 20})
+    with pytest.raises(Problem, match=r"^2 columns have a type that .* column 'a' .*'b'"):
+        served.ingested(served.write(frame, Path("table.parquet")))
+    frame = frame.assign(a=[1.5, np.inf] * 20, b=[2.5, -np.inf] * 20)
+    with pytest.raises(Problem, match=r"^2 columns hold values that .* column 'a' .*'b'"):
+        served.ingested(served.write(frame, Path("table.parquet")))
+
+
+def test_row_names_of_r_without_a_header_are_named() -> None:
+    with pytest.raises(Problem, match=r"has 3 cells in line 2 and 2 in its header.*row\.names = "):
+        served.ingested(file(lines("a,repaid", "{row},{row},{truth}")))

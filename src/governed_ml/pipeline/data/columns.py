@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core.config.data import MISSING, Data, Sensitive
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import TARGET, is_reserved
+from governed_ml.pipeline.data.reading.answers import together
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,28 +18,39 @@ JOINED_BY = ("request_id", "row")  # labels and groups of production are joined 
 
 
 def check_names(names: list[str]) -> None:
-    """Raise `Problem` if column names differ only in case or are reserved."""
+    """Raise `Problem` with all column names that are missing, reserved or not distinct."""
+    told: list[str] = []
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise Problem(
+            told.append(
                 f"column {number} of the table has no name: write one into the header (if it "
                 "is the index of a pandas table, use `to_csv(…, index=False)`)"
             )
-        if is_reserved(name):
-            raise Problem(f"column {name!r}: the engine reserves this name; rename it in your data")
-    require_distinct(names)
+        elif is_reserved(name):
+            told.append(f"column {name!r}: the engine reserves this name; rename it in your data")
+    told += _alike([name for name in names if name.strip()])
+    if told:
+        raise together(told, f"{len(told)} names of columns cannot be used")
 
 
 def require_distinct(names: list[str]) -> None:
-    """Raise `Problem` if DuckDB would treat two names as equal and rename or empty a column."""
+    """Raise `Problem` if DuckDB would treat names as equal and rename or empty a column."""
+    if told := _alike(names):
+        raise together(told, f"{len(told)} names of columns cannot be used")
+
+
+def _alike(names: list[str]) -> list[str]:
+    """Return which names DuckDB would treat as equal."""
     seen: dict[str, str] = {}
+    told: list[str] = []
     for name in names:
         other = seen.setdefault(name.strip().casefold(), name)
         if other == name and names.count(name) > 1:
-            raise Problem(f"column {name!r} is in the table {names.count(name)} times: rename one")
+            told.append(f"column {name!r} is in the table {names.count(name)} times: rename one")
         if other != name:
             what = "case" if other.strip() != name.strip() else "blanks around them"
-            raise Problem(f"columns {other!r} and {name!r} differ only in {what}: rename one")
+            told.append(f"columns {other!r} and {name!r} differ only in {what}: rename one")
+    return list(dict.fromkeys(told))
 
 
 def check_roles(data: Data, names: list[str]) -> None:

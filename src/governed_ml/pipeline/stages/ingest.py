@@ -15,12 +15,13 @@ from governed_ml.core.config import read
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Column, IngestBody
-from governed_ml.core.problem import Problem, cause, first_line
+from governed_ml.core.problem import Problem, cause, counted, first_line
 from governed_ml.core.tables import quoted
 from governed_ml.pipeline.data.cells import SOURCE_TYPES, Marks, marks
 from governed_ml.pipeline.data.column_kinds import Decided, SourceCells, decide
 from governed_ml.pipeline.data.columns import check_names, check_roles
 from governed_ml.pipeline.data.reading import kept_rows
+from governed_ml.pipeline.data.reading.answers import together
 from governed_ml.pipeline.data.reading.table_faults import unreadable
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
@@ -128,13 +129,14 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
         raise Problem(
             f"data.source: {found.uri} is JSON without rows: give JSON lines or a list of objects"
         )
-    for (name, source_type), row in zip(types.items(), described, strict=True):
-        if source_type not in SOURCE_TYPES or str(row[1]).endswith("]"):
-            raise Problem(
-                f"column {name!r} has the type {first_line(ValueError(row[1]), 60)}, but a "
-                "column must hold only numbers, only texts or only times: flatten or fix it "
-                "first"
-            )
+    told = [
+        f"column {name!r} has the type {first_line(ValueError(row[1]), 60)}, but a column must "
+        "hold only numbers, only texts or only times: flatten or fix it first"
+        for (name, source_type), row in zip(types.items(), described, strict=True)
+        if source_type not in SOURCE_TYPES or str(row[1]).endswith("]")
+    ]
+    if told:
+        raise together(told, f"{len(told)} columns have a type that cannot be used")
     return types
 
 
@@ -196,11 +198,13 @@ def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], u
     ).fetchall()[0]
     if counts[0] == 0:
         raise Problem(f"data.source: {uri} has columns but no rows: give a table with rows")
+    told: list[str] = []
     for (name, _, words), count in zip(checks, counts[1:], strict=True):
+        what, _, remedy = words.partition(": ")
         if count:
-            what, _, remedy = words.partition(": ")
-            rows = "1 row" if count == 1 else f"{count:,} rows"
-            raise Problem(f"column {name!r} holds {what} in {rows}: {remedy}")
+            told.append(f"column {name!r} holds {what} in {counted(count, 'row')}: {remedy}")
+    if told:
+        raise together(told, f"{len(told)} columns hold values that cannot be used")
     return int(counts[0])
 
 

@@ -22,11 +22,16 @@ class Questions(Problem):
 
     def __init__(self, asked: dict[str, str]) -> None:
         told = [f"column {name!r} {words}" for name, words in asked.items()]
-        head = f"{len(told)} columns need an answer in conf/data"
-        super().__init__(told[0] if len(told) == 1 else f"{head}: {'; '.join(told)}")
-        self.asked = asked
-        if len(told) > 1:
-            self.lines = (head, *told)
+        found = together(told, f"{len(told)} columns need an answer in conf/data")
+        super().__init__(str(found))
+        self.asked, self.lines = asked, found.lines
+
+
+def together(told: list[str], head: str) -> Problem:
+    """Return one problem that says several, each in a line of its own on a terminal."""
+    found = Problem(told[0] if len(told) == 1 else f"{head}: {'; '.join(told)}")
+    found.lines = (head, *told) if len(told) > 1 else ()
+    return found
 
 
 def question(name: str, words: str, answers: tuple[Answer, ...], data: Data) -> str:

@@ -10,6 +10,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.data.sources import Found
 from governed_ml.pipeline.data.table_files import LONGEST
 
+ROW_NAMES = " (R's write.table writes names of rows without a header: use row.names = FALSE)"
 UNREADABLE = {  # part of DuckDB's message → our message, because DuckDB's would quote the row
     "not utf-8": "is not UTF-8: save it as UTF-8",
     "invalid UTF-8": "is not UTF-8: save it as UTF-8",
@@ -30,6 +31,7 @@ def torn(path: Path, delimiter: str, width: int) -> str | None:
                     return (
                         f"has {len(row)} cells in line {line + 1} and {width} in its header: "
                         "fix the line, or set data.source.delimiter"
+                        + (ROW_NAMES if line == 1 and len(row) == width + 1 else "")
                     )
                 line = rows.line_num
         except UnicodeDecodeError:
