@@ -84,7 +84,7 @@ UNREAD: dict[str, tuple[str | bytes, str]] = {  # case → the file's content, w
     "an overflowing value": (changed(income=lambda row: f"{row}e200"), "infinite or beyond 1e150"),
     "nothing but inf": (changed(income="inf"), "'income' holds values that are infinite"),
     "inf and nan": (changed(income=lambda row: "inf" if row % 2 else "nan"), "in 150 rows"),
-    "an archive": (b"\x1f\x8b\x08\x00", "is an archive or a spreadsheet: give CSV"),
+    "an archive": (b"\x1f\x8b\x08\x00", "is damaged: unpack it yourself"),
     "a database": (b"SQLite format 3\0", "is a database (kind: sql reads it)"),
     "JSON lines torn": (
         people().to_json(orient="records", lines=True)[:-30],

@@ -166,7 +166,7 @@ FORMATS = [
     Format("CSV.gz", "csv.gz", "a CSV that is packed with gzip", origin=False),
     Format("CSV in zip", "zip", "a zip file with one CSV inside", origin=False),
     Format("Arrow", "feather", "an Arrow file, which is also called Feather", origin=False),
-    Format("Excel", "xlsx", "a workbook with one sheet that has cells"),
+    Format("Excel", "xlsx", "a workbook with one sheet that has cells", origin=False),
     Format("folder", "folder", "a folder with the first half as CSV and the second as Parquet",
            origin=False, trains=False, predicts=False),
     Format("log", "log", "the prediction log, after `predict` read Parquet",

@@ -91,24 +91,30 @@ def training(form: Format) -> dict[str, Cell]:
     """Ingest a table with a column of each kind, and answer one question after the other."""
     if not form.trains:
         return {kind.name: Cell(NONE) for kind in KINDS}
-    source = write(table(KINDS), form, "one") | form.answer
     asked: dict[str, Cell] = {}
+    refused: dict[str, Cell] = {}
     while True:
-        given = [kind for kind in KINDS if kind.name in asked]
+        mine = [kind for kind in KINDS if kind.name not in refused]
+        source = write(table(mine), form, "one") | form.answer
+        given = [kind for kind in mine if kind.name in asked]
         try:
             _, columns = served.ingested(source, **answers(given))
             break
         except Problem as problem:
-            questions = getattr(problem, "asked", {})
-            kinds = [one for one in KINDS if one.column in questions]
-            if not kinds or any(one in given for one in kinds):  # or one that has no answer
+            questions: dict[str, str] = getattr(problem, "asked", {})
+            if not questions:
                 return {one.name: Cell(REFUSED, said(str(problem))) for one in KINDS}
-            for one in kinds:
-                words = f"column '{one.column}' {questions[one.column]}"
-                asked[one.name] = Cell(ASKED, said(words))
+            for one in mine:
+                if one.column in questions:  # a second question is one that has no answer
+                    words = said(f"column '{one.column}' {questions[one.column]}")
+                    cells, sign = (refused, REFUSED) if one in given else (asked, ASKED)
+                    cells[one.name] = Cell(sign, words)
     raw, kinds = tables.read(tables.RAW), {one.name: one.kind for one in columns}
-    read = {kind.name: judged(kind, raw[kind.column], kinds[kind.column] or "") for kind in KINDS}
-    return read | {name: cell for name, cell in asked.items() if read[name].sign != WRONG}
+    read = {kind.name: judged(kind, raw[kind.column], kinds[kind.column] or "") for kind in mine}
+    read |= {
+        name: cell for name, cell in asked.items() if name in read and read[name].sign != WRONG
+    }
+    return read | refused
 
 
 def judged(kind: Kind, raw: pd.Series, found: str) -> Cell:

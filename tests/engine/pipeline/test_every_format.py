@@ -110,9 +110,9 @@ def test_every_kind_in_every_format_is_the_same_afterwards(suffix: str) -> None:
         found = model.predict(Path(f"new.{other}"))["score"]
         assert np.abs(found - model.scores).max() < 1e-12
         served.forget_answers()
-    # And a spreadsheet is none of the formats, and says so
+    # And a torn workbook is none of the formats, and says so
     Path("new.xlsx").write_bytes(b"PK\x03\x04")
-    with pytest.raises(Problem, match="give CSV, Parquet or JSON"):
+    with pytest.raises(Problem, match="is damaged: unpack it yourself"):
         model.predict(Path("new.xlsx"))
 
 
