@@ -31,7 +31,7 @@ def test_without_a_log_or_a_readable_file_there_is_no_window(watch: Watch) -> No
         with pytest.raises(Problem, match=cause):
             watch.look(Path("batch.csv"))
     Path("none").mkdir()
-    with pytest.raises(Problem, match="holds no CSV, Parquet or JSON file"):
+    with pytest.raises(Problem, match="holds no CSV, JSON, Parquet, Arrow or Excel file"):
         watch.look(Path("none"))
     with pytest.raises(Problem, match="does not exist"):
         watch.look(Path("lost.csv"))
