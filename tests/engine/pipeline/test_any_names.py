@@ -20,6 +20,7 @@ from governed_ml.core.config import Feed, Monitor
 from governed_ml.core.config.policy_schema import Rule
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import window_rows
+from governed_ml.pipeline.contract.prediction_rows import answered
 from governed_ml.pipeline.data.columns import check_names
 from governed_ml.policy.expected_rules import Scope, expected
 
@@ -203,3 +204,16 @@ def test_contributions_go_to_the_feature_whose_column_it_is() -> None:
     assert found["a"] == pytest.approx(right["one"], rel=1e-6)
     assert found["a_b"] == pytest.approx(right["two"], rel=1e-6)
     assert right["two"] > 5 * right["one"]
+
+
+def test_a_prediction_contract_tells_a_feature_from_the_answer() -> None:
+    # Given a feature that is called like the model's answer, when both are to be judged
+    found = answered(pd.DataFrame({"score": [7.0], "self": [1]}), [0.25], [1])
+    # Then each has its own name
+    assert found.to_dict("list") == {
+        "input.score": [7.0],
+        "self": [1],
+        "score": [0.25],
+        "prediction": [1],
+    }
+    assert [tables.from_drift(tables.in_drift(name)) for name in EVERY] == EVERY

@@ -36,14 +36,14 @@ def expectations(data: Data) -> list[Given]:
 
 
 def answered(features: pd.DataFrame, score: Any, prediction: Any) -> pd.DataFrame:
-    """Return the rows that the suite is about: features, `score` and `prediction`."""
-    for name in (PREDICTION, SCORE):
-        if name in features:
-            raise Problem(
-                f"a feature has the name {name!r}, which the prediction contract uses for the "
-                f"model's {name}: rename the column in the source"
-            )
-    return features.assign(**{SCORE: score, PREDICTION: prediction})
+    """Return the rows that the suite is about: features, `score` and `prediction`.
+
+    A feature that is called `score` or `prediction` is `input.score` or `input.prediction`.
+    """
+    own = {name: tables.in_log(name) for name in (PREDICTION, SCORE)}
+    found = features.rename(columns=own)
+    found[SCORE], found[PREDICTION] = score, prediction
+    return found
 
 
 def outcomes(
