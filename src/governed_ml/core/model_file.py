@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core import plain_model
 from governed_ml.core.code import team
 from governed_ml.core.files import digest_of, write_bytes
+from governed_ml.core.installation import extras
 from governed_ml.core.problem import Problem, first_line
 
 if TYPE_CHECKING:
@@ -29,24 +31,24 @@ if TYPE_CHECKING:
 PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
 CODE = "code/"
-PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn")
+AGAIN = "run `uv run dvc repro`"
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
+PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn", *extras.BOOSTERS)
 """Packages whose classes a model file may hold, in addition to the types that skops trusts."""
 
 
-def allowed(name: str) -> bool:
-    """Return whether a dotted name belongs to a package in `PACKAGES`."""
-    return name.split(".")[0] in PACKAGES
-
-
-def save(content: bytes, package: team.TeamPackage, path: Path = PATH) -> None:
+def save(
+    content: bytes, package: team.TeamPackage, packages: Iterable[str] = (), path: Path = PATH
+) -> None:
     """Write a model in skops format, with the team's source if it needs it (see `sealed`)."""
-    write_bytes(path, sealed(content, package))
+    write_bytes(path, sealed(content, package, packages))
 
 
-def sealed(content: bytes, package: team.TeamPackage) -> bytes:
+def sealed(content: bytes, package: team.TeamPackage, packages: Iterable[str] = ()) -> bytes:
     """Return a dumped model, with the team's source added if it holds types of that package.
 
-    Raise `Problem` if it holds types of any other package, because nobody could load it.
+    `packages` are those that the policy lists under `estimator_packages`. Raise `Problem` if the
+    model holds types of any other package.
     """
     import skops.io
 
@@ -54,7 +56,7 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
         unknown = skops.io.get_untrusted_types(data=content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             forged = any(name.startswith(CODE) for name in archive.namelist())
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise Problem(
             f"the model that training returned cannot be read: {first_line(error)}; return a "
             "fitted scikit-learn estimator"
@@ -64,7 +66,14 @@ def sealed(content: bytes, package: team.TeamPackage) -> bytes:
             "the model that training returned has source code of its own in its file: return "
             "the fitted estimator"
         )
-    _require_known(unknown, package.name, "the model")
+    foreign = [name for name in unknown if not _is_of(name, package.name, *PACKAGES, *packages)]
+    if foreign:
+        own = f", nor from the project's own package {package.name}" if package.name else ""
+        raise Problem(
+            f"the model contains {foreign[0]}, which is not from any of "
+            f"{', '.join((*PACKAGES, *packages))}{own}: use a class from one of these packages, or "
+            "ask the risk owner to list its package under estimator_packages in conf/policy"
+        )
     if not any(_is_of(name, package.name) for name in unknown):
         return content
     archive = io.BytesIO(content)
@@ -87,18 +96,27 @@ def load(content: bytes, what: str = "the model") -> BaseEstimator:
                 f"{what} has classes that are not on the engine's list, so this process does not "
                 "load it"
             )
-        return skops.io.loads(content, trusted=skops.io.get_untrusted_types(data=content))
+        types_ = skops.io.get_untrusted_types(data=content)
+    _require_installed(types_)
+    try:
+        return skops.io.loads(content, trusted=types_)
+    except Exception as error:  # each library has its own exception for a damaged booster
+        raise Problem(f"{what} is not a readable model ({first_line(error)}): {AGAIN}") from error
 
 
 def load_carrying(content: bytes) -> BaseEstimator:
-    """Load a model with the source that it carries. Call this in a child process only."""
+    """Load a model with the source that it carries. Call this in a child process only.
+
+    It may hold classes of any installed library: `sealed` has decided which when it was trained.
+    """
     import skops.io
 
     package = code(io.BytesIO(content))
     if package.files:
         team.install(package)
     unknown = skops.io.get_untrusted_types(data=content)
-    _require_known(unknown, package.name, "the model")
+    _require_of_libraries(unknown, package.name, "the model")
+    _require_installed(unknown)
     return skops.io.loads(content, trusted=unknown)
 
 
@@ -135,23 +153,30 @@ def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
 def types(path: Path = PATH) -> list[str]:
     """Return the names of all types in a model that skops does not trust by default.
 
-    They belong to allowed libraries or to the model's own code.
+    They belong to libraries or to the model's own code.
     """
     import skops.io
 
     unknown = skops.io.get_untrusted_types(file=path)
-    _require_known(unknown, code(path).name, str(path))
+    _require_of_libraries(unknown, code(path).name, str(path))
     return unknown
 
 
-def _require_known(names: list[str], package: str, what: str) -> None:
-    foreign = [name for name in names if not allowed(name) and not _is_of(name, package)]
-    if foreign:
-        own = f", nor from the project's own package {package}" if package else ""
-        raise Problem(
-            f"{what} contains {foreign[0]}, which is not from any of "
-            f"{', '.join(PACKAGES)}{own}: use a class from one of these packages"
-        )
+def _require_of_libraries(names: list[str], package: str, what: str) -> None:
+    """Raise `Problem` for a class of Python itself or of the engine: no estimator is made of it."""
+    for name in names:
+        first = name.partition(".")[0]
+        if first in sys.stdlib_module_names or first == "governed_ml" or not first.isidentifier():
+            own = f" or of {package}" if package else ""
+            raise Problem(
+                f"{what} contains {name}, which is not a class of a library{own}: train the model "
+                "again"
+            )
+
+
+def _require_installed(names: Iterable[str]) -> None:
+    for package in extras.named(names):
+        extras.require(package)
 
 
 @contextmanager
@@ -159,15 +184,13 @@ def _readable(path: Path | str) -> Generator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise Problem(
-            f"{path} is not a readable model ({first_line(error)}): run `uv run dvc repro`"
-        ) from error
+        raise Problem(f"{path} is missing: {AGAIN}") from error
+    except UNREADABLE as error:
+        raise Problem(f"{path} is not a readable model ({first_line(error)}): {AGAIN}") from error
 
 
-def _is_of(name: str, package: str) -> bool:
-    return bool(package) and name.startswith(f"{package}.")
+def _is_of(name: str, *packages: str) -> bool:
+    return any(package and name.startswith(f"{package}.") for package in packages)
 
 
 def digest(path: Path = PATH) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.evidence import Metric
+from governed_ml.measures import margins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,20 +45,23 @@ def explain(
     if found is None:
         return by_asking(model, rows, categorical, task, seed)
     transformed, values, base = found
-    output, name = raw_output(model, rows, task)
+    library = margins.library(model)
+    output, name = margins.margin(model, rows) if library else raw_output(model, rows, task)
     summed = by_feature(values, transformed, list(rows.columns))
     importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}
     gap = base + values.sum(axis=1) - output
-    return Explanation("shap", name, len(rows), importance, coverage(gap, output, name))
+    tolerance = margins.TOLERANCE_SINGLE if library == "xgboost" else TOLERANCE
+    covered = coverage(gap, output, name, tolerance)
+    return Explanation("shap", name, len(rows), importance, covered)
 
 
-def coverage(gap: Floats, output: Floats, name: str) -> Metric:
+def coverage(gap: Floats, output: Floats, name: str, tolerance: float = TOLERANCE) -> Metric:
     """Return the share of rows whose contributions add up to the output.
 
     `gap` is the output minus base and contributions. `gap` and `output` have the shape (rows,).
     """
     error = abs(gap)
-    covered = error <= TOLERANCE * abs(output).clip(1.0)
+    covered = error <= tolerance * abs(output).clip(1.0)
     return Metric(
         value=float(covered.mean()),
         n=len(output),
@@ -98,8 +102,9 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
             return names, (matrix - centre) * weights, base
     try:
         explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
-        values = np.asarray(explainer.shap_values(matrix, check_additivity=False))
-    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):
+        values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype="float64")
+    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError,
+            *margins.errors(estimator)):  # fmt: skip
         return None
     base = np.ravel(explainer.expected_value)
     if values.ndim == 3:  # shape (rows, features, classes): take the favourable class
