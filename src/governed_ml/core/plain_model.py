@@ -111,7 +111,7 @@ def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
 
 
 def _has_payload(node: dict[str, Any]) -> bool:
-    """Return whether a booster has its trees in the expected node, if any, and only data besides."""
+    """Return whether a booster has its trees, if any, in the expected node, and else only data."""
     attribute, kind = PAYLOADS[_name(node)]
     try:
         content = node["content"]
