@@ -1,4 +1,4 @@
-"""`estimator_packages` in the policy: other packages are used in their own processes, or refused."""
+"""`estimator_packages` in the policy: a package is used in processes of its own, or refused."""
 
 from __future__ import annotations
 
@@ -45,17 +45,21 @@ def composed(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 
 ANSWERS = {
-    **{"__data": "synthetic", "__model": "logistic_regression", "risk_tier": "limited"},
-    **{"project_name | tojson": '"A"', "organisation | tojson": '"B"'},
-    **{"risk_owner | tojson": '"@r"', "model_owner | tojson": '"@m"'},
-    **{"project_slug | tojson": '"a"'},
+    "__data": "synthetic",
+    "__model": "logistic_regression",
+    "risk_tier": "limited",
+    "project_name | tojson": '"A"',
+    "organisation | tojson": '"B"',
+    "risk_owner | tojson": '"@r"',
+    "model_owner | tojson": '"@m"',
+    "project_slug | tojson": '"a"',
 }
 
 
-def listing(params: Params, packages: list[str] | None, **model: Any) -> Params:
+def listing(params: Params, listed: list[str] | None, **model: Any) -> Params:
     """The configuration with a list in its policy, read as a file would be."""
     values = params.model_dump(mode="json")
-    values["policy"]["estimator_packages"] = packages
+    values["policy"]["estimator_packages"] = listed
     values["model"] |= model
     return parse(values)
 
@@ -121,7 +125,7 @@ def test_a_version_of_a_package_that_the_list_has_lost_is_measured_again(params:
 def test_trap_55_functions_of_a_listed_package_cannot_be_named() -> None:
     pytest.importorskip("imblearn", reason="imbalanced-learn is not installed")
     assert named_class(FOREST["_target_"], LISTED)
-    for target in ("imblearn.show_versions", "imblearn.over_sampling.base.np.load"):
+    for target in ("imblearn.show_versions", "imblearn.ensemble._forest.deepcopy"):
         with pytest.raises(Problem, match="is not an estimator, transformer or calibrator"):
             named_class(target, LISTED)
     with pytest.raises(Problem, match="is not from any of"):
