@@ -76,7 +76,6 @@ def test_a_booster_is_trained_released_watched_and_reproduced(
     events = registry.ledger(project)
     assert registry.actions(project) == ["registered 1", "approved 1", "promoted 1"]
     assert {one["subject"]["model"] for one in events} == {digest}
-    # And MLflow loads the model of the run with nothing but the libraries
     raw = pd.read_parquet(project.path / "data" / "raw.parquet").head(400)
     raw.to_csv(tmp_path / "in.csv", index=False)
     # When it predicts, then it gives the pipeline's numbers
@@ -87,20 +86,26 @@ def test_a_booster_is_trained_released_watched_and_reproduced(
     found = pd.read_csv(tmp_path / "out.csv")
     assert (found["score"] - scores).abs().max() < 1e-12
     assert set(found["model_digest"]) == {digest}
+    # And MLflow loads the model of the run with nothing but the libraries
     logged = project.run(["python", "-c", LOADED, trained["volatile"]["notes"]["mlflow_run_id"]])
     assert "named_steps" in logged.stdout
     # When a batch of production is monitored, then it is healthy
     batch = watching.batch(project)
     window = json.loads(project.governance("monitor", str(batch), "--json").stdout)
     assert (window["level"], window["version"]) == ("healthy", 1)
-    # When a challenger is trained, then it is compared with the champion
+    # When a challenger is trained, then it is compared with the champion on the same rows
     registry.save(project, "The champion is watched")
+    champion = project.path / model_file.CHAMPION
+    shutil.copyfile(project.path / model_file.PATH, champion)
     name = f"conf/model/{library}_classifier.yaml"
     project.write(name, project.read(name).replace("learning_rate: 0.1", "learning_rate: 0.2"))
-    project.governance("champion", "pull", code=None)
     project.run(["dvc", "repro", "--quiet"])
-    evaluated = json.loads(project.read("reports/evidence/evaluate.json"))
-    print(evaluated["metrics"].get("champions"), evaluated["metrics"].get("champion_difference"))
+    compared = json.loads(project.read("reports/evidence/evaluate.json"))["metrics"]
+    assert compared["champions"]["value"] == 1.0
+    assert 0 < abs(compared["champion_difference"]["value"]) < 0.1
+    assert (
+        model_file.digest(champion) == digest != model_file.digest(project.path / model_file.PATH)
+    )
     # When the champion is reproduced, then all of it is equal
     done = project.governance("lineage", "reproduce", "1", "--json")
     rows = {row["what"]: row["state"] for row in json.loads(done.stdout)["rows"]}
