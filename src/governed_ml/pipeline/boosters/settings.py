@@ -1,5 +1,6 @@
-"""Settings of XGBoost, LightGBM and CatBoost: what is added so that two trainings agree, what is
-refused because it reads or writes files.
+"""Settings of XGBoost, LightGBM and CatBoost that the engine adds or refuses.
+
+Added are those with which two trainings agree, refused are those that use files or other machines.
 """
 
 from __future__ import annotations
