@@ -42,7 +42,6 @@ MADE_EMPTY = {
 """
 ESTIMATORS = (
     *("xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
-    *("xgboost.sklearn.XGBRFClassifier", "xgboost.sklearn.XGBRFRegressor"),
     *("lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRegressor"),
     *("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
 )
