@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import team_projects
 import yaml
 from baked import ROOT, BakedProject, copy_project
 from in_process import inside
+from team_projects import in_own_folder  # noqa: F401 - a fixture, too
 
 from governed_ml.core import model_file
 from governed_ml.core.config import Model
@@ -87,6 +89,33 @@ def test_compose_names_the_extra_that_is_missing(
     monkeypatch.setattr(extras, "find_spec", lambda name: name)
     with inside(own.path, own.package, {}):
         assert f"{library}_classifier" in compose.main()
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_mitigation_wraps_an_estimator_of_the_library(library: str, here: Path) -> None:
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed: `uv sync --all-extras` installs it")
+    # Given a project with a mitigation over one of the libraries, when it is trained twice
+    team_projects.make(here)
+    inner = yaml.safe_load(TEXTS[f"{library}_classifier"])["estimator"]
+    search = {
+        "_target_": "fairlearn.reductions.GridSearch",
+        "constraints": {"_target_": "fairlearn.reductions.DemographicParity"},
+        "estimator": inner,
+        "grid_size": 3,
+    }
+    before = sorted(path.name for path in here.iterdir())
+    digests = set[str]()
+    for _ in range(2):
+        found = team_projects.train(search)
+        digests.add(model_file.digest())
+    # Then one digest results, the search was made, and the engine's own process wrote no file
+    assert len(digests) == 1
+    assert found.mitigation
+    assert found.mitigation.tried == 3
+    assert model_file.is_plain(model_file.PATH.read_bytes())
+    assert sorted(path.name for path in here.iterdir()) == before
 
 
 def test_a_project_installs_none_of_the_libraries_by_default(project: BakedProject) -> None:
