@@ -18,13 +18,18 @@ def require(package: str) -> None:
     if find_spec(package) is not None:
         return
     if package in BOOSTERS:
-        raise Problem(
-            f"{package} is not installed: add the extra `{package}` to the group pipeline in "
-            f'pyproject.toml, as in "governed-ml[pipeline,{package}]", and run `uv sync`'
-        )
+        raise Problem(missing(package))
     raise Problem(
         f"{package} is not installed: run `uv add --group pipeline NAME`, where NAME is the "
         f"distribution that has the package {package}"
+    )
+
+
+def missing(package: str) -> str:
+    """Return what to do if a package in `BOOSTERS` is not installed."""
+    return (
+        f"{package} is not installed: add the extra `{package}` to the group pipeline in "
+        f'pyproject.toml, as in "governed-ml[pipeline,{package}]", and run `uv sync`'
     )
 
 
