@@ -106,9 +106,13 @@ def make(base: Path, **modules: str) -> Path:
     return base
 
 
-def train(estimator: dict[str, Any] = LOGISTIC, task: str = "classification") -> Trained:
+def train(
+    estimator: dict[str, Any] = LOGISTIC,
+    task: str = "classification",
+    packages: list[str] | None = None,
+) -> Trained:
     """Train in the current folder; return what training says besides the model file."""
-    model = Model(name="a_model", estimator=estimator)
+    model = Model(name="a_model", estimator=estimator, packages=packages)
     params: Any = SimpleNamespace(model=model, data=SimpleNamespace(task=task), seed=7)
     split = SplitBody(
         kind="random",

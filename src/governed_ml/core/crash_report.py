@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from governed_ml.core.files import root, write_text
+from governed_ml.core.installation import extras
 from governed_ml.core.problem import Problem, first_line
 
 OPTION, VARIABLE = "--traceback", "GOVERNANCE_TRACEBACK"
@@ -50,7 +51,10 @@ def show(error: BaseException) -> None:
 def one_line(error: BaseException) -> str:
     """Return the error in one line: `KeyError: 'incom' in src/credit/features.py, line 12`."""
     where = place(error)
-    extra = extra_of(error.name) if isinstance(error, ModuleNotFoundError) and error.name else None
+    module = (error.name or "") if isinstance(error, ModuleNotFoundError) else ""
+    if module.partition(".")[0] in extras.BOOSTERS and not where:
+        return extras.missing(module.partition(".")[0])
+    extra = extra_of(module) if module else None
     if extra and not where:
         return (
             f"{first_line(error)}. The engine's extra {extra!r} installs it: run `uv sync "

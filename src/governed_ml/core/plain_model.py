@@ -4,6 +4,9 @@ The team controls the content of a model file: every attribute of every object i
 harmless only if no attribute value can make a method open a file, import a module, or call
 something. For example, `numpy.lib.npyio.NpzFile` unpickles a file when it is indexed. Models with
 other classes work as well: a child process loads them (`pipeline/isolated/`).
+
+A booster of XGBoost, LightGBM or CatBoost is stored in the format of its library (UBJSON, text,
+cbm), which holds trees and no code. `pipeline/boosters/storage.py` writes it.
 """
 
 from __future__ import annotations
@@ -37,6 +40,23 @@ MADE_EMPTY = {
 
 `tests/engine/core/test_plain_models.py` fits what scikit-learn offers, and finds each of these.
 """
+ESTIMATORS = (
+    *("xgboost.sklearn.XGBClassifier", "xgboost.sklearn.XGBRegressor"),
+    *("lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRegressor"),
+    *("catboost.core.CatBoostClassifier", "catboost.core.CatBoostRegressor"),
+)
+"""The estimators of the extras that `conf/model` may name and that this process may load."""
+PAYLOADS = {
+    "xgboost.core.Booster": ("handle", "BytearrayNode"),
+    "lightgbm.basic.Booster": ("_handle", "JsonNode"),
+    "catboost.core.CatBoostClassifier": ("__model", "BytesNode"),
+    "catboost.core.CatBoostRegressor": ("__model", "BytesNode"),
+}
+"""Class with trees in its library's format → the attribute that holds them, and its node."""
+DATA = (
+    *("JsonNode", "DictNode", "ListNode", "TupleNode", "BytesNode", "BytearrayNode"),
+    "TypeNode",
+)
 HARMLESS = (
     *("ObjectNode", "TreeNode", "DTypeNode", "LossNode", "TypeNode", "JsonNode"),
     *("DictNode", "DefaultDictNode", "ListNode", "SetNode", "TupleNode", "SliceNode"),
@@ -81,9 +101,25 @@ def _is_harmless(node: dict[str, Any], unknown: set[str]) -> bool:
     loader, name = node["__loader__"], _name(node)
     if name == PIPELINE and not _has_steps(node):
         return False
+    if name in PAYLOADS and not _has_payload(node):
+        return False
     if name in unknown:
-        return MADE_EMPTY.get(name) == loader
+        made = "ObjectNode" if name in (*ESTIMATORS, *PAYLOADS) else MADE_EMPTY.get(name)
+        return made == loader
     return loader in HARMLESS
+
+
+def _has_payload(node: dict[str, Any]) -> bool:
+    """Return whether a booster has its trees, if any, in the expected node, and else only data."""
+    attribute, kind = PAYLOADS[_name(node)]
+    try:
+        content = node["content"]
+        trees = content["content"].get(attribute, {"__loader__": kind})
+        named = trees["__loader__"]
+    except (AttributeError, KeyError, TypeError):
+        return False
+    plain = all(one["__loader__"] in DATA for one in _nodes(content["content"]))
+    return plain and named == kind and _name(content) == "builtins.dict"
 
 
 def _has_steps(node: dict[str, Any]) -> bool:

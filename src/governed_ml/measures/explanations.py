@@ -18,6 +18,21 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-6
 """Relative error below which SHAP values count as adding up to the output."""
+TOLERANCE_SINGLE = 1e-4
+"""The same for XGBoost, which adds its trees in single precision: two sums of a thousand trees
+differ by about 1e-5.
+"""
+MARGINS: dict[str, dict[str, Any]] = {
+    "xgboost": {"output_margin": True},
+    "lightgbm": {"raw_score": True},
+    "catboost": {"prediction_type": "RawFormulaVal"},
+}
+"""Library → how its estimators' `predict` is asked for the sum of the trees."""
+ERRORS = {
+    "lightgbm": ("lightgbm.basic", "LightGBMError"),
+    "catboost": ("catboost.core", "CatBoostError"),
+}
+"""Library → an exception of its own, with which it refuses to explain a model."""
 EXPLAINED = 100  # rows explained by calling the model (`by_asking`)
 BACKGROUND = 25  # rows whose values replace a feature that is taken away
 PERMUTATIONS = 2  # random feature orders per row, each used in both directions
@@ -46,21 +61,24 @@ def explain(
     if found is None:
         return by_asking(model, rows, categorical, task, seed)
     transformed, values, base = found
-    output, name = raw_output(model, rows, task)
+    library = _library(model.named_steps["estimator"])
+    output, name = raw_output(model, rows, task, library)
     names = list(rows.columns)
     summed = by_feature(values, transformed, names, lambda name: moved(model, rows, name))
     importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}
     gap = base + values.sum(axis=1) - output
-    return Explanation("shap", name, len(rows), importance, coverage(gap, output, name))
+    tolerance = TOLERANCE_SINGLE if library == "xgboost" else TOLERANCE
+    covered = coverage(gap, output, name, tolerance)
+    return Explanation("shap", name, len(rows), importance, covered)
 
 
-def coverage(gap: Floats, output: Floats, name: str) -> Metric:
+def coverage(gap: Floats, output: Floats, name: str, tolerance: float = TOLERANCE) -> Metric:
     """Return the share of rows whose contributions add up to the output.
 
     `gap` is the output minus base and contributions. `gap` and `output` have the shape (rows,).
     """
     error = abs(gap)
-    covered = error <= TOLERANCE * abs(output).clip(1.0)
+    covered = error <= tolerance * abs(output).clip(1.0)
     return Metric(
         value=float(covered.mean()),
         n=len(output),
@@ -68,8 +86,20 @@ def coverage(gap: Floats, output: Floats, name: str) -> Metric:
     )
 
 
-def raw_output(model: Any, rows: pd.DataFrame, task: str) -> tuple[Floats, str]:
-    """Return the model output that SHAP explains, shape (rows,), and the name of its method."""
+def _library(estimator: Any) -> str:
+    """Return the library of an estimator if it is in `MARGINS`; else an empty text."""
+    name = type(estimator).__module__.partition(".")[0]
+    return name if name in MARGINS else ""
+
+
+def raw_output(model: Any, rows: pd.DataFrame, task: str, library: str = "") -> tuple[Floats, str]:
+    """Return the model output that SHAP explains, shape (rows,), and the name of its method.
+
+    For a library in `MARGINS`, it is the sum of the trees.
+    """
+    if library:
+        name, value = next(iter(MARGINS[library].items()))
+        return model.predict(rows, **{name: value}).astype("float64"), f"predict({name}={value})"
     if task == "regression":
         return model.predict(rows), "predict"
     if hasattr(model, "decision_function"):
@@ -82,6 +112,8 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
 
     Return None if SHAP does not support the model.
     """
+    from importlib import import_module
+
     import numpy as np
     import shap
 
@@ -99,10 +131,13 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
             centre = matrix.mean(axis=0)
             base = float(np.ravel(estimator.intercept_)[0] + centre @ weights)
             return names, (matrix - centre) * weights, base
+    home, error = ERRORS.get(_library(estimator), ("builtins", "ValueError"))
+    refusal: type[Exception] = getattr(import_module(home), error)
     try:
         explainer = shap.TreeExplainer(estimator, feature_perturbation="tree_path_dependent")
-        values = np.asarray(explainer.shap_values(matrix, check_additivity=False))
-    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError):
+        values = np.asarray(explainer.shap_values(matrix, check_additivity=False), dtype="float64")
+    except (shap.utils._exceptions.InvalidModelError, NotImplementedError, TypeError, ValueError,
+            refusal):  # fmt: skip
         return None
     base = np.ravel(explainer.expected_value)
     if values.ndim == 3:  # shape (rows, features, classes): take the favourable class

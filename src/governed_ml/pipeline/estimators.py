@@ -8,6 +8,7 @@ from governed_ml.core.config.closed_model import Task
 from governed_ml.core.config.model import Model
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline import mitigation
+from governed_ml.pipeline.boosters import settings
 from governed_ml.pipeline.named_classes import named_class, require_settings
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
     from hydra.utils import instantiate
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
-    for name in model.targets():
-        named_class(name)
+    targets = model.targets()
+    mitigation.require_own(model)
+    for name in targets:
+        named_class(name, model.packages or ())
     require_settings(model.estimator)
-    target = model.targets()[0]
+    settings.require_inside(targets, model.estimator)
+    target = targets[0]
     try:
-        made: Any = instantiate(model.estimator, _convert_="all")
+        made: Any = instantiate(settings.completed(model.estimator, seed), _convert_="all")
     except Exception as error:  # an estimator's constructor may raise anything
         cause = error.__cause__ or error  # Hydra wraps the cause
         raise Problem(
@@ -36,7 +40,10 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
         ) from error
     fits = is_classifier if task == "classification" else is_regressor
     plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
-    if not isinstance(plain, BaseEstimator) or not fits(plain):
+    known = isinstance(plain, BaseEstimator) or settings.library(
+        {"_target_": type(plain).__module__}
+    )
+    if not known or not fits(plain):
         raise Problem(
             f"conf/model: {target} is not an estimator for {task}: choose another model in "
             "conf/config.yaml"

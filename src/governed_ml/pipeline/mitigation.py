@@ -50,6 +50,19 @@ def inner(model: Model, made: Any, task: str) -> BaseEstimator:
     return made.estimator
 
 
+def require_own(model: Model) -> None:
+    """Raise `Problem` if a mitigation wraps a class of a package that the policy lists.
+
+    The engine's own process runs the search, and loads no code of such packages.
+    """
+    for target in model.targets() if asked(model) else []:
+        if target.partition(".")[0] in (model.packages or ()):
+            raise Problem(
+                f"conf/model: {SEARCH} runs in the engine's own process, which loads no {target}: "
+                "wrap another estimator"
+            )
+
+
 def attributes(model: Model, known: Collection[str]) -> list[str]:
     """Return the sensitive attributes that the mitigation uses; empty without a mitigation."""
     if not asked(model):

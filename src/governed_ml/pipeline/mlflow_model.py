@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import model_file
+from governed_ml.core.installation import extras
 
 REQUIREMENTS = ["scikit-learn", "skops", "pandas"]
+
+
+def requirements(types: list[str]) -> list[str]:
+    """Return the distributions that load a model with these types."""
+    return [*REQUIREMENTS, *(extras.distribution(one) for one in extras.named(types))]
 
 
 def prepare() -> None:
@@ -38,7 +44,7 @@ def write(source: Path, folder: Path, signature: Any = None) -> None:
     from sklearn.dummy import DummyRegressor
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    package = model_file.code(source)
+    package, types = model_file.code(source), model_file.types(source)
     with tempfile.TemporaryDirectory() as scratch:
         for name, content in package.files.items():
             path = Path(scratch, package.name, name)
@@ -49,8 +55,8 @@ def write(source: Path, folder: Path, signature: Any = None) -> None:
             str(folder),
             signature=signature,
             serialization_format="skops",
-            skops_trusted_types=model_file.types(source),
-            pip_requirements=REQUIREMENTS,
+            skops_trusted_types=types,
+            pip_requirements=requirements(types),
             code_paths=[str(Path(scratch, package.name))] if package.files else None,
         )
     shutil.copyfile(source, folder / "model.skops")

@@ -17,6 +17,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Mitigation, SplitBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.pipeline import estimators, mitigation, models
+from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated import fit_process
 from governed_ml.pipeline.isolated.process import Process, sent
 
@@ -46,7 +47,7 @@ class Training:
     def __init__(self, params: Params, split: SplitBody) -> None:
         """Start the process with the training rows and the source of the team's package."""
         self.params, self.split = params, split
-        self.package = stage_code.package("train")
+        self.package, self.packages = stage_code.package("train"), params.model.packages or []
         self.names = mitigation.attributes(params.model, split.sensitive)
         self.where = f"src/{self.package.name}/{team.FEATURES if self.names else team.TRAINING}.py"
         try:
@@ -80,7 +81,7 @@ class Training:
             if self.names:
                 return self._mitigated()
             _, parts = self.process.answer()
-            model_file.save(_part(parts, 0), self.package)
+            model_file.save(_part(parts, 0), self.package, self.packages)
             return Trained(self.process.isolation, logged=_part(parts, 1))
         finally:
             self.close()
@@ -94,7 +95,7 @@ class Training:
         from sklearn.pipeline import Pipeline
 
         _, parts = self.process.answer()
-        encoder = model_file.sealed(_part(parts, 0), self.package)
+        encoder = model_file.sealed(_part(parts, 0), self.package, self.packages)
         frame = tables.read(tables.TRAIN)
         matrix = _matrix(_part(parts, 1), len(frame), self.where)
         made = estimators.estimator(self.params.model, self.params.data.task, self.params.seed)
@@ -111,13 +112,13 @@ class Training:
             names = self.split.numeric + self.split.categorical
             encoded = features.transform(test[names])
             if isinstance(features, Pipeline):
-                content = _dumped(Pipeline([*features.steps, ("estimator", chosen)]))
+                content = storage.dumps(Pipeline([*features.steps, ("estimator", chosen)]))
             else:
-                content = self._assembled(encoder, _dumped(chosen))
+                content = self._assembled(encoder, storage.dumps(chosen))
                 rows = pd.concat([frame[names], test[names]], ignore_index=True)
-                whole = model_file.sealed(content, self.package)
+                whole = model_file.sealed(content, self.package, self.packages)
                 require_answers(whole, rows, chosen, features.transform(rows), self.where)
-        model_file.save(content, self.package)
+        model_file.save(content, self.package, self.packages)
         metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
         return Trained(self.process.isolation, mitigation=done, metrics=metrics)
 
@@ -166,12 +167,6 @@ def _part(parts: list[bytes], place: int) -> bytes:
             "the engine's channel from src/"
         )
     return parts[place]
-
-
-def _dumped(model: Any) -> bytes:
-    import skops.io
-
-    return skops.io.dumps(model)
 
 
 def _matrix(content: bytes, rows: int, where: str) -> Any:

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy_schema import Policy
 from governed_ml.policy.weaker_policy import (
+    PACKAGES,
     weaker_approvals,
     weaker_monitoring,
+    weaker_packages,
     weaker_rule,
     weaker_settings,
 )
@@ -81,6 +83,10 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         yield Change(name, "loosened", why)
     for name, why in weaker_settings(old, new, "the change").items():
         yield Change(name, "tightened", why.replace("is ", "was ", 1))
+    if why := weaker_packages(new, old, "the base"):
+        yield Change(PACKAGES, "loosened", why)
+    elif weaker_packages(old, new):
+        yield Change(PACKAGES, "tightened", "conf/model may name fewer packages")
     if old.approvals is not None:
         why = weaker_approvals(new.approvals, old.approvals, "the base")
         if why:

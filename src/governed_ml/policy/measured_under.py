@@ -39,6 +39,10 @@ def differences(
         for name in sorted(before.keys() | today.keys())
         if before.get(name) != today.get(name)
     }
+    listed = asked.policy.estimator_packages or []
+    lost = [name for name in measured.model.packages or [] if name not in listed]
+    if lost:
+        found["policy.estimator_packages"] = _said(", ".join(lost), ", ".join(listed) or None)
     used = _features(evidence)
     for what, names in (("proxies", asked.data.proxies), ("drop", asked.data.drop)):
         found |= {

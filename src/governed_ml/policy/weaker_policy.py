@@ -14,6 +14,8 @@ from governed_ml.core.config.policy_schema import (
 )
 from governed_ml.policy.limits import beyond
 
+PACKAGES = "estimator_packages"
+
 
 def below_floor(policy: Policy) -> dict[str, str]:
     """Return rule → how the project's policy is weaker than the organisation's floor."""
@@ -27,6 +29,9 @@ def below_floor(policy: Policy) -> dict[str, str]:
         why = weaker_approvals(policy.approvals, policy.floor.approvals)
         weaker |= {"approvals": why} if why else {}
     weaker |= weaker_settings(policy, policy.floor)
+    if policy.floor.estimator_packages is not None:
+        why = weaker_packages(policy, policy.floor)
+        weaker |= {PACKAGES: why} if why else {}
     if policy.floor.monitoring is not None:
         weaker |= weaker_monitoring(policy.monitoring, policy.floor.monitoring)
     for least in policy.floor.rules:
@@ -71,6 +76,15 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
     if policy.forks is not None:
         found["forks.accept_committed"] = -policy.forks.accept_committed
     return found
+
+
+def weaker_packages(
+    own: Policy | Floor, least: Policy | Floor, whose: str = "the floor"
+) -> str | None:
+    """Return which packages `conf/model` may name that `least` does not list, or None."""
+    known = least.estimator_packages or []
+    added = [name for name in own.estimator_packages or [] if name not in known]
+    return f"conf/model may name {', '.join(added)}, {whose} does not list it" if added else None
 
 
 def weaker_approvals(

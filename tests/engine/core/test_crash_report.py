@@ -14,6 +14,7 @@ import pytest
 from baked import ROOT, TEMPLATE
 
 from governed_ml.core import crash_report
+from governed_ml.core.installation.extras import BOOSTERS
 
 GOVERNANCE = (sys.executable, "-P", "-m", "governed_ml")
 
@@ -86,6 +87,10 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
             if name == "ruamel.yaml.clib":
                 continue  # ruamel.yaml does without it
             module = renamed.get(name, name.replace("-", "_"))
+            if extra in BOOSTERS:
+                error = ModuleNotFoundError(f"No module named {extra!r}", name=f"{extra}.sklearn")
+                assert crash_report.one_line(error).startswith(f"{extra} is not installed: add the")
+                continue
             # When one of them is missing, then the line names the extra and the command
             said = crash_report.one_line(
                 ModuleNotFoundError(f"No module named {module!r}", name=module)

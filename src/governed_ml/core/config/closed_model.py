@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+
+
+def _of_library(name: str) -> str:
+    if not name.isidentifier() or name in sys.stdlib_module_names or name == "governed_ml":
+        raise ValueError(
+            f"{name!r} is not a library's package: write the first part of `_target_`, as imblearn"
+        )
+    return name
+
 
 Task = Literal["classification", "regression"]
 Scalar = str | int | float | bool | None
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]  # refuses "0.1" and true
 Count = Annotated[int, Field(strict=True, ge=1)]
+PackageName = Annotated[str, AfterValidator(_of_library)]
 
 
 class Closed(BaseModel):

@@ -255,6 +255,5 @@ def _read_floor(floor: Floor, conf: Path) -> Floor:
         ) from error
     except ValidationError as error:
         raise explain_invalid(error, floor.file, {"policy": values}, Params, ("policy",)) from error
-    taken = ("rules", "confidence", "approvals", "monitoring", "perturbation", "risk", "engine")
-    taken += ("forks",)
+    taken = Floor.model_fields.keys() - {"file", "sha256"}
     return floor.model_copy(update={name: getattr(policy, name) for name in taken})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from governed_ml.core.config.closed_model import Closed
 
@@ -21,6 +21,17 @@ class Model(Closed):
         min_length=1,
         description="mitigation: the sensitive attributes to be fair to; by default all",
     )
+
+    packages: list[str] | None = Field(
+        default=None,
+        description="the policy's `estimator_packages`; `compose` fills it in",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_packages(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `packages` if there are none, so that other models keep their digests."""
+        values = handler(self)
+        return values if self.packages else {k: v for k, v in values.items() if k != "packages"}
 
     def targets(self) -> list[str]:
         """Return every `_target_` that Hydra would call: the estimator's, then the nested ones."""

@@ -53,11 +53,22 @@ class Params(Closed):
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:
-    """Validate a composed configuration. Raise `Problem` naming `where` and the key at fault."""
+    """Validate a composed configuration. Raise `Problem` naming `where` and the key at fault.
+
+    The model gets the policy's list of packages, because `train` reads no policy.
+    """
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
     except ValidationError as error:
         raise explain_invalid(error, where, values, Params) from error
+    packages = params.policy.estimator_packages or None
+    if params.model.packages not in (None, packages):
+        raise Problem(
+            f"{where}: model.packages differs from estimator_packages of the policy: remove it "
+            "from conf/model, and run `uv run dvc repro`"
+        )
+    model = params.model.model_copy(update={"packages": packages})
+    return params.model_copy(update={"model": model})
 
 
 def select(values: dict[str, Any], sections: list[str] | tuple[str, ...]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     Field,
     SerializerFunctionWrapHandler,
     StringConstraints,
@@ -14,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Task
+from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, PackageName, Task
 
 Bound = Literal["at_most", "at_least"]
 RULE_ID = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
@@ -176,18 +175,20 @@ class Risk(Closed):
     )
 
 
-LATER = ("engine", "forks")
-"""Sections that policies of earlier engines did not have: where one is not set, it is left out of
-the dump, so that such a policy keeps its digest.
-"""
+LATER = ("engine", "forks", "estimator_packages")
+"""Sections that policies of earlier engines did not have."""
 
 
-def _without_unset(model: BaseModel, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-    unset = [name for name in LATER if getattr(model, name) is None]
-    return {name: value for name, value in handler(model).items() if name not in unset}
+class _Later(Closed):
+    """Leaves sections in `LATER` out of the dump if unset: earlier policies keep their digest."""
+
+    @model_serializer(mode="wrap")
+    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unset = [name for name in LATER if getattr(self, name) is None]
+        return {name: value for name, value in handler(self).items() if name not in unset}
 
 
-class Floor(Closed):
+class Floor(_Later):
     """An organisation's minimum policy, pinned by digest. No limit of the project may be weaker."""
 
     file: str = Field(description="the path of the organisation's policy file")
@@ -200,13 +201,10 @@ class Floor(Closed):
     monitoring: Monitoring | None = Field(default=None, description="the same")
     engine: EngineTerms | None = Field(default=None, description="the same")
     forks: ForkTerms | None = Field(default=None, description="the same")
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_unset(self, handler)
+    estimator_packages: list[PackageName] | None = Field(default=None, description="the same")
 
 
-class Policy(Closed):
+class Policy(_Later):
     """The policy of a tier. Limits are set nowhere else."""
 
     name: str = Field(description="the name of the file, and the tier")
@@ -225,6 +223,9 @@ class Policy(Closed):
         default=None, description="how long measurements of another engine count"
     )
     forks: ForkTerms | None = Field(default=None, description="terms for pull requests from forks")
+    estimator_packages: list[PackageName] | None = Field(
+        default=None, description="other packages whose estimators `conf/model` may name"
+    )
     floor: Floor | None = Field(default=None, description="the organisation's minimum policy")
 
     @property
@@ -236,10 +237,6 @@ class Policy(Closed):
     def accept_committed(self) -> bool:
         """Return whether evidence committed in a fork may be judged if CI could measure nothing."""
         return self.forks is not None and self.forks.accept_committed
-
-    @model_serializer(mode="wrap")
-    def _without_unset(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return _without_unset(self, handler)
 
     @model_validator(mode="after")
     def _known(self) -> Self:

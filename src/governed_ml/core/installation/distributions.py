@@ -18,9 +18,12 @@ REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[([^]]*)\])?")
 COMPUTING = (
     *("numpy", "scipy", "scikit-learn", "fairlearn", "skops", "shap"),
     *("pandas", "pyarrow", "duckdb", "common-expression-language"),
+    *("xgboost", "xgboost-cpu", "lightgbm", "catboost"),
 )
 """Distributions that compute evidence or predictions. Those that only draw or store are left out.
 """
+DRAWING = ("matplotlib", "plotly", "graphviz")
+"""Distributions that CatBoost requires, and that compute nothing: their files are not checked."""
 
 
 class Recorded(NamedTuple):
@@ -108,12 +111,12 @@ def computing() -> list[Installed]:
 
 
 def _closure(start: Iterable[str]) -> list[Installed]:
-    """Return the installed distributions among `start`, and everything that they require."""
+    """Return the installed distributions among `start`, and what they require to compute."""
     there, seen = installed(), set[tuple[str, str]]()
     todo = [(name, "") for name in start]
     while todo:
         name, extras = todo.pop()
-        if (name, extras) in seen or name not in there:
+        if (name, extras) in seen or name not in there or name in DRAWING:
             continue
         seen.add((name, extras))
         for text in there[name].requires():

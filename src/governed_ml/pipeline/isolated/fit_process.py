@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.code import team
+from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated import contract, team_logging
 from governed_ml.pipeline.isolated.child_process import Inside, run
 
@@ -27,7 +28,6 @@ def main(inside: Inside) -> None:
 
 def fit(inside: Inside) -> None:
     """Send the fitted model in skops format, and what the team logged."""
-    import skops.io
     from sklearn.pipeline import Pipeline
 
     from governed_ml.core.config.model import Model
@@ -49,13 +49,12 @@ def fit(inside: Inside) -> None:
         package.name, model.name, pipeline, features, frame[TARGET], job["task"]
     )
     log = team_logging.packed(scratch, run_of_engine)
-    inside.answer({"columns": len(steps) > 1}, skops.io.dumps(found), log)
+    inside.answer({"columns": len(steps) > 1}, storage.dumps(found), log)
 
 
 def encode(inside: Inside) -> None:
     """Send the fitted features in skops format, and the encoded rows."""
     import numpy as np
-    import skops.io
     from sklearn.pipeline import Pipeline
 
     job = inside.job
@@ -69,19 +68,18 @@ def encode(inside: Inside) -> None:
     matrix = np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype="float64")
     buffer = io.BytesIO()
     np.save(buffer, matrix, allow_pickle=False)
-    inside.answer({}, skops.io.dumps(pipeline), buffer.getbuffer())
+    inside.answer({}, storage.dumps(pipeline), buffer.getbuffer())
 
 
 def assemble(inside: Inside) -> None:
     """Send one model, combined from the fitted features and the fitted estimator that were sent."""
-    import skops.io
     from sklearn.pipeline import Pipeline
 
     from governed_ml.core import model_file
 
     encoder, estimator = (model_file.load_carrying(part) for part in inside.parts)
     steps: list[tuple[str, Any]] = [*getattr(encoder, "steps"), ("estimator", estimator)]  # noqa: B009
-    inside.answer({}, skops.io.dumps(Pipeline(steps)))
+    inside.answer({}, storage.dumps(Pipeline(steps)))
 
 
 def _rows(inside: Inside) -> pd.DataFrame:

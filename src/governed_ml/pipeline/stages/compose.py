@@ -16,7 +16,7 @@ from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.files import PARAMS, POLICY, as_json, root, write_text
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.named_classes import require_named
+from governed_ml.pipeline.named_classes import require_installed, require_named
 from governed_ml.policy.cel_expression import syntax_error
 
 WRITTEN = (
@@ -36,6 +36,7 @@ def main() -> str:
 
     params = compose(root() / CONF)
     check(params)
+    require_installed(params.model.targets())
     values = params.model_dump(mode="json")
     policy = as_json({"policy": values.pop("policy")})
     text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
@@ -59,7 +60,7 @@ def check(params: Params) -> None:
     """Raise `Problem` for configuration errors that would otherwise stop a later stage."""
     check_source(params.data.source)
     for target in params.model.targets():
-        require_named(target)
+        require_named(target, params.model.packages or ())
     for rule in params.policy.rules:
         for expression in (rule.when, rule.require):
             error = None if expression is None else syntax_error(expression)

@@ -12,9 +12,11 @@ from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
 from governed_ml.core.evidence_bodies import TrainBody
 from governed_ml.core.files import COMPOSED, file_digest
+from governed_ml.core.installation import extras
 from governed_ml.core.mlflow_store import answering
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import mlflow_model, models
+from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.team_logging import hand_over
 from governed_ml.pipeline.stage_runner import record
@@ -46,6 +48,7 @@ def main() -> str:
         _fail(run["id"], error)
         raise
     done = found.mitigation
+    libraries = [extras.distribution(one) for one in extras.named(params.model.targets())]
     settings = {
         key: value if isinstance(value, str | int | float | bool | None) else repr(value)
         for key, value in flat(params.model.estimator).items()
@@ -66,7 +69,7 @@ def main() -> str:
         [tables.TRAIN, path_of("split"), *([tables.SENSITIVE_TRAIN, tables.TEST] if done else [])],
         body,
         found.metrics or {},
-        tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else [])),
+        tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else []), *libraries),
         model=digest,
         notes=notes | {"mlflow_run_id": run["id"], "isolation": found.isolation},
     )
@@ -116,13 +119,15 @@ def log(
                 mlflow_model.write(model_file.PATH, Path(scratch, "model"), signature)
                 mlflow.log_artifacts(str(Path(scratch, "model")), "model")
         else:
+            types = model_file.types()
+            storage.teach_skops()
             log_model(
                 model,
                 name="model",
                 signature=signature,
                 serialization_format="skops",
-                skops_trusted_types=model_file.types(),
-                pip_requirements=mlflow_model.REQUIREMENTS,
+                skops_trusted_types=types,
+                pip_requirements=mlflow_model.requirements(types),
             )
     return {"mlflow": left_out} if left_out else {}
 
