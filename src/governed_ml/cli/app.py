@@ -9,6 +9,7 @@ import typer
 
 from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
+from governed_ml.cli.data import init_data
 from governed_ml.cli.drill import drill
 from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
@@ -35,6 +36,7 @@ app.add_typer(lineage, name="lineage")
 app.add_typer(retrain, name="retrain")
 app.command()(check)
 app.command()(drill)
+app.command()(init_data)
 app.command()(doctor)
 app.command()(monitor)
 app.command()(page)
