@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 SENSITIVE = re.compile(
-    r"(sex|gender|race|ethnic(ity|_?origin|_?group)?|religion|nationality|citizen(ship)?|age"
+    r"(sex|gender|race|ethnic(ity|_?origin|_?group)?|religi(on|ous|osity)|nationality|citizen(ship)?|age"
     r"|age_?(group|band|years|in_years|at_.*)?|marital(_?status)?|marriage|disab(ility|led)"
     r"|sexual_?orientation|foreign(_?worker)?|pregnan(t|cy)|veteran|caste|personal_status_sex"
     r"|geschlecht|alter|sexe|sexo)",

@@ -12,6 +12,7 @@ from governed_ml.core.tables import TARGET, literal, quoted
 from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
 from governed_ml.measures import leaks
+from governed_ml.pipeline.data.cells import digits
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,7 +87,8 @@ def leak_suspects(
     others = [
         name for name in features if name not in numeric and found[name].distinct <= SAMPLE / 20
     ]
-    parts = _parts(db, keys, [*numeric, *others], scratch)
+    kind = found[keys["target"]].column.type
+    parts = _parts(db, keys, kind, [*numeric, *others], scratch)
     scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
     limit = 0.95 if keys["task"] == "classification" else 0.90
     measure = "ROC AUC" if keys["task"] == "classification" else "R²"
@@ -109,12 +111,17 @@ def leak_suspects(
 
 
 def _parts(
-    db: duckdb.DuckDBPyConnection, keys: dict[str, Any], features: list[str], scratch: Path
+    db: duckdb.DuckDBPyConnection,
+    keys: dict[str, Any],
+    kind: str,
+    features: list[str],
+    scratch: Path,
 ) -> tuple[Path, Path]:
     """Write a sample of the rows as two Parquet files, for learning and for measuring."""
     target = quoted(keys["target"])
     if keys["task"] == "classification":
-        target = f"CAST(CAST({target} AS VARCHAR) = {literal(str(keys['positive']))} AS BIGINT)"
+        text = digits(target, kind)
+        target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
     listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "

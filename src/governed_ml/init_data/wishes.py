@@ -66,6 +66,8 @@ def task(
     if wishes.task:
         return wishes.task, "as --task says"
     found, why = roles.task_of(db, one, one.column.name)
+    if wishes.positive is not None and found != "classification":
+        return "classification", f"{one.distinct:,} classes, of which --positive names one"
     if found is None and ask is not None:
         return ask(f"{why}: classification or regression?", "regression"), "as answered"
     if found is None:
@@ -94,15 +96,21 @@ def positive(
             f"target {one.column.name!r} has {listed}: add --positive VALUE, the value that is "
             "favourable for a person"
         )
-    text = str(given).lower() if isinstance(given, bool) else str(given)
+    number = one.column.type in ("BIGINT", "DOUBLE")
+    text = str(given).lower() if isinstance(given, bool) else _shortened(str(given), number=number)
     if text not in {value for value, _ in values(db, one.column.name, 100_000)}:
         raise Problem(f"positive: {text!r} is no value of {one.column.name!r}, which has {listed}")
-    draft.keys["positive"] = int(text) if one.column.type == "BIGINT" else text
+    draft.keys["positive"] = int(text) if number and text.lstrip("-").isdigit() else text
     if one.distinct > 2:
         draft.keys["against"] = "rest"
         draft.note(
             one.column.name, f"{text!r} is predicted against {one.distinct - 1} other values"
         )
+
+
+def _shortened(text: str, *, number: bool) -> str:
+    """Return 1 for 1.0 of a target that holds numbers."""
+    return text.removesuffix(".0") if number else text
 
 
 def sensitive(wishes: Wishes, draft: Draft, found: dict[str, Profile], ask: Prompt | None) -> None:
