@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from baked import TEMPLATE
 
-from governed_ml.init_data.run import Proposal, propose
+from governed_ml.init_data.run import DataDraft, propose
 from governed_ml.init_data.wishes import Prompt, Wishes
 
 CHOICES = {
@@ -63,7 +63,7 @@ def drafted(
     *,
     dry: bool = False,
     **given: Any,
-) -> Proposal:
+) -> DataDraft:
     """Draft the configuration for a table; a data frame is written as CSV first."""
     if isinstance(table, pd.DataFrame):
         path = base / "data" / "source" / "customers.csv"

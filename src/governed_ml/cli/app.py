@@ -9,13 +9,12 @@ import typer
 
 from governed_ml.cli import engine, github, registry, release, workflow
 from governed_ml.cli.checks import check
-from governed_ml.cli.data import init_data
 from governed_ml.cli.drill import drill
 from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
-from governed_ml.cli.pipeline import contract, page, predict, schemas, stage
+from governed_ml.cli.pipeline import contract, init_data, page, predict, schemas, stage
 from governed_ml.cli.retrain import retrain
 from governed_ml.core import crash_report
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line

@@ -34,7 +34,7 @@ ASKS_OF_SOURCE = re.compile(r"write `((?:encoding|delimiter): [^`]+)`")
 
 
 @dataclass
-class Proposal:
+class DataDraft:
     """What was drafted: keys with reasons, files, and what will probably be denied."""
 
     name: str
@@ -58,7 +58,7 @@ def propose(
     say: Callable[[str], None],
     *,
     dry: bool = False,
-) -> Proposal:
+) -> DataDraft:
     """Read the table and draft everything; write it unless `dry`.
 
     Raise `Problem` with all questions if something cannot be known and nobody can be asked.
@@ -188,7 +188,7 @@ def _roles(
 
 def _proposal(
     draft: Draft, found: dict[str, Profile], config: str, given: wishes.Wishes
-) -> Proposal:
+) -> DataDraft:
     keys = draft.keys
     split = "group" if keys.get("group") else "time" if keys.get("time") else "random"
     model = written.current(config, "model")
@@ -203,11 +203,11 @@ def _proposal(
         roles_of[name] = named[0] if named else "feature"
     tier = given.tier or written.current(config, "policy")
     rows = next(iter(found.values())).rows
-    return Proposal(keys["name"], draft, rows, roles_of, split, model, tier)
+    return DataDraft(keys["name"], draft, rows, roles_of, split, model, tier)
 
 
 def _write(
-    base: Path, path: Path, proposal: Proposal, config: str, table: _Table, *, edited: bool
+    base: Path, path: Path, proposal: DataDraft, config: str, table: _Table, *, edited: bool
 ) -> None:
     """Write the data file, the choices in `conf/config.yaml`, and the contract."""
     data = proposal.draft.data()
