@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.3  # of the rows, as in conf/split
 SAMPLE = 20_000
+SIDE = "__side"  # which of the two parts a row is in
 MOST = 200  # most features that are looked at for leaks
 WIDE = 500  # features from which the pipeline takes long
 
@@ -123,16 +124,18 @@ def _parts(
         text = digits(target, kind)
         target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
     listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
+    group = keys.get("group")
+    side = f"hash({quoted(group)})" if group else "row_number() OVER ()"  # no person in both parts
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "
-        f"row_number() OVER () AS {quoted(tables.ROW)} FROM (FROM typed "
+        f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} FROM (FROM typed "
         f"WHERE {quoted(keys['target'])} IS NOT NULL) USING SAMPLE reservoir({2 * SAMPLE} ROWS) "
         "REPEATABLE (7)"
     )
     paths = scratch / "learn.parquet", scratch / "judge.parquet"
     for part, path in enumerate(paths):
         db.execute(
-            f"COPY (FROM sample WHERE {quoted(tables.ROW)} % 2 = {part}) TO "
+            f"COPY (SELECT * EXCLUDE {quoted(SIDE)} FROM sample WHERE {quoted(SIDE)} = {part}) TO "
             f"{literal(str(path))} (FORMAT parquet)"
         )
     return paths
