@@ -128,8 +128,8 @@ def _parts(
     side = f"hash({quoted(group)})" if group else "row_number() OVER ()"  # no person in both parts
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "
-        f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} FROM (FROM typed "
-        f"WHERE {quoted(keys['target'])} IS NOT NULL) USING SAMPLE reservoir({2 * SAMPLE} ROWS) "
+        f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} "
+        f"FROM (FROM typed WHERE {quoted(keys['target'])} IS NOT NULL) USING SAMPLE reservoir({2 * SAMPLE} ROWS) "
         "REPEATABLE (7)"
     )
     paths = scratch / "learn.parquet", scratch / "judge.parquet"
