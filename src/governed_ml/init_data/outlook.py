@@ -126,11 +126,11 @@ def _parts(
     listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
     group = keys.get("group")
     side = f"hash({quoted(group)})" if group else "row_number() OVER ()"  # no person in both parts
+    some = f"USING SAMPLE reservoir({2 * SAMPLE} ROWS) REPEATABLE (7)"
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "
         f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} "
-        f"FROM (FROM typed WHERE {quoted(keys['target'])} IS NOT NULL) USING SAMPLE reservoir({2 * SAMPLE} ROWS) "
-        "REPEATABLE (7)"
+        f"FROM (FROM typed WHERE {quoted(keys['target'])} IS NOT NULL) {some}"
     )
     paths = scratch / "learn.parquet", scratch / "judge.parquet"
     for part, path in enumerate(paths):
