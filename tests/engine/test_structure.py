@@ -21,6 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "measures": {"core"},
     "policy": {"core"},
     "pipeline": {"core", "measures", "policy"},
+    "init_data": {"core", "measures", "pipeline"},
     "ledger": {"core"},
     "github": {"core", "policy", "ledger", "scaffold"},
     "registry": {"core", "policy", "pipeline", "ledger", "github"},
@@ -32,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "drill": {"core", "pipeline", "ledger", "registry"},
     "cli": {
         *("core", "policy", "pipeline", "ledger", "github", "registry", "lineage", "monitoring"),
-        *("page", "scaffold", "checks", "doctor", "drill"),
+        *("page", "scaffold", "checks", "doctor", "drill", "init_data"),
     },
     "testing": {"core"},
     "__main__": {"core", "pipeline", "checks", "cli"},

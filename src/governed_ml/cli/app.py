@@ -14,7 +14,7 @@ from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.monitor import monitor
-from governed_ml.cli.pipeline import contract, page, predict, schemas, stage
+from governed_ml.cli.pipeline import contract, init_data, page, predict, schemas, stage
 from governed_ml.cli.retrain import retrain
 from governed_ml.core import crash_report
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
@@ -35,6 +35,7 @@ app.add_typer(lineage, name="lineage")
 app.add_typer(retrain, name="retrain")
 app.command()(check)
 app.command()(drill)
+app.command()(init_data)
 app.command()(doctor)
 app.command()(monitor)
 app.command()(page)

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 TOPICS = {
+    "Start": ("init-data",),
     "Judge": ("gate", "page", "policy", "stage", "check", "contract"),
     "Release": ("register", "approve", "reject", "promote", "rollback", "rejudge", "keygen"),
     "Run in production": ("predict", "monitor", "retrain"),

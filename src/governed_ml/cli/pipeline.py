@@ -1,4 +1,4 @@
-"""Commands around the pipeline: a single stage, predictions, page, contract, schemas."""
+"""Commands around the pipeline: its data, a single stage, predictions, page, contract, schemas."""
 
 from __future__ import annotations
 
@@ -125,6 +125,65 @@ def draft() -> None:
         raise Problem(f"{RAW} is missing: run `uv run dvc repro ingest` first")
     write_json(path, drafted(base / RAW, data))
     print(f"wrote {data.contract}: read it, tighten it, commit it")
+
+
+def init_data(
+    source: Annotated[
+        str, typer.Argument(help="A file, a folder with one file, a URL, or a database's URL.")
+    ],
+    target: Annotated[str | None, typer.Option(help="The column that the model predicts.")] = None,
+    positive: Annotated[str | None, typer.Option(help="The favourable value.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
+    sensitive: Annotated[
+        list[str] | None, typer.Option(help="A sensitive attribute; may be repeated.")
+    ] = None,
+    no_sensitive_reason: Annotated[
+        str | None, typer.Option(help="Why there is no sensitive attribute.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="minimal, limited or high.")] = None,
+    query: Annotated[str | None, typer.Option(help="The SELECT for a database.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A key of conf/data, as 'key: value'.")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Ask nothing; refuse what is unknown.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; ask nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+) -> None:
+    """Draft the configuration and the data contract for a table.
+
+    It reads the table, proposes what each column is, and says why. It asks only what the table
+    cannot say, and refuses to guess where a wrong guess would go unnoticed.
+
+    \b
+    Examples:
+      uv run governance init-data loans.csv --target repaid
+      uv run governance init-data adult.csv --target income --positive ">50K" --yes
+    """
+    import sys
+
+    from governed_ml.core.files import root
+    from governed_ml.core.terminal import say
+    from governed_ml.init_data.run import propose, settings
+    from governed_ml.init_data.screen import asked, show, track
+    from governed_ml.init_data.wishes import Wishes
+
+    given = Wishes(
+        target=target,
+        positive=positive,
+        task=task,
+        sensitive=tuple(sensitive or ()),
+        no_sensitive_reason=no_sensitive_reason,
+        tier=tier,
+        settings=settings(set_ or []),
+    )
+    base = root()
+    asks = not (yes or as_json) and sys.stdin.isatty()
+    proposal = propose(base, source, query, given, asked if asks else None, say, dry=dry_run)
+    if not dry_run:
+        track(base, proposal)
+    show(proposal, as_json=as_json, dry=dry_run)
 
 
 def schemas() -> None:

@@ -43,11 +43,11 @@ def main() -> str:
     _remove_earlier()
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
         found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
-        types = _types(db, found)
+        types = types_of(db, found)
         check_names(found.names or list(types))
         check_roles(data, list(types))
         try:
-            origin = _origin(db, found, data.source, Path(scratch))
+            origin = origin_of(db, found, data.source, Path(scratch))
             made = decide(db, origin, types, data)
             typed = f"(SELECT {_cells(made)} FROM {origin.rows})"
             kept, left_out = kept_rows.kept(db, origin.rows, typed, data, Path(scratch))
@@ -117,7 +117,8 @@ def _remove_earlier() -> None:
         ) from error
 
 
-def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
+def types_of(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
+    """Return column → DuckDB type; raise `Problem` for a type that no column may have."""
     import duckdb
 
     try:
@@ -140,7 +141,7 @@ def _types(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
     return types
 
 
-def _origin(
+def origin_of(
     db: duckdb.DuckDBPyConnection, found: Found, source: Source, scratch: Path
 ) -> SourceCells:
     """Return where cells are read from; a text file is first loaded into columns."""

@@ -1,0 +1,1 @@
+"""`governance init-data`: draft configuration and data contract from a table."""

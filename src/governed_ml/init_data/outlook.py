@@ -1,0 +1,141 @@
+"""What can be known before training: too few test rows or groups, and leak suspects."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core import tables
+from governed_ml.core.config.policy_schema import Policy
+from governed_ml.core.tables import TARGET, literal, quoted
+from governed_ml.init_data.answers import Draft
+from governed_ml.init_data.profile import Profile, values
+from governed_ml.measures import leaks
+from governed_ml.pipeline.data.cells import digits
+
+if TYPE_CHECKING:
+    import duckdb
+
+SHARE = 0.3  # of the rows, as in conf/split
+SAMPLE = 20_000
+SIDE = "__side"  # which of the two parts a row is in
+MOST = 200  # most features that are looked at for leaks
+WIDE = 500  # features from which the pipeline takes long
+
+
+def rows_missing(policy: Policy, rows: int) -> list[str]:
+    """Say whether the policy wants more test rows than the table gives."""
+    wanted = next((one.block for one in policy.rules if one.id == "split.test_rows"), None)
+    test = math.floor(rows * SHARE)
+    if wanted is None or test >= wanted:
+        return []
+    need = math.ceil(wanted / SHARE)
+    words = (
+        f"{rows:,} rows give about {test:,} test rows, and the policy wants {wanted:,.0f}: the "
+        f"model will be denied until the table has about {need:,} rows"
+    )
+    return [words]
+
+
+def small_groups(
+    db: duckdb.DuckDBPyConnection, policy: Policy, draft: Draft, found: dict[str, Profile]
+) -> list[str]:
+    """Say which groups are too small for the fairness rules, and how to merge them."""
+    wanted = max((one.minimum_n or 0 for one in policy.rules if one.each == "sensitive"), default=0)
+    told: list[str] = []
+    for name, how in draft.keys.get("sensitive", {}).items():
+        if how.get("bins"):
+            continue
+        counts = [*values(db, name, 1_000)]
+        gone = found[name].rows - found[name].filled
+        counts += [("missing", gone)] if gone else []
+        small = [(value, n) for value, n in counts if n * SHARE < wanted]
+        if not small or wanted == 0:
+            continue
+        listed = ", ".join(f"{value} ({n:,} rows)" for value, n in small[:5])
+        listed += f" and {len(small) - 5} more" if len(small) > 5 else ""
+        told.append(
+            f"{name}: too few rows in {listed}: the fairness rules want {wanted} test rows, about "
+            f"{math.ceil(wanted / SHARE):,} rows; merge groups with `labels` under sensitive.{name}"
+        )
+    return told
+
+
+def too_wide(columns: int) -> list[str]:
+    """Say that many features make the pipeline slow."""
+    if columns <= WIDE:
+        return []
+    words = (
+        f"{columns:,} features: `dvc repro` measures each of them, so it will take several "
+        "minutes; list those that you do not need under drop"
+    )
+    return [words]
+
+
+def leak_suspects(
+    db: duckdb.DuckDBPyConnection, draft: Draft, found: dict[str, Profile], scratch: Path
+) -> list[str]:
+    """Say which features predict the target almost alone, measured on a sample of the rows."""
+    keys = draft.keys
+    no = {keys["target"], keys.get("time"), keys.get("group"), *keys.get("drop", [])}
+    no |= {*keys.get("sensitive", {})}
+    features = [name for name in found if name not in no][:MOST]
+    codes = set(keys.get("categorical", []))
+    numeric = [
+        n for n in features if found[n].column.type in ("BIGINT", "DOUBLE") and n not in codes
+    ]
+    others = [
+        name for name in features if name not in numeric and found[name].distinct <= SAMPLE / 20
+    ]
+    kind = found[keys["target"]].column.type
+    parts = _parts(db, keys, kind, [*numeric, *others], scratch)
+    scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
+    limit = 0.95 if keys["task"] == "classification" else 0.90
+    measure = "ROC AUC" if keys["task"] == "classification" else "R²"
+    told: list[str] = []
+    for name, score in scores.items():
+        if score is not None and score >= limit:
+            draft.note(name, f"leak suspect: alone it predicts the target ({measure} {score:.2f})")
+            told.append(
+                f"leak suspect {name!r}: alone it predicts the target ({measure} {score:.2f}); "
+                "list it under drop if it is only known together with the target"
+            )
+    if len(numeric) > 1 and not told:
+        found_together = leaks.together(*parts, numeric, keys["task"])
+        if found_together.value is not None and found_together.value >= 0.99:
+            told.append(
+                f"leak suspects: together they give the target ({measure} "
+                f"{found_together.value:.2f}): {found_together.note}; list one under drop"
+            )
+    return told
+
+
+def _parts(
+    db: duckdb.DuckDBPyConnection,
+    keys: dict[str, Any],
+    kind: str,
+    features: list[str],
+    scratch: Path,
+) -> tuple[Path, Path]:
+    """Write a sample of the rows as two Parquet files, for learning and for measuring."""
+    target = quoted(keys["target"])
+    if keys["task"] == "classification":
+        text = digits(target, kind)
+        target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
+    listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
+    group = keys.get("group")
+    side = f"hash({quoted(group)})" if group else "row_number() OVER ()"  # no person in both parts
+    some = f"USING SAMPLE reservoir({2 * SAMPLE} ROWS) REPEATABLE (7)"
+    db.execute(
+        f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "
+        f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} "
+        f"FROM (FROM typed WHERE {quoted(keys['target'])} IS NOT NULL) {some}"
+    )
+    paths = scratch / "learn.parquet", scratch / "judge.parquet"
+    for part, path in enumerate(paths):
+        db.execute(
+            f"COPY (SELECT * EXCLUDE {quoted(SIDE)} FROM sample WHERE {quoted(SIDE)} = {part}) TO "
+            f"{literal(str(path))} (FORMAT parquet)"
+        )
+    return paths

@@ -1,0 +1,248 @@
+"""Draft `conf/data`, the split, the policy tier and the data contract from a table."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.data import Data
+from governed_ml.core.files import parse_yaml, write_text
+from governed_ml.core.problem import Problem
+from governed_ml.core.tables import literal
+from governed_ml.init_data import outlook, roles, wishes, written
+from governed_ml.init_data.answers import Draft, Question, answered, require_answers
+from governed_ml.init_data.origin import source_of
+from governed_ml.init_data.profile import Profile, profiles, typed
+from governed_ml.pipeline.contract.suite_file import draft as drafted_suite
+from governed_ml.pipeline.data.columns import check_names
+from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
+from governed_ml.pipeline.data.sources import SOURCES, Found, engine
+from governed_ml.pipeline.stages.ingest import origin_of, types_of, unreadable
+
+if TYPE_CHECKING:
+    import duckdb
+
+EXPECTATIONS = Path("governance/expectations")
+REGRESSOR = "hist_gradient_boosting_regressor"
+CLASSIFIER = "hist_gradient_boosting_classifier"
+ASKS_OF_SOURCE = re.compile(r"write `((?:encoding|delimiter): [^`]+)`")
+
+
+@dataclass
+class DataDraft:
+    """What was drafted: keys with reasons, files, and what will probably be denied."""
+
+    name: str
+    draft: Draft
+    rows: int
+    columns: dict[str, str]  # column → its role
+    split: str
+    model: str
+    tier: str
+    files: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def propose(
+    base: Path,
+    where: str,
+    query: str | None,
+    given: wishes.Wishes,
+    ask: wishes.Prompt | None,
+    say: Callable[[str], None],
+    *,
+    dry: bool = False,
+) -> DataDraft:
+    """Read the table and draft everything; write it unless `dry`.
+
+    Raise `Problem` with all questions if something cannot be known and nobody can be asked.
+    """
+    name, source = source_of(where, query, base, dry=dry)
+    path = base / CONF / "data" / f"{name}.yaml"
+    before, edited = written.earlier(path)
+    draft = Draft(
+        {"name": name, "source": source, "contract": f"{(EXPECTATIONS / name).as_posix()}.json"}
+    )
+    if edited:
+        written.merged(draft, before)
+    _set(draft, given.settings)
+    say(f"reading {where}")
+    with tempfile.TemporaryDirectory() as scratch, engine() as db:
+        table = _Table(db, Path(scratch), draft)
+        found = table.read(ask, say)
+        warnings = _roles(table, found, given, ask)
+        text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
+        proposal = _proposal(draft, found, text, given)
+        policy = compose(base / CONF, [f"policy={proposal.tier}"]).policy
+        rows = next(iter(found.values())).rows
+        features = [one for one, role in proposal.columns.items() if role == "feature"]
+        proposal.warnings = [
+            *outlook.rows_missing(policy, rows),
+            *outlook.small_groups(db, policy, draft, found),
+            *outlook.too_wide(len(features)),
+            *warnings,
+        ]
+        if not dry:
+            say("drafting the data contract")
+            _write(base, path, proposal, text, table, edited=edited)
+    return proposal
+
+
+class _Table:
+    """The table that is read, and what is decided of its columns."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, scratch: Path, draft: Draft) -> None:
+        self.db, self.scratch, self.draft = db, scratch, draft
+        self.decided: list[Decided] = []
+
+    def read(self, ask: wishes.Prompt | None, say: Callable[[str], None]) -> dict[str, Profile]:
+        """Decide and count every column; raise `Problem` with the questions that are left."""
+        questions = self._decide()
+        while questions and wishes.settle(self.draft, questions, ask):
+            questions = self._decide()
+        require_answers([one for one in questions if not _is_date(one)])
+        for one in questions:  # a date has a role only when all are known
+            self.draft.keys.setdefault("drop", []).append(one.column)
+        say("counting the values of each column")
+        typed(self.db, self._origin(self.draft.data()), self.decided)
+        return profiles(self.db, self.decided)
+
+    def _decide(self) -> list[Question]:
+        import duckdb
+
+        self.found = self._open()
+        types = types_of(self.db, self.found)
+        check_names(self.found.names or list(types))
+        try:
+            self.decided, questions = answered(self.db, self._origin, types, self.draft)
+        except duckdb.Error as error:
+            raise unreadable(self.found, error) from error
+        return questions
+
+    def _open(self) -> Found:
+        source = self.draft.data().source
+        try:
+            return SOURCES[source.kind](source, 0, self.db, self.scratch)
+        except Problem as problem:
+            asked = ASKS_OF_SOURCE.search(str(problem))
+            if asked is None:
+                raise
+            option = f"add --set 'source: {{{asked[1]}}}'"
+            raise Problem(f"{str(problem).partition('. If that')[0]}; {option}") from problem
+
+    def _origin(self, data: Data) -> SourceCells:
+        return origin_of(self.db, self.found, data.source, self.scratch)
+
+    def parquet(self) -> Path:
+        """Write the decided columns as Parquet, for the contract's draft."""
+        path = self.scratch / "typed.parquet"
+        self.db.execute(f"COPY typed TO {literal(str(path))} (FORMAT parquet)")
+        return path
+
+
+def _is_date(question: Question) -> bool:
+    return {key for (key, _), _ in question.options} == {"time", "drop"}
+
+
+def _set(draft: Draft, settings: dict[str, Any]) -> None:
+    """Write what `--set` gives into the keys."""
+    for key, value in settings.items():
+        mine = draft.keys.get(key)
+        draft.keys[key] = (
+            {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
+        )
+
+
+def _roles(
+    table: _Table, found: dict[str, Profile], given: wishes.Wishes, ask: wishes.Prompt | None
+) -> list[str]:
+    """Give each column its role; return leak suspects."""
+    draft, db = table.draft, table.db
+    target = wishes.target(given, draft.keys.get("target"), found, ask)
+    for key in ("drop", "categorical", "proxies"):
+        if target in draft.keys.get(key, []):
+            draft.keys[key].remove(target)
+    draft.keys["target"] = target
+    one = found[target]
+    task, why = wishes.task(given, db, one, ask)
+    draft.keys["task"] = task
+    draft.note(target, f"target of a {task}: {why}")
+    if one.filled < one.rows:
+        draft.keys["drop_unlabelled"] = True
+        draft.note(target, f"missing in {one.rows - one.filled:,} rows, which are left out")
+    if task == "classification":
+        wishes.positive(given, draft, db, one, ask)
+    roles.drop_useless(draft, found, target)
+    roles.find_time(draft, found, target)
+    roles.find_group(draft, found, target)
+    wishes.sensitive(given, draft, found, ask)
+    roles.mark_possible_proxies(draft, found, target)
+    return outlook.leak_suspects(db, draft, found, table.scratch)
+
+
+def _proposal(
+    draft: Draft, found: dict[str, Profile], config: str, given: wishes.Wishes
+) -> DataDraft:
+    keys = draft.keys
+    split = "group" if keys.get("group") else "time" if keys.get("time") else "random"
+    model = written.current(config, "model")
+    if keys["task"] == "regression" and not re.search(r"regressor|ridge", model):
+        model = REGRESSOR
+    if keys["task"] == "classification" and re.search(r"regressor|ridge", model):
+        model = CLASSIFIER
+    roles_of: dict[str, str] = {}
+    for name in found:
+        named = [key for key in ("target", "time", "group") if keys.get(key) == name]
+        named += [key for key in ("sensitive", "drop") if name in keys.get(key, ())]
+        roles_of[name] = named[0] if named else "feature"
+    tier = given.tier or written.current(config, "policy")
+    rows = next(iter(found.values())).rows
+    return DataDraft(keys["name"], draft, rows, roles_of, split, model, tier)
+
+
+def _write(
+    base: Path, path: Path, proposal: DataDraft, config: str, table: _Table, *, edited: bool
+) -> None:
+    """Write the data file, the choices in `conf/config.yaml`, and the contract."""
+    data = proposal.draft.data()
+    text = written.as_yaml(proposal.draft)
+    if edited:
+        text = text.partition("\n")[2]  # somebody owns this file: no digest
+    write_text(path, text)
+    proposal.files.append(path.relative_to(base).as_posix())
+    choices = {"data": proposal.name, "split": proposal.split, "model": proposal.model}
+    for group, name in (choices | {"policy": proposal.tier}).items():
+        config = written.chosen(config, group, name)
+    write_text(base / CONF / "config.yaml", config)
+    proposal.files.append((CONF / "config.yaml").as_posix())
+    suite = drafted_suite(table.parquet(), data)
+    if written.write_contract(base / data.contract, suite):
+        proposal.files.append(data.contract)
+    else:
+        proposal.kept.append(data.contract)
+
+
+def settings(texts: list[str]) -> dict[str, Any]:
+    """Return what `--set` gives, as keys of `conf/data`."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        try:
+            value: Any = parse_yaml(text)
+        except yaml.YAMLError:
+            value = None
+        if not isinstance(value, dict):
+            raise Problem(f"--set {text!r} is no key with a value: write it as 'key: value'")
+        given: dict[str, Any] = value
+        for key, one in given.items():
+            mine: Any = found.get(key)
+            both = isinstance(mine, dict) and isinstance(one, dict)
+            found[key] = {**mine, **one} if both else one
+    return found

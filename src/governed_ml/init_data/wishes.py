@@ -1,0 +1,166 @@
+"""What only people know: target, favourable value, sensitive attributes, risk tier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.problem import Problem
+from governed_ml.init_data import roles
+from governed_ml.init_data.answers import Draft, Question
+from governed_ml.init_data.profile import Profile, values
+
+if TYPE_CHECKING:
+    import duckdb
+
+TIERS = ("minimal", "limited", "high")
+MOST_CLASSES = 20  # most values of a target that are listed
+
+Prompt = Callable[[str, str | None], str]
+"""Asks a person one question, with a default; returns the answer."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was given on the command line."""
+
+    target: str | None = None
+    positive: str | None = None
+    task: str | None = None
+    sensitive: tuple[str, ...] = ()
+    no_sensitive_reason: str | None = None
+    tier: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def target(
+    wishes: Wishes, before: str | None, found: dict[str, Profile], ask: Prompt | None
+) -> str:
+    """Return the target: given, written earlier, or asked."""
+    likely = roles.likely_targets(found)
+    name = wishes.target or before
+    if name is None and ask is not None:
+        name = ask("Which column does the model predict (target)?", likely[0])
+    if name is None:
+        listed = ", ".join(repr(one) for one in likely[:5])
+        raise Problem(f"the target is not known: add --target COLUMN, for example one of {listed}")
+    require_column(name, found, "target")
+    return name
+
+
+def require_column(name: str, found: dict[str, Profile], role: str) -> None:
+    """Raise `Problem` if the table lacks a column, naming the most similar one."""
+    import difflib
+
+    if name not in found:
+        near = difflib.get_close_matches(name, [*found], n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join([*found][:8])}"
+        raise Problem(f"{role}: the table has no column {name!r}{hint}")
+
+
+def task(
+    wishes: Wishes, db: duckdb.DuckDBPyConnection, one: Profile, ask: Prompt | None
+) -> tuple[str, str]:
+    """Return the task and the reason."""
+    if wishes.task:
+        return wishes.task, "as --task says"
+    found, why = roles.task_of(db, one, one.column.name)
+    if wishes.positive is not None and found != "classification":
+        return "classification", f"{one.distinct:,} classes, of which --positive names one"
+    if found is None and ask is not None:
+        return ask(f"{why}: classification or regression?", "regression"), "as answered"
+    if found is None:
+        raise Problem(
+            f"target {one.column.name!r} has {why}: add --task classification or --task regression"
+        )
+    return found, why
+
+
+def positive(
+    wishes: Wishes, draft: Draft, db: duckdb.DuckDBPyConnection, one: Profile, ask: Prompt | None
+) -> None:
+    """Find the favourable value, and whether it is one against several others."""
+    counts = values(db, one.column.name, MOST_CLASSES + 1)
+    listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in counts[:6])
+    listed += f" and {one.distinct - 6} more" if one.distinct > 6 else ""
+    if one.distinct < 2:
+        raise Problem(
+            f"target {one.column.name!r} has one value only ({listed}): choose another column"
+        )
+    given = wishes.positive if wishes.positive is not None else draft.keys.get("positive")
+    if given is None and ask is not None:
+        given = ask(f"Which value of the target is favourable for a person? {listed}", None)
+    if given is None:
+        raise Problem(
+            f"target {one.column.name!r} has {listed}: add --positive VALUE, the value that is "
+            "favourable for a person"
+        )
+    number = one.column.type in ("BIGINT", "DOUBLE")
+    text = str(given).lower() if isinstance(given, bool) else _shortened(str(given), number=number)
+    if text not in {value for value, _ in values(db, one.column.name, 100_000)}:
+        raise Problem(f"positive: {text!r} is no value of {one.column.name!r}, which has {listed}")
+    draft.keys["positive"] = int(text) if number and text.lstrip("-").isdigit() else text
+    if one.distinct > 2:
+        draft.keys["against"] = "rest"
+        draft.note(
+            one.column.name, f"{text!r} is predicted against {one.distinct - 1} other values"
+        )
+
+
+def _shortened(text: str, *, number: bool) -> str:
+    """Return 1 for 1.0 of a target that holds numbers."""
+    return text.removesuffix(".0") if number else text
+
+
+def sensitive(wishes: Wishes, draft: Draft, found: dict[str, Profile], ask: Prompt | None) -> None:
+    """Find the sensitive attributes, or the reason why there are none."""
+    if draft.keys.get("sensitive") or draft.keys.get("no_sensitive_reason"):
+        return
+    for name in wishes.sensitive:
+        require_column(name, found, "sensitive")
+    if wishes.no_sensitive_reason and not wishes.sensitive:
+        draft.keys["no_sensitive_reason"] = wishes.no_sensitive_reason
+        return
+    proposed = roles.sensitive_candidates(draft, found, draft.keys["target"])
+    names = list(wishes.sensitive) or proposed
+    if ask is not None and not wishes.sensitive:
+        said = ask(
+            "Which columns are sensitive attributes of persons (names with commas, or none)?",
+            ", ".join(proposed) or "none",
+        )
+        names = [] if said.strip() == "none" else [one.strip() for one in said.split(",")]
+        for name in names:
+            require_column(name, found, "sensitive")
+        if not names:
+            draft.keys["no_sensitive_reason"] = ask(
+                "Why is there none? The risk owner reads this reason.", None
+            )
+            return
+    if not names:
+        raise Problem(
+            "no column looks like a sensitive attribute: name them with --sensitive COLUMN, or say "
+            "why there is none with --no-sensitive-reason TEXT"
+        )
+    roles.as_sensitive(draft, found, names)
+
+
+def settle(draft: Draft, questions: list[Question], ask: Prompt | None) -> bool:
+    """Ask the questions that have answers to choose from; return whether any was answered."""
+    if ask is None:
+        return False
+    done = False
+    for one in questions:
+        if not one.options:
+            continue
+        listed = "\n".join(f"  {at}: {text}" for at, (_, text) in enumerate(one.options, start=1))
+        words = one.words.partition(": ")[0]
+        said = ask(f"Column {one.column!r} {words}.\n{listed}\nWhich?", "1")
+        if not said.isdigit() or not 0 < int(said) <= len(one.options):
+            raise Problem(
+                f"{said!r} is none of the answers: give a number from 1 to {len(one.options)}"
+            )
+        draft.add(one.column, one.options[int(said) - 1][0])
+        draft.note(one.column, "as answered")
+        done = True
+    return done
