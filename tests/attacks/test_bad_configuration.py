@@ -148,7 +148,7 @@ WRONG: dict[str, tuple[Edit, str]] = {  # case → file, old and new text; what 
         "line 6, column 1: found duplicate key name",
     ),
     "an unknown estimator's home": (
-        (MODEL, TARGET, "xgboost.XGBClassifier"),
+        (MODEL, TARGET, "torch.nn.Module"),
         "is not from any of sklearn, ",
     ),
     "a call in an estimator": (

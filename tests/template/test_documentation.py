@@ -158,7 +158,7 @@ def test_the_generated_readme_is_read_in_five_minutes() -> None:
     assert length(text) <= 5 * 240
     # And every file that it names is generated, but for what people write or run
     paths = re.findall(r"`((?:conf|governance|\.github|src|data)/[^`\s]*)`", text)
-    made = {"conf/data/NAME.yaml", "governance/expectations/adult.json"}
+    made = {"conf/data/adult.yaml", "governance/expectations/adult.json"}
     answers = {"{{ cookiecutter.risk_tier }}": "limited", "{{ cookiecutter.__data }}": "synthetic",
                "{{ cookiecutter.package }}": "{{cookiecutter.package}}"}  # fmt: skip
     for written, real in answers.items():

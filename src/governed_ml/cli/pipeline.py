@@ -159,7 +159,7 @@ def init_data(
     \b
     Examples:
       uv run governance init-data loans.csv --target repaid
-      uv run governance init-data adult.csv --target income --positive ">50K" --yes
+      uv run governance init-data adult.csv --target income --positive ">50K"
     """
     import sys
 

@@ -81,6 +81,7 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
         "optional-dependencies"
     ]
     renamed = {distribution: module for module, distribution in crash_report.DISTRIBUTIONS.items()}
+    del extras["excel"]  # the reader of workbooks says itself what to add
     for extra, asked in extras.items():
         for one in asked:
             name = re.split(r"[<>=]", one)[0].partition(",")[0]

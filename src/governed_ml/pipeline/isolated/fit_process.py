@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def main(inside: Inside) -> None:
     """Run the job that the parent sent."""
     inside.shut_in()
+    import skops.io  # noqa: F401 - before code of the team can change what it imports
+
     {"fit": fit, "encode": encode, "assemble": assemble}[inside.job["do"]](inside)
 
 
