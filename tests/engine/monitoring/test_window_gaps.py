@@ -158,7 +158,9 @@ def test_a_group_missing_by_chance_is_not_reported() -> None:
 
 
 def test_labels_that_are_not_due_yet_are_not_missing() -> None:
-    scope = SimpleNamespace(task="classification", features=(), sensitive=(), attributes=())
+    scope = SimpleNamespace(
+        task="classification", features=(), numeric=(), sensitive=(), attributes=()
+    )
     monitoring = policies.of_template("limited").monitoring
     assert monitoring is not None
     assert window_gaps.unmeasured(monitoring, scope, {}, due=False) == []
