@@ -29,9 +29,10 @@ TEXTLINT = (
     *("textlint-rule-no-empty-section@1.1.0", "textlint-rule-no-todo@2.0.1"),
     *("textlint-rule-sentence-length@5.2.1", "textlint-rule-write-good@2.0.0"),
 )
-# Not CHANGELOG.md, which stays as it was written, nor the glossary, which lists the retired words.
+# Not CHANGELOG.md, which stays as it was written, nor the glossary, which lists the retired words,
+# nor the page of formats, which repeats messages.
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "{{*}}/README.md")
-NOT_PAGES = ("docs/glossary.md",)
+NOT_PAGES = ("docs/glossary.md", "docs/formats.md")
 PYTHON_MINIMUM, PYTHON_MAXIMUM = (3, 11), (3, 13)  # what the generated project runs on
 # Variables that would lead uv or Python into another environment than the one made here, and the
 # one that keeps no bytecode: without it every process compiles anew what it imports.

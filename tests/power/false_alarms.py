@@ -92,13 +92,14 @@ are the number of bins that are not empty, minus one (`measures/drift.py`). A co
 categories therefore has a larger PSI by chance than a numeric column with its ten bins. It needs
 more rows or fewer categories.
 
-Two more distances compare the values of a numeric column instead of its bins. `ks_statistic`
-(Kolmogorov-Smirnov) is the largest difference of the distribution functions, from 0 to 1.
-`wasserstein_normed` is how far the values have moved on average, in robust standard deviations of
-the training rows. Missing values are part of neither; PSI counts them in the bin `null`. No shipped
-rule uses them, because the rules about PSI judge the same drift.
-[A rule of yours can](add-a-rule.md#judge-drift-by-another-distance). Without drift, `ks_statistic`
-is below 1.63 · √(1/n + 1/m) in 99 of 100 columns, where n and m are the rows of both sides.
+Two more distances compare the values of a numeric column instead of its bins. The
+Kolmogorov-Smirnov distance (`ks_statistic`) is the largest difference of the distribution
+functions, from 0 to 1. The Wasserstein distance (`wasserstein_normed`) is how far the values have
+moved on average, in robust standard deviations of the training rows. Missing values are part of
+neither; PSI counts them in the bin `null`. No shipped rule uses them, because the rules about PSI
+judge the same drift. A rule of yours can, as [the guide
+shows](add-a-rule.md#judge-drift-by-another-distance). If there is no drift, the first distance is
+below 1.63 · √(1/n + 1/m) in 99 of 100 columns. Here n and m are the rows of both sides.
 
 | rows | in each half | judged | column | tables | mean PSI | largest PSI | warns | blocks |
 | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |"""

@@ -134,10 +134,10 @@ def of_groups() -> Lines:
     for kind in KINDS:
         chance, n, rates, many = worst(kind)
         lines += wrapped(
-            f"""For two groups, the probability of a wrong pass is computed exactly: over {many:,}
-            combinations of sizes from {SIZES[0]} to {SIZES[-1]:,} and of rates, the largest of the
-            {kind} is {chance:.1%} (groups of {n[0]:,} and {n[1]:,} rows with rates of
-            {rates[0]:.3f} and {rates[1]:.3f})."""
+            f"""For two groups, the probability of a wrong pass is computed exactly, for {many:,}
+            combinations of sizes from {SIZES[0]} to {SIZES[-1]:,} and of rates. The largest of the
+            {kind} is {chance:.1%}, with groups of {n[0]:,} and {n[1]:,} rows and rates of
+            {rates[0]:.3f} and {rates[1]:.3f}."""
         )
     return lines
 
