@@ -96,10 +96,10 @@ Two more distances compare the values of a numeric column instead of its bins. T
 Kolmogorov-Smirnov distance (`ks_statistic`) is the largest difference of the distribution
 functions, from 0 to 1. The Wasserstein distance (`wasserstein_normed`) is how far the values have
 moved on average, in robust standard deviations of the training rows. Missing values are part of
-neither; PSI counts them in the bin `null`. No shipped rule uses them, because the rules about PSI
-judge the same drift. A rule of yours can, as [the guide
-shows](add-a-rule.md#judge-drift-by-another-distance). With n and m rows on the two sides and
-without drift, the first distance is below `1.63 · √(1/n + 1/m)` in 99 of 100 columns.
+neither; PSI counts them in a bin of their own. No shipped rule uses them, because the rules about
+PSI judge the same drift. [Your rules](add-a-rule.md#judge-drift-by-another-distance) can use them.
+With n and m rows on the two sides and without drift, the first distance is below 1.63 times √(1/n +
+1/m) in 99 of 100 columns.
 
 | rows | in each half | judged | column | tables | mean PSI | largest PSI | warns | blocks |
 | ---: | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |"""
