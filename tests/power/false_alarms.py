@@ -93,8 +93,8 @@ categories therefore has a larger PSI by chance than a numeric column with its t
 more rows or fewer categories.
 
 Two more distances compare the values of a numeric column instead of its bins. The
-Kolmogorov-Smirnov distance (`ks_statistic`) is the largest difference of the distribution
-functions, from 0 to 1. The Wasserstein distance (`wasserstein_normed`) is how far the values have
+Kolmogorov-Smirnov distance (`ks_statistic`, from 0 to 1) is the largest difference of the
+distribution functions. The Wasserstein distance (`wasserstein_normed`) is how far the values have
 moved on average, in robust standard deviations of the training rows. Missing values are part of
 neither; PSI counts them in a bin of their own. No shipped rule uses them, because the rules about
 PSI judge the same drift. [Your rules](add-a-rule.md#judge-drift-by-another-distance) can use them.
