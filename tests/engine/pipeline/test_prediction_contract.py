@@ -135,10 +135,19 @@ def test_an_expectation_about_a_column_that_is_not_there_fails() -> None:
 
 
 @pytest.mark.parametrize("name", ["prediction", "score"])
-def test_a_feature_with_the_name_of_an_answer_is_refused(name: str) -> None:
+def test_a_feature_with_the_name_of_an_answer_is_called_input(name: str) -> None:
+    # Given a feature that is called like an answer, and limits that only its own values break
     rows = FEATURES.rename(columns={"income": name})
-    with pytest.raises(Problem, match=f"a feature has the name '{name}'"):
-        prediction_rows.outcomes(data("p.json", CAP), rows, GOOD, GOOD)
+    low = {"type": "expect_column_max_to_be_between", "kwargs": {"max_value": -1}}
+    own, answer = (
+        low | {"kwargs": low["kwargs"] | {"column": column}} for column in (f"input.{name}", name)
+    )
+    # When both columns are judged, then each expectation sees its own column
+    both = prediction_rows.outcomes(data("p.json", own, answer), rows, GOOD, GOOD)
+    assert both is not None
+    seen = [one.observed for one in both]
+    assert seen[0] != seen[1]
+    assert str(int(rows[name].max())) in seen[0].replace(",", "").replace(".0", "")
 
 
 def test_without_a_contract_nothing_is_measured() -> None:
