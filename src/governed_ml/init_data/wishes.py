@@ -155,7 +155,7 @@ def settle(draft: Draft, questions: list[Question], ask: Prompt | None) -> bool:
             continue
         listed = "\n".join(f"  {at}: {text}" for at, (_, text) in enumerate(one.options, start=1))
         words = one.words.partition(": ")[0]
-        said = ask(f"Column {one.column!r} {words}.\n{listed}\nWhich?", "1")
+        said = ask(f"Column {one.column!r} {words}.\n{listed}\nWhich?", None)
         if not said.isdigit() or not 0 < int(said) <= len(one.options):
             raise Problem(
                 f"{said!r} is none of the answers: give a number from 1 to {len(one.options)}"
