@@ -28,6 +28,8 @@ SAME_DECISION = (
     "the model selects every row: its decision does not vary",
 )
 """How a metric's note starts if the model decides the same for every row: no, or yes."""
+NO_ORDER = "a category has no order, and this distance needs one"
+"""The note of a metric that only numbers can have."""
 SAYS_NOTHING = "says nothing"
 """How a metric's note ends if what it measures does not vary where it looks."""
 Timing = Literal["latency_p50_ms", "latency_p95_ms"]

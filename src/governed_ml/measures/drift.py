@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 CHANCE = 0.01  # probability that `beyond_chance` is positive without drift, or a bound is wrong
 KS, WASSERSTEIN = "ks_statistic", "wasserstein_normed"
-NO_ORDER = "a category has no order, and this distance needs one"
 SUMMARY, EACH = 100, 10  # most values of a summary; least number of rows behind each of them
 FLOOR = 1e-4  # least share of a bin, because the logarithm of 0 is undefined
 

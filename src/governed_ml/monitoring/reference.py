@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from governed_ml.core import tables
-from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence import NO_ORDER, Metric
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.problem import Problem
 from governed_ml.measures import drift
@@ -70,7 +70,7 @@ def _apart(reference: DriftBody, column: ColumnDrift, relation: str) -> dict[str
     """Compare a column's values with the quantiles that stand for the reference rows."""
     import numpy as np
 
-    why = drift.NO_ORDER if column.kind != "numeric" else ""
+    why = NO_ORDER if column.kind != "numeric" else ""
     if not why and not column.quantiles:
         why = (
             "the version's evidence of drift has no quantiles of this column: its engine was too "

@@ -10,9 +10,8 @@ from pydantic import FiniteFloat
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Project
-from governed_ml.core.evidence import AnyEvidence, Finding, Metric
+from governed_ml.core.evidence import NO_ORDER, AnyEvidence, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Column
-from governed_ml.measures.drift import NO_ORDER
 
 Evidences = dict[str, AnyEvidence]
 

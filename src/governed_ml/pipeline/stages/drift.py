@@ -7,7 +7,7 @@ from pathlib import Path
 
 from governed_ml.core import tables
 from governed_ml.core.config import read
-from governed_ml.core.evidence import Finding, Metric, load, path_of
+from governed_ml.core.evidence import NO_ORDER, Finding, Metric, load, path_of
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import binning, drift
@@ -105,7 +105,7 @@ def compared(found: dict[str, Binned]) -> dict[str, Apart]:
 
 def apart_metrics(apart: dict[str, Apart], body: DriftBody) -> dict[str, Metric]:
     """Return both distances of every column; those of a category have no value."""
-    none = dict.fromkeys((drift.KS, drift.WASSERSTEIN), Metric(value=None, note=drift.NO_ORDER))
+    none = dict.fromkeys((drift.KS, drift.WASSERSTEIN), Metric(value=None, note=NO_ORDER))
     metrics: dict[str, Metric] = {}
     for name in (column.name for column in body.columns):
         both = apart[name].metrics if name in apart else none
