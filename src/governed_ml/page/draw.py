@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.params import Params
+from governed_ml.core.drawing import svg
+from governed_ml.core.drawing.style_sheet import style
 from governed_ml.core.files import PAGE, write_text
 from governed_ml.core.problem import Problem, Unusable, first_line
-from governed_ml.page import ledger_sections, svg
+from governed_ml.page import ledger_sections
 from governed_ml.page.records import Records, gather
 from governed_ml.page.standing_verdict import standing
 from governed_ml.page.views import view
@@ -43,7 +43,6 @@ def html(records: Records) -> str:
     entries = [] if isinstance(records.ledger, Unusable) else records.ledger
     counted = entries if isinstance(records.life, Unusable) else records.life.counted
     void = [] if isinstance(records.life, Unusable) else records.life.void
-    style = (HERE / "page.css").read_text(encoding="utf-8")
     environment = Environment(
         autoescape=True,
         finalize=_printable,
@@ -62,9 +61,7 @@ def html(records: Records) -> str:
     environment.tests["unusable"] = lambda value: isinstance(value, Unusable)
     try:
         return environment.get_template("page.html").render(
-            view(records),
-            style=svg.Markup(style),
-            style_digest=b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            view(records) | style(),
             monitoring=ledger_sections.monitoring(counted),
             production=ledger_sections.columns(records.latest, counted),
             approvals=ledger_sections.approvals(counted),

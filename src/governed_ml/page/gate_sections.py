@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from governed_ml.core.drawing import svg
 from governed_ml.core.evidence import AnyEvidence, Metric, usable
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Unusable
-from governed_ml.page import svg
 from governed_ml.page.records import Records
 
 ROWS, PICTURES = 600, 40  # of one table; of columns that are drawn, the most drifted first

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from governed_ml.core.bodies import ingested
 from governed_ml.core.config.policy_schema import Rule
+from governed_ml.core.drawing import svg
 from governed_ml.core.evidence import usable
 from governed_ml.core.problem import Unusable
 from governed_ml.lineage import graph as lineage_graph
-from governed_ml.page import svg
 from governed_ml.page.gate_sections import (
     Cut,
     Row,

@@ -374,7 +374,6 @@ def test_a_page_that_cannot_be_drawn_hides_no_decision(
     broken = tmp_path / "page"
     broken.mkdir()
     (broken / "page.html").write_text("{% if %}", "utf-8")
-    (broken / "page.css").write_text("", "utf-8")
     monkeypatch.setattr(draw, "HERE", broken)
     # When it decides
     done = finished.call("stage", "decide")

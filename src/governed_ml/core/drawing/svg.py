@@ -168,6 +168,21 @@ def pairs(
     return svg(width, height + 22, parts, said)
 
 
+def histogram(counts: Sequence[int], ends: tuple[str, str], said: str) -> Markup:
+    """Draw one distribution: a bar for each bin."""
+    width, height, highest = 300, 96, max([*counts, 1])
+    step = width / max(1, len(counts))
+    parts: list[Markup] = []
+    for number, count in enumerate(counts):
+        tall = count / highest * height
+        if count > 0:
+            parts.append(box("fill", number * step + 1, height - tall + 2, step - 2, tall))
+    parts.append(line("axis", [(0, height + 2), (width, height + 2)]))
+    parts.append(words("tick", 0, height + 17, ends[0], "start"))
+    parts.append(words("tick", width, height + 17, ends[1], "end"))
+    return svg(width, height + 22, parts, said)
+
+
 def trend(values: Sequence[float | None], said: str, width: float = 300) -> Markup:
     """Draw a value over windows; windows without a value leave a gap."""
     height, known = 64, [one for one in values if one is not None]

@@ -1,0 +1,1 @@
+"""Drawing for pages: pictures in SVG, and the style sheet that all pages share."""
