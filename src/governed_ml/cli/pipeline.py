@@ -65,23 +65,49 @@ def predict(
     tell(as_json, line, log=done.log.as_posix(), **values)
 
 
-def page(as_json: Json = False) -> None:
+def page(
+    data: Annotated[
+        bool, typer.Option("--data", help="Draw reports/data.html, the page about the data.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Draw reports/index.html, the page for people.
 
-    It is drawn from evidence, decision and ledger, and it judges nothing.
+    It is drawn from evidence, decision and ledger, and it judges nothing. With --data, draw
+    reports/data.html instead: distributions, missing values and the target by group.
 
     \b
     Examples:
       uv run governance page
+      uv run governance page --data
     """
     from governed_ml.core.files import root, shown
     from governed_ml.core.terminal import tell
+
+    if data:
+        path = _data_page()
+        tell(as_json, shown(root() / path), path=path.as_posix())
+        return
+
     from governed_ml.page.draw import draw
     from governed_ml.page.records import changed
 
     base = root()
     path, verdict = draw(base, changed=changed(base))
     tell(as_json, shown(base / path), path=path.as_posix(), verdict=verdict)
+
+
+def _data_page() -> Path:
+    """Draw the page about the ingested table; return its path in the project."""
+    from governed_ml.core.config.composition import CONF, compose
+    from governed_ml.core.files import root
+    from governed_ml.core.tables import RAW
+    from governed_ml.pipeline.data_page.data_page import draw
+
+    base = root()
+    if not (base / RAW).is_file():
+        raise Problem(f"{RAW.as_posix()} is missing: run `uv run dvc repro ingest` first")
+    return draw(base, base / RAW, compose(base / CONF).data)
 
 
 def stage(

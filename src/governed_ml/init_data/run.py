@@ -22,6 +22,7 @@ from governed_ml.pipeline.contract.suite_file import draft as drafted_suite
 from governed_ml.pipeline.data.columns import check_names
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.sources import SOURCES, Found, engine
+from governed_ml.pipeline.data_page import data_page
 from governed_ml.pipeline.stages.ingest import origin_of, types_of, unreadable
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class DataDraft:
     files: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    page: str = ""
 
 
 def propose(
@@ -89,7 +91,7 @@ def propose(
             *warnings,
         ]
         if not dry:
-            say("drafting the data contract")
+            say("drawing the data page and drafting the data contract")
             _write(base, path, proposal, text, table, edited=edited)
     return proposal
 
@@ -140,7 +142,7 @@ class _Table:
         return origin_of(self.db, self.found, data.source, self.scratch)
 
     def parquet(self) -> Path:
-        """Write the decided columns as Parquet, for the contract's draft."""
+        """Write the decided columns as Parquet, for the data page and the contract's draft."""
         path = self.scratch / "typed.parquet"
         self.db.execute(f"COPY typed TO {literal(str(path))} (FORMAT parquet)")
         return path
@@ -209,8 +211,10 @@ def _proposal(
 def _write(
     base: Path, path: Path, proposal: DataDraft, config: str, table: _Table, *, edited: bool
 ) -> None:
-    """Write the data file, the choices in `conf/config.yaml`, and the contract."""
-    data = proposal.draft.data()
+    """Draw the data page; write the data file, the choices in `conf/config.yaml`, the contract."""
+    data, parquet = proposal.draft.data(), table.parquet()
+    note = "before `ingest` leaves out rows" if data.rows or data.drop_unlabelled else ""
+    proposal.page = data_page.draw(base, parquet, data, note).as_posix()
     text = written.as_yaml(proposal.draft)
     if edited:
         text = text.partition("\n")[2]  # somebody owns this file: no digest
@@ -221,7 +225,7 @@ def _write(
         config = written.chosen(config, group, name)
     write_text(base / CONF / "config.yaml", config)
     proposal.files.append((CONF / "config.yaml").as_posix())
-    suite = drafted_suite(table.parquet(), data)
+    suite = drafted_suite(parquet, data)
     if written.write_contract(base / data.contract, suite):
         proposal.files.append(data.contract)
     else:

@@ -51,6 +51,7 @@ def show(proposal: DataDraft, *, as_json: bool, dry: bool) -> None:
             "policy": proposal.tier,
             "files": proposal.files,
             "kept": proposal.kept,
+            "page": proposal.page,
             "warnings": proposal.warnings,
         }
         print_json(json.dumps(found, ensure_ascii=False, default=str))
@@ -81,4 +82,7 @@ def show(proposal: DataDraft, *, as_json: bool, dry: bool) -> None:
         console.print("nothing is written (--dry-run)")
         return
     console.print(f"wrote {plain(', '.join(proposal.files))}", soft_wrap=True)
-    console.print("next: read the contract, then run `uv run dvc repro`", soft_wrap=True)
+    console.print(f"drew {proposal.page}, what the table looks like", soft_wrap=True)
+    console.print(
+        "next: look at the page, read the contract, then run `uv run dvc repro`", soft_wrap=True
+    )

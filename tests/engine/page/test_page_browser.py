@@ -11,6 +11,10 @@ import pytest
 from baked import once
 from browsing import chromium, needs_browser  # noqa: F401 - a fixture, too
 
+from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.tables import RAW
+from governed_ml.pipeline.data_page import data_page
+
 pytestmark = [
     needs_browser,
     pytest.mark.slow,
@@ -22,7 +26,10 @@ SIZES = {"wide": (1280, 900), "narrow": (360, 740)}
 def drawn(
     project_after_run: baked.BakedProject, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """Pages: of an allowed project, of a denied one with windows and approvals, of a broken one."""
+    """Pages of an allowed project, of a denied one with windows and approvals, of a broken one.
+
+    And the data page.
+    """
 
     def make(folder: Path) -> None:
         for name in ("allow", "deny", "broken"):
@@ -38,10 +45,13 @@ def drawn(
                 (base / "reports/evidence/explain.json").write_text("{", encoding="utf-8")
             with pages.without_proof():
                 pages.draw(base)
+        project = project_after_run.path
+        data_page.draw(folder, project / RAW, compose(project / CONF).data)
 
     home = once(tmp_path_factory, "pages", make)
     names = ("allow", "deny", "broken")
-    return {name: home / name / "records/reports/index.html" for name in names}
+    found = {name: home / name / "records/reports/index.html" for name in names}
+    return found | {"data": home / data_page.DATA_PAGE}
 
 
 def opened(browser: Any, path: Path, size: str = "wide", scheme: str = "light") -> tuple[Any, list]:
@@ -58,7 +68,7 @@ def opened(browser: Any, path: Path, size: str = "wide", scheme: str = "light") 
     return tab, heard
 
 
-@pytest.mark.parametrize("name", ["allow", "deny", "broken"])
+@pytest.mark.parametrize("name", ["allow", "deny", "broken", "data"])
 def test_nothing_leaves_the_page_and_it_fits_every_screen(
     browser: Any, drawn: dict[str, Path], name: str
 ) -> None:
@@ -79,7 +89,7 @@ def test_nothing_leaves_the_page_and_it_fits_every_screen(
 
 
 @pytest.mark.parametrize(("scheme", "size"), [("light", "wide"), ("dark", "narrow")])
-@pytest.mark.parametrize("name", ["allow", "deny", "broken"])
+@pytest.mark.parametrize("name", ["allow", "deny", "broken", "data"])
 def test_axe_finds_nothing_that_hinders(
     browser: Any, drawn: dict[str, Path], name: str, scheme: str, size: str
 ) -> None:
