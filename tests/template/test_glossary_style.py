@@ -96,7 +96,7 @@ def test_each_rule_of_the_linter_is_installed_with_its_exact_version() -> None:
     ] == []
 
 
-def test_the_linter_reads_every_page_but_two(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_linter_reads_every_page_but_three(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a machine with Node.js, when the words are checked
     module, called = tasks(), []
     monkeypatch.setattr(module.shutil, "which", lambda name: f"/bin/{name}")
@@ -104,7 +104,7 @@ def test_the_linter_reads_every_page_but_two(monkeypatch: pytest.MonkeyPatch) ->
     # Then the exit code is the linter's
     assert module.words() == 7
     pages = [one for one in called[0] if one.endswith(".md")]
-    # And it gets all documents, the README of a project too; not the history, nor the glossary
+    # And it gets all documents, the README of a project too; not the history, the glossary, formats
     documents = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
     others = {
         "README.md",
@@ -112,7 +112,7 @@ def test_the_linter_reads_every_page_but_two(monkeypatch: pytest.MonkeyPatch) ->
         "SECURITY.md",
         "{{cookiecutter.project_slug}}/README.md",
     }
-    assert set(pages) == documents - {"docs/glossary.md"} | others
+    assert set(pages) == documents - {"docs/glossary.md", "docs/formats.md"} | others
     # And a page that somebody names is the only one
     module.words("docs/policy.md")
     assert called[1][-2:] == ["textlint", "docs/policy.md"]
