@@ -71,6 +71,7 @@ def test_modules_import_only_the_core_when_they_are_imported() -> None:
         "measures.",
         "pipeline.",
         "page.",
+        "core.drawing.",
         "lineage.events",
         "lineage.facets",
         "monitoring.measure",

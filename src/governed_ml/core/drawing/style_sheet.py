@@ -6,13 +6,13 @@ import hashlib
 from base64 import b64encode
 from pathlib import Path
 
-from markupsafe import Markup
-
 SHEET = Path(__file__).parent / "page.css"
 
 
 def style() -> dict[str, str]:
     """Return `style` and `style_digest` for a page's template."""
+    from markupsafe import Markup
+
     sheet = SHEET.read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
     return {"style": Markup(sheet), "style_digest": digest}  # noqa: S704 - our own file
