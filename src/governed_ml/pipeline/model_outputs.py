@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 250_000  # most rows given to the model at once
 WARM_UP, LEAST, MOST = 3, 20, 200  # predictions of one row before timing; timed ones
-SECONDS = 0.2  # no further prediction is timed after so long
+SECONDS = 0.1  # no further prediction is timed after so long
 
 
 def predict_parts(
