@@ -59,6 +59,7 @@ def without_numbers(page: str) -> str:
     return re.sub(r"(?<=\| )[\d.,]+(?= \|)|(?<=recall )[\d.]+|(?<=Precision )[\d.]+", "", page)
 
 
+@pytest.mark.slow
 def test_precision_and_recall_are_as_stated() -> None:
     # Given the corpus of identifiers and look-alikes, when the check looks through it
     found = pii_corpus.measure()

@@ -57,6 +57,7 @@ def here(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generat
     forget()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_no_half_made_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def say(project: baked.BakedProject, *words: str, code: int = 0) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_show_answers_who_approved_what_on_which_data(seen: baked.BakedProject) -> None:
     # Given a ledger, when it is shown
     lines = say(seen, "show").splitlines()
@@ -77,6 +78,7 @@ def test_show_answers_who_approved_what_on_which_data(seen: baked.BakedProject) 
     assert "the ledger has no event of version 9" in say(seen, "show", "--version", "9", code=1)
 
 
+@pytest.mark.slow
 def test_verify_has_an_exit_code_for_each_answer(whole: baked.BakedProject) -> None:
     # Given a whole ledger, when it is verified, then it exits 0
     assert say(whole, "verify").startswith("whole · 3 events · ")

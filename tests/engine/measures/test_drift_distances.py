@@ -69,6 +69,7 @@ def test_distances_equal_scipys(name: str) -> None:
         assert (moved.value, moved.note) == (None, "the reference has no spread to divide by")
 
 
+@pytest.mark.slow
 def test_distances_equal_evidentlys_apart_from_its_other_unit() -> None:
     from evidently.legacy.calculations.stattests.registry import get_stattest
 

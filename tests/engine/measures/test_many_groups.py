@@ -45,6 +45,7 @@ def passing(kind: str, hits: Any, n: Any) -> Any:
     return upper <= LIMITS[kind] if kind == "difference" else lower >= LIMITS[kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["difference", "ratio"])
 @pytest.mark.parametrize("n", [(40, 500), (40, 1000), (200, 200), (500, 40), (1000, 40)])
 @pytest.mark.parametrize("rate", [0.005, 0.02, 0.5, 0.88, 0.89])

@@ -9,6 +9,7 @@ import pytest
 from governed_ml.measures import proxies
 
 
+@pytest.mark.slow
 def test_planted_noisy_copies_are_found_and_independent_columns_are_not() -> None:
     rng = np.random.default_rng(8)
     rows = 10_000
@@ -68,6 +69,7 @@ def test_all_rows_of_a_person_are_in_the_same_part_of_the_sample() -> None:
     assert alone["sex.proxy_auc"].value is None
 
 
+@pytest.mark.slow
 def test_the_proxy_metric_is_that_of_the_best_predicted_group() -> None:
     # Given twelve groups, of which only the smallest (100 rows) is given away, by one feature
     rng = np.random.default_rng(12)

@@ -56,6 +56,7 @@ def level(before: pd.DataFrame, now: pd.DataFrame, tmp_path: Path) -> tuple[str,
     return judge_window.worst(judged), judge_window.reasons(judged)
 
 
+@pytest.mark.slow
 def test_bikes_of_2012_are_not_those_of_2011_but_halves_of_a_month_are_alike(
     tmp_path: Path,
 ) -> None:

@@ -79,6 +79,7 @@ def test_features_of_any_name_are_computed_with() -> None:
     check(table(EVERY), EVERY, sensitive={"sex": {}})
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_target_and_sensitive_attributes_have_any_name(task: str) -> None:
@@ -186,6 +187,7 @@ def test_a_rule_for_each_feature_names_the_drift_of_the_feature() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("inside")
 def test_contributions_go_to_the_feature_whose_column_it_is() -> None:
     # Given a text `a` with the category `b_x`, and a text `a_b` with the category `x`

@@ -211,6 +211,7 @@ def test_other_trees_give_another_digest(target: str, tmp_path: Path) -> None:
     assert digest(other, tmp_path) != digest(content, tmp_path)
 
 
+@pytest.mark.slow
 @each(["xgboost.XGBClassifier"])
 def test_a_model_of_an_older_xgboost_answers_as_before(target: str, tmp_path: Path) -> None:
     # Given a model's file in which an older version of the library is named
@@ -331,6 +332,7 @@ def test_explanations_of_other_trees_do_not_add_up(
     assert explanations.explain(model, rows(), [], "classification", 1).coverage.value == 0.0
 
 
+@pytest.mark.slow
 @each(["lightgbm.LGBMClassifier"])
 def test_a_model_that_its_library_cannot_explain_is_explained_by_asking(target: str) -> None:
     model = fitted(target, linear_tree=True)

@@ -143,6 +143,7 @@ def test_a_mitigation_does_not_wrap_a_class_of_a_listed_package() -> None:
         estimators.estimator(model, "classification", 1)
 
 
+@pytest.mark.slow
 def test_a_model_of_a_listed_package_is_trained_and_asked_in_processes_of_its_own(
     here: Path,
 ) -> None:
@@ -180,6 +181,7 @@ def fit(pipeline, features, target):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("value", "named"),
     [
