@@ -191,9 +191,9 @@ def init_data(
 
     from governed_ml.core.files import root
     from governed_ml.core.terminal import say
-    from governed_ml.init_data.run import propose, settings
+    from governed_ml.init_data.run import propose
     from governed_ml.init_data.screen import asked, show, track
-    from governed_ml.init_data.wishes import Wishes
+    from governed_ml.init_data.wishes import Wishes, settings
 
     given = Wishes(
         target=target,

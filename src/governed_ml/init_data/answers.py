@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from governed_ml.core.config.data import Data
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, explain_invalid
 from governed_ml.pipeline.data.column_kinds import Decider
 from governed_ml.pipeline.data.reading.answers import Answer, written
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
@@ -31,8 +33,11 @@ class Draft:
 
     def data(self) -> Data:
         """Return the keys as a validated table; a target that is not known yet is empty."""
-        empty = {"task": "regression", "target": "", "contract": "-"}
-        return Data.model_validate(empty | self.keys)
+        values = {"task": "regression", "target": "", "contract": "-"} | self.keys
+        try:
+            return Data.model_validate(values)
+        except ValidationError as error:
+            raise explain_invalid(error, "--set or conf/data", values, Data) from error
 
     def note(self, name: str, words: str) -> None:
         """Say why a column has its role."""

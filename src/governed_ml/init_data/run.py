@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Data
-from governed_ml.core.files import parse_yaml, write_text
+from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
 from governed_ml.init_data import outlook, roles, wishes, written
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
-from governed_ml.init_data.origin import source_of
+from governed_ml.init_data.origin import NamedTable, origin_of
 from governed_ml.init_data.profile import Profile, profiles, typed
 from governed_ml.pipeline.contract.suite_file import draft as drafted_suite
 from governed_ml.pipeline.data.columns import check_names
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.sources import SOURCES, Found, engine
 from governed_ml.pipeline.data_page import data_page
-from governed_ml.pipeline.stages.ingest import origin_of, types_of, unreadable
+from governed_ml.pipeline.stages.ingest import origin_of as cells_of
+from governed_ml.pipeline.stages.ingest import types_of, unreadable
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,18 +66,18 @@ def propose(
 
     Raise `Problem` with all questions if something cannot be known and nobody can be asked.
     """
-    name, source = source_of(where, query, base, dry=dry)
-    path = base / CONF / "data" / f"{name}.yaml"
+    wishes.require_known(given, base / CONF / "policy")
+    origin = origin_of(where, query, base)
+    path = base / CONF / "data" / f"{origin.name}.yaml"
     before, edited = written.earlier(path)
-    draft = Draft(
-        {"name": name, "source": source, "contract": f"{(EXPECTATIONS / name).as_posix()}.json"}
-    )
+    contract = (EXPECTATIONS / f"{origin.name}.json").as_posix()
+    draft = Draft({"name": origin.name, "source": {**origin.source}, "contract": contract})
     if edited:
         written.merged(draft, before)
     _set(draft, given.settings)
     say(f"reading {where}")
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
-        table = _Table(db, Path(scratch), draft)
+        table = _Table(db, Path(scratch), draft, origin, base)
         found = table.read(ask, say)
         warnings = _roles(table, found, given, ask)
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
@@ -91,6 +92,7 @@ def propose(
             *warnings,
         ]
         if not dry:
+            origin.keep(base)
             say("drawing the data page and drafting the data contract")
             _write(base, path, proposal, text, table, edited=edited)
     return proposal
@@ -99,8 +101,16 @@ def propose(
 class _Table:
     """The table that is read, and what is decided of its columns."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, scratch: Path, draft: Draft) -> None:
+    def __init__(
+        self,
+        db: duckdb.DuckDBPyConnection,
+        scratch: Path,
+        draft: Draft,
+        origin: NamedTable,
+        base: Path,
+    ) -> None:
         self.db, self.scratch, self.draft = db, scratch, draft
+        self.origin, self.base = origin, base
         self.decided: list[Decided] = []
 
     def read(self, ask: wishes.Prompt | None, say: Callable[[str], None]) -> dict[str, Profile]:
@@ -128,7 +138,7 @@ class _Table:
         return questions
 
     def _open(self) -> Found:
-        source = self.draft.data().source
+        source = self.origin.readable(self.draft.data().source, self.base)
         try:
             return SOURCES[source.kind](source, 0, self.db, self.scratch)
         except Problem as problem:
@@ -139,7 +149,7 @@ class _Table:
             raise Problem(f"{str(problem).partition('. If that')[0]}; {option}") from problem
 
     def _origin(self, data: Data) -> SourceCells:
-        return origin_of(self.db, self.found, data.source, self.scratch)
+        return cells_of(self.db, self.found, data.source, self.scratch)
 
     def parquet(self) -> Path:
         """Write the decided columns as Parquet, for the data page and the contract's draft."""
@@ -230,23 +240,3 @@ def _write(
         proposal.files.append(data.contract)
     else:
         proposal.kept.append(data.contract)
-
-
-def settings(texts: list[str]) -> dict[str, Any]:
-    """Return what `--set` gives, as keys of `conf/data`."""
-    import yaml
-
-    found: dict[str, Any] = {}
-    for text in texts:
-        try:
-            value: Any = parse_yaml(text)
-        except yaml.YAMLError:
-            value = None
-        if not isinstance(value, dict):
-            raise Problem(f"--set {text!r} is no key with a value: write it as 'key: value'")
-        given: dict[str, Any] = value
-        for key, one in given.items():
-            mine: Any = found.get(key)
-            both = isinstance(mine, dict) and isinstance(one, dict)
-            found[key] = {**mine, **one} if both else one
-    return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem
 from governed_ml.init_data import roles
 from governed_ml.init_data.answers import Draft, Question
@@ -14,7 +16,7 @@ from governed_ml.init_data.profile import Profile, values
 if TYPE_CHECKING:
     import duckdb
 
-TIERS = ("minimal", "limited", "high")
+TASKS = ("classification", "regression")
 MOST_CLASSES = 20  # most values of a target that are listed
 
 Prompt = Callable[[str, str | None], str]
@@ -32,6 +34,14 @@ class Wishes:
     no_sensitive_reason: str | None = None
     tier: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+
+
+def require_known(wishes: Wishes, policies: Path) -> None:
+    """Raise `Problem` for a task or a tier that does not exist, before the table is read."""
+    tiers = sorted(path.stem for path in policies.glob("*.yaml") if path.stem != "base")
+    for option, value, known in (("task", wishes.task, TASKS), ("tier", wishes.tier, tiers)):
+        if value is not None and value not in known:
+            raise Problem(f"--{option} {value!r} does not exist: choose {' or '.join(known)}")
 
 
 def target(
@@ -69,12 +79,18 @@ def task(
     if wishes.positive is not None and found != "classification":
         return "classification", f"{one.distinct:,} classes, of which --positive names one"
     if found is None and ask is not None:
-        return ask(f"{why}: classification or regression?", "regression"), "as answered"
+        return _one_of(TASKS, ask(f"{why}: classification or regression?", None)), "as answered"
     if found is None:
         raise Problem(
             f"target {one.column.name!r} has {why}: add --task classification or --task regression"
         )
     return found, why
+
+
+def _one_of(known: tuple[str, ...], said: str) -> str:
+    if said not in known:
+        raise Problem(f"{said!r} is none of the answers: {' or '.join(known)}")
+    return said
 
 
 def positive(
@@ -164,3 +180,23 @@ def settle(draft: Draft, questions: list[Question], ask: Prompt | None) -> bool:
         draft.note(one.column, "as answered")
         done = True
     return done
+
+
+def settings(texts: list[str]) -> dict[str, Any]:
+    """Return what `--set` gives, as keys of `conf/data`."""
+    import yaml
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        try:
+            value: Any = parse_yaml(text)
+        except yaml.YAMLError:
+            value = None
+        if not isinstance(value, dict):
+            raise Problem(f"--set {text!r} is no key with a value: write it as 'key: value'")
+        given: dict[str, Any] = value
+        for key, one in given.items():
+            mine: Any = found.get(key)
+            both = isinstance(mine, dict) and isinstance(one, dict)
+            found[key] = {**mine, **one} if both else one
+    return found

@@ -14,7 +14,7 @@ import yaml
 
 from governed_ml.core.config.composition import compose
 from governed_ml.core.problem import Problem
-from governed_ml.init_data.run import settings
+from governed_ml.init_data.wishes import settings
 
 
 @pytest.fixture
@@ -309,6 +309,38 @@ def test_an_encoding_is_proposed_and_never_taken(base: Path) -> None:
         strangers.drafted(base, path)
     found = strangers.drafted(base, path, settings=settings(["source: {encoding: cp1252}"]))
     assert found.columns["remark"] == "drop"
+
+
+SLIPS: dict[str, tuple[dict[str, Any], str]] = {
+    "task": ({"task": "regresion"}, "--task 'regresion' does not exist: choose classification or"),
+    "tier": ({"tier": "hihg"}, "--tier 'hihg' does not exist: choose high or limited or minimal"),
+    "key": ({"settings": {"drops": ["age"]}}, "did you mean drop"),
+    "value": ({"settings": {"numeric": 7}}, "numeric: Input should be a valid list"),
+}
+
+
+@pytest.mark.parametrize("case", SLIPS)
+def test_a_slip_in_an_option_is_named_and_nothing_is_copied(
+    base: Path, case: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("elsewhere") / "table.csv"
+    strangers.customers().to_csv(path, index=False)
+    given, words = SLIPS[case]
+    with pytest.raises(Problem, match=words):
+        strangers.drafted(base, path, **given)
+    assert not (base / "data").exists()
+
+
+def test_a_table_is_found_from_a_folder_of_the_project(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a file that is named from where it lies, inside the project
+    (base / "data" / "source").mkdir(parents=True)
+    monkeypatch.chdir(base / "data" / "source")
+    strangers.customers().to_csv("own.csv", index=False)
+    found = strangers.drafted(base, Path("own.csv"))
+    # Then its path counts from the project's root
+    assert found.draft.keys["source"]["path"] == "data/source/own.csv"
 
 
 @pytest.mark.parametrize("text", ["categorical", "[a]", "{: :"])
