@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config.policy_schema import Policy
+from governed_ml.core.config.params import Params
 from governed_ml.core.tables import TARGET, literal, quoted
 from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
@@ -17,20 +17,24 @@ from governed_ml.pipeline.data.cells import digits
 if TYPE_CHECKING:
     import duckdb
 
-SHARE = 0.3  # of the rows, as in conf/split
 SAMPLE = 20_000
 SIDE = "__side"  # which of the two parts a row is in
 MOST = 200  # most features that are looked at for leaks
 WIDE = 500  # features from which the pipeline takes long
 
 
-def rows_missing(policy: Policy, rows: int) -> list[str]:
+def limit(params: Params, rule: str) -> float | None:
+    """Return the policy's `block` of a rule; None if there is no such rule or limit."""
+    return next((one.block for one in params.policy.rules if one.id == rule), None)
+
+
+def rows_missing(params: Params, rows: int) -> list[str]:
     """Say whether the policy wants more test rows than the table gives."""
-    wanted = next((one.block for one in policy.rules if one.id == "split.test_rows"), None)
-    test = math.floor(rows * SHARE)
+    wanted, share = limit(params, "split.test_rows"), params.split.test_share
+    test = math.floor(rows * share)
     if wanted is None or test >= wanted:
         return []
-    need = math.ceil(wanted / SHARE)
+    need = math.ceil(wanted / share)
     words = (
         f"{rows:,} rows give about {test:,} test rows, and the policy wants {wanted:,.0f}: the "
         f"model will be denied until the table has about {need:,} rows"
@@ -39,10 +43,11 @@ def rows_missing(policy: Policy, rows: int) -> list[str]:
 
 
 def small_groups(
-    db: duckdb.DuckDBPyConnection, policy: Policy, draft: Draft, found: dict[str, Profile]
+    db: duckdb.DuckDBPyConnection, params: Params, draft: Draft, found: dict[str, Profile]
 ) -> list[str]:
     """Say which groups are too small for the fairness rules, and how to merge them."""
-    wanted = max((one.minimum_n or 0 for one in policy.rules if one.each == "sensitive"), default=0)
+    rules, share = params.policy.rules, params.split.test_share
+    wanted = max((one.minimum_n or 0 for one in rules if one.each == "sensitive"), default=0)
     told: list[str] = []
     for name, how in draft.keys.get("sensitive", {}).items():
         if how.get("bins"):
@@ -50,14 +55,14 @@ def small_groups(
         counts = [*values(db, name, 1_000)]
         gone = found[name].rows - found[name].filled
         counts += [("missing", gone)] if gone else []
-        small = [(value, n) for value, n in counts if n * SHARE < wanted]
+        small = [(value, n) for value, n in counts if n * share < wanted]
         if not small or wanted == 0:
             continue
         listed = ", ".join(f"{value} ({n:,} rows)" for value, n in small[:5])
         listed += f" and {len(small) - 5} more" if len(small) > 5 else ""
         told.append(
             f"{name}: too few rows in {listed}: the fairness rules want {wanted} test rows, about "
-            f"{math.ceil(wanted / SHARE):,} rows; merge groups with `labels` under sensitive.{name}"
+            f"{math.ceil(wanted / share):,} rows; merge groups with `labels` under sensitive.{name}"
         )
     return told
 
@@ -74,9 +79,13 @@ def too_wide(columns: int) -> list[str]:
 
 
 def leak_suspects(
-    db: duckdb.DuckDBPyConnection, draft: Draft, found: dict[str, Profile], scratch: Path
+    db: duckdb.DuckDBPyConnection,
+    params: Params,
+    draft: Draft,
+    found: dict[str, Profile],
+    scratch: Path,
 ) -> list[str]:
-    """Say which features predict the target almost alone, measured on a sample of the rows."""
+    """Say which features the rules about leaks will deny, measured on a sample of the rows."""
     keys = draft.keys
     no = {keys["target"], keys.get("time"), keys.get("group"), *keys.get("drop", [])}
     no |= {*keys.get("sensitive", {})}
@@ -91,19 +100,21 @@ def leak_suspects(
     kind = found[keys["target"]].column.type
     parts = _parts(db, keys, kind, [*numeric, *others], scratch)
     scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
-    limit = 0.95 if keys["task"] == "classification" else 0.90
-    measure = "ROC AUC" if keys["task"] == "classification" else "R²"
+    plain = keys["task"] == "classification"
+    alone = limit(params, "evaluate.leak" if plain else "evaluate.leak_regression")
+    measure = "ROC AUC" if plain else "R²"
     told: list[str] = []
     for name, score in scores.items():
-        if score is not None and score >= limit:
+        if score is not None and alone is not None and score > alone:
             draft.note(name, f"leak suspect: alone it predicts the target ({measure} {score:.2f})")
             told.append(
                 f"leak suspect {name!r}: alone it predicts the target ({measure} {score:.2f}); "
                 "list it under drop if it is only known together with the target"
             )
-    if len(numeric) > 1 and not told:
+    summed = limit(params, "evaluate.leak_together")
+    if len(numeric) > 1 and not told and summed is not None:
         found_together = leaks.together(*parts, numeric, keys["task"])
-        if found_together.value is not None and found_together.value >= 0.99:
+        if found_together.value is not None and found_together.value > summed:
             told.append(
                 f"leak suspects: together they give the target ({measure} "
                 f"{found_together.value:.2f}): {found_together.note}; list one under drop"

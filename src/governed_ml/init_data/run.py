@@ -79,17 +79,18 @@ def propose(
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
         table = _Table(db, Path(scratch), draft, origin, base)
         found = table.read(ask, say)
-        warnings = _roles(table, found, given, ask)
+        _roles(table, found, given, ask)
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
         proposal = _proposal(draft, found, text, given)
-        policy = compose(base / CONF, [f"policy={proposal.tier}"]).policy
-        rows = next(iter(found.values())).rows
+        choices = [f"policy={proposal.tier}", f"split={proposal.split}"]
+        params = compose(base / CONF, choices)
+        rows = found[draft.keys["target"]].filled  # others are left out
         features = [one for one, role in proposal.columns.items() if role == "feature"]
         proposal.warnings = [
-            *outlook.rows_missing(policy, rows),
-            *outlook.small_groups(db, policy, draft, found),
+            *outlook.rows_missing(params, rows),
+            *outlook.small_groups(db, params, draft, found),
             *outlook.too_wide(len(features)),
-            *warnings,
+            *outlook.leak_suspects(db, params, draft, found, table.scratch),
         ]
         if not dry:
             origin.keep(base)
@@ -173,8 +174,8 @@ def _set(draft: Draft, settings: dict[str, Any]) -> None:
 
 def _roles(
     table: _Table, found: dict[str, Profile], given: wishes.Wishes, ask: wishes.Prompt | None
-) -> list[str]:
-    """Give each column its role; return leak suspects."""
+) -> None:
+    """Give each column its role."""
     draft, db = table.draft, table.db
     target = wishes.target(given, draft.keys.get("target"), found, ask)
     for key in ("drop", "categorical", "proxies"):
@@ -195,7 +196,6 @@ def _roles(
     roles.find_group(draft, found, target)
     wishes.sensitive(given, draft, found, ask)
     roles.mark_possible_proxies(draft, found, target)
-    return outlook.leak_suspects(db, draft, found, table.scratch)
 
 
 def _proposal(
