@@ -30,8 +30,8 @@ SAME_DECISION = (
 """How a metric's note starts if the model decides the same for every row: no, or yes."""
 NO_ORDER = "a category has no order, and this distance needs one"
 """The note of a metric that only numbers can have."""
-SAYS_NOTHING = "says nothing"
-"""How a metric's note ends if what it measures does not vary where it looks."""
+NOT_COMPARED = "cannot be compared between groups"
+"""How a metric's note ends if its rate is 0 or 1 in every group."""
 Timing = Literal["latency_p50_ms", "latency_p95_ms"]
 """Metrics that are times: they differ in every run, so they are volatile, and rules can judge them.
 """

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from governed_ml.core.evidence import SAYS_NOTHING, Finding, Metric
+from governed_ml.core.evidence import NOT_COMPARED, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.bounds.group_bounds import largest_difference, pairs, smallest_ratio
 from governed_ml.measures.bounds.rates import Rate, rates
@@ -88,7 +88,7 @@ def measured(
     """
     reason = incomparable(names, counts.sum(axis=(1, 2)))
     if not reason and (same := constant(counts.sum(axis=(0, 1)))):
-        reason = f"{same}, so fairness {SAYS_NOTHING}"
+        reason = f"{same}, so fairness {NOT_COMPARED}"
     kinds = ("difference", "ratio")
     if reason:
         return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from governed_ml.core.evidence import SAYS_NOTHING, Finding, Metric
+from governed_ml.core.evidence import NOT_COMPARED, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.bounds.group_bounds import (
     Means,
@@ -192,7 +192,7 @@ def same_prediction(grouped: Moments, place: int) -> str | None:
     varies = (grouped.squares[:, PREDICTION] > rounding).any()
     if place != PREDICTION or varies or np.ptp(mean) > 1e-9 * np.abs(mean).max():
         return None
-    return f"the model predicts the same number for every row: the mean prediction {SAYS_NOTHING}"
+    return f"the model predicts the same number for every row: the mean prediction {NOT_COMPARED}"
 
 
 def too_skewed(names: list[str], grouped: Moments, place: int) -> str | None:

@@ -12,7 +12,7 @@ from itertools import combinations, islice, product
 import numpy as np
 import numpy.typing as npt
 
-from governed_ml.core.evidence import SAME_DECISION, SAYS_NOTHING, Finding, Metric
+from governed_ml.core.evidence import NOT_COMPARED, SAME_DECISION, Finding, Metric
 
 Key = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
@@ -89,7 +89,7 @@ def vacuous(measure: str, rates: dict[str, tuple[Integers, Integers]]) -> str | 
         if hits.any() and (hits < n).any():
             return None
         told.append(("every " if hits.any() else "no ") + SAME[name])
-    return f"{' and '.join(told)}: {measure.replace('_', ' ')} {SAYS_NOTHING}"
+    return f"{' and '.join(told)}: {measure.replace('_', ' ')} {NOT_COMPARED}"
 
 
 def remarks(what: str, metric: Metric, columns: Key, keys: list[Key]) -> list[Finding]:

@@ -162,7 +162,7 @@ def test_every_cause_of_a_denial_is_on_the_page_with_its_total_and_fixes(
         found |= {"verdict": "fail", "value": 412.0, "reason": "412; at least 1000 allowed"}
         for rule in decision["rules"]:
             if rule["id"].startswith("fairness.equal_opportunity["):
-                said = f"{SAME_DECISION[1]}, so fairness says nothing"
+                said = f"{SAME_DECISION[1]}, so fairness cannot be compared between groups"
                 rule |= {"verdict": "insufficient", "value": None, "reason": said}
         drifted = found | {"value": 0.5, "limit": 0.25, "bound": "at_most", "reason": "0.5; x"}
         more = [drifted | {"id": f"drift.data[c{place}]"} for place in range(20)]

@@ -178,7 +178,11 @@ def test_a_model_that_decides_the_same_for_every_row_is_named_first(
     # Given a model with one answer, and faults of earlier stages
     rules = [
         result("validate.contract"),
-        because("fairness.four_fifths[sex]", "insufficient", f"{same}, so fairness says nothing"),
+        because(
+            "fairness.four_fifths[sex]",
+            "insufficient",
+            f"{same}, so fairness cannot be compared between groups",
+        ),
         because("evaluate.majority", "insufficient", f"{same}; always answering yes is right"),
     ]
     # When the decision is shown

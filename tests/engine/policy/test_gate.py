@@ -128,7 +128,7 @@ TABLES = {
     "everybody selected": ([[[0, 30], [0, 10]], [[0, 20], [0, 15]]], "the model selects every row"),
     "a perfect answer": (
         [[[30, 0], [0, 10]], [[20, 0], [0, 15]]],
-        "every positive is selected and no negative is selected: equalized odds says nothing",
+        "every positive is selected and no negative is selected: equalized odds cannot be compared",
     ),
     "no positives": ([[[30, 10], [0, 0]], [[20, 5], [15, 10]]], "no positives in group a"),
 }

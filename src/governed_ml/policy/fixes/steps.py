@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from governed_ml.core.evidence import SAME_DECISION, SAYS_NOTHING
+from governed_ml.core.evidence import NOT_COMPARED, SAME_DECISION
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.policy.decision import Decision, RuleResult
 from governed_ml.policy.fixes.causes import denying, gate_of
@@ -156,7 +156,7 @@ def _step(rule: RuleResult, known: Known) -> str:
         return NO_METRIC
     if shortage(rule, known):
         return MORE_ROWS
-    if rule.verdict == "insufficient" and SAYS_NOTHING in rule.reason:
+    if rule.verdict == "insufficient" and NOT_COMPARED in rule.reason:
         return FLAT
     if rule.verdict == "insufficient":
         return NOT_MEASURED if rule.value is None else MORE_ROWS
