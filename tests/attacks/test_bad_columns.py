@@ -122,12 +122,6 @@ UNSPLIT: dict[str, tuple[str, str, str, str]] = {  # case → split, conf/data, 
         "data.group: column 'when' is null in 100 of 300 rows",
     ),
     "one group only": ("group", BY_GROUP, when(lambda _: "all"), "'when' has one group only"),
-    "a date as a feature": (
-        "random",
-        DATA,
-        when(lambda _: "2026-02-01"),
-        "column 'when' is a date",
-    ),
     "no feature": ("random", DATA + "drop: [age, income, town]\n", text(), "no feature left"),
     "bins for texts": (
         "random",
@@ -193,7 +187,10 @@ WORK: dict[str, tuple[str, str | bytes]] = {  # case → conf/data, the table
     "true and false": (DATA.replace('"yes"', "true"), changed(paid=lambda row: row % 3 == 0)),
     "a number for yes": (DATA.replace('"yes"', "1"), changed(paid=lambda row: row % 2)),
     "a number as text": (DATA.replace('"yes"', '"1"'), changed(paid=lambda row: row % 2)),
-    "three classes": (DATA, changed(paid=lambda row: ["yes", "no", "perhaps"][row % 3])),
+    "one class of three against the rest": (
+        DATA + "against: rest\n",
+        changed(paid=lambda row: ["yes", "no", "perhaps"][row % 3]),
+    ),
     "groups that are null": (DATA, changed(sex=lambda row: "f" if row % 2 else None)),
 }
 

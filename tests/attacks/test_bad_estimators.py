@@ -162,7 +162,7 @@ def test_dvc_stops_at_a_bad_table_and_a_silent_server(finished: BakedProject) ->
     assert [decision["verdict"], decision["rules"][0]["id"]] == ["deny", "train.stopped"]
     # And when the table is a file that is missing, it stops at that, and no table is left
     source = "kind: file\n  path: data/source/none.csv"
-    replace(finished, "conf/data/synthetic.yaml", "kind: synthetic\n  rows: 170000", source)
+    replace(finished, "conf/data/synthetic.yaml", "kind: synthetic\n  rows: 110000", source)
     done = finished.run(["dvc", "repro"], code=255)
     assert "ingest: data.source.path: data/source/none.csv does not exist" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr

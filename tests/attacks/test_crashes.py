@@ -129,7 +129,7 @@ def test_two_repros_at_once(finished: BakedProject) -> None:
     # Given a line of which every stage has to run, under way
     finished.write(
         "conf/data/synthetic.yaml",
-        finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 20000"),
+        finished.read("conf/data/synthetic.yaml").replace("rows: 110000", "rows: 20000"),
     )
     code = """
 import re, subprocess, sys

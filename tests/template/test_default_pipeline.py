@@ -306,7 +306,7 @@ def test_trap_37_a_broken_contract_stops_the_line_and_leaves_a_deny(
 ) -> None:
     # Given a finished pipeline that was allowed, and a fault in its data
     assert decision(finished)["verdict"] == "allow"
-    replace(finished, "conf/data/synthetic.yaml", "rows: 170000", "rows: 20000")
+    replace(finished, "conf/data/synthetic.yaml", "rows: 110000", "rows: 20000")
     replace(finished, "conf/data/synthetic.yaml", "faults: []", f"faults: [{fault}]")
     # When the pipeline runs
     done = finished.run(["dvc", "repro"], code=None)

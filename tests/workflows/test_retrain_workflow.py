@@ -54,7 +54,7 @@ def run(hosted: Hosted) -> acting.Run:
 
 def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -> None:
     # Given new rows at the source, when the workflow runs
-    new_data(champion, "rows: 170000", "rows: 20000")
+    new_data(champion, "rows: 110000", "rows: 20000")
     done = run(champion)
     # Then every job is green
     jobs = {"preflight", "pipeline", "propose", "record"}
@@ -100,7 +100,7 @@ def test_new_data_become_a_pull_request_against_the_champion(champion: Hosted) -
             "rows: 20000\n  faults: [income_nulls]",
             "the pipeline stopped: validate: the data contract does not hold",
         ),
-        ("rows: 170000 # as before", "the source still gives the same table as the commit"),
+        ("rows: 110000 # as before", "the source still gives the same table as the commit"),
     ],
     ids=["contract", "nothing-new"],
 )
@@ -110,7 +110,7 @@ def test_trap_33_a_retraining_that_fails_is_red_recorded_and_told(
     # Given rows that break the contract, or none that are new
     text = champion.project.read(DATA).replace("  faults: []", "  # faults:")
     champion.project.write(DATA, text)
-    new_data(champion, "rows: 170000", new)
+    new_data(champion, "rows: 110000", new)
     # When the workflow runs, then it is red
     done = run(champion)
     assert (done.green, "pipeline" in done.red) == ({"preflight", "record"}, True), done.tail()

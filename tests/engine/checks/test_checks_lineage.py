@@ -125,8 +125,8 @@ def cases(project: BakedProject) -> dict[str, tuple[Edit, list[str]]]:
             ["conf/model/hist_gradient_boosting_classifier.yaml: model.estimator."],
         ),
         "a value of the data": (
-            replaced(project, "conf/data/synthetic.yaml", "rows: 170000", "rows: 170001"),
-            ["conf/data/synthetic.yaml: data.source.rows 170000 → 170001 since ingest"],
+            replaced(project, "conf/data/synthetic.yaml", "rows: 110000", "rows: 110001"),
+            ["conf/data/synthetic.yaml: data.source.rows 110000 → 110001 since ingest"],
         ),
         "the composition": (
             replaced(project, "params.yaml", "seed: 2026", "seed: 2027"),

@@ -194,7 +194,7 @@ def small(
     def make(folder: Path) -> None:
         made = baked.bake(template, folder, environment)
         conf = "conf/data/synthetic.yaml"
-        made.write(conf, made.read(conf).replace("170000", "20000"))
+        made.write(conf, made.read(conf).replace("110000", "20000"))
         made.run(["dvc", "repro"], DVC_SITE_CACHE_DIR=str(folder / "site"))
         baked.commit_all(made.path, "The pipeline ran")
 

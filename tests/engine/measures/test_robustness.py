@@ -112,7 +112,7 @@ def test_the_default_model_does_not_flip(project_after_run: BakedProject) -> Non
 def test_a_model_that_memorises_is_denied_for_it(finished: BakedProject) -> None:
     # Given a tree that knows every row by heart
     book = finished.read("conf/data/synthetic.yaml")
-    finished.write("conf/data/synthetic.yaml", book.replace("rows: 170000", "rows: 20000"))
+    finished.write("conf/data/synthetic.yaml", book.replace("rows: 110000", "rows: 20000"))
     finished.write(
         "conf/model/tree.yaml",
         "name: tree\nestimator: {_target_: sklearn.tree.DecisionTreeClassifier}\n",
@@ -129,7 +129,7 @@ def test_a_model_that_memorises_is_denied_for_it(finished: BakedProject) -> None
     assert abs(found["value"] - by_hand.flip_share(finished.path)) < 0.03
     # When it learns from categories alone, then the rule says that it does not apply
     numbers = "income, loan_amount, debt_ratio, savings, credit_history_years, late_payments"
-    book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")
+    book = finished.read("conf/data/synthetic.yaml").replace("rows: 110000", "rows: 12000")
     book = book.replace("drop: [application_id", f"drop: [{numbers}, application_id")
     finished.write("conf/data/synthetic.yaml", book)
     finished.stages(*UP_TO_EVALUATE)

@@ -97,8 +97,8 @@ def test_target_and_sensitive_attributes_have_any_name(task: str) -> None:
 
 @pytest.mark.nightly
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.one_of(st.sampled_from(EVERY), st.text(min_size=1, max_size=9)),
-                min_size=2, max_size=6, unique_by=lambda name: name.strip().casefold()),
+@given(st.lists(st.one_of(st.sampled_from(EVERY), st.text(min_size=1, max_size=9).map(str.strip)),
+                min_size=2, max_size=6, unique_by=str.casefold),
        st.sampled_from(["csv", "parquet", "jsonl"]))  # fmt: skip
 def test_random_names_are_computed_with_or_refused(names: list[str], suffix: str) -> None:
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:

@@ -132,7 +132,7 @@ def test_groups_are_matched_to_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.nightly  # on every push: the search itself, above
 def test_a_biased_table_is_mitigated_and_the_card_shows_the_cost(finished: BakedProject) -> None:
     # Given the book in which women stand worse, and a fairer model, when the pipeline runs
-    book = finished.read("conf/data/synthetic.yaml").replace("rows: 170000", "rows: 12000")
+    book = finished.read("conf/data/synthetic.yaml").replace("rows: 110000", "rows: 12000")
     finished.write("conf/data/synthetic.yaml", book.replace("faults: []", "faults: [biased]"))
     tables.choose(finished, model="fair_logistic_regression", split="random")
     name = "conf/model/fair_logistic_regression.yaml"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column
+from governed_ml.core.problem import counted
 from governed_ml.core.tables import literal, quoted
 from governed_ml.pipeline.data import cells
 from governed_ml.pipeline.data.cells import (
@@ -231,8 +232,8 @@ class Decider:
             (beyond,) = self._ask(f"count(*) FILTER (abs({column}) >= {EXACT})")
             if beyond:
                 raise Ambiguous(
-                    f"has codes beyond 2^53 in {beyond:,} rows, which the source has rounded to "
-                    "decimals already: store them as texts or whole numbers"
+                    f"has codes beyond 2^53 in {counted(beyond, 'row')}, which the source has "
+                    "rounded to decimals already: store them as texts or whole numbers"
                 )
             return made(name, "DOUBLE", "code", no_nan(f"CAST({column} AS DOUBLE)"))
         (lost,) = self._ask(f"count(*) FILTER ({column} IS NOT NULL AND {exact} IS NULL)")

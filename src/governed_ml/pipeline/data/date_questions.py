@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from governed_ml.core.problem import Problem, first_line
+from governed_ml.core.problem import Problem, counted, first_line
 from governed_ml.core.tables import literal
 from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, date, matches
 from governed_ml.pipeline.data.reading.answers import Answer
@@ -86,7 +86,7 @@ def _require_century(seen: Cells, written: str) -> None:
     rows = seen.count(later)
     if rows:
         raise Ambiguous(
-            f"has years of two digits, and {rows:,} rows would lie in the future "
+            f"has years of two digits, and {counted(rows, 'row')} would lie in the future "
             f"({shown(seen.pairs(later))}): 69 to 99 are read as 1969 to 1999, 00 to 68 as 2000 to "
             "2068; write four digits at the source, or accept this with "
             f"{written!r} under dates in conf/data",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from governed_ml.core.problem import counted
 from governed_ml.core.tables import literal
 from governed_ml.pipeline.data.cells import Marks, is_number, matches, number
 from governed_ml.pipeline.data.reading.answers import Answer
@@ -84,8 +85,8 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
     ).fetchall()[0]
     if many and not odd:
         raise Ambiguous(
-            f"holds numbers with three digits behind each point in {many:,} rows, such as "
-            f"{example!r}: if it separates thousands, set data.source.decimal to ',' and "
+            f"holds numbers with three digits behind each point in {counted(many, 'row')}, such "
+            f"as {example!r}: if it separates thousands, set data.source.decimal to ',' and "
             "data.source.thousands to '.'; if it is a decimal point, list the column under "
             "numeric in conf/data",
             ("decimal", ","),
@@ -117,8 +118,8 @@ def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
     ).fetchall()[0]
     if many:
         raise Ambiguous(
-            f"holds texts such as {example!r} in {int(many):,} rows, which can be codes or "
-            "numbers with an exponent: list it under categorical in conf/data if they are "
+            f"holds texts such as {example!r} in {counted(int(many), 'row')}, which can be codes "
+            "or numbers with an exponent: list it under categorical in conf/data if they are "
             "codes, else under numeric",
             *CODES_OR_NUMBERS,
         )
@@ -127,8 +128,8 @@ def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
 def too_large(rows: int) -> Ambiguous:
     """Return the question about integers that a float cannot hold."""
     return Ambiguous(
-        f"has whole numbers beyond 2^53 in {rows:,} rows, which a model would round: list it "
-        "under categorical, drop or numeric in conf/data",
+        f"has whole numbers beyond 2^53 in {counted(rows, 'row')}, which a model would round: list "
+        "it under categorical, drop or numeric in conf/data",
         ("categorical", None),
         ("drop", None),
         ("numeric", None),
@@ -145,8 +146,8 @@ def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> N
     ).fetchall()[0]
     if many:
         raise Ambiguous(
-            f"holds numbers that differ only in zeros at their end in {int(many):,} rows, "
-            f"such as {short!r} and {long!r}: list it under categorical in conf/data if they "
+            f"holds numbers that differ only in zeros at their end in {counted(int(many), 'row')}"
+            f", such as {short!r} and {long!r}: list it under categorical in conf/data if they "
             "are codes, else under numeric",
             *CODES_OR_NUMBERS,
         )
