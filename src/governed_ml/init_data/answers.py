@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem, explain_invalid
 from governed_ml.pipeline.data.column_kinds import Decider
-from governed_ml.pipeline.data.reading.answers import Answer, written
+from governed_ml.pipeline.data.reading.answers import Answer, flow, written
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.text_questions import MARKERS, Ambiguous
 
@@ -146,13 +147,20 @@ def _short(asked: Ambiguous) -> str:
     return asked.words.partition(": ")[0]
 
 
+def option(keys: dict[str, Any]) -> str:
+    """Return the option of `init-data` that sets keys of `conf/data`, as a shell reads it."""
+    return " ".join(f"--set {shlex.quote(f'{key}: {flow(value)}')}" for key, value in keys.items())
+
+
 def require_answers(questions: list[Question]) -> None:
     """Raise `Problem` with every question and the option that answers it."""
     if not questions:
         return
     told: list[str] = []
     for one in questions:
-        options = " or ".join(f"--set '{text}'" for _, text in one.options)
+        options = " or ".join(
+            f"--set {shlex.quote(text)}" for _, text in one.options if "…" not in text
+        )
         told.append(
             f"column {one.column!r} {_short_words(one)}" + (f"; add {options}" if options else "")
         )

@@ -13,11 +13,13 @@ from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
 from governed_ml.measures import leaks
 from governed_ml.pipeline.data.cells import digits
+from governed_ml.pipeline.data.persons import is_person
 
 if TYPE_CHECKING:
     import duckdb
 
 SAMPLE = 20_000
+FEWEST = 15  # rows, in each class of a classification, from which leaks are looked for
 SIDE = "__side"  # which of the two parts a row is in
 MOST = 200  # most features that are looked at for leaks
 WIDE = 500  # features from which the pipeline takes long
@@ -52,17 +54,22 @@ def small_groups(
     for name, how in draft.keys.get("sensitive", {}).items():
         if how.get("bins"):
             continue
-        counts = [*values(db, name, 1_000)]
+        who = draft.keys.get("group")  # the bounds count persons, not rows
+        counts = [*values(db, name, 1_000, who)]
         gone = found[name].rows - found[name].filled
         counts += [("missing", gone)] if gone else []
         small = [(value, n) for value, n in counts if n * share < wanted]
         if not small or wanted == 0:
             continue
-        listed = ", ".join(f"{value} ({n:,} rows)" for value, n in small[:5])
+        units = "rows" if who is None else "persons" if is_person(who) else f"values of {who!r}"
+        listed = ", ".join(f"{value} ({n:,})" for value, n in small[:5])
         listed += f" and {len(small) - 5} more" if len(small) > 5 else ""
+        fix = f"merge groups with `labels` under sensitive.{name}, or take more rows"
+        if len(counts) == 2:
+            fix = "take more rows of them, because merging would leave one group"
         told.append(
-            f"{name}: too few rows in {listed}: the fairness rules want {wanted} test rows, about "
-            f"{math.ceil(wanted / share):,} rows; merge groups with `labels` under sensitive.{name}"
+            f"{name}: too few {units} in {listed}: the fairness rules want {wanted} of each group "
+            f"in the test part, about {math.ceil(wanted / share):,} in the table; {fix}"
         )
     return told
 
@@ -99,6 +106,8 @@ def leak_suspects(
     ]
     kind = found[keys["target"]].column.type
     parts = _parts(db, keys, kind, [*numeric, *others], scratch)
+    if not _enough(parts, keys["task"]):
+        return []
     scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
     plain = keys["task"] == "classification"
     alone = limit(params, "evaluate.leak" if plain else "evaluate.leak_regression")
@@ -120,6 +129,20 @@ def leak_suspects(
                 f"{found_together.value:.2f}): {found_together.note}; list one under drop"
             )
     return told
+
+
+def _enough(parts: tuple[Path, Path], task: str) -> bool:
+    """Return whether each part has enough rows to tell a leak from chance.
+
+    A classification needs them of each class.
+    """
+    target = quoted(TARGET)
+    by = f"GROUP BY {target}" if task == "classification" else ""
+    sizes = [
+        [int(row[0]) for row in tables.rows(f"SELECT count(*) FROM {tables.table(one)} {by}")]
+        for one in parts
+    ]
+    return all(min(one, default=0) >= FEWEST for one in sizes)
 
 
 def _parts(

@@ -77,9 +77,26 @@ def _counts(column: Column) -> str:
     return f"count({name}), count(DISTINCT {name}), {more}"
 
 
-def values(db: duckdb.DuckDBPyConnection, name: str, most: int = 50) -> list[tuple[str, int]]:
-    """Return the most frequent values of a column as text, with their rows."""
+def values(
+    db: duckdb.DuckDBPyConnection, name: str, most: int = 50, who: str | None = None
+) -> list[tuple[str, int]]:
+    """Return the most frequent values of a column as text, with their rows, or persons (`who`)."""
     column = quoted(name)
-    sql = f"SELECT {column} AS v, count(*) AS n FROM typed WHERE {column} IS NOT NULL "
+    counts = f"count(DISTINCT {quoted(who)})" if who else "count(*)"
+    sql = f"SELECT {column} AS v, {counts} AS n FROM typed WHERE {column} IS NOT NULL "
     sql += f"GROUP BY v ORDER BY n DESC, v LIMIT {most}"
     return [(as_code(value), int(n)) for value, n in db.execute(sql).fetchall()]
+
+
+def rises(db: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Return whether the values of a column rise from each row to the next."""
+    column = quoted(name)
+    steps = f"SELECT {column} > lag({column}) OVER (ORDER BY rowid) AS up FROM typed"
+    return not db.execute(f"SELECT count(*) FROM ({steps}) WHERE NOT up").fetchall()[0][0]
+
+
+def is_whole(db: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Return whether all numbers of a column are whole, as in 7.0."""
+    column = quoted(name)
+    odd = f"SELECT count(*) FROM typed WHERE {column} <> trunc({column})"
+    return not db.execute(odd).fetchall()[0][0]

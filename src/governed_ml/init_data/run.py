@@ -14,7 +14,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
-from governed_ml.init_data import outlook, roles, wishes, written
+from governed_ml.init_data import cautions, outlook, roles, wishes, written
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
 from governed_ml.init_data.origin import NamedTable, origin_of
 from governed_ml.init_data.profile import Profile, profiles, typed
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 EXPECTATIONS = Path("governance/expectations")
 REGRESSOR = "hist_gradient_boosting_regressor"
 CLASSIFIER = "hist_gradient_boosting_classifier"
-ASKS_OF_SOURCE = re.compile(r"write `((?:encoding|delimiter): [^`]+)`")
+ASKS_OF_SOURCE = re.compile(r"[Ww]rite `((?:encoding|delimiter): [^`]+)`")
+SAYS_TO_WRITE = re.compile(r"\. If that|\. Write `|: write `")
 
 
 @dataclass
@@ -82,6 +83,7 @@ def propose(
         _roles(table, found, given, ask)
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
         proposal = _proposal(draft, found, text, given)
+        cautions.require_features(draft, proposal.columns)
         choices = [f"policy={proposal.tier}", f"split={proposal.split}"]
         params = compose(base / CONF, choices)
         rows = found[draft.keys["target"]].filled  # others are left out
@@ -91,6 +93,7 @@ def propose(
             *outlook.small_groups(db, params, draft, found),
             *outlook.too_wide(len(features)),
             *outlook.leak_suspects(db, params, draft, found, table.scratch),
+            *cautions.cautions(db, draft, found, proposal.columns),
         ]
         if not dry:
             origin.keep(base)
@@ -146,8 +149,8 @@ class _Table:
             asked = ASKS_OF_SOURCE.search(str(problem))
             if asked is None:
                 raise
-            option = f"add --set 'source: {{{asked[1]}}}'"
-            raise Problem(f"{str(problem).partition('. If that')[0]}; {option}") from problem
+            said = SAYS_TO_WRITE.split(str(problem))[0]
+            raise Problem(f"{said}; add --set 'source: {{{asked[1]}}}'") from problem
 
     def _origin(self, data: Data) -> SourceCells:
         return cells_of(self.db, self.found, data.source, self.scratch)
@@ -191,11 +194,13 @@ def _roles(
         draft.note(target, f"missing in {one.rows - one.filled:,} rows, which are left out")
     if task == "classification":
         wishes.positive(given, draft, db, one, ask)
-    roles.drop_useless(draft, found, target)
-    roles.find_time(draft, found, target)
+    roles.drop_useless(db, draft, found, target)
     roles.find_group(draft, found, target)
+    roles.find_time(draft, found, target)
     wishes.sensitive(given, draft, found, ask)
-    roles.mark_possible_proxies(draft, found, target)
+    if draft.keys.get("sensitive"):  # else no persons are described
+        roles.drop_proxies(draft, found, target)
+        roles.mark_possible_proxies(draft, found, target)
 
 
 def _proposal(

@@ -36,7 +36,7 @@ def test_each_column_gets_a_role_and_a_reason(base: Path) -> None:
     reasons = {
         "row_number": "numbers the rows",
         "customer_id": "no person is split",
-        "signed_on": "time split",
+        "signed_on": "split by 'customer_id', not by time",
         "zip": "proxy suspect",
         "plan_code": "a code, not a number",
         "age": "bins",
@@ -258,7 +258,7 @@ def test_what_will_be_denied_is_said_before_training(base: Path) -> None:
     # Then each is said, with the number that is wanted
     assert "600 rows give about 180 test rows, and the policy wants 1,000" in found
     assert "the table has about 3,334 rows" in found
-    assert "gender: too few rows in x (3 rows)" in found
+    assert "gender: too few persons in x (3)" in found
     assert "leak suspect 'refund': alone it predicts the target (ROC AUC 1.00)" in found
 
 

@@ -53,6 +53,11 @@ def candidates(names: list[str], data: Data) -> list[str]:
     ]
 
 
+def is_person(name: str) -> bool:
+    """Return whether a column's name says that it identifies persons."""
+    return _rank(name) < 2
+
+
 def _rank(name: str) -> int:
     """Return how clearly a name identifies persons, from 0 (clearest) to 3 (not at all)."""
     ranks = (KEY, LIKELY, PLAIN)

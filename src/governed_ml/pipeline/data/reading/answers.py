@@ -46,28 +46,28 @@ def written(name: str, answer: Answer, data: Data) -> str:
     if key in ("decimal", "thousands", "missing"):
         before: Any = data.source.missing
         whole = list(dict.fromkeys([*before, *value])) if key == "missing" else value
-        return f"source: {{{key}: {_flow(whole)}}}"
+        return f"source: {{{key}: {flow(whole)}}}"
     if key == "time":
-        return f"time: {_flow(name)}"
+        return f"time: {flow(name)}"
     before = getattr(data, key)
     if isinstance(before, dict):
         old: Any = before.get(name, {})
-        return f"{key}: {_flow({**before, name: {**old, **value} if old else value})}"
-    return f"{key}: {_flow([*before, name])}"
+        return f"{key}: {flow({**before, name: {**old, **value} if old else value})}"
+    return f"{key}: {flow([*before, name])}"
 
 
-def _flow(value: Any) -> str:
+def flow(value: Any) -> str:
     """Return a value in YAML's flow style, on one line."""
     if isinstance(value, dict):
         found: dict[str, Any] = value
         kept = list(found.items())[-MOST:]
-        parts = [f"{_flow(key)}: {_flow(one)}" for key, one in kept]
+        parts = [f"{flow(key)}: {flow(one)}" for key, one in kept]
         return "{" + ("…, " if len(kept) < len(found) else "") + ", ".join(parts) + "}"
     if isinstance(value, list):
         every: list[Any] = value
         kept_ones = every[-MOST:]
         more = "…, " if len(kept_ones) < len(every) else ""
-        return f"[{more}{', '.join(map(_flow, kept_ones))}]"
+        return f"[{more}{', '.join(map(flow, kept_ones))}]"
     text = str(value)
     plain = PLAIN.fullmatch(text) and text.lower() not in WORDS
     return text if plain else json.dumps(text, ensure_ascii=False)
