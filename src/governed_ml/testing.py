@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core import evidence
 from governed_ml.core.code import team
 from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.files import root
 
@@ -38,7 +39,7 @@ class SmallTable:
         from sklearn.pipeline import Pipeline
 
         features = load(team.FEATURES).preprocessing(self.numeric, self.categorical)
-        model = LogisticRegression() if _task() == "classification" else Ridge()
+        model = LogisticRegression() if _data().task == "classification" else Ridge()
         return Pipeline([("features", features), ("estimator", model)])
 
 
@@ -50,8 +51,8 @@ def load(module: str) -> ModuleType:
 def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
     """Return random rows with the columns of the last run. The same seed gives the same rows.
 
-    `rows` is their number. The target is 0 or 1 for a classification, and a number for a
-    regression.
+    `rows` is their number. The target is 0 or 1 for a classification, the position of one of
+    several classes, or a number for a regression.
     """
     import numpy as np
     import pandas as pd
@@ -65,7 +66,10 @@ def small_table(rows: int = 200, seed: int = 1) -> SmallTable:
         texts = pd.Series(rng.choice(["a", "b", "c"], rows), dtype="str")
         columns[name] = texts.mask(rng.random(rows) < 0.1)
     values = rng.normal(size=rows)
-    target = (values > 0).astype("int64") if _task() == "classification" else values
+    data = _data()
+    classes = len(data.class_names) or 2
+    edges = np.quantile(values, np.arange(1, classes) / classes) if data.multiclass else [0.0]
+    target = np.searchsorted(edges, values) if data.task == "classification" else values
     return SmallTable(pd.DataFrame(columns), pd.Series(target), numeric, categorical)
 
 
@@ -78,5 +82,5 @@ def _columns() -> tuple[list[str], list[str]]:
     return list(body.numeric), list(body.categorical)
 
 
-def _task() -> str:
-    return compose(root() / CONF).data.task
+def _data() -> Data:
+    return compose(root() / CONF).data

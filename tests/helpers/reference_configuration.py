@@ -10,7 +10,7 @@ from reference_models import rows_of, titled
 from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
-from governed_ml.core.config import data, params, policy_schema
+from governed_ml.core.config import closed_model, params, policy_schema
 
 INTRO = (
     "Hydra composes `conf/config.yaml` with one file of each group: `conf/data/`, `conf/model/`, "
@@ -92,7 +92,7 @@ def page() -> str:
         for found in SECTIONS.values()
         for model in found
     }
-    answers = ", ".join(f"`{name}`" for name in data.ANSWERS)
+    answers = ", ".join(f"`{name}`" for name in closed_model.ANSWERS)
     parts: list[str] = []
     for heading, found in SECTIONS.items():
         parts.append(f"## {heading}")

@@ -37,7 +37,7 @@ class ValidateBody(Body):
 class SplitBody(Grown):
     """Which columns are features, which are not, and how the rows were divided."""
 
-    LATER = ("person", "merged")
+    LATER = ("person", "merged", "classes")
 
     kind: str = Field(description="random, group or time")
     rows: dict[str, int] = Field(description="part (train, test) → number of rows")
@@ -56,6 +56,9 @@ class SplitBody(Grown):
             "sensitive attribute → group that labels make of several values → value (or bin, or "
             "`missing`) → number of rows"
         ),
+    )
+    classes: list[str] | None = Field(
+        default=None, description="the classes by position, if there are three or more"
     )
 
 

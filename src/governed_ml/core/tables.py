@@ -29,8 +29,12 @@ PERSONS = Path("data/split/persons.parquet")  # ROW, PERSON; only if rows belong
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
 PERSON = "__person"  # a number for each person
-TARGET = "__target"  # classification: 1 for the favourable value, else 0; regression: the number
-# `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`
+TARGET = "__target"
+"""The target as a number. Classification: 1 for the favourable value, else 0; of several classes,
+the position of the class. Regression: the number."""
+# `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`. With several
+# classes, `score` is the probability of the predicted class, and `score_0`, … follow.
+SCORE_OF = "score_"  # before the position of a class
 LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, too
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from governed_ml.core.config.closed_model import as_code
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.tables import quoted
-from governed_ml.pipeline.data.columns import as_code
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 
 if TYPE_CHECKING:

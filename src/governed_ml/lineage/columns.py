@@ -50,6 +50,7 @@ def schema(pipeline: RecordedPipeline, path: str) -> Table | None:
             return Table(row | groups, split.body.rows[part])
     if path == tables.PREDICTIONS.as_posix():
         own = {"part": "VARCHAR", "score": "DOUBLE", "prediction": target[tables.TARGET]}
+        own |= dict.fromkeys(_by_class(split.body.classes), "DOUBLE")
         return Table(row | target | own, sum(split.body.rows.values()))
     return None
 
@@ -113,8 +114,13 @@ def mapped(pipeline: RecordedPipeline, path: str) -> dict[str, list[SourceColumn
             name: [SourceColumn(pipeline.project, part, name, SAME) for part in parts]
             for name in (tables.ROW, tables.TARGET)
         }
-        return kept | {"score": seen, "prediction": seen}
+        return kept | dict.fromkeys(["score", "prediction", *_by_class(split.body.classes)], seen)
     return {}
+
+
+def _by_class(classes: list[str] | None) -> list[str]:
+    """Return the columns with the probability of each class, if there are three or more."""
+    return [f"{tables.SCORE_OF}{place}" for place in range(len(classes or []))]
 
 
 def _target(pipeline: RecordedPipeline) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
 from governed_ml.core.evidence import Metric, Timing
+from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
 
 if TYPE_CHECKING:
@@ -26,24 +28,24 @@ def predict_parts(
     import pandas as pd
 
     frames = []
+    seen: Any = None
     for part, frame in parts.items():
-        score, prediction = predicted(model, frame[features], task)
+        found = answered(model, frame[features], task)
+        seen = found.score if found.probabilities is None else found.probabilities
         frames.append(
             pd.DataFrame(
                 {
                     tables.ROW: frame[tables.ROW],
                     "part": part,
                     tables.TARGET: frame[tables.TARGET],
-                    "score": score,
-                    "prediction": prediction,
+                    "score": found.score,
+                    "prediction": found.prediction,
+                    **found.by_class(),
                 }
             )
         )
     models.require_rowwise(
-        model,
-        parts["test"][features],
-        frames[-1]["score"].to_numpy(),
-        lambda rows: scores(model, rows, task),
+        model, parts["test"][features], seen, lambda rows: outputs(model, rows, task)
     )
     latency = {
         f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
@@ -52,13 +54,63 @@ def predict_parts(
     return pd.concat(frames, ignore_index=True), latency
 
 
+@dataclass(frozen=True)
+class Answers:
+    """A model's answers for some rows, computed `AT_ONCE` rows at a time.
+
+    `score` and `prediction` have the shape (rows,). With three or more classes, `prediction` is the
+    position of a class, `score` is its probability, and `probabilities` has the shape (rows,
+    classes). Otherwise `probabilities` is None.
+    """
+
+    score: Any
+    prediction: Any
+    probabilities: Any = None
+
+    def by_class(self) -> dict[str, Any]:
+        """Return column → probability of one class; empty unless there are three or more."""
+        found = self.probabilities
+        if found is None:
+            return {}
+        return {f"{tables.SCORE_OF}{place}": found[:, place] for place in range(found.shape[1])}
+
+
+def classes_of(model: Any) -> int:
+    """Return how many classes a classifier has; 0 for a regression."""
+    return len(getattr(model, "classes_", ()))
+
+
+def require_classes(model: Any, count: int) -> None:
+    """Raise `Problem` if a classifier's classes are not the positions 0 to `count` - 1."""
+    found = [int(one) for one in getattr(model, "classes_", ())]
+    if sorted(found) != list(range(count)):
+        raise Problem(
+            f"the model distinguishes {len(found)} classes, but the target has {count}: run `uv "
+            "run dvc repro --force train`"
+        )
+
+
+def answered(model: Any, features: pd.DataFrame, task: str) -> Answers:
+    """Return scores, predictions and, of three or more classes, each one's probability."""
+    if not _several(model, task):
+        return Answers(*_in_parts(lambda rows: _predicted(model, rows, task), features))
+    probabilities, prediction = _in_parts(lambda rows: _of_classes(model, rows), features)
+    return Answers(_picked(probabilities, prediction), prediction, probabilities)
+
+
 def predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
-    """Return scores and predictions, each of shape (rows,), computed `AT_ONCE` rows at a time."""
-    return _in_parts(lambda rows: _predicted(model, rows, task), features)
+    """Return scores and predictions, each of shape (rows,)."""
+    found = answered(model, features, task)
+    return found.score, found.prediction
 
 
-def scores(model: Any, features: pd.DataFrame, task: str) -> Any:
-    """Return only the scores, shape (rows,)."""
+def outputs(model: Any, features: pd.DataFrame, task: str) -> Any:
+    """Return the scores, shape (rows,); of three or more classes, their probabilities.
+
+    These have the shape (rows, classes).
+    """
+    if _several(model, task):
+        return _in_parts(lambda rows: _of_classes(model, rows)[:1], features)[0]
     return _in_parts(lambda rows: (_score(model, rows, task),), features)[0]
 
 
@@ -83,6 +135,42 @@ def _predicted(model: Any, rows: pd.DataFrame, task: str) -> tuple[Any, Any]:
     return _score(model, rows, task), _prediction(model, rows, task)
 
 
+def _several(model: Any, task: str) -> bool:
+    return task == "classification" and classes_of(model) > 2
+
+
+def _of_classes(model: Any, rows: Any) -> tuple[Any, Any]:
+    """Return probabilities, shape (rows, classes), and predictions, shape (rows,).
+
+    If the model gives no probabilities, the predicted class has 1.
+    """
+    import numpy as np
+
+    model, rows = _last_step(model, rows)
+    count, prediction = classes_of(model), _prediction(model, rows, "classification")
+    if not np.isin(prediction, range(count)).all():
+        raise Problem(
+            f"the model predicts other values than its {count} classes: choose another model in "
+            "conf/config.yaml"
+        )
+    if not hasattr(model, "predict_proba"):
+        return np.eye(count)[prediction], prediction
+    found = np.asarray(model.predict_proba(rows), dtype="float64")
+    if found.shape != (len(prediction), count) or not np.isfinite(found).all():
+        raise Problem(
+            f"the model gives no finite probability for each of its {count} classes: choose "
+            "another model in conf/config.yaml"
+        )
+    return found, prediction
+
+
+def _picked(probabilities: Any, prediction: Any) -> Any:
+    """Return the probability of the predicted class of each row, shape (rows,)."""
+    import numpy as np
+
+    return np.take_along_axis(probabilities, prediction[:, None], axis=1)[:, 0]
+
+
 def _last_step(model: Any, rows: pd.DataFrame) -> tuple[Any, Any]:
     """Return a pipeline's estimator and its encoded rows, so that rows are encoded only once."""
     from sklearn.pipeline import Pipeline
@@ -99,7 +187,8 @@ def _score(model: Any, rows: Any, task: str) -> Any:
 
 
 def _prediction(model: Any, rows: Any, task: str) -> Any:
-    return model.predict(rows).astype("float64" if task == "regression" else "int64")
+    found = model.predict(rows).astype("float64" if task == "regression" else "int64")
+    return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found  # as CatBoost's
 
 
 def _milliseconds(model: Any, rows: pd.DataFrame, task: str) -> float:

@@ -66,12 +66,13 @@ def use_one_thread(model: Any) -> None:
 def require_rowwise(
     model: Any,
     features: pd.DataFrame,
-    scores: npt.NDArray[np.float64],
+    outputs: npt.NDArray[np.float64],
     ask: Callable[[pd.DataFrame], npt.NDArray[np.float64]],
 ) -> None:
     """Raise `Problem` if a model's prediction for a row depends on the other rows.
 
-    `scores`, shape (rows,), are its results for all rows at once; `ask` repeats some of them.
+    `outputs`, shape (rows,) or (rows, classes), are its results for all rows at once; `ask` repeats
+    some of them.
     """
     import numpy as np
 
@@ -79,7 +80,7 @@ def require_rowwise(
         return
     places = np.arange(0, len(features), max(1, len(features) // COMPARED))[::-1]
     for some in (places, places[:1]):
-        if not np.allclose(ask(features.iloc[some]), scores[some], rtol=1e-6, atol=1e-9):
+        if not np.allclose(ask(features.iloc[some]), outputs[some], rtol=1e-6, atol=1e-9):
             raise Problem(
                 "the model's answer for a row changes with the other rows of the request: use "
                 "only the row's own values and what fit learned, in columns and in the classes "

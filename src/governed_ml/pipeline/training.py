@@ -62,6 +62,7 @@ class Training:
             "package": sent(self.package),
             "model": params.model.model_dump(mode="json"),
             "task": params.data.task,
+            "classes": classes(params.data.task, split),
             "seed": params.seed,
             "numeric": split.numeric,
             "categorical": split.categorical,
@@ -151,6 +152,11 @@ def require_answers(
             f"{where}: the trained model answers differently from the mitigated estimator of "
             "conf/model: do not replace or wrap that estimator in src/"
         )
+
+
+def classes(task: str, split: SplitBody) -> int:
+    """Return the number of classes that a model must have; 0 for a regression."""
+    return len(split.classes or (0, 1)) if task == "classification" else 0
 
 
 def cores() -> int:

@@ -20,7 +20,9 @@ from governed_ml.policy.weaker_policy import (
     weaker_settings,
 )
 
-COMPARED_APART = {"sensitive", "proxies", "target", "positive", "task", "prediction_contract"}
+ANSWER = ("target", "positive", "classes", "task")
+"""Keys of `data` that say what is predicted."""
+COMPARED_APART = {"sensitive", "proxies", "prediction_contract", *ANSWER}
 WORDS = {"name", "no_sensitive_reason"}  # keys of `data` that affect no number
 Kind = Literal["loosened", "tightened", "changed"]
 
@@ -117,7 +119,7 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
         yield Change(
             f"data.proxies.{name}", "loosened", "it is no longer a proxy, so it may be a feature"
         )
-    for name in ("target", "positive", "task"):
+    for name in ANSWER:
         if getattr(old, name) != getattr(new, name):
             yield Change(f"data.{name}", "loosened", "it has changed")
     for name in sorted(type(old).model_fields.keys() - COMPARED_APART):

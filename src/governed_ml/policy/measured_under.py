@@ -14,7 +14,7 @@ from governed_ml.core.evidence import AnyEvidence, Collected, Metric, usable
 from governed_ml.core.problem import Unusable
 
 TERM = "measured_under"  # prefix of the ids of these results
-OF_DATA = ("task", "target", "positive", "against", "rows", "time", "group")
+OF_DATA = ("task", "target", "positive", "against", "classes", "rows", "time", "group")
 READ_AS = ("categorical", "numeric", "dates", "spellings", "distinct", "drop_unlabelled")
 OF_CELLS = ("missing", "decimal", "thousands", "encoding", "sheet")
 FIX = "update your branch from main, run `uv run dvc repro`, commit, and register again"

@@ -115,7 +115,7 @@ def test_three_values_of_the_target_are_asked_about() -> None:
     # Given a target with a third value
     frame = table().assign(repaid=["yes", "no", "in part"] * 200)
     # When it is ingested, then values and counts are said, and what to write
-    said = r"'repaid' has 3 values \('in part' 200 times, .*: write `against: rest` in conf/data"
+    said = r"'repaid' has 3 values \('in part' 200 times, .* `classes: .* `against: rest`"
     with pytest.raises(Problem, match=said):
         read(frame)
     # And with this answer it is said what is predicted
@@ -133,7 +133,7 @@ def test_evidence_without_left_out_rows_is_as_before() -> None:
     # Given a table of which nothing is left out, when its evidence is dumped
     _, body = read(table().dropna(subset="repaid"))
     # Then no new field is in it, nor in the configuration
-    assert not {"left_out", "against_rest"} & json.loads(body.model_dump_json()).keys()
+    assert not {"left_out", "against_rest", "classes"} & json.loads(body.model_dump_json()).keys()
     plain = Data.model_validate(served.PLAIN | {"source": {"kind": "synthetic", "rows": 9}})
     assert not {"rows", "drop_unlabelled", "against"} & plain.model_dump().keys()
     assert plain.model_dump()["source"]["rows"] == 9

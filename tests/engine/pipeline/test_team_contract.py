@@ -107,7 +107,7 @@ def test_training_that_breaks_the_contract_is_refused(
     with pytest.raises(Problem) as caught:
         contract.trained(
             "credit", "m", make_pipeline(LogisticRegression()), frame[["income", "debt"]],
-            frame["__target"], "classification",
+            frame["__target"], 2,
         )  # fmt: skip
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from governed_ml.core.bodies.closed_body import Body, Grown
 
+NAMED = 8
+"""Most classes that a sentence lists."""
 ColumnKind = Literal["integer", "decimal", "boolean", "category", "code", "date"]
 """The kinds of column that `ingest` distinguishes."""
 
@@ -50,10 +52,24 @@ class AgainstRest(Body):
     others: int = Field(description="number of other values")
 
 
+class TargetClass(Body):
+    """One class of a target that has three or more."""
+
+    name: str = Field(description="the value of the target")
+    rows: int = Field(description="number of rows")
+
+
+class TargetClasses(Body):
+    """The classes of which one is predicted."""
+
+    target: str = Field(description="the column that the model predicts")
+    values: list[TargetClass] = Field(description="the classes, in the order of `conf/data`")
+
+
 class IngestBody(Grown):
     """Where the table came from."""
 
-    LATER = ("left_out", "against_rest")
+    LATER = ("left_out", "against_rest", "classes")
 
     source: str = Field(description="the kind of the source")
     uri: str = Field(description="path, URL or name of the source, without passwords")
@@ -65,7 +81,10 @@ class IngestBody(Grown):
         default=None, description="rows that `conf/data` leaves out, if it does"
     )
     against_rest: AgainstRest | None = Field(
-        default=None, description="set if the target has more than two values"
+        default=None, description="set if one value is predicted against several others"
+    )
+    classes: TargetClasses | None = Field(
+        default=None, description="set if `conf/data` lists three or more classes"
     )
 
 
@@ -87,7 +106,20 @@ def against_rest(found: AgainstRest) -> str:
     return f"{found.target} = {found.positive!r} against all other values ({found.others:,} values)"
 
 
+def one_of(found: TargetClasses) -> str:
+    """Return in a few words what is predicted, and which class has the fewest rows."""
+    rarest = min(found.values, key=lambda one: one.rows)
+    names = ", ".join(repr(one.name) for one in found.values[:NAMED])
+    more = len(found.values) - NAMED
+    names += f" and {more} more" if more > 0 else ""
+    return (
+        f"{found.target}, one of {len(found.values)} classes ({names}); the rarest is "
+        f"{rarest.name!r} with {rarest.rows:,} rows"
+    )
+
+
 def about(body: IngestBody) -> dict[str, str]:
     """Return what a reader must know of a table, which is nothing for most tables."""
     said = {"predicts": against_rest(body.against_rest)} if body.against_rest else {}
+    said |= {"predicts": one_of(body.classes)} if body.classes else {}
     return said | ({"rows": left_out(body.left_out)} if body.left_out else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -30,6 +30,13 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 PackageName = Annotated[str, AfterValidator(_of_library)]
 
 
+def as_code(value: object) -> str:
+    """Return a value as the text that a table holds for it, integers without `.0`."""
+    if isinstance(value, bool):
+        return str(value).lower()  # as `ingest` writes it
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 class Closed(BaseModel):
     """A frozen model that refuses unknown keys."""
 
@@ -42,3 +49,28 @@ class AsGiven(Closed):
     @model_serializer(mode="wrap")
     def _as_given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {name: value for name, value in handler(self).items() if value is not None}
+
+
+class Answered(Closed):
+    """A model whose dump leaves out the fields in `ANSWERS` and `LATER` that have their default."""
+
+    other_answers: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if name not in (*ANSWERS, *LATER, *self.other_answers)
+            or getattr(self, name) != fields[name].default
+        }
+
+
+ANSWERS = (
+    *("encoding", "sheet", "decimal", "thousands", "numeric", "dates", "spellings", "distinct"),
+    *("against", "classes", "drop_unlabelled"),
+)
+"""Fields that answer a question of `ingest` about a table. Most tables need none of them."""
+LATER = ("prediction_contract",)
+"""Fields that earlier engines did not have: evidence of a project without them keeps its digest."""

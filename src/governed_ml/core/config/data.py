@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
     Field,
-    SerializerFunctionWrapHandler,
     StringConstraints,
-    model_serializer,
     model_validator,
 )
 
-from governed_ml.core.config.closed_model import Closed, Count, Number, Scalar, Task
-
-
-class Answered(Closed):
-    """A model whose dump leaves out the fields in `ANSWERS` and `LATER` that have their default."""
-
-    other_answers: ClassVar[tuple[str, ...]] = ()
-
-    @model_serializer(mode="wrap")
-    def _answered(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in handler(self).items()
-            if name not in (*ANSWERS, *LATER, *self.other_answers)
-            or getattr(self, name) != fields[name].default
-        }
-
-
-ANSWERS = (
-    *("encoding", "sheet", "decimal", "thousands", "numeric", "dates", "spellings", "distinct"),
-    *("against", "drop_unlabelled"),
+from governed_ml.core.config.classes import require_classes
+from governed_ml.core.config.closed_model import (
+    Answered,
+    Closed,
+    Count,
+    Number,
+    Scalar,
+    Task,
+    as_code,
 )
-"""Fields that answer a question of `ingest` about a table. Most tables need none of them."""
-LATER = ("prediction_contract",)
-"""Fields that earlier engines did not have: evidence of a project without them keeps its digest."""
 
 
 class Source(Answered):
@@ -165,7 +147,9 @@ class Data(Answered):
     other_answers = ("rows",)  # a source has a field of this name, too
 
     name: str = Field(description="the name of the table; by convention that of the file")
-    task: Task = Field(description="classification (yes or no) or regression (a number)")
+    task: Task = Field(
+        description="classification (yes or no, or one of several classes) or regression (a number)"
+    )
     source: Source = Field(description="where the table comes from")
     target: str = Field(description="the column that the model predicts")
     positive: Scalar = Field(
@@ -175,6 +159,11 @@ class Data(Answered):
         default=None,
         description="`rest`: the favourable value is predicted against all others, of which there "
         "are two or more",
+    )
+    classes: list[Scalar] | None = Field(
+        default=None,
+        description="classification, in place of `positive`: the target's values, three or more, "
+        "each of which is predicted",
     )
     rows: str | None = Field(
         default=None, description="only rows for which this condition holds, as `age >= 18`"
@@ -218,8 +207,14 @@ class Data(Answered):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.task == "classification" and self.positive is None:
-            raise ValueError("positive is missing: name the target's favourable value")
+        if self.task == "classification" and self.positive is None and self.classes is None:
+            raise ValueError(
+                "positive is missing: name the target's favourable value, or list three or more "
+                "values under classes"
+            )
+        if self.classes is not None:
+            others = {"positive": self.positive, "against": self.against}
+            require_classes(self.classes, self.task, others)
         roles = [self.target, *self.sensitive, *self.drop]
         twice = sorted({name for name in roles if roles.count(name) > 1})
         if twice:
@@ -232,6 +227,16 @@ class Data(Answered):
                 f"column {both[0]!r} is listed both under numeric and under categorical: keep one"
             )
         return self
+
+    @property
+    def multiclass(self) -> bool:
+        """Return whether the model chooses among three or more classes."""
+        return self.classes is not None
+
+    @property
+    def class_names(self) -> list[str]:
+        """Return the classes as text, by position; empty unless there are three or more."""
+        return [as_code(one) for one in self.classes or []]
 
     @property
     def codes(self) -> set[str]:

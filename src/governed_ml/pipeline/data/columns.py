@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from governed_ml.core.config.classes import place_of
+from governed_ml.core.config.closed_model import Scalar, as_code
 from governed_ml.core.config.data import MISSING, Data, Sensitive
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import TARGET, is_reserved
@@ -124,12 +126,18 @@ def features_of(raw: pd.DataFrame, data: Data) -> tuple[pd.DataFrame, list[str],
 
 
 def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
-    """Return the target: 1 for the favourable value, else 0; in a regression, the number."""
+    """Return the target as numbers.
+
+    This is 1 for the favourable value, else 0; of several classes, the position of the row's class;
+    in a regression, the number.
+    """
     from pandas.api import types
 
     column = raw[data.target]
     if data.task == "classification":
         text = as_text(column)
+        if data.classes is not None:
+            return _positions(text, data.classes, data)
         if isinstance(data.positive, bool):  # tables contain TRUE, True or true
             text = text.str.lower()
         favourable = text == as_code(data.positive)
@@ -142,6 +150,19 @@ def target_of(raw: pd.DataFrame, data: Data) -> pd.Series:
             "numbers: choose another target or task in conf/data, or fix the column's texts"
         )
     return column.astype("float64").rename(TARGET)
+
+
+def _positions(text: pd.Series, classes: list[Scalar], data: Data) -> pd.Series:
+    """Return the position of each row's class; raise `Problem` for a value that is no class."""
+    places = {value: place_of(value, classes) for value in text.dropna().unique()}
+    strange = sorted(value for value, place in places.items() if place is None)
+    if strange or text.isna().any():
+        what = repr(strange[0])[:40] if strange else "a missing value"
+        raise Problem(
+            f"the target {data.target!r} has {what}, which data.classes does not list: run `uv run "
+            "dvc repro` from the stage ingest on, or correct classes in conf/data"
+        )
+    return text.map(places).astype("int64").rename(TARGET)
 
 
 def _not_positive(column: pd.Series, data: Data) -> str:
@@ -209,13 +230,6 @@ def as_text(column: pd.Series) -> pd.Series:
     if column.dtype == "Int64":  # `map` would pass floats
         column = column.astype("object")
     return column.map(as_code, na_action="ignore").astype("str").where(column.notna())
-
-
-def as_code(value: object) -> str:
-    """Return a value as text for comparisons, integers without `.0`."""
-    if isinstance(value, bool):
-        return str(value).lower()  # as `ingest` writes it
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _holds_dates(column: pd.Series) -> bool:

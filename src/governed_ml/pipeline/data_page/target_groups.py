@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from governed_ml.core import tables
+from governed_ml.core.config.closed_model import as_code
 from governed_ml.core.config.data import MISSING, Sensitive
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.columns import as_code
 from governed_ml.pipeline.data_page.shown_table import NUMBERS, ShownTable
 
 GROUPS = 50  # most groups of one attribute that are shown

@@ -149,11 +149,17 @@ def _is_theirs(error: Exception, package: str) -> bool:
 
 
 def trained(
-    package: str, model: str, pipeline: Pipeline, rows: pd.DataFrame, target: pd.Series, task: str
+    package: str,
+    model: str,
+    pipeline: Pipeline,
+    rows: pd.DataFrame,
+    target: pd.Series,
+    classes: int,
 ) -> Any:
     """Call the team's `fit`; return the fitted estimator or, for a search, its best estimator.
 
-    A search stores how long its fits took, so its digest would differ in every training.
+    A search stores how long its fits took, so its digest would differ in every training. `classes`
+    is the number of classes, 0 for a regression.
     """
     where = f"src/{package}/{team.TRAINING}.py"
     fit = called(package, team.TRAINING, "fit")
@@ -186,10 +192,10 @@ def trained(
             f"{where}: the model gives {count} answers for {len(sample)} rows: let it give one "
             "for each row"
         )
-    if task == "classification" and sorted(getattr(found, "classes_", [])) != [0, 1]:
+    if classes and sorted(getattr(found, "classes_", [])) != list(range(classes)):
         raise Problem(
-            f"{where}: the model has no classes_ [0, 1]: set it in its own fit, as scikit-learn's "
-            "classifiers do"
+            f"{where}: the model has no classes_ {list(range(classes))}: set it in its own fit, as "
+            "scikit-learn's classifiers do"
         )
     return found
 

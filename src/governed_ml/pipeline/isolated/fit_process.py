@@ -49,7 +49,7 @@ def fit(inside: Inside) -> None:
     steps = contract.encoding(package.name, features, job["numeric"], job["categorical"])
     pipeline = Pipeline([*steps, ("estimator", estimator)])
     found = contract.trained(
-        package.name, model.name, pipeline, features, frame[TARGET], job["task"]
+        package.name, model.name, pipeline, features, frame[TARGET], job["classes"]
     )
     log = team_logging.packed(scratch, run_of_engine)
     inside.answer({"columns": len(steps) > 1}, storage.dumps(found), log)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
+from governed_ml.core.config.classes import MOST
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import score_process
 from governed_ml.pipeline.isolated.channel import LARGEST
@@ -25,6 +26,11 @@ CODE = "the model's own code"
 ANSWER = 256  # most bytes of an answer per row
 
 
+def _listed(classes: list[int]) -> str:
+    """Return classes in words: `0 and 1`, or `0 to 4`."""
+    return "0 and 1" if len(classes) == 2 else f"0 to {classes[-1]}"
+
+
 class IsolatedModel:
     """A model in a child process, with the methods that the model itself has.
 
@@ -40,13 +46,14 @@ class IsolatedModel:
         self.kind = plain(found.get("type"))[:80]
         classes, names = found.get("classes"), found.get("features")
         if classes is not None:
-            if sorted(classes) != [0, 1]:
+            wanted = list(range(max(2, len(classes))))
+            if sorted(classes) != wanted or len(wanted) > MOST:
                 raise Problem(
-                    f"{CODE}: the model's classes are {classes}, not 0 and 1: set classes_ to [0, "
-                    "1]"
+                    f"{CODE}: the model's classes are {classes}, not {_listed(wanted)}: set "
+                    f"classes_ to {wanted}"
                 )
-            self.classes_ = [0, 1]
-            self._favourable = classes.index(1)
+            self.classes_ = wanted
+            self._columns = [classes.index(one) for one in wanted]
         if names is not None:
             self.feature_names_in_ = [plain(name) for name in names]
 
@@ -58,12 +65,15 @@ class IsolatedModel:
         return ask
 
     def predict(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
-        """Return a label (0 or 1) or a number for each row, shape (rows,)."""
+        """Return a label (0, 1, …) or a number for each row, shape (rows,)."""
+        import numpy as np
+
         found = self._asked("predict", rows, 1)
         if hasattr(self, "classes_"):
-            if not ((found == 0) | (found == 1)).all():
+            if not np.isin(found, self.classes_).all():
                 raise Problem(
-                    f"{CODE}: predict returns labels other than 0 and 1: return these only"
+                    f"{CODE}: predict returns labels other than {_listed(self.classes_)}: return "
+                    "these only"
                 )
             return found.astype("int64")
         return found
@@ -83,15 +93,16 @@ class IsolatedModel:
     def _probabilities(self, rows: pd.DataFrame) -> Floats:
         found = self._asked("predict_proba", rows, 2)
         inside = (found >= -SLACK).all() and (found <= 1 + SLACK).all()
-        if found.shape[1] != 2 or not inside or (abs(found.sum(axis=1) - 1) > SLACK).any():
+        classes = len(self.classes_)
+        if found.shape[1] != classes or not inside or (abs(found.sum(axis=1) - 1) > SLACK).any():
             raise Problem(
-                f"{CODE}: predict_proba does not return probabilities of two classes: return one "
-                "column for each class"
+                f"{CODE}: predict_proba does not return probabilities of "
+                f"{'two' if classes == 2 else classes} classes: return one column for each class"
             )
-        return found if self._favourable == 1 else found[:, ::-1]
+        return found[:, self._columns]
 
     def _decisions(self, rows: pd.DataFrame) -> Floats:
-        return self._asked("decision_function", rows, 1)
+        return self._asked("decision_function", rows, 1 if len(self.classes_) == 2 else 2)
 
     def _asked(self, method: str, rows: pd.DataFrame, dimensions: int) -> Floats:
         import numpy as np
@@ -101,7 +112,8 @@ class IsolatedModel:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        most = LARGEST if method == "transform" else HEADER + ANSWER * len(rows)
+        each = max(ANSWER, 16 * len(self.__dict__.get("classes_", ())))
+        most = LARGEST if method == "transform" else HEADER + each * len(rows)
         asked = sink.getvalue().to_pybytes()
         _, parts = self._process.ask({"method": method}, asked, largest=most)
         try:

@@ -18,7 +18,13 @@ from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.prediction_rows import outcomes
-from governed_ml.pipeline.model_outputs import answers, latency, predict_parts, scores
+from governed_ml.pipeline.model_outputs import (
+    answers,
+    latency,
+    outputs,
+    predict_parts,
+    require_classes,
+)
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
@@ -45,6 +51,8 @@ def main() -> str:
             tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
         )
     with models.opened() as model:
+        if params.data.task == "classification":
+            require_classes(model, len(params.data.class_names) or 2)
         predictions, notes = predict_parts(model, parts, features, params.data.task)
         notes |= models.notes(model)
         tables.write(predictions, tables.PREDICTIONS)
@@ -63,7 +71,7 @@ def main() -> str:
             metrics[head],
             parts["test"][features],
             test[tables.TARGET].to_numpy("float64"),
-            lambda rows: scores(model, rows, params.data.task),
+            lambda rows: outputs(model, rows, params.data.task),
             params.data.task,
         )
         metrics |= flips(model, parts, features, train.body.numeric, params)
@@ -183,7 +191,7 @@ def against_champion(
             return model_file.digest(CHAMPION), Metric(
                 value=None, note="the champion wants other features"
             )
-        score = scores(champion, frame[wanted], params.data.task)
+        score = outputs(champion, frame[wanted], params.data.task)
     difference = performance.champion_difference(
         test[tables.TARGET].to_numpy("float64"),
         score,

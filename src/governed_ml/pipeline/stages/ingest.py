@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.bodies import ingested
-from governed_ml.core.bodies.ingested import AgainstRest
 from governed_ml.core.config import read
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.evidence import Finding, Metric
@@ -25,7 +24,7 @@ from governed_ml.pipeline.data.reading.answers import together
 from governed_ml.pipeline.data.reading.table_faults import unreadable
 from governed_ml.pipeline.data.sources import LARGEST, SOURCES, Found, engine
 from governed_ml.pipeline.data.table_files import LONGEST
-from governed_ml.pipeline.data.targets import require_target
+from governed_ml.pipeline.data.targets import Predicted, require_target
 from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ def main() -> str:
                 made = decide(db, origin, types, data)
         except duckdb.Error as error:
             raise unreadable(found, error) from error
-        rows, against_rest = _copy(db, found, origin, made, data)
+        rows, predicted = _copy(db, found, origin, made, data)
     columns = [one.column for one in made]
     body = IngestBody(
         source=data.source.kind,
@@ -66,7 +65,8 @@ def main() -> str:
         columns=columns,
         faults=data.source.faults,
         left_out=left_out,
-        against_rest=against_rest,
+        against_rest=predicted.against_rest,
+        classes=predicted.classes,
     )
     metrics = {"rows": Metric(value=rows), "columns": Metric(value=len(columns))}
     if left_out is not None:
@@ -161,7 +161,7 @@ def _copy(
     origin: SourceCells,
     made: list[Decided],
     data: Data,
-) -> tuple[int, AgainstRest | None]:
+) -> tuple[int, Predicted]:
     """Write `data/raw.parquet` atomically; return its number of rows, and what `targets` found."""
     import duckdb
 
@@ -174,7 +174,7 @@ def _copy(
         )
         rows = _checked(db, part, [one.column for one in made], found.uri)
         kind = next(one.column.type for one in made if one.column.name == data.target)
-        against_rest = require_target(db, tables.table(part), data, kind)
+        predicted = require_target(db, tables.table(part), data, kind)
         part.replace(tables.RAW)
     except (duckdb.Error, OSError) as error:
         if isinstance(error, OSError | duckdb.IOException):
@@ -185,7 +185,7 @@ def _copy(
         raise unreadable(found, error) from error
     finally:
         part.unlink(missing_ok=True)
-    return rows, against_rest
+    return rows, predicted
 
 
 def _checked(db: duckdb.DuckDBPyConnection, part: Path, columns: list[Column], uri: str) -> int:

@@ -11,7 +11,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import SplitBody
-from governed_ml.core.problem import Problem
+from governed_ml.core.problem import Problem, counted
 from governed_ml.measures.leaks import overlapping_rows
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import features_of, groups_of, merged_groups, target_of
@@ -41,7 +41,9 @@ def main() -> str:
     for part, mine in (("train", ~is_test), ("test", is_test)):
         if not mine.any():
             raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
-        if params.data.task == "classification" and target[mine].nunique() < 2:
+        if params.data.multiclass:
+            require_every_class(target, mine, part, params.data)
+        elif params.data.task == "classification" and target[mine].nunique() < 2:
             raise Problem(
                 f"the {part} rows have only one class of {params.data.target}: change "
                 "conf/split or the table"
@@ -62,6 +64,21 @@ def main() -> str:
         f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
         f"{len(numeric) + len(categorical)} features"
     )
+
+
+def require_every_class(
+    target: pd.Series, mine: npt.NDArray[np.bool_], part: str, data: Data
+) -> None:
+    """Raise `Problem` if a part has no row of one of several classes; `target` has positions."""
+    there = set(target[mine])
+    for place, name in enumerate(data.class_names):
+        if place not in there:
+            rows = counted(int((target == place).sum()), "row")
+            raise Problem(
+                f"the {part} rows have none of the class {name!r} of {data.target!r}, of which the "
+                f"table has {rows}: take more rows, merge the class with another in `spellings`, "
+                "or change conf/split"
+            )
 
 
 def divide(
@@ -192,6 +209,7 @@ def _record(
             cut=cut,
             person=person,
             merged=merged or None,
+            classes=params.data.class_names or None,
         ),
         {
             "rows_train": Metric(value=float(rows["train"])),
