@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from governed_ml.core import tables
 from governed_ml.core.config.data import Data
 from governed_ml.core.tables import PERSON, ROW
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
 
 WORD = (
@@ -72,3 +75,11 @@ def coded(column: pd.Series) -> pd.DataFrame:
     alone = codes < 0
     codes[alone] = range(len(values), len(values) + int(alone.sum()))
     return pd.DataFrame({ROW: range(len(column)), PERSON: codes.astype("int64")})
+
+
+def persons_of(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
+    """Return the person of each row, or None if rows do not belong to persons."""
+    if not tables.PERSONS.is_file():
+        return None
+    known = tables.read(tables.PERSONS).set_index(tables.ROW)[tables.PERSON]
+    return known.reindex(frame[tables.ROW]).to_numpy("int64")

@@ -9,15 +9,17 @@ from governed_ml.core import model_file, tables
 from governed_ml.core.config import read
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Finding, Metric, load, path_of
-from governed_ml.core.evidence_bodies import Bin, EvaluateBody, Expectation
-from governed_ml.core.files import write_text
+from governed_ml.core.evidence_bodies import EvaluateBody, Expectation
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
-from governed_ml.measures import clusters, leaks, performance, robustness
+from governed_ml.measures import leaks, performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.prediction_rows import outcomes
+from governed_ml.pipeline.data.persons import persons_of
+from governed_ml.pipeline.evaluation.champion import CHAMPION, against_champion
+from governed_ml.pipeline.evaluation.performance_of_model import confusion, measure
 from governed_ml.pipeline.model_outputs import (
     answers,
     latency,
@@ -29,14 +31,10 @@ from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
 SECTIONS = ("seed", "experiment", "data", "policy.confidence", "policy.perturbation")
-CHAMPION = model_file.CHAMPION
-PLOTS = Path("reports/plots")
 
 
 def main() -> str:
@@ -133,81 +131,6 @@ def contract_metrics(expected: list[Expectation] | None) -> dict[str, Metric]:
             value=float(len(broken)), note="; ".join(broken)[:3000]
         ),
     }
-
-
-def measure(test: pd.DataFrame, params: Params) -> tuple[dict[str, Metric], list[Bin]]:
-    """Return the metrics and the calibration table, and write the curves."""
-    target, score = test[tables.TARGET].to_numpy("float64"), test["score"].to_numpy("float64")
-    calibration = performance.reliability(target, score)
-    if params.data.task == "classification":
-        prediction = test["prediction"].to_numpy("float64")
-        effect = clusters.mean_effect(persons_of(test), target - score)
-        sure = params.policy.confidence
-        metrics = performance.classification(target, score, prediction, sure, effect)
-        metrics |= performance.against_majority(target, prediction)
-        _csv(
-            "roc.csv",
-            "false_positive_rate,true_positive_rate",
-            performance.roc_curve(target, score),
-        )
-    else:
-        metrics = performance.regression(target, score)
-        _csv("error_curve.csv", "error,share_within", performance.error_curve(target, score))
-    _csv(
-        "calibration.csv",
-        "predicted,observed",
-        [(round(b.predicted or 0, 6), round(b.observed or 0, 6)) for b in calibration],
-    )
-    return metrics, calibration
-
-
-def _csv(name: str, header: str, points: list[tuple[float, float]]) -> None:
-    write_text(PLOTS / name, "\n".join([header, *(f"{x},{y}" for x, y in points)]) + "\n")
-
-
-def confusion(test: pd.DataFrame, task: str) -> dict[str, int]:
-    """Return the counts of the confusion matrix; empty for a regression."""
-    if task == "regression":
-        return {}
-    target, prediction = test[tables.TARGET] == 1, test["prediction"] == 1
-    cells = {
-        "true_positive": target & prediction,
-        "false_positive": ~target & prediction,
-        "false_negative": target & ~prediction,
-        "true_negative": ~target & ~prediction,
-    }
-    return {name: int(cell.sum()) for name, cell in cells.items()}
-
-
-def against_champion(
-    test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params
-) -> tuple[str | None, Metric]:
-    """Compare with `models/champion/model.skops` on the same rows, if that file exists."""
-    if not CHAMPION.is_file():
-        return None, Metric(value=None, note="there is no champion yet")
-    with models.opened(CHAMPION) as champion:
-        wanted = list(getattr(champion, "feature_names_in_", features))
-        if set(wanted) - set(features):
-            return model_file.digest(CHAMPION), Metric(
-                value=None, note="the champion wants other features"
-            )
-        score = outputs(champion, frame[wanted], params.data.task)
-    difference = performance.champion_difference(
-        test[tables.TARGET].to_numpy("float64"),
-        score,
-        test["score"].to_numpy("float64"),
-        params.policy.confidence,
-        persons_of(frame),
-    )
-    return model_file.digest(CHAMPION), difference
-
-
-def persons_of(frame: pd.DataFrame) -> npt.NDArray[np.int64] | None:
-    """Return the person of each row, or None if rows do not belong to persons."""
-    if not tables.PERSONS.is_file():
-        return None
-    known = tables.read(tables.PERSONS).set_index(tables.ROW)[tables.PERSON]
-    return known.reindex(frame[tables.ROW]).to_numpy("int64")
 
 
 def flips(

@@ -1,0 +1,1 @@
+"""What `evaluate` measures on the test rows, apart from leaks and robustness."""

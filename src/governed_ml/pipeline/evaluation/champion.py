@@ -1,0 +1,41 @@
+"""Compare the model with the champion, if there is one, on the same test rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from governed_ml.core import model_file, tables
+from governed_ml.core.config.params import Params
+from governed_ml.core.evidence import Metric
+from governed_ml.measures import performance
+from governed_ml.pipeline import models
+from governed_ml.pipeline.data.persons import persons_of
+from governed_ml.pipeline.model_outputs import outputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHAMPION = model_file.CHAMPION
+
+
+def against_champion(
+    test: pd.DataFrame, frame: pd.DataFrame, features: list[str], params: Params
+) -> tuple[str | None, Metric]:
+    """Compare with `models/champion/model.skops` on the same rows, if that file exists."""
+    if not CHAMPION.is_file():
+        return None, Metric(value=None, note="there is no champion yet")
+    with models.opened(CHAMPION) as champion:
+        wanted = list(getattr(champion, "feature_names_in_", features))
+        if set(wanted) - set(features):
+            return model_file.digest(CHAMPION), Metric(
+                value=None, note="the champion wants other features"
+            )
+        score = outputs(champion, frame[wanted], params.data.task)
+    difference = performance.champion_difference(
+        test[tables.TARGET].to_numpy("float64"),
+        score,
+        test["score"].to_numpy("float64"),
+        params.policy.confidence,
+        persons_of(frame),
+    )
+    return model_file.digest(CHAMPION), difference
