@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from governed_ml.init_data.answers import Draft, Question, answered, require_ans
 from governed_ml.init_data.origin import NamedTable, origin_of
 from governed_ml.init_data.profile import Profile, profiles, typed
 from governed_ml.pipeline.contract.suite_file import draft as drafted_suite
+from governed_ml.pipeline.data.cells import marks
 from governed_ml.pipeline.data.columns import check_names
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.sources import SOURCES, Found, engine
@@ -133,6 +134,7 @@ class _Table:
         import duckdb
 
         self.found = self._open()
+        self.cells: SourceCells | None = None
         types = types_of(self.db, self.found)
         check_names(self.found.names or list(types))
         try:
@@ -153,7 +155,11 @@ class _Table:
             raise Problem(f"{said}; add --set 'source: {{{asked[1]}}}'") from problem
 
     def _origin(self, data: Data) -> SourceCells:
-        return cells_of(self.db, self.found, data.source, self.scratch)
+        """Return the cells of the opened source, which are loaded once, as `data` reads them."""
+        if self.cells is None:
+            self.cells = cells_of(self.db, self.found, data.source, self.scratch)
+        how = marks(data.source) if self.cells.csv else self.cells.marks
+        return replace(self.cells, marks=how)
 
     def parquet(self) -> Path:
         """Write the decided columns as Parquet, for the data page and the contract's draft."""

@@ -34,6 +34,8 @@ ERRORS = {
 }
 """Library → an exception of its own, with which it refuses to explain a model."""
 EXPLAINED = 100  # rows explained by calling the model (`by_asking`)
+FEWEST = 5  # rows explained of a table with very many features
+CELLS = 10**9  # about as many cells are given to the model; with 300 features, these are 100 rows
 BACKGROUND = 25  # rows whose values replace a feature that is taken away
 PERMUTATIONS = 2  # random feature orders per row, each used in both directions
 
@@ -190,12 +192,15 @@ def by_asking(
 
     A feature is taken away by replacing it with its values in `BACKGROUND` other rows. The
     contributions add up to the output minus its mean over those rows, for any model (Lundberg & Lee
-    2017).
+    2017). With several hundred features, fewer rows are explained; `rows` says how many.
     """
     import numpy as np
     import shap
 
-    explained, background = rows.iloc[:EXPLAINED], rows.iloc[-BACKGROUND:]
+    evaluations = PERMUTATIONS * (2 * rows.shape[1] + 1)
+    cells = evaluations * BACKGROUND * rows.shape[1]  # of which the model is asked for one row
+    most = min(EXPLAINED, max(FEWEST, CELLS // cells))
+    explained, background = rows.iloc[:most], rows.iloc[-BACKGROUND:]
     codes = {name: _codes(rows[name]) for name in categorical}
     name = ""
 
@@ -206,7 +211,6 @@ def by_asking(
 
     masker = shap.maskers.Independent(_encoded(background, codes), max_samples=BACKGROUND)
     explainer = shap.explainers.Permutation(ask, masker, seed=seed)
-    evaluations = PERMUTATIONS * (2 * rows.shape[1] + 1)
     found = explainer(_encoded(explained, codes), max_evals=evaluations, silent=True)
     values = np.asarray(found.values)
     output = ask(_encoded(explained, codes))

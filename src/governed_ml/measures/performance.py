@@ -9,6 +9,7 @@ from governed_ml.core.evidence_bodies import Bin
 from governed_ml.measures import clusters
 from governed_ml.measures.bounds import performance_bounds, quantiles
 from governed_ml.measures.groups import constant, undefined
+from governed_ml.measures.strongest import how_found, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,7 +219,8 @@ def relied_on(
     """Return `whole` (the model's ROC AUC or R²) with a note naming its most important features.
 
     Importance is what the model loses if a feature is shuffled (Breiman 2001), on a sample of the
-    test rows. This shows leaks that need several columns: the model is then almost never wrong.
+    test rows. This shows leaks that need several columns: the model is then almost never wrong. Of
+    very many features, `strongest` tries blocks.
     """
     import numpy as np
     from sklearn import metrics as sk
@@ -233,11 +235,15 @@ def relied_on(
         return whole
     full = float(judge(target, score_of(rows)))
     order = rng.permutation(len(rows))
-    losses: dict[str, float] = {}
-    for name in map(str, rows.columns):
+
+    def loss(names: list[str]) -> float:
         shuffled = rows.copy()
-        shuffled[name] = rows[name].to_numpy()[order]
-        losses[name] = full - float(judge(target, score_of(shuffled)))
-    ranked = sorted(losses, key=lambda name: (-losses[name], name))[:NAMED]
-    words = ", ".join(f"{name} (−{losses[name]:.2f} without it)" for name in ranked)
+        for name in names:
+            shuffled[name] = rows[name].to_numpy()[order]
+        return full - float(judge(target, score_of(shuffled)))
+
+    names = sorted(map(str, rows.columns))
+    ranked = strongest(names, loss, NAMED)[:NAMED]
+    words = ", ".join(f"{name} (−{lost:.2f} without it)" for name, lost in ranked)
+    words += how_found(len(names))
     return Metric(value=whole.value, n=whole.n, note=f"the model rests most on {words}")

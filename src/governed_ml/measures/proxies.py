@@ -19,6 +19,7 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Proxy
 from governed_ml.core.problem import Unusable
 from governed_ml.measures.groups import Floats, Integers, listed, undefined
+from governed_ml.measures.strongest import how_found, strongest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,7 @@ def measure(
         carriers = carried(ranked)
         if score - ranked[0][1] >= MISSED:
             carriers += together(missed(model, found, place, [name for name, _ in alone]))
+            carriers += how_found(len(alone))
         smallest = int(np.bincount(found.judged_group, minlength=found.groups).min())
         carriers = f"{of_many(found, place)}{carriers}{left_out(found)}"
         metrics[f"{attribute}.proxy_auc"] = Metric(value=score, n=smallest, note=carriers)
@@ -197,12 +199,15 @@ def missed(
     """
     order = np.random.default_rng(0).permutation(len(found.judged))
     score = _auc(model.predict_proba(found.judged), found, place)
-    losses: list[tuple[str, float]] = []
-    for column, name in enumerate(names):
+    places = {name: column for column, name in enumerate(names)}
+
+    def loss(some: list[str]) -> float:
+        columns = [places[name] for name in some]
         shuffled = found.judged.copy()
-        shuffled[:, column] = shuffled[order, column]
-        losses.append((name, score - _auc(model.predict_proba(shuffled), found, place)))
-    return sorted(losses, key=lambda item: (-item[1], item[0]))
+        shuffled[:, columns] = shuffled[order][:, columns]
+        return score - _auc(model.predict_proba(shuffled), found, place)
+
+    return strongest(sorted(names), loss, NAMED)
 
 
 def feature_auc(found: Sample, column: int, place: int) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core.evidence import Metric
 from governed_ml.measures.bounds.quantiles import normal_quantile, student_quantile, wilson
 from governed_ml.measures.clusters import rate_worth
+from governed_ml.measures.strongest import how_found, strongest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,11 +67,10 @@ def flip_share(
         effect = float(worth.effect[0])
         z = float(student_quantile(confidence, 1, worth.persons.astype("float64") - 1)[0])
     bound = wilson(hits / effect, n / effect, z)
-    alone = {name: int(flips(flipped, [name]).sum()) for name in moved} if hits else {}
-    worst = max(alone, key=lambda name: alone[name], default="")
     note = f"{hits:,} of {n:,} rows change their answer"
     if hits:
-        note += f", {alone[worst]:,} of them by {worst} alone"
+        worst, alone = strongest(moved, lambda names: float(flips(flipped, names).sum()), 1)[0]
+        note += f", {int(alone):,} of them by {worst} alone{how_found(len(moved))}"
     return Metric(
         value=hits / n, lower=float(bound.lower), upper=float(bound.upper), n=n, note=note
     )

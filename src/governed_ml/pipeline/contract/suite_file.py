@@ -10,7 +10,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import quoted
-from governed_ml.pipeline.contract.ranges import drafted_range
+from governed_ml.pipeline.contract.ranges import ColumnCounts, counted, drafted_range
 
 Given = dict[str, Any]
 """One expectation as in the suite's JSON: its `type` and `kwargs`."""
@@ -79,29 +79,28 @@ def draft(raw: Path, data: Data) -> dict[str, Any]:
         _one("expect_table_row_count_to_be_between", min_value=max(1, rows // 2)),
         _one("expect_table_columns_to_match_set", column_set=list(columns), exact_match=True),
     ]
-    for name, kind in columns.items():
-        expectations += _column(raw, name, kind, rows, data)
+    for name, counts in counted(raw, columns).items():
+        expectations += _column(raw, name, columns[name], counts, rows, data)
     return {"name": data.name, "expectations": expectations}
 
 
-def _column(raw: Path, name: str, kind: str, rows: int, data: Data) -> list[Given]:
-    column = quoted(name)
-    source = f"FROM {tables.table(raw)} WHERE {column} IS NOT NULL"
-    filled, distinct = tables.rows(f"SELECT count(*), count(DISTINCT {column}) {source}")[0]
-    share = 1 - filled / rows
+def _column(
+    raw: Path, name: str, kind: str, counts: ColumnCounts, rows: int, data: Data
+) -> list[Given]:
+    share = 1 - counts.filled / rows
     found = [_nulls(name, share, is_target=name == data.target)]
     target = [data.target] if data.task == "classification" else []
     is_code = name in (*data.sensitive, *data.categorical, *target)
     if kind == "VARCHAR" or (is_code and name not in _binned(data)):
-        if 0 < distinct <= FEW:
-            values = [
-                row[0] for row in tables.rows(f"SELECT DISTINCT {column} {source} ORDER BY 1")
-            ]
+        if 0 < counts.distinct <= FEW:
+            column = quoted(name)
+            sql = f"SELECT DISTINCT {column} FROM {tables.table(raw)} WHERE {column} IS NOT NULL"
+            values = [row[0] for row in tables.rows(f"{sql} ORDER BY 1")]
             found.append(_one("expect_column_values_to_be_in_set", column=name, value_set=values))
         if kind == "VARCHAR":
             found.append(_one("expect_column_values_to_be_of_type", column=name, type_="str"))
     elif kind in ("BIGINT", "DOUBLE") and name not in (*data.drop, data.group):
-        limits = drafted_range(raw, name, whole=kind == "BIGINT")
+        limits = drafted_range(raw, name, counts, whole=kind == "BIGINT")
         if limits:
             found.append(_one("expect_column_values_to_be_between", column=name, **limits))
     return found

@@ -38,7 +38,7 @@ from governed_ml.pipeline.data.reading.decided import (
     no_nan,
     require_role,
 )
-from governed_ml.pipeline.data.spellings import recorded
+from governed_ml.pipeline.data.spellings import KNOWN, recorded
 from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, spellings
 
 if TYPE_CHECKING:
@@ -164,7 +164,8 @@ class Decider:
         private = name in (self.data.group, self.data.time)
         if not private and name not in self.data.distinct:
             spellings(seen, target=name == self.data.target)
-        counts = seen.pairs() if not private else None
+        texts = 0 if private else seen.distinct
+        counts = seen.pairs() if texts <= KNOWN and not private else None
         values = recorded(counts) if counts is not None else None
         lower = {value.lower() for value, _ in counts or []}
         truth = cells.is_truth(lower, code=name in self.codes)
@@ -172,7 +173,7 @@ class Decider:
         if truth:  # truth values identify nobody, however few the rows
             values = sorted(value for value, _ in counts or [])
         column = Column(name=name, type="VARCHAR", kind=kind, values=values)
-        return Decided(column, seen.text, self._alone(name, len(counts or []), seen.filled))
+        return Decided(column, seen.text, self._alone(name, texts, seen.filled))
 
     def _alone(self, name: str, texts: int, filled: int) -> float | None:
         """Return the share of distinct texts in a feature; None unless nearly all are distinct."""

@@ -20,6 +20,9 @@ THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
 """Matches an integer in which points separate thousands."""
 _AMOUNT = r"[0-9][0-9.,' ]*"
 SIGNED = rf"\s*[-+]?\s*([€$£¥₹]\s*[-+]?{_AMOUNT}|{_AMOUNT}\s*[€$£¥₹%‰])\s*"
+_CODE = matches("v", r"\s*[0-9]+[eE][0-9]+\s*")
+EXPONENTS = f"sum(n) FILTER ({_CODE}), min(v) FILTER ({_CODE})"
+"""The number of rows with texts such as 1E2, and the first of these, as SQL."""
 SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
 
 
@@ -53,9 +56,9 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
             *missing(odd),
             ("categorical", None),
         )
-    few = len(seen.pairs()) <= FEW
+    few = seen.distinct <= FEW
     if only_texts and not (wanted or zeros):
-        exponents(seen.db, "cells")
+        exponents(*seen.db.execute(f"SELECT {EXPONENTS} FROM cells").fetchall()[0])
         _zeros_at_the_end(seen.db, "cells", how.decimal)
     if wanted or (only_texts and not zeros):
         return True
@@ -79,9 +82,10 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
     pointed = f"FILTER ({grouped} AND v LIKE '%.%')"
     decimals = "length(v) - nullif(strpos(v, '.'), 0)"
     cells = f"(SELECT {text} AS v, 1 AS n FROM {rows})"
-    odd, many, example, fewest, most, zeros = db.execute(
+    odd, many, example, fewest, most, zeros, *exponent = db.execute(
         f"SELECT count(*) FILTER (NOT {grouped}), count(*) {pointed}, min(v) {pointed}, "
-        f"min({decimals}), max({decimals}), count(*) FILTER (v LIKE '%._%0') FROM {cells}"
+        f"min({decimals}), max({decimals}), count(*) FILTER (v LIKE '%._%0'), {EXPONENTS} "
+        f"FROM {cells}"
     ).fetchall()[0]
     if many and not odd:
         raise Ambiguous(
@@ -92,7 +96,7 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
             ("decimal", ","),
             ("numeric", None),
         )
-    exponents(db, cells)
+    exponents(*exponent)
     if zeros and fewest != most:
         _zeros_at_the_end(db, cells, ".")
 
@@ -110,12 +114,8 @@ def signs(seen: Cells) -> None:
         )
 
 
-def exponents(db: duckdb.DuckDBPyConnection, cells: str) -> None:
+def exponents(many: int | None, example: str | None) -> None:
     """Ask about texts such as 1E2, which may be codes: programs write 1e+02 or 100."""
-    code = matches("v", r"\s*[0-9]+[eE][0-9]+\s*")
-    many, example = db.execute(
-        f"SELECT sum(n) FILTER ({code}), min(v) FILTER ({code}) FROM {cells}"
-    ).fetchall()[0]
     if many:
         raise Ambiguous(
             f"holds texts such as {example!r} in {counted(int(many), 'row')}, which can be codes "

@@ -49,12 +49,10 @@ def _quoted(value: str) -> str:
     return repr(short) if unicodedata.is_normalized("NFC", short) else ascii(short)
 
 
-def recorded(counts: list[tuple[str, int]]) -> list[str] | None:
+def recorded(counts: list[tuple[str, int]]) -> list[str]:
     """Return a category's values for the record; rare values only as digests."""
     import hashlib
 
-    if len(counts) > KNOWN:
-        return None
     return sorted(
         value if rows >= OFTEN else DIGEST + hashlib.sha256(value.encode()).hexdigest()[:16]
         for value, rows in counts

@@ -48,6 +48,11 @@ class Cells:
         )
         self.filled = self.count("true")
 
+    @property
+    def distinct(self) -> int:
+        """Return the number of different texts."""
+        return int(self.db.execute("SELECT count(*) FROM cells").fetchall()[0][0])
+
     def count(self, condition: str) -> int:
         """Return the number of rows for which a condition about `v` holds."""
         sql = f"SELECT coalesce(sum(n) FILTER ({condition}), 0) FROM cells"
@@ -66,8 +71,11 @@ class Cells:
 
 def spellings(seen: Cells, *, target: bool) -> None:
     """Ask about values that differ only in case, blanks or punctuation, and about missing ones."""
-    sql = f"SELECT {folded('v')}, v, n FROM cells"
-    found = twins([(str(k), str(v), int(n)) for k, v, n in seen.db.execute(sql).fetchall()])
+    alike = (
+        f"SELECT k, v, n FROM (SELECT {folded('v')} AS k, v, n FROM cells) "
+        "QUALIFY count(*) OVER (PARTITION BY k) > 1"
+    )
+    found = twins([(str(k), str(v), int(n)) for k, v, n in seen.db.execute(alike).fetchall()])
     what = "target" if target else "category"
     if found:
         groups = "; ".join(shown(one) for one in found[:3])

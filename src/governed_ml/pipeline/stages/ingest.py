@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 SECTIONS = ("data", "seed")
+WIDE = 200  # columns beyond which each query of a Parquet file takes long, however few it reads
 
 
 def main() -> str:
@@ -144,15 +145,20 @@ def types_of(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
 def origin_of(
     db: duckdb.DuckDBPyConnection, found: Found, source: Source, scratch: Path
 ) -> SourceCells:
-    """Return where cells are read from; a text file is first loaded into columns."""
-    if found.texts is None:
-        return SourceCells(found.relation, texts=False, csv=False, marks=marks(source))
-    path = scratch / "texts.parquet"
-    db.execute(f"COPY (FROM {found.texts}) TO {tables.literal(str(path))} (FORMAT parquet)")
-    csv = found.csv is not None
-    return SourceCells(
-        tables.table(path), texts=True, csv=csv, marks=marks(source) if csv else Marks()
-    )
+    """Return where cells are read from; a text file or a wide table is first loaded."""
+    texts, csv = found.texts is not None, found.csv is not None
+    how = marks(source) if csv or not texts else Marks()
+    rows = found.texts or found.relation
+    if len(found.names) > WIDE:
+        path = scratch / "source.duckdb"
+        db.execute(f"ATTACH IF NOT EXISTS {tables.literal(str(path))} AS loaded")
+        db.execute(f"CREATE OR REPLACE TABLE loaded.cells AS FROM {rows}")
+        rows = "loaded.cells"
+    elif texts:
+        path = scratch / "texts.parquet"
+        db.execute(f"COPY (FROM {rows}) TO {tables.literal(str(path))} (FORMAT parquet)")
+        rows = tables.table(path)
+    return SourceCells(rows, texts=texts, csv=csv, marks=how)
 
 
 def _copy(
