@@ -10,7 +10,7 @@ from reference_models import rows_of, titled
 from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
-from governed_ml.core.config import closed_model, params, policy_schema
+from governed_ml.core.config import closed_model, params, policy_schema, threshold
 
 INTRO = (
     "Hydra composes `conf/config.yaml` with one file of each group: `conf/data/`, `conf/model/`, "
@@ -31,7 +31,7 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     ],
     "`conf/data/`": [config.Data, config.Source, config.Sensitive],
     "`conf/split/`": [config.Split],
-    "`conf/model/`": [config.Model],
+    "`conf/model/`": [config.Model, threshold.Threshold, threshold.Costs],
     "`conf/policy/`": [
         *(config.Policy, config.Rule, config.Waiver, config.Approvals, config.EngineTerms),
         *(policy_schema.ForkTerms, config.Perturbation, config.Risk, config.Monitoring),

@@ -110,12 +110,19 @@ def train(
     estimator: dict[str, Any] = LOGISTIC,
     task: str = "classification",
     packages: list[str] | None = None,
+    kind: str = "random",
+    person: str | None = None,
+    **more: Any,
 ) -> Trained:
-    """Train in the current folder; return what training says besides the model file."""
-    model = Model(name="a_model", estimator=estimator, packages=packages)
+    """Train in the current folder; return what training says besides the model file.
+
+    `kind` and `person` are of the split, `more` are other keys of conf/model.
+    """
+    model = Model(name="a_model", estimator=estimator, packages=packages, **more)
     params: Any = SimpleNamespace(model=model, data=SimpleNamespace(task=task), seed=7)
     split = SplitBody(
-        kind="random",
+        kind=kind,
+        person=person,
         rows={"train": 600, "test": 600},
         numeric=NUMERIC,
         categorical=CATEGORICAL,

@@ -8,6 +8,7 @@ from governed_ml.core.bodies.closed_body import Body, Grown
 from governed_ml.core.bodies.ingested import Column as Column
 from governed_ml.core.bodies.ingested import ColumnKind as ColumnKind
 from governed_ml.core.bodies.ingested import IngestBody
+from governed_ml.core.bodies.trained import DecisionThreshold, Folds
 
 Number = FiniteFloat | None
 
@@ -75,8 +76,10 @@ class Mitigation(Body):
     )
 
 
-class TrainBody(Body):
+class TrainBody(Grown):
     """The model that was fitted."""
+
+    LATER = ("calibration", "threshold", "folds")
 
     model: str = Field(description="the name of the model in `conf/model/`")
     estimator: str = Field(description="the class of the estimator")
@@ -87,6 +90,15 @@ class TrainBody(Body):
     categorical: list[str] = Field(description="the categorical features")
     mitigation: Mitigation | None = Field(
         default=None, description="how the model was made fairer, if it was"
+    )
+    calibration: str | None = Field(
+        default=None, description="how the probabilities were calibrated: isotonic or sigmoid"
+    )
+    threshold: DecisionThreshold | None = Field(
+        default=None, description="from which probability on the answer is yes; without it, 0.5"
+    )
+    folds: Folds | None = Field(
+        default=None, description="the cross-validation of calibration and threshold"
     )
 
 

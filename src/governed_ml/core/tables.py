@@ -26,9 +26,11 @@ TEST = Path("data/split/test.parquet")
 SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
 SENSITIVE_TEST = Path("data/sensitive/test.parquet")
 PERSONS = Path("data/split/persons.parquet")  # ROW, PERSON; only if rows belong to persons
+TIMES = Path("data/split/times.parquet")  # ROW, TIME of training rows; only in a split by time
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
 PERSON = "__person"  # a number for each person
+TIME = "__time"  # the rank of a training row's time among those of the training rows, from 1
 TARGET = "__target"
 """The target as a number. Classification: 1 for the favourable value, else 0; of several classes,
 the position of the class. Regression: the number."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.evidence import Metric
+from governed_ml.measures.wrapped_estimators import unwrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,12 +60,15 @@ def explain(
     Models that SHAP supports directly (linear models, trees) are explained from their parameters,
     others by calling them (`by_asking`). `categorical` are names of columns of `rows`.
     """
-    found = shap_values(model, rows)
+    inner, before = unwrapped(model)
+    found = shap_values(inner, rows)
     if found is None:
         return by_asking(model, rows, categorical, task, seed)
+    model = inner
     transformed, values, base = found
     library = _library(model.named_steps["estimator"])
     output, name = raw_output(model, rows, task, library)
+    name += before
     names = list(rows.columns)
     summed = by_feature(values, transformed, names, lambda name: moved(model, rows, name))
     importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from governed_ml.core.bodies import trained
 from governed_ml.core.drawing import svg
 from governed_ml.core.evidence import AnyEvidence, Metric, usable
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
@@ -47,7 +48,9 @@ def performance(records: Records) -> Row | None:
     bins = [(one.predicted, one.observed) for one in body.calibration]
     known = [(x, y) for x, y in bins if x is not None and y is not None]
     gain = found.metrics.get("errors_avoided")
+    train = _good(records, "train")
     return {
+        "probabilities": trained.about(train.body) if train else [],
         "body": body,
         "majority": gain.note if gain else "",
         "metrics": {n: m for n, m in found.judged().items() if not n.startswith("leak.")},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pydantic import FiniteFloat
 
+from governed_ml.core.bodies import trained
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Project
@@ -40,6 +41,7 @@ class ModelCard(Closed):
     features: list[str]
     mitigation: str
     mitigation_cost: list[Cost]
+    probabilities: list[str]
     performance: dict[str, Metric]
     confusion: dict[str, int]
     fairness: dict[str, Metric]
@@ -98,6 +100,7 @@ def model_card(project: Project, found: Evidences) -> ModelCard:
         features=train.body.numeric + train.body.categorical,
         mitigation=mitigation(train),
         mitigation_cost=costs(train, evaluate),
+        probabilities=trained.about(train.body),
         performance=performance,
         confusion=evaluate.body.confusion,
         fairness=fairness.metrics,

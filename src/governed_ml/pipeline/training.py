@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
+from governed_ml.core.bodies.trained import DecisionThreshold, Folds
 from governed_ml.core.code import stage_code, team
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
@@ -20,6 +21,8 @@ from governed_ml.pipeline import estimators, mitigation, models
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated import fit_process
 from governed_ml.pipeline.isolated.process import Process, sent
+from governed_ml.pipeline.probabilities import folds, told
+from governed_ml.pipeline.probabilities.requested import require_possible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +42,8 @@ class Trained:
     logged: bytes = b""  # the team's MLflow entries
     mitigation: Mitigation | None = None
     metrics: dict[str, Metric] | None = None
+    threshold: DecisionThreshold | None = None
+    folds: Folds | None = None
 
 
 class Training:
@@ -47,6 +52,7 @@ class Training:
     def __init__(self, params: Params, split: SplitBody) -> None:
         """Start the process with the training rows and the source of the team's package."""
         self.params, self.split = params, split
+        require_possible(params.model, params.data.task, len(split.classes or []))
         self.package, self.packages = stage_code.package("train"), params.model.packages or []
         self.names = mitigation.attributes(params.model, split.sensitive)
         self.where = f"src/{self.package.name}/{team.FEATURES if self.names else team.TRAINING}.py"
@@ -69,7 +75,11 @@ class Training:
             "cores": cores(),
             "hidden": [str(path.absolute()) for path in HIDDEN],
         }
-        self.process = Process(fit_process, self.where, job, rows)
+        self.folds: list[folds.Fold] = []
+        if params.model.cross_validates:
+            self.folds = folds.divided(split, tables.read(tables.TRAIN), params.seed)
+        parts = [folds.packed(self.folds)] if self.folds else []
+        self.process = Process(fit_process, self.where, job, rows, *parts)
 
     def fit(self, run: dict[str, str]) -> None:
         """Start the fit in the process; `run` identifies the open MLflow run."""
@@ -81,9 +91,16 @@ class Training:
         try:
             if self.names:
                 return self._mitigated()
-            _, parts = self.process.answer()
-            model_file.save(_part(parts, 0), self.package, self.packages)
-            return Trained(self.process.isolation, logged=_part(parts, 1))
+            head, parts = self.process.answer()
+            content, log = _part(parts, 0), _part(parts, 1)
+            threshold = told.threshold(self.params.model, head.get("threshold"))
+            if threshold is not None:
+                names = self.split.numeric + self.split.categorical
+                whole = model_file.sealed(content, self.package, self.packages)
+                told.require_applied(whole, tables.read(tables.TRAIN)[names], threshold.value)
+            model_file.save(content, self.package, self.packages)
+            made = folds.described(self.split, self.folds) if self.folds else None
+            return Trained(self.process.isolation, log, threshold=threshold, folds=made)
         finally:
             self.close()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.threshold import Threshold
+
+LATER = ("calibration", "threshold")
+"""Fields that earlier engines did not have: models without them keep their digests."""
 
 
 class Model(Closed):
@@ -21,17 +25,32 @@ class Model(Closed):
         min_length=1,
         description="mitigation: the sensitive attributes to be fair to; by default all",
     )
-
+    calibration: Literal["isotonic", "sigmoid"] | None = Field(
+        default=None,
+        description="how probabilities are calibrated, by cross-validation on the training rows",
+    )
+    threshold: Threshold | None = Field(
+        default=None, description="the probability from which on the answer is yes; by default 0.5"
+    )
     packages: list[str] | None = Field(
         default=None,
         description="the policy's `estimator_packages`; `compose` fills it in",
     )
 
     @model_serializer(mode="wrap")
-    def _without_packages(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `packages` if there are none, so that other models keep their digests."""
-        values = handler(self)
-        return values if self.packages else {k: v for k, v in values.items() if k != "packages"}
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `packages` and `LATER` if unset, so that other models keep their digests."""
+        return {
+            name: value
+            for name, value in handler(self).items()
+            if not (name in LATER and value is None) and (name != "packages" or self.packages)
+        }
+
+    @property
+    def cross_validates(self) -> bool:
+        """Return whether training has to predict rows with models that were not trained on them."""
+        tuned = self.threshold is not None and self.threshold.known is None
+        return self.calibration is not None or tuned
 
     def targets(self) -> list[str]:
         """Return every `_target_` that Hydra would call: the estimator's, then the nested ones."""

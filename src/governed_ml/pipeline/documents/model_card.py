@@ -10,6 +10,7 @@ from governed_ml.core.bodies import ingested
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
+from governed_ml.measures.wrapped_estimators import BEFORE
 from governed_ml.pipeline.cards import Evidences, ModelCard
 from governed_ml.pipeline.documents import card_labels, markdown
 from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel
@@ -21,6 +22,8 @@ OUTPUTS = {
     "decision_function": "the decision function",
     "predict_proba": "the predicted probability",
     "predict": "the prediction",
+    f"decision_function{BEFORE}": "the decision function before calibration",
+    f"predict_proba{BEFORE}": "the predicted probability before calibration",
 }
 TOP = 3  # features that the sentence about explanations names
 

@@ -114,7 +114,8 @@ def told(error: BaseException, package: str, whose: str) -> str:
     said = first_line(error)
     if isinstance(error, SyntaxError) and (error.filename or "").startswith(start):
         where, said = f"{error.filename}, line {error.lineno}", error.msg
-    return f"{type(error).__name__}: {said} in {where}"
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", [])[:1])
+    return f"{type(error).__name__}: {said} in {where}{notes}"
 
 
 def _taken(descriptor: int, mode: str) -> IO[bytes]:

@@ -1,8 +1,8 @@
 """The process in which the team's features and training run. It gets only the training rows.
 
-Jobs: `fit` returns the fitted model. `encode` returns the fitted features and the encoded rows, for
-a mitigation that the engine runs. `assemble` combines such features and an estimator into one
-model.
+Jobs: `fit` returns the fitted model, with calibration and threshold if these are asked for.
+`encode` returns the fitted features and the encoded rows, for a mitigation that the engine runs.
+`assemble` combines such features and an estimator into one model.
 """
 
 from __future__ import annotations
@@ -30,12 +30,19 @@ def main(inside: Inside) -> None:
 
 
 def fit(inside: Inside) -> None:
-    """Send the fitted model in skops format, and what the team logged."""
+    """Send the fitted model in skops format, and what the team logged.
+
+    For calibration and threshold, the team's `fit` is also called with the rows of each fold. What
+    it logs to MLflow there is not kept.
+    """
+    from sklearn.base import clone
     from sklearn.pipeline import Pipeline
 
     from governed_ml.core.config.model import Model
     from governed_ml.core.tables import TARGET
     from governed_ml.pipeline import estimators
+    from governed_ml.pipeline.probabilities.finished_model import finished
+    from governed_ml.pipeline.probabilities.folds import unpacked
 
     job = inside.job
     model = Model.model_validate(job["model"])
@@ -48,11 +55,25 @@ def fit(inside: Inside) -> None:
     features = frame[job["numeric"] + job["categorical"]]
     steps = contract.encoding(package.name, features, job["numeric"], job["categorical"])
     pipeline = Pipeline([*steps, ("estimator", estimator)])
+    asked = model.calibration is not None or model.threshold is not None
+    unfitted: Any = clone(pipeline) if asked else None
+    target = frame[TARGET]
     found = contract.trained(
-        package.name, model.name, pipeline, features, frame[TARGET], job["classes"]
+        package.name, model.name, pipeline, features, target, job["classes"]
     )
     log = team_logging.packed(scratch, run_of_engine)
-    inside.answer({"columns": len(steps) > 1}, storage.dumps(found), log)
+    head: dict[str, Any] = {"columns": len(steps) > 1}
+    if asked:
+
+        def again(rows: pd.DataFrame, known: pd.Series, fold: int) -> Any:
+            team_logging.open_store(scratch / f"fold{fold}", run_of_engine)
+            one = clone(unfitted)
+            return contract.trained(package.name, model.name, one, rows, known, job["classes"])
+
+        folds = unpacked(inside.parts[1]) if model.cross_validates else []
+        found, chosen = finished(found, model, again, features, target, folds)
+        head |= {"threshold": chosen._asdict() if chosen else None}
+    inside.answer(head, storage.dumps(found), log)
 
 
 def encode(inside: Inside) -> None:

@@ -17,6 +17,7 @@ from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.files import PARAMS, POLICY, as_json, root, write_text
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.named_classes import require_installed, require_named
+from governed_ml.pipeline.probabilities.requested import require_possible
 from governed_ml.policy.cel_expression import syntax_error
 
 WRITTEN = (
@@ -59,6 +60,7 @@ def held(path: Path) -> str | None:
 def check(params: Params) -> None:
     """Raise `Problem` for configuration errors that would otherwise stop a later stage."""
     check_source(params.data.source)
+    require_possible(params.model, params.data.task, len(params.data.class_names))
     for target in params.model.targets():
         require_named(target, params.model.packages or ())
     for rule in params.policy.rules:

@@ -52,7 +52,13 @@ def main() -> str:
     tables.write(whole[is_test], tables.TEST)
     tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
     tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
-    tables.PERSONS.unlink(missing_ok=True)
+    for path in (tables.PERSONS, tables.TIMES):
+        path.unlink(missing_ok=True)
+    if params.split.kind == "time":
+        times = raw[_needed(params.data, params.data.time, "time")][~is_test]
+        ranks = times.rank(method="dense").astype("int64")
+        order = pd.DataFrame({tables.ROW: number[~is_test], tables.TIME: ranks})
+        tables.write(order, tables.TIMES)
     metrics = dict[str, Metric]()
     if person is not None:
         codes = persons.coded(raw[person])

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
+from governed_ml.core.bodies import trained
 from governed_ml.core.config import read
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import load, path_of
-from governed_ml.core.evidence_bodies import TrainBody
+from governed_ml.core.evidence_bodies import SplitBody, TrainBody
 from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.installation import extras
 from governed_ml.core.mlflow_store import answering
@@ -19,13 +20,15 @@ from governed_ml.pipeline import mlflow_model, models
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.team_logging import hand_over
+from governed_ml.pipeline.probabilities import folds
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import flat, names, open_run
-from governed_ml.pipeline.training import Training
+from governed_ml.pipeline.training import Trained, Training
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PROBABILITIES, THRESHOLD = "probabilities", "threshold"  # a tag and a metric in MLflow
 SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 
 
@@ -42,31 +45,22 @@ def main() -> str:
         found = training.finish()
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
-        notes = log(params, features, digest, run["id"], found.logged)
+        body = _body(params, split, len(features), found)
+        notes = log(params, features, digest, run["id"], found.logged, body)
     except BaseException as error:
         training.close()
         _fail(run["id"], error)
         raise
     done = found.mitigation
     libraries = [extras.distribution(one) for one in extras.named(params.model.targets())]
-    settings = {
-        key: value if isinstance(value, str | int | float | bool | None) else repr(value)
-        for key, value in flat(params.model.estimator).items()
-    }
-    body = TrainBody(
-        model=params.model.name,
-        estimator=str(params.model.estimator["_target_"]),
-        parameters=settings,
-        rows=len(features),
-        features=features.shape[1],
-        numeric=split.numeric,
-        categorical=split.categorical,
-        mitigation=done,
-    )
     record(
         "train",
         SECTIONS,
-        [tables.TRAIN, path_of("split"), *([tables.SENSITIVE_TRAIN, tables.TEST] if done else [])],
+        [
+            *(tables.TRAIN, path_of("split")),
+            *([tables.SENSITIVE_TRAIN, tables.TEST] if done else []),
+            *(folds.needs(split) if found.folds else []),
+        ],
         body,
         found.metrics or {},
         tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else []), *libraries),
@@ -76,6 +70,26 @@ def main() -> str:
     return (
         f"{params.model.name} on {len(features):,} rows × {features.shape[1]} features, "
         f"model {digest[:18]}…"
+    )
+
+
+def _body(params: Params, split: SplitBody, rows: int, found: Trained) -> TrainBody:
+    settings = {
+        key: value if isinstance(value, str | int | float | bool | None) else repr(value)
+        for key, value in flat(params.model.estimator).items()
+    }
+    return TrainBody(
+        model=params.model.name,
+        estimator=str(params.model.estimator["_target_"]),
+        parameters=settings,
+        rows=rows,
+        features=len(split.numeric) + len(split.categorical),
+        numeric=split.numeric,
+        categorical=split.categorical,
+        mitigation=found.mitigation,
+        calibration=params.model.calibration,
+        threshold=found.threshold,
+        folds=found.folds,
     )
 
 
@@ -91,7 +105,12 @@ def _fail(run_id: str, error: BaseException) -> None:
 
 
 def log(
-    params: Params, features: pd.DataFrame, digest: str, run_id: str, logged: bytes
+    params: Params,
+    features: pd.DataFrame,
+    digest: str,
+    run_id: str,
+    logged: bytes,
+    body: TrainBody,
 ) -> dict[str, str]:
     """Log configuration, data digests, environment, model with signature, and the team's entries.
 
@@ -109,6 +128,10 @@ def log(
             left_out = hand_over(logged, run_id, own=known_as.values())
         mlflow.log_params({known_as[key]: str(value)[:500] for key, value in settings.items()})
         mlflow.set_tags({"model_digest": digest, "data": params.data.name})
+        if about := trained.about(body):
+            mlflow.set_tag(PROBABILITIES, ". ".join(about))
+        if body.threshold is not None:
+            mlflow.log_metric(THRESHOLD, body.threshold.value)
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         for name in COMPOSED:

@@ -14,11 +14,13 @@ from governed_ml.policy.fixes.merging import merging
 from governed_ml.policy.fixes.shortage import Shortage, shortage
 from governed_ml.policy.limits import beyond, number
 
+CALIBRATION = "evaluate.calibration"
 MOST_STEPS = 3
 """How many steps are shown, so that verdict and steps stay on the screen."""
 SAME = (
-    "Find a model whose decision varies. Try `class_weight: balanced` under `estimator` in "
-    "`conf/model/`, other features, or check `positive` in `conf/data/`. It concerns {rules}."
+    "Find a model whose decision varies. Write `threshold: {{maximise: balanced_accuracy}}` in its "
+    "file in `conf/model/`, try other features, or check `positive` in `conf/data/`. It concerns "
+    "{rules}."
 )
 FLAT = (
     "Compare the groups in `reports/index.html`: where the decision does not vary, equal rates are "
@@ -38,6 +40,21 @@ EXPRESSION = (
 MORE_ROWS = (
     "Bring more rows, or a larger share of test rows (`conf/split/`), for {rules}: a group or the "
     "whole test set is too small to decide."
+)
+CALIBRATE = (
+    "Calibrate the probabilities: write `calibration: isotonic` in the model's file in "
+    "`conf/model/` (with fewer than 1,000 training rows, `calibration: sigmoid`). It concerns "
+    "{rules}."
+)
+CALIBRATED = (
+    "The probabilities are already calibrated ({method}), but not right for the test rows. Try "
+    "`calibration: {other}` in `conf/model/`, and look whether the test rows differ from the "
+    "training rows in `reports/drift.html`. It concerns {rules}."
+)
+MITIGATED = (
+    "Choose a model without mitigation and write `calibration: isotonic` in its file in "
+    "`conf/model/`, or change `constraint_weight`: a model with mitigation is not calibrated. It "
+    "concerns {rules}."
 )
 DROP = "If it is not known when the model predicts, add it to `drop` in {table}."
 POLICY = "Correct `conf/policy/` with the risk owner. It concerns {rules}."
@@ -123,6 +140,8 @@ def fix_of(rule: RuleResult, known: Known) -> str:
     away = f"To pass, {word} it by at least {number(abs(rule.value - rule.limit))}."
     if name in ("evaluate.leak", "evaluate.leak_regression"):
         return f"{away} {DROP.format(table=known.table)}"
+    if name == CALIBRATION and _calibration(known) == CALIBRATE:
+        return f"{away} Set `calibration` in the model's file in `conf/model/`."
     if "list it under `drop`" in rule.reason:
         return f"{away} Or add `{_subject(rule)}` to `drop` in {known.table}."
     return away
@@ -162,8 +181,22 @@ def _step(rule: RuleResult, known: Known) -> str:
         return NOT_MEASURED if rule.value is None else MORE_ROWS
     if rule.verdict == "fail" and rule.value is None and rule.id not in STEPS:
         return EXPRESSION if _is_expression(rule) else POLICY
+    if rule.id == CALIBRATION and rule.verdict == "fail":
+        return _calibration(known)
     starts = [start for start in STEPS if f"{rule.id}.".startswith(start)]
     return STEPS[max(starts, key=len)] if starts else POLICY
+
+
+def _calibration(known: Known) -> str:
+    """Return what to do if probabilities are not right, from how the model was trained."""
+    train = known.evidence.get("train")
+    if train is None or (train.body.mitigation is None and train.body.calibration is None):
+        return CALIBRATE
+    if train.body.mitigation is not None:
+        return MITIGATED
+    method = str(train.body.calibration)
+    other = "sigmoid" if method == "isotonic" else "isotonic"
+    return CALIBRATED.replace("{method}", method).replace("{other}", other)
 
 
 def _is_expression(rule: RuleResult) -> bool:

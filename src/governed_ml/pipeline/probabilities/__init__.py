@@ -1,0 +1,1 @@
+"""Calibrate a model's probabilities, and choose the threshold from which on it answers yes."""

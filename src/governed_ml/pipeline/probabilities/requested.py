@@ -1,0 +1,34 @@
+"""What `calibration` and `threshold` of `conf/model` cannot be combined with."""
+
+from __future__ import annotations
+
+from governed_ml.core.config.closed_model import Task
+from governed_ml.core.config.model import LATER, Model
+from governed_ml.core.problem import Problem
+from governed_ml.pipeline import mitigation
+
+
+def require_possible(model: Model, task: Task, classes: int) -> None:
+    """Raise `Problem` if the task or a mitigation excludes a calibration or a threshold.
+
+    `classes` is the number of classes that `conf/data` lists, 0 without a list.
+    """
+    keys = [key for key in LATER if getattr(model, key) is not None]
+    if not keys:
+        return
+    named = " and ".join(keys)
+    where = f"conf/model: {model.name}: "
+    if task != "classification":
+        raise Problem(
+            f"{where}{named} is about probabilities, and the task is {task}: remove {named}"
+        )
+    if model.threshold is not None and classes:
+        raise Problem(
+            f"{where}threshold tells yes from no, and conf/data lists {classes} classes: remove "
+            "threshold"
+        )
+    if mitigation.asked(model):
+        raise Problem(
+            f"{where}{named} would change the answers that the mitigation has made fairer: remove "
+            f"{named}, or choose a model without mitigation"
+        )
