@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import FiniteFloat
 
 from governed_ml.core.bodies import trained
-from governed_ml.core.config.closed_model import Closed
+from governed_ml.core.config.closed_model import AsGiven, Closed
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Project
 from governed_ml.core.evidence import NO_ORDER, AnyEvidence, Finding, Metric
@@ -26,7 +26,7 @@ class Cost(Closed):
     cost: FiniteFloat | None
 
 
-class ModelCard(Closed):
+class ModelCard(AsGiven):
     """`reports/model_card.json`."""
 
     schema_version: int = 1
@@ -41,7 +41,7 @@ class ModelCard(Closed):
     features: list[str]
     mitigation: str
     mitigation_cost: list[Cost]
-    probabilities: list[str]
+    probabilities: list[str] | None = None  # left out of the card if there is nothing to say
     performance: dict[str, Metric]
     confusion: dict[str, int]
     fairness: dict[str, Metric]
@@ -100,7 +100,7 @@ def model_card(project: Project, found: Evidences) -> ModelCard:
         features=train.body.numeric + train.body.categorical,
         mitigation=mitigation(train),
         mitigation_cost=costs(train, evaluate),
-        probabilities=trained.about(train.body),
+        probabilities=trained.about(train.body) or None,
         performance=performance,
         confusion=evaluate.body.confusion,
         fairness=fairness.metrics,

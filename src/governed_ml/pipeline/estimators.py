@@ -39,7 +39,7 @@ def estimator(model: Model, task: Task, seed: int) -> BaseEstimator:
             "settings in conf/model"
         ) from error
     fits = is_classifier if task == "classification" else is_regressor
-    plain = mitigation.inner(model, made, task) if mitigation.asked(model) else made
+    plain = mitigation.inner(model, made, task) if model.mitigates else made
     known = isinstance(plain, BaseEstimator) or settings.library(
         {"_target_": type(plain).__module__}
     )

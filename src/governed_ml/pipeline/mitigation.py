@@ -29,11 +29,6 @@ SEARCH = "fairlearn.reductions.GridSearch"
 COST = ("accuracy", "roc_auc")  # metrics of the same estimator without mitigation
 
 
-def asked(model: Model) -> bool:
-    """Return whether `conf/model` wraps its estimator in one of Fairlearn's classes."""
-    return model.targets()[0].startswith("fairlearn.")
-
-
 def inner(model: Model, made: Any, task: str) -> BaseEstimator:
     """Return the estimator inside a grid search; raise `Problem` for another class of Fairlearn."""
     target = model.targets()[0]
@@ -55,7 +50,7 @@ def require_own(model: Model) -> None:
 
     The engine's own process runs the search, and loads no code of such packages.
     """
-    for target in model.targets() if asked(model) else []:
+    for target in model.targets() if model.mitigates else []:
         if target.partition(".")[0] in (model.packages or ()):
             raise Problem(
                 f"conf/model: {SEARCH} runs in the engine's own process, which loads no {target}: "
@@ -65,7 +60,7 @@ def require_own(model: Model) -> None:
 
 def attributes(model: Model, known: Collection[str]) -> list[str]:
     """Return the sensitive attributes that the mitigation uses; empty without a mitigation."""
-    if not asked(model):
+    if not model.mitigates:
         if model.attributes:
             raise Problem(
                 f"conf/model: {model.name} has no mitigation, so attributes have no effect: "

@@ -15,6 +15,7 @@ from measured_cards import (  # noqa: F401 - fixtures, too
     section,
 )
 
+from governed_ml.core.bodies.trained import DecisionThreshold, Folds
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric, Timing
 from governed_ml.core.evidence_bodies import Attribute, Group, Mitigation
@@ -267,6 +268,33 @@ def test_a_mitigation_is_told_with_its_cost(measured: Measured) -> None:
     assert (row[0], row[-1]) == ("Accuracy", "1.25 %")
     # And a card of a model without mitigation has no such section
     assert "Cost of mitigation" not in measured.model()
+
+
+def test_calibration_and_threshold_are_told_with_their_folds(measured: Measured) -> None:
+    # Given a model with both, when its card is written
+    threshold = DecisionThreshold(
+        value=0.237, how="maximise", maximised="precision", at_least={"recall": 0.8}, costs={},
+        validated={"precision": 0.6125, "recall": 0.8},
+    )  # fmt: skip
+    folds = Folds(kind="group", number=5, rows=8384)
+    found = measured.with_body("train", calibration="isotonic", threshold=threshold, folds=folds)
+    text = section(found.model(), "Model")
+    # Then sentences say the method, the number, why it, and how rows were divided
+    assert (
+        "The probabilities are calibrated (method isotonic). The model answers yes from a " in text
+    )
+    assert (
+        "probability of 0.237 on. Of all thresholds with recall ≥ 0.8, it has the highest" in text
+    )
+    assert "precision in cross-validation on training rows (precision 0.6125, recall 0.8)." in text
+    assert "5 folds of the training rows, divided with all rows of a person in one fold" in text
+    # And a threshold of costs says the costs
+    costs = {"false_negative": 5.0, "false_positive": 1.0}
+    other = threshold.model_copy(update={"how": "costs", "costs": costs})
+    text = section(measured.with_body("train", threshold=other).model(), "Model")
+    assert "costs least if a false negative costs 5 and a false positive costs 1." in text
+    # And a card of a model without them says nothing of it
+    assert "probabilit" not in section(measured.model(), "Model")
 
 
 def test_nothing_to_tell_is_said(measured: Measured) -> None:

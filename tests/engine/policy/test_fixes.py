@@ -10,7 +10,7 @@ import pytest
 
 from governed_ml.core.config import Rule
 from governed_ml.core.config.data import Data
-from governed_ml.core.evidence import Metric, model_of
+from governed_ml.core.evidence import SAME_DECISION, Metric, model_of
 from governed_ml.measures import fairness
 from governed_ml.policy.decision import Decision, DecisionSubject, RuleResult
 from governed_ml.policy.fixes import shortage
@@ -262,6 +262,51 @@ def test_a_group_is_written_as_yaml_reads_it(text: str, written: str) -> None:
     assert quoted(text) == written
     [found] = yaml.safe_load(f"{{{quoted(text)}: other}}")
     assert str(found) == text
+
+
+def train_evidence(**values: Any) -> Any:
+    """Return evidence of train with these values in its body."""
+    body = {"model": "m", "estimator": "e", "parameters": {}, "rows": 9, "features": 1}
+    body |= {"numeric": ["a"], "categorical": [], **values}
+    found = {"gate": "train", "subject": SUBJECT, "tools": {}, "findings": [], "volatile": {}}
+    return model_of("train").model_validate(found | {"metrics": {}, "body": body})
+
+
+MITIGATION = {
+    "method": "GridSearch", "constraint": "DemographicParity", "attributes": ["sex"],
+    "tried": 9, "chosen": 2, "training_violation": 0.01,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("trained", "said"),
+    [
+        ({}, "write `calibration: isotonic` in the model's file in `conf/model/`"),
+        ({"calibration": "isotonic"}, "already calibrated (isotonic)"),
+        ({"calibration": "isotonic"}, "Try `calibration: sigmoid`"),
+        ({"mitigation": MITIGATION}, "Choose a model without mitigation"),
+    ],
+)
+def test_bad_calibration_names_the_key_that_fits_the_model(trained: Any, said: str) -> None:
+    # Given a model that is denied for its calibration
+    values: Any = {"value": 0.1, "interval": (0.08, 0.12), "limit": 0.05, "bound": "at_most"}
+    rule = RuleResult(id="evaluate.calibration", verdict="fail", reason="0.1 > 0.05", **values)
+    told = Known({"train": train_evidence(**trained)})
+    # Then the step says what to write, if that is not written yet
+    [step] = next_steps(denial(rule), told)
+    assert said in step
+    assert step.endswith("It concerns evaluate.calibration.")
+    assert ("Set `calibration`" in fix_of(rule, told)) == (not trained)
+
+
+def test_a_decision_that_does_not_vary_names_the_threshold() -> None:
+    reason = SAME_DECISION[0]
+    rule = RuleResult(
+        id="evaluate.majority", verdict="insufficient", value=None, interval=None, limit=0.0,
+        bound="at_least", reason=reason,
+    )  # fmt: skip
+    [step] = next_steps(denial(rule))
+    assert "Write `threshold: {maximise: balanced_accuracy}` in its file in `conf/model/`" in step
 
 
 def test_every_cause_has_a_row_even_if_they_are_more_than_fit() -> None:

@@ -47,6 +47,11 @@ class Model(Closed):
         }
 
     @property
+    def mitigates(self) -> bool:
+        """Return whether the estimator is wrapped in one of Fairlearn's classes."""
+        return self.targets()[0].startswith("fairlearn.")
+
+    @property
     def cross_validates(self) -> bool:
         """Return whether training has to predict rows with models that were not trained on them."""
         tuned = self.threshold is not None and self.threshold.known is None

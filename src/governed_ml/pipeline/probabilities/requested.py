@@ -5,7 +5,6 @@ from __future__ import annotations
 from governed_ml.core.config.closed_model import Task
 from governed_ml.core.config.model import LATER, Model
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import mitigation
 
 
 def require_possible(model: Model, task: Task, classes: int) -> None:
@@ -27,7 +26,7 @@ def require_possible(model: Model, task: Task, classes: int) -> None:
             f"{where}threshold tells yes from no, and conf/data lists {classes} classes: remove "
             "threshold"
         )
-    if mitigation.asked(model):
+    if model.mitigates:
         raise Problem(
             f"{where}{named} would change the answers that the mitigation has made fairer: remove "
             f"{named}, or choose a model without mitigation"
