@@ -44,11 +44,18 @@ def _inner(estimator: Any) -> Any:
 
 
 def _is_calibrated(estimator: Any) -> bool:
-    """Return whether one calibrator follows one frozen classifier, as the engine makes it."""
+    """Return whether one calibrator follows one frozen classifier, as the engine makes it.
+
+    With three or more classes there is a calibrator for each, and their results are scaled.
+    """
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.frozen import FrozenEstimator
 
     if type(estimator) is not CalibratedClassifierCV:
         return False
     found = estimator.calibrated_classifiers_
-    return len(found) == 1 and type(found[0].estimator) is FrozenEstimator
+    return (
+        len(found) == 1
+        and type(found[0].estimator) is FrozenEstimator
+        and len(found[0].calibrators) == 1
+    )

@@ -127,7 +127,7 @@ def test_the_composed_configuration_has_the_request_as_written(asked: Any) -> No
 
 
 def test_tasks_without_a_probability_and_mitigations_are_refused() -> None:
-    with pytest.raises(Problem, match="threshold is about probabilities, and the task is regression: remove"):
+    with pytest.raises(Problem, match="threshold is about probabilities, and the task is regr"):
         require_possible(model(threshold=0.3), "regression", 0)
     search = {"_target_": "fairlearn.reductions.GridSearch", "estimator": LOGISTIC}
     with pytest.raises(Problem, match="calibration would change the answers that the mitigation"):
@@ -282,6 +282,24 @@ def test_calibration_equals_that_of_scikit_learn_with_the_same_folds(
             for one in (plain, ours)
         )
         assert after < before - 0.003
+
+
+def test_three_classes_are_calibrated_as_by_scikit_learn() -> None:
+    features, target = table()
+    target = target + (features["a"] > 0.3).astype("int64")
+    parts = folds.divided(split(), frame(target), 7)
+    theirs: Any = CalibratedClassifierCV(
+        piped(GaussianNB()), method="isotonic", cv=parts, ensemble=False
+    ).fit(features, target)
+
+    def fit(rows: pd.DataFrame, known: pd.Series, _: int = 0) -> Any:
+        return piped(GaussianNB()).fit(rows, known)
+
+    wanted = model(calibration="isotonic")
+    ours, _ = finished(fit(features, target), wanted, fit, features, target, parts)
+    rows = table(2)[0]
+    np.testing.assert_allclose(ours.predict_proba(rows), theirs.predict_proba(rows), rtol=1e-9)
+    assert model_file.is_plain(storage.dumps(ours))
 
 
 def boosters() -> list[Makes]:

@@ -58,9 +58,7 @@ def fit(inside: Inside) -> None:
     asked = model.calibration is not None or model.threshold is not None
     unfitted: Any = clone(pipeline) if asked else None
     target = frame[TARGET]
-    found = contract.trained(
-        package.name, model.name, pipeline, features, target, job["classes"]
-    )
+    found = contract.trained(package.name, model.name, pipeline, features, target, job["classes"])
     log = team_logging.packed(scratch, run_of_engine)
     head: dict[str, Any] = {"columns": len(steps) > 1}
     if asked:
