@@ -24,13 +24,22 @@ from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.events import Action, Event
 from governed_ml.ledger.windows import WindowRecord
 from governed_ml.measures import fairness, fairness_regression
+from governed_ml.measures.multiclass import performance as multiclass
 from governed_ml.policy import metric_words
 
 PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md")
 BY_CONSTANTS = {
     "train": {"unmitigated_{}"},
-    "evaluate": {*get_args(Timing)},
+    "evaluate": {
+        *get_args(Timing),
+        *(f"class.{{}}.{name}" for name in (*multiclass.MACRO, multiclass.CALIBRATION)),
+    },
     "fairness": {
+        f"{{}}.class.{{}}.{one}_{kind}"
+        for one in fairness.MEASURES
+        for kind in ("difference", "ratio")
+    }
+    | {
         f"{{}}.{name}"
         for name in (
             *(f"{one}_{kind}" for one in fairness.MEASURES for kind in ("difference", "ratio")),

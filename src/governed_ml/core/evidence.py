@@ -23,11 +23,13 @@ from governed_ml.core.files import digest_of, file_digest, read_json, write_json
 from governed_ml.core.problem import Problem, Unusable
 
 FOLDER = Path("reports/evidence")
+SAME_CLASS = "the model predicts the same class for every row: its decision does not vary"
 SAME_DECISION = (
     "nobody is selected: the decision does not vary",
     "the model selects every row: its decision does not vary",
+    SAME_CLASS,
 )
-"""How a metric's note starts if the model decides the same for every row: no, or yes."""
+"""How a metric's note starts if the model decides the same for every row: no, yes, or one class."""
 NO_ORDER = "a category has no order, and this distance needs one"
 """The note of a metric that only numbers can have."""
 NOT_COMPARED = "cannot be compared between groups"

@@ -113,14 +113,20 @@ class Bin(Body):
 class EvaluateBody(Grown):
     """Performance on the test rows."""
 
-    LATER = ("prediction_contract", "expectations")
+    LATER = ("prediction_contract", "expectations", "calibration_class")
 
     task: str = Field(description="classification or regression")
     rows: int = Field(description="number of test rows")
     confusion: dict[str, int] = Field(
-        description="outcome → number of rows; empty for a regression"
+        description="outcome → number of rows (of several classes, `true → predicted`); empty for "
+        "a regression"
     )
     calibration: list[Bin] = Field(description="ten bins of equal size, by prediction")
+    calibration_class: str | None = Field(
+        default=None,
+        description="of several classes, the one with the largest calibration error, whose "
+        "probability `calibration` is about",
+    )
     champion: str | None = Field(description="the digest of the champion that was compared, if any")
     leaks: dict[str, Number] = Field(description="feature → how well it predicts the target alone")
     prediction_contract: str | None = Field(default=None, description="its path, if there is one")

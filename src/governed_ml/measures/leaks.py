@@ -48,7 +48,7 @@ def target_leaks(
     judge = folded_roc_auc if task == "classification" else explained_variance
     scores: dict[str, float | None] = {}
     for name in numeric:
-        key = _bin_of_x(freeze(tables.table(train), name, bins))
+        key = bin_of_x(freeze(tables.table(train), name, bins))
         scores[name] = judge(_cells(train, test, number(name), key, target, total / rows))
     for name in categorical:
         scores[name] = judge(
@@ -105,25 +105,37 @@ def together(train: Path, test: Path, numeric: list[str], task: str) -> Metric:
     `target_leaks`. This finds a target that is a sum or difference of columns, or a comparison of
     two. Nulls are replaced by the column's mean. The metric's note names the features.
     """
-    import numpy as np
-
-    (x, y), (x_test, y_test) = (_sampled(path, numeric) for path in (train, test))
+    (x, y), (x_test, y_test) = (sampled(path, numeric) for path in (train, test))
     if not len(y) or not len(y_test) or y_test.min() == y_test.max():
         return Metric(value=None, note="the target is constant on the test rows")
-    present = np.isfinite(x)
-    centre = np.where(present, x, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
-    x, x_test = (np.where(np.isfinite(side), side, centre) - centre for side in (x, x_test))
-    chosen = _forward(x / np.maximum(np.abs(x).max(axis=0), 1e-300), y - y.mean())
-    score = x_test[:, chosen] @ np.linalg.lstsq(x[:, chosen], y - y.mean())[0]
+    chosen, score = weighted_sum(*centred(x, x_test), y)
     names = [numeric[place] for place in sorted(chosen)]
     who = "no numeric feature"
     if names:
         who = f"a weighted sum of {', '.join(names)}" if len(names) > 1 else f"{names[0]} alone"
-    judge = _roc_auc if task == "classification" else _squared_correlation
+    judge = folded_auc if task == "classification" else _squared_correlation
     return Metric(value=judge(y_test, score), n=len(y_test), note=f"{who} predicts the target")
 
 
-def _roc_auc(y: Floats, score: Floats) -> float:
+def centred(x: Floats, x_test: Floats) -> tuple[Floats, Floats]:
+    """Return both tables minus the column means of `x`, with 0 in place of nulls."""
+    import numpy as np
+
+    present = np.isfinite(x)
+    centre = np.where(present, x, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    left, right = (np.where(np.isfinite(side), side, centre) - centre for side in (x, x_test))
+    return left, right
+
+
+def weighted_sum(x: Floats, x_test: Floats, y: Floats) -> tuple[list[int], Floats]:
+    """Return columns chosen from `x`, and their sum for each row of `x_test`; both `centred`."""
+    import numpy as np
+
+    chosen = _forward(x / np.maximum(np.abs(x).max(axis=0), 1e-300), y - y.mean())
+    return chosen, x_test[:, chosen] @ np.linalg.lstsq(x[:, chosen], y - y.mean())[0]
+
+
+def folded_auc(y: Floats, score: Floats) -> float:
     """Return max(AUC, 1 − AUC); `y` is 0 or 1, and both have the shape (rows,)."""
     from sklearn.metrics import roc_auc_score
 
@@ -138,7 +150,7 @@ def _squared_correlation(y: Floats, score: Floats) -> float:
     return min(1.0, float(y @ score) ** 2 / own / float(y @ y)) if own > 0 else 0.0
 
 
-def _sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
+def sampled(path: Path, numeric: list[str]) -> tuple[Floats, Floats]:
     """Return a reproducible sample of about `SAMPLE` rows: features (rows, columns) and target."""
     relation, row = tables.table(path), tables.quoted(tables.ROW)
     n = int(tables.rows(f"SELECT count(*) FROM {relation}")[0][0])
@@ -230,7 +242,7 @@ def _cells(train: Path, test: Path, x: str, key: str, target: str, overall: floa
     ]
 
 
-def _bin_of_x(bins: Frozen) -> str:
+def bin_of_x(bins: Frozen) -> str:
     """Return SQL that finds the bin number of x by binary search; null stays null."""
     bounds = bins.bounds() if bins.edges else []
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Bin
-from governed_ml.measures import clusters
-from governed_ml.measures.bounds import performance_bounds, quantiles
+from governed_ml.measures.bounds import performance_bounds
 from governed_ml.measures.groups import constant, undefined
 from governed_ml.measures.strongest import how_found, strongest
 
@@ -163,50 +162,19 @@ def error_curve(target: Floats, prediction: Floats) -> list[tuple[float, float]]
     ]
 
 
-def champion_difference(
-    target: Floats,
-    champion: Floats,
-    challenger: Floats,
-    confidence: float,
-    person: npt.NDArray[np.int64] | None = None,
-) -> Metric:
-    """Return the champion's minus the challenger's mean squared error, in variances of the target.
+def mean_roc_auc(target: Floats, score: Floats) -> float:
+    """Return the ROC AUC of scores, shape (rows,), or the mean of that of each class.
 
-    A positive value means that the challenger is better. For a classifier's scores this is the
-    difference of Brier scores. Both models are compared on the same rows. The interval is the
-    normal one of the mean difference or, with `person` (the person of each row), Student's with a
-    cluster-robust variance (Liang & Zeger 1986).
+    For three or more classes, `score` holds their probabilities, shape (rows, classes), and
+    `target` their positions. Classes without rows are left out.
     """
     import numpy as np
-    from scipy.special import ndtri
+    from sklearn.metrics import roc_auc_score
 
-    variance = float(target.var())
-    if variance == 0:
-        return Metric(value=None, note="the target is constant on the test rows")
-    gains = ((champion - target) ** 2 - (challenger - target) ** 2) / variance
-    mean, n = float(gains.mean()), len(gains)
-    if person is not None:
-        by_person, many = clusters.mean_variance(person, gains)
-        if many < 2:
-            return Metric(value=None, note="the rows are of one person only")
-        quantile = quantiles.student_quantile(confidence, 1, np.array([many - 1.0]))
-        half = float(quantile[0] * np.sqrt(by_person))
-        note = "positive: better than the champion; bounds by person"
-        return Metric(value=mean, lower=mean - half, upper=mean + half, n=n, note=note)
-    half = (
-        float(ndtri(0.5 + confidence / 2) * np.sqrt(gains.var(ddof=1) / n))
-        if n > 1
-        else float("inf")
-    )
-    if not np.isfinite(half):
-        return Metric(value=None, note="one test row only")
-    return Metric(
-        value=mean,
-        lower=mean - half,
-        upper=mean + half,
-        n=n,
-        note="positive: better than the champion",
-    )
+    if score.ndim == 1:
+        return float(roc_auc_score(target, score))
+    places = np.unique(target).astype("int64")
+    return float(np.mean([roc_auc_score(target == one, score[:, one]) for one in places]))
 
 
 def relied_on(
@@ -223,11 +191,11 @@ def relied_on(
     very many features, `strongest` tries blocks.
     """
     import numpy as np
-    from sklearn import metrics as sk
+    from sklearn.metrics import r2_score
 
     if whole.value is None:
         return whole
-    judge = sk.roc_auc_score if task == "classification" else sk.r2_score
+    judge = r2_score if task == "regression" else mean_roc_auc
     rng = np.random.default_rng(0)
     chosen = rng.permutation(len(target))[:SHUFFLED]
     rows, target = rows.iloc[chosen].reset_index(drop=True), target[chosen]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from governed_ml.policy.words import of_classes, of_groups
+
 SHARE, COUNT, OPEN = "0 to 1", "whole number", "0 or more"
 CHANCE = "0 to 1; chance is 0.5"
 LEAK = "0.5 to 1; regression: 0 to 1"
@@ -29,21 +31,6 @@ class MetricWords(NamedTuple):
 
 
 BOUNDS = "With bounds."
-OF_GROUPS = {
-    "demographic_parity": ("the share of positive predictions", ""),
-    "equalized_odds": (
-        "the true positive rate or the false positive rate",
-        "The worse of the two counts. ",
-    ),
-    "equal_opportunity": ("the true positive rate", ""),
-    "predictive_parity": ("the precision", ""),
-}
-"""Fairness measure → the rate that is compared between groups, and a note."""
-GAPS = {
-    "mean_prediction_difference": "the mean prediction",
-    "mean_signed_error_difference": "the mean error",
-    "mean_absolute_error_difference": "the mean absolute error",
-}
 REGRESSION = "Regression only."
 EXPECTED = "the number of expectations about predictions"
 CONTRACT = "Only with `data.prediction_contract`."
@@ -55,37 +42,15 @@ APART = "distance of the test rows from the training rows"
 SAME_BINS = "Over the same bins as the index."
 LARGEST_GAP = f"The largest difference of the distribution functions. {OF_NUMBERS} {BOUNDS}"
 IN_ROBUST = f"In robust standard deviations of the training rows. {OF_NUMBERS}"
-IN_SPREADS = f"In robust standard deviations of the target. {REGRESSION} {BOUNDS}"
 
 
 def _rows(*rows: tuple[str, str, str] | tuple[str, str, str, str]) -> list[MetricWords]:
     return [MetricWords(*row) for row in rows]
 
 
-def _of_groups() -> list[MetricWords]:
-    """Return the fairness metrics of one attribute or intersection."""
-    found: list[MetricWords] = []
-    for measure, (rate, note) in OF_GROUPS.items():
-        of, note = f"{rate} between two groups", note + BOUNDS
-        found += _rows(
-            (f"{{attribute}}.{measure}_difference", f"the largest difference in {of}", SHARE, note),
-            (f"{{attribute}}.{measure}_ratio", f"the smallest ratio of {of}", SHARE, note),
-        )
-    found += [
-        MetricWords(
-            f"{{attribute}}.{name}",
-            f"the largest difference in {error} between two groups",
-            OPEN,
-            IN_SPREADS,
-        )
-        for name, error in GAPS.items()
-    ]
-    ratio = "the smallest ratio of the mean absolute error between two groups"
-    name = "{attribute}.mean_absolute_error_ratio"
-    return [*found, MetricWords(name, ratio, SHARE, f"{REGRESSION} {BOUNDS}")]
-
-
 CLASSIFICATION = "Classification only."
+MACRO = f"{CLASSIFICATION} {of_classes.MEAN}"
+BRIER = f"{CLASSIFICATION} {of_classes.HALF}"
 METRICS: dict[str, list[MetricWords]] = {
     "ingest": _rows(
         ("rows", "the number of rows in the table", COUNT),
@@ -128,13 +93,14 @@ METRICS: dict[str, list[MetricWords]] = {
         )
     ),
     "evaluate": _rows(
-        ("roc_auc", "the area under the ROC curve", CHANCE, CLASSIFICATION),
-        ("average_precision", "the area under the precision-recall curve", SHARE, CLASSIFICATION),
+        *of_classes.PERFORMANCE,
+        ("roc_auc", "the area under the ROC curve", CHANCE, MACRO),
+        ("average_precision", "the area under the precision-recall curve", SHARE, MACRO),
         ("accuracy", "the share of predictions that are right", SHARE, CLASSIFICATION),
         (
             "majority_accuracy",
             "the accuracy of always giving the more frequent answer",
-            "0.5 to 1",
+            "0 to 1; of two classes, 0.5 or more",
             CLASSIFICATION,
         ),
         (
@@ -143,11 +109,16 @@ METRICS: dict[str, list[MetricWords]] = {
             "at most 1",
             f"{CLASSIFICATION} Not measured if the model gives the same answer for every row.",
         ),
-        ("balanced_accuracy", "the mean of the recall of both classes", SHARE, CLASSIFICATION),
-        ("f1", "the harmonic mean of precision and recall", SHARE, CLASSIFICATION),
-        ("precision", "the share of positive predictions that are right", SHARE, CLASSIFICATION),
-        ("recall", "the share of positive rows that the model finds", SHARE, CLASSIFICATION),
-        ("brier_score", "the mean squared error of the probability", SHARE, CLASSIFICATION),
+        ("balanced_accuracy", "the mean of the recall of all classes", SHARE, CLASSIFICATION),
+        ("f1", "the harmonic mean of precision and recall", SHARE, MACRO),
+        ("precision", "the share of positive predictions that are right", SHARE, MACRO),
+        ("recall", "the share of positive rows that the model finds", SHARE, MACRO),
+        (
+            "brier_score",
+            "the mean squared error of the probability",
+            SHARE,
+            BRIER,
+        ),
         ("log_loss", "the mean negative log-likelihood, in nats", OPEN, CLASSIFICATION),
         (
             "expected_calibration_error",
@@ -156,7 +127,7 @@ METRICS: dict[str, list[MetricWords]] = {
                 "equal size"
             ),
             SHARE,
-            f"{CLASSIFICATION} {BOUNDS}",
+            f"{CLASSIFICATION} {BOUNDS} {of_classes.WORST}",
         ),
         (
             "mean_absolute_error",
@@ -187,7 +158,12 @@ METRICS: dict[str, list[MetricWords]] = {
             "any",
             f"Positive: the model is better. {BOUNDS}",
         ),
-        ("leak.{feature}", "the ROC AUC (regression: R²) of the feature alone", LEAK),
+        (
+            "leak.{feature}",
+            "the ROC AUC (regression: R²) of the feature alone",
+            LEAK,
+            of_classes.MEAN,
+        ),
         (
             "max_leak",
             "the largest ROC AUC (regression: R²) of a feature alone",
@@ -231,7 +207,7 @@ METRICS: dict[str, list[MetricWords]] = {
     ),
     "fairness": [
         *_rows(("attributes", "the number of sensitive attributes in the configuration", COUNT)),
-        *_of_groups(),
+        *_rows(*of_groups.rows()),
         *_rows(
             (
                 "{attribute}.proxy_auc",

@@ -11,7 +11,7 @@ import pytest
 
 from governed_ml.core import config, tables
 from governed_ml.core.problem import Problem
-from governed_ml.measures import clusters, fairness, fairness_regression, performance, robustness
+from governed_ml.measures import champions, clusters, fairness, fairness_regression, robustness
 from governed_ml.measures.bounds import group_bounds, rates
 from governed_ml.measures.groups import Key
 from governed_ml.pipeline.data import persons as whose
@@ -115,10 +115,10 @@ def test_the_champion_and_flips_are_compared_by_person() -> None:
     once, person = rng.normal(size=(50, 3)), np.repeat(np.arange(50), 10)
     many = once[person]
     # When they are measured by person, then they are worth as much as once
-    short = performance.champion_difference(*once.T, CONFIDENCE, np.arange(50))
-    long = performance.champion_difference(*many.T, CONFIDENCE, person)
+    short = champions.champion_difference(*once.T, CONFIDENCE, np.arange(50))
+    long = champions.champion_difference(*many.T, CONFIDENCE, person)
     assert (long.lower, long.upper) == pytest.approx((short.lower, short.upper))
-    blind = performance.champion_difference(*many.T, CONFIDENCE)
+    blind = champions.champion_difference(*many.T, CONFIDENCE)
     assert blind.upper - blind.lower < 0.5 * (long.upper - long.lower)
 
     def flips(whose: Any) -> Any:

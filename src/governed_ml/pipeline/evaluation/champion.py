@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
-from governed_ml.measures import performance
+from governed_ml.measures import champions
+from governed_ml.measures.multiclass import performance as multiclass
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.persons import persons_of
-from governed_ml.pipeline.model_outputs import outputs
+from governed_ml.pipeline.evaluation.performance_of_model import answered
+from governed_ml.pipeline.model_outputs import classes_of, outputs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +32,19 @@ def against_champion(
             return model_file.digest(CHAMPION), Metric(
                 value=None, note="the champion wants other features"
             )
+        classes, own = classes_of(champion), len(params.data.class_names)
+        if max(classes, own) > 2 and classes != own:
+            return model_file.digest(CHAMPION), Metric(
+                value=None, note="the champion predicts other classes"
+            )
         score = outputs(champion, frame[wanted], params.data.task)
-    difference = performance.champion_difference(
+    if own:
+        mine = answered(test, params.data)
+        theirs = mine._replace(probabilities=score)
+        return model_file.digest(CHAMPION), multiclass.champion_difference(
+            theirs, mine, params.policy.confidence, persons_of(frame)
+        )
+    difference = champions.champion_difference(
         test[tables.TARGET].to_numpy("float64"),
         score,
         test["score"].to_numpy("float64"),

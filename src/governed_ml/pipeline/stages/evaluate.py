@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.config import read
+from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Finding, Metric, load, path_of
-from governed_ml.core.evidence_bodies import EvaluateBody, Expectation
+from governed_ml.core.evidence_bodies import EvaluateBody, Expectation, TrainBody
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import leaks, performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
+from governed_ml.measures.multiclass import leaks as class_leaks
 from governed_ml.pipeline import models
 from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.prediction_rows import outcomes
@@ -45,9 +47,7 @@ def main() -> str:
     features = train.body.numeric + train.body.categorical
     with importing("skops.io"):
         parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
-        found = leaks.target_leaks(
-            tables.TRAIN, tables.TEST, train.body.numeric, train.body.categorical, params.data.task
-        )
+        found, together = leaks_of(params.data, train.body)
     with models.opened() as model:
         if params.data.task == "classification":
             require_classes(model, len(params.data.class_names) or 2)
@@ -55,15 +55,13 @@ def main() -> str:
         notes |= models.notes(model)
         tables.write(predictions, tables.PREDICTIONS)
         test = predictions[predictions["part"] == "test"]
-        metrics, calibration = measure(test, params)
+        metrics, calibration, calibrated = measure(test, params)
         champion, metrics["champion_difference"] = against_champion(
             test, parts["test"], features, params
         )
         metrics["champions"] = Metric(value=float(champion is not None))
         metrics |= leak_metrics(found, len(test))
-        metrics["leak_together"] = leaks.together(
-            tables.TRAIN, tables.TEST, train.body.numeric, params.data.task
-        )
+        metrics["leak_together"] = together
         head = "roc_auc" if params.data.task == "classification" else "r2"
         metrics["leak_model"] = performance.relied_on(
             metrics[head],
@@ -81,8 +79,9 @@ def main() -> str:
     body = EvaluateBody(
         task=params.data.task,
         rows=len(test),
-        confusion=confusion(test, params.data.task),
+        confusion=confusion(test, params.data),
         calibration=calibration,
+        calibration_class=calibrated,
         champion=champion,
         leaks=found,
         prediction_contract=params.data.prediction_contract,
@@ -118,6 +117,17 @@ def main() -> str:
         if metrics[head].value is not None
         else metrics[head].note
     )
+
+
+def leaks_of(data: Data, train: TrainBody) -> tuple[dict[str, float | None], Metric]:
+    """Return how well each feature alone, and a few together, predict the target."""
+    parts = (tables.TRAIN, tables.TEST, train.numeric)
+    names = data.class_names
+    if names:
+        found = class_leaks.target_leaks(*parts, train.categorical, len(names))
+        return found, class_leaks.together(*parts, names)
+    found = leaks.target_leaks(*parts, train.categorical, data.task)
+    return found, leaks.together(*parts, data.task)
 
 
 def contract_metrics(expected: list[Expectation] | None) -> dict[str, Metric]:

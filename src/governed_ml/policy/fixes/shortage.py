@@ -32,6 +32,7 @@ UNITS = {
 }
 """Unit in a note → what it is for people."""
 RARER = "test rows of the rarer class"
+RAREST = re.compile(r"rows are of the rarest (?P<which>class .+?)(?:;|$)")
 TEST_ROWS = "split.rows_test"
 MANY = 1_000_000
 """More rows than a team can be asked for: then another fix is better."""
@@ -104,6 +105,8 @@ def shortage(rule: RuleResult, known: Known) -> Shortage | None:
     words = UNITS.get(unit, f"{unit} in the test rows")
     if few := TOO_FEW.match(rule.reason):
         n = 0 if few["n"] == "None" else int(few["n"])
+        if not smallest and (rarest := RAREST.search(rule.reason)):
+            words = f"test rows of {rarest['which']}"
         words = words if smallest else RARER if "of the rarer class" in rule.reason else words
         return Shortage(group, words, n, int(few["wanted"]), False)
     factor = factor_to_decide(rule)

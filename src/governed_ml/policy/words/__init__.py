@@ -1,0 +1,1 @@
+"""Words for metrics that only some projects have."""
