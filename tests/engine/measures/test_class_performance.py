@@ -18,12 +18,12 @@ from governed_ml.core.evidence import SAME_CLASS
 from governed_ml.measures import champions, leaks, performance
 from governed_ml.measures.multiclass import leaks as class_leaks
 from governed_ml.measures.multiclass import performance as multiclass
-from governed_ml.measures.multiclass.performance import Answered
+from governed_ml.measures.multiclass.performance import ClassAnswers
 
 CONFIDENCE, DRAWS = 0.95, 250
 
 
-def real(name: str) -> Answered:
+def real(name: str) -> ClassAnswers:
     """A naive model's answers for the second half of a real table."""
     data = load_wine() if name == "wine" else load_digits()
     order = np.random.default_rng(1).permutation(len(data.target))
@@ -31,7 +31,7 @@ def real(name: str) -> Answered:
     half = len(y) // 2
     model = GaussianNB(var_smoothing=1e-3).fit(x[:half], y[:half])
     names = [str(one) for one in data.target_names]
-    return Answered(y[half:], model.predict(x[half:]), model.predict_proba(x[half:]), names)
+    return ClassAnswers(y[half:], model.predict(x[half:]), model.predict_proba(x[half:]), names)
 
 
 @pytest.mark.parametrize("name", ["wine", "digits"])
@@ -94,7 +94,7 @@ def test_a_class_that_is_never_predicted_has_no_precision() -> None:
 def test_rows_without_a_class_have_no_mean_over_the_classes() -> None:
     found = real("wine")
     there = found.target != 1
-    fewer = Answered(*(part[there] for part in found[:3]), found.names)
+    fewer = ClassAnswers(*(part[there] for part in found[:3]), found.names)
     metrics = multiclass.classification(fewer)
     for name in ("roc_auc", "average_precision", "recall", "f1", "balanced_accuracy"):
         assert (metrics[name].value, metrics[name].note) == (None, "no row is of class 'class_1'")
@@ -109,7 +109,7 @@ def test_the_calibration_error_is_that_of_the_worst_class() -> None:
     y = np.array([rng.choice(3, p=one) for one in p])
     tilted = p * [1.0, 1.0, 2.0]
     tilted /= tilted.sum(axis=1, keepdims=True)
-    found = Answered(y, tilted.argmax(axis=1), tilted, ["a", "b", "c"])
+    found = ClassAnswers(y, tilted.argmax(axis=1), tilted, ["a", "b", "c"])
     # When it is measured
     metrics = multiclass.classification(found, CONFIDENCE)
     each = [metrics[f"class.{name}.expected_calibration_error"] for name in "abc"]
@@ -135,7 +135,7 @@ def test_bounds_of_the_worst_calibration_hold(classes: int) -> None:
     for _ in range(DRAWS):
         p = rng.dirichlet(np.full(classes, 1.5), 300)
         y = (p.cumsum(axis=1) > rng.random((300, 1))).argmax(axis=1)
-        found = Answered(y, p.argmax(axis=1), p, [str(k) for k in range(classes)])
+        found = ClassAnswers(y, p.argmax(axis=1), p, [str(k) for k in range(classes)])
         bound = multiclass.worst_calibration(found, CONFIDENCE, [1.0] * classes).lower
         above += (bound or 0.0) > 0
     # Then the bound is wrong in at most 5 % of them, give or take chance
@@ -163,7 +163,7 @@ def test_two_classes_are_measured_as_one_probability(seed: int) -> None:
     rng = np.random.default_rng(seed)
     y, a, b = rng.integers(0, 2, 60), rng.random(60), rng.random(60)
     y[:2] = 0, 1
-    two = Answered(y, (a > 0.5).astype(int), np.column_stack([1 - a, a]), ["no", "yes"])
+    two = ClassAnswers(y, (a > 0.5).astype(int), np.column_stack([1 - a, a]), ["no", "yes"])
     other = two._replace(probabilities=np.column_stack([1 - b, b]))
     # When they are measured as a model of two classes, then the numbers are those of one score
     assert two.squared_errors() == pytest.approx((a - y) ** 2)
@@ -236,7 +236,9 @@ def test_the_features_that_a_model_rests_on_are_named() -> None:
     data = load_wine()
     frame = pd.DataFrame(data.data, columns=data.feature_names)
     model = GaussianNB().fit(frame, data.target)
-    found = Answered(data.target, model.predict(frame), model.predict_proba(frame), ["a", "b", "c"])
+    found = ClassAnswers(
+        data.target, model.predict(frame), model.predict_proba(frame), ["a", "b", "c"]
+    )
     whole = multiclass.classification(found)["roc_auc"]
     told = performance.relied_on(whole, frame, data.target, model.predict_proba, "classification")
     assert told.value == whole.value

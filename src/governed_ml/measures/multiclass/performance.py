@@ -27,7 +27,7 @@ MACRO = ("roc_auc", "average_precision", "f1", "recall", "precision")
 """Metrics of one class whose mean over the classes is the metric of the model."""
 
 
-class Answered(NamedTuple):
+class ClassAnswers(NamedTuple):
     """What a model of several classes answers for rows whose class is known.
 
     `target` and `prediction` are positions of classes, shape (rows,). `probabilities` has the shape
@@ -62,7 +62,7 @@ class Answered(NamedTuple):
 
 
 def classification(
-    found: Answered, confidence: float | None = None, effects: list[float] | None = None
+    found: ClassAnswers, confidence: float | None = None, effects: list[float] | None = None
 ) -> dict[str, Metric]:
     """Return the metrics of the model, and of each class as `class.NAME.METRIC`.
 
@@ -81,7 +81,7 @@ def classification(
 
 
 def one_vs_rest(
-    found: Answered, place: int, confidence: float | None = None, effect: float = 1.0
+    found: ClassAnswers, place: int, confidence: float | None = None, effect: float = 1.0
 ) -> dict[str, Metric]:
     """Return the metrics of one class against the rest; null where they are undefined."""
     from sklearn import metrics as sk
@@ -117,7 +117,7 @@ def one_vs_rest(
 
 
 def _over_classes(
-    found: Answered, each: list[dict[str, Metric]], calibration: Metric
+    found: ClassAnswers, each: list[dict[str, Metric]], calibration: Metric
 ) -> dict[str, Metric]:
     """Return the metrics over all classes; `each` has those of every class."""
     from sklearn import metrics as sk
@@ -157,7 +157,9 @@ def _mean(names: list[str], each: list[Metric], rarest: str) -> Metric:
     )
 
 
-def worst_calibration(found: Answered, confidence: float | None, effects: list[float]) -> Metric:
+def worst_calibration(
+    found: ClassAnswers, confidence: float | None, effects: list[float]
+) -> Metric:
     """Return the largest calibration error of a class against the rest, with bounds.
 
     The lower bound says "some class is beyond", so it comes from bounds that hold for all classes
@@ -179,7 +181,7 @@ def worst_calibration(found: Answered, confidence: float | None, effects: list[f
     return metric.model_copy(update={"lower": lower, "upper": upper})
 
 
-def calibration_table(found: Answered) -> tuple[list[Bin], str]:
+def calibration_table(found: ClassAnswers) -> tuple[list[Bin], str]:
     """Return the reliability table of the class with the largest error, and this class."""
     tables = [reliability(*found.one(place)) for place in range(len(found.names))]
     errors = [calibration_error(bins) for bins in tables]
@@ -187,7 +189,7 @@ def calibration_table(found: Answered) -> tuple[list[Bin], str]:
     return tables[worst], found.names[worst]
 
 
-def against_majority(found: Answered) -> dict[str, Metric]:
+def against_majority(found: ClassAnswers) -> dict[str, Metric]:
     """Compare the accuracy with that of always predicting the most frequent class.
 
     `errors_avoided` is as in `performance.against_majority`.
@@ -206,7 +208,10 @@ def against_majority(found: Answered) -> dict[str, Metric]:
 
 
 def champion_difference(
-    champion: Answered, challenger: Answered, confidence: float, person: Integers | None = None
+    champion: ClassAnswers,
+    challenger: ClassAnswers,
+    confidence: float,
+    person: Integers | None = None,
 ) -> Metric:
     """Return the champion's minus the challenger's Brier score, over that of the class shares.
 
@@ -220,7 +225,7 @@ def champion_difference(
     return mean_gain(gains, confidence, person)
 
 
-def roc_curve(found: Answered) -> list[tuple[float, float]]:
+def roc_curve(found: ClassAnswers) -> list[tuple[float, float]]:
     """Return the mean ROC curve of the classes against the rest, at `CURVE_POINTS` points at most.
 
     It is the vertical average (Fawcett 2006): the mean true positive rate at each false positive

@@ -14,7 +14,7 @@ from governed_ml.core.evidence_bodies import Bin
 from governed_ml.core.files import write_text
 from governed_ml.measures import clusters, performance
 from governed_ml.measures.multiclass import performance as multiclass
-from governed_ml.measures.multiclass.performance import Answered
+from governed_ml.measures.multiclass.performance import ClassAnswers
 from governed_ml.pipeline.data.persons import persons_of
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def _of_classes(
     return metrics, calibration, worst
 
 
-def answered(predictions: pd.DataFrame, data: Data) -> Answered:
+def answered(predictions: pd.DataFrame, data: Data) -> ClassAnswers:
     """Return rows of `data/predictions.parquet` as what a model of several classes answers."""
     names = data.class_names
     columns = [f"{tables.SCORE_OF}{place}" for place in range(len(names))]
-    return Answered(
+    return ClassAnswers(
         predictions[tables.TARGET].to_numpy("int64"),
         predictions["prediction"].to_numpy("int64"),
         predictions[columns].to_numpy("float64"),
