@@ -158,7 +158,10 @@ def init_data(
         str, typer.Argument(help="A file, a folder with one file, a URL, or a database's URL.")
     ],
     target: Annotated[str | None, typer.Option(help="The column that the model predicts.")] = None,
-    positive: Annotated[str | None, typer.Option(help="The favourable value.")] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The favourable value; of several, the one against all others."),
+    ] = None,
     task: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
     sensitive: Annotated[
         list[str] | None, typer.Option(help="A sensitive attribute; may be repeated.")

@@ -34,7 +34,8 @@ class Draft:
 
     def data(self) -> Data:
         """Return the keys as a validated table; a target that is not known yet is empty."""
-        values = {"task": "regression", "target": "", "contract": "-"} | self.keys
+        task = "classification" if "classes" in self.keys else "regression"
+        values = {"task": task, "target": "", "contract": "-"} | self.keys
         try:
             return Data.model_validate(values)
         except ValidationError as error:

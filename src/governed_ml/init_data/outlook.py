@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
+from governed_ml.core.config.closed_model import as_code
 from governed_ml.core.config.params import Params
 from governed_ml.core.tables import TARGET, literal, quoted
+from governed_ml.init_data import target_values
 from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
 from governed_ml.measures import leaks
@@ -22,6 +24,7 @@ SAMPLE = 20_000
 FEWEST = 15  # rows, in each class of a classification, from which leaks are looked for
 SIDE = "__side"  # which of the two parts a row is in
 MOST = 200  # most features that are looked at for leaks
+PERFORMANCE = "evaluate.roc_auc"  # the rule that wants rows of each class
 WIDE = 500  # features from which the pipeline takes long
 
 
@@ -72,6 +75,35 @@ def small_groups(
             f"in the test part, about {math.ceil(wanted / share):,} in the table; {fix}"
         )
     return told
+
+
+def rare_classes(
+    params: Params, draft: Draft, db: duckdb.DuckDBPyConnection, one: Profile
+) -> list[str]:
+    """Say which classes of the target are too rare for the rule about performance.
+
+    A class is not rare if it has enough rows in a table with as many rows as the policy wants.
+    """
+    if draft.keys["task"] != "classification":
+        return []
+    rules, share = params.policy.rules, params.split.test_share
+    wanted = max((rule.minimum_n or 0 for rule in rules if rule.id == PERFORMANCE), default=0)
+    found = target_values.predicted(draft, db, one)
+    rows = max(sum(found.values()) * share, limit(params, "split.test_rows") or 0)
+    shares = {value: n / sum(found.values()) for value, n in found.items()}
+    small = {value: n for value, n in found.items() if shares[value] * rows < wanted}
+    if not small:
+        return []
+    fix = "take more rows"
+    if "classes" in draft.keys:
+        fix = "merge classes with `spellings`, leave their rows out with `rows`, or predict one "
+        fix += "class against all others with --positive"
+    words = (
+        f"target {one.column.name!r}: too few rows of {target_values.listed(small)}: the rule "
+        f"{PERFORMANCE} wants {wanted} test rows of each class, about "
+        f"{math.ceil(wanted / share):,} rows; {fix}"
+    )
+    return [words]
 
 
 def too_wide(columns: int) -> list[str]:
@@ -156,7 +188,11 @@ def _parts(
     target = quoted(keys["target"])
     if keys["task"] == "classification":
         text = digits(target, kind)
-        target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
+        if "classes" in keys:
+            names = ", ".join(literal(as_code(one)) for one in keys["classes"])
+            target = f"CAST(list_position([{names}], {text}) - 1 AS BIGINT)"
+        else:
+            target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
     listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
     group = keys.get("group")
     side = f"hash({quoted(group)})" if group else "row_number() OVER ()"  # no person in both parts

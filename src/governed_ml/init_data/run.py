@@ -14,7 +14,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
-from governed_ml.init_data import cautions, outlook, roles, wishes, written
+from governed_ml.init_data import cautions, outlook, roles, target_values, wishes, written
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
 from governed_ml.init_data.origin import NamedTable, origin_of
 from governed_ml.init_data.profile import Profile, profiles, typed
@@ -91,6 +91,7 @@ def propose(
         features = [one for one, role in proposal.columns.items() if role == "feature"]
         proposal.warnings = [
             *outlook.rows_missing(params, rows),
+            *outlook.rare_classes(params, draft, db, found[draft.keys["target"]]),
             *outlook.small_groups(db, params, draft, found),
             *outlook.too_wide(len(features)),
             *outlook.leak_suspects(db, params, draft, found, table.scratch),
@@ -186,20 +187,24 @@ def _roles(
 ) -> None:
     """Give each column its role."""
     draft, db = table.draft, table.db
-    target = wishes.target(given, draft.keys.get("target"), found, ask)
+    before = draft.keys.get("target")
+    target = wishes.target(given, before, found, ask)
+    if before not in (None, target):  # what an edited file says of another target
+        for key in {"task", "positive", "against", "classes"} - {*given.settings}:
+            draft.keys.pop(key, None)
     for key in ("drop", "categorical", "proxies"):
         if target in draft.keys.get(key, []):
             draft.keys[key].remove(target)
     draft.keys["target"] = target
     one = found[target]
-    task, why = wishes.task(given, db, one, ask)
+    task, why = wishes.task(given, draft, db, one, ask)
     draft.keys["task"] = task
     draft.note(target, f"target of a {task}: {why}")
     if one.filled < one.rows:
         draft.keys["drop_unlabelled"] = True
         draft.note(target, f"missing in {one.rows - one.filled:,} rows, which are left out")
     if task == "classification":
-        wishes.positive(given, draft, db, one, ask)
+        target_values.decide(given, draft, db, one, ask)
     roles.drop_useless(db, draft, found, target)
     roles.find_group(draft, found, target)
     roles.find_time(draft, found, target)

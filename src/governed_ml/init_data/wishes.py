@@ -1,4 +1,4 @@
-"""What only people know: target, favourable value, sensitive attributes, risk tier."""
+"""What only people know: target, task, sensitive attributes, risk tier."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem
 from governed_ml.init_data import roles
 from governed_ml.init_data.answers import Draft, Question
-from governed_ml.init_data.profile import Profile, values
+from governed_ml.init_data.profile import Profile
 
 if TYPE_CHECKING:
     import duckdb
 
 TASKS = ("classification", "regression")
-MOST_CLASSES = 20  # most values of a target that are listed
 
 Prompt = Callable[[str, str | None], str]
 """Asks a person one question, with a default; returns the answer."""
@@ -70,14 +69,22 @@ def require_column(name: str, found: dict[str, Profile], role: str) -> None:
 
 
 def task(
-    wishes: Wishes, db: duckdb.DuckDBPyConnection, one: Profile, ask: Prompt | None
+    wishes: Wishes,
+    draft: Draft,
+    db: duckdb.DuckDBPyConnection,
+    one: Profile,
+    ask: Prompt | None,
 ) -> tuple[str, str]:
     """Return the task and the reason."""
     if wishes.task:
         return wishes.task, "as --task says"
+    if (before := draft.keys.get("task")) is not None:
+        return str(before), "as conf/data or --set says"
     found, why = roles.task_of(db, one, one.column.name)
     if wishes.positive is not None and found != "classification":
         return "classification", f"{one.distinct:,} classes, of which --positive names one"
+    if "classes" in draft.keys:
+        return "classification", f"{one.distinct:,} different values, which are classes"
     if found is None and ask is not None:
         return _one_of(TASKS, ask(f"{why}: classification or regression?", None)), "as answered"
     if found is None:
@@ -91,42 +98,6 @@ def _one_of(known: tuple[str, ...], said: str) -> str:
     if said not in known:
         raise Problem(f"{said!r} is none of the answers: {' or '.join(known)}")
     return said
-
-
-def positive(
-    wishes: Wishes, draft: Draft, db: duckdb.DuckDBPyConnection, one: Profile, ask: Prompt | None
-) -> None:
-    """Find the favourable value, and whether it is one against several others."""
-    counts = values(db, one.column.name, MOST_CLASSES + 1)
-    listed = ", ".join(f"{value!r} ({n:,} rows)" for value, n in counts[:6])
-    listed += f" and {one.distinct - 6} more" if one.distinct > 6 else ""
-    if one.distinct < 2:
-        raise Problem(
-            f"target {one.column.name!r} has one value only ({listed}): choose another column"
-        )
-    given = wishes.positive if wishes.positive is not None else draft.keys.get("positive")
-    if given is None and ask is not None:
-        given = ask(f"Which value of the target is favourable for a person? {listed}", None)
-    if given is None:
-        raise Problem(
-            f"target {one.column.name!r} has {listed}: add --positive VALUE, the value that is "
-            "favourable for a person"
-        )
-    number = one.column.type in ("BIGINT", "DOUBLE")
-    text = str(given).lower() if isinstance(given, bool) else _shortened(str(given), number=number)
-    if text not in {value for value, _ in values(db, one.column.name, 100_000)}:
-        raise Problem(f"positive: {text!r} is no value of {one.column.name!r}, which has {listed}")
-    draft.keys["positive"] = int(text) if number and text.lstrip("-").isdigit() else text
-    if one.distinct > 2:
-        draft.keys["against"] = "rest"
-        draft.note(
-            one.column.name, f"{text!r} is predicted against {one.distinct - 1} other values"
-        )
-
-
-def _shortened(text: str, *, number: bool) -> str:
-    """Return 1 for 1.0 of a target that holds numbers."""
-    return text.removesuffix(".0") if number else text
 
 
 def sensitive(wishes: Wishes, draft: Draft, found: dict[str, Profile], ask: Prompt | None) -> None:

@@ -15,7 +15,17 @@ HEAD = "# Drafted by `governance init-data`; digest "
 MARK = "drafted"  # key of a contract's `meta` with the digest of what was drafted
 LISTS = ("drop", "proxies", "categorical", "numeric", "distinct")
 ORDER = (
-    *("name", "task", "source", "target", "positive", "against", "rows", "drop_unlabelled"),
+    *(
+        "name",
+        "task",
+        "source",
+        "target",
+        "positive",
+        "against",
+        "classes",
+        "rows",
+        "drop_unlabelled",
+    ),
     *("sensitive", "no_sensitive_reason", "drop", "proxies", "categorical", "numeric", "dates"),
     *("spellings", "distinct", "time", "group", "contract", "prediction_contract"),
 )
