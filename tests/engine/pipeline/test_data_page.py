@@ -164,9 +164,30 @@ def test_the_target_by_group_is_that_of_split(tmp_path: Path, labels: Any) -> No
     for name, one in found.items():
         each = target.groupby(groups[name]).agg(["size", "mean"])
         wanted = {str(g): (n, pytest.approx(m)) for g, n, m in each.itertuples() if n >= 10}
-        assert {group: (n, mean) for group, n, mean in one.groups} == wanted
+        assert {group: (n, mean) for group, n, (mean,) in one.groups} == wanted
         assert one.few == len(each) - len(wanted)
     assert found["sex"].few == (1 if labels is None else 0)
+
+
+def test_each_class_has_its_share_by_group(tmp_path: Path) -> None:
+    # Given three classes, one of which nine rows have
+    repaid = ["late"] * 250 + ["never"] * 9 + ["early"] * (ROWS - 259)
+    frame = loans(repaid=np.random.default_rng(1).permutation(repaid))
+    keys: dict[str, Any] = {"positive": None, "classes": ["early", "late", "never"]}
+    table = shown(tmp_path, frame, **keys)
+    # When the classes are counted by group, then the shares are those of pandas
+    [sex, _] = by_group(table)
+    groups = groups_of(frame, table.data)["sex"]
+    shares = pd.crosstab(groups, frame["repaid"], normalize="index")[["early", "late"]]
+    for group, n, means in sex.groups:
+        assert n == (groups == group).sum()
+        assert means == pytest.approx(shares.loc[group].tolist())
+    # And the page names the classes that ten rows have, and how many others there are
+    page = drawn(tmp_path, frame, **keys)
+    assert "3: early, late and 1 of fewer than 10 rows" in page.text
+    assert "A model predicts one of these classes" in page.text
+    assert "share of early" in page.text
+    assert "never" not in page.source
 
 
 def test_a_regression_has_means_by_group(tmp_path: Path) -> None:
@@ -176,7 +197,7 @@ def test_a_regression_has_means_by_group(tmp_path: Path) -> None:
     [sex, _] = by_group(table)
     # Then it is that of pandas, and the page says what it is
     wanted = frame.groupby("sex")["income"].agg(["count", "mean"])
-    assert {group: (n, mean) for group, n, mean in sex.groups if group != "missing"} == {
+    assert {group: (n, mean) for group, n, (mean,) in sex.groups if group != "missing"} == {
         group: (n, pytest.approx(mean)) for group, n, mean in wanted.itertuples() if n >= 10
     }
     page = drawn(tmp_path, frame, task="regression", target="income", positive=None)

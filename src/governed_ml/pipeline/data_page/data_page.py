@@ -19,7 +19,7 @@ from governed_ml.pipeline.data.columns import check_roles
 from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.data_page.column_facts import ColumnFacts, facts_of, role_of
 from governed_ml.pipeline.data_page.shown_table import FEWEST, ShownTable
-from governed_ml.pipeline.data_page.target_groups import by_group, target_sql
+from governed_ml.pipeline.data_page.target_groups import averaged, by_group, classes
 from governed_ml.pipeline.documents.templates import fill, number
 
 DATA_PAGE = Path("reports/data.html")
@@ -63,7 +63,8 @@ def page(table: ShownTable, note: str = "") -> str:
         "fewest": FEWEST,
         "columns": columns.values(),
         "target": drawn.pop(data.target),
-        "favourable": _favourable(table),
+        "averages": _averages(table),
+        "classes": classes(table) if data.multiclass else [],
         "attributes": by_group(table),
         "drawn": [one for one in drawn.values() if not one.column.hidden],
         "left": len(columns) - len(some),
@@ -84,11 +85,14 @@ def source_of(source: Source) -> str:
     return public(source.path or "") if source.kind == "file" else "synthetic rows"
 
 
-def _favourable(table: ShownTable) -> float | None:
-    """Return the share of the favourable value, or the mean of the target."""
+def _averages(table: ShownTable) -> list[tuple[str, float | None]]:
+    """Return what is averaged by group, with its average among all rows (None: no numbers)."""
+    what = averaged(table)
     if table.data.task == "regression" and not table.is_number(table.data.target):
-        return None
-    return tables.rows(f"SELECT avg({target_sql(table)}) FROM {table.sql}")[0][0]
+        return [(one.words, None) for one in what]
+    means = ", ".join(f"avg({one.sql})" for one in what)
+    found = tables.rows(f"SELECT {means} FROM {table.sql}")[0]
+    return [(one.words, mean) for one, mean in zip(what, found, strict=True)]
 
 
 def _drawn(column: ColumnFacts) -> Distribution:

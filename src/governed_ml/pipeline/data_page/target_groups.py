@@ -1,4 +1,4 @@
-"""The target by group: the share of the favourable value, or the mean, for each group."""
+"""The target by group: the share of the favourable value or of each class, or the mean."""
 
 from __future__ import annotations
 
@@ -11,17 +11,26 @@ from governed_ml.core.tables import literal
 from governed_ml.pipeline.data_page.shown_table import NUMBERS, ShownTable
 
 GROUPS = 50  # most groups of one attribute that are shown
+CLASSES = 12  # most classes that are shown, the most frequent first
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """What is averaged over the rows of a group: its name for people, and SQL for its value."""
+
+    words: str
+    sql: str
 
 
 @dataclass(frozen=True)
 class AttributeFacts:
-    """A sensitive attribute: each group with its rows and its share or mean.
+    """A sensitive attribute: each group with its rows and the averages of its target.
 
     `few` groups are too small to be shown, and `more` are left out because there are many.
     """
 
     name: str
-    groups: tuple[tuple[str, int, float], ...]
+    groups: tuple[tuple[str, int, tuple[float, ...]], ...]
     few: int
     more: int
     why_not: str = ""
@@ -29,17 +38,34 @@ class AttributeFacts:
 
 def by_group(table: ShownTable) -> list[AttributeFacts]:
     """Return the target by group for each sensitive attribute; rows without a target are out."""
-    return [_attribute(table, name, how) for name, how in table.data.sensitive.items()]
+    what = averaged(table)
+    return [_attribute(table, name, how, what) for name, how in table.data.sensitive.items()]
 
 
-def target_sql(table: ShownTable) -> str:
-    """Return SQL for the target: 1 for the favourable value, else 0; or the number."""
+def averaged(table: ShownTable) -> list[Averaged]:
+    """Return what is averaged: the target, or whether it is the favourable value or a class."""
     data = table.data
     if data.task == "regression":
-        return f"CAST({table.cell(data.target)} AS DOUBLE)"
+        return [Averaged(f"mean of {data.target}", f"CAST({table.cell(data.target)} AS DOUBLE)")]
     text = table.text(data.target)
-    text = f"lower({text})" if isinstance(data.positive, bool) else text
-    return f"CAST({text} = {literal(as_code(data.positive))} AS BIGINT)"
+    if not data.multiclass:
+        text = f"lower({text})" if isinstance(data.positive, bool) else text
+        shown = [as_code(data.positive)]
+    else:
+        shown = classes(table)[:CLASSES]
+    return [
+        Averaged(f"share of {name}", f"CAST({text} = {literal(name)} AS BIGINT)") for name in shown
+    ]
+
+
+def classes(table: ShownTable) -> list[str]:
+    """Return the classes that enough rows have, the most frequent first."""
+    found = tables.rows(
+        f"SELECT v FROM (SELECT {table.text(table.data.target)} AS v, {table.person_sql} AS p "
+        f"FROM {table.sql}) GROUP BY v HAVING {table.enough} ORDER BY count(*) DESC, v"
+    )
+    known = set(table.data.class_names)
+    return [str(value) for (value,) in found if value in known]
 
 
 def why_not(table: ShownTable, name: str, how: Sensitive) -> str:
@@ -51,16 +77,20 @@ def why_not(table: ShownTable, name: str, how: Sensitive) -> str:
     return ""
 
 
-def _attribute(table: ShownTable, name: str, how: Sensitive) -> AttributeFacts:
-    if why := why_not(table, name, how):
+def _attribute(
+    table: ShownTable, name: str, how: Sensitive, what: list[Averaged]
+) -> AttributeFacts:
+    if why := why_not(table, name, how) or ("" if what else "no class has enough rows"):
         return AttributeFacts(name, (), 0, 0, why)
-    columns = f"{_group_sql(table, name, how)} AS g, {target_sql(table)} AS y, {table.person_sql}"
-    rows = f"SELECT {columns} AS p FROM {table.sql}"
+    values = ", ".join(f"{one.sql} AS y{place}" for place, one in enumerate(what))
+    columns = f"{_group_sql(table, name, how)} AS g, {table.person_sql} AS p, {values}"
+    means = ", ".join(f"avg(y{place})" for place in range(len(what)))
+    target = table.cell(table.data.target)
     found = tables.rows(
-        f"SELECT g, count(*) AS n, avg(y), {table.enough} FROM ({rows}) "
-        "WHERE y IS NOT NULL GROUP BY g ORDER BY n DESC, g"
+        f"SELECT g, count(*) AS n, {table.enough}, {means} FROM (SELECT {columns} FROM "
+        f"{table.sql} WHERE {target} IS NOT NULL) GROUP BY g ORDER BY n DESC, g"
     )
-    shown = [(str(g), int(n), float(mean)) for g, n, mean, enough in found if enough]
+    shown = [(str(g), int(n), tuple(map(float, each))) for g, n, enough, *each in found if enough]
     few, more = len(found) - len(shown), max(0, len(shown) - GROUPS)
     return AttributeFacts(name, tuple(shown[:GROUPS]), few, more)
 
