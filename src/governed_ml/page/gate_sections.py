@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from governed_ml.core.bodies import trained
+from governed_ml.core.bodies import ingested, trained
 from governed_ml.core.drawing import svg
 from governed_ml.core.evidence import AnyEvidence, Metric, usable
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Unusable
 from governed_ml.page.records import Records
+from governed_ml.pipeline.documents import confusion
 
 ROWS, PICTURES = 600, 40  # of one table; of columns that are drawn, the most drifted first
 Row = dict[str, Any]
@@ -49,6 +50,8 @@ def performance(records: Records) -> Row | None:
     known = [(x, y) for x, y in bins if x is not None and y is not None]
     gain = found.metrics.get("errors_avoided")
     train = _good(records, "train")
+    ingest = _good(records, "ingest")
+    names = ingested.class_names(ingest.body) if ingest else []
     return {
         "probabilities": trained.about(train.body) if train else [],
         "body": body,
@@ -57,6 +60,8 @@ def performance(records: Records) -> Row | None:
         "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),
         "confusion": body.confusion,
+        "classes": names,
+        "matrix": confusion.matrix(body.confusion, names),
     }
 
 

@@ -15,7 +15,9 @@ from measured_cards import (  # noqa: F401 - fixtures, too
     section,
 )
 
+from governed_ml.core.bodies.ingested import TargetClass, TargetClasses
 from governed_ml.core.bodies.trained import DecisionThreshold, Folds
+from governed_ml.core.config.classes import ARROW
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric, Timing
 from governed_ml.core.evidence_bodies import Attribute, Group, Mitigation
@@ -52,6 +54,37 @@ def test_the_model_card_says_first_what_the_model_is(measured: Measured) -> None
         *("Intended use", "Model", "Training and test data", "Performance", "Fairness", "Drift"),
         *("Explanations", "Limits", "Findings", "Tools and digests"),
     ]
+
+
+def test_the_cards_say_which_of_several_classes_is_predicted(measured: Measured) -> None:
+    # Given a model that chooses among three classes
+    names, counts = ["good", "fair", "po|or"], [[90, 9, 1], [8, 50, 2], [0, 3, 7]]
+    confusion = {
+        f"{name}{ARROW}{guess}": n
+        for name, row in zip(names, counts, strict=True)
+        for guess, n in zip(names, row, strict=True)
+    }
+    values = [TargetClass(name=name, rows=100 - at) for at, name in enumerate(names)]
+    found = measured.with_body("ingest", classes=TargetClasses(target="repaid", values=values))
+    found = found.with_body("evaluate", confusion=confusion)
+    # When the cards are written, then they name the classes first
+    opening = found.model().split("\n\n")[1]
+    assert opening.startswith("This model predicts `repaid` (one of 3 classes) from 10 features")
+    for text in (found.model(), found.table()):
+        assert "predicts repaid, one of 3 classes ('good', 'fair', 'po" in text
+        assert "the rarest is 'po" in text
+        assert "more than two values" not in text
+    # And which class is taken for which, the most frequent mistakes after it
+    shown = rows(section(found.model(), "Performance").replace(r"po\|or", "poor"))
+    assert ["fair", "8", "50", "2"] in shown
+    assert shown[shown.index(["good", "fair", "9"]) + 1] == ["fair", "good", "8"]
+    assert "Really yes" not in found.model()
+    # And with many classes, only the mistakes are listed
+    more = [TargetClass(name=f"class {at}", rows=50) for at in range(20)]
+    found = found.with_body("ingest", classes=TargetClasses(target="repaid", values=more))
+    found = found.with_body("evaluate", confusion={f"class 1{ARROW}class 7": 12})
+    assert "| class 1 | class 7 | 12 |" in found.model()
+    assert "Predicted class 1" not in found.model()
 
 
 def test_the_model_card_names_metrics_in_words_and_rounds_for_people(measured: Measured) -> None:

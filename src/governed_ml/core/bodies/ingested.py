@@ -118,6 +118,11 @@ def one_of(found: TargetClasses) -> str:
     )
 
 
+def class_names(body: IngestBody) -> list[str]:
+    """Return the classes of a target that has three or more, by position."""
+    return [one.name for one in body.classes.values] if body.classes else []
+
+
 def about(body: IngestBody) -> dict[str, str]:
     """Return what a reader must know of a table, which is nothing for most tables."""
     said = {"predicts": against_rest(body.against_rest)} if body.against_rest else {}

@@ -37,6 +37,7 @@ def text(card: DataCard, project: Project, found: Evidences) -> str:
         "source": SOURCES.get(card.source, card.source),
         "faults": found["ingest"].body.faults,
         "about": ingested.about(found["ingest"].body),
+        "classes": ingested.class_names(found["ingest"].body),
         "columns": columns,
         "described": any(one.kind for one in card.columns),
         "dated": any(one.format for one in card.columns),

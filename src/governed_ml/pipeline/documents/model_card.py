@@ -12,7 +12,7 @@ from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.wrapped_estimators import BEFORE
 from governed_ml.pipeline.cards import Evidences, ModelCard
-from governed_ml.pipeline.documents import card_labels, markdown
+from governed_ml.pipeline.documents import card_labels, confusion, markdown
 from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel
 from governed_ml.pipeline.documents.templates import fill
 
@@ -25,6 +25,8 @@ OUTPUTS = {
     f"decision_function{BEFORE}": "the decision function before calibration",
     f"predict_proba{BEFORE}": "the predicted probability before calibration",
 }
+WIDEST = 12  # most classes in the table of all answers
+MISTAKES = 5  # most kinds of mistakes that are listed
 TOP = 3  # features that the sentence about explanations names
 
 
@@ -65,11 +67,15 @@ class Unmeasured(NamedTuple):
 def text(card: ModelCard, data: Data, found: Evidences) -> str:
     """Return the card; `data` needs name, target and no_sensitive_reason only."""
     explain = found["explain"].body
+    classes = ingested.class_names(found["ingest"].body)
     values = {
         "card": card,
         "parameters": {name: one for name, one in card.parameters.items() if name != "_target_"},
         "data": data,
         "about": ingested.about(found["ingest"].body),
+        "classes": classes,
+        "matrix": confusion.matrix(card.confusion, classes) if len(classes) <= WIDEST else [],
+        "mistakes": confusion.mistakes(card.confusion, classes)[:MISTAKES],
         "confidence": found["fairness"].body.confidence,
         "split": found["split"].body,
         "overlap": found["split"].metrics.get("overlapping_rows"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROBABILITIES, THRESHOLD = "probabilities", "threshold"  # a tag and a metric in MLflow
+CLASSES = "classes.json"  # the classes by position, among the run's files
 SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 
 
@@ -46,7 +47,7 @@ def main() -> str:
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
         body = _body(params, split, len(features), found)
-        notes = log(params, features, digest, run["id"], found.logged, body)
+        notes = log(params, features, digest, run["id"], found.logged, body, split.classes)
     except BaseException as error:
         training.close()
         _fail(run["id"], error)
@@ -111,10 +112,12 @@ def log(
     run_id: str,
     logged: bytes,
     body: TrainBody,
+    classes: list[str] | None,
 ) -> dict[str, str]:
     """Log configuration, data digests, environment, model with signature, and the team's entries.
 
-    Return a note if some of the team's entries were left out.
+    `classes` are the names of three or more classes, of which the model predicts positions. Return
+    a note if some of the team's entries were left out.
     """
     import mlflow
     from mlflow.models import infer_signature
@@ -132,6 +135,8 @@ def log(
             mlflow.set_tag(PROBABILITIES, ". ".join(about))
         if body.threshold is not None:
             mlflow.log_metric(THRESHOLD, body.threshold.value)
+        if classes is not None:
+            mlflow.log_dict({"classes": classes}, CLASSES)
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         for name in COMPOSED:
