@@ -134,10 +134,17 @@ def _largest(scratch: Scratch, count: int) -> dict[str, list[str]]:
 
 
 def _favoured(scratch: Scratch) -> pd.Series[bool]:
-    """Return row → whether its outcome is favourable: the favourable class, or above the median."""
+    """Return test row → whether its outcome is favourable, or above the median in a regression."""
     found = tables.read(scratch.project / tables.PREDICTIONS)
     values = found[found["part"] == "test"].set_index(tables.ROW)["prediction"]
-    return values > (0.5 if scratch.params().data.task == "classification" else values.median())
+    if scratch.params().data.task == "regression":
+        return values > values.median()
+    return chosen(values, scratch)
+
+
+def chosen(prediction: pd.Series, scratch: Scratch) -> pd.Series[bool]:
+    """Return whether a prediction is the favourable value, or the most frequent one of classes."""
+    return prediction == (prediction.mode()[0] if scratch.params().data.multiclass else 1)
 
 
 def _gap(scratch: Scratch) -> str:

@@ -13,6 +13,7 @@ from governed_ml.core.repository import REMOTE, git
 from governed_ml.drill.command_result import Sign
 from governed_ml.drill.fault import Fault, Nothing
 from governed_ml.drill.faults.config import own_rule
+from governed_ml.drill.faults.data import chosen
 from governed_ml.drill.faults.ledger import rewrite
 from governed_ml.drill.scratch import Scratch
 from governed_ml.ledger import storage
@@ -114,10 +115,11 @@ def shifted(scratch: Scratch) -> Sign:
     if rule.rollback is None:
         _add_level(scratch, rule)
     found = tables.read(scratch.project / tables.PREDICTIONS).set_index(tables.ROW)
-    good = found["prediction"] if plain else found["score"] - found[tables.TARGET]
+    good = found["score"] - found[tables.TARGET]
     ends = [good.index[good >= good.quantile(0.9)], good.index[good <= good.quantile(0.1)]]
     if plain:
-        ends = [good.index[good == 1], good.index[good == 0]]
+        yes = chosen(found["prediction"], scratch)
+        ends = [found.index[yes], found.index[~yes]]
     name, how = next(iter(params.data.sensitive.items()))
     values = tables.read(scratch.project / tables.RAW)[name].dropna()
     pair = [values.max(), values.min()] if how.bins else list(values.value_counts().index[:2])
