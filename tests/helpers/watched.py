@@ -104,9 +104,9 @@ def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more:
     trained = watch.origin.evidence["train"].body
     inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
     model = model_file.load(watch.origin.model.read_bytes())
-    score, prediction = predict.scored(model, inputs)
-    known = {"request_id": request, "row": range(len(rows)), "prediction": prediction}
-    known |= {"score": score, "model_version": 1, "model_state": "champion"}
+    answers = predict.answers_of(predict.scored(model, inputs), watch.origin.data)
+    known = {"request_id": request, "row": range(len(rows)), **answers}
+    known |= {"model_version": 1, "model_state": "champion"}
     known |= {"model_digest": "sha256:1", "predicted_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
     others = [name for name in rows.columns if name not in inputs]
     log = pd.concat([pd.DataFrame(known | more), inputs, rows[others]], axis=1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -41,19 +41,36 @@ LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, 
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),
 )
+CLASS_SCORE = "score["  # before the name of a class and `]`: what `predict` calls its probability
 INPUT = "input."  # before a column's name that is also a name of the engine
 
 
 def is_reserved(name: str) -> bool:
     """Return whether a table must not have a column of this name."""
     plain = name.strip().casefold()
-    own = plain.startswith(INPUT) and plain.removeprefix(INPUT) in (*LOGGED, "target")
-    return plain in (ROW, PERSON, TARGET) or own
+    own = plain.removeprefix(INPUT)
+    taken = own in (*LOGGED, "target") or own.startswith(CLASS_SCORE)
+    return plain in (ROW, PERSON, TARGET) or (plain != own and taken)
 
 
 def in_log(name: str) -> str:
     """Return what a column is called beside the columns of `LOGGED`: `score` is `input.score`."""
-    return INPUT + name if name.casefold() in LOGGED else name
+    plain = name.casefold()
+    return INPUT + name if plain in LOGGED or plain.startswith(CLASS_SCORE) else name
+
+
+def class_scores(names: Sequence[str]) -> list[str]:
+    """Return what `predict` calls the probability of each class, as `score[late]`.
+
+    Names that differ only in case get the position of their class, because DuckDB ignores case.
+    """
+    found: dict[str, str] = {}
+    for place, name in enumerate(names):
+        column = f"{CLASS_SCORE}{name}]"
+        while column.casefold() in found:
+            column += f"[{place}]"
+        found[column.casefold()] = column
+    return list(found.values())
 
 
 def in_drift(feature: str) -> str:

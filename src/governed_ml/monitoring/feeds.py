@@ -6,21 +6,17 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.contract.suite_file import given
-from governed_ml.pipeline.contract.validation import columns_of
 from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks
 from governed_ml.pipeline.data.column_readers import FrozenColumn, plain
-from governed_ml.pipeline.data.columns import as_text
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.data.spellings import OFTEN
 from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.predict_version import LOG
 
@@ -40,6 +36,14 @@ SERVED = {
     "model_state": "VARCHAR",
     "predicted_at": "TIMESTAMP",
 }
+
+
+def served_of(data: Data) -> dict[str, str]:
+    """Return the columns that `predict` adds for a version, with their types."""
+    if not data.multiclass:
+        return SERVED
+    scores = dict.fromkeys(tables.class_scores(data.class_names), "DOUBLE")
+    return SERVED | {"prediction": "VARCHAR"} | scores
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,12 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
     unfit = Counter[str]()
     for part in parts:
         unfit.update(part.unfit)
-    strange = dict.fromkeys(name for part in parts for name in part.strange)
+    strange = dict.fromkeys(
+        name
+        for part in parts
+        for name in part.strange
+        if not name.startswith(tables.CLASS_SCORE)  # of another version
+    )
     lost = tuple(name for name in columns if name not in there)
     return FeedRows(frame, lost, tuple(strange), dict(unfit))
 
@@ -181,45 +190,3 @@ def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], wha
     return Joined(
         merged[list(columns)].set_axis(rows.index), [say for say, n in counts.items() if n]
     )
-
-
-def target_of(column: pd.Series, data: Data) -> tuple[pd.Series, list[str]]:
-    """Return the target in the model's form, null where there is no label, and remarks.
-
-    A value that the contract does not list for the target is not a label: "pending" does not mean
-    "no".
-    """
-    import pandas as pd
-
-    if data.task == "regression":
-        return column.astype("float64"), []
-    text, there = _spelled(column, data), column.notna()
-    values = pd.Series([data.positive, *_values(data)], dtype="object")
-    favourable, *known = _spelled(values, data)
-    target = (text == favourable).astype("float64").where(there)
-    if not known:
-        why = f"labels: the contract has no set of values for {data.target!r}: "
-        return target, [f"{why}each but {favourable!r} is unfavourable"] if there.any() else []
-    strange = there & ~text.isin([favourable, *known])
-    counts = text[strange].value_counts().sort_index().sort_values(ascending=False, kind="stable")
-    often = [f"{str(value)[:40]!r} {n:,} times" for value, n in counts.items() if n >= OFTEN]
-    note = f"labels: values that the target does not have ({', '.join(known[:5])}): "
-    note += f"{strange.sum():,}" + (f", such as {', '.join(often[:3])}" if often else "")
-    return target.mask(strange), [note] if len(counts) else []
-
-
-def _spelled(column: pd.Series, data: Data) -> pd.Series:
-    """Return a column's values in the form in which training compares them."""
-    text = as_text(column)
-    return text.str.lower() if isinstance(data.positive, bool) else text
-
-
-def _values(data: Data) -> list[Any]:
-    """Return the target's possible values according to the contract."""
-    return [
-        value
-        for one in given(data)
-        if one["type"].endswith("values_to_be_in_set") and columns_of(one) == [data.target]
-        if one["kwargs"].get("mostly", 1) == 1
-        for value in one["kwargs"]["value_set"]
-    ]

@@ -20,12 +20,14 @@ from governed_ml.measures.clusters import Persons, mean_effect
 from governed_ml.measures.drift import KS, WASSERSTEIN
 from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
 from governed_ml.monitoring.judge_window import expected
+from governed_ml.monitoring.label_values import named
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.policy.expected_rules import Scope
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from governed_ml.core.config.data import Data
     from governed_ml.core.evidence_bodies import DriftBody
     from governed_ml.monitoring.window_rows import WindowRows
 
@@ -42,21 +44,25 @@ class Measured:
     lacks: list[str] = field(default_factory=list)
 
 
-def drifted(
-    reference: DriftBody, features: pd.DataFrame, score: pd.Series, target: pd.Series, task: str
-) -> Measured:
-    """Measure the drift of features, scores and labels against the version's frozen bins.
+def drifted(reference: DriftBody, rows: WindowRows, target: pd.Series, data: Data) -> Measured:
+    """Measure the drift of features, answers and labels against the version's frozen bins.
 
+    The answers are scores; with three or more classes, they and the labels are names of classes.
     Labels may belong to earlier rows than the features.
     """
-    labels = target.dropna().astype("float64" if task == "regression" else "int64")
+    answers, labels = rows.score, target.dropna()
+    if data.multiclass:
+        answers = named(rows.prediction, data)
+        labels = named(labels, data)
+    else:
+        labels = labels.astype("float64" if data.task == "regression" else "int64")
     with work_folder() as folder:
-        rows, labelled = folder / "rows.parquet", folder / "labelled.parquet"
-        named = features.rename(columns=tables.in_drift)
-        named[PREDICTION] = score
-        tables.write(named, rows)
+        every, labelled = folder / "rows.parquet", folder / "labelled.parquet"
+        frame = rows.features.rename(columns=tables.in_drift)
+        frame[PREDICTION] = answers
+        tables.write(frame, every)
         tables.write(labels.to_frame(TARGET), labelled)
-        relations = dict.fromkeys(named.columns, tables.table(rows))
+        relations = dict.fromkeys(frame.columns, tables.table(every))
         columns, metrics = against(reference, relations | {TARGET: tables.table(labelled)})
     if not target.notna().any():
         for what in (EXCESS, KS, WASSERSTEIN):

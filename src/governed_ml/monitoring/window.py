@@ -15,7 +15,7 @@ from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import in_log
 from governed_ml.monitoring import measure, window_contracts
-from governed_ml.monitoring.feeds import SERVED, name_of
+from governed_ml.monitoring.feeds import name_of, served_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
 from governed_ml.monitoring.window_gaps import UNDATED, alike, gone, unmeasured
@@ -202,9 +202,9 @@ def _measured(
     if why := part.unfit or due.unfit:
         lost = measure.nothing(asked.monitoring, _scope(origin), why)
         return lost, int(due.target.notna().sum()), []
-    found = measure.drifted(body(origin, "drift"), part.features, part.score, due.target, data.task)
+    found = measure.drifted(body(origin, "drift"), part, due.target, data)
     known = {in_log(one.name): one.name for one in body(origin, "ingest").columns}
-    others = {*new.lost, *SERVED, *(set(known.values()) - set(known))}
+    others = {*new.lost, *served_of(data), *(set(known.values()) - set(known))}
     there = [name for name in new.frame.columns if name not in others]
     unfit = {known.get(name, name): n for name, n in new.unfit.items() if name in there}
     frame = new.frame[there].rename(columns=known)
@@ -224,7 +224,7 @@ def _measured(
         for one in ([part] if due is part else [due, part])
     ]
     known = body(origin, "fairness").attributes
-    found.lacks = [*alike(part.prediction), *gone(known, part.groups, min(sizes, default=1))]
+    found.lacks = [*alike(part.prediction, data), *gone(known, part.groups, min(sizes, default=1))]
     for one in parts:
         found.metrics |= one.metrics
         found.groups = one.groups or found.groups

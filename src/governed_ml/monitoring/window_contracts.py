@@ -54,6 +54,6 @@ def broken(frame: pd.DataFrame, expectations: list[Given]) -> list[str]:
 
 def predictions(rows: WindowRows, data: Data) -> Metric:
     """Count the broken expectations of the prediction contract that apply to a batch."""
-    frame = answered(rows.features, rows.score, rows.prediction)
+    frame = answered(data, rows.features, rows.score, rows.prediction)
     said = broken(frame, [one for one in expectations(data) if columns_of(one)])
     return Metric(value=float(len(said)), n=len(frame), note="; ".join(said)[:1000])

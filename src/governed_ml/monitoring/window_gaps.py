@@ -16,6 +16,8 @@ from governed_ml.policy.expected_rules import Scope
 if TYPE_CHECKING:
     import pandas as pd
 
+    from governed_ml.core.config.data import Data
+
 CHANCE = 0.001  # significance level for a missing group, shared by all groups
 UNDATED = (
     "the rows have no date, so nobody can tell whether they are stale: name their date "
@@ -85,9 +87,10 @@ def gone(known: list[Attribute], groups: pd.DataFrame, minimum: int) -> list[str
     return found[:SHOWN] + more
 
 
-def alike(prediction: pd.Series) -> list[str]:
+def alike(prediction: pd.Series, data: Data) -> list[str]:
     """Return a remark if all rows have the same prediction."""
     values = prediction.dropna().unique()
     if len(values) != 1:
         return []
-    return [f"all {len(prediction):,} rows have the same prediction, {float(values[0]):g}"]
+    said = repr(data.class_names[int(values[0])]) if data.multiclass else f"{float(values[0]):g}"
+    return [f"all {len(prediction):,} rows have the same prediction, {said}"]

@@ -10,7 +10,16 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.config.production import Feed, Monitor
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.tables import PERSON, in_log
-from governed_ml.monitoring.feeds import KEYS, SERVED, FeedRows, inputs, joined, read, target_of
+from governed_ml.monitoring.feeds import (
+    KEYS,
+    FeedRows,
+    inputs,
+    joined,
+    read,
+    served_of,
+)
+from governed_ml.monitoring.label_values import target_of
+from governed_ml.monitoring.served_answers import answers, served, unfit
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
@@ -24,7 +33,6 @@ if TYPE_CHECKING:
 # Seconds at the end of the log that are left to the next window, because a row gets its time just
 # before its file is written. The second value is used if only the last minute has new rows.
 GRACE = (60, 2)
-SERVED_AS = {"score": "a number from 0 to 1", "prediction": "0 or 1"}
 
 
 def body(origin: ServedVersion, gate: str) -> Any:
@@ -57,8 +65,9 @@ def gather(
     if not monitor.time and types.get(named or "") in ("BIGINT", "DOUBLE"):
         dated = None  # a number, such as a month count, is not a date
     if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
-        return Given(_nothing([*map(in_log, types), *KEYS, *SERVED]), _nothing([]), dated, [])
-    own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **SERVED})
+        names = [*map(in_log, types), *KEYS, *served_of(origin.data)]
+        return Given(_nothing(names), _nothing([]), dated, [])
+    own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **served_of(origin.data)})
     spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has corrected spellings
     data = origin.data.model_copy(update={"spellings": spelled})
     columns = frozen(body(origin, "ingest").columns, data)
@@ -102,8 +111,9 @@ def _nothing(names: list[str]) -> FeedRows:
 class WindowRows:
     """Aligned rows: features, scores, predictions, target (null: no label) and sensitive groups.
 
-    `person` is a code for the person of each row, if known. `unfit` says why the rows cannot be
-    measured.
+    With three or more classes, prediction and target are positions of classes, and `probabilities`
+    has the probability of each class, by position. `person` is a code for the person of each row,
+    if known. `unfit` says why the rows cannot be measured.
     """
 
     features: pd.DataFrame
@@ -114,28 +124,35 @@ class WindowRows:
     notes: list[str] = field(default_factory=list)
     unfit: str | None = None
     person: pd.Series | None = None
+    probabilities: pd.DataFrame | None = None
 
 
 def complete(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> WindowRows:
     """Predict rows that were not logged, and join labels and sensitive attributes."""
-    import pandas as pd
-
     trained, frame = body(origin, "train"), rows.frame
     numeric, categorical = list(trained.numeric), list(trained.categorical)
     features = as_trained(inputs(frame, [*numeric, *categorical]), numeric, categorical)
     if "model_digest" in rows.lost:  # otherwise use the predictions that were served
         with models.opened(origin.model) as model:
-            found = scored(model, features)
-        score, prediction = (pd.Series(one, index=frame.index) for one in found)
+            found = answers(scored(model, features), frame.index)
     else:
-        served = frame.reindex(columns=list(SERVED_AS)).astype("float64")
-        score, prediction = served["score"], served["prediction"]
+        found = served(frame, origin.data)
     target, notes = labels(rows, origin, monitor)
     groups, more = _groups(rows, origin.data, monitor.sensitive, body(origin, "ingest").columns)
-    unfit = _unfit(score, prediction, origin.data.task)
+    why = unfit(found, origin.data)
     person, said = _persons(rows, body(origin, "split").person or origin.data.group)
     notes = [*notes, *more, *said]
-    return WindowRows(features, score, prediction, target, groups, notes, unfit, person)
+    return WindowRows(
+        features,
+        found.score,
+        found.prediction,
+        target,
+        groups,
+        notes,
+        why,
+        person,
+        found.probabilities,
+    )
 
 
 def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[str]]:
@@ -146,21 +163,6 @@ def _persons(rows: FeedRows, name: str | None) -> tuple[pd.Series | None, list[s
     if in_log(name) not in there:
         return None, [f"the batch has no {name!r}: bounds treat each row as another person"]
     return persons.coded(there[in_log(name)]).set_index(there.index)[PERSON], []
-
-
-def _unfit(score: pd.Series, prediction: pd.Series, task: str) -> str | None:
-    """Return why the served scores or predictions are invalid, or None."""
-    good = {"score": score.notna(), "prediction": prediction.notna()}
-    if task == "classification":
-        good = {"score": score.between(-1e-9, 1 + 1e-9), "prediction": prediction.isin([0, 1])}
-    for name, fine in good.items():
-        if bad := int((~fine).sum()):
-            what = SERVED_AS[name] if task == "classification" else "a number"
-            return (
-                f"{bad:,} of {len(fine):,} rows have no {name!r} that is {what}: give the values "
-                "that were served, or leave out model_digest so that the model predicts again"
-            )
-    return None
 
 
 def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.Series, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
+from governed_ml.core.config.classes import names_of
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Collected
 from governed_ml.core.files import write_text
@@ -19,7 +21,7 @@ from governed_ml.pipeline import models
 from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, relation, typed
 from governed_ml.pipeline.data.column_readers import FrozenColumn, frozen
 from governed_ml.pipeline.data.sources import engine
-from governed_ml.pipeline.model_outputs import predicted
+from governed_ml.pipeline.model_outputs import Answers, answered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,11 +81,12 @@ def _holds_predictions(path: Path) -> bool:
         if path.suffix == ".parquet":
             names = list(parquet.read_schema(path).names)
         else:
-            with path.open(encoding="utf-8") as file:
-                names = file.readline(1000).rstrip("\n").split(",")
-    except (OSError, ValueError, ArrowException):
+            with path.open(encoding="utf-8", newline="") as file:
+                names = next(csv.reader(file), [])
+    except (OSError, ValueError, csv.Error, ArrowException):
         return False
-    return names == list(tables.LOGGED)
+    own = [name for name in names if not name.startswith(tables.CLASS_SCORE)]
+    return own == list(tables.LOGGED)
 
 
 def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> Predictions:
@@ -92,15 +95,14 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
 
     features, kept, notes = _features(source, origin)
     with models.opened(origin.model) as model:
-        score, prediction = scored(model, features)
+        found = scored(model, features)
     moment = datetime.now(UTC)  # the log is written right afterwards; `monitor` relies on that
     log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     given = pd.DataFrame(
         {
             "request_id": request,
             "row": range(len(features)),
-            "prediction": prediction,
-            "score": score,
+            **answers_of(found, origin.data),
             "model_version": origin.version,
             "model_state": origin.state,
             "model_digest": origin.digest,
@@ -115,11 +117,24 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
     return Predictions(request, origin.version, len(given), log, notes)
 
 
-def scored(model: Any, features: pd.DataFrame) -> tuple[Any, Any]:
-    """Return the score and the prediction of each row."""
+def answers_of(found: Answers, data: Data) -> dict[str, Any]:
+    """Return the columns `prediction` and `score`, each of shape (rows,).
+
+    With three or more classes, `prediction` is the name of a class, and the probability of each
+    class follows.
+    """
+    if not data.multiclass:
+        return {"prediction": found.prediction, "score": found.score}
+    names = data.class_names
+    each = zip(tables.class_scores(names), found.by_class().values(), strict=True)
+    return {"prediction": names_of(found.prediction, names), "score": found.score, **dict(each)}
+
+
+def scored(model: Any, features: pd.DataFrame) -> Answers:
+    """Return the answers for each row."""
     task = "classification" if hasattr(model, "classes_") else "regression"
     try:
-        return predicted(model, features, task)
+        return answered(model, features, task)
     except ValueError as error:
         raise Problem(
             f"the model cannot predict these rows: {first_line(error)}; fix the rows, or report "

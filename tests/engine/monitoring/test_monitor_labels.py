@@ -21,7 +21,7 @@ from watched import (
 )
 
 from governed_ml.core.problem import Problem
-from governed_ml.monitoring import feeds
+from governed_ml.monitoring import label_values
 
 
 def test_late_partial_repeated_or_unknown_labels_are_reported(
@@ -160,7 +160,7 @@ def test_a_label_is_read_as_training_reads_it(
     Path("contract.json").write_text(json.dumps({"expectations": [one]}), encoding="utf-8")
     data = watch.origin.data.model_copy(update={"positive": positive, "contract": "contract.json"})
     # When labels are read, then those that it does not know are none, and counted
-    found, notes = feeds.target_of(pd.Series(values, dtype="object"), data)
+    found, notes = label_values.target_of(pd.Series(values, dtype="object"), data)
     assert [None if pd.isna(value) else value for value in found] == target
     assert [said in note for note in notes] == [True]
 

@@ -173,7 +173,7 @@ def shifted(watch: Watch, part: int) -> pd.DataFrame:
     rows = watch.rows(part)
     trained = watch.origin.evidence["train"].body
     inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
-    score = pd.Series(predict.scored(model, inputs)[0])
+    score = pd.Series(predict.scored(model, inputs).score)
     return rows.assign(sex=score.gt(score.median()).map({True: "female", False: "male"}))
 
 

@@ -210,7 +210,7 @@ def test_contributions_go_to_the_feature_whose_column_it_is() -> None:
 
 def test_a_prediction_contract_tells_a_feature_from_the_answer() -> None:
     # Given a feature that is called like the model's answer, when both are to be judged
-    found = answered(pd.DataFrame({"score": [7.0], "self": [1]}), [0.25], [1])
+    found = answered(served.data(), pd.DataFrame({"score": [7.0], "self": [1]}), [0.25], [1])
     # Then each has its own name
     assert found.to_dict("list") == {
         "input.score": [7.0],

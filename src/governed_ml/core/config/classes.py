@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from governed_ml.core.config.closed_model import Scalar, as_code
 
@@ -21,6 +21,11 @@ def place_of(value: str, classes: list[Scalar]) -> int | None:
         if text == as_code(one):
             return place
     return None
+
+
+def names_of(places: Iterable[float], names: Sequence[str]) -> list[str]:
+    """Return the name of the class at each position."""
+    return [names[int(place)] for place in places]
 
 
 def require_classes(classes: list[Scalar], task: str, others: Mapping[str, Scalar]) -> None:

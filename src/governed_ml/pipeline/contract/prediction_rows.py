@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
+from governed_ml.core.config.classes import names_of
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Expectation
 from governed_ml.core.problem import Problem
@@ -35,14 +36,17 @@ def expectations(data: Data) -> list[Given]:
     return suite(path, missing, remove)
 
 
-def answered(features: pd.DataFrame, score: Any, prediction: Any) -> pd.DataFrame:
+def answered(data: Data, features: pd.DataFrame, score: Any, prediction: Any) -> pd.DataFrame:
     """Return the rows that the suite is about: features, `score` and `prediction`.
 
+    With three or more classes, `prediction` is a position, and becomes the name of the class.
     A feature that is called `score` or `prediction` is `input.score` or `input.prediction`.
     """
     own = {name: tables.in_log(name) for name in (PREDICTION, SCORE)}
     found = features.rename(columns=own)
     found[SCORE], found[PREDICTION] = score, prediction
+    if data.multiclass:
+        found[PREDICTION] = names_of(prediction, data.class_names)
     return found
 
 
@@ -55,7 +59,7 @@ def outcomes(
         return None
     with work_folder() as folder:
         rows = folder / "answered.parquet"
-        tables.write(answered(features, score, prediction), rows)
+        tables.write(answered(data, features, score, prediction), rows)
         try:
             return judged(rows, wanted)
         except Problem as problem:
