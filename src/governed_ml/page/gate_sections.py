@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from governed_ml.core.bodies import ingested, trained
+from governed_ml.core.bodies import confusion, ingested, trained
 from governed_ml.core.drawing import svg
 from governed_ml.core.evidence import AnyEvidence, Metric, usable
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Unusable
 from governed_ml.page.records import Records
-from governed_ml.pipeline.documents import confusion
 
 ROWS, PICTURES = 600, 40  # of one table; of columns that are drawn, the most drifted first
 Row = dict[str, Any]

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from governed_ml.core.bodies import ingested
+from governed_ml.core.bodies import confusion, ingested
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.wrapped_estimators import BEFORE
 from governed_ml.pipeline.cards import Evidences, ModelCard
-from governed_ml.pipeline.documents import card_labels, confusion, markdown
+from governed_ml.pipeline.documents import card_labels, markdown
 from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel
 from governed_ml.pipeline.documents.templates import fill
 
