@@ -191,7 +191,10 @@ def server() -> Iterator[str]:
 
 SOURCES: dict[str, tuple[str, str]] = {  # case → data.source, what is said
     "a missing file": ("kind: file\n  path: none.csv", "none.csv does not exist (paths count from"),
-    "a folder": ("kind: file\n  path: data/source", "data/source is a folder: name one file in it"),
+    "a folder": (
+        "kind: file\n  path: data/source",
+        "data/source is a folder without a table: put CSV or",
+    ),
     "no address": ("kind: file\n  path: http://127.0.0.1:9/t", "127.0.0.1:9/t cannot be fetched: "),
     "another scheme": ("kind: file\n  path: s3://bucket/t", "is not an http or https address"),
     "a broken address": (

@@ -155,7 +155,8 @@ def draft() -> None:
 
 def init_data(
     source: Annotated[
-        str, typer.Argument(help="A file, a folder with one file, a URL, or a database's URL.")
+        str,
+        typer.Argument(help="A file, a folder of similar files, a URL, or a database's URL."),
     ],
     target: Annotated[str | None, typer.Option(help="The column that the model predicts.")] = None,
     positive: Annotated[

@@ -1,8 +1,7 @@
-"""The table that somebody names: a file, a folder with one file, a URL, or a database."""
+"""The table that somebody names: a file, a folder, a URL, or a database."""
 
 from __future__ import annotations
 
-import filecmp
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.data import Source
+from governed_ml.core.config.source_files import copy_source, is_here, parts_of, source_digest
 from governed_ml.core.problem import Problem, cause
 
 SOURCE = Path("data/source")
@@ -22,7 +22,7 @@ ENDINGS = {
 
 @dataclass(frozen=True)
 class NamedTable:
-    """A name for the table, its `source` in `conf/data`, and the file that somebody named."""
+    """A name for the table, its `source` in `conf/data`, and the named file or folder."""
 
     name: str
     source: dict[str, Any]
@@ -37,20 +37,21 @@ class NamedTable:
         return source.model_copy(update={"path": str(path)})
 
     def keep(self, base: Path) -> None:
-        """Copy the file to `data/source/`, unless it lies in the project already."""
+        """Copy the file or folder to `data/source/`, unless it lies in the project already."""
         if self.file is None or (base / self.source["path"]).exists():
             return
         target = base / self.source["path"]
+        part = target.with_name(f".{target.name}.part")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(self.file, part)
+            copy_source(self.file, part)
             part.replace(target)
         except OSError as error:
             raise Problem(
                 f"cannot copy {self.file.as_posix()} to {SOURCE.as_posix()}: {cause(error)}; free "
                 "disk space or fix the permissions"
             ) from error
+        finally:  # also if somebody interrupts the command
+            shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
 
 
 def origin_of(where: str, query: str | None, base: Path) -> NamedTable:
@@ -64,33 +65,32 @@ def origin_of(where: str, query: str | None, base: Path) -> NamedTable:
         return _database(where, query)
     if query is not None:
         raise Problem("--query is for a database: give a database's URL, or leave --query out")
-    path = _only_file(Path(where)).resolve()
+    path = _file_or_folder(Path(where)).resolve()
     if path.is_relative_to(base.resolve()):
         kept = path.relative_to(base.resolve())
     else:
         kept = SOURCE / path.name
-        if (base / kept).is_file() and not filecmp.cmp(path, base / kept, shallow=False):
+        if is_here(base / kept) and source_digest(path) != source_digest(base / kept):
             raise Problem(
-                f"{kept.as_posix()} exists with other content: rename one of the two files, or "
-                "delete the older one"
+                f"{kept.as_posix()} exists with other content: rename one of the two, or delete "
+                "the older one"
             )
     return NamedTable(_name(path.name), {"kind": "file", "path": kept.as_posix()}, path)
 
 
-def _only_file(path: Path) -> Path:
+def _file_or_folder(path: Path) -> Path:
+    """Return a file, also the only table in a folder; or a folder whose files are one table."""
     if not path.exists():
         raise Problem(f"{path.as_posix()} does not exist: name a file, a folder or a URL")
     if path.is_file():
         return path
-    files = sorted(one for one in path.iterdir() if one.suffix.lower() in ENDINGS)
-    if len(files) == 1:
-        return files[0]
-    listed = ", ".join(one.name for one in files[:5]) + (", …" if len(files) > 5 else "")
-    found = f"has {len(files)} ({listed})" if files else "has none"
-    raise Problem(
-        f"{path.as_posix()} must have one table file, but {found}: name the file, or join the "
-        "files to one table first"
-    )
+    files = [one for one in parts_of(path) if one.suffix.lower() in ENDINGS]
+    if not files:
+        raise Problem(
+            f"{path.as_posix()} has no table file: name a file, or a folder with CSV or Parquet "
+            "files"
+        )
+    return files[0] if len(files) == 1 else path
 
 
 def _database(where: str, query: str | None) -> NamedTable:

@@ -17,17 +17,21 @@ def asked(words: str, default: str | None) -> str:
 
 
 def track(base: Path, proposal: DataDraft) -> None:
-    """Let DVC track a file in `data/source`, so that its digest is part of the commit."""
+    """Let DVC track the files in `data/source`, so that their digests are part of the commit."""
+    from governed_ml.core.config.source_files import parts_of
     from governed_ml.core.problem import Problem
 
     path = proposal.draft.keys["source"].get("path", "")
     if not path.startswith("data/source/") or not (base / ".dvc").is_dir():
         return
-    command = [sys.executable, "-m", "dvc", "add", "--quiet", path]
+    files = [path]
+    if (base / path).is_dir():
+        files = [f"{path}/{one.name}" for one in parts_of(base / path)]
+    command = [sys.executable, "-m", "dvc", "add", "--quiet", *files]
     done = subprocess.run(command, cwd=base, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Problem(f"`dvc add {path}` failed: {done.stderr.strip().splitlines()[-1]}")
-    proposal.files.append(f"{path}.dvc")
+    proposal.files += [f"{one}.dvc" for one in files]
 
 
 def show(proposal: DataDraft, *, as_json: bool, dry: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import shutil
 import subprocess
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from governed_ml.core import evidence, model_file, tables
+from governed_ml.core.config.source_files import copy_source, is_here, source_digest
 from governed_ml.core.files import file_digest, read_json
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.repository import attempt, git
@@ -141,10 +141,9 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
         return []
     if body["source"] == "file" and "://" not in body["uri"]:
         target, mine = tree / body["uri"], base / body["uri"]
-        if not target.is_file() and mine.is_file() and _is(mine, body["sha256"]):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(mine, target)
-        if target.is_file():
+        if not is_here(target) and is_here(mine) and _is(mine, body["sha256"]):
+            copy_source(mine, target)
+        if is_here(target):
             return []
     raw = tables.RAW.as_posix()
     why = dvc(tree, "pull", "--quiet", raw) or dvc(tree, "freeze", "ingest")
@@ -158,7 +157,7 @@ def _bring(base: Path, tree: Path, recorded: dict[str, dict[str, Any]]) -> list[
 
 
 def _is(path: Path, digest: str | None) -> bool:
-    return file_digest(path).removeprefix("sha256:") == str(digest).removeprefix("sha256:")
+    return source_digest(path).removeprefix("sha256:") == str(digest).removeprefix("sha256:")
 
 
 def _run(tree: Path, environment: StageEnvironment) -> None:

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.params import Params
+from governed_ml.core.config.source_files import is_here, source_digest
 from governed_ml.core.evidence import AnyEvidence, collect, usable
 from governed_ml.core.files import file_digest
 from governed_ml.core.problem import FOUND, Problem, counted, required
@@ -96,12 +97,12 @@ def _source(chain: Chain) -> str:
         return f"{body.uri}, made from its seed: `lineage reproduce` makes it again"
     if body.source != "file" or "://" in body.uri:
         return f"{body.uri} is not read again, so the chain starts at {tables.RAW.as_posix()}"
-    if not source.is_file():
+    if not is_here(source):
         raise Problem(
             f"{body.uri} is not here: run `uv run dvc pull`, or copy the file to this place"
         )
-    _same(body.uri, str(body.sha256), file_digest(source))
-    return _brief(body.uri, file_digest(source))
+    _same(body.uri, str(body.sha256), source_digest(source))
+    return _brief(body.uri, source_digest(source))
 
 
 def _files(chain: Chain, link: str) -> str:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core import tables
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
-from governed_ml.measures.binning import number
+from governed_ml.measures.binning import Binned, number
+from governed_ml.measures.drift import population_stability_index
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROWS = 10_000  # rows of each side; more rows would look the same
+DRAWN = 100  # most features in the report; Evidently draws a picture of each
 METHODS = {
     "num_method": "wasserstein",
     "num_threshold": 0.1,
@@ -47,6 +49,21 @@ def sample(
         for path, part in ((tables.TRAIN, "train"), (tables.TEST, "test"))
     )
     return train, test
+
+
+def most_drifted(found: dict[str, Binned], names: list[str]) -> set[str]:
+    """Return the `DRAWN` features with the largest PSI, ties by name; all if there are no more.
+
+    `found` has the names of the evidence of drift.
+    """
+    if len(names) <= DRAWN:
+        return {*names}
+    index: dict[str, float] = {}
+    for name in names:
+        one = found[tables.in_drift(name)]
+        measured = sum(one.reference) and sum(one.current)
+        index[name] = population_stability_index(one.reference, one.current) if measured else 0.0
+    return {*sorted(names, key=lambda name: (-index[name], name))[:DRAWN]}
 
 
 def _as(name: str) -> str:

@@ -15,8 +15,9 @@ from governed_ml.core.code import stage_code
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.dvc_files import declared
 from governed_ml.core.config.params import Params, select
+from governed_ml.core.config.source_files import is_here, source_digest
 from governed_ml.core.evidence import AnyEvidence, Collected, collect, input_digest, usable
-from governed_ml.core.files import COMPOSED, digest_of, file_digest, root
+from governed_ml.core.files import COMPOSED, digest_of, root
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.policy.decision import PATH, Decision, DecisionSubject, RuleResult, save
 from governed_ml.policy.judge import judge
@@ -115,8 +116,8 @@ def _source_changed(base: Path, found: AnyEvidence) -> bool:
         return False
     source = base / found.body.uri
     return (
-        source.is_file()
-        and file_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
+        is_here(source)
+        and source_digest(source) != f"sha256:{found.body.sha256.removeprefix('sha256:')}"
     )
 
 

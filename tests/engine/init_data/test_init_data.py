@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -329,6 +330,58 @@ def test_a_slip_in_an_option_is_named_and_nothing_is_copied(
     with pytest.raises(Problem, match=words):
         strangers.drafted(base, path, **given)
     assert not (base / "data").exists()
+
+
+def test_the_files_of_a_folder_are_one_table(
+    base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # Given a folder with a file for each month, and a text beside them
+    folder = tmp_path_factory.mktemp("all") / "By Month"
+    folder.mkdir()
+    for month in (1, 2):
+        strangers.customers(600 * month).to_csv(folder / f"{month}.csv", index=False)
+    (folder / "README.md").write_text("about", encoding="utf-8")
+    # When it is drafted, then all rows are read, and only the tables are copied
+    found = strangers.drafted(base, folder)
+    assert found.rows == 1_800
+    assert found.draft.keys["source"]["path"] == "data/source/By Month"
+    copied = sorted(path.name for path in (base / "data/source").rglob("*"))
+    assert copied == ["1.csv", "2.csv", "By Month"]
+    # And with one file left, this file is the table
+    (folder / "2.csv").unlink()
+    assert strangers.drafted(base, folder).draft.keys["source"]["path"] == "data/source/1.csv"
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("none", "none does not exist: name"), ("empty", "empty has no table file: name a file")],
+)
+def test_a_place_without_a_table_is_refused(base: Path, where: str, said: str) -> None:
+    (base / "empty").mkdir()
+    with pytest.raises(Problem, match=said):
+        strangers.drafted(base, base / where)
+
+
+def test_an_interrupted_copy_leaves_nothing(
+    base: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given somebody who interrupts while the second file of a folder is copied
+    folder = tmp_path_factory.mktemp("months")
+    for month in (1, 2):
+        strangers.customers().to_csv(folder / f"{month}.csv", index=False)
+    copyfile = shutil.copyfile
+
+    def interrupted(one: Path, copy: Path) -> None:
+        copyfile(one, copy)
+        if one.name == "2.csv":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        strangers.drafted(base, folder)
+    # Then there is neither a half copy nor a configuration
+    assert not list((base / "data/source").iterdir())
+    assert not list((base / "conf/data").glob("months*"))
 
 
 def test_a_table_is_found_from_a_folder_of_the_project(

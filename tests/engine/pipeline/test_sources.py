@@ -108,7 +108,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(case: str, ingest: Ingest) -> 
     ("source", "said"),
     [
         ({"kind": "file", "path": "none.csv"}, "none.csv does not exist"),
-        ({"kind": "file", "path": "."}, "is a folder"),
+        ({"kind": "file", "path": "."}, "has the folder src inside"),
         ({"kind": "file", "path": "http://127.0.0.1:9/t.csv"}, "cannot be fetched"),
         (
             {"kind": "sql", "url": "sqlite:///no.db", "query": "SELECT * FROM t"},

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from governed_ml.checks.finding import CheckFinding
 from governed_ml.checks.lineage.locked import folder_md5, pointer
 from governed_ml.checks.lineage.project_state import ProjectState
+from governed_ml.core.config.source_files import is_here, source_digest
 from governed_ml.core.evidence import usable
-from governed_ml.core.files import file_digest
 
 COMPOSED = "compose"  # its inputs, conf/ and code, are compared by its outputs
 
@@ -17,8 +17,8 @@ def changed(state: ProjectState) -> Iterator[tuple[str, str, str]]:
     """Yield (file, change, stage) for inputs that changed since the stage read them."""
     source = _source(state)
     altered: set[str] = set()
-    if source and (state.base / source[0]).is_file():
-        altered = {source[0]} if file_digest(state.base / source[0]) != source[1] else set()
+    if source and is_here(state.base / source[0]):
+        altered = {source[0]} if source_digest(state.base / source[0]) != source[1] else set()
     writers = state.lock.writers()
     for name in state.stages:
         for dep in state.lock.stages[name].deps:
@@ -60,7 +60,7 @@ def _as_read(state: ProjectState, stage: str, path: str, md5: str | None) -> boo
     read = set() if found is None else set(found.subject.inputs)
     read |= {source[0]} if source and stage == "ingest" else set()
     lost = {one for one in read - kept.keys() if one.startswith(f"{path}/")}
-    return any(not (state.base / one).is_file() for one in lost)
+    return any(not is_here(state.base / one) for one in lost)
 
 
 def _source(state: ProjectState) -> tuple[str, str] | None:

@@ -32,7 +32,10 @@ class Source(Answered):
     )
     path: str | None = Field(
         default=None,
-        description="file: CSV, JSON, Parquet, Arrow or Excel, also packed; a path or a URL",
+        description=(
+            "file: CSV, JSON, Parquet, Arrow or Excel, also packed; a path, a folder whose files "
+            "are built alike, or a URL"
+        ),
     )
     delimiter: str | None = Field(
         default=None, description="file: CSV delimiter; by default detected"

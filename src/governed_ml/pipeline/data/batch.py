@@ -48,6 +48,8 @@ class Batch:
 
 def file_source(path: str, trained: Source) -> Source:
     """Return a file as a source whose text is parsed like the training data's."""
+    if "://" not in path and Path(path).is_dir():
+        raise Problem(f"{path} is a folder: name one file in it")
     alike = ("missing", "decimal", "thousands", "encoding", "sheet")
     kept = {name: getattr(trained, name) for name in alike}
     return Source(kind="file", path=path, **kept)

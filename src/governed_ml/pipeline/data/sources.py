@@ -15,6 +15,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import exact, named, quoted
 from governed_ml.pipeline.data.columns import require_distinct
 from governed_ml.pipeline.data.reading.packed import unpacked
+from governed_ml.pipeline.data.reading.table_folder import Parts, joined
 from governed_ml.pipeline.data.reading.typed_files import PARQUET, as_parquet
 from governed_ml.pipeline.data.table_files import (
     as_texts,
@@ -51,6 +52,7 @@ class Found:
     sha256: str | None = None
     texts: str | None = None  # the same rows, with each cell as its original text
     csv: tuple[Path, str, int] | None = None  # a CSV file, its delimiter and number of columns
+    parts: Parts = ()  # where the files of a folder begin in the CSV
 
 
 def engine() -> duckdb.DuckDBPyConnection:
@@ -64,13 +66,17 @@ def engine() -> duckdb.DuckDBPyConnection:
 def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path) -> Found:
     """Read CSV, JSON, Parquet, Arrow or Excel, recognised by its content, also packed.
 
-    The source is a URL, or a path from the project's root. The digest is that of the file itself.
+    The source is a URL, or a path from the project's root, also of a folder whose files are joined.
+    The digest is that of the file itself.
     """
     where = source.path or ""
-    uri = public(where)
-    path = download(where, scratch) if "://" in where else copied(Path(where), uri, scratch)
-    digest = file_digest(path)
-    path = as_parquet(unpacked(path, uri, scratch), source.sheet, uri, scratch)
+    uri, parts = public(where), Parts()
+    if "://" not in where and Path(where).is_dir():
+        path, digest, parts = joined(Path(where), source, db, scratch, copied)
+    else:
+        path = download(where, scratch) if "://" in where else copied(Path(where), uri, scratch)
+        digest = file_digest(path)
+        path = as_parquet(unpacked(path, uri, scratch), source.sheet, uri, scratch)
     with path.open("rb") as handle:
         head = handle.read(8)
     if not head.removeprefix(b"\xef\xbb\xbf"):
@@ -91,7 +97,7 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         texts = as_texts(relation)
         dialect = (text, delimiter, len(names))
         require_distinct(names)
-    return Found(relation, names, uri, digest, texts, dialect)
+    return Found(relation, names, uri, digest, texts, dialect, parts)
 
 
 def _trimmed(relation: str, names: list[str]) -> str:

@@ -12,7 +12,7 @@ from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
-from governed_ml.pipeline.evidently_report import draw, sample
+from governed_ml.pipeline.evidently_report import draw, most_drifted, sample
 from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("seed", "data.task")
@@ -33,11 +33,15 @@ def main() -> str:
     with importing("evidently", "evidently.presets"):
         binning.require_same_columns(tables.TRAIN, tables.TEST)
         found = measure(numeric, categorical, params.data.task)
-        rows = sample(numeric, categorical, params.seed)
+        drawn = most_drifted(found, [*numeric, *categorical])
+        shown = [[name for name in names if name in drawn] for names in (numeric, categorical)]
+        rows = sample(shown[0], shown[1], params.seed)
     apart = compared(found)
     body = body_of(found, apart)
-    shown = [list(map(tables.in_drift, names)) for names in (numeric, categorical)]
-    second = draw(*rows, shown[0], shown[1], REPORT)
+    called = [list(map(tables.in_drift, names)) for names in shown]
+    second = draw(*rows, called[0], called[1], REPORT)
+    if len(drawn) < len(numeric) + len(categorical):
+        second["evidently_columns"] = f"only the {len(drawn)} features with the largest PSI"
     metrics = metrics_of(found, body, shapes(found, numeric, categorical))
     metrics |= apart_metrics(apart, body)
     record(

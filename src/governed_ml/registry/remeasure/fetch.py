@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from governed_ml.core import tables
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Source
+from governed_ml.core.config.source_files import is_here
 from governed_ml.core.evidence import path_of
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.core.problem import Problem, first_line
@@ -89,7 +90,7 @@ def take_away(base: Path, start: Start) -> list[str]:
 def _readable(base: Path, source: Source) -> bool:
     if source.kind == "file":
         path = source.path or ""
-        return "://" in path or (base / path).is_file()
+        return "://" in path or is_here(base / path)
     if source.kind == "sql":
         url = source.url or ""
         return not url.startswith("env:") or bool(os.environ.get(url.removeprefix("env:")))

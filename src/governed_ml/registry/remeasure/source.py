@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.params import read_raw
+from governed_ml.core.config.source_files import copy_source, is_here
 from governed_ml.core.evidence import AnyEvidence
 from governed_ml.core.files import PARAMS
 from governed_ml.core.problem import Problem
@@ -30,13 +30,13 @@ def bring(base: Path, scratch: Path, ingested: AnyEvidence) -> tuple[str, ...]:
     if source["kind"] != "file" or "://" in str(source["path"]):
         return ()
     inside = Path(os.path.normpath(str(source["path"])))
-    if not (base / inside).is_file() or inside.is_absolute() or inside.parts[0] == "..":
+    outside = not inside.parts or inside.is_absolute() or inside.parts[0] == ".."
+    if outside or not is_here(base / inside):
         return ()
     target = scratch / inside
     if not target.resolve().is_relative_to(scratch.resolve()):
         raise Problem(f"{inside.as_posix()} is outside the project: name a file in the project", 1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(base / inside, target)
+    copy_source(base / inside, target)
     return ("ingest",)
 
 

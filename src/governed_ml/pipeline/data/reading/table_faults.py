@@ -56,4 +56,13 @@ def unreadable(found: Found, error: Exception) -> Problem:
         words = f"cannot be read: {first_line(ValueError(plain), 160)}"
     line = re.search(r"(?:on line:|in line|in record/value) (\d+)", message, re.IGNORECASE)
     where = f" (line {line[1]})" if line and not re.search(r"line \d", words) else ""
-    return Problem(f"data.source: {found.uri} {words}{where}")
+    told = f"{words}{where}"
+    if found.parts:
+        told = re.sub(r"line (\d+)", lambda line: _in_part(found, int(line[1])), told, count=1)
+    return Problem(f"data.source: {found.uri} {told}")
+
+
+def _in_part(found: Found, line: int) -> str:
+    """Return a line of joined files as a line of the file that it came from."""
+    name, start = next(one for one in reversed(found.parts) if one[1] < line or one[1] <= 1)
+    return f"line {line - start + 1} of {name}"
