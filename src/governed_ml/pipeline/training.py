@@ -77,7 +77,9 @@ class Training:
         }
         self.folds: list[folds.Fold] = []
         if params.model.cross_validates:
-            self.folds = folds.divided(split, tables.read(tables.TRAIN), params.seed)
+            self.folds = folds.divided(
+                split, tables.read(tables.TRAIN, [tables.ROW, tables.TARGET]), params.seed
+            )
         parts = [folds.packed(self.folds)] if self.folds else []
         self.process = Process(fit_process, self.where, job, rows, *parts)
 

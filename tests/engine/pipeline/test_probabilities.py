@@ -257,7 +257,7 @@ def test_a_metric_is_maximised_where_another_is_high_enough() -> None:
     assert found.value < 0.1
     # And what no threshold reaches is said, with what is nearest
     asked = {"maximise": "recall", "at_least": {"precision": 0.99}}
-    with pytest.raises(Problem, match=r"is precision at least 0\.99 in .*; the nearest is 0\."):
+    with pytest.raises(Problem, match=r"precision of at least 0\.99 in .*; the nearest is 0\."):
         chosen_threshold.choose(scores, target, Threshold.model_validate(asked))
 
 

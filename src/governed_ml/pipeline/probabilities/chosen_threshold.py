@@ -92,8 +92,9 @@ def choose(probabilities: Floats, target: npt.NDArray[Any], wanted: Threshold) -
     for name, least in held.items():
         if found[name] < least:
             raise Problem(
-                f"conf/model: with no threshold is {name} at least {least:g} in cross-validation "
-                f"on the training rows; the nearest is {found[name]:.4g}, with threshold "
-                f"{value:g}: lower at_least, or choose a better model"
+                f"conf/model: no threshold gives {name.replace('_', ' ')} of at least {least:g} in "
+                "cross-validation on the training rows; the nearest is "
+                f"{found[name]:.4g}, with threshold {value:g}: lower at_least, or choose a better "
+                "model"
             )
     return Chosen(value, {name: found[name] for name in (str(wanted.maximise), *held)})
