@@ -95,7 +95,7 @@ class TrainBody(Grown):
         default=None, description="how the probabilities were calibrated: isotonic or sigmoid"
     )
     threshold: DecisionThreshold | None = Field(
-        default=None, description="from which probability on the answer is yes; without it, 0.5"
+        default=None, description="from which probability on the answer is yes, if it is configured"
     )
     folds: Folds | None = Field(
         default=None, description="the cross-validation of calibration and threshold"

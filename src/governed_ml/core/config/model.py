@@ -30,7 +30,9 @@ class Model(Closed):
         description="how probabilities are calibrated, by cross-validation on the training rows",
     )
     threshold: Threshold | None = Field(
-        default=None, description="the probability from which on the answer is yes; by default 0.5"
+        default=None,
+        description="the probability from which on the answer is yes; by default, the estimator's "
+        "own `predict` decides",
     )
     packages: list[str] | None = Field(
         default=None,
