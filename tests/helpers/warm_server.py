@@ -55,6 +55,7 @@ IMPORTED = (  # what the engine's functions and DVC import when they need it
 )
 COLD = "GOVERNED_ML_TESTS_COLD"
 STRICT = "GOVERNED_ML_STRICT"  # without shared memory: joblib sees that when it is imported
+ALONE = "GOVERNED_ML_ALONE"  # the same for a single process
 LOG = "GOVERNED_ML_TESTS_WARM_LOG"  # a file that gets each command with its CPU seconds
 TEAM = "team"  # the purpose of a server that starts processes of the team's code and no command
 NEVER = ("__main__",)
@@ -276,6 +277,7 @@ def isolated(args: Any, env: Any) -> bool:
         and python(env) == PYTHON
         and not os.environ.get(COLD)
         and not os.environ.get(STRICT)
+        and not (env or {}).get(ALONE)
     )
 
 

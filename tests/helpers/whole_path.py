@@ -21,6 +21,7 @@ from governed_ml.core.config import Split
 from governed_ml.core.config.policy_schema import Perturbation
 from governed_ml.core.evidence import Metric
 from governed_ml.pipeline import predict_version
+from governed_ml.pipeline.folds import fold_models, fold_tables
 from governed_ml.pipeline.stages import drift, evaluate, explain, fairness, ingest, split
 
 POLICY = SimpleNamespace(confidence=0.95, perturbation=Perturbation(size=0.05, tolerance=0.25))
@@ -45,14 +46,17 @@ class Pipe:
         return SimpleNamespace(body=self.bodies[gate], metrics=self.metrics[gate], volatile=notes)
 
 
-def run(frame: pd.DataFrame, **conf: Any) -> Pipe:
+RANDOM = Split(kind="random", test_share=0.4)
+
+
+def run(frame: pd.DataFrame, divided: Split = RANDOM, **conf: Any) -> Pipe:
     """Run ingest, split, evaluate, drift, fairness and explain on a table, in the working folder.
 
-    The model is fitted here, with the features of the template.
+    The model is fitted here, with the features of the template; with folds, one for each, too.
     """
     data, _ = served.ingested(served.write(frame, Path("table.parquet")), **conf)
     params = SimpleNamespace(data=data, seed=1, experiment="x", policy=POLICY)
-    params.split = Split(kind="random", test_share=0.4)
+    params.split = divided
     pipe = Pipe()
     with stages_of(pipe, params):
         ingest.main()
@@ -80,7 +84,22 @@ def stages_of(pipe: Pipe, params: Any) -> Generator[None]:
 
 
 def fitted(body: Any, task: str) -> Any:
-    """Fit a linear model on the training rows with the template's features; save it."""
+    """Fit linear models on the training rows of the split and of each fold; save them."""
+    fit(body, task, tables.TRAIN, model_file.PATH)
+    digests: list[str] = []
+    if body.folds:
+        with fold_tables.written() as folds:
+            for fold in folds:
+                path = fold_models.path_of(fold.number)
+                fit(body, task, fold.train, path)
+                digests.append(model_file.digest(path))
+    return SimpleNamespace(
+        numeric=body.numeric, categorical=body.categorical, fold_models=digests or None
+    )
+
+
+def fit(body: Any, task: str, rows: Path, path: Path) -> None:
+    """Fit a linear model on the rows of a file with the template's features; save it."""
     import skops.io
 
     made: dict[str, Any] = {"__name__": "features"}
@@ -89,11 +108,10 @@ def fitted(body: Any, task: str) -> Any:
     features = made["preprocessing"](body.numeric, body.categorical)
     model = LogisticRegression(max_iter=300) if task == "classification" else LinearRegression()
     whole = Pipeline([("features", features), ("estimator", model)])
-    train = pd.read_parquet(tables.TRAIN)
+    train = pd.read_parquet(rows)
     whole.fit(train[body.numeric + body.categorical], train[tables.TARGET])
-    model_file.PATH.parent.mkdir(parents=True, exist_ok=True)
-    model_file.save(skops.io.dumps(whole), team.TeamPackage("credit", {}))
-    return SimpleNamespace(numeric=body.numeric, categorical=body.categorical)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model_file.save(skops.io.dumps(whole), team.TeamPackage("credit", {}), path=path)
 
 
 def predicted(pipe: Pipe, frame: pd.DataFrame, suffix: str = "csv", **conf: Any) -> pd.DataFrame:

@@ -38,10 +38,12 @@ class ValidateBody(Body):
 class SplitBody(Grown):
     """Which columns are features, which are not, and how the rows were divided."""
 
-    LATER = ("person", "merged", "classes")
+    LATER = ("person", "merged", "classes", "folds")
 
-    kind: str = Field(description="random, group or time")
-    rows: dict[str, int] = Field(description="part (train, test) → number of rows")
+    kind: str = Field(description="random, group, time or cross_validated")
+    rows: dict[str, int] = Field(
+        description="part (train, test) → number of rows; with cross-validation, both are all rows"
+    )
     numeric: list[str] = Field(description="the numeric features")
     categorical: list[str] = Field(description="the categorical features")
     sensitive: dict[str, dict[str, int]] = Field(
@@ -61,6 +63,14 @@ class SplitBody(Grown):
     classes: list[str] | None = Field(
         default=None, description="the classes by position, if there are three or more"
     )
+    folds: list[int] | None = Field(
+        default=None, description="cross-validation: number of test rows of each fold"
+    )
+
+    @property
+    def whole(self) -> int:
+        """Return the number of rows of the table."""
+        return self.rows.get("test", 0) + (0 if self.folds else self.rows.get("train", 0))
 
 
 class Mitigation(Body):
@@ -79,7 +89,7 @@ class Mitigation(Body):
 class TrainBody(Grown):
     """The model that was fitted."""
 
-    LATER = ("calibration", "threshold", "folds")
+    LATER = ("calibration", "threshold", "folds", "fold_models")
 
     model: str = Field(description="the name of the model in `conf/model/`")
     estimator: str = Field(description="the class of the estimator")
@@ -99,6 +109,10 @@ class TrainBody(Grown):
     )
     folds: Folds | None = Field(
         default=None, description="the cross-validation of calibration and threshold"
+    )
+    fold_models: list[str] | None = Field(
+        default=None,
+        description="split by cross-validation: digest of each fold's model, trained without it",
     )
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
+FOLDS = Path("models/folds")  # with cross-validation, the models that only measure
 CODE = "code/"
 AGAIN = "run `uv run dvc repro`"
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)

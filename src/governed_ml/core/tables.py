@@ -27,15 +27,18 @@ SENSITIVE_TRAIN = Path("data/sensitive/train.parquet")
 SENSITIVE_TEST = Path("data/sensitive/test.parquet")
 PERSONS = Path("data/split/persons.parquet")  # ROW, PERSON; only if rows belong to persons
 TIMES = Path("data/split/times.parquet")  # ROW, TIME of training rows; only in a split by time
+FOLDS = Path("data/split/folds.parquet")  # ROW, FOLD; only with cross-validation
 PREDICTIONS = Path("data/predictions.parquet")
 ROW = "__row"  # the row number in the raw table: joins features, sensitive attributes, predictions
 PERSON = "__person"  # a number for each person
 TIME = "__time"  # the rank of a training row's time among those of the training rows, from 1
+FOLD = "__fold"  # the fold, from 1, in which a row is a test row
 TARGET = "__target"
 """The target as a number. Classification: 1 for the favourable value, else 0; of several classes,
 the position of the class. Regression: the number."""
 # `predictions.parquet`: ROW, `part` (train|test), TARGET, `score`, `prediction`. With several
-# classes, `score` is the probability of the predicted class, and `score_0`, … follow.
+# classes, `score` is the probability of the predicted class, and `score_0`, … follow. With
+# cross-validation, each row is there once, as a test row.
 SCORE_OF = "score_"  # before the position of a class
 LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, too
     *("request_id", "row", "prediction", "score"),
@@ -50,7 +53,7 @@ def is_reserved(name: str) -> bool:
     plain = name.strip().casefold()
     own = plain.removeprefix(INPUT)
     taken = own in (*LOGGED, "target") or own.startswith(CLASS_SCORE)
-    return plain in (ROW, PERSON, TARGET) or (plain != own and taken)
+    return plain in (ROW, PERSON, FOLD, TARGET) or (plain != own and taken)
 
 
 def in_log(name: str) -> str:

@@ -35,7 +35,7 @@ def limit(params: Params, rule: str) -> float | None:
 
 def rows_missing(params: Params, rows: int) -> list[str]:
     """Say whether the policy wants more test rows than the table gives."""
-    wanted, share = limit(params, "split.test_rows"), params.split.test_share
+    wanted, share = limit(params, "split.test_rows"), params.split.tested
     test = math.floor(rows * share)
     if wanted is None or test >= wanted:
         return []
@@ -51,7 +51,7 @@ def small_groups(
     db: duckdb.DuckDBPyConnection, params: Params, draft: Draft, found: dict[str, Profile]
 ) -> list[str]:
     """Say which groups are too small for the fairness rules, and how to merge them."""
-    rules, share = params.policy.rules, params.split.test_share
+    rules, share = params.policy.rules, params.split.tested
     wanted = max((one.minimum_n or 0 for one in rules if one.each == "sensitive"), default=0)
     told: list[str] = []
     for name, how in draft.keys.get("sensitive", {}).items():
@@ -86,7 +86,7 @@ def rare_classes(
     """
     if draft.keys["task"] != "classification":
         return []
-    rules, share = params.policy.rules, params.split.test_share
+    rules, share = params.policy.rules, params.split.tested
     wanted = max((rule.minimum_n or 0 for rule in rules if rule.id == PERFORMANCE), default=0)
     found = target_values.predicted(draft, db, one)
     rows = max(sum(found.values()) * share, limit(params, "split.test_rows") or 0)

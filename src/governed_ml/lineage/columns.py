@@ -51,7 +51,7 @@ def schema(pipeline: RecordedPipeline, path: str) -> Table | None:
     if path == tables.PREDICTIONS.as_posix():
         own = {"part": "VARCHAR", "score": "DOUBLE", "prediction": target[tables.TARGET]}
         own |= dict.fromkeys(_by_class(split.body.classes), "DOUBLE")
-        return Table(row | target | own, sum(split.body.rows.values()))
+        return Table(row | target | own, split.body.whole)
     return None
 
 

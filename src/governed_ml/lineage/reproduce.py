@@ -183,9 +183,10 @@ def _compare(tree: Path, version: Version, recorded: dict[str, dict[str, Any]]) 
     for one in recorded.values():
         inputs |= one["subject"]["inputs"]
     inputs[tables.RAW.as_posix()] = version.subject["data"]
+    folds = [tables.FOLDS] if tables.FOLDS.as_posix() in inputs else []
     rows = [
         Compared(path.as_posix(), inputs.get(path.as_posix()), _digest(tree / path))
-        for path in PARTS
+        for path in (*PARTS, *folds)
     ]
     model = model_file.digest(tree / model_file.PATH)
     rows.append(Compared(model_file.PATH.as_posix(), version.subject["model"], model))

@@ -183,12 +183,14 @@ def relied_on(
     target: Floats,
     score_of: Callable[[pd.DataFrame], Floats],
     task: str,
+    features: list[str] | None = None,
 ) -> Metric:
     """Return `whole` (the model's ROC AUC or R²) with a note naming its most important features.
 
-    Importance is what the model loses if a feature is shuffled (Breiman 2001), on a sample of the
-    test rows. This shows leaks that need several columns: the model is then almost never wrong. Of
-    very many features, `strongest` tries blocks.
+    `features` are the columns of `rows` that are features, by default all. Importance is what the
+    model loses if a feature is shuffled (Breiman 2001), on a sample of the test rows. This shows
+    leaks that need several columns: the model is then almost never wrong. Of very many features,
+    `strongest` tries blocks.
     """
     import numpy as np
     from sklearn.metrics import r2_score
@@ -210,7 +212,7 @@ def relied_on(
             shuffled[name] = rows[name].to_numpy()[order]
         return full - float(judge(target, score_of(shuffled)))
 
-    names = sorted(map(str, rows.columns))
+    names = sorted(features or map(str, rows.columns))
     ranked = strongest(names, loss, NAMED)[:NAMED]
     words = ", ".join(f"{name} (−{lost:.2f} without it)" for name, lost in ranked)
     words += how_found(len(names))

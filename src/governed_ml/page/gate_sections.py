@@ -55,6 +55,7 @@ def performance(records: Records) -> Row | None:
         "probabilities": trained.about(train.body) if train else [],
         "body": body,
         "majority": gain.note if gain else "",
+        "folds": folds(records),
         "metrics": {n: m for n, m in found.judged().items() if not n.startswith("leak.")},
         "curve": "" if isinstance(records.curve, Unusable) else _curve(records.curve, regression),
         "calibration": _calibration(known, regression),
@@ -62,6 +63,12 @@ def performance(records: Records) -> Row | None:
         "classes": names,
         "matrix": confusion.matrix(body.confusion, names),
     }
+
+
+def folds(records: Records) -> int:
+    """Return the number of folds, or 0 without cross-validation."""
+    split = _good(records, "split")
+    return len(split.body.folds or []) if split else 0
 
 
 def _curve(points: list[svg.Point], regression: bool) -> Markup:

@@ -15,6 +15,8 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.measures.binning import Binned, number
 from governed_ml.measures.drift import population_stability_index
+from governed_ml.pipeline.folds import assignment
+from governed_ml.pipeline.folds.fold_tables import inside, outside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +44,11 @@ def sample(
     train, test = (
         tables.query(
             f"SELECT f.* EXCLUDE ({row}), p.score AS prediction FROM (SELECT {chosen} FROM "
-            f"{tables.table(path)}) f JOIN (SELECT {row}, score FROM "
+            f"{relation}) f JOIN (SELECT {row}, score FROM "
             f"{tables.table(tables.PREDICTIONS)} WHERE part = '{part}') p ON f.{row} = p.{row} "
             f"ORDER BY hash(f.{row}, {seed}), f.{row} LIMIT {ROWS}"
         )
-        for path, part in ((tables.TRAIN, "train"), (tables.TEST, "test"))
+        for relation, part in _sides()
     )
     return train, test
 
@@ -64,6 +66,17 @@ def most_drifted(found: dict[str, Binned], names: list[str]) -> set[str]:
         measured = sum(one.reference) and sum(one.current)
         index[name] = population_stability_index(one.reference, one.current) if measured else 0.0
     return {*sorted(names, key=lambda name: (-index[name], name))[:DRAWN]}
+
+
+def _sides() -> list[tuple[str, str]]:
+    """Return reference and current rows as SQL, with the part of the predictions that they are in.
+
+    With cross-validation, these are the rows outside and inside of the first fold.
+    """
+    if assignment.used():
+        every, first = tables.table(tables.TEST), assignment.numbers()[0]
+        return [(outside(every, first), "test"), (inside(every, first), "test")]
+    return [(tables.table(tables.TRAIN), "train"), (tables.table(tables.TEST), "test")]
 
 
 def _as(name: str) -> str:

@@ -8,7 +8,7 @@ randomly among its models at each prediction, `ThresholdOptimizer` needs the att
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from governed_ml.core import tables
 from governed_ml.core.config.model import Model
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 SEARCH = "fairlearn.reductions.GridSearch"
 COST = ("accuracy", "roc_auc")  # metrics of the same estimator without mitigation
+
+
+class Unmitigated(NamedTuple):
+    """Targets of test rows, and the scores and labels of the estimator without mitigation.
+
+    All have the shape (rows,).
+    """
+
+    target: npt.NDArray[np.float64]
+    score: npt.NDArray[np.float64]
+    label: npt.NDArray[np.float64]
 
 
 def inner(model: Model, made: Any, task: str) -> BaseEstimator:
@@ -111,10 +122,18 @@ def search(
     return chosen, plain, done
 
 
-def cost(without: Any, matrix: npt.NDArray[np.float64], target: pd.Series) -> dict[str, Metric]:
-    """Return metrics of the estimator without mitigation, on the encoded test rows."""
+def unmitigated(without: Any, matrix: npt.NDArray[np.float64], target: pd.Series) -> Unmitigated:
+    """Return what the estimator without mitigation answers for the encoded test rows."""
     label = without.predict(matrix).astype("float64")
     proba = getattr(without, "predict_proba", None)
     score = label if proba is None else proba(matrix)[:, 1]
-    found = performance.classification(target.to_numpy("float64"), score, label)
+    return Unmitigated(target.to_numpy("float64"), score, label)
+
+
+def cost(parts: list[Unmitigated]) -> dict[str, Metric]:
+    """Return metrics of the estimator without mitigation, on the test rows of all parts."""
+    import numpy as np
+
+    target, score, label = (np.concatenate(column) for column in zip(*parts, strict=True))
+    found = performance.classification(target, score, label)
     return {f"unmitigated_{name}": found[name] for name in COST}

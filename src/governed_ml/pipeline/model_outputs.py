@@ -12,6 +12,7 @@ from governed_ml.core import tables
 from governed_ml.core.evidence import Metric, Timing
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models
+from governed_ml.pipeline.folds.fold_models import FoldModels, require_rowwise
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,35 +24,39 @@ SECONDS = 0.1  # no further prediction is timed after so long
 
 def predict_parts(
     model: Any, parts: dict[str, pd.DataFrame], features: list[str], task: str
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return predictions for both parts, and milliseconds per call for one and for 1000 rows."""
+) -> pd.DataFrame:
+    """Return the predictions of each part; the models of folds predict test rows only."""
     import pandas as pd
 
-    frames = []
+    frames: dict[str, pd.DataFrame] = {}
     seen: Any = None
     for part, frame in parts.items():
+        if part != "test" and isinstance(model, FoldModels):
+            continue
         found = answered(model, frame[features], task)
         seen = found.score if found.probabilities is None else found.probabilities
-        frames.append(
-            pd.DataFrame(
-                {
-                    tables.ROW: frame[tables.ROW],
-                    "part": part,
-                    tables.TARGET: frame[tables.TARGET],
-                    "score": found.score,
-                    "prediction": found.prediction,
-                    **found.by_class(),
-                }
-            )
+        frames[part] = pd.DataFrame(
+            {
+                tables.ROW: frame[tables.ROW],
+                "part": part,
+                tables.TARGET: frame[tables.TARGET],
+                "score": found.score,
+                "prediction": found.prediction,
+                **found.by_class(),
+            }
         )
-    models.require_rowwise(
-        model, parts["test"][features], seen, lambda rows: outputs(model, rows, task)
+    require_rowwise(
+        model, parts["test"][features], seen, lambda one, rows: outputs(one, rows, task)
     )
-    latency = {
-        f"milliseconds_{rows}_rows": _milliseconds(model, parts["test"][features].head(rows), task)
-        for rows in (1, 1000)
+    return pd.concat(frames.values(), ignore_index=True)
+
+
+def speed(model: Any, rows: pd.DataFrame, task: str) -> dict[str, Any]:
+    """Return how many milliseconds a prediction of one and of 1000 rows takes."""
+    return {
+        f"milliseconds_{count}_rows": _milliseconds(model, rows.head(count), task)
+        for count in (1, 1000)
     }
-    return pd.concat(frames, ignore_index=True), latency
 
 
 @dataclass(frozen=True)

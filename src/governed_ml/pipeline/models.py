@@ -24,25 +24,28 @@ COMPARED = 200  # rows predicted a second time, in another order
 
 
 @contextmanager
-def opened(path: Path = model_file.PATH) -> Generator[Any]:
-    """Provide a model with its methods; its child process, if any, ends afterwards."""
+def opened(path: Path = model_file.PATH, *, alone: bool = False) -> Generator[Any]:
+    """Provide a model with its methods; its child process, if any, ends afterwards.
+
+    If `alone`, that process shares no memory with any other.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise Problem(f"{path} is missing: run `uv run dvc repro`") from error
     except OSError as error:
         raise Problem(f"{path} cannot be read: {cause(error)}") from error
-    with opened_bytes(content, str(path)) as model:
+    with opened_bytes(content, str(path), alone=alone) as model:
         yield model
 
 
 @contextmanager
-def opened_bytes(content: bytes, what: str = "the model") -> Generator[Any]:
+def opened_bytes(content: bytes, what: str = "the model", *, alone: bool = False) -> Generator[Any]:
     """Provide the model in the bytes of a file."""
     if model_file.is_plain(content, what):
         yield model_file.load(content, what)
         return
-    model = IsolatedModel(content)
+    model = IsolatedModel(content, alone=alone)
     try:
         yield model
     finally:

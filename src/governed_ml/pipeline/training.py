@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.bodies.trained import DecisionThreshold, Folds
 from governed_ml.core.code import stage_code, team
 from governed_ml.core.config.params import Params
-from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Mitigation, SplitBody
 from governed_ml.core.problem import Problem, cause, first_line
 from governed_ml.pipeline import estimators, mitigation, models
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated import fit_process
+from governed_ml.pipeline.isolated.child_process import ALONE
 from governed_ml.pipeline.isolated.process import Process, sent
+from governed_ml.pipeline.mitigation import Unmitigated
 from governed_ml.pipeline.probabilities import folds, told
 from governed_ml.pipeline.probabilities.requested import require_possible
 
@@ -32,6 +34,30 @@ if TYPE_CHECKING:
 HIDDEN = (tables.TEST, tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TRAIN,
           tables.SENSITIVE_TEST)  # fmt: skip
 """Files that the process must not be able to read. It tests this, and stops if it can."""
+HIDDEN_FROM_FOLDS = (*HIDDEN, tables.TRAIN, tables.FOLDS)
+"""The same for a process that must not get all rows."""
+
+
+class RowsOfFit(NamedTuple):
+    """The files with the rows of one fit and with those that test it, and where its model goes.
+
+    If `alone`, the process shares no memory with any other.
+    """
+
+    train: Path
+    test: Path
+    model: Path
+    alone: bool = True
+
+    @property
+    def hidden(self) -> list[str]:
+        """Return the files that the process must not be able to read."""
+        others = (*HIDDEN_FROM_FOLDS, self.train, self.test) if self.alone else HIDDEN
+        return [str(path.absolute()) for path in others]
+
+
+WHOLE = RowsOfFit(tables.TRAIN, tables.TEST, model_file.PATH, alone=False)
+"""The rows of the released model."""
 
 
 @dataclass
@@ -41,7 +67,7 @@ class Trained:
     isolation: str
     logged: bytes = b""  # the team's MLflow entries
     mitigation: Mitigation | None = None
-    metrics: dict[str, Metric] | None = None
+    unmitigated: Unmitigated | None = None
     threshold: DecisionThreshold | None = None
     folds: Folds | None = None
 
@@ -49,18 +75,18 @@ class Trained:
 class Training:
     """One training. Its process starts at once, so that it imports while other work runs."""
 
-    def __init__(self, params: Params, split: SplitBody) -> None:
+    def __init__(self, params: Params, split: SplitBody, rows: RowsOfFit = WHOLE) -> None:
         """Start the process with the training rows and the source of the team's package."""
-        self.params, self.split = params, split
+        self.params, self.split, self.rows = params, split, rows
         require_possible(params.model, params.data.task, len(split.classes or []))
         self.package, self.packages = stage_code.package("train"), params.model.packages or []
         self.names = mitigation.attributes(params.model, split.sensitive)
         self.where = f"src/{self.package.name}/{team.FEATURES if self.names else team.TRAINING}.py"
         try:
-            rows = tables.TRAIN.read_bytes()
+            content = rows.train.read_bytes()
         except OSError as error:
             raise Problem(
-                f"{tables.TRAIN.as_posix()} cannot be read: {cause(error)}; run `uv run dvc repro`"
+                f"{rows.train.as_posix()} cannot be read: {cause(error)}; run `uv run dvc repro`"
             ) from error
         job = {
             "do": "encode" if self.names else "fit",
@@ -73,15 +99,16 @@ class Training:
             "numeric": split.numeric,
             "categorical": split.categorical,
             "cores": cores(),
-            "hidden": [str(path.absolute()) for path in HIDDEN],
+            "hidden": rows.hidden,
+            "variables": {ALONE: "1"} if rows.alone else {},
         }
         self.folds: list[folds.Fold] = []
         if params.model.cross_validates:
             self.folds = folds.divided(
-                split, tables.read(tables.TRAIN, [tables.ROW, tables.TARGET]), params.seed
+                split, tables.read(rows.train, [tables.ROW, tables.TARGET]), params.seed
             )
         parts = [folds.packed(self.folds)] if self.folds else []
-        self.process = Process(fit_process, self.where, job, rows, *parts)
+        self.process = Process(fit_process, self.where, job, content, *parts)
 
     def fit(self, run: dict[str, str]) -> None:
         """Start the fit in the process; `run` identifies the open MLflow run."""
@@ -89,7 +116,7 @@ class Training:
             self.process.tell(run)
 
     def finish(self) -> Trained:
-        """Wait for the fitted model, and write the model file."""
+        """Wait for the fitted model, and write its file."""
         try:
             if self.names:
                 return self._mitigated()
@@ -97,10 +124,13 @@ class Training:
             content, log = _part(parts, 0), _part(parts, 1)
             threshold = told.threshold(self.params.model, head.get("threshold"))
             if threshold is not None:
+                alone = self.rows.alone
                 names = self.split.numeric + self.split.categorical
                 whole = model_file.sealed(content, self.package, self.packages)
-                told.require_applied(whole, tables.read(tables.TRAIN)[names], threshold.value)
-            model_file.save(content, self.package, self.packages)
+                told.require_applied(
+                    whole, tables.read(self.rows.train)[names], threshold.value, alone
+                )
+            model_file.save(content, self.package, self.packages, self.rows.model)
             made = folds.described(self.split, self.folds) if self.folds else None
             return Trained(self.process.isolation, log, threshold=threshold, folds=made)
         finally:
@@ -116,7 +146,7 @@ class Training:
 
         _, parts = self.process.answer()
         encoder = model_file.sealed(_part(parts, 0), self.package, self.packages)
-        frame = tables.read(tables.TRAIN)
+        frame = tables.read(self.rows.train)
         matrix = _matrix(_part(parts, 1), len(frame), self.where)
         made = estimators.estimator(self.params.model, self.params.data.task, self.params.seed)
         groups = mitigation.groups(self.names, frame)
@@ -127,8 +157,8 @@ class Training:
                 f"conf/model: {self.params.model.name} cannot be fitted: {first_line(error)}; "
                 "correct its settings, or choose another model in conf/config.yaml"
             ) from error
-        test = tables.read(tables.TEST)
-        with models.opened_bytes(encoder) as features:
+        test = tables.read(self.rows.test)
+        with models.opened_bytes(encoder, alone=self.rows.alone) as features:
             names = self.split.numeric + self.split.categorical
             encoded = features.transform(test[names])
             if isinstance(features, Pipeline):
@@ -138,9 +168,9 @@ class Training:
                 rows = pd.concat([frame[names], test[names]], ignore_index=True)
                 whole = model_file.sealed(content, self.package, self.packages)
                 require_answers(whole, rows, chosen, features.transform(rows), self.where)
-        model_file.save(content, self.package, self.packages)
-        metrics = mitigation.cost(plain, encoded, test[tables.TARGET])
-        return Trained(self.process.isolation, mitigation=done, metrics=metrics)
+        model_file.save(content, self.package, self.packages, self.rows.model)
+        without = mitigation.unmitigated(plain, encoded, test[tables.TARGET])
+        return Trained(self.process.isolation, mitigation=done, unmitigated=without)
 
     def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
         """Return one model of features that carry code and an estimator, combined in a process."""

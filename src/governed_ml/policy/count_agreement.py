@@ -58,7 +58,7 @@ def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
                 f"{gate} counts",
                 found[gate].body.rows,
                 "split divides",
-                train + test,
+                split.body.whole,
             )
     for part, n in (("train", train), ("test", test)):
         metric = split.metrics.get(f"rows_{part}")
@@ -66,13 +66,17 @@ def _rows(found: dict[str, AnyEvidence]) -> Iterator[Count]:
             yield Count(
                 f"rows_{part}", "the metric of split has", round(metric.value), "its table", n
             )
+    if split.body.folds:
+        who = "the folds have"
+        yield Count("folds", who, sum(split.body.folds), "split divides", test)
+        yield Count("rows_of_model", "split trains on", train, "it divides", test)
     for name, groups in split.body.sensitive.items():
         yield Count(
             f"split_{name}",
             f"the groups of {name} have",
             sum(groups.values()),
             "split divides",
-            train + test,
+            split.body.whole,
         )
         for group, values in (split.body.merged or {}).get(name, {}).items():
             yield Count(

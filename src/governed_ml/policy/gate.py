@@ -35,6 +35,8 @@ TABLES_OF_GATE: dict[str, tuple[Path, ...]] = {
     "explain": (tables.TEST,),
 }
 """Gate → tables that its evidence must name, among others."""
+GATES_BY_FOLD = ("train", "evaluate", "drift")
+"""Gates whose evidence must name the table of folds, if there is cross-validation."""
 
 
 class Elsewhere(NamedTuple):
@@ -84,6 +86,8 @@ def _stale(
     champion = model_file.CHAMPION.as_posix()
     if found.gate == "evaluate" and (champion in cache or (base / champion).is_file()):
         wanted.append(champion)
+    if found.gate in GATES_BY_FOLD and select(values, ("split",))["split"].get("folds"):
+        wanted.append(tables.FOLDS.as_posix())
     lost = [path for path in wanted if path not in found.subject.inputs]
     if lost:
         return f"does not cover {lost[0]}; run `uv run dvc repro`"

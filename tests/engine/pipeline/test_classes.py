@@ -188,7 +188,7 @@ def test_predictions_hold_the_probability_of_each_class() -> None:
     features, target = sample()
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(features, target)
     # When it predicts both parts
-    found, _ = model_outputs.predict_parts(
+    found = model_outputs.predict_parts(
         model, parts(features, target), list(features), "classification"
     )
     # Then the score is the probability of the predicted class
@@ -214,7 +214,7 @@ def test_the_columns_of_two_classes_are_as_before() -> None:
     features, target = sample()
     model = LogisticRegression().fit(features, target > 0)
     given = parts(features, (target > 0).astype("int64"))
-    found, _ = model_outputs.predict_parts(model, given, list(features), "classification")
+    found = model_outputs.predict_parts(model, given, list(features), "classification")
     assert list(found) == [tables.ROW, "part", tables.TARGET, "score", "prediction"]
     assert found["score"].tolist() == model.predict_proba(features)[:, 1].tolist()
 

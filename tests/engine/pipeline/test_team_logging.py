@@ -104,7 +104,8 @@ def test_a_run_is_marked_as_failed_whatever_stops_it(
     params: Any = SimpleNamespace(experiment="credit", model=model)
     for name, value in {
         "read": lambda *_: params,
-        "load": lambda _: SimpleNamespace(body=None),
+        "load": lambda _: SimpleNamespace(body=SimpleNamespace(folds=None)),
+        "fold_training": SimpleNamespace(trained=lambda *_: []),
         "open_run": lambda *_: RUN["id"],
         "Training": lambda *_: SimpleNamespace(fit=stop, close=lambda: ended.append(True)),
     }.items():

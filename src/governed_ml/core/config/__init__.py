@@ -1,7 +1,7 @@
 """Pydantic models of the configuration, one module for each part of `conf/`."""
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, Scalar, Task
-from governed_ml.core.config.data import Code, Data, Sensitive, Source, Split
+from governed_ml.core.config.data import Code, Data, Sensitive, Source
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.params import Params, Project, parse, read, read_raw, select
 from governed_ml.core.config.policy_schema import (
@@ -17,6 +17,7 @@ from governed_ml.core.config.policy_schema import (
     Waiver,
 )
 from governed_ml.core.config.production import Feed, Monitor, Notify
+from governed_ml.core.config.split import Split
 
 __all__ = [
     "Approvals",

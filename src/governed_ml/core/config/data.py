@@ -247,12 +247,3 @@ class Data(Answered):
         groups = [name for name, how in self.sensitive.items() if not how.bins]
         target = [self.target] if self.task == "classification" else []
         return {*self.categorical, *groups, *target, *([self.group] if self.group else [])}
-
-
-class Split(Closed):
-    """How rows are divided: random (stratified), by group, or by time."""
-
-    kind: Literal["random", "group", "time"] = Field(
-        description="test rows: at random (stratified), whole groups, or the latest ones"
-    )
-    test_share: Number = Field(gt=0, lt=1, description="the share of rows that becomes test rows")

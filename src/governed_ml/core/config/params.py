@@ -13,10 +13,11 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from governed_ml.core.config.closed_model import Closed, Scalar
-from governed_ml.core.config.data import Data, Split
+from governed_ml.core.config.data import Data
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.config.production import Monitor, Notify
+from governed_ml.core.config.split import Split
 from governed_ml.core.files import PARAMS, POLICY, parse_yaml, read_json
 from governed_ml.core.problem import Problem, explain_invalid
 

@@ -31,7 +31,7 @@ from governed_ml.registry.versions import Registry
 PATCH, CHALLENGE = "retrain.patch", "challenge.json"
 MADE = (
     *(*COMPOSED, "code.json", "dvc.lock"),
-    *("reports", "data/split", "data/sensitive"),
+    *("reports", "data/split", "data/sensitive", model_file.FOLDS.as_posix()),
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS, model_file.PATH),
 )
 Say = Callable[[str], None]

@@ -12,6 +12,7 @@ from governed_ml.measures.multiclass import performance as multiclass
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data.persons import persons_of
 from governed_ml.pipeline.evaluation.performance_of_model import answered
+from governed_ml.pipeline.folds import assignment
 from governed_ml.pipeline.model_outputs import classes_of, outputs
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def against_champion(
     """Compare with `models/champion/model.skops` on the same rows, if that file exists."""
     if not CHAMPION.is_file():
         return None, Metric(value=None, note="there is no champion yet")
+    if assignment.used():
+        return model_file.digest(CHAMPION), Metric(
+            value=None,
+            note="the champion may have been trained on the test rows, which would favour it",
+        )
     with models.opened(CHAMPION) as champion:
         wanted = list(getattr(champion, "feature_names_in_", features))
         if set(wanted) - set(features):

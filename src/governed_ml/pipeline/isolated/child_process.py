@@ -20,6 +20,8 @@ from governed_ml.pipeline.isolated.channel import receive, send
 
 Reply = tuple[dict[str, Any], list[bytes]]
 LONGEST_TRACE = 20_000  # most characters of a traceback; its end is kept
+ALONE = "GOVERNED_ML_ALONE"
+"""Variable of a process that shares no memory with others, because it must not get their rows."""
 LARGEST_FILE = 16 << 30  # most bytes that this process may write into one file
 
 
@@ -42,7 +44,8 @@ class Inside:
     def shut_in(self, *, reads_all: bool = False, network: bool = False) -> None:
         """Restrict files and network, then verify that hidden files cannot be read."""
         scratch = Path(self.job["scratch"])
-        shared = [] if self.job["strict"] or reads_all else [Path(sandbox.SHARED_MEMORY)]
+        alone = self.job["strict"] or reads_all or bool(os.environ.get(ALONE))
+        shared = [] if alone else [Path(sandbox.SHARED_MEMORY)]
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
         if self.job["strict"] and not network:

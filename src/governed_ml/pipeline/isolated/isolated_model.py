@@ -12,6 +12,7 @@ from governed_ml.core.config.classes import MOST
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.isolated import score_process
 from governed_ml.pipeline.isolated.channel import LARGEST
+from governed_ml.pipeline.isolated.child_process import ALONE
 from governed_ml.pipeline.isolated.process import HEADER, Process, plain
 
 if TYPE_CHECKING:
@@ -37,9 +38,13 @@ class IsolatedModel:
     These are `predict` and `transform`, and possibly `predict_proba` and `decision_function`.
     """
 
-    def __init__(self, content: bytes) -> None:
-        """Start the process and load the model's bytes in it; raise `Problem` if that fails."""
-        self._process = Process(score_process, CODE, {"whose": CODE}, content)
+    def __init__(self, content: bytes, *, alone: bool = False) -> None:
+        """Start the process and load the model's bytes in it; raise `Problem` if that fails.
+
+        If `alone`, the process shares no memory with any other.
+        """
+        job = {"whose": CODE, "variables": {ALONE: "1"} if alone else {}}
+        self._process = Process(score_process, CODE, job, content)
         found, _ = self._process.answer()
         self.isolation = self._process.isolation
         self._methods = {str(name) for name in found.get("methods") or []}

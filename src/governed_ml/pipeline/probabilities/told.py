@@ -39,15 +39,15 @@ def threshold(model: Model, said: Any) -> DecisionThreshold | None:
         raise Problem(f"training did not say which threshold it chose: {FIX}") from error
 
 
-def require_applied(content: bytes, rows: pd.DataFrame, value: float) -> None:
+def require_applied(content: bytes, rows: pd.DataFrame, value: float, alone: bool = False) -> None:
     """Raise `Problem` if a model does not answer yes exactly from the probability `value` on.
 
-    Of `rows`, the features of training rows, some are asked for.
+    Of `rows`, the features of training rows, some are asked for. `alone`: see `models.opened`.
     """
     import numpy as np
 
     some = rows.iloc[:: max(1, len(rows) // ASKED)]
-    with models.opened_bytes(content) as model:
+    with models.opened_bytes(content, alone=alone) as model:
         answers = np.asarray(model.predict(some))
         probabilities = np.asarray(model.predict_proba(some))[:, 1]
     clear = abs(probabilities - value) > ROUNDING

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from governed_ml.core import files, tables
+from governed_ml.core import files, model_file, tables
 from governed_ml.core.code.stage_code import digests
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Source
@@ -16,13 +16,14 @@ from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy_schema import Policy
 from governed_ml.core.files import PARAMS, POLICY, as_json, root, write_text
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.folds.assignment import require_no_time
 from governed_ml.pipeline.named_classes import require_installed, require_named
 from governed_ml.pipeline.probabilities.requested import require_possible
 from governed_ml.policy.cel_expression import syntax_error
 
 WRITTEN = (
     *(tables.RAW, tables.VALIDATED, tables.PREDICTIONS),
-    *(tables.TRAIN.parent, tables.SENSITIVE_TRAIN.parent),
+    *(tables.TRAIN.parent, tables.SENSITIVE_TRAIN.parent, model_file.FOLDS),
 )
 PREDICTIONS = "evaluate.failed_prediction_expectations"
 HEADER = (
@@ -37,6 +38,7 @@ def main() -> str:
 
     params = compose(root() / CONF)
     check(params)
+    require_no_time(params)  # not in `check`, which also sees files that are not in use
     require_installed(params.model.targets())
     values = params.model_dump(mode="json")
     policy = as_json({"policy": values.pop("policy")})

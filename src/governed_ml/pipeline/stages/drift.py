@@ -12,16 +12,16 @@ from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.process_settings import importing
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
+from governed_ml.pipeline.evaluation.column_shapes import shapes
 from governed_ml.pipeline.evidently_report import draw, most_drifted, sample
+from governed_ml.pipeline.folds import assignment, fold_drift
+from governed_ml.pipeline.folds.fold_drift import FoldDrift
 from governed_ml.pipeline.stage_runner import record
 
 SECTIONS = ("seed", "data.task")
 REPORT = Path("reports/drift.html")
 PREDICTION, TARGET = "prediction", "target"
 LARGEST = 3  # columns named in the findings
-ONE_WAY, DISTINCT, OUTSIDE = 0.9, 0.9, 0.9  # shares from which `shapes` calls a column by a name
-DROP = ": if it names rows, list it under `drop` in conf/data"
-COUNTS_ON = "; it counts with time or with the rows, as an id does" + DROP
 IN_SAMPLE = "; no column drifts more: the model's scores on its own train rows may be overfitted"
 
 
@@ -32,22 +32,28 @@ def main() -> str:
     numeric, categorical = list(split.numeric), list(split.categorical)
     with importing("evidently", "evidently.presets"):
         binning.require_same_columns(tables.TRAIN, tables.TEST)
-        found = measure(numeric, categorical, params.data.task)
+        folds = by_fold(numeric, categorical, params.data.task) if assignment.used() else {}
+        whole = {name: one.counts for name, one in folds.items()}
+        found = whole or measure(numeric, categorical, params.data.task)
         drawn = most_drifted(found, [*numeric, *categorical])
         shown = [[name for name in names if name in drawn] for names in (numeric, categorical)]
         rows = sample(shown[0], shown[1], params.seed)
     apart = compared(found)
-    body = body_of(found, apart)
+    body = fold_drift.averaged(body_of(found, apart), folds)
     called = [list(map(tables.in_drift, names)) for names in shown]
     second = draw(*rows, called[0], called[1], REPORT)
     if len(drawn) < len(numeric) + len(categorical):
         second["evidently_columns"] = f"only the {len(drawn)} features with the largest PSI"
-    metrics = metrics_of(found, body, shapes(found, numeric, categorical))
+    told = shapes(found, numeric, categorical)
+    if folds:
+        told = {name: one.note + told.get(name, "") for name, one in folds.items()}
+    metrics = metrics_of(found, body, told)
     metrics |= apart_metrics(apart, body)
+    inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("split")]
     record(
         "drift",
         SECTIONS,
-        [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("split")],
+        [*inputs, tables.FOLDS] if folds else inputs,
         body,
         metrics,
         findings=findings_of(body, metrics),
@@ -74,13 +80,26 @@ def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, 
     return found | {TARGET: binning.binned(train, test, *kinds)[tables.TARGET]}
 
 
+def by_fold(numeric: list[str], categorical: list[str], task: str) -> dict[str, FoldDrift]:
+    """Return the same columns as `measure`, each compared fold by fold."""
+    _, every = both_sides(TARGET)
+    features = fold_drift.binned(every, numeric, categorical)
+    found = {tables.in_drift(name): column for name, column in features.items()}
+    found |= fold_drift.binned(both_sides(PREDICTION)[1], [PREDICTION], [])
+    kinds: tuple[list[str], list[str]] = (
+        ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
+    )
+    return found | {TARGET: fold_drift.binned(every, *kinds)[tables.TARGET]}
+
+
 def both_sides(name: str) -> tuple[str, str]:
     """Return the relations with the train and the test rows of a column, as `measure` names it."""
     if name != PREDICTION:
         return tables.table(tables.TRAIN), tables.table(tables.TEST)
     predictions = tables.table(tables.PREDICTIONS)
     train, test = (
-        f"(SELECT score AS {PREDICTION} FROM {predictions} WHERE part = '{part}')"
+        f"(SELECT {tables.quoted(tables.ROW)}, score AS {PREDICTION} FROM {predictions} "
+        f"WHERE part = '{part}')"
         for part in ("train", "test")
     )
     return train, test
@@ -100,7 +119,14 @@ def compared(found: dict[str, Binned]) -> dict[str, Apart]:
     apart: dict[str, Apart] = {}
     for name in (name for name, column in found.items() if column.kind == "numeric"):
         column = tables.TARGET if name == TARGET else tables.from_drift(name)
-        train, test = (binning.ascending(relation, column) for relation in both_sides(name))
+        relations = both_sides(name)
+        if assignment.used():
+            every = binning.ascending(relations[1], column)
+            spread = drift.spread_of(every)
+            moved = fold_drift.distances(relations[1], column, spread)
+            apart[name] = Apart(moved, spread, drift.summary(every))
+            continue
+        train, test = (binning.ascending(relation, column) for relation in relations)
         spread = drift.spread_of(train)
         sides = drift.SortedValues(train, len(train), spread), drift.SortedValues(test, len(test))
         apart[name] = Apart(drift.distances(*sides), spread, drift.summary(train))
@@ -152,53 +178,6 @@ def _column(name: str, column: Binned, apart: Apart | None = None) -> ColumnDrif
     )
 
 
-def shapes(found: dict[str, Binned], numeric: list[str], categorical: list[str]) -> dict[str, str]:
-    """Return drifted feature → what it is, if it counts with time or is almost unique text.
-
-    A number counts if almost all its changes from row to row go one way, or if almost all test
-    values are on one side of every training value.
-    """
-    counts = {name: found[tables.in_drift(name)] for name in (*numeric, *categorical)}
-    drifted = [
-        name
-        for name, one in counts.items()
-        if sum(one.reference)
-        and sum(one.current)
-        and drift.beyond_chance(one.reference, one.current)
-    ]
-    told = {name: COUNTS_ON for name in drifted if name in numeric and outside(counts[name])}
-    counting = [name for name in numeric if name in drifted and name not in told]
-    told |= {name: COUNTS_ON for name in counting if one_way(name)}
-    for name in (name for name in categorical if name in drifted):
-        values, rows = tables.rows(
-            f"SELECT count(DISTINCT x), count(x) FROM ({_every_row(tables.quoted(name))})"
-        )[0]
-        if rows and values >= DISTINCT * rows:
-            told[name] = f"; it is almost unique text: {values:,} values in {rows:,} rows" + DROP
-    return {tables.in_drift(name): words for name, words in told.items()}
-
-
-def outside(counts: Binned) -> bool:
-    """Return whether almost all current values are on one side of every reference value."""
-    below, *_, above, null = counts.current
-    return max(below, above) >= OUTSIDE * max(1, sum(counts.current) - null)
-
-
-def one_way(name: str) -> bool:
-    """Return whether almost all changes of a number from row to row go one way."""
-    x = binning.number(name)
-    steps = f"SELECT x - lag(x) OVER (ORDER BY r) AS d FROM ({_every_row(x)}) WHERE isfinite(x)"
-    net, walked = tables.rows(f"SELECT abs(sum(d)), sum(abs(d)) FROM ({steps})")[0]
-    return bool(walked) and net >= ONE_WAY * walked
-
-
-def _every_row(value: str) -> str:
-    """Return SQL for a value of each training and test row, as x, and the row's number, as r."""
-    row = tables.quoted(tables.ROW)
-    sides = (tables.table(path) for path in (tables.TRAIN, tables.TEST))
-    return " UNION ALL ".join(f"SELECT {value} AS x, {row} AS r FROM {side}" for side in sides)
-
-
 def metrics_of(
     found: dict[str, Binned], body: DriftBody, told: dict[str, str] | None = None
 ) -> dict[str, Metric]:
@@ -218,7 +197,8 @@ def metrics_of(
         index = column.population_stability_index
         why = most_of_it(found[column.name], column) if index else note
         why += (told or {}).get(column.name, "") if index else ""
-        if column.name == PREDICTION and index and index >= max(v or 0 for v in values.values()):
+        most = index and index >= max(v or 0 for v in values.values())
+        if column.name == PREDICTION and most and not assignment.used():
             why += IN_SAMPLE
         metrics[f"{column.name}.psi_quantile10"] = Metric(value=index, n=n, note=why)
         metrics[f"{column.name}.jensen_shannon"] = Metric(

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.config import read
-from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Finding, Metric, load, path_of
-from governed_ml.core.evidence_bodies import EvaluateBody, Expectation, TrainBody
+from governed_ml.core.evidence_bodies import EvaluateBody, Expectation
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
-from governed_ml.measures import leaks, performance, robustness
+from governed_ml.measures import performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
-from governed_ml.measures.multiclass import leaks as class_leaks
 from governed_ml.pipeline import models
 from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.prediction_rows import outcomes
 from governed_ml.pipeline.data.persons import persons_of
 from governed_ml.pipeline.evaluation.champion import CHAMPION, against_champion
 from governed_ml.pipeline.evaluation.performance_of_model import confusion, measure
+from governed_ml.pipeline.folds import across, fold_models
 from governed_ml.pipeline.model_outputs import (
     answers,
     latency,
     outputs,
     predict_parts,
     require_classes,
+    speed,
 )
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 
 if TYPE_CHECKING:
     import pandas as pd
-    from sklearn.pipeline import Pipeline
 
 SECTIONS = ("seed", "experiment", "data", "policy.confidence", "policy.perturbation")
 
@@ -47,12 +46,15 @@ def main() -> str:
     features = train.body.numeric + train.body.categorical
     with importing("skops.io"):
         parts = {"train": tables.read(tables.TRAIN), "test": tables.read(tables.TEST)}
-        found, together = leaks_of(params.data, train.body)
-    with models.opened() as model:
+        found, together = across.leaks_of(params.data, train.body)
+    by_fold = train.body.fold_models
+    with models.opened() as released, fold_models.measured(released, by_fold) as model:
         if params.data.task == "classification":
             require_classes(model, len(params.data.class_names) or 2)
-        predictions, notes = predict_parts(model, parts, features, params.data.task)
-        notes |= models.notes(model)
+        wanted = fold_models.with_folds(parts, features) if by_fold else features
+        predictions = predict_parts(model, parts, wanted, params.data.task)
+        notes = speed(released, parts["test"][features], params.data.task)
+        notes |= models.notes(released)
         tables.write(predictions, tables.PREDICTIONS)
         test = predictions[predictions["part"] == "test"]
         metrics, calibration, calibrated = measure(test, params)
@@ -65,16 +67,19 @@ def main() -> str:
         head = "roc_auc" if params.data.task == "classification" else "r2"
         metrics["leak_model"] = performance.relied_on(
             metrics[head],
-            parts["test"][features],
+            parts["test"][wanted],
             test[tables.TARGET].to_numpy("float64"),
             lambda rows: outputs(model, rows, params.data.task),
             params.data.task,
+            features,
         )
-        metrics |= flips(model, parts, features, train.body.numeric, params)
+        metrics |= flips(model, parts, wanted, train.body.numeric, params)
         answer = (test[name].to_numpy() for name in ("score", "prediction"))
         expected = outcomes(params.data, parts["test"][features], *answer)
         metrics |= contract_metrics(expected)
-        timings, machine = latency(model, parts["test"][features], params.data.task)  # comes last
+        timings, machine = latency(
+            released, parts["test"][features], params.data.task
+        )  # comes last
         notes |= machine
     body = EvaluateBody(
         task=params.data.task,
@@ -94,7 +99,7 @@ def main() -> str:
     )
     # The model is named by its canonical digest below, because its bytes differ between runs.
     inputs = [tables.TRAIN, tables.TEST, tables.PREDICTIONS, path_of("train")]
-    inputs += [path for path in (CHAMPION, tables.PERSONS) if path.is_file()]
+    inputs += [p for p in (CHAMPION, tables.PERSONS, tables.FOLDS) if p.is_file()]
     inputs += [Path(one) for one in [params.data.prediction_contract] if one]
     record(
         "evaluate",
@@ -119,17 +124,6 @@ def main() -> str:
     )
 
 
-def leaks_of(data: Data, train: TrainBody) -> tuple[dict[str, float | None], Metric]:
-    """Return how well each feature alone, and a few together, predict the target."""
-    parts = (tables.TRAIN, tables.TEST, train.numeric)
-    names = data.class_names
-    if names:
-        found = class_leaks.target_leaks(*parts, train.categorical, len(names))
-        return found, class_leaks.together(*parts, names)
-    found = leaks.target_leaks(*parts, train.categorical, data.task)
-    return found, leaks.together(*parts, data.task)
-
-
 def contract_metrics(expected: list[Expectation] | None) -> dict[str, Metric]:
     """Return how many expectations about predictions there are, and how many do not hold."""
     if expected is None:
@@ -144,7 +138,7 @@ def contract_metrics(expected: list[Expectation] | None) -> dict[str, Metric]:
 
 
 def flips(
-    model: Pipeline,
+    model: Any,
     parts: dict[str, pd.DataFrame],
     features: list[str],
     numeric: list[str],

@@ -9,12 +9,14 @@ from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.params import Params
+from governed_ml.core.config.split import CROSS_VALIDATED
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem, counted
-from governed_ml.measures.leaks import overlapping_rows
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.columns import features_of, groups_of, merged_groups, target_of
+from governed_ml.pipeline.folds import across
+from governed_ml.pipeline.folds.assignment import assigned
 from governed_ml.pipeline.stage_runner import record
 
 if TYPE_CHECKING:
@@ -37,8 +39,14 @@ def main() -> str:
     whole = pd.concat([number, features, target], axis=1)
     sensitive = pd.concat([number, groups_of(raw, params.data)], axis=1)
     person = persons.column_of(raw, params.data)
-    is_test, cut = divide(raw, target, params)
-    for part, mine in (("train", ~is_test), ("test", is_test)):
+    fold, cut = None, None
+    if params.split.kind == CROSS_VALIDATED:
+        fold = assigned(raw, target, params)
+        in_train = in_test = fold > 0
+    else:
+        in_test, cut = divide(raw, target, params)
+        in_train = ~in_test
+    for part, mine in (("train", in_train), ("test", in_test)):
         if not mine.any():
             raise Problem(f"the {params.split.kind} split leaves no {part} rows: change conf/split")
         if params.data.multiclass:
@@ -48,28 +56,48 @@ def main() -> str:
                 f"the {part} rows have only one class of {params.data.target}: change "
                 "conf/split or the table"
             )
-    tables.write(whole[~is_test], tables.TRAIN)
-    tables.write(whole[is_test], tables.TEST)
-    tables.write(sensitive[~is_test], tables.SENSITIVE_TRAIN)
-    tables.write(sensitive[is_test], tables.SENSITIVE_TEST)
-    for path in (tables.PERSONS, tables.TIMES):
+    tables.write(whole[in_train], tables.TRAIN)
+    tables.write(whole[in_test], tables.TEST)
+    tables.write(sensitive[in_train], tables.SENSITIVE_TRAIN)
+    tables.write(sensitive[in_test], tables.SENSITIVE_TEST)
+    for path in (tables.FOLDS, tables.PERSONS, tables.TIMES):
         path.unlink(missing_ok=True)
     if params.split.kind == "time":
-        times = raw[_needed(params.data, params.data.time, "time")][~is_test]
+        times = raw[_needed(params.data, params.data.time, "time")][in_train]
         ranks = times.rank(method="dense").astype("int64")
-        order = pd.DataFrame({tables.ROW: number[~is_test], tables.TIME: ranks})
+        order = pd.DataFrame({tables.ROW: number[in_train], tables.TIME: ranks})
         tables.write(order, tables.TIMES)
+    if fold is not None:
+        tables.write(pd.DataFrame({tables.ROW: number, tables.FOLD: fold}), tables.FOLDS)
     metrics = dict[str, Metric]()
     if person is not None:
         codes = persons.coded(raw[person])
         tables.write(codes, tables.PERSONS)
-        metrics["persons"] = _persons(codes[tables.PERSON][is_test], person, params.data)
-    merged = merged_groups(raw, params.data)
-    _record(params, sensitive, is_test, (numeric, categorical), cut, person, merged, metrics)
-    return (
-        f"{int((~is_test).sum()):,} train and {int(is_test.sum()):,} test rows, "
-        f"{len(numeric) + len(categorical)} features"
+        metrics["persons"] = _persons(codes[tables.PERSON][in_test], person, params.data)
+    body = SplitBody(
+        kind=params.split.kind,
+        rows={"train": int(in_train.sum()), "test": int(in_test.sum())},
+        numeric=numeric,
+        categorical=categorical,
+        sensitive={
+            name: {
+                str(group): int(n)
+                for group, n in sensitive[name].value_counts().sort_index().items()
+            }
+            for name in params.data.sensitive
+        },
+        cut=cut,
+        person=person,
+        merged=merged_groups(raw, params.data) or None,
+        classes=params.data.class_names or None,
+        folds=None if fold is None else [int((fold == one).sum()) for one in sorted({*fold})],
     )
+    _record(params, body, metrics)
+    train, test = (body.rows[part] for part in ("train", "test"))
+    parts = f"{train:,} train and {test:,} test rows"
+    if body.folds:
+        parts = f"{test:,} rows, each a test row of one of {len(body.folds)} folds"
+    return f"{parts}, {len(numeric) + len(categorical)} features"
 
 
 def require_every_class(
@@ -103,7 +131,7 @@ def divide(
     is_test = np.zeros(len(raw), dtype=bool)
     if split.kind == "time":
         times = _times(raw[_needed(data, data.time, "time")])
-        cut = times.sort_values(ignore_index=True).iloc[int(len(raw) * (1 - split.test_share))]
+        cut = times.sort_values(ignore_index=True).iloc[int(len(raw) * (1 - split.tested))]
         return (times >= cut).to_numpy(), str(cut)
     if split.kind == "group":
         from sklearn.model_selection import GroupShuffleSplit
@@ -183,50 +211,28 @@ def _persons(test: pd.Series, name: str, data: Data) -> Metric:
     return Metric(value=float(test.nunique()), n=len(test), note=note)
 
 
-def _record(
-    params: Params,
-    sensitive: pd.DataFrame,
-    is_test: npt.NDArray[np.bool_],
-    features: tuple[list[str], list[str]],
-    cut: str | None,
-    person: str | None,
-    merged: dict[str, dict[str, dict[str, int]]],
-    more: dict[str, Metric],
-) -> None:
-    numeric, categorical = features
-    rows = {"train": int((~is_test).sum()), "test": int(is_test.sum())}
-    overlap = overlapping_rows(tables.TRAIN, tables.TEST, [*numeric, *categorical, tables.TARGET])
-    groups = {
-        name: {
-            str(group): int(n) for group, n in sensitive[name].value_counts().sort_index().items()
-        }
-        for name in params.data.sensitive
-    }
+def _record(params: Params, body: SplitBody, more: dict[str, Metric]) -> None:
+    rows = body.rows
+    overlap = across.overlapping_rows([*body.numeric, *body.categorical, tables.TARGET])
+    note = f"{overlap} test rows stand in train too"
+    if body.folds:
+        note = f"{overlap} test rows equal a row on which their fold's model is trained"
     record(
         "split",
         SECTIONS,
         [tables.RAW],
-        SplitBody(
-            kind=params.split.kind,
-            rows=rows,
-            numeric=numeric,
-            categorical=categorical,
-            sensitive=groups,
-            cut=cut,
-            person=person,
-            merged=merged or None,
-            classes=params.data.class_names or None,
-        ),
+        body,
         {
             "rows_train": Metric(value=float(rows["train"])),
             "rows_test": Metric(value=float(rows["test"])),
             "overlapping_rows": Metric(
-                value=float(overlap), note="test rows that stand in train too"
+                value=float(overlap),
+                note="test rows that stand in train too" if not body.folds else note,
             ),
             "overlap_share": Metric(
                 value=overlap / rows["test"],
                 n=rows["test"],
-                note=f"{overlap} test rows stand in train too",
+                note=note,
             ),
         }
         | more,

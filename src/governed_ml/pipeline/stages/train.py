@@ -16,8 +16,9 @@ from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.installation import extras
 from governed_ml.core.mlflow_store import answering
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import mlflow_model, models
+from governed_ml.pipeline import mitigation, mlflow_model, models
 from governed_ml.pipeline.boosters import storage
+from governed_ml.pipeline.folds import fold_training
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
 from governed_ml.pipeline.isolated.team_logging import hand_over
 from governed_ml.pipeline.probabilities import folds
@@ -37,11 +38,15 @@ def main() -> str:
     """Train, write the model, and log everything that it was made from."""
     params = read(*SECTIONS)
     split = load("split").body
-    training = Training(params, split)
+    # With folds, the process that gets all rows starts after the others have ended.
+    training = None if split.folds else Training(params, split)
     # If the store does not answer, fail before hours of training.
     run = {"id": open_run(params.experiment, params.model.name), "name": params.model.name}
+    of_run = run | {"experiment": params.experiment}
     try:
-        training.fit(run | {"experiment": params.experiment})
+        by_fold = fold_training.trained(params, split, of_run)
+        training = training or Training(params, split)
+        training.fit(of_run)
         mlflow_model.prepare()  # takes as long as a small fit
         found = training.finish()
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
@@ -49,28 +54,31 @@ def main() -> str:
         body = _body(params, split, len(features), found)
         notes = log(params, features, digest, run["id"], found.logged, body, split.classes)
     except BaseException as error:
-        training.close()
+        if training is not None:
+            training.close()
         _fail(run["id"], error)
         raise
     done = found.mitigation
+    without = [one.unmitigated for one in by_fold or [found] if one.unmitigated is not None]
+    inputs = [tables.TRAIN, path_of("split")]
+    inputs += [tables.SENSITIVE_TRAIN, tables.TEST] if done else []
+    inputs += [tables.FOLDS] if by_fold else []
     libraries = [extras.distribution(one) for one in extras.named(params.model.targets())]
+    inputs += folds.needs(split) if found.folds else []
     record(
         "train",
         SECTIONS,
-        [
-            *(tables.TRAIN, path_of("split")),
-            *([tables.SENSITIVE_TRAIN, tables.TEST] if done else []),
-            *(folds.needs(split) if found.folds else []),
-        ],
+        inputs,
         body,
-        found.metrics or {},
+        mitigation.cost(without) if without else {},
         tools=("scikit-learn", "skops", "mlflow", *(["fairlearn"] if done else []), *libraries),
         model=digest,
         notes=notes | {"mlflow_run_id": run["id"], "isolation": found.isolation},
     )
+    and_folds = f" and one model for each of {len(by_fold)} folds" if by_fold else ""
     return (
         f"{params.model.name} on {len(features):,} rows × {features.shape[1]} features, "
-        f"model {digest[:18]}…"
+        f"model {digest[:18]}…{and_folds}"
     )
 
 
@@ -91,6 +99,7 @@ def _body(params: Params, split: SplitBody, rows: int, found: Trained) -> TrainB
         calibration=params.model.calibration,
         threshold=found.threshold,
         folds=found.folds,
+        fold_models=fold_training.digests(),
     )
 
 

@@ -44,7 +44,7 @@ def known(decision: Decision, evidence: Collected, params: Params | None) -> Kno
     if params is None:
         return Known(mine)
     rules = {rule.id: rule for rule in params.policy.rules}
-    return Known(mine, params.data, params.split.test_share, rules)
+    return Known(mine, params.data, params.split.tested, rules)
 
 
 def known_here(decision: Decision, base: Path) -> Known:
