@@ -19,6 +19,7 @@ from governed_ml.core.problem import Unusable
 from governed_ml.page.records import Records
 
 ROWS, PICTURES = 600, 40  # of one table; of columns that are drawn, the most drifted first
+RATES, OF_EACH = 20, "selection_rate."  # most rates of a group; that of each class
 Row = dict[str, Any]
 
 
@@ -110,12 +111,18 @@ def attributes(records: Records) -> list[Row]:
     return [
         {
             "name": one.name,
-            "rates": list(one.groups[0].rates) if one.groups else [],
+            "rates": _shown(one),
             "groups": cut(_groups(one, found.body.task == "regression"), ROWS // 2),
             "metrics": _under(found.metrics, f"{one.name}."),
         }
         for one in found.body.attributes
     ]
+
+
+def _shown(attribute: Attribute) -> list[str]:
+    """Return the rates that are shown; of several classes, how often each is predicted."""
+    found = attribute.groups[0].rates if attribute.groups else {}
+    return [one for one in found if "." not in one or one.startswith(OF_EACH)][:RATES]
 
 
 def _groups(attribute: Attribute, regression: bool) -> list[Row]:
@@ -124,6 +131,7 @@ def _groups(attribute: Attribute, regression: bool) -> list[Row]:
     Bars are relative to 1 or, in a regression, to the column's maximum.
     """
     seen: dict[str, list[float]] = {}
+    shown = {*_shown(attribute)}
     for group in attribute.groups:
         for rate, value in group.rates.items():
             seen.setdefault(rate, []).append(value or 0.0)
@@ -138,7 +146,9 @@ def _groups(attribute: Attribute, regression: bool) -> list[Row]:
     return [
         {
             "group": group,
-            "cells": [(value, drawn(rate, value)) for rate, value in group.rates.items()],
+            "cells": [
+                (value, drawn(rate, value)) for rate, value in group.rates.items() if rate in shown
+            ],
         }
         for group in attribute.groups
     ]

@@ -79,6 +79,18 @@ def test_the_cards_say_which_of_several_classes_is_predicted(measured: Measured)
     assert ["fair", "8", "50", "2"] in shown
     assert shown[shown.index(["good", "fair", "9"]) + 1] == ["fair", "good", "8"]
     assert "Really yes" not in found.model()
+    # And what was measured of each class, and by group how often it is predicted
+    found = found.with_metrics("evaluate", **{"class.good.recall": Metric(value=0.9)})
+    [first, *_] = measured.found["fairness"].body.attributes
+    rates = {"selection_rate.good": 0.5, "precision.good": 0.7}
+    groups = [Group(name="f", n=100, counts={}, rates=rates)]
+    found = found.with_body("fairness", attributes=[first.model_copy(update={"groups": groups})])
+    shown = rows(found.model())
+    assert ["good", "–", "–", "90 %", "–", "–"] in shown
+    assert ["f", "100", "50 %"] in shown
+    assert "| Selection rate of good |" in found.model()
+    assert "class.good" not in found.model()
+    assert "a metric is that of the worst class" in section(found.model(), "Fairness")
     # And with many classes, only the mistakes are listed
     more = [TargetClass(name=f"class {at}", rows=50) for at in range(20)]
     found = found.with_body("ingest", classes=TargetClasses(target="repaid", values=more))
@@ -360,7 +372,7 @@ def test_broken_expectations_are_listed(measured: Measured) -> None:
     [
         (
             [
-                one.name
+                one.name.removeprefix("class.{class}.")
                 for one in METRICS["evaluate"]
                 if one.name not in ("leak.{feature}", "champions", *get_args(Timing))
             ],
@@ -368,7 +380,7 @@ def test_broken_expectations_are_listed(measured: Measured) -> None:
         ),
         (
             [
-                re.sub(r"\{\w+\}\.|_difference$|_ratio$", "", one.name)
+                re.sub(r"(class\.)?\{\w+\}\.|_difference$|_ratio$", "", one.name)
                 for one in METRICS["fairness"]
                 if one.name.endswith(("_difference", "_ratio"))
             ],

@@ -130,5 +130,11 @@ RATES = {
 
 
 def of(name: str, known: dict[str, CardLabel]) -> CardLabel:
-    """Return the words for a metric; for one without, its name with blanks."""
+    """Return the words for a metric; for one without, its name with blanks.
+
+    A rate of one class is called `RATE.CLASS`.
+    """
+    rate, dot, one = name.partition(".")
+    if dot and rate in known:
+        return CardLabel(f"{known[rate].name} of {one}", known[rate].meaning, known[rate].share)
     return known.get(name) or CardLabel(name.replace("_", " "), "")

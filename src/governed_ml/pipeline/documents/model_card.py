@@ -16,6 +16,7 @@ from governed_ml.pipeline.documents import card_labels, markdown
 from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel
 from governed_ml.pipeline.documents.templates import fill
 
+CLASS = "class."  # before a class, in the name of its metric
 CHAMPIONS = "champions"  # how many there are: the gain over the champion says so, too
 METHODS = {"shap": "SHAP", "shap_permutation": "SHAP's permutation method"}
 OUTPUTS = {
@@ -26,7 +27,10 @@ OUTPUTS = {
     f"predict_proba{BEFORE}": "the predicted probability before calibration",
 }
 WIDEST = 12  # most classes in the table of all answers
+OF_EACH = "selection_rate."  # before a class: the one of its rates that the card shows by group
 MISTAKES = 5  # most kinds of mistakes that are listed
+OF_CLASS = ("roc_auc", "precision", "recall", "f1", "expected_calibration_error")
+"""Metrics that the card shows of each of three or more classes."""
 TOP = 3  # features that the sentence about explanations names
 
 
@@ -74,6 +78,8 @@ def text(card: ModelCard, data: Data, found: Evidences) -> str:
         "data": data,
         "about": ingested.about(found["ingest"].body),
         "classes": classes,
+        "by_class": _by_class(card.performance, classes),
+        "of_class": [card_labels.of(name, PERFORMANCE) for name in OF_CLASS],
         "matrix": confusion.matrix(card.confusion, classes) if len(classes) <= WIDEST else [],
         "mistakes": confusion.mistakes(card.confusion, classes)[:MISTAKES],
         "confidence": found["fairness"].body.confidence,
@@ -120,8 +126,18 @@ def _rows(
     """Return metrics in the order of `known`. With `others`: also those that neither knows."""
     names = [name for name in known if name in metrics]
     if others is not None:
-        names += [name for name in metrics if name not in {**known, **others, CHAMPIONS: None}]
+        apart = {**known, **others, CHAMPIONS: None}
+        names += [name for name in metrics if name not in apart and not name.startswith(CLASS)]
     return [MetricRow(card_labels.of(name, known), metrics[name]) for name in names]
+
+
+def _by_class(
+    metrics: dict[str, Metric], classes: list[str]
+) -> list[tuple[str, list[Metric | None]]]:
+    """Return each class with its metrics, in the order of `OF_CLASS`."""
+    return [
+        (name, [metrics.get(f"{CLASS}{name}.{metric}") for metric in OF_CLASS]) for name in classes
+    ]
 
 
 def _group(attribute: Attribute, metrics: dict[str, Metric]) -> GroupTable:
@@ -155,7 +171,14 @@ def _measure(name: str) -> str:
 
 
 def _rates(attribute: Attribute) -> list[str]:
-    found = dict.fromkeys(rate for group in attribute.groups for rate in group.rates)
+    found = dict.fromkeys(
+        rate
+        for group in attribute.groups
+        for rate in group.rates
+        if "." not in rate or rate.startswith(OF_EACH)
+    )
+    if len(found) > WIDEST:
+        return []
     return sorted(found, key=[*RATES, *found].index)
 
 
