@@ -14,6 +14,7 @@ from governed_ml.init_data import target_values
 from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
 from governed_ml.measures import leaks
+from governed_ml.measures.multiclass import leaks as class_leaks
 from governed_ml.pipeline.data.cells import digits
 from governed_ml.pipeline.data.persons import is_person
 
@@ -140,7 +141,11 @@ def leak_suspects(
     parts = _parts(db, keys, kind, [*numeric, *others], scratch)
     if not _enough(parts, keys["task"]):
         return []
-    scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
+    names = [as_code(one) for one in keys.get("classes", [])]
+    if names:
+        scores = class_leaks.target_leaks(*parts, numeric, others, len(names))
+    else:
+        scores = leaks.target_leaks(*parts, numeric, others, keys["task"])
     plain = keys["task"] == "classification"
     alone = limit(params, "evaluate.leak" if plain else "evaluate.leak_regression")
     measure = "ROC AUC" if plain else "R²"
@@ -154,7 +159,11 @@ def leak_suspects(
             )
     summed = limit(params, "evaluate.leak_together")
     if len(numeric) > 1 and not told and summed is not None:
-        found_together = leaks.together(*parts, numeric, keys["task"])
+        found_together = (
+            class_leaks.together(*parts, numeric, names)
+            if names
+            else leaks.together(*parts, numeric, keys["task"])
+        )
         if found_together.value is not None and found_together.value > summed:
             told.append(
                 f"leak suspects: together they give the target ({measure} "
@@ -166,7 +175,7 @@ def leak_suspects(
 def _enough(parts: tuple[Path, Path], task: str) -> bool:
     """Return whether each part has enough rows to tell a leak from chance.
 
-    A classification needs them of each class.
+    A classification needs them of two classes.
     """
     target = quoted(TARGET)
     by = f"GROUP BY {target}" if task == "classification" else ""
@@ -174,7 +183,8 @@ def _enough(parts: tuple[Path, Path], task: str) -> bool:
         [int(row[0]) for row in tables.rows(f"SELECT count(*) FROM {tables.table(one)} {by}")]
         for one in parts
     ]
-    return all(min(one, default=0) >= FEWEST for one in sizes)
+    place = 1 if task == "classification" else 0
+    return all(len(one) > place and sorted(one)[-1 - place] >= FEWEST for one in sizes)
 
 
 def _parts(
@@ -185,12 +195,13 @@ def _parts(
     scratch: Path,
 ) -> tuple[Path, Path]:
     """Write a sample of the rows as two Parquet files, for learning and for measuring."""
-    target = quoted(keys["target"])
+    target, kept = quoted(keys["target"]), f"{quoted(keys['target'])} IS NOT NULL"
     if keys["task"] == "classification":
         text = digits(target, kind)
         if "classes" in keys:
             names = ", ".join(literal(as_code(one)) for one in keys["classes"])
             target = f"CAST(list_position([{names}], {text}) - 1 AS BIGINT)"
+            kept += f" AND list_contains([{names}], {text})"
         else:
             target = f"CAST({text} = {literal(str(keys['positive']))} AS BIGINT)"
     listed = ", ".join([f"{target} AS {quoted(TARGET)}", *map(quoted, features)])
@@ -200,7 +211,7 @@ def _parts(
     db.execute(
         f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed}, "
         f"row_number() OVER () AS {quoted(tables.ROW)}, {side} % 2 AS {quoted(SIDE)} "
-        f"FROM (FROM typed WHERE {quoted(keys['target'])} IS NOT NULL) {some}"
+        f"FROM (FROM typed WHERE {kept}) {some}"
     )
     paths = scratch / "learn.parquet", scratch / "judge.parquet"
     for part, path in enumerate(paths):
