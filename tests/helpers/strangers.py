@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from baked import TEMPLATE
 
+from governed_ml.init_data.questions import Prompt
 from governed_ml.init_data.run import DataDraft, propose
-from governed_ml.init_data.wishes import Prompt, Wishes
+from governed_ml.init_data.wishes import Wishes
 
 CHOICES = {
     "cookiecutter.__data": "synthetic",

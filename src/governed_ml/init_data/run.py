@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
-from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
 from governed_ml.init_data import cautions, outlook, roles, target_values, wishes, written
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
@@ -21,6 +20,7 @@ from governed_ml.init_data.profile import Profile, profiles, typed
 from governed_ml.pipeline.contract.suite_file import draft as drafted_suite
 from governed_ml.pipeline.data.cells import marks
 from governed_ml.pipeline.data.columns import check_names
+from governed_ml.pipeline.data.reading.answers import SourceQuestion
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.sources import SOURCES, Found, engine
 from governed_ml.pipeline.data_page import data_page
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 EXPECTATIONS = Path("governance/expectations")
 REGRESSOR = "hist_gradient_boosting_regressor"
 CLASSIFIER = "hist_gradient_boosting_classifier"
-ASKS_OF_SOURCE = re.compile(r"[Ww]rite `((?:encoding|delimiter): [^`]+)`")
-SAYS_TO_WRITE = re.compile(r"\. If that|\. Write `|: write `")
 
 
 @dataclass
@@ -79,8 +77,8 @@ def propose(
     _set(draft, given.settings)
     say(f"reading {where}")
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
-        table = _Table(db, Path(scratch), draft, origin, base)
-        found = table.read(ask, say)
+        table = _Table(db, Path(scratch), draft, origin, base, ask)
+        found = table.read(say)
         _roles(table, found, given, ask)
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
         proposal = _proposal(draft, found, text, given)
@@ -114,15 +112,17 @@ class _Table:
         draft: Draft,
         origin: NamedTable,
         base: Path,
+        ask: wishes.Prompt | None,
     ) -> None:
+        self.ask = ask
         self.db, self.scratch, self.draft = db, scratch, draft
         self.origin, self.base = origin, base
         self.decided: list[Decided] = []
 
-    def read(self, ask: wishes.Prompt | None, say: Callable[[str], None]) -> dict[str, Profile]:
+    def read(self, say: Callable[[str], None]) -> dict[str, Profile]:
         """Decide and count every column; raise `Problem` with the questions that are left."""
         questions = self._decide()
-        while questions and wishes.settle(self.draft, questions, ask):
+        while questions and wishes.settle(self.draft, questions, self.ask):
             questions = self._decide()
         require_answers([one for one in questions if not _is_date(one)])
         for one in questions:  # a date has a role only when all are known
@@ -145,15 +145,12 @@ class _Table:
         return questions
 
     def _open(self) -> Found:
-        source = self.origin.readable(self.draft.data().source, self.base)
-        try:
-            return SOURCES[source.kind](source, 0, self.db, self.scratch)
-        except Problem as problem:
-            asked = ASKS_OF_SOURCE.search(str(problem))
-            if asked is None:
-                raise
-            said = SAYS_TO_WRITE.split(str(problem))[0]
-            raise Problem(f"{said}; add --set 'source: {{{asked[1]}}}'") from problem
+        while True:
+            source = self.origin.readable(self.draft.data().source, self.base)
+            try:
+                return SOURCES[source.kind](source, 0, self.db, self.scratch)
+            except SourceQuestion as question:
+                wishes.settle_source(self.draft, question, self.ask)
 
     def _origin(self, data: Data) -> SourceCells:
         """Return the cells of the opened source, which are loaded once, as `data` reads them."""

@@ -12,6 +12,7 @@ from governed_ml.core.tables import quoted
 from governed_ml.init_data import wishes
 from governed_ml.init_data.answers import Draft
 from governed_ml.init_data.profile import Profile, values
+from governed_ml.init_data.questions import asked
 from governed_ml.pipeline.data.reading.row_filter import checked
 
 if TYPE_CHECKING:
@@ -78,17 +79,23 @@ def _favourable(
             f"target {name!r} has one value only ({listed(found)}): choose another column"
         )
     said = given.positive if given.positive is not None else draft.keys.get("positive")
+    number = column.type in ("BIGINT", "DOUBLE")
+
+    def read(answer: str) -> str:
+        text = _shortened(answer, number=number)
+        if text not in found:
+            raise Problem(f"positive: {text!r} is no value of {name!r}, which has {listed(found)}")
+        return text
+
     if said is None and ask is not None:
-        said = ask(f"Which value of the target is favourable for a person? {listed(found)}", None)
+        words = f"Which value of the target is favourable for a person? {listed(found)}"
+        said = asked(ask, words, None, read)
     if said is None:
         raise Problem(
             f"target {name!r} has {listed(found)}: add --positive VALUE, the value that is "
             "favourable for a person"
         )
-    number = column.type in ("BIGINT", "DOUBLE")
-    text = str(said).lower() if isinstance(said, bool) else _shortened(str(said), number=number)
-    if text not in found:
-        raise Problem(f"positive: {text!r} is no value of {name!r}, which has {listed(found)}")
+    text = read(str(said).lower() if isinstance(said, bool) else str(said))
     draft.keys["positive"] = int(text) if number and text.lstrip("-").isdigit() else text
     if len(found) >= FEWEST:
         draft.keys["against"] = "rest"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +11,13 @@ from governed_ml.core.problem import Problem
 from governed_ml.init_data import roles
 from governed_ml.init_data.answers import Draft, Question
 from governed_ml.init_data.profile import Profile
+from governed_ml.init_data.questions import Prompt, asked, chosen
+from governed_ml.pipeline.data.reading.answers import SourceQuestion
 
 if TYPE_CHECKING:
     import duckdb
 
 TASKS = ("classification", "regression")
-
-Prompt = Callable[[str, str | None], str]
-"""Asks a person one question, with a default; returns the answer."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +48,23 @@ def target(
     likely = roles.likely_targets(found)
     name = wishes.target or before
     if name is None and ask is not None:
-        name = ask("Which column does the model predict (target)?", likely[0])
+        words = "Which column does the model predict (target)?"
+        name = asked(ask, words, likely[0], lambda said: require_column(said, found, "target"))
     if name is None:
         listed = ", ".join(repr(one) for one in likely[:5])
         raise Problem(f"the target is not known: add --target COLUMN, for example one of {listed}")
-    require_column(name, found, "target")
-    return name
+    return require_column(name, found, "target")
 
 
-def require_column(name: str, found: dict[str, Profile], role: str) -> None:
-    """Raise `Problem` if the table lacks a column, naming the most similar one."""
+def require_column(name: str, found: dict[str, Profile], role: str) -> str:
+    """Return the name; raise `Problem` if the table lacks it, naming the most similar column."""
     import difflib
 
     if name not in found:
         near = difflib.get_close_matches(name, [*found], n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join([*found][:8])}"
         raise Problem(f"{role}: the table has no column {name!r}{hint}")
+    return name
 
 
 def task(
@@ -86,7 +85,8 @@ def task(
     if "classes" in draft.keys:
         return "classification", f"{one.distinct:,} different values, which are classes"
     if found is None and ask is not None:
-        return _one_of(TASKS, ask(f"{why}: classification or regression?", None)), "as answered"
+        words = f"{why}: classification or regression?"
+        return asked(ask, words, None, lambda said: _one_of(TASKS, said)), "as answered"
     if found is None:
         raise Problem(
             f"target {one.column.name!r} has {why}: add --task classification or --task regression"
@@ -112,13 +112,12 @@ def sensitive(wishes: Wishes, draft: Draft, found: dict[str, Profile], ask: Prom
     proposed = roles.sensitive_candidates(draft, found, draft.keys["target"])
     names = list(wishes.sensitive) or proposed
     if ask is not None and not wishes.sensitive:
-        said = ask(
+        names = asked(
+            ask,
             "Which columns are sensitive attributes of persons (names with commas, or none)?",
             ", ".join(proposed) or "none",
+            lambda said: _columns(said, found),
         )
-        names = [] if said.strip() == "none" else [one.strip() for one in said.split(",")]
-        for name in names:
-            require_column(name, found, "sensitive")
         if not names:
             draft.keys["no_sensitive_reason"] = ask(
                 "Why is there none? The risk owner reads this reason.", None
@@ -132,6 +131,24 @@ def sensitive(wishes: Wishes, draft: Draft, found: dict[str, Profile], ask: Prom
     roles.as_sensitive(draft, found, names)
 
 
+def _columns(said: str, found: dict[str, Profile]) -> list[str]:
+    """Return the columns in an answer; a name may have a comma itself."""
+    if said.strip() == "none":
+        return []
+    names = [said] if said in found else [one.strip() for one in said.split(",")]
+    return [require_column(name, found, "sensitive") for name in names]
+
+
+def settle_source(draft: Draft, question: SourceQuestion, ask: Prompt | None) -> None:
+    """Ask about a source as a whole; raise `Problem` with the options if nobody can be asked."""
+    if ask is None or not question.choices:
+        options = [f"--set 'source: {{{question.key}: {one}}}'" for one, _ in question.choices]
+        raise Problem(f"{question.short}; add {' or '.join(options)}") from question
+    shown = [f"{one}: {example}" if example else one for one, example in question.choices]
+    words = f"{question.short}. What is the {question.key}?"
+    draft.keys["source"][question.key] = parse_yaml(question.choices[chosen(ask, words, shown)][0])
+
+
 def settle(draft: Draft, questions: list[Question], ask: Prompt | None) -> bool:
     """Ask the questions that have answers to choose from; return whether any was answered."""
     if ask is None:
@@ -140,14 +157,9 @@ def settle(draft: Draft, questions: list[Question], ask: Prompt | None) -> bool:
     for one in questions:
         if not one.options:
             continue
-        listed = "\n".join(f"  {at}: {text}" for at, (_, text) in enumerate(one.options, start=1))
-        words = one.words.partition(": ")[0]
-        said = ask(f"Column {one.column!r} {words}.\n{listed}\nWhich?", None)
-        if not said.isdigit() or not 0 < int(said) <= len(one.options):
-            raise Problem(
-                f"{said!r} is none of the answers: give a number from 1 to {len(one.options)}"
-            )
-        draft.add(one.column, one.options[int(said) - 1][0])
+        words = f"Column {one.column!r} {one.words.partition(': ')[0]}."
+        answer = chosen(ask, words, [text for _, text in one.options])
+        draft.add(one.column, one.options[answer][0])
         draft.note(one.column, "as answered")
         done = True
     return done

@@ -27,6 +27,17 @@ class Questions(Problem):
         self.asked, self.lines = asked, found.lines
 
 
+class SourceQuestion(Problem):
+    """A question about a source as a whole, whose answer is a key under `source` in `conf/data`.
+
+    `choices` are possible answers as YAML, each with an example of how the table is then read.
+    """
+
+    def __init__(self, short: str, remedy: str, key: str, choices: list[tuple[str, str]]) -> None:
+        super().__init__(short + remedy)
+        self.short, self.key, self.choices = short, key, choices
+
+
 def together(told: list[str], head: str) -> Problem:
     """Return one problem that says several, each in a line of its own on a terminal."""
     found = Problem(told[0] if len(told) == 1 else f"{head}: {'; '.join(told)}")

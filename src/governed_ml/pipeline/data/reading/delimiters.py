@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 from itertools import islice
 from pathlib import Path
 
-from governed_ml.core.problem import Problem
+from governed_ml.pipeline.data.reading.answers import SourceQuestion
 
 DELIMITERS = ",;\t|"
 LOOKED_AT = 1_000  # lines
@@ -26,9 +27,12 @@ def delimiter_of(path: Path, uri: str) -> str:
     if len(even) == 1:
         return even[0]
     cells = " and ".join(f"{widths[one][0]} cells with {one!r}" for one in even or able)
-    raise Problem(
+    raise SourceQuestion(
         f"data.source.path: line 1 of {uri} has {cells}, and the other lines do not decide which "
-        f"is meant: write `delimiter: {(even or able)[0]!r}` or the other under source in conf/data"
+        "is meant",
+        f": write `delimiter: {(even or able)[0]!r}` or the other under source in conf/data",
+        "delimiter",
+        [(json.dumps(one), f"{widths[one][0]} columns") for one in even or able],
     )
 
 

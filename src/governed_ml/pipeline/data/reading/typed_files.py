@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.data.cells import EXACT
+from governed_ml.pipeline.data.reading.answers import SourceQuestion
 from governed_ml.pipeline.data.reading.packed import ZIP, is_workbook
 
 if TYPE_CHECKING:
@@ -103,10 +105,12 @@ def _rows(path: Path, sheet: str | None, uri: str) -> list[list[Any]]:
             book = CalamineWorkbook.from_filelike(handle)
             names = [one for one in book.sheet_names if book.get_sheet_by_name(one).height]
             if sheet is None and len(names) > 1:
-                raise Problem(
+                raise SourceQuestion(
                     f"data.source.path: {uri} has {len(names):,} sheets with cells "
-                    f"({', '.join(map(repr, names[:5]))}): write `sheet: {names[0]!r}` or another "
-                    "under source in conf/data"
+                    f"({', '.join(map(repr, names[:5]))})",
+                    f": write `sheet: {names[0]!r}` or another under source in conf/data",
+                    "sheet",
+                    [(json.dumps(one, ensure_ascii=False), "") for one in names],
                 )
             if sheet is not None and sheet not in book.sheet_names:
                 raise Problem(
