@@ -324,7 +324,8 @@ def boosters() -> list[Makes]:
 @pytest.mark.parametrize(
     "make",
     [
-        *(GaussianNB, LogisticRegression),
+        pytest.param(GaussianNB, marks=pytest.mark.slow),
+        LogisticRegression,
         lambda: HistGradientBoostingClassifier(max_iter=5, random_state=1),
         *boosters(),
     ],
