@@ -9,6 +9,8 @@ import marshal
 import os
 import py_compile
 import sys
+import sysconfig
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -253,6 +255,37 @@ def test_a_folder_on_the_path_that_is_not_of_the_environment_is_named(
             "is on the search path for modules and does not belong to this environment",
         )
     ]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_only_the_interpreters_own_site_hook_is_accepted(
+    inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a site hook that is a link to a file elsewhere, as in Debian's Python
+    monkeypatch.delitem(sys.modules, "sitecustomize", raising=False)
+    before, known = list(replaced_libraries.running()), sysconfig.get_path
+    standard, real = tmp_path / "lib", tmp_path / "etc"
+    for folder in (standard, real):
+        folder.mkdir()
+    (real / "sitecustomize.py").write_text("", encoding="utf-8")
+    link = (standard if inside else tmp_path) / "sitecustomize.py"
+    try:
+        link.symlink_to(real / "sitecustomize.py")
+    except OSError as error:  # Windows, without the right to make one
+        pytest.skip(f"no symbolic links: {error}")
+    hook = types.ModuleType("sitecustomize")
+    hook.__file__ = str(link)
+    monkeypatch.setitem(sys.modules, "sitecustomize", hook)
+    monkeypatch.setattr(
+        sysconfig,
+        "get_path",
+        lambda name, **more: (
+            str(standard) if (name, more) == ("stdlib", {}) else known(name, **more)
+        ),
+    )
+    # When it has run, then it is named unless it is in the standard library's folder
+    added = [one.reason for one in replaced_libraries.running() if one not in before]
+    assert added == ([] if inside else ["runs each time Python starts"])
 
 
 def test_judging_packages_are_a_subset_of_computing_packages() -> None:

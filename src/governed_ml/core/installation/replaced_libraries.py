@@ -98,13 +98,13 @@ def _loaded() -> Iterator[StandIn]:
     """Yield modules that run each time Python starts, or replace one of the standard library."""
     standard = Path(sysconfig.get_path("stdlib")).resolve()
     roots = _roots()
-    for name in (*CUSTOM, *(one for one in sys.modules if "." not in one)):
+    for name in [one for one in sys.modules if "." not in one]:
         file = getattr(sys.modules.get(name), "__file__", None)
         if not file:
             continue
         path = Path(file).resolve()
-        custom = name in CUSTOM and path.parent != standard  # a system's Python may bring one
-        if custom:
+        # A system's Python may bring one in its standard library: Debian's is a link to /etc.
+        if name in CUSTOM and Path(file).parent.resolve() != standard:
             yield StandIn(shown(path), "runs each time Python starts", "delete it")
         elif name in sys.stdlib_module_names and not _within(path, roots):
             yield StandIn(shown(path), f"replaces Python's own module {name}", "delete it")
