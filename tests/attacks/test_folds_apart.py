@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import team_projects
+from sklearn.metrics import roc_auc_score
 from team_projects import CATEGORICAL, LOGISTIC, NUMERIC, RUN, in_own_folder  # noqa: F401
 
 from governed_ml.core import model_file, tables
@@ -16,7 +17,8 @@ from governed_ml.core.code import sandbox
 from governed_ml.core.config.model import Model
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.folds import fold_models, fold_training
+from governed_ml.pipeline import models
+from governed_ml.pipeline.folds import champion_anew, fold_models, fold_training
 from governed_ml.pipeline.training import WHOLE, RowsOfFit
 
 pytestmark = pytest.mark.slow
@@ -114,3 +116,26 @@ def test_an_older_pipeline_says_how_to_get_folds(here: Path) -> None:
     with pytest.raises(Problem, match="governance update"):
         trained(here, team_projects.HONEST, PIPELINE.replace("models/folds", "models/model.skops"))
     assert not fold_models.INDEX.exists()
+
+
+def test_a_champion_with_the_teams_classes_is_fitted_anew_in_a_process(here: Path) -> None:
+    # Given a champion that carries code of the team, fitted on all rows
+    team_projects.make(here, features=team_projects.OWN_FEATURES)
+    rows = team_projects.rows(600, 1)
+    for path in (tables.TRAIN, tables.TEST):
+        rows.to_parquet(path)
+    folds = pd.DataFrame({tables.ROW: rows[tables.ROW], tables.FOLD: rows[tables.ROW] % 3 + 1})
+    folds.to_parquet(tables.FOLDS)
+    team_projects.train()
+    content = model_file.PATH.read_bytes()
+    assert not model_file.is_plain(content)
+    # When it is fitted anew on the folds
+    found = champion_anew.scores(
+        model_file.PATH, tables.read(tables.TEST), NUMERIC + CATEGORICAL, "classification"
+    )
+    # Then it answers each row, differently from the champion itself, and well
+    with models.opened() as champion:
+        seen = champion.predict_proba(rows[NUMERIC + CATEGORICAL])[:, 1]
+    assert found.shape == (600,)
+    assert (found != seen).mean() > 0.9
+    assert roc_auc_score(rows[tables.TARGET], found) > 0.9

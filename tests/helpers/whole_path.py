@@ -98,16 +98,16 @@ def fitted(body: Any, task: str) -> Any:
     )
 
 
-def fit(body: Any, task: str, rows: Path, path: Path) -> None:
-    """Fit a linear model on the rows of a file with the template's features; save it."""
+def fit(body: Any, task: str, rows: Path, path: Path, model: Any = None) -> None:
+    """Fit a model (by default a linear one) on the rows of a file, with the template's features."""
     import skops.io
 
     made: dict[str, Any] = {"__name__": "features"}
     source = (team_projects.SOURCES / "features.py").read_text(encoding="utf-8")
     exec(compile(source, "features.py", "exec"), made)  # noqa: S102 - the template's own module
     features = made["preprocessing"](body.numeric, body.categorical)
-    model = LogisticRegression(max_iter=300) if task == "classification" else LinearRegression()
-    whole = Pipeline([("features", features), ("estimator", model)])
+    linear = LogisticRegression(max_iter=300) if task == "classification" else LinearRegression()
+    whole = Pipeline([("features", features), ("estimator", model or linear)])
     train = pd.read_parquet(rows)
     whole.fit(train[body.numeric + body.categorical], train[tables.TARGET])
     path.parent.mkdir(parents=True, exist_ok=True)

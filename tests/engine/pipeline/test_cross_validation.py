@@ -14,14 +14,20 @@ import pandas as pd
 import pytest
 import served
 import whole_path
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 from whole_path import Pipe
 
 from governed_ml.core import model_file, tables
 from governed_ml.core.config.split import Split
-from governed_ml.core.evidence import Unusable
+from governed_ml.core.evidence import Metric, Unusable
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline import models, raw_rows
+from governed_ml.pipeline.evaluation import champion
 from governed_ml.pipeline.folds import assignment, fold_models
+from governed_ml.pipeline.isolated import fit_process
 from governed_ml.pipeline.model_outputs import predicted
 from governed_ml.policy.count_agreement import contradictions
 
@@ -211,3 +217,52 @@ def test_counts_that_contradict_one_another_are_named(copied: Pipe) -> None:
     assert contradictions(evidence()) == {}
     assert [*contradictions(evidence(folds=[60, 60, 60, 60]))] == ["counts.folds"]
     assert "counts.rows_of_model" in contradictions(evidence(rows={"train": 200, "test": 250}))
+
+
+# --- the champion ---------------------------------------------------------------------------------
+
+
+def compared(pipe: Pipe, model: Any) -> Metric:
+    """The comparison with a champion of this estimator, fitted on all rows."""
+    body = pipe.bodies["train"]
+    whole_path.fit(body, "classification", tables.TRAIN, champion.CHAMPION, model)
+    features = pipe.bodies["train"].numeric + pipe.bodies["train"].categorical
+    test, frame = tables.read(tables.PREDICTIONS), tables.read(tables.TEST)
+    params: Any = SimpleNamespace(data=served.data(), policy=whole_path.POLICY)
+    digest, found = champion.against_champion(test, frame, features, params)
+    assert digest == model_file.digest(champion.CHAMPION)
+    return found
+
+
+def test_a_champion_of_the_same_pipeline_is_neither_better_nor_worse(copied: Pipe) -> None:
+    found = compared(copied, LogisticRegression(max_iter=300))
+    assert (found.value, found.lower, found.upper) == pytest.approx((0, 0, 0), abs=1e-9)
+    assert "fitted anew on the same folds" in found.note
+
+
+def test_a_champion_that_knows_the_test_rows_by_heart_does_not_win(copied: Pipe) -> None:
+    # Given a champion that memorised every row that now is a test row
+    tree = DecisionTreeClassifier(random_state=1)
+    found = compared(copied, tree)
+    with models.opened(champion.CHAMPION) as model:
+        test = tables.read(tables.TEST)
+        features = copied.bodies["train"].numeric + copied.bodies["train"].categorical
+        knows = (model.predict(test[features]) == test[tables.TARGET]).mean()
+    assert knows == 1
+    # Then its pipeline is judged by what it says about rows that it has not seen
+    assert (found.lower or 0) > 0.2
+
+
+def test_a_champion_that_stays_fitted_is_not_compared(copied: Pipe) -> None:
+    known = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1])
+    frozen = CalibratedClassifierCV(FrozenEstimator(known))
+    with pytest.raises(Problem, match="a part of the champion is frozen"):
+        fit_process.anew(frozen)
+
+
+def test_a_better_champion_wins(copied: Pipe) -> None:
+    # Given a model of each fold that knows nothing, and a champion that is the real pipeline
+    predictions = tables.read(tables.PREDICTIONS).assign(score=0.5)
+    tables.write(predictions, tables.PREDICTIONS)
+    found = compared(copied, LogisticRegression(max_iter=300))
+    assert (found.upper or 0) < -0.01

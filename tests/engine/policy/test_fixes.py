@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from governed_ml.core.config import Rule
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import SAME_DECISION, Metric, model_of
+from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.measures import fairness
 from governed_ml.policy.decision import Decision, DecisionSubject, RuleResult
 from governed_ml.policy.fixes import shortage
@@ -328,3 +330,64 @@ def test_a_metric_without_a_number_of_rows_is_not_guessed() -> None:
         id="fairness.x[sex]", verdict=verdict, value=0.01, interval=None, limit=0.1, reason=reason
     )
     assert fix_of(rule, Known()) == "30 more test rows are missing: there are 0 of 30."
+
+
+TEST_ROWS = {"id": "split.test_rows", "verdict": "fail", "limit": 1000.0, "bound": "at_least"}
+FOLDS = {"train": 300, "test": 300}
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "data", "said"),
+    [
+        (
+            {"train": 2100, "test": 900},
+            0.3,
+            {},
+            "100 more test rows are missing: there are 900 of 1,000. The table needs 334 more rows "
+            "(test share 0.3). Or choose `split: cross_validated` in `conf/config.yaml`, which "
+            "tests all 3,000 rows.",
+        ),
+        (
+            {"train": 210, "test": 90},
+            0.3,
+            {},
+            "910 more test rows are missing: there are 90 of 1,000. The table needs 3,034 more rows "
+            "(test share 0.3).",
+        ),
+        (
+            {"train": 2100, "test": 900},
+            0.3,
+            {"time": "day"},
+            "100 more test rows are missing: there are 900 of 1,000. The table needs 334 more rows "
+            "(test share 0.3).",
+        ),
+        (
+            FOLDS,
+            1.0,
+            {},
+            "700 more test rows are missing: there are 300 of 1,000. The table needs 700 more rows "
+            "(with cross-validation, every row is a test row).",
+        ),
+    ],
+)
+def test_too_few_test_rows_are_counted_and_cross_validation_is_named_where_it_helps(
+    rows: dict[str, int], share: float, data: dict[str, Any], said: str
+) -> None:
+    # Given a split with so many test rows
+    body = SplitBody(
+        kind="cross_validated" if share == 1 else "random",
+        rows=rows,
+        numeric=[],
+        categorical=[],
+        sensitive={},
+        cut=None,
+        folds=[60] * 5 if share == 1 else None,
+    )
+    split: Any = SimpleNamespace(body=body)
+    known = Known({"split": split}, table({}).model_copy(update=data), share)
+    value = float(rows["test"])
+    rule = RuleResult.model_validate(
+        TEST_ROWS | {"value": value, "interval": None, "reason": "too few"}
+    )
+    # When the rule denies, then one sentence says how many rows are missing
+    assert fix_of(rule, known) == said

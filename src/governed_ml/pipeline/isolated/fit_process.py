@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.code import team
+from governed_ml.core.problem import Problem
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.isolated import contract, team_logging
 from governed_ml.pipeline.isolated.child_process import Inside, run
@@ -26,7 +27,7 @@ def main(inside: Inside) -> None:
     from importlib import import_module
 
     import_module("skops.io")  # before code of the team can change what it imports
-    {"fit": fit, "encode": encode, "assemble": assemble}[inside.job["do"]](inside)
+    {"fit": fit, "encode": encode, "assemble": assemble, "refit": refit}[inside.job["do"]](inside)
 
 
 def fit(inside: Inside) -> None:
@@ -102,6 +103,28 @@ def assemble(inside: Inside) -> None:
     encoder, estimator = (model_file.load_carrying(part) for part in inside.parts)
     steps: list[tuple[str, Any]] = [*getattr(encoder, "steps"), ("estimator", estimator)]  # noqa: B009
     inside.answer({}, storage.dumps(Pipeline(steps)))
+
+
+def refit(inside: Inside) -> None:
+    """Send the pipeline of the model that was sent, fitted anew on the rows that were sent."""
+    from governed_ml.core import model_file
+    from governed_ml.core.tables import TARGET
+
+    frame = _rows(inside)
+    model = anew(model_file.load_carrying(inside.parts[1]))
+    model.fit(frame[inside.job["wanted"]], frame[TARGET])
+    inside.answer({}, storage.dumps(model))
+
+
+def anew(fitted: Any) -> Any:
+    """Return an unfitted copy of a model; raise `Problem` if a part of it would stay fitted."""
+    from sklearn.base import clone
+    from sklearn.frozen import FrozenEstimator
+
+    found: Any = clone(fitted)
+    if any(isinstance(one, FrozenEstimator) for one in found.get_params().values()):
+        raise Problem("a part of the champion is frozen, so its pipeline cannot be fitted anew")
+    return found
 
 
 def _rows(inside: Inside) -> pd.DataFrame:

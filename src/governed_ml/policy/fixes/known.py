@@ -23,6 +23,13 @@ class Known:
     test_share: float | None = None
     rules: dict[str, Rule] = field(default_factory=dict)
 
+    @property
+    def untimed(self) -> int:
+        """Return the number of rows of the table; 0 if they have a time, or are not known."""
+        split = self.evidence.get("split")
+        timed = self.data is not None and self.data.time is not None
+        return 0 if split is None or timed else int(split.body.whole)
+
     def rule(self, name: str) -> Rule | None:
         """Return the policy's rule of a result named `id` or `id[subject]`."""
         return self.rules.get(name.partition("[")[0])

@@ -158,7 +158,15 @@ def _rows(rule: RuleResult, short: Shortage, known: Known) -> str:
         return f"{said} {merging(attribute, short, known)}".strip()
     if short.unit == "test rows" and known.test_share and not short.roughly:
         table = math.ceil(round(short.missing / known.test_share, 6))
-        said += f" The table needs {table:,.0f} more rows (test share {known.test_share:g})."
+        share = f"test share {known.test_share:g}"
+        if known.test_share == 1:
+            share = "with cross-validation, every row is a test row"
+        said += f" The table needs {table:,.0f} more rows ({share})."
+        if known.test_share < 1 and known.untimed >= short.needed:
+            said += (
+                f" Or choose `split: cross_validated` in `conf/config.yaml`, which tests all "
+                f"{known.untimed:,} rows."
+            )
     return said
 
 
