@@ -138,6 +138,9 @@ def main() -> None:
         workflow_output.annotate("error", str(problem), title="governance")
         sys.exit(problem.exit_code)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
+        if crash_report.is_interrupt(error):
+            print("governance: interrupted", file=sys.stderr)
+            sys.exit(NO_ANSWER)
         crash_report.show(error)
         words = [word for word in sys.argv[1:3] if word.isidentifier()]
         said = crash_report.one_line(error) + crash_report.logged(error, " ".join(words))

@@ -192,11 +192,12 @@ def init_data(
       uv run governance init-data adult.csv --target income --positive ">50K"
     """
     import sys
+    from contextlib import nullcontext
 
     from governed_ml.core.files import root
-    from governed_ml.core.terminal import say
+    from governed_ml.core.terminal import PROGRESS
     from governed_ml.init_data.run import propose
-    from governed_ml.init_data.screen import asked, show, track
+    from governed_ml.init_data.screen import asked, said, show, track
     from governed_ml.init_data.wishes import Wishes, settings
 
     given = Wishes(
@@ -210,9 +211,12 @@ def init_data(
     )
     base = root()
     asks = not (yes or as_json) and sys.stdin.isatty()
-    proposal = propose(base, source, query, given, asked if asks else None, say, dry=dry_run)
-    if not dry_run:
-        track(base, proposal)
+    with nullcontext() if as_json else PROGRESS.shown("init-data"):
+        step = (lambda line: None) if as_json else said
+        proposal = propose(base, source, query, given, asked if asks else None, step, dry=dry_run)
+        if not dry_run:
+            step("adding the table to DVC")
+            track(base, proposal)
     show(proposal, as_json=as_json, dry=dry_run)
 
 

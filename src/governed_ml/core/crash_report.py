@@ -33,6 +33,12 @@ DISTRIBUTIONS = {
 """Module → distribution, where the two names differ."""
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether somebody pressed Ctrl-C; during a query, DuckDB raises an error of its own."""
+    query = type(error) is RuntimeError and str(error) == "Query interrupted"
+    return query or isinstance(error, KeyboardInterrupt)
+
+
 def take_option(words: list[str]) -> list[str]:
     """Remove `--traceback` from a command line and remember it, also for child processes."""
     end = words.index("--") if "--" in words else len(words)

@@ -7,14 +7,24 @@ import errno
 import io
 import json
 import os
+import shutil
 import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    import threading
+
     from rich.console import Console
 
 LOG_WIDTH = 160  # columns in a log file, wide enough that names are not broken
 ESCAPED = "governed-ml-escaped"
+ANEW = "\r\x1b[2K"  # a terminal goes back to the line's beginning, and deletes the line
+REDRAWN, MOMENT = 0.25, 1.0  # seconds between two drawings; before the first
+LONG, AGAIN = 10.0, 60.0  # seconds after which a step is told in a log; until it is told again
+BAR = 20  # characters
 
 
 def prepare_streams() -> None:
@@ -106,6 +116,89 @@ def plain(text: str) -> str:
 def say(line: str) -> None:
     """Print progress to standard error, apart from the result."""
     print(f"{line} …", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Shows on standard error what a long command does, from a thread of its own.
+
+    A terminal gets one line that is written anew, with a bar if the length is known. Any other
+    output gets a line for a step that takes long. Nothing is shown of a command that ends soon.
+    """
+
+    def __init__(self) -> None:
+        """Show nothing yet."""
+        self.title, self.words, self.done, self.total = "", "", 0, 0
+        self.began = self.since = self.told = 0.0
+        self.paused = self.drawn = False
+
+    def step(self, words: str, total: int = 0) -> None:
+        """Say what is done from now on, and how many parts it has, if that is known."""
+        self.words, self.done, self.total = words, 0, total
+        self.since, self.told = time.monotonic(), 0.0
+
+    def advance(self) -> None:
+        """Say that one more part is done."""
+        self.done += 1
+
+    @contextmanager
+    def shown(self, title: str) -> Generator[None]:
+        """Show the steps until the block ends."""
+        import threading
+
+        self.title, self.began = title, time.monotonic()
+        self.step("")
+        end = threading.Event()
+        is_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        thread = threading.Thread(target=self._watch, args=(end, is_terminal), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            end.set()
+            thread.join()
+            self._clear()
+
+    @contextmanager
+    def pause(self) -> Generator[None]:
+        """Show nothing until the block ends, because a person is asked."""
+        self.paused = True
+        self._clear()
+        try:
+            yield
+        finally:
+            self.paused = False
+
+    def line(self, now: float) -> str:
+        """Return what is shown at a time."""
+        parts = [f"{self.title}: {self.words}" if self.words else self.title]
+        if self.total:
+            filled = round(BAR * min(1.0, self.done / self.total))
+            parts.append(f"[{'#' * filled}{'.' * (BAR - filled)}] {self.done:,} of {self.total:,}")
+        return f"{' '.join(parts)} ({now - self.since:.0f} s)"
+
+    def _watch(self, end: threading.Event, is_terminal: bool) -> None:
+        with suppress(OSError, ValueError):  # without a reader, the command goes on
+            while not end.wait(REDRAWN):
+                now = time.monotonic()
+                if self.paused or now - self.began < MOMENT:
+                    continue
+                if is_terminal:
+                    width = shutil.get_terminal_size().columns - 1
+                    self.drawn = True
+                    print(f"{ANEW}{self.line(now)[:width]}", end="", file=sys.stderr, flush=True)
+                elif now - self.since >= (self.told + AGAIN if self.told else LONG):
+                    self.told = now - self.since
+                    say(self.line(now))
+
+    def _clear(self) -> None:
+        if self.drawn:
+            self.drawn = False
+            with suppress(OSError, ValueError):
+                print(ANEW, end="", file=sys.stderr, flush=True)
+
+
+PROGRESS = Progress()
+"""The progress of this process."""
 
 
 def tell(as_json: bool, line: str, **values: Any) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem, explain_invalid
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline.data.column_kinds import Decider
 from governed_ml.pipeline.data.reading.answers import Answer, flow, written
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
@@ -85,7 +86,9 @@ def answered(
     for _ in range(ROUNDS):
         data = draft.data()
         maker, again = Decider(db, origin(data), data), list[str]()
+        PROGRESS.step("deciding the kind of each column", len(todo))
         for name in todo:
+            PROGRESS.advance()
             try:
                 decided[name] = maker.column(name, types[name])
                 left.pop(name, None)

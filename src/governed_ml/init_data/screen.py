@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from governed_ml.core.terminal import PROGRESS, say
 from governed_ml.init_data.run import DataDraft
 
 
@@ -13,7 +14,15 @@ def asked(words: str, default: str | None) -> str:
     """Ask a person at the terminal one question."""
     import typer
 
-    return str(typer.prompt(words, default=default))
+    with PROGRESS.pause():
+        return str(typer.prompt(words, default=default))
+
+
+def said(line: str) -> None:
+    """Say what is done next, as a line and as the step of the progress."""
+    with PROGRESS.pause():
+        say(line)
+    PROGRESS.step(line)
 
 
 def track(base: Path, proposal: DataDraft) -> None:

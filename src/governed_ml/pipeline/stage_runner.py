@@ -29,6 +29,7 @@ from governed_ml.core.evidence_bodies import Body
 from governed_ml.core.files import PAGE, digest_of, write_json
 from governed_ml.core.problem import NO_ANSWER, Problem, cause, first_line
 from governed_ml.core.process_settings import quiet
+from governed_ml.core.terminal import PROGRESS
 
 _started = time.perf_counter()
 
@@ -46,7 +47,9 @@ def run(stage: str) -> None:
         if stage != "compose":
             files.withdraw_decision()
         main: Callable[[], str] = import_module(f"governed_ml.pipeline.stages.{stage}").main
-        said = f"{stage}: {main()} ({time.perf_counter() - _started:.1f} s)"
+        with PROGRESS.shown(stage):
+            result = main()
+        said = f"{stage}: {result} ({time.perf_counter() - _started:.1f} s)"
     except Problem as problem:
         crash_report.show(problem)
         log = crash_report.logged(problem, stage) if problem.trace else ""
@@ -54,10 +57,12 @@ def run(stage: str) -> None:
     except (KeyboardInterrupt, SystemExit):
         code = _stopped(stage, "interrupted", 2)
     except Exception as error:  # noqa: BLE001 - a person gets one line, never a traceback
-        crash_report.show(error)
-        code = _stopped(
-            stage, crash_report.one_line(error), NO_ANSWER, crash_report.logged(error, stage)
-        )
+        if crash_report.is_interrupt(error):
+            code = _stopped(stage, "interrupted", NO_ANSWER)
+        else:
+            crash_report.show(error)
+            line, log = crash_report.one_line(error), crash_report.logged(error, stage)
+            code = _stopped(stage, line, NO_ANSWER, log)
     if said:
         tell(stage, lambda: print(said))
     sys.stderr.flush()

@@ -11,6 +11,7 @@ from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.problem import counted
 from governed_ml.core.tables import literal, quoted
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline.data import cells
 from governed_ml.pipeline.data.cells import (
     DATES,
@@ -56,7 +57,9 @@ def decide(
     maker = Decider(db, origin, data)
     found: list[Decided] = []
     asked: dict[str, str] = {}
+    PROGRESS.step("deciding the kind of each column", len(types))
     for name, source_type in types.items():
+        PROGRESS.advance()
         try:
             found.append(require_role(maker.column(name, source_type), data))
         except Ambiguous as question:

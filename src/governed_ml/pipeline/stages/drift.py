@@ -10,6 +10,7 @@ from governed_ml.core.config import read
 from governed_ml.core.evidence import NO_ORDER, Finding, Metric, load, path_of
 from governed_ml.core.evidence_bodies import ColumnDrift, DriftBody
 from governed_ml.core.process_settings import importing
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
 from governed_ml.pipeline.evaluation.column_shapes import shapes
@@ -32,15 +33,18 @@ def main() -> str:
     numeric, categorical = list(split.numeric), list(split.categorical)
     with importing("evidently", "evidently.presets"):
         binning.require_same_columns(tables.TRAIN, tables.TEST)
+        PROGRESS.step("counting the bins of each column")
         folds = by_fold(numeric, categorical, params.data.task) if assignment.used() else {}
         whole = {name: one.counts for name, one in folds.items()}
         found = whole or measure(numeric, categorical, params.data.task)
         drawn = most_drifted(found, [*numeric, *categorical])
         shown = [[name for name in names if name in drawn] for names in (numeric, categorical)]
         rows = sample(shown[0], shown[1], params.seed)
+    PROGRESS.step("comparing the values of each column")
     apart = compared(found)
     body = fold_drift.averaged(body_of(found, apart), folds)
     called = [list(map(tables.in_drift, names)) for names in shown]
+    PROGRESS.step("drawing Evidently's report")
     second = draw(*rows, called[0], called[1], REPORT)
     if len(drawn) < len(numeric) + len(categorical):
         second["evidently_columns"] = f"only the {len(drawn)} features with the largest PSI"

@@ -12,6 +12,7 @@ from governed_ml.core.evidence import Finding, Metric, load, path_of
 from governed_ml.core.evidence_bodies import EvaluateBody, Expectation
 from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import performance, robustness
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
@@ -52,6 +53,7 @@ def main() -> str:
         if params.data.task == "classification":
             require_classes(model, len(params.data.class_names) or 2)
         wanted = fold_models.with_folds(parts, features) if by_fold else features
+        PROGRESS.step("predicting train and test rows")
         predictions = predict_parts(model, parts, wanted, params.data.task)
         notes = speed(released, parts["test"][features], params.data.task)
         notes |= models.notes(released)
@@ -65,6 +67,7 @@ def main() -> str:
         metrics |= leak_metrics(found, len(test))
         metrics["leak_together"] = together
         head = "roc_auc" if params.data.task == "classification" else "r2"
+        PROGRESS.step("shuffling the features")
         metrics["leak_model"] = performance.relied_on(
             metrics[head],
             parts["test"][wanted],
@@ -73,10 +76,12 @@ def main() -> str:
             params.data.task,
             features,
         )
+        PROGRESS.step("adding noise to the features")
         metrics |= flips(model, parts, wanted, train.body.numeric, params)
         answer = (test[name].to_numpy() for name in ("score", "prediction"))
         expected = outcomes(params.data, parts["test"][features], *answer)
         metrics |= contract_metrics(expected)
+        PROGRESS.step("timing predictions")
         timings, machine = latency(
             released, parts["test"][features], params.data.task
         )  # comes last

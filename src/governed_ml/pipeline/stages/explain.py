@@ -9,6 +9,7 @@ from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, load, path_of
 from governed_ml.core.evidence_bodies import ExplainBody
 from governed_ml.core.files import write_bytes
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures.explanations import Explanation, explain
 from governed_ml.pipeline import models
 from governed_ml.pipeline.stage_runner import record
@@ -25,6 +26,7 @@ def main() -> str:
     test = tables.read(tables.TEST)
     sample = test.sample(min(SAMPLE, len(test)), random_state=params.seed)
     with models.opened() as model:
+        PROGRESS.step("explaining the model")
         found = explain(
             model,
             sample[split.numeric + split.categorical],

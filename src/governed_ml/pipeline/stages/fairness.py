@@ -10,6 +10,7 @@ from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
 from governed_ml.core.process_settings import importing
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import fairness, fairness_regression, proxies
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.groups import Key, intersections
@@ -43,7 +44,9 @@ def main() -> str:
         require_recounted(data)
         sample = proxy_sample(names) if names else None
     if sample is not None:
+        PROGRESS.step("computing bounds between groups")
         attributes, measured, findings = gaps(data.task, names, confidence)
+        PROGRESS.step("searching for proxies")
         scores, found, hints = proxies.measure(*sample)
         metrics |= measured | scores
         findings += hints

@@ -16,6 +16,7 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Column, IngestBody
 from governed_ml.core.problem import Problem, cause, counted, first_line
 from governed_ml.core.tables import quoted
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline.data.cells import SOURCE_TYPES, Marks, marks
 from governed_ml.pipeline.data.column_kinds import Decided, SourceCells, decide
 from governed_ml.pipeline.data.columns import check_names, check_roles
@@ -42,10 +43,12 @@ def main() -> str:
     data = params.data
     _remove_earlier()
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
+        PROGRESS.step("reading the source")
         found = SOURCES[data.source.kind](data.source, params.seed, db, Path(scratch))
         types = types_of(db, found)
         check_names(found.names or list(types))
         check_roles(data, list(types))
+        PROGRESS.step("loading the cells")
         try:
             origin = origin_of(db, found, data.source, Path(scratch))
             made = decide(db, origin, types, data)

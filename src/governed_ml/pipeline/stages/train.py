@@ -16,6 +16,7 @@ from governed_ml.core.files import COMPOSED, file_digest
 from governed_ml.core.installation import extras
 from governed_ml.core.mlflow_store import answering
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline import mitigation, mlflow_model, models
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.folds import fold_training
@@ -46,9 +47,11 @@ def main() -> str:
     try:
         by_fold = fold_training.trained(params, split, of_run)
         training = training or Training(params, split)
+        PROGRESS.step("fitting the model")
         training.fit(of_run)
         mlflow_model.prepare()  # takes as long as a small fit
         found = training.finish()
+        PROGRESS.step("storing the model and the run")
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
         body = _body(params, split, len(features), found)

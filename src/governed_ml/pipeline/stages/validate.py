@@ -10,6 +10,7 @@ from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import ValidateBody
 from governed_ml.core.files import file_digest, write_json, write_text
 from governed_ml.core.problem import Problem
+from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline.contract.contract_page import page
 from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.suite_file import built_in, given
@@ -27,6 +28,7 @@ def main() -> str:
     rows = int(tables.rows(f"SELECT count(*) FROM {tables.table(tables.RAW)}")[0][0])
     own = given(data)
     always = [one for one in built_in(data, list(columns)) if one not in own]
+    PROGRESS.step(f"judging {len(own + always):,} expectations")
     outcomes = judged(tables.RAW, own + always)
     broken = [one for one in outcomes if not one.success]
     write_text(PAGE, page(data.contract, rows, outcomes))
