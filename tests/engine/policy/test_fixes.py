@@ -336,38 +336,18 @@ TEST_ROWS = {"id": "split.test_rows", "verdict": "fail", "limit": 1000.0, "bound
 FOLDS = {"train": 300, "test": 300}
 
 
+SPLIT_FIX = "The table needs {} more rows (test share 0.3)."
+MORE = " Or choose `split: cross_validated` in `conf/config.yaml`, which tests all 3,000 rows."
+BY_FOLD = "The table needs 700 more rows (with cross-validation, every row is a test row)."
+
+
 @pytest.mark.parametrize(
     ("rows", "share", "data", "said"),
     [
-        (
-            {"train": 2100, "test": 900},
-            0.3,
-            {},
-            "100 more test rows are missing: there are 900 of 1,000. The table needs 334 more rows "
-            "(test share 0.3). Or choose `split: cross_validated` in `conf/config.yaml`, which "
-            "tests all 3,000 rows.",
-        ),
-        (
-            {"train": 210, "test": 90},
-            0.3,
-            {},
-            "910 more test rows are missing: there are 90 of 1,000. The table needs 3,034 more rows "
-            "(test share 0.3).",
-        ),
-        (
-            {"train": 2100, "test": 900},
-            0.3,
-            {"time": "day"},
-            "100 more test rows are missing: there are 900 of 1,000. The table needs 334 more rows "
-            "(test share 0.3).",
-        ),
-        (
-            FOLDS,
-            1.0,
-            {},
-            "700 more test rows are missing: there are 300 of 1,000. The table needs 700 more rows "
-            "(with cross-validation, every row is a test row).",
-        ),
+        ({"train": 2100, "test": 900}, 0.3, {}, SPLIT_FIX.format(334) + MORE),
+        ({"train": 210, "test": 90}, 0.3, {}, SPLIT_FIX.format("3,034")),
+        ({"train": 2100, "test": 900}, 0.3, {"time": "day"}, SPLIT_FIX.format(334)),
+        (FOLDS, 1.0, {}, BY_FOLD),
     ],
 )
 def test_too_few_test_rows_are_counted_and_cross_validation_is_named_where_it_helps(
@@ -390,4 +370,5 @@ def test_too_few_test_rows_are_counted_and_cross_validation_is_named_where_it_he
         TEST_ROWS | {"value": value, "interval": None, "reason": "too few"}
     )
     # When the rule denies, then one sentence says how many rows are missing
-    assert fix_of(rule, known) == said
+    start = f"{1000 - rows['test']} more test rows are missing: there are {rows['test']} of 1,000."
+    assert fix_of(rule, known) == f"{start} {said}"
