@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core.config.data import Source
-from governed_ml.core.config.source_files import copy_source, is_here, parts_of, source_digest
+from governed_ml.core.config.source_files import copy_source, is_here, is_part, source_digest
 from governed_ml.core.problem import Problem, cause
+from governed_ml.pipeline.data.table_files import public
 
 SOURCE = Path("data/source")
+NO_DATABASES = ("ftp", "ftps", "sftp", "ssh", "file", "s3", "gs", "az", "abfs", "hdfs", "dbfs")
 ENDINGS = {
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".json", ".jsonl", ".ndjson"),
     *(".feather", ".arrow", ".xlsx", ".xls", ".gz", ".zip"),
@@ -61,6 +63,10 @@ def origin_of(where: str, query: str | None, base: Path) -> NamedTable:
         return NamedTable(
             _name(where.rstrip("/").rpartition("/")[2]), {"kind": "file", "path": where}
         )
+    if scheme in NO_DATABASES:
+        raise Problem(
+            f"{public(where)} is not an http or https address: download the file, and name it"
+        )
     if scheme or where.startswith("env:"):
         return _database(where, query)
     if query is not None:
@@ -84,7 +90,11 @@ def _file_or_folder(path: Path) -> Path:
         raise Problem(f"{path.as_posix()} does not exist: name a file, a folder or a URL")
     if path.is_file():
         return path
-    files = [one for one in parts_of(path) if one.suffix.lower() in ENDINGS]
+    files = sorted(
+        one
+        for one in path.iterdir()
+        if one.is_file() and is_part(one) and one.suffix.lower() in ENDINGS
+    )
     if not files:
         raise Problem(
             f"{path.as_posix()} has no table file: name a file, or a folder with CSV or Parquet "

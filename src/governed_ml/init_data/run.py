@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
+from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
 from governed_ml.init_data import cautions, outlook, roles, target_values, wishes, written
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
@@ -129,7 +130,10 @@ class _Table:
             self.draft.keys.setdefault("drop", []).append(one.column)
         say("counting the values of each column")
         typed(self.db, self._origin(self.draft.data()), self.decided)
-        return profiles(self.db, self.decided)
+        found = profiles(self.db, self.decided)
+        if not next(iter(found.values())).rows:
+            raise Problem(f"{self.found.uri} has columns but no rows: give a table with rows")
+        return found
 
     def _decide(self) -> list[Question]:
         import duckdb

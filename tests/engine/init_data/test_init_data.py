@@ -15,7 +15,8 @@ import yaml
 
 from governed_ml.core.config.composition import compose
 from governed_ml.core.problem import Problem
-from governed_ml.init_data.wishes import settings
+from governed_ml.init_data.run import propose
+from governed_ml.init_data.wishes import Wishes, settings
 
 
 @pytest.fixture
@@ -354,12 +355,19 @@ def test_the_files_of_a_folder_are_one_table(
 
 @pytest.mark.parametrize(
     ("where", "said"),
-    [("none", "none does not exist: name"), ("empty", "empty has no table file: name a file")],
+    [
+        ("none", "none does not exist: name"),
+        ("empty", "empty has no table file: name a file"),
+        ("header.csv", "header.csv has columns but no rows"),
+        ("s3://bucket/t.csv?signature=geheim", "s3://bucket/t.csv is not an http or https addr"),
+        ("sqlite:///loans.db", "a database needs a query: add --query"),
+    ],
 )
 def test_a_place_without_a_table_is_refused(base: Path, where: str, said: str) -> None:
-    (base / "empty").mkdir()
+    (base / "empty" / "folder").mkdir(parents=True)
+    (base / "header.csv").write_text("a,churned\n", encoding="utf-8")
     with pytest.raises(Problem, match=said):
-        strangers.drafted(base, base / where)
+        propose(base, where, None, Wishes(target="churned"), None, lambda line: None)
 
 
 def test_an_interrupted_copy_leaves_nothing(
