@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.evidence import Metric
+from governed_ml.measures.features.encoded_columns import by_feature, moved
+from governed_ml.measures.multiclass import contributions
 from governed_ml.measures.wrapped_estimators import unwrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import numpy as np
     import numpy.typing as npt
     import pandas as pd
@@ -58,8 +58,12 @@ def explain(
     """Explain a model's output for `rows`, of shape (rows, features).
 
     Models that SHAP supports directly (linear models, trees) are explained from their parameters,
-    others by calling them (`by_asking`). `categorical` are names of columns of `rows`.
+    others by calling them (`by_asking`). `categorical` are names of columns of `rows`. Each of
+    several classes has an output of its own. A feature's importance is then the mean over them, and
+    a row is covered if the contributions to each add up.
     """
+    import numpy as np
+
     inner, before = unwrapped(model)
     found = shap_values(inner, rows)
     if found is None:
@@ -71,7 +75,7 @@ def explain(
     name += before
     names = list(rows.columns)
     summed = by_feature(values, transformed, names, lambda name: moved(model, rows, name))
-    importance = {feature: float(abs(column).mean()) for feature, column in summed.items()}
+    importance = {feature: float(np.abs(column).mean()) for feature, column in summed.items()}
     gap = base + values.sum(axis=1) - output
     tolerance = TOLERANCE_SINGLE if library == "xgboost" else TOLERANCE
     covered = coverage(gap, output, name, tolerance)
@@ -79,12 +83,14 @@ def explain(
 
 
 def coverage(gap: Floats, output: Floats, name: str, tolerance: float = TOLERANCE) -> Metric:
-    """Return the share of rows whose contributions add up to the output.
+    """Return the share of rows whose contributions add up to the output, or to every output.
 
-    `gap` is the output minus base and contributions. `gap` and `output` have the shape (rows,).
+    `gap` is the output minus base and contributions. Both have the shape (rows,) or, of several
+    classes, (rows, classes).
     """
     error = abs(gap)
     covered = error <= tolerance * abs(output).clip(1.0)
+    covered = covered if covered.ndim == 1 else covered.all(axis=1)
     return Metric(
         value=float(covered.mean()),
         n=len(output),
@@ -99,23 +105,27 @@ def _library(estimator: Any) -> str:
 
 
 def raw_output(model: Any, rows: pd.DataFrame, task: str, library: str = "") -> tuple[Floats, str]:
-    """Return the model output that SHAP explains, shape (rows,), and the name of its method.
+    """Return the model output that SHAP explains, and the name of its method.
 
-    For a library in `MARGINS`, it is the sum of the trees.
+    It has the shape (rows,) or, of several classes, (rows, classes). For a library in `MARGINS`, it
+    is the sum of the trees.
     """
     if library:
         name, value = next(iter(MARGINS[library].items()))
         return model.predict(rows, **{name: value}).astype("float64"), f"predict({name}={value})"
     if task == "regression":
         return model.predict(rows), "predict"
+    if contributions.several(model):
+        return contributions.outputs(model, rows)
     if hasattr(model, "decision_function"):
         return model.decision_function(rows), "decision_function"
     return model.predict_proba(rows)[:, 1], "predict_proba"
 
 
-def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] | None:
+def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, Any] | None:
     """Return names of the encoded features, SHAP values (rows, encoded features) and base value.
 
+    Of several classes, the SHAP values have a third axis, and there is a base value for each class.
     Return None if SHAP does not support the model.
     """
     from importlib import import_module
@@ -131,7 +141,10 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
         return None
     names = [str(name) for name in features.get_feature_names_out()]
     matrix = np.asarray(features.transform(rows), dtype="float64")
+    classes = contributions.several(estimator)
     if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
+        if classes and (each := contributions.linear(estimator, matrix)):
+            return names, *each
         weights = np.asarray(estimator.coef_, dtype="float64").reshape(-1)
         if len(weights) == matrix.shape[1]:  # a single output: exact for a linear model
             centre = matrix.mean(axis=0)
@@ -146,47 +159,12 @@ def shap_values(model: Any, rows: pd.DataFrame) -> tuple[list[str], Any, float] 
             refusal):  # fmt: skip
         return None
     base = np.ravel(explainer.expected_value)
+    if classes:
+        fits = values.shape == (*matrix.shape, classes) and len(base) == classes
+        return (names, values, base) if fits else None
     if values.ndim == 3:  # shape (rows, features, classes): take the favourable class
         values = values[:, :, -1]
     return names, values, float(base[-1])
-
-
-def by_feature(
-    values: npt.NDArray[np.float64],
-    transformed: list[str],
-    features: list[str],
-    changed_by: Callable[[str], set[int]],
-) -> dict[str, Any]:
-    """Sum the SHAP values of the columns that each feature was encoded into.
-
-    `values` has the shape (rows, encoded features); the result is feature → values of shape
-    (rows,). If the name of an encoded column fits several features (`a_b` is the feature `a_b`, or
-    the category `b` of `a`), `changed_by` says which encoded columns a feature changes.
-    """
-    total: dict[str, Any] = dict.fromkeys(features, 0.0)
-    known: dict[str, set[int]] = {}
-    for position, encoded in enumerate(transformed):
-        plain = encoded.partition("__")[2]
-        fits = [name for name in features if plain == name or plain.startswith(f"{name}_")]
-        fits.sort(key=len, reverse=True)
-        if len(fits) > 1:
-            known |= {name: changed_by(name) for name in fits if name not in known}
-            fits = [name for name in fits if position in known[name]] or fits
-        if fits:
-            total[fits[0]] = total[fits[0]] + values[:, position]
-    return total
-
-
-def moved(model: Any, rows: pd.DataFrame, name: str) -> set[int]:
-    """Return the encoded columns that change if a feature's values are dealt to other rows."""
-    import numpy as np
-
-    features = model.named_steps["features"]
-    other = rows.copy()
-    other[name] = rows[name].to_numpy()[::-1]
-    before, after = (np.asarray(features.transform(one), dtype="float64") for one in (rows, other))
-    same = np.isclose(before, after, rtol=0, atol=0, equal_nan=True).all(axis=0)
-    return set(np.flatnonzero(~same).tolist())
 
 
 def by_asking(
@@ -218,8 +196,10 @@ def by_asking(
     found = explainer(_encoded(explained, codes), max_evals=evaluations, silent=True)
     values = np.asarray(found.values)
     output = ask(_encoded(explained, codes))
-    gap = np.ravel(found.base_values) + values.sum(axis=1) - output
-    importance = dict(zip(map(str, rows.columns), abs(values).mean(axis=0).tolist(), strict=True))
+    base = np.asarray(found.base_values)
+    gap = (base if values.ndim == 3 else np.ravel(base)) + values.sum(axis=1) - output
+    each = abs(values).mean(axis=0 if values.ndim == 2 else (0, 2))
+    importance = dict(zip(map(str, rows.columns), each.tolist(), strict=True))
     return Explanation(
         "shap_permutation", name, len(explained), importance, coverage(gap, output, name)
     )

@@ -16,7 +16,7 @@ import numpy as np
 from governed_ml.core.evidence import NOT_COMPARED, Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, Group
 from governed_ml.measures.bounds.group_bounds import largest_difference, pairs, smallest_ratio
-from governed_ml.measures.bounds.rates import Rate, rates
+from governed_ml.measures.bounds.rates import UNITS, Rate, rates
 from governed_ml.measures.clusters import Persons, design_effect
 from governed_ml.measures.groups import (
     Integers,
@@ -40,6 +40,7 @@ MEASURES = {
     "equal_opportunity": ("true_positive_rate",),
     "predictive_parity": ("precision",),
 }
+KINDS = ("difference", "ratio")
 WITHOUT_LABELS = ("demographic_parity",)
 """The measures in `MEASURES` that need predictions only."""
 OUTCOMES = ("true_negative", "false_positive", "false_negative", "true_positive")
@@ -89,19 +90,39 @@ def measured(
     reason = incomparable(names, counts.sum(axis=(1, 2)))
     if not reason and (same := constant(counts.sum(axis=(0, 1)))):
         reason = f"{same}, so fairness {NOT_COMPARED}"
-    kinds = ("difference", "ratio")
     if reason:
-        return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in kinds}
-    found, each = rates(counts), rates(persons.values) if persons else {}
-    points = (points_of or fairlearn_points)(counts)
+        return without_value(reason)
+    return compared(names, counts, confidence, (points_of or fairlearn_points)(counts), persons)
+
+
+def without_value(reason: str) -> dict[str, Metric]:
+    """Return all metrics with a null, for this reason."""
+    return {f"{measure}_{kind}": undefined(reason) for measure in MEASURES for kind in KINDS}
+
+
+def compared(
+    names: list[str],
+    counts: Integers,
+    confidence: float,
+    points: Points,
+    persons: Persons | None = None,
+    units: tuple[str, str, str] = UNITS,
+    classes: int = 1,
+) -> dict[str, Metric]:
+    """Return the same for a decision that varies and groups that have rows.
+
+    `points` are the point estimates, and `units` is as in `rates`. The bounds that hold for all
+    pairs at once hold for so many `classes`, too, each against the rest.
+    """
+    found, each = rates(counts, units), rates(persons.values, units) if persons else {}
     result: dict[str, Metric] = {}
     for measure, parts in MEASURES.items():
         chosen = {name: found[name] for name in parts}
         if persons is not None:
             chosen = {name: by_person(found[name], each[name], persons) for name in parts}
-        for kind in kinds:
+        for kind in KINDS:
             values = {name: points[kind][name] for name in parts}
-            metric = _metric(kind, names, chosen, values, confidence)
+            metric = _metric(kind, names, chosen, values, confidence, classes)
             why = vacuous(measure, {name: (one.hits, one.n) for name, one in chosen.items()})
             lost = metric.value is None or why is None
             result[f"{measure}_{kind}"] = metric if lost else undefined(str(why), metric.n or 0)
@@ -115,7 +136,12 @@ def by_person(whole: Rate, each: Rate, persons: Persons) -> Rate:
 
 
 def _metric(
-    kind: str, names: list[str], parts: dict[str, Rate], values: dict[str, float], confidence: float
+    kind: str,
+    names: list[str],
+    parts: dict[str, Rate],
+    values: dict[str, float],
+    confidence: float,
+    classes: int,
 ) -> Metric:
     for part in parts.values():
         lost = [name for name, n in zip(names, part.n, strict=True) if not n]
@@ -128,7 +154,7 @@ def _metric(
     never = [name for name, part in parts.items() if not part.hits.any()]
     if kind == "ratio" and never:
         return undefined(f"the {never[0].replace('_', ' ')} is 0 in every group: no ratio", n)
-    comparisons = pairs(len(names)) * len(parts)
+    comparisons = pairs(len(names)) * len(parts) * classes
     joint = [part.limits(confidence, comparisons) for part in parts.values()]
     alone = [part.alone(confidence) for part in parts.values()]
     pick, bounds = (max, largest_difference) if kind == "difference" else (min, smallest_ratio)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.measures.binning import Binned, number
 from governed_ml.measures.drift import population_stability_index
+from governed_ml.measures.multiclass.class_names import named
 from governed_ml.pipeline.folds import assignment
 from governed_ml.pipeline.folds.fold_tables import inside, outside
 
@@ -32,9 +34,13 @@ METHODS = {
 
 
 def sample(
-    numeric: list[str], categorical: list[str], seed: int
+    numeric: list[str], categorical: list[str], seed: int, classes: Sequence[str] = ()
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return at most `ROWS` train and test rows (features, `prediction`), by a seeded hash."""
+    """Return at most `ROWS` train and test rows (features, `prediction`), by a seeded hash.
+
+    `prediction` is the score or, of several `classes`, given by position, the predicted one.
+    """
+    answer = named("prediction", classes) if classes else "score"
     finite = [
         f"CASE WHEN isfinite({number(name)}) THEN {number(name)} END AS {_as(name)}"
         for name in numeric
@@ -43,8 +49,8 @@ def sample(
     row, chosen = tables.quoted(tables.ROW), ", ".join([*finite, *text, tables.quoted(tables.ROW)])
     train, test = (
         tables.query(
-            f"SELECT f.* EXCLUDE ({row}), p.score AS prediction FROM (SELECT {chosen} FROM "
-            f"{relation}) f JOIN (SELECT {row}, score FROM "
+            f"SELECT f.* EXCLUDE ({row}), p.answer AS prediction FROM (SELECT {chosen} FROM "
+            f"{relation}) f JOIN (SELECT {row}, {answer} AS answer FROM "
             f"{tables.table(tables.PREDICTIONS)} WHERE part = '{part}') p ON f.{row} = p.{row} "
             f"ORDER BY hash(f.{row}, {seed}), f.{row} LIMIT {ROWS}"
         )
@@ -93,13 +99,14 @@ def draw(
 ) -> dict[str, Any]:
     """Write the report; return the number of columns that Evidently considers drifted.
 
-    Columns that are entirely null on one side cannot be drawn. They are left out and named.
+    `prediction` is one of the `numeric` or `categorical` columns. Columns that are entirely null
+    on one side cannot be drawn. They are left out and named.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     empty = [
         name for name in reference if reference[name].isna().all() or current[name].isna().all()
     ]
-    numbers = [name for name in [*numeric, "prediction"] if name not in empty]
+    numbers = [name for name in numeric if name not in empty]
     texts = [name for name in categorical if name not in empty]
     try:
         with warnings.catch_warnings():

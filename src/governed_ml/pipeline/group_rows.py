@@ -31,27 +31,31 @@ def require_joined() -> None:
         )
 
 
-def contingency(names: Key) -> tuple[list[Key], np.ndarray]:
-    """Return the cells and their counts, shape (cells, label 0/1, prediction 0/1)."""
+def contingency(names: Key, classes: int = 2) -> tuple[list[Key], np.ndarray]:
+    """Return the cells and their counts, shape (cells, label, prediction).
+
+    Label and prediction are 0 or 1, or positions of `classes` classes.
+    """
     keys = ", ".join(f"k{place}" for place in range(len(names)))
     found = tables.rows(
         f"SELECT {keys}, x0, x1, count(*) FROM ({rows_of(names, ANSWER)}) GROUP BY ALL"
     )
     cells = known_cells(names)
     place = {cell: index for index, cell in enumerate(cells)}
-    counts = np.zeros((len(cells), 2, 2), dtype=np.int64)
+    counts = np.zeros((len(cells), classes, classes), dtype=np.int64)
     for *cell, target, prediction, n in found:
-        require_answer(target, prediction)
+        require_answer(target, prediction, classes)
         counts[place[tuple(cell)], int(target), int(prediction)] += n
     return cells, counts
 
 
-def require_answer(target: float, prediction: float) -> None:
-    """Raise `Problem` unless label and prediction are 0 or 1."""
-    if target not in (0, 1) or prediction not in (0, 1):
+def require_answer(target: float, prediction: float, classes: int = 2) -> None:
+    """Raise `Problem` unless label and prediction are 0 or 1, or positions of classes."""
+    if target not in range(classes) or prediction not in range(classes):
+        known = "0 or 1" if classes == 2 else f"0 to {classes - 1}"
         raise Problem(
             f"{tables.PREDICTIONS.as_posix()} has a row with target {target!r} and prediction "
-            f"{prediction!r}, but both must be 0 or 1: run `uv run dvc repro`"
+            f"{prediction!r}, but both must be {known}: run `uv run dvc repro`"
         )
 
 
@@ -114,7 +118,7 @@ def rows_of(names: Key, numbers: Key, *, person: bool = False) -> str:
     )
 
 
-def by_person(names: Key, cells: list[Key], task: str) -> Persons | None:
+def by_person(names: Key, cells: list[Key], task: str, classes: int = 2) -> Persons | None:
     """Return each person's contribution to each cell, or None if rows do not belong to persons.
 
     Classification: counts, shape (entries, label, prediction). Regression: row counts and sums of
@@ -131,7 +135,7 @@ def by_person(names: Key, cells: list[Key], task: str) -> Persons | None:
             f"SELECT {keys}, x0, x1, count(*) FROM ({rows}) GROUP BY ALL ORDER BY ALL"
         ):
             entry = (place[tuple(cell)], int(person))
-            counts = entries.setdefault(entry, np.zeros((2, 2), dtype=np.int64))
+            counts = entries.setdefault(entry, np.zeros((classes, classes), dtype=np.int64))
             counts[int(target), int(prediction)] += n
     else:
         sums = ", ".join(f"fsum(x{k})" for k in range(len(ERRORS)))

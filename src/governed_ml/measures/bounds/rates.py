@@ -80,12 +80,19 @@ class Rate:
         return self.hits / self.n
 
 
-def rates(counts: Integers) -> dict[str, Rate]:
-    """Return the four rates of each group from counts of shape (groups, label, prediction)."""
+UNITS = ("positives", "negatives", "selected")
+
+
+def rates(counts: Integers, units: tuple[str, str, str] = UNITS) -> dict[str, Rate]:
+    """Return the four rates of each group from counts of shape (groups, label, prediction).
+
+    `units` says what rows with label 1, with label 0 and with prediction 1 are called.
+    """
+    positives, negatives, chosen = units
     selected, positive, negative = counts[:, :, 1].sum(axis=1), counts[:, 1], counts[:, 0]
     return {
         "selection_rate": Rate(selected, counts.sum(axis=(1, 2)), ""),
-        "true_positive_rate": Rate(positive[:, 1], positive.sum(axis=1), "positives"),
-        "false_positive_rate": Rate(negative[:, 1], negative.sum(axis=1), "negatives"),
-        "precision": Rate(positive[:, 1], selected, "selected"),
+        "true_positive_rate": Rate(positive[:, 1], positive.sum(axis=1), positives),
+        "false_positive_rate": Rate(negative[:, 1], negative.sum(axis=1), negatives),
+        "precision": Rate(positive[:, 1], selected, chosen),
     }

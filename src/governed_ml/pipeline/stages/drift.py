@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from governed_ml.core.process_settings import importing
 from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import binning, drift
 from governed_ml.measures.binning import Binned
+from governed_ml.measures.multiclass.class_names import named
 from governed_ml.pipeline.evaluation.column_shapes import shapes
 from governed_ml.pipeline.evidently_report import draw, most_drifted, sample
 from governed_ml.pipeline.folds import assignment, fold_drift
@@ -34,16 +36,18 @@ def main() -> str:
     with importing("evidently", "evidently.presets"):
         binning.require_same_columns(tables.TRAIN, tables.TEST)
         PROGRESS.step("counting the bins of each column")
-        folds = by_fold(numeric, categorical, params.data.task) if assignment.used() else {}
+        asked = numeric, categorical, params.data.task, split.classes or []
+        folds = by_fold(*asked) if assignment.used() else {}
         whole = {name: one.counts for name, one in folds.items()}
-        found = whole or measure(numeric, categorical, params.data.task)
+        found = whole or measure(*asked)
         drawn = most_drifted(found, [*numeric, *categorical])
         shown = [[name for name in names if name in drawn] for names in (numeric, categorical)]
-        rows = sample(shown[0], shown[1], params.seed)
+        rows = sample(shown[0], shown[1], params.seed, split.classes or [])
     PROGRESS.step("comparing the values of each column")
     apart = compared(found)
     body = fold_drift.averaged(body_of(found, apart), folds)
     called = [list(map(tables.in_drift, names)) for names in shown]
+    called[bool(split.classes)].append(PREDICTION)
     PROGRESS.step("drawing Evidently's report")
     second = draw(*rows, called[0], called[1], REPORT)
     if len(drawn) < len(numeric) + len(categorical):
@@ -72,37 +76,55 @@ def main() -> str:
     )
 
 
-def measure(numeric: list[str], categorical: list[str], task: str) -> dict[str, Binned]:
-    """Bin features, prediction and target of the train (reference) and test (current) rows."""
+def measure(
+    numeric: list[str], categorical: list[str], task: str, classes: Sequence[str] = ()
+) -> dict[str, Binned]:
+    """Bin features, prediction and target of the train (reference) and test (current) rows.
+
+    Of several `classes`, given by position, prediction and target are binned by class.
+    """
     train, test = tables.table(tables.TRAIN), tables.table(tables.TEST)
     features = binning.binned(train, test, numeric, categorical)
     found = {tables.in_drift(name): column for name, column in features.items()}
-    found |= binning.binned(*both_sides(PREDICTION), [PREDICTION], [])
-    kinds: tuple[list[str], list[str]] = (
-        ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
-    )
-    return found | {TARGET: binning.binned(train, test, *kinds)[tables.TARGET]}
+    for name in (PREDICTION, TARGET):
+        sides = both_sides(name, classes)
+        (found[name],) = binning.binned(*sides, *kinds_of(name, task, classes)).values()
+    return found
 
 
-def by_fold(numeric: list[str], categorical: list[str], task: str) -> dict[str, FoldDrift]:
+def kinds_of(name: str, task: str, classes: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the column with the prediction or the target, as a numeric or a categorical one."""
+    column = name if name == PREDICTION or classes else tables.TARGET
+    category = classes or (name == TARGET and task == "classification")
+    return ([], [column]) if category else ([column], [])
+
+
+def by_fold(
+    numeric: list[str], categorical: list[str], task: str, classes: Sequence[str] = ()
+) -> dict[str, FoldDrift]:
     """Return the same columns as `measure`, each compared fold by fold."""
     _, every = both_sides(TARGET)
     features = fold_drift.binned(every, numeric, categorical)
     found = {tables.in_drift(name): column for name, column in features.items()}
-    found |= fold_drift.binned(both_sides(PREDICTION)[1], [PREDICTION], [])
-    kinds: tuple[list[str], list[str]] = (
-        ([], [tables.TARGET]) if task == "classification" else ([tables.TARGET], [])
-    )
-    return found | {TARGET: fold_drift.binned(every, *kinds)[tables.TARGET]}
+    for name in (PREDICTION, TARGET):
+        every = both_sides(name, classes)[1]
+        (found[name],) = fold_drift.binned(every, *kinds_of(name, task, classes)).values()
+    return found
 
 
-def both_sides(name: str) -> tuple[str, str]:
-    """Return the relations with the train and the test rows of a column, as `measure` names it."""
-    if name != PREDICTION:
+def both_sides(name: str, classes: Sequence[str] = ()) -> tuple[str, str]:
+    """Return the relations with the train and the test rows of a column, as `measure` names it.
+
+    Of several `classes`, prediction and target are names of classes.
+    """
+    value = "score"
+    if classes and name in (PREDICTION, TARGET):
+        value = named("prediction" if name == PREDICTION else tables.quoted(tables.TARGET), classes)
+    elif name != PREDICTION:
         return tables.table(tables.TRAIN), tables.table(tables.TEST)
     predictions = tables.table(tables.PREDICTIONS)
     train, test = (
-        f"(SELECT {tables.quoted(tables.ROW)}, score AS {PREDICTION} FROM {predictions} "
+        f"(SELECT {tables.quoted(tables.ROW)}, {value} AS {name} FROM {predictions} "
         f"WHERE part = '{part}')"
         for part in ("train", "test")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,13 @@ from governed_ml.core import tables
 from governed_ml.core.config import read
 from governed_ml.core.evidence import Finding, Metric
 from governed_ml.core.evidence_bodies import Attribute, FairnessBody, Proxy
+from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import fairness, fairness_regression, proxies
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.groups import Key, intersections
+from governed_ml.measures.multiclass import fairness as class_fairness
 from governed_ml.pipeline.group_rows import (
     by_person,
     cell_columns,
@@ -45,7 +48,7 @@ def main() -> str:
         sample = proxy_sample(names) if names else None
     if sample is not None:
         PROGRESS.step("computing bounds between groups")
-        attributes, measured, findings = gaps(data.task, names, confidence)
+        attributes, measured, findings = gaps(data.task, names, confidence, data.class_names)
         PROGRESS.step("searching for proxies")
         scores, found, hints = proxies.measure(*sample)
         metrics |= measured | scores
@@ -63,19 +66,25 @@ def main() -> str:
         findings=findings,
         tools=("fairlearn", "scikit-learn"),
     )
-    return summary(data.task, metrics) if names else "no sensitive attribute is configured"
+    if not names:
+        return "no sensitive attribute is configured"
+    return summary(data.task, metrics, [one.name for one in attributes])
 
 
 def gaps(
-    task: str, names: Key, confidence: float
+    task: str, names: Key, confidence: float, classes: Sequence[str] = ()
 ) -> tuple[list[Attribute], dict[str, Metric], list[Finding]]:
-    """Measure every attribute and intersection from one aggregate of the test rows."""
+    """Measure every attribute and intersection from one aggregate of the test rows.
+
+    `classes` are the classes by position, if there are three or more.
+    """
     require_joined()
     attributes: list[Attribute] = []
     findings: list[Finding] = []
     metrics: dict[str, Metric] = {}
-    cells, numbers = contingency(names) if task == "classification" else moments(names)
-    persons = by_person(names, cells, task)
+    many = len(classes) or 2
+    cells, numbers = contingency(names, many) if task == "classification" else moments(names)
+    persons = by_person(names, cells, task, many)
     spread = robust_spread(targets()) if task == "regression" else 0.0
     for columns in intersections(names):
         places = tuple(names.index(name) for name in columns)
@@ -83,13 +92,28 @@ def gaps(
             measure = partial(
                 fairness_regression.regression, columns, places, cells, numbers, spread
             )
+        elif classes:
+            known = list(classes)
+            measure = partial(class_fairness.classification, known, columns, places, cells, numbers)
         else:
             measure = partial(fairness.classification, columns, places, cells, numbers)
         part = measure(confidence, persons)
         attributes.append(part[0])
-        metrics |= {f"{part[0].name}.{name}": metric for name, metric in part[1].items()}
+        mine = {f"{part[0].name}.{name}": metric for name, metric in part[1].items()}
+        require_other_names(mine, metrics)
+        metrics |= mine
         findings += part[2]
     return attributes, metrics, findings
+
+
+def require_other_names(new: Iterable[str], known: Iterable[str]) -> None:
+    """Raise `Problem` if metrics of two attributes have one name: of `a`, and of `a.class.x`."""
+    both = sorted({*new} & {*known})
+    if both:
+        raise Problem(
+            f"two metrics of fairness are called {both[0]}, because of the names of an attribute "
+            "and a class: rename the column, or the class with spellings"
+        )
 
 
 def proxy_sample(names: Key) -> tuple[Any, Any, Any]:
@@ -129,11 +153,11 @@ def proxy_sample(names: Key) -> tuple[Any, Any, Any]:
     return left, right, frame["person"].to_numpy() if of_persons else None
 
 
-def summary(task: str, metrics: dict[str, Metric]) -> str:
+def summary(task: str, metrics: dict[str, Metric], attributes: Collection[str]) -> str:
     """Return the largest gap in one line, or that none could be measured."""
     regression = task == "regression"
     kind = ".mean_prediction_difference" if regression else ".demographic_parity_difference"
-    gaps_found = {name: metric for name, metric in metrics.items() if name.endswith(kind)}
+    gaps_found = {f"{name}{kind}": metrics[f"{name}{kind}"] for name in attributes}
     widest = {name: gap.value for name, gap in gaps_found.items() if gap.value is not None}
     if not widest:
         return f"not measured: {next(iter(gaps_found.values())).note}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+from governed_ml.core.config.classes import ARROW
 from governed_ml.core.config.data import Sensitive
 from governed_ml.core.evidence_bodies import Group
 from governed_ml.policy.fixes.known import Known
@@ -16,6 +17,11 @@ OUTCOMES = {
     "selected test rows": ("true_positive", "false_positive"),
 }
 """Unit of a shortage → the outcomes whose rows it counts; any other unit counts all rows."""
+OF_CLASS = re.compile(
+    r"rows (?P<role>of|predicted) (?P<others>other classes than )?"
+    r"(?P<name>'.*'|\".*\")(?: in the test rows)?"
+)
+"""A unit that counts rows of one of several classes, or rows that are predicted so."""
 PLAIN = re.compile(r"[A-Za-z][\w .-]*[\w]|[A-Za-z]")
 WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 MOST = 8  # groups that are named
@@ -54,6 +60,10 @@ def chosen(groups: list[Group], small: str, wanted: int, unit: str) -> list[str]
 
 def size(group: Group, unit: str) -> int:
     """Return how many rows of a group count for a rate."""
+    if of_class := OF_CLASS.fullmatch(unit):
+        place, name = int(of_class["role"] == "predicted"), of_class["name"]
+        mine = sum(n for key, n in group.counts.items() if repr(key.split(ARROW)[place]) == name)
+        return group.n - mine if of_class["others"] else mine
     outcomes = OUTCOMES.get(unit) if group.counts else None
     return sum(group.counts.get(name, 0) for name in outcomes) if outcomes else group.n
 

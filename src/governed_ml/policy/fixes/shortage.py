@@ -16,8 +16,8 @@ from governed_ml.policy.limits import beyond
 
 SMALLEST = re.compile(r"smallest group (?P<group>.+) \(n=(?P<n>[\d,]+)(?: (?P<unit>[^)]+))?\)")
 LACKING = re.compile(
-    r"(?P<what>no test rows|no positives|no negatives|no selected|one row only|one person only)"
-    r" in group (?P<groups>.+?)(?P<more> and \d+ more)?(?:;|$)"
+    r"(?P<what>no test rows|no positives|no negatives|no selected|no rows (?:of|predicted) .+?|"
+    r"one row only|one person only) in group (?P<groups>.+?)(?P<more> and \d+ more)?(?:;|$)"
 )
 TOO_FEW = re.compile(r"^rests on (?P<n>\d+|None) rows, at least (?P<wanted>\d+) wanted")
 SKEWED = re.compile(
