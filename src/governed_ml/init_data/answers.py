@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem, explain_invalid
+from governed_ml.core.tables import quoted
 from governed_ml.core.terminal import PROGRESS
-from governed_ml.pipeline.data.column_kinds import Decider
+from governed_ml.pipeline.data.column_kinds import NEARLY, SOME, Decider
 from governed_ml.pipeline.data.reading.answers import Answer, flow, written
 from governed_ml.pipeline.data.reading.decided import Decided, SourceCells
 from governed_ml.pipeline.data.text_questions import MARKERS, Ambiguous
@@ -21,6 +22,7 @@ from governed_ml.pipeline.data.text_questions import MARKERS, Ambiguous
 if TYPE_CHECKING:
     import duckdb
 
+CODES = "codes, not numbers"
 ROUNDS = 12  # an answer can raise the next question about the same column
 COUNTRY = re.compile("[A-Z]{2}")  # "NA" among such codes may be Namibia
 
@@ -31,7 +33,8 @@ class Draft:
 
     keys: dict[str, Any]
     why: dict[str, list[str]] = field(default_factory=dict)
-    times: list[str] = field(default_factory=list)
+    needed: set[str] = field(default_factory=set)  # the target and what people named
+    refused: set[str] = field(default_factory=set)  # what people listed under `drop`
 
     def data(self) -> Data:
         """Return the keys as a validated table; a target that is not known yet is empty."""
@@ -41,6 +44,20 @@ class Draft:
             return Data.model_validate(values)
         except ValidationError as error:
             raise explain_invalid(error, "--set or conf/data", values, Data) from error
+
+    def put(self, settings: dict[str, Any]) -> None:
+        """Write what `--set` gives into the keys."""
+        for key, value in settings.items():
+            mine = self.keys.get(key)
+            self.keys[key] = (
+                {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
+            )
+
+    def remember(self, *named: str | None) -> None:
+        """Keep which columns people named, which no answer drops, and which they left out."""
+        roles = (self.keys.get(key) for key in ("target", "time", "group"))
+        self.needed = {one for one in (*named, *roles) if one is not None}
+        self.refused = {*self.keys.get("drop", [])}
 
     def note(self, name: str, words: str) -> None:
         """Say why a column has its role."""
@@ -56,6 +73,8 @@ class Draft:
             self.keys["source"]["missing"] = list(dict.fromkeys([*before, *value]))
         elif key in ("decimal", "thousands"):
             self.keys["source"][key] = value
+        elif key == "marks":
+            self.keys["source"].update(value)
         elif isinstance(value, dict):
             self.keys.setdefault(key, {}).setdefault(name, {}).update(value)
         elif value is not None:
@@ -93,7 +112,7 @@ def answered(
                 decided[name] = maker.column(name, types[name])
                 left.pop(name, None)
             except Ambiguous as asked:
-                if not _safe(draft, name, asked, db):
+                if not _safe(draft, name, asked, maker.origin.rows, db):
                     options = tuple((one, written(name, one, data)) for one in asked.answers)
                     left[name] = Question(name, asked.words, options)
                 else:
@@ -105,25 +124,36 @@ def answered(
     return [decided[name] for name in types if name in decided], list(left.values())
 
 
-def _safe(draft: Draft, name: str, asked: Ambiguous, db: duckdb.DuckDBPyConnection) -> bool:
+def _safe(
+    draft: Draft, name: str, asked: Ambiguous, rows: str, db: duckdb.DuckDBPyConnection
+) -> bool:
     """Take the answer that loses nothing, if there is one; return whether there is."""
     answers = dict(asked.answers)
     forms = [value for key, value in asked.answers if key == "dates"]
+    marks = [one for one in asked.answers if one[0] in ("decimal", "marks")]
     if set(answers) == {"drop"}:
-        return _take(draft, name, ("drop", None), "an index, not a value")
+        return _take(draft, name, ("drop", None), "an index, or a column without a name")
     if "missing" in answers and _are_markers(answers["missing"], db):
         texts = ", ".join(repr(one) for one in answers["missing"])
         return _take(draft, name, ("missing", answers["missing"]), f"{texts} means missing")
     if len(forms) == 1 and "numeric" not in answers:
         return _take(draft, name, ("dates", forms[0]), f"dates written as {forms[0]}")
-    if "decimal" in answers and "numeric" not in answers:
-        return _take(draft, name, ("decimal", answers["decimal"]), "numbers with a decimal comma")
+    if len(marks) == 1 and "numeric" not in answers:
+        how = "with a decimal comma" if marks[0][0] == "decimal" else f"written as {_example(db)}"
+        return _take(draft, name, marks[0], f"numbers {how}")
     if {"categorical", "numeric"} == set(answers) and not forms:
-        return _take(draft, name, ("categorical", None), f"codes, not numbers: {_short(asked)}")
-    if set(answers) == {"categorical", "drop"} and "currency" in asked.words:
-        return _take(draft, name, ("drop", None), f"not used: {_short(asked)}")
+        return _take(draft, name, ("categorical", None), f"{CODES}: {_short(asked)}")
+    if set(answers) == {"categorical", "drop", "numeric"} and " numbers w" in asked.words:
+        return _take(draft, name, ("numeric", None), f"a number: {_short(asked)}")
+    if name in draft.needed:
+        return False
     if set(answers) == {"categorical", "drop", "numeric"} and "2^53" in asked.words:
-        return _take(draft, name, ("drop", None), f"too large for a number: {_short(asked)}")
+        if _differs(name, rows, db):
+            return _take(draft, name, ("drop", None), f"too large for a number: {_short(asked)}")
+        return _take(draft, name, ("categorical", None), f"{CODES}: {_short(asked)}")
+    if _nearly_unique(db) and ("distinct" in answers or set(answers) == {"categorical", "drop"}):
+        why = "free text or a key: nearly every value occurs once"
+        return _take(draft, name, ("drop", None), why)
     return False
 
 
@@ -131,6 +161,28 @@ def _take(draft: Draft, name: str, answer: Answer, words: str) -> bool:
     draft.add(name, answer)
     draft.note(name, words)
     return True
+
+
+def _differs(name: str, rows: str, db: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether nine in ten values of a column differ."""
+    column = quoted(name)
+    texts, filled = db.execute(
+        f"SELECT count(DISTINCT {column}), count({column}) FROM {rows}"
+    ).fetchall()[0]
+    return filled >= SOME and texts >= filled * NEARLY
+
+
+def _nearly_unique(db: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether nine in ten texts of the column that was asked about occur once."""
+    texts, filled = db.execute("SELECT count(*), coalesce(sum(n), 0) FROM cells").fetchall()[0]
+    return filled >= SOME and texts >= filled * NEARLY
+
+
+def _example(db: duckdb.DuckDBPyConnection) -> str:
+    """Return the longest text of the column that was asked about."""
+    return repr(
+        db.execute("SELECT v FROM cells ORDER BY length(v) DESC, v LIMIT 1").fetchall()[0][0]
+    )
 
 
 def _are_markers(values: list[str], db: duckdb.DuckDBPyConnection) -> bool:

@@ -6,9 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from governed_ml.core.config.closed_model import as_code
 from governed_ml.core.problem import Problem, counted
-from governed_ml.core.tables import quoted
-from governed_ml.init_data import names, roles
+from governed_ml.core.tables import literal, quoted
+from governed_ml.init_data import names, split_columns
 from governed_ml.init_data.answers import Draft, option
 from governed_ml.init_data.profile import Profile, values
 
@@ -30,6 +31,12 @@ SAME = 0.999  # least rank correlation of a copy
 MOST = 8  # most columns that one line names
 
 
+def require_labels(one: Profile) -> None:
+    """Raise `Problem` if no row has a target."""
+    if not one.filled:
+        raise Problem(f"target {one.column.name!r} is empty in all rows: choose another column")
+
+
 def require_features(draft: Draft, columns: dict[str, str]) -> None:
     """Raise `Problem` with the reason of each column if no feature is left."""
     if "feature" in columns.values():
@@ -46,15 +53,20 @@ def require_features(draft: Draft, columns: dict[str, str]) -> None:
 
 
 def cautions(
-    db: duckdb.DuckDBPyConnection, draft: Draft, found: dict[str, Profile], columns: dict[str, str]
+    db: duckdb.DuckDBPyConnection,
+    draft: Draft,
+    found: dict[str, Profile],
+    columns: dict[str, str],
+    share: float | None,
 ) -> list[str]:
-    """Return what is worth a look, one line each."""
+    """Return what is worth a look, one line each; `share` is that of the test rows."""
     features = [name for name, role in columns.items() if role == "feature"]
     return [
         *_unknown_labels(db, draft, found),
         *_copies(db, draft, found, features),
         *_like_attributes(draft, features),
         *_unused_dates(draft, found),
+        *_one_class(db, draft, share),
         *_perhaps_times(draft, found, features),
         *[line for name in features if (line := _far_value(db, draft, found[name]))],
     ]
@@ -129,7 +141,7 @@ def _unused_dates(draft: Draft, found: dict[str, Profile]) -> list[str]:
         for name, one in found.items()
         if one.column.kind == "date"
         and name != draft.keys["target"]
-        and roles.why_no_time(name, one) is None
+        and split_columns.why_no_time(name, one) is None
     ]
     if not able:
         return []
@@ -137,18 +149,46 @@ def _unused_dates(draft: Draft, found: dict[str, Profile]) -> list[str]:
     return [f"{words}test on the latest rows, add {option({'time': able[0]})}"]
 
 
+def _one_class(db: duckdb.DuckDBPyConnection, draft: Draft, share: float | None) -> list[str]:
+    """Say that a split by time leaves one side with one class, which stops the pipeline."""
+    time, target = draft.keys.get("time"), draft.keys["target"]
+    if draft.keys["task"] != "classification" or not share or not time or "group" in draft.keys:
+        return []
+    at, label = quoted(time), quoted(target)
+    positive = draft.keys.get("positive")
+    if positive is not None:
+        label = f"CAST({label} AS VARCHAR) = {literal(as_code(positive))}"
+    rows = f"FROM typed WHERE {at} IS NOT NULL AND {quoted(target)} IS NOT NULL"
+    sides = db.execute(
+        f"SELECT {at} >= (SELECT quantile_disc({at}, {1 - share}) {rows}) AS late, "
+        f"count(DISTINCT {label}) {rows} GROUP BY late"
+    ).fetchall()
+    if len(sides) > 1 and all(classes > 1 for _, classes in sides):
+        return []
+    side = "latest" if any(late and classes < 2 for late, classes in sides) else "earlier"
+    words = (
+        f"by {time!r}, the {side} rows have only one class of {target!r}, so the pipeline will "
+        f"stop at `split`; to split at random instead, add {option({'drop': [time]})}"
+    )
+    return [words]
+
+
 def _perhaps_times(draft: Draft, found: dict[str, Profile], features: list[str]) -> list[str]:
     """Name features whose numbers may be times: years, or seconds since 1970."""
     told: list[str] = []
     for name in features:
         one = found[name]
-        unit = roles.since_1970(one) if name not in draft.keys.get("numeric", []) else None
+        unit = split_columns.since_1970(one) if name not in draft.keys.get("numeric", []) else None
         if unit:
             told.append(
                 f"{name!r}: all its whole numbers could be times in {unit} since 1970; if they "
                 f"are, add {option({'time': name})} or {option({'drop': [name]})}"
             )
-        elif roles.YEAR.fullmatch(name) and roles.is_year(one) and "time" not in draft.keys:
+        elif (
+            split_columns.YEAR.fullmatch(name)
+            and split_columns.is_year(one)
+            and "time" not in draft.keys
+        ):
             told.append(
                 f"{name!r} is a feature, and later rows will have years that training never had; "
                 f"to test on the latest years instead, add {option({'time': name})}"

@@ -15,6 +15,7 @@ from governed_ml.pipeline.data.table_files import public
 
 SOURCE = Path("data/source")
 NO_DATABASES = ("ftp", "ftps", "sftp", "ssh", "file", "s3", "gs", "az", "abfs", "hdfs", "dbfs")
+SQLITE = b"SQLite format 3"
 ENDINGS = {
     *(".csv", ".tsv", ".txt", ".parquet", ".pq", ".json", ".jsonl", ".ndjson"),
     *(".feather", ".arrow", ".xlsx", ".xls", ".gz", ".zip"),
@@ -89,6 +90,12 @@ def _file_or_folder(path: Path) -> Path:
     if not path.exists():
         raise Problem(f"{path.as_posix()} does not exist: name a file, a folder or a URL")
     if path.is_file():
+        with path.open("rb") as handle:
+            if handle.read(len(SQLITE)) == SQLITE:
+                raise Problem(
+                    f"{path.as_posix()} is an SQLite database: give sqlite:///{path.as_posix()} "
+                    "and --query 'SELECT * FROM TABLE' with the table's name"
+                )
         return path
     files = sorted(
         one

@@ -7,14 +7,22 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from governed_ml.core.config.composition import CONF, compose
 from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
 from governed_ml.core.tables import literal
-from governed_ml.init_data import cautions, outlook, roles, target_values, wishes, written
+from governed_ml.init_data import (
+    cautions,
+    outlook,
+    roles,
+    split_columns,
+    target_values,
+    wishes,
+    written,
+)
 from governed_ml.init_data.answers import Draft, Question, answered, require_answers
 from governed_ml.init_data.origin import NamedTable, origin_of
 from governed_ml.init_data.profile import Profile, profiles, typed
@@ -75,7 +83,8 @@ def propose(
     draft = Draft({"name": origin.name, "source": {**origin.source}, "contract": contract})
     if edited:
         written.merged(draft, before)
-    _set(draft, given.settings)
+    draft.put(given.settings)
+    draft.remember(given.target, *given.sensitive)
     say(f"reading {where}")
     with tempfile.TemporaryDirectory() as scratch, engine() as db:
         table = _Table(db, Path(scratch), draft, origin, base, ask)
@@ -94,7 +103,7 @@ def propose(
             *outlook.small_groups(db, params, draft, found),
             *outlook.too_wide(len(features)),
             *outlook.leak_suspects(db, params, draft, found, table.scratch),
-            *cautions.cautions(db, draft, found, proposal.columns),
+            *cautions.cautions(db, draft, found, proposal.columns, params.split.test_share),
         ]
         if not dry:
             origin.keep(base)
@@ -174,15 +183,6 @@ def _is_date(question: Question) -> bool:
     return {key for (key, _), _ in question.options} == {"time", "drop"}
 
 
-def _set(draft: Draft, settings: dict[str, Any]) -> None:
-    """Write what `--set` gives into the keys."""
-    for key, value in settings.items():
-        mine = draft.keys.get(key)
-        draft.keys[key] = (
-            {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
-        )
-
-
 def _roles(
     table: _Table, found: dict[str, Profile], given: wishes.Wishes, ask: wishes.Prompt | None
 ) -> None:
@@ -198,6 +198,7 @@ def _roles(
             draft.keys[key].remove(target)
     draft.keys["target"] = target
     one = found[target]
+    cautions.require_labels(one)
     task, why = wishes.task(given, draft, db, one, ask)
     draft.keys["task"] = task
     draft.note(target, f"target of a {task}: {why}")
@@ -207,8 +208,8 @@ def _roles(
     if task == "classification":
         target_values.decide(given, draft, db, one, ask)
     roles.drop_useless(db, draft, found, target)
-    roles.find_group(draft, found, target)
-    roles.find_time(draft, found, target)
+    split_columns.find_group(draft, found, target)
+    split_columns.find_time(draft, found, target)
     wishes.sensitive(given, draft, found, ask)
     if draft.keys.get("sensitive"):  # else no persons are described
         roles.drop_proxies(draft, found, target)

@@ -83,6 +83,9 @@ def _favourable(
 
     def read(answer: str) -> str:
         text = _shortened(answer, number=number)
+        alike = [one for one in found if one.lower() == text.lower()]
+        if column.kind == "boolean" and len(alike) == 1:
+            return alike[0]  # Python writes True
         if text not in found:
             raise Problem(f"positive: {text!r} is no value of {name!r}, which has {listed(found)}")
         return text

@@ -63,6 +63,10 @@ def require_column(name: str, found: dict[str, Profile], role: str) -> str:
     if name not in found:
         near = difflib.get_close_matches(name, [*found], n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join([*found][:8])}"
+        if sum(one.lstrip("-+").replace(".", "", 1).isdigit() for one in found) * 2 >= len(found):
+            hint += (
+                ", so line 1 seems to have values and not names: write a line with names above it"
+            )
         raise Problem(f"{role}: the table has no column {name!r}{hint}")
     return name
 

@@ -12,10 +12,10 @@ from governed_ml.core import tables
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.config.production import Feed
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks
 from governed_ml.pipeline.data.column_readers import FrozenColumn, plain
+from governed_ml.pipeline.data.reading.foreign_files import TABLES
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.data.table_files import public
 from governed_ml.pipeline.predict_version import LOG
@@ -147,7 +147,7 @@ def _sources(feed: Feed, trained: Source | None) -> list[Source]:
     found = (one for one in path.rglob("*") if one.name.lower().endswith(FILES) and one.is_file())
     files = sorted(one for one in found if not one.name.startswith("."))
     if not files:
-        raise Problem(f"{path} holds no {sources.TABLES} file: name another folder")
+        raise Problem(f"{path} holds no {TABLES} file: name another folder")
     return [file_source(str(one), like) for one in files]
 
 

@@ -138,7 +138,21 @@ READ: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # columns → keys t
         {"categorical": ["balance"]},
     ),
     "an index": ({"Unnamed: 0": range(ROWS)}, {"drop": ["Unnamed: 0"]}),
-    "currency": ({"balance": [f"${at}.50" for at in range(ROWS)]}, {"drop": ["balance"]}),
+    "currency": ({"balance": [f"${at}.50" for at in range(ROWS)]}, {"numeric": ["balance"]}),
+    "a unit": ({"balance": [f"{at} kg" for at in range(ROWS)]}, {"numeric": ["balance"]}),
+    "both marks": (
+        {"balance": [f"{at},000.25" for at in range(1, ROWS + 1)]},
+        {"source": {"decimal": ".", "thousands": ","}},
+    ),
+    "months": ({"signed_on": DAYS.strftime("%Y-%m")}, {"dates": {"signed_on": "%Y-%m"}}),
+    "titles": (
+        {
+            "remark": [f"Book {at // 2}{'!' * (at == 1)}{at % 2}" for at in range(ROWS - 1)]
+            + ["book 10"]
+        },
+        {"drop": ["remark"]},
+    ),
+    "phones": ({"balance": [f"+49 30 {at:06d}" for at in range(ROWS)]}, {"drop": ["balance"]}),
 }
 
 
@@ -169,6 +183,21 @@ ASKED: dict[str, tuple[dict[str, Any], str]] = {
         "three digits behind each point",
     ),
     "two spellings": ({"gender": ["f", "F"] * (ROWS // 2)}, "differ only in case"),
+    "quarters": (
+        {"plan_code": [f"{2010 + at % 9}Q{at % 4 + 1}" for at in range(ROWS)]},
+        "texts that are quarters or weeks",
+    ),
+    "clock": (
+        {"plan_code": [f"{at % 24:02d}:{at % 60:02d}" for at in range(ROWS)]},
+        "texts that are times of day",
+    ),
+    "an apostrophe": ({"gender": ["o'neill", "O'NEILL"] * (ROWS // 2)}, "'\"'\"'"),
+    "totals": ({"balance": [*range(1, ROWS), "Total"]}, "delete the last row if it holds totals"),
+    "units": ({"balance": ["EUR", *range(1, ROWS)]}, "delete the first row if it holds units"),
+    "one or thousands": (
+        {"balance": ["26,181", "30,500"] * (ROWS // 2)},
+        '--set \'source: {decimal: ","}\' or --set \'source: {decimal: ".", thousands: ","}\'',
+    ),
     "a note among numbers": ({"balance": ["ask Ms X", *range(1, ROWS)]}, "that are not numbers"),
 }
 
@@ -178,6 +207,19 @@ def test_a_guess_that_could_be_wrong_is_refused_with_the_answers(base: Path, cas
     columns, words = ASKED[case]
     with pytest.raises(Problem, match=words):
         strangers.drafted(base, strangers.customers(ROWS, **columns))
+
+
+def test_a_target_is_never_dropped_for_how_it_is_written(base: Path) -> None:
+    # Given amounts with a sign, when they are the target, then they are numbers
+    table = strangers.customers(balance=[f"{at},500.25 €" for at in range(1, ROWS + 1)])
+    found = strangers.drafted(base, table, target="balance", positive=None)
+    assert found.draft.keys["task"] == "regression"
+    assert found.draft.keys["numeric"] == ["balance"]
+    # And texts that nearly all differ are asked about
+    (base / "data/source/customers.csv").unlink()
+    table = strangers.customers(remark=[*(f"Book {at}" for at in range(ROWS - 1)), "book 10"])
+    with pytest.raises(Problem, match="differ only in case"):
+        strangers.drafted(base, table, target="remark", positive="Book 1")
 
 
 def test_all_columns_are_asked_about_at_once_and_answers_are_given_with_set(base: Path) -> None:

@@ -64,6 +64,8 @@ KINDS: dict[str, tuple[Any, str, str]] = {  # name → values, role, part of the
     "ts": (RNG.integers(CENTURY, CENTURY + 9**8, ROWS) * 1_000, "time", "milliseconds since 1970"),
     "year": (NUMBERS + 1620, "time", "orders the rows"),
     "born_on": (pd.Timestamp("1960-01-03") + pd.to_timedelta(NUMBERS, "D"), "drop", "birth"),
+    "merchant": ([f"92345678901234567{n % 9:03d}" for n in NUMBERS], "feature", "codes, not num"),
+    "customer": ([f"92345678901234567{n // 4:03d}" for n in NUMBERS], "group", "100 persons with"),
     "zip": ([f"0{n % 70:04d}" for n in NUMBERS], "feature", "codes, not numbers"),
 }  # fmt: skip
 
@@ -154,6 +156,29 @@ def test_features_that_look_like_attributes_of_persons_are_named(base: Path) -> 
     assert not drafted(base, table).warnings[1:]  # where no persons are described
 
 
+def test_a_split_by_time_that_leaves_one_class_is_said_and_ended_by_the_option(base: Path) -> None:
+    # Given a class that occurs in the last year only
+    table = measured(year=NUMBERS + 1600, good=["yes"] * 350 + ["no", "yes"] * 25)
+    found = drafted(base, table)
+    assert found.split == "time"
+    [line] = [one for one in found.warnings if "only one class" in one]
+    assert "by 'year', the earlier rows have only one class of 'good'" in line
+    assert "add --set 'drop: [year]'" in line
+    # When it is left out, then the rows are split at random
+    again = drafted(base, table, settings=settings(["drop: [year]"]))
+    assert (again.split, again.columns["year"]) == ("random", "drop")
+    assert "only one class" not in "\n".join(again.warnings)
+
+
+def test_a_truth_value_may_be_written_as_in_python(base: Path) -> None:
+    path = base / "data/source/typed.parquet"
+    path.parent.mkdir(parents=True)
+    measured(good=NUMBERS % 2 == 0).to_parquet(path)
+    found = strangers.drafted(base, path, target="good", positive="True", dry=True,
+                              no_sensitive_reason="only things")  # fmt: skip
+    assert found.draft.keys["positive"] == "true"
+
+
 def test_small_groups_are_counted_in_persons_and_two_groups_are_not_merged(base: Path) -> None:
     # Given 40 persons with ten rows each
     person = NUMBERS // 10
@@ -172,3 +197,30 @@ def test_chance_is_no_leak_and_a_copy_in_a_small_table_is_one(base: Path) -> Non
     table["log_width"] = np.log(table["width"])
     found = drafted(base, table, target="width", positive=None)
     assert "leak suspect 'log_width'" in "\n".join(found.warnings)
+
+
+FILES: dict[str, tuple[str, bytes, str]] = {
+    "a title": ("t.csv", b"Report\n\na,good\n1,yes\n2,no\n", "begin in line 3 ('a', 'good'): del"),
+    "a wide title": ("t.csv", b"Report,,\na,b,good\n1,2,yes\n", "begin in line 2 ('a', 'b', "),
+    "blanks": ("t.csv", b"a b good\n1 2 yes\n2 3 no\n", "add --set 'source: {delimiter: \" \"}'"),
+    "no header": ("t.csv", b"1.5,7,yes\n2.5,8,no\n", "line 1 seems to have values and not names"),
+    "no rows": ("t.csv", b"a,good\n", "has columns but no rows: give"),
+    "no labels": ("t.csv", b"a,good\n1,\n2,\n", "target 'good' is empty in all rows"),
+    "utf-16": ("t.csv", "a\tgood\n1\tyes\n".encode("utf-16"), "'source: {encoding: utf-16}'"),
+    "sqlite": ("t.db", b"SQLite format 3\0" + b"\0" * 99, "give sqlite:///t.db and --query"),
+    "stata": ("t.dta", b"<stata_dta><header>", "a Stata file, which pandas.read_stata reads: give"),
+    "old stata": ("t.dta", b"r\x02\x01\0\x06\0 \x03\0\0", "a Stata file, which"),
+    "pickle": ("t.pkl", b"\x80\x05\x95\xa3\0", "a pickle, which can run code"),
+    "arff": ("t.arff", b"@RELATION x\n@DATA\n", "an ARFF file"),
+    "html": ("t.html", b"<table border=1><tr>", "is a web page, not a table"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_is_no_plain_table_is_named_with_what_to_do(base: Path, case: str) -> None:
+    name, content, words = FILES[case]
+    Path(name).write_bytes(content)
+    with pytest.raises(Problem) as refused:
+        strangers.drafted(base, Path(name), target="good", positive="yes", dry=True)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)

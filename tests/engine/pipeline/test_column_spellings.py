@@ -168,12 +168,56 @@ def test_numbers_with_a_sign_of_a_currency_or_percentage_are_asked_about(written
     )
     source = served.write(served.loans().assign(income=texts), Path("table.parquet"))
     # When they are ingested, then they are no category of hundreds of levels: it is asked
-    with pytest.raises(
-        Problem, match="column 'income' has 390 numbers with a currency or percent sign"
-    ):
+    with pytest.raises(Problem, match="column 'income' has 390 numbers with the sign or unit '"):
         served.ingested(source, time="applied_on")
     # And the answer that they are categories is heeded
     served.ingested(source, time="applied_on", categorical=["income"])
+
+
+SIGNS: dict[str, tuple[str, str]] = {  # how numbers are written, and in another way later
+    "%": ("{:.1f}%", "{:.1f} %"),
+    "$": ("${:,.2f}", "$ {:,.2f}"),
+    "EUR": ("{:,.2f} EUR", "EUR {:,.2f}"),
+    "kg": ("{:.1f} kg", "{:.1f}kg"),
+    "(1)": ("({:.2f})", "{:.2f}-"),
+}
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_numbers_with_a_sign_are_numbers_in_training_and_production(sign: str) -> None:
+    # Given a column that is listed under `numeric`, though its numbers have a sign or unit
+    written, later = SIGNS[sign]
+    table = served.loans()
+    amounts = pd.Series([n * 17.25 + 0.5 for n in range(400)])
+    value = -amounts if sign == "(1)" else amounts
+    source = served.write(table.assign(income=amounts.map(written.format)), Path("table.csv"))
+    conf: dict[str, Any] = {"time": "applied_on", "numeric": ["income"]}
+    model = served.train(source | {"thousands": ","}, **conf)
+    # When it is ingested, then it has the numbers
+    raw = pd.read_parquet("data/raw.parquet")["income"]
+    assert np.allclose(raw, value.round(2 if "2f" in written else 1))
+    # And later tables may write them in another way, or as numbers, but not with another sign
+    for number, cells in enumerate((amounts.map(later.format), raw)):
+        path = Path(f"new{number}.{'csv' if number == 0 else 'parquet'}")
+        served.write(table.assign(income=cells), path)
+        assert np.allclose(model.predict(path)["score"], model.scores)
+    served.write(table.assign(income="£5"), Path("other.csv"))
+    with pytest.raises(Problem, match="values of 'income' are not a number"):
+        model.predict(Path("other.csv"))
+
+
+def test_a_few_units_are_categories_and_many_are_asked_about() -> None:
+    terms = [f"{12 * (n % 5 + 1)} months" for n in range(400)]
+    source = served.write(served.loans().assign(term=terms), Path("few.csv"))
+    _, columns = served.ingested(source, time="applied_on")
+    assert next(one for one in columns if one.name == "term").kind == "category"
+    source = served.write(
+        served.loans().assign(term=[f"{n % 60} months" for n in range(400)]), Path("many.csv")
+    )
+    with pytest.raises(
+        Problem, match=r"with the sign or unit 'months' .*write `numeric: \[term\]`"
+    ):
+        served.ingested(source, time="applied_on")
 
 
 def test_a_feature_whose_texts_nearly_all_differ_is_named() -> None:

@@ -38,7 +38,7 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "10 MB in a cell": (b"age,y#1\n1," + b"x" * 10_000_000 + b"\n2,y\n", "100,000 characters"),
     "no target": (b"age,y_1\n1,2\n", "data.target: the table has no column 'y#1'"),
     "archive": (b"PK\x03\x04", "is damaged: unpack it yourself"),
-    "nested": (b'[{"age": 1, "y#1": {"b": 2}}]', "flatten or fix it"),
+    "nested": (b'[{"age": 1, "y#1": {"b": 2}}]', "pandas.json_normalize"),
     "damaged": (b"PAR1 and no more", "damaged Parquet"),
 }
 

@@ -116,6 +116,48 @@ def test_a_group_without_positives_and_rows_without_a_value_are_merged_by_their_
     assert "write `missing: other`, `3: other`, `b: other`." in said
 
 
+def test_few_rows_without_a_value_are_left_out_and_not_merged_with_one_of_two_groups() -> None:
+    # Given two groups, and one row without a value
+    rule, told = measured({"b": RACE["Black"], "missing": (1, 0, 0, 0), "w": RACE["White"]})
+    # When the fix is asked for, then it is to leave the row out
+    assert fix_of(rule, told).endswith(
+        "Or leave out the rows without a value: in `conf/data/adult.yaml`, write "
+        "`rows: race IS NOT NULL`."
+    )
+    assert "merge" not in fix_of(rule, told)
+
+
+def test_a_proxy_that_cannot_be_looked_for_lacks_rows_of_the_second_group() -> None:
+    # Given one group with enough rows, when a model cannot learn to tell it from another
+    reason = "fewer than two groups with 30 rows to learn from and to judge: A1 (272), A2, x (8)"
+    rule = RuleResult(
+        id="fairness.proxy[foreign]",
+        verdict="insufficient",
+        value=None,
+        interval=None,
+        limit=0.9,
+        reason=reason,
+    )
+    # Then the step is about rows, and not to run the pipeline again
+    [step] = next_steps(denial(rule), Known())
+    assert step.startswith("22 more rows to learn and to judge the proxies by of group A2, x ")
+    assert "there are 8 of 30" in step
+
+
+def test_the_persons_that_a_skewed_mean_needs_are_called_persons() -> None:
+    words = "a few extreme values decide the mean of group 1 (n=2): bounds would need about 6"
+    for unit, said in (("rows", "test rows"), ("persons", "persons in the test rows")):
+        rule = RuleResult(
+            id="fairness.signed_error[sex]",
+            verdict="insufficient",
+            value=None,
+            interval=None,
+            limit=0.2,
+            reason=f"{words} {unit}; take more",
+        )
+        assert fix_of(rule, Known()).startswith(f"About 4 more {said} of group 1 (sex) are missing")
+
+
 def test_merging_as_advised_decides_the_rule() -> None:
     # Given advice to merge groups, when it is followed
     rule, told = measured(RACE)

@@ -27,7 +27,9 @@ class Column(Grown):
     kind: ColumnKind | None = Field(
         default=None, description="integer, decimal, boolean, category, code or date"
     )
-    format: str | None = Field(default=None, description="how dates are written")
+    format: str | None = Field(
+        default=None, description="how dates are written, or the sign or unit of numbers"
+    )
     values: list[str] | None = Field(
         default=None,
         description="a category's values; one with fewer than 10 rows as the start of its SHA-256",

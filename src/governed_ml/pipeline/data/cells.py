@@ -14,6 +14,8 @@ from governed_ml.core.tables import literal
 if TYPE_CHECKING:
     from governed_ml.core.config.data import Source
 
+GROUPING = {" ": " \u00a0\u202f", "'": "'\u2019"}
+"""A thousands separator → it and what typographers write for it."""
 EXACT = 2**53  # from here on, a float cannot represent every integer
 FLOATS = ("DOUBLE", "FLOAT")
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
@@ -26,6 +28,8 @@ SOURCE_TYPES = (*NUMBERS, *DATES, ZONED, *TEXTS, "BOOLEAN")
 """DuckDB types that a source's column may have."""
 ISO = "ISO 8601"
 ISO_OFFSET = "ISO 8601 with an offset, kept as UTC"
+ACCOUNTING = "(1)"  # the format of numbers without a sign, whose negative ones have brackets
+NEGATIVE = r"\(\s*[0-9].*[0-9]?\s*\)|[0-9].*-"
 NO_NUMBER = r"\s*(nan|[-+]?inf(inity)?)\s*"
 _EXPONENT = "([eE][-+]?[0-9]+)?"
 _DAY = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"
@@ -70,19 +74,36 @@ def matches(text: str, pattern: str) -> str:
 
 def is_number(text: str, how: Marks) -> str:
     """Return SQL for whether a text is a number."""
-    mark, group = f"[{how.decimal}]", f"[{how.thousands}]"
+    mark, group = f"[{how.decimal}]", f"[{GROUPING.get(how.thousands, how.thousands)}]"
     whole = f"([1-9][0-9]{{0,2}}({group}[0-9]{{3}})+|[0-9]+)" if how.thousands else "[0-9]+"
     return matches(text, rf"\s*[-+]?({whole}({mark}[0-9]*)?|{mark}[0-9]+){_EXPONENT}\s*")
 
 
+def ungrouped(text: str, how: Marks) -> str:
+    """Return SQL for a text without thousands separators."""
+    every = GROUPING.get(how.thousands, how.thousands)
+    return f"translate({text}, {literal(every)}, '')" if every else text
+
+
 def number(text: str, how: Marks) -> str:
     """Return SQL for the number in a text; `nan` and `inf` are accepted here and refused later."""
-    plain = f"replace({text}, {literal(how.thousands)}, '')" if how.thousands else text
+    plain = ungrouped(text, how)
     plain = f"replace({plain}, {literal(how.decimal)}, '.')" if how.decimal != "." else plain
     return (
         f"CASE WHEN {is_number(text, how)} THEN TRY_CAST({plain} AS DOUBLE) "
         f"WHEN {matches(f'lower({text})', NO_NUMBER)} THEN TRY_CAST({text} AS DOUBLE) END"
     )
+
+
+def bare(text: str, sign: str) -> str:
+    """Return SQL for a number without its sign or unit, and with a minus in front if negative.
+
+    `$1.50` and `1.50 $` become `1.50`; `(1.50)` and `1.50-` become `-1.50`.
+    """
+    plain = f"trim(replace({text}, {literal(sign)}, ''))" if sign != ACCOUNTING else f"trim({text})"
+    tight = f"regexp_replace({plain}, '^([-+])\\s+', '\\1')"
+    inner = f"regexp_extract({tight}, '[0-9](.*[0-9])?')"
+    return f"CASE WHEN {matches(tight, NEGATIVE)} THEN '-' || {inner} ELSE {tight} END"
 
 
 def is_whole(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.problem import counted
-from governed_ml.core.tables import literal, quoted
+from governed_ml.core.tables import quoted
 from governed_ml.core.terminal import PROGRESS
 from governed_ml.pipeline.data import cells
 from governed_ml.pipeline.data.cells import (
@@ -29,7 +29,7 @@ from governed_ml.pipeline.data.cells import (
     whole,
 )
 from governed_ml.pipeline.data.date_questions import compact, dates
-from governed_ml.pipeline.data.number_questions import numbers, points, signs, too_large
+from governed_ml.pipeline.data.number_questions import numbers, points, sign_of, signs, too_large
 from governed_ml.pipeline.data.reading.answers import Questions
 from governed_ml.pipeline.data.reading.answers import question as asked_about
 from governed_ml.pipeline.data.reading.decided import (
@@ -137,9 +137,12 @@ class Decider:
             number = name in self.data.numeric
             if not number and (written := dates(seen, self.data.dates.get(name))):
                 return made(name, "TIMESTAMP", "date", cells.date(text, written), written)
+            sign = sign_of(seen) if number else None
+            if sign is not None:
+                seen = Cells(self.db, self.origin.rows, cells.bare(text, sign[0]))
             only = self.origin.csv
             if numbers(seen, self.origin.marks, wanted=number, only_texts=only):
-                return self._numeric(name, seen)
+                return self._numeric(name, seen, sign[0] if sign else None)
             signs(seen)
         return self._category(name, seen)
 
@@ -153,15 +156,15 @@ class Decider:
             return made(name, "TIMESTAMP", "date", cells.date(seen.text, written), written)
         return made(name, "VARCHAR", "category", seen.text)
 
-    def _numeric(self, name: str, seen: Cells) -> Decided:
+    def _numeric(self, name: str, seen: Cells, sign: str | None) -> Decided:
         how = self.origin.marks
-        plain = f"replace(v, {literal(how.thousands)}, '')" if how.thousands else "v"
+        plain = cells.ungrouped("v", how)
         far = f"{cells.is_whole(plain)} AND abs({cells.number('v', how)}) >= {EXACT}"
         if name not in self.data.numeric and (beyond := seen.count(far)):
             raise too_large(beyond)
         if not how.thousands and not seen.count(f"{whole('v')} IS NULL"):
-            return made(name, "BIGINT", "integer", whole(seen.text))
-        return made(name, "DOUBLE", "decimal", no_nan(cells.number(seen.text, how)))
+            return made(name, "BIGINT", "integer", whole(seen.text), sign)
+        return made(name, "DOUBLE", "decimal", no_nan(cells.number(seen.text, how)), sign)
 
     def _category(self, name: str, seen: Cells) -> Decided:
         private = name in (self.data.group, self.data.time)

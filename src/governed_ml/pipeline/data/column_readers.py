@@ -155,6 +155,7 @@ def _from_text(one: FrozenColumn, text: str, how: Marks) -> str:
             return cells.date(text, column.format)
         return f"coalesce({cells.date(text, ISO)}, {cells.date(text, ISO_OFFSET)})"
     if column.type != "VARCHAR":
+        text = cells.bare(text, column.format) if column.format else text
         return cells.whole(text) if _whole(one) else cells.number(text, how)
     if column.kind == "boolean":
         return cells.truth(text, column.values or [])

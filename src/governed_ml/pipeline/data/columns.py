@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
 
 from governed_ml.core.config.classes import place_of
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NO_HEADER = ", or, if line 1 has values and not names, write a line with names above it"
 JOINED_BY = ("request_id", "row")  # labels and groups of production are joined by these
 
 
@@ -48,7 +50,10 @@ def _alike(names: list[str]) -> list[str]:
     for name in names:
         other = seen.setdefault(name.strip().casefold(), name)
         if other == name and names.count(name) > 1:
-            told.append(f"column {name!r} is in the table {names.count(name)} times: rename one")
+            told.append(
+                f"column {name!r} is in the table {names.count(name)} times: rename one"
+                + (NO_HEADER if re.fullmatch(r"[-+0-9.,]+", name) else "")
+            )
         if other != name:
             what = "case" if other.strip() != name.strip() else "blanks around them"
             told.append(f"columns {other!r} and {name!r} differ only in {what}: rename one")

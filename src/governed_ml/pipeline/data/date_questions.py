@@ -28,6 +28,11 @@ NAMED_FORMATS = [
     for form in ("%b %d, %Y", "%b %d %Y", "%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y",
                  "%d/%b/%Y", "%Y-%b-%d", "%Y %b %d", "%a, %d %b %Y", "%A, %b %d, %Y")
 ]  # fmt: skip
+MONTH = r"\s*([0-9]{4}[-/][0-9]{1,2}|[0-9]{1,2}[-/][0-9]{4})\s*"
+MONTHS = ("%Y-%m", "%Y/%m", "%m-%Y", "%m/%Y")
+PERIOD = r"(?i)\s*([0-9]{4}[ -]?[QW][0-9]{1,2}|[QW][0-9]{1,2}[ -]?[0-9]{4})\s*"
+CLOCK = r"\s*[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?\s*"
+FEW = 10  # most different months or times that may be categories
 COMPACT = "%Y%m%d"
 FIRST, LAST = 19000101, 21001231  # range in which an eight-digit number may be a date
 MANY = 30  # integers that are all valid dates are not by chance if so many are distinct
@@ -43,11 +48,11 @@ def dates(seen: Cells, stated: str | None) -> str | None:
         return stated
     if not seen.filled:
         return None
-    numbered, named, eight = seen.counts(
-        [matches("v", DAY), matches("v", NAMED), matches("v", "[12][0-9]{7}")]
-    )
+    kinds = (DAY, NAMED, "[12][0-9]{7}", MONTH, PERIOD, CLOCK)
+    numbered, named, eight, *periods = seen.counts([matches("v", one) for one in kinds])
     if named * 2 >= seen.filled:
         _named(seen)
+    _periods(seen, *periods)
     if eight == seen.filled:
         compact(seen.db, "cells", "v", (FIRST, LAST))
     if numbered * 2 < seen.filled:
@@ -92,6 +97,32 @@ def _require_century(seen: Cells, written: str) -> None:
             f"{written!r} under dates in conf/data",
             ("dates", written),
         )
+
+
+def _periods(seen: Cells, month: int, period: int, clock: int) -> None:
+    """Ask about texts that are nearly all months, quarters, weeks or times of day."""
+    least = seen.filled * MOSTLY
+    if max(month, period, clock) < least or seen.distinct <= FEW:
+        return
+    if month >= least:
+        fits = seen.counts([f"{date('v', one)} IS NOT NULL" for one in MONTHS])
+        best = max(range(len(fits)), key=lambda number: fits[number])
+        if fits[best] >= least:
+            raise Ambiguous(
+                f"has {fits[best]:,} texts that are months written as {MONTHS[best]}, such as "
+                f"{seen.pairs()[0][0]!r}: give the format under dates in conf/data, or list the "
+                "column under categorical or drop",
+                ("dates", MONTHS[best]),
+                *OTHERWISE,
+            )
+    for rows, what in ((period, "quarters or weeks"), (clock, "times of day")):
+        if rows >= least:
+            raise Ambiguous(
+                f"has {rows:,} texts that are {what} ({shown(seen.pairs(), 2)}), and a "
+                "category for each says little: write a date or a number at the source, or list "
+                "the column under categorical or drop in conf/data",
+                *OTHERWISE,
+            )
 
 
 def _named(seen: Cells) -> None:

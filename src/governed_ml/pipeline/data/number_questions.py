@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.problem import counted
 from governed_ml.core.tables import literal
-from governed_ml.pipeline.data.cells import Marks, is_number, matches, number
+from governed_ml.pipeline.data.cells import (
+    ACCOUNTING,
+    GROUPING,
+    Marks,
+    bare,
+    is_number,
+    matches,
+    number,
+)
 from governed_ml.pipeline.data.reading.answers import Answer
 from governed_ml.pipeline.data.spellings import shown
-from governed_ml.pipeline.data.text_questions import Ambiguous, Cells, missing
+from governed_ml.pipeline.data.text_questions import MARKERS, Ambiguous, Cells, missing
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,12 +26,21 @@ CODES_OR_NUMBERS: tuple[Answer, ...] = (("categorical", None), ("numeric", None)
 FEW = 30  # in formats with numbers, digit texts with fewer distinct values are categories
 THOUSANDS = r"\s*[-+]?([1-9][0-9]{0,2}([.][0-9]{3})+|[0-9]{1,3})\s*"
 """Matches an integer in which points separate thousands."""
-_AMOUNT = r"[0-9][0-9.,' ]*"
-SIGNED = rf"\s*[-+]?\s*([€$£¥₹]\s*[-+]?{_AMOUNT}|{_AMOUNT}\s*[€$£¥₹%‰])\s*"
 _CODE = matches("v", r"\s*[0-9]+[eE][0-9]+\s*")
 EXPONENTS = f"sum(n) FILTER ({_CODE}), min(v) FILTER ({_CODE})"
 """The number of rows with texts such as 1E2, and the first of these, as SQL."""
-SEPARATED = r"\s*[-+]?[0-9]+([.,' ][0-9]+)+\s*"
+BLANKS, APOSTROPHES = GROUPING[" "], GROUPING["'"]
+_AMOUNT = rf"[0-9][0-9.,{APOSTROPHES}{BLANKS}]*"
+CURRENCIES = ("EUR", "USD", "GBP", "CHF", "JPY")
+_MONEY = f"[€$£¥₹]|{'|'.join(CURRENCIES)}"
+_BEFORE = rf"^\s*[-+(]?\s*({_MONEY})\s*[-+(]?\s*{_AMOUNT}\)?-?\s*$"
+_AFTER = rf"^\s*[-+(]?\s*{_AMOUNT}({_MONEY}|[%‰]|[a-zA-Zµ°²³/]{{1,10}})[.)]?\s*$"
+NEGATIVE_TEXT = rf"\s*(\(\s*{_AMOUNT}\)|{_AMOUNT}-)\s*"
+"""Matches a negative number as accountants write it: `(12.50)` or `12.50-`."""
+FEW_UNITS = 10  # most different texts with a unit that may be categories, such as `36 months`
+SEPARATED = rf"\s*[-+]?[0-9]+([.,{APOSTROPHES}{BLANKS}]+[0-9]+)+\s*"
+GROUPED = tuple(Marks(one, other) for one in ".," for other in ",. '" if one != other)
+"""All pairs of a decimal mark and a thousands separator."""
 
 
 def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
@@ -44,14 +61,15 @@ def numbers(seen: Cells, how: Marks, *, wanted: bool, only_texts: bool) -> bool:
             "1234.5, or set data.source.decimal and data.source.thousands (now "
             f"{how.decimal!r} and {how.thousands!r}); if they are codes, list the column "
             "under categorical",
-            *_marks(seen, separated, how),
+            *(_marks(seen, how) or (("drop", None),)),
             ("categorical", None),
         )
     if good < seen.filled:
         odd = seen.pairs(f"NOT {fits}")
+        place = seen.place(f"NOT {fits}") if seen.filled - good == 1 else ""
         raise Ambiguous(
             f"has {good:,} numbers and {seen.filled - good:,} texts that are not numbers "
-            f"({shown(odd)}): fix these, or list those that mean a missing value in "
+            f"({shown(odd)}{place}): fix these, or list those that mean a missing value in "
             "data.source.missing; if the column holds codes, list it under categorical",
             *missing(odd),
             ("categorical", None),
@@ -93,7 +111,7 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
             f"as {example!r}: if it separates thousands, set data.source.decimal to ',' and "
             "data.source.thousands to '.'; if it is a decimal point, list the column under "
             "numeric in conf/data",
-            ("decimal", ","),
+            ("marks", {"decimal": ",", "thousands": "."}),
             ("numeric", None),
         )
     exponents(*exponent)
@@ -102,16 +120,45 @@ def points(db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
 
 
 def signs(seen: Cells) -> None:
-    """Ask about texts that are numbers with a currency or percent sign."""
-    count = seen.count(matches("v", SIGNED))
-    if count and count * 2 >= seen.filled:
-        examples = shown(seen.pairs(matches("v", SIGNED)), 2)
-        raise Ambiguous(
-            f"has {count:,} numbers with a currency or percent sign ({examples}): write plain "
-            "numbers at the source, or list the column under categorical or drop in conf/data",
-            ("categorical", None),
-            ("drop", None),
-        )
+    """Ask about texts that are numbers with a sign or a unit."""
+    if (found := sign_of(seen)) is None:
+        return
+    sign, rows = found
+    examples = shown(seen.pairs(_with(sign)), 2)
+    what = "written as (1) or 1-" if sign == ACCOUNTING else f"with the sign or unit {sign!r}"
+    raise Ambiguous(
+        f"has {rows:,} numbers {what} ({examples}): list the column under numeric in conf/data to "
+        "read them without it, or under categorical or drop",
+        ("numeric", None),
+        ("categorical", None),
+        ("drop", None),
+    )
+
+
+def sign_of(seen: Cells) -> tuple[str, int] | None:
+    """Return the sign or unit that most numbers of a column of texts have, and their rows."""
+    plain, negative = matches("v", rf"\s*[-+]?{_AMOUNT}"), matches("v", NEGATIVE_TEXT)
+    found = seen.db.execute(
+        "SELECT sign, sum(n), count(*) FROM (SELECT n, coalesce(nullif(regexp_extract(v, "
+        f"{literal(_BEFORE)}, 1), ''), regexp_extract(v, {literal(_AFTER)}, 1)) AS sign "
+        "FROM cells) "
+        "WHERE sign <> '' GROUP BY sign ORDER BY sum(n) DESC, sign LIMIT 1"
+    ).fetchone()
+    if found is not None:
+        sign, rows, texts = str(found[0]), int(found[1]), int(found[2])
+        unit = sign.isalpha() and sign not in CURRENCIES
+        like = seen.count(f"{_with(sign)} OR {plain}")
+        if like * 2 >= seen.filled and not (unit and texts <= FEW_UNITS):
+            return sign, rows
+    brackets, like = seen.counts([negative, f"{negative} OR {plain}"])
+    return (ACCOUNTING, brackets) if brackets and like * 2 >= seen.filled else None
+
+
+def _with(sign: str) -> str:
+    """Return SQL for whether a text is a number with this sign."""
+    if sign == ACCOUNTING:
+        return matches("v", NEGATIVE_TEXT)
+    return f"contains(v, {literal(sign)}) AND {matches(bare('v', sign), rf'[-+]?{_AMOUNT}')}"
 
 
 def exponents(many: int | None, example: str | None) -> None:
@@ -154,16 +201,40 @@ def _zeros_at_the_end(db: duckdb.DuckDBPyConnection, cells: str, mark: str) -> N
 
 
 def _mark(seen: Cells, separated: str) -> str:
-    marks = {"a comma": ",", "an apostrophe": "''", "a blank": " ", "several points": ".%."}
+    marks = {
+        "a comma": "[,]",
+        "an apostrophe": f"[{APOSTROPHES}]",
+        "a blank": f"[{BLANKS}]",
+        "several points": "[.].*[.]",
+    }
     return next(
-        (word for word, mark in marks.items() if seen.count(f"{separated} AND v LIKE '%{mark}%'")),
+        (
+            word
+            for word, mark in marks.items()
+            if seen.count(f"{separated} AND regexp_matches(v, {literal(mark)})")
+        ),
         "a point",
     )
 
 
-def _marks(seen: Cells, separated: str, how: Marks) -> list[Answer]:
-    """Return an answer if with another decimal mark all numbers of the column can be read."""
-    other = "," if how.decimal == "." else "."
-    unread = f"{separated} AND {number('v', Marks(other, how.thousands))} IS NULL"
-    fits = other != how.thousands and not seen.count(unread)
-    return [("decimal", other)] if fits else []
+def _marks(seen: Cells, how: Marks) -> list[Answer]:
+    """Return the marks with which every cell of the column is a number, the plainest first.
+
+    A thousands separator that no cell needs is no answer.
+    """
+    other = Marks("," if how.decimal == "." else ".", how.thousands)
+    fitting: list[Marks] = []
+    markers = ", ".join(literal(one) for one in MARKERS)
+    for one in (Marks("."), Marks(","), other, *GROUPED):
+        if one == how or one.decimal == one.thousands or one in fitting:
+            continue
+        needless = any(one.decimal == less.decimal and not less.thousands for less in fitting)
+        unread = f"{number('v', one)} IS NULL AND trim(v) NOT IN ({markers})"
+        if not needless and not seen.count(unread):
+            fitting.append(one)
+    return [
+        ("decimal", one.decimal)
+        if one.thousands == how.thousands
+        else ("marks", {"decimal": one.decimal, "thousands": one.thousands})
+        for one in fitting
+    ]

@@ -14,6 +14,7 @@ from governed_ml.core.files import file_digest
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import exact, named, quoted
 from governed_ml.pipeline.data.columns import require_distinct
+from governed_ml.pipeline.data.reading.foreign_files import require_table
 from governed_ml.pipeline.data.reading.packed import unpacked
 from governed_ml.pipeline.data.reading.table_folder import Parts, joined
 from governed_ml.pipeline.data.reading.typed_files import PARQUET, as_parquet
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 1e150  # the square of a larger number, which a variance needs, is infinite
-TABLES = "CSV, JSON, Parquet, Arrow or Excel"
-NO_TABLES = {  # beginning of a file → its type
-    b"PK": "an archive in an archive, or OpenDocument",
-    b"\x1f\x8b": "packed twice",
-    b"SQLite": "a database (kind: sql reads it)",
-    b"%PDF": "a PDF",
-}
 
 
 @dataclass(frozen=True)
@@ -78,12 +72,10 @@ def file(source: Source, seed: int, db: duckdb.DuckDBPyConnection, scratch: Path
         digest = file_digest(path)
         path = as_parquet(unpacked(path, uri, scratch), source.sheet, uri, scratch)
     with path.open("rb") as handle:
-        head = handle.read(8)
+        head = handle.read(16)
     if not head.removeprefix(b"\xef\xbb\xbf"):
         raise Problem(f"data.source.path: {uri} is empty: give a table with rows")
-    for sign, what in NO_TABLES.items():
-        if head.startswith(sign):
-            raise Problem(f"data.source.path: {uri} is {what}: give {TABLES}")
+    require_table(head, uri)
     dialect: tuple[Path, str, int] | None = None
     texts: str | None = None
     if head.startswith(PARQUET):

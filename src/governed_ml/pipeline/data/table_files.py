@@ -17,6 +17,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.core.tables import literal, named
 from governed_ml.pipeline.data.reading.delimiters import delimiter_of
 from governed_ml.pipeline.data.reading.encodings import as_utf8
+from governed_ml.pipeline.data.reading.foreign_files import require_header
 
 UNNAMED = "Unnamed: {}"
 LONGEST = 100_000  # most characters of a cell; a longer one is an unclosed quote
@@ -38,28 +39,13 @@ def csv_relation(path: Path, source: Source, uri: str) -> tuple[str, list[str], 
     path = as_utf8(path, source.encoding, uri)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            first = handle.readline(10 * LONGEST)
-            handle.seek(0)
             delimiter = source.delimiter or delimiter_of(path, uri)
             names = next(csv.reader(handle, delimiter=delimiter), [])
     except (csv.Error, TypeError, ValueError) as error:
         raise Problem(
             f"data.source.path: the header of {uri} cannot be read: {first_line(error)}"
         ) from error
-    if first.lstrip().lower().startswith(("<!doctype", "<html", "<?xml")):
-        raise Problem(f"data.source.path: {uri} is a web page, not a table: check the address")
-    if first.lower().startswith("sep="):
-        raise Problem(
-            f"data.source.path: line 1 of {uri} is `sep=…`, which only Excel reads: delete this "
-            "line"
-        )
-    if not names:
-        raise Problem(f"data.source.path: {uri} has no header: name the columns in its first line")
-    if len(names) == 1:
-        raise Problem(
-            f"data.source.path: {uri} has only one column with the delimiter {delimiter!r}: "
-            "set data.source.delimiter"
-        )
+    require_header(path, delimiter, names, uri)
     unnamed = any(not name.strip() for name in names)
     names = [name if name.strip() else UNNAMED.format(place) for place, name in enumerate(names)]
     listed = f"names=[{', '.join(map(literal, names))}], " if unnamed else ""

@@ -41,7 +41,7 @@ class Cells:
 
     def __init__(self, db: duckdb.DuckDBPyConnection, rows: str, text: str) -> None:
         """Count the rows of each text once."""
-        self.db, self.text = db, text
+        self.db, self.text, self.rows = db, text, rows
         db.execute(
             f"CREATE OR REPLACE TEMP TABLE cells AS SELECT v, count(*) AS n FROM "
             f"(SELECT {text} AS v FROM {rows}) WHERE v IS NOT NULL GROUP BY v"
@@ -62,6 +62,18 @@ class Cells:
         """Return the number of rows for each of several conditions."""
         asked = ", ".join(f"coalesce(sum(n) FILTER ({one}), 0)" for one in conditions)
         return [int(n) for n in self.db.execute(f"SELECT {asked} FROM cells").fetchall()[0]]
+
+    def place(self, condition: str) -> str:
+        """Return which row it is, if only the first or the last row meets a condition; or ""."""
+        rows = f"SELECT row_number() OVER () AS row, {self.text} AS v FROM {self.rows}"
+        first, last, end = self.db.execute(
+            f"SELECT min(row) FILTER (v IS NOT NULL AND {condition}), "
+            f"max(row) FILTER (v IS NOT NULL AND {condition}), max(row) FROM ({rows})"
+        ).fetchall()[0]
+        if first != last or last not in (1, end):
+            return ""
+        what, which = ("units", "first") if last == 1 else ("totals", "last")
+        return f"; delete the {which} row if it holds {what}"
 
     def pairs(self, condition: str = "true") -> list[tuple[str, int]]:
         """Return (value, rows) pairs, the most frequent first."""

@@ -136,7 +136,8 @@ def types_of(db: duckdb.DuckDBPyConnection, found: Found) -> dict[str, str]:
         )
     told = [
         f"column {name!r} has the type {first_line(ValueError(row[1]), 60)}, but a column must "
-        "hold only numbers, only texts or only times: flatten or fix it first"
+        "hold only numbers, only texts or only times: give each value in it a column of its own, "
+        "for example with pandas.json_normalize, or leave the column out"
         for (name, source_type), row in zip(types.items(), described, strict=True)
         if source_type not in SOURCE_TYPES or str(row[1]).endswith("]")
     ]

@@ -6,7 +6,7 @@ import json
 import re
 
 from governed_ml.core.config.classes import ARROW
-from governed_ml.core.config.data import Sensitive
+from governed_ml.core.config.data import MISSING, Sensitive
 from governed_ml.core.evidence_bodies import Group
 from governed_ml.policy.fixes.known import Known
 from governed_ml.policy.fixes.shortage import Shortage
@@ -24,6 +24,7 @@ OF_CLASS = re.compile(
 """A unit that counts rows of one of several classes, or rows that are predicted so."""
 PLAIN = re.compile(r"[A-Za-z][\w .-]*[\w]|[A-Za-z]")
 WORDS_OF_YAML = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+NAME_OF_SQL = re.compile(r"[A-Za-z_]\w*")
 MOST = 8  # groups that are named
 
 
@@ -32,6 +33,9 @@ def merging(attribute: str, short: Shortage, known: Known) -> str:
     column, groups, alone = _column(attribute, short.group, known)
     if not groups:
         return ""
+    leave = _left_out(column, known) if alone and short.group == MISSING else ""
+    if leave and len(groups) < 4:  # one group would swallow the rows without a value
+        return leave
     wanted = short.needed if alone else 0
     group = short.group if alone else _part(attribute, short.group, column)
     merged = chosen(groups, group, wanted, short.unit)
@@ -43,7 +47,17 @@ def merging(attribute: str, short: Shortage, known: Known) -> str:
     lines = ", ".join(f"`{quoted(code)}: {quoted(name)}`" for code in codes[:MOST])
     more = f" and {len(codes) - MOST} more" if len(codes) > MOST else ""
     where = f"under `sensitive: {quoted(column)}: labels:` in {known.table}"
-    return f"Or merge groups: {where}, write {lines}{more}."
+    return f"Or merge groups: {where}, write {lines}{more}. {leave}".strip()
+
+
+def _left_out(column: str, known: Known) -> str:
+    """Say how to leave out the rows without a value, unless `rows` has a condition already."""
+    if known.data is None or known.data.rows:
+        return ""
+    name = column if NAME_OF_SQL.fullmatch(column) else '"' + column.replace('"', '""') + '"'
+    condition = f"{name} IS NOT NULL"
+    text = condition if name == column else f"'{condition}'"
+    return f"Or leave out the rows without a value: in {known.table}, write `rows: {text}`."
 
 
 def chosen(groups: list[Group], small: str, wanted: int, unit: str) -> list[str]:

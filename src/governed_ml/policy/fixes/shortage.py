@@ -19,9 +19,14 @@ LACKING = re.compile(
     r"(?P<what>no test rows|no positives|no negatives|no selected|no rows (?:of|predicted) .+?|"
     r"one row only|one person only) in group (?P<groups>.+?)(?P<more> and \d+ more)?(?:;|$)"
 )
+TWO_GROUPS = re.compile(
+    r"fewer than two groups with (?P<wanted>\d+) rows to learn from and to judge: (?P<sizes>.+)"
+)
+SIZE = re.compile(r"(?:^|, | and )(?P<group>.+?) \((?P<n>[\d,]+)\)")
 TOO_FEW = re.compile(r"^rests on (?P<n>\d+|None) rows, at least (?P<wanted>\d+) wanted")
 SKEWED = re.compile(
     r"mean of group (?P<group>.+) \(n=(?P<n>[\d,]+)\): bounds would need about (?P<wanted>[\d,]+)"
+    r"(?: (?P<unit>persons))?"
 )
 UNITS = {
     "": "test rows",
@@ -31,6 +36,7 @@ UNITS = {
     "persons": "persons in the test rows",
 }
 """Unit in a note → what it is for people."""
+HALVES = "rows to learn and to judge the proxies by"
 RARER = "test rows of the rarer class"
 RAREST = re.compile(r"rows are of the rarest (?P<which>class .+?)(?:;|$)")
 TEST_ROWS = "split.rows_test"
@@ -97,9 +103,16 @@ def shortage(rule: RuleResult, known: Known) -> Shortage | None:
         group, _, others = lacking["groups"].partition(", ")
         others += lacking["more"] or ""
         return Shortage(group, words, int(one), max(least, 1 + one), False, others)
+    if two := TWO_GROUPS.search(rule.reason):
+        sizes = [
+            (one["group"], int(one["n"].replace(",", ""))) for one in SIZE.finditer(two["sizes"])
+        ]
+        group, n = sorted(sizes, key=lambda one: -one[1])[1] if len(sizes) > 1 else ("a second", 0)
+        return Shortage(group, HALVES, n, max(int(two["wanted"]), n + 1), False)
     if skewed := SKEWED.search(rule.reason):
         n, wanted = (int(skewed[name].replace(",", "")) for name in ("n", "wanted"))
-        return Shortage(skewed["group"], UNITS[""], n, max(wanted, n + 1), True)
+        unit = UNITS[skewed["unit"] or ""]
+        return Shortage(skewed["group"], unit, n, max(wanted, n + 1), True)
     smallest = SMALLEST.search(rule.reason)
     group, unit = (smallest["group"], smallest["unit"] or "") if smallest else ("", "")
     words = UNITS.get(unit, f"{unit} in the test rows")

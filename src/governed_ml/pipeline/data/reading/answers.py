@@ -58,6 +58,8 @@ def written(name: str, answer: Answer, data: Data) -> str:
         before: Any = data.source.missing
         whole = list(dict.fromkeys([*before, *value])) if key == "missing" else value
         return f"source: {{{key}: {flow(whole)}}}"
+    if key == "marks":
+        return f"source: {flow(value)}"
     if key == "time":
         return f"time: {flow(name)}"
     before = getattr(data, key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.data.cells import EXACT
 from governed_ml.pipeline.data.reading.answers import SourceQuestion
+from governed_ml.pipeline.data.reading.foreign_files import title_above
 from governed_ml.pipeline.data.reading.packed import ZIP, is_workbook
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def excel_as_parquet(path: Path, sheet: str | None, uri: str, scratch: Path) -> 
     rows = [row for row in rows if any(cell != "" for cell in row)]
     if not rows:
         raise Problem(f"data.source.path: {uri} has an empty sheet: give a table with rows")
+    if len(rows) > 1:
+        title_above([_text(cell) for cell in rows[0]], [_text(cell) for cell in rows[1]], uri)
     columns: dict[str, pa.Array] = {}
     for place, title in enumerate(rows[0]):
         cells = [None if row[place] == "" else row[place] for row in rows[1:]]
