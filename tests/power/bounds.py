@@ -15,6 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
+import cross_validation
 import many_groups
 import numpy as np
 import policies
@@ -424,6 +425,7 @@ def main() -> None:
         of_persons,
         of_calibration,
         of_monitoring,
+        cross_validation.of_folds,
     ):
         print(f"{section.__doc__} ...", file=sys.stderr, flush=True)
         lines += section()

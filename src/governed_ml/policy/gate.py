@@ -35,7 +35,7 @@ TABLES_OF_GATE: dict[str, tuple[Path, ...]] = {
     "explain": (tables.TEST,),
 }
 """Gate → tables that its evidence must name, among others."""
-GATES_BY_FOLD = ("train", "evaluate", "drift")
+GATES_BY_FOLD = ("train", "evaluate", "drift", "fairness")
 """Gates whose evidence must name the table of folds, if there is cross-validation."""
 
 

@@ -14,6 +14,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import performance, robustness
+from governed_ml.measures.bounds.cross_validated import widened
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.pipeline import models
 from governed_ml.pipeline.contract.outcomes import said
@@ -81,6 +82,7 @@ def main() -> str:
         answer = (test[name].to_numpy() for name in ("score", "prediction"))
         expected = outcomes(params.data, parts["test"][features], *answer)
         metrics |= contract_metrics(expected)
+        metrics = widened(metrics) if by_fold else metrics
         PROGRESS.step("timing predictions")
         timings, machine = latency(
             released, parts["test"][features], params.data.task

@@ -14,9 +14,11 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.process_settings import importing
 from governed_ml.core.terminal import PROGRESS
 from governed_ml.measures import fairness, fairness_regression, proxies
+from governed_ml.measures.bounds.cross_validated import widened
 from governed_ml.measures.bounds.quantiles import robust_spread
 from governed_ml.measures.groups import Key, intersections
 from governed_ml.measures.multiclass import fairness as class_fairness
+from governed_ml.pipeline.folds import assignment
 from governed_ml.pipeline.group_rows import (
     by_person,
     cell_columns,
@@ -51,12 +53,13 @@ def main() -> str:
         attributes, measured, findings = gaps(data.task, names, confidence, data.class_names)
         PROGRESS.step("searching for proxies")
         scores, found, hints = proxies.measure(*sample)
-        metrics |= measured | scores
+        metrics |= (widened(measured) if assignment.used() else measured) | scores
         findings += hints
     body = FairnessBody(task=data.task, confidence=confidence, attributes=attributes, proxies=found)
     inputs = [tables.RAW, tables.PREDICTIONS, tables.SENSITIVE_TEST, tables.SENSITIVE_TRAIN]
     inputs += [tables.TRAIN]
     inputs += [tables.PERSONS] if names and tables.PERSONS.is_file() else []
+    inputs += [tables.FOLDS] if assignment.used() else []
     record(
         "fairness",
         SECTIONS,
