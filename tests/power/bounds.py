@@ -16,6 +16,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
 
 import cross_validation
+import many_classes
 import many_groups
 import numpy as np
 import policies
@@ -420,6 +421,7 @@ def main() -> None:
     ]
     for section in (
         many_groups.of_groups,
+        many_classes.of_classes,
         of_spread,
         of_skewed,
         of_persons,

@@ -29,11 +29,12 @@ class Judged(Closed):
 
 
 def expected(monitoring: Monitoring, scope: Scope) -> list[tuple[str, MonitoringRule, str]]:
-    """Return the rules that apply, expanded for features and attributes, as (id, rule, metric)."""
+    """Return the rules that apply as (id, rule, metric), expanded for all that `each` names."""
     names = {
         "feature": scope.features or (),
         "numeric": scope.numeric or (),
         "sensitive": scope.sensitive,
+        "class": scope.classes,
     }
     return [
         (f"{rule.id}[{name}]" if rule.each else rule.id, rule, metric_of(rule.metric, name))

@@ -113,7 +113,8 @@ def _scope(origin: ServedVersion) -> Scope:
     """Return what `each` stands for: the version's features and sensitive attributes."""
     trained, data = body(origin, "train"), origin.data
     features = (*trained.numeric, *trained.categorical)
-    return Scope(data.task, features, tuple(data.sensitive), tuple(trained.numeric))
+    numeric, classes = tuple(trained.numeric), tuple(data.class_names)
+    return Scope(data.task, features, tuple(data.sensitive), numeric, classes)
 
 
 def _counted(given: Given, origin: ServedVersion, monitor: Monitor) -> tuple[int, list[str]]:

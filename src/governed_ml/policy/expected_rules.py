@@ -14,13 +14,15 @@ from governed_ml.core.tables import in_drift
 class Scope:
     """The values that `each` in a rule stands for.
 
-    `features` and those of them that are `numeric` are None if no evidence lists them.
+    `features` and those of them that are `numeric` are None if no evidence lists them. `classes`
+    are those that `conf/data` lists: a target with one favourable value has none.
     """
 
     task: Task
     features: tuple[str, ...] | None
     attributes: tuple[str, ...]
     numeric: tuple[str, ...] | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def sensitive(self) -> tuple[str, ...]:
@@ -39,7 +41,7 @@ class BoundRule:
 
 
 def metric_of(metric: str, each: str) -> str:
-    """Return a rule's metric about one feature, attribute or intersection."""
+    """Return a rule's metric about one feature, attribute, intersection or class."""
     return metric.replace("{each}", in_drift(each) if metric.startswith("drift.") else each)
 
 
@@ -61,6 +63,7 @@ def expected(policy: Policy, scope: Scope) -> list[BoundRule]:
             "numeric": scope.numeric,
             "attribute": scope.attributes,
             "sensitive": scope.sensitive,
+            "class": scope.classes,
         }
         members = names[rule.each]
         for name in ("*",) if members is None else members:

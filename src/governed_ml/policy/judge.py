@@ -101,11 +101,13 @@ def _unread(rules: list[BoundRule], evidence: Collected) -> dict[str, str]:
 
 
 def scope_of(params: Params, evidence: Collected) -> Scope:
-    """Return the scope of `each`: configured attributes, and features according to the split."""
+    """Return the scope of `each`: configured attributes and classes, and the split's features."""
     split = usable(evidence).get("split")
     numeric = None if split is None else tuple(split.body.numeric)
     features = None if split is None else tuple(split.body.numeric + split.body.categorical)
-    return Scope(params.data.task, features, tuple(params.data.sensitive), numeric)
+    data = params.data
+    sensitive, classes = tuple(data.sensitive), tuple(data.class_names)
+    return Scope(data.task, features, sensitive, numeric, classes)
 
 
 def _result(

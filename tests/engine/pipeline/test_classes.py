@@ -19,11 +19,16 @@ from sklearn.preprocessing import StandardScaler
 from governed_ml.core import tables
 from governed_ml.core.bodies import ingested
 from governed_ml.core.bodies.ingested import IngestBody, TargetClass, TargetClasses
+from governed_ml.core.config import Model
 from governed_ml.core.config.data import Data
+from governed_ml.core.evidence_bodies import Group
 from governed_ml.core.problem import Problem
+from governed_ml.measures.multiclass import fairness as class_fairness
 from governed_ml.pipeline import model_outputs
 from governed_ml.pipeline.data.columns import target_of
+from governed_ml.pipeline.probabilities.requested import require_possible
 from governed_ml.pipeline.stages import split
+from governed_ml.policy.fixes.merging import size
 
 pytestmark = pytest.mark.usefixtures("inside")
 GRADES = ["good", "poor", "fair"]
@@ -238,3 +243,30 @@ def test_a_model_that_answers_with_no_class_is_refused() -> None:
     model.predict_proba = lambda rows: np.full((len(rows), 3), np.nan)  # type: ignore[method-assign]
     with pytest.raises(Problem, match="no finite probability for each of its 3 classes"):
         model_outputs.answered(model, features, "classification")
+
+
+def test_a_mitigation_is_refused_before_training() -> None:
+    # Given a model with mitigation, which weighs answers of yes and no
+    search = {"_target_": "fairlearn.reductions.GridSearch"}
+    model = Model(name="fair_m", estimator=search)
+    # When the configuration is composed, then several classes are refused, and two are not
+    with pytest.raises(Problem, match=r"conf/model: fair_m mitigates answers of yes or no, .* 3"):
+        require_possible(model, "classification", 3)
+    require_possible(model, "classification", 0)
+
+
+def test_groups_to_merge_are_counted_in_the_rows_of_a_class() -> None:
+    # Given the outcomes of a group, when rows of a class are counted
+    counts = {"good → good": 5, "good → poor": 2, "poor → good": 3, "it's → good": 1}
+    group = Group(name="g", n=11, counts=counts, rates={})
+    found = {
+        "rows of 'good'": 7,
+        "rows of 'good' in the test rows": 7,
+        "rows predicted 'good'": 9,
+        "rows of other classes than 'good'": 4,
+        'rows of "it\'s"': 1,
+        "test rows": 11,
+    }
+    # Then those of the class count, whose name the reason quotes
+    assert {unit: size(group, unit) for unit in found} == found
+    assert found.keys() > {f"{class_fairness.units_of(one)[0]}" for one in ("good", "it's")}

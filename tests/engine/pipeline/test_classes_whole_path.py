@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import policies
 import pytest
+import served
 import whole_path
+from baked import TEMPLATE
 from served import in_own_folder  # noqa: F401 - a fixture
 from sklearn import metrics as sk
 
-from governed_ml.core import tables
+from governed_ml.core import evidence, tables
+from governed_ml.core.config import Rule
+from governed_ml.core.config.params import Params
+from governed_ml.core.evidence import Metric
+from governed_ml.core.evidence_bodies import ValidateBody
 from governed_ml.core.problem import Problem
 from governed_ml.policy.count_agreement import contradictions
+from governed_ml.policy.decision import LETS_THROUGH as PASSES
+from governed_ml.policy.fixes.known import Known
+from governed_ml.policy.fixes.shortage import shortage
+from governed_ml.policy.judge import judge
 
 pytestmark = [pytest.mark.usefixtures("inside"), pytest.mark.slow]
 GRADES = ["good", "fair", "poor"]
@@ -91,12 +104,12 @@ def test_every_stage_records_the_classes(pipe: whole_path.Pipe) -> None:
     groups = pipe.bodies["fairness"].attributes[0].groups
     for outcome, n in pipe.bodies["evaluate"].confusion.items():
         assert sum(one.counts.get(outcome, 0) for one in groups) == n
-    evidence: Any = {
+    found: Any = {
         gate: SimpleNamespace(body=body, metrics=pipe.metrics[gate])
         for gate, body in pipe.bodies.items()
         if gate != "train"
     }
-    assert contradictions(evidence) == {}
+    assert contradictions(found) == {}
     # And the explanation covers every class
     assert pipe.metrics["explain"]["coverage"].value == 1.0
 
@@ -108,3 +121,110 @@ def test_two_metrics_of_one_name_are_refused() -> None:
         Problem, match=r"two metrics of fairness are called sex\.class\.good\.demog"
     ):
         whole_path.run(frame, **CONF | {"sensitive": attributes})
+
+
+# --- the decision ---------------------------------------------------------------------------------
+
+EACH = {
+    "fairness.each_class": {
+        "each": "class",
+        "metric": "fairness.sex.class.{each}.demographic_parity_difference",
+        "block": 0.10,
+        "evidence": "interval",
+        "owner": "risk-owner",
+    },
+    "evaluate.each_class": {
+        "each": "class",
+        "metric": "evaluate.class.{each}.recall",
+        "bound": "at_least",
+        "block": 0.4,
+        "minimum_n": 100,
+        "owner": "model-owner",
+    },
+}
+
+
+def decided(frame: pd.DataFrame, **conf: Any) -> tuple[str, dict[str, Any]]:
+    """Measure a table, and judge it by the template's policy with a rule for each class."""
+    pipe = whole_path.run(frame, **CONF | conf)
+    policy = policies.read(TEMPLATE / "conf" / "policy", "limited")
+    policy["rules"] += [{"id": name} | rule for name, rule in EACH.items()]
+    owners = {"risk_owner": "@r", "model_owner": "@m", "organisation": "o"}
+    params = Params.model_validate(
+        {
+            "project": {"name": "p", "risk_tier": "limited"} | owners,
+            "seed": 1,
+            "experiment": "x",
+            "deployment": {},
+            "data": served.data(**CONF | conf).model_dump(),
+            "split": {"kind": "random", "test_share": 0.4},
+            "model": {"name": "m", "estimator": {"_target_": "sklearn.linear_model.Ridge"}},
+            "policy": policy,
+        }
+    )
+    subject = {"inputs": {"a": "sha256:0"}, "code": "sha256:0", "config": "sha256:0"}
+    head = {"subject": subject, "tools": {}, "findings": [], "volatile": {}}
+    contract = {"contract": "c", "contract_digest": "d", "rows": len(frame), "expectations": []}
+    bodies = pipe.bodies | {"validate": ValidateBody(columns=1, **contract)}
+    metrics = pipe.metrics | {"validate": {"failed_expectations": Metric(value=0.0)}}
+    found = {
+        gate: evidence.model_of(gate).model_validate(
+            head | {"gate": gate, "body": body, "metrics": metrics[gate]}
+        )
+        for gate, body in bodies.items()
+        if gate != "train"
+    }
+    decision = judge(params, found, date(2026, 12, 1))
+    return decision.verdict, {rule.id: rule for rule in decision.rules}
+
+
+def test_a_fair_model_of_three_classes_is_allowed() -> None:
+    # Given grades that do not depend on sex, when model and policy are the template's
+    verdict, rules = decided(loans(12_000))
+    # Then every rule lets the model pass, each class's rule too
+    refused = {name: one.reason for name, one in rules.items() if one.verdict not in PASSES}
+    assert (verdict, refused) == ("allow", {})
+    for name in GRADES:
+        assert rules[f"fairness.each_class[{name}]"].verdict == "pass"
+        assert rules[f"evaluate.each_class[{name}]"].verdict == "pass"
+    # And no rule of a classification is lost
+    assert {"evaluate.roc_auc", "evaluate.calibration", "evaluate.leak_model"} <= rules.keys()
+    assert {"fairness.equalized_odds[sex]", "fairness.predictive_parity[sex]"} <= rules.keys()
+
+
+def test_a_model_that_is_unfair_in_one_class_is_denied() -> None:
+    # Given women who get "fair" where men get "good", which a feature shows
+    frame = loans(12_000)
+    women = (frame["sex"] == "female") & (frame["grade"] == "good")
+    frame["office"] = np.where(frame["sex"] == "female", "a", "b")
+    frame.loc[women & (frame["income"] < 1.5), "grade"] = "fair"
+    # When it is judged, then the rules fail that the two classes break, and name a class
+    verdict, rules = decided(frame)
+    assert verdict == "deny"
+    found = rules["fairness.demographic_parity[sex]"]
+    assert found.verdict == "fail"
+    assert re.search(r"class '(good|fair)': (fe)?male vs (fe)?male; smallest group", found.reason)
+    assert rules["fairness.each_class[good]"].verdict == "fail"
+    assert rules["fairness.each_class[fair]"].verdict == "fail"
+    assert rules["fairness.each_class[poor]"].verdict == "pass"
+
+
+def test_a_class_with_few_rows_denies_and_says_how_many_are_missing() -> None:
+    # Given a class with about fifty test rows
+    frame = loans(12_000)
+    rare = (frame["grade"] == "good").to_numpy().nonzero()[0][:130]
+    frame.loc[rare, "grade"] = "excellent"
+    classes = ["excellent", *GRADES]
+    verdict, rules = decided(frame, classes=classes)
+    # Then the rules that need rows are insufficient and name the class
+    assert verdict == "deny"
+    found = rules["evaluate.roc_auc"]
+    assert found.verdict == "insufficient"
+    assert "rows are of the rarest class 'excellent'" in found.reason
+    short = shortage(found, Known(rules={"evaluate.roc_auc": Rule.model_validate(ROC_AUC)}))
+    assert short is not None
+    assert short.sentence().startswith("48 more test rows of class 'excellent' are missing: ")
+
+
+ROC_AUC = {"id": "evaluate.roc_auc", "metric": "evaluate.roc_auc", "block": 0.6, "owner": "o",
+           "minimum_n": 100}  # fmt: skip

@@ -350,7 +350,7 @@ def test_a_decision_that_does_not_vary_names_the_threshold() -> None:
         bound="at_least", reason=reason,
     )  # fmt: skip
     [step] = next_steps(denial(rule))
-    assert "Write `threshold: {maximise: balanced_accuracy}` in its file in `conf/model/`" in step
+    assert "write `threshold: {maximise: balanced_accuracy}` in its file in `conf/model/`" in step
 
 
 def test_every_cause_has_a_row_even_if_they_are_more_than_fit() -> None:

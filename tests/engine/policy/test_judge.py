@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from governed_ml.core import config, evidence
 from governed_ml.policy import judge as judging
+from governed_ml.policy.expected_rules import Scope, expected
 from governed_ml.policy.fixes.steps import next_steps
 from governed_ml.policy.weaker_policy import weaker_rule
 
@@ -337,3 +339,18 @@ def test_a_rule_about_numbers_is_repeated_for_numeric_features_only() -> None:
     lost = judging.judge(params(rules, {}), found, TODAY)
     assert ("drift.shift[age]", "insufficient") in [(one.id, one.verdict) for one in lost.rules]
     assert lost.verdict == "deny"
+
+
+def test_a_rule_is_repeated_for_each_class() -> None:
+    # Given a rule about each class
+    each = {"id": "evaluate.each", "each": "class", "metric": "evaluate.class.{each}.recall"}
+    rule = config.Rule.model_validate(each | {"block": 0.5, "bound": "at_least", "owner": "me"})
+    policy: Any = SimpleNamespace(rules=[rule])
+    # When it is expanded for two classes, then there is a rule for each of them
+    scope = Scope("classification", (), (), (), ("good", "a.b"))
+    assert [(one.id, one.metric) for one in expected(policy, scope)] == [
+        ("evaluate.each[good]", "evaluate.class.good.recall"),
+        ("evaluate.each[a.b]", "evaluate.class.a.b.recall"),
+    ]
+    # And a target with one favourable value has no classes
+    assert expected(policy, Scope("classification", (), ())) == []

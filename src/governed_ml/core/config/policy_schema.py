@@ -24,7 +24,7 @@ class Rule(AsGiven):
 
     id: str = Field(pattern=RULE_ID, description="the rule's name; its first part is the gate")
     metric: str | None = Field(default=None, description="the metric that the rule judges")
-    each: Literal["feature", "numeric", "attribute", "sensitive"] | None = Field(
+    each: Literal["feature", "numeric", "attribute", "sensitive", "class"] | None = Field(
         default=None, description="what the rule is repeated for; it replaces `{each}`"
     )
     task: Task | None = Field(default=None, description="the rule applies to this task only")
@@ -57,7 +57,7 @@ class MonitoringRule(AsGiven):
 
     id: str = Field(pattern=RULE_ID, description="the rule's name in reports and in the ledger")
     metric: str = Field(description="the metric of the window to judge")
-    each: Literal["feature", "numeric", "sensitive"] | None = Field(
+    each: Literal["feature", "numeric", "sensitive", "class"] | None = Field(
         default=None, description="what the rule is repeated for; it replaces `{each}`"
     )
     task: Task | None = Field(default=None, description="the rule applies to this task only")

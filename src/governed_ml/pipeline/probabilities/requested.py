@@ -8,10 +8,15 @@ from governed_ml.core.problem import Problem
 
 
 def require_possible(model: Model, task: Task, classes: int) -> None:
-    """Raise `Problem` if the task or a mitigation excludes a calibration or a threshold.
+    """Raise `Problem` if task, classes or mitigation exclude what `conf/model` asks for.
 
     `classes` is the number of classes that `conf/data` lists, 0 without a list.
     """
+    if model.mitigates and classes:
+        raise Problem(
+            f"conf/model: {model.name} mitigates answers of yes or no, and conf/data lists "
+            f"{classes} classes: choose a model without mitigation in conf/config.yaml"
+        )
     keys = [key for key in LATER if getattr(model, key) is not None]
     if not keys:
         return

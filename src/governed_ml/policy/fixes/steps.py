@@ -18,9 +18,9 @@ CALIBRATION = "evaluate.calibration"
 MOST_STEPS = 3
 """How many steps are shown, so that verdict and steps stay on the screen."""
 SAME = (
-    "Find a model whose decision varies. Write `threshold: {{maximise: balanced_accuracy}}` in its "
-    "file in `conf/model/`, try other features, or check `positive` in `conf/data/`. It concerns "
-    "{rules}."
+    "Find a model whose decision varies. If it answers yes or no, write `threshold: {{maximise: "
+    "balanced_accuracy}}` in its file in `conf/model/`. Or try other features, or check `positive` "
+    "or `classes` in `conf/data/`. It concerns {rules}."
 )
 FLAT = (
     "Compare the groups in `reports/index.html`: where the decision does not vary, equal rates are "
@@ -58,6 +58,10 @@ MITIGATED = (
 )
 DROP = "If it is not known when the model predicts, add it to `drop` in {table}."
 POLICY = "Correct `conf/policy/` with the risk owner. It concerns {rules}."
+OTHER_MODEL = (
+    "Compare the groups in `reports/index.html` ({subjects}). Most people then try other features, "
+    "or another model of `conf/model/`, named in `conf/config.yaml`."
+)
 STEPS = {
     "validate": (
         "Look at `reports/contract.html`. Correct the data, or, if the data are right, change the "
@@ -90,10 +94,7 @@ STEPS = {
     ),
     **dict.fromkeys(
         ("fairness.mean_prediction", "fairness.signed_error", "fairness.group_error"),
-        (
-            "Compare the groups in `reports/index.html` ({subjects}). Most people then try other "
-            "features, or another regression model of `conf/model/`, named in `conf/config.yaml`."
-        ),
+        OTHER_MODEL.replace("another", "another regression"),
     ),
     "fairness": (
         "Compare the groups in `reports/index.html` ({subjects}). Most people then try other "
@@ -192,7 +193,10 @@ def _step(rule: RuleResult, known: Known) -> str:
     if rule.id == CALIBRATION and rule.verdict == "fail":
         return _calibration(known)
     starts = [start for start in STEPS if f"{rule.id}.".startswith(start)]
-    return STEPS[max(starts, key=len)] if starts else POLICY
+    start = max(starts, key=len, default="")
+    if start == "fairness" and known.data and known.data.multiclass:
+        return OTHER_MODEL  # a mitigation is for yes and no only
+    return STEPS.get(start, POLICY)
 
 
 def _calibration(known: Known) -> str:
