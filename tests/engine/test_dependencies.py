@@ -75,6 +75,7 @@ def test_modules_import_only_the_core_when_they_are_imported() -> None:
         "lineage.events",
         "lineage.facets",
         "monitoring.measure",
+        "monitoring.measuring.",
     )
     for name, path in modules().items():
         # When their imports at start are collected, then they are Python's and the core's

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from governed_ml.core import tables
 from governed_ml.core.config.policy_schema import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder
-from governed_ml.measures import fairness, fairness_regression, performance
+from governed_ml.measures import performance
 from governed_ml.measures.bounds import performance_bounds
-from governed_ml.measures.bounds.quantiles import robust_spread
-from governed_ml.measures.clusters import Persons, mean_effect
+from governed_ml.measures.clusters import mean_effect
 from governed_ml.measures.drift import KS, WASSERSTEIN
-from governed_ml.measures.groups import Floats, Integers, Key, intersections, label, listed
+from governed_ml.measures.groups import Floats, Integers
 from governed_ml.monitoring.judge_window import expected
 from governed_ml.monitoring.label_values import named
+from governed_ml.monitoring.measuring import class_performance
 from governed_ml.monitoring.reference import EXCESS, against
 from governed_ml.policy.expected_rules import Scope
 
@@ -77,20 +75,15 @@ def nothing(monitoring: Monitoring, scope: Scope, why: str) -> Measured:
 
 
 def performed(
-    target: pd.Series,
-    score: pd.Series,
-    prediction: pd.Series,
-    task: str,
-    confidence: float,
-    person: pd.Series | None = None,
+    rows: WindowRows, task: str, confidence: float, classes: Sequence[str] = ()
 ) -> Measured:
     """Measure performance on the rows with labels, with bounds for the metrics that rules judge.
 
-    All series are aligned. `person` is the person of each row, if rows belong to persons.
+    `classes` are the names of three or more classes, by position.
     """
-    known = target.notna().to_numpy()
+    known = rows.target.notna().to_numpy()
     n = int(known.sum())
-    truth = target.to_numpy("float64")[known]
+    truth = rows.target.to_numpy("float64")[known]
     why = "no labels yet" if not n else "one labelled row only" if n < 2 else ""
     if task == "classification" and not why and truth.min() == truth.max():
         why = f"all {n} labels are of one class: are they written as the target is?"
@@ -99,11 +92,27 @@ def performed(
         return Measured(
             {f"performance.{name}": Metric(value=None, n=n, note=why) for name in names}
         )
-    scores = score.to_numpy("float64")[known]
-    whose = None if person is None else person.to_numpy("int64")[known]
+    whose = None if rows.person is None else rows.person.to_numpy("int64")[known]
+    if classes:
+        found = class_performance.measured(rows, known, classes, confidence, whose)
+    else:
+        scores = rows.score.to_numpy("float64")[known]
+        answers = rows.prediction.to_numpy("float64")[known]
+        found = _bounded(truth, scores, answers, task, confidence, whose)
+    return Measured({f"performance.{name}": metric for name, metric in found.items()})
+
+
+def _bounded(
+    truth: Floats,
+    scores: Floats,
+    answers: Floats,
+    task: str,
+    confidence: float,
+    person: Integers | None,
+) -> dict[str, Metric]:
+    """Return the metrics of a regression or of two classes; all arrays have the shape (rows,)."""
     if task == "classification":
-        answers = prediction.to_numpy("float64")[known]
-        effect = mean_effect(whose, truth - scores)
+        effect = mean_effect(person, truth - scores)
         found = performance.classification(truth, scores, answers, confidence, effect)
         head, bounds = "roc_auc", performance_bounds.roc_auc
     else:
@@ -111,123 +120,6 @@ def performed(
         head, bounds = "r2", performance_bounds.r2
     whole = found[head].value
     if whole is not None:
-        low, high = bounds(truth, scores, whole, confidence, whose)
+        low, high = bounds(truth, scores, whole, confidence, person)
         found[head] = found[head].model_copy(update={"lower": low, "upper": high})
-    return Measured({f"performance.{name}": metric for name, metric in found.items()})
-
-
-def treated(
-    rows: WindowRows, task: str, confidence: float, minimum: int, *, late: bool
-) -> Measured:
-    """Measure fairness between groups; leave out and name groups with fewer than `minimum` rows.
-
-    With `late`, include the measures that need labels.
-    """
-    found = Measured()
-    inside = rows.groups.notna().all(axis=1)
-    for names in intersections(tuple(rows.groups.columns)):
-        keys = reduce(lambda one, other: one + "*" + other, (rows.groups[name] for name in names))
-        sizes = keys[inside].value_counts().sort_index()
-        kept = [str(name) for name in sizes.index[sizes >= minimum]]
-        small = [f"{name} (n={n})" for name, n in sizes.items() if n < minimum]
-        note = f"; too small to compare: {listed(small)}" if small else ""
-        place = keys.where(inside).map({name: index for index, name in enumerate(kept)}).dropna()
-        chosen = Outcomes(
-            place.to_numpy("int64"),
-            rows.target[place.index].to_numpy("float64"),
-            rows.prediction[place.index].to_numpy("float64"),
-            kept,
-            None if rows.person is None else rows.person[place.index].to_numpy("int64"),
-        )
-        metrics = _gaps(chosen, task, confidence)
-        if kept and task == "classification":
-            found.groups.append(_described(names, chosen))
-        found.metrics |= {
-            f"fairness.{label(names)}.{name}": one.model_copy(update={"note": one.note + note})
-            for name, one in metrics.items()
-            if late or name.startswith(fairness.WITHOUT_LABELS)
-        }
     return found
-
-
-@dataclass(frozen=True)
-class Outcomes:
-    """Each row's group (index into `names`), label (NaN if missing), prediction and person.
-
-    All arrays have the shape (rows,).
-    """
-
-    place: Integers
-    target: Floats
-    prediction: Floats
-    names: list[str]
-    person: Integers | None = None
-
-    def persons(self, *, every: bool = False) -> Persons | None:
-        """Return the counts of `counts` per person, or None if rows do not belong to persons."""
-        if self.person is None:
-            return None
-        known = ~np.isnan(self.target) | every
-        target = np.nan_to_num(self.target[known]).astype("int64")
-        each = np.zeros((len(target), 2, 2), dtype=np.int64)
-        each[np.arange(len(target)), target, self.prediction[known].astype("int64")] = 1
-        whole = Persons(self.place[known], self.person[known], each)
-        return whole.merged(np.arange(len(self.names)))
-
-    def counts(self, *, every: bool = False) -> Integers:
-        """Return counts (groups, label, prediction); with `every`, a missing label counts as 0."""
-        counts = np.zeros((len(self.names), 2, 2), dtype=np.int64)
-        known = ~np.isnan(self.target) | every
-        target = np.nan_to_num(self.target[known]).astype("int64")
-        np.add.at(counts, (self.place[known], target, self.prediction[known].astype("int64")), 1)
-        return counts
-
-
-def _gaps(rows: Outcomes, task: str, confidence: float) -> dict[str, Metric]:
-    known = ~np.isnan(rows.target)
-    if task == "classification":
-        every = rows.counts(every=True)
-        quick, each = fairness.plain_points, rows.persons(every=True)
-        metrics = fairness.measured(rows.names, every, confidence, quick, each)
-        if known.any() and not known.all():
-            parity = {
-                name: one
-                for name, one in metrics.items()
-                if name.startswith(fairness.WITHOUT_LABELS)
-            }
-            counts, each = rows.counts(), rows.persons()
-            told = fairness.measured(rows.names, counts, confidence, quick, each)
-            metrics = told | parity
-    else:
-        truth, guess = rows.target[known], rows.prediction[known]
-        four = np.stack([truth, guess, np.abs(guess - truth), guess - truth], axis=1)
-        none = np.zeros_like(four)
-        cells = fairness_regression.Moments(np.ones(len(four), dtype=np.int64), four, none, none)
-        merged = cells.merged(rows.place[known], len(rows.names))
-        if rows.person is not None:
-            values = np.column_stack([np.ones(len(four)), four])
-            each = Persons(rows.place[known], rows.person[known], values)
-            merged = merged.by_person(each.merged(np.arange(len(rows.names))))
-        metrics = fairness_regression.measured(rows.names, merged, robust_spread(truth), confidence)
-    return {
-        name: one
-        if known.any() or name.startswith(fairness.WITHOUT_LABELS)
-        else Metric(value=None, n=0, note="no labels yet")
-        for name, one in metrics.items()
-    }
-
-
-def _described(columns: Key, rows: Outcomes) -> Attribute:
-    """Return the groups' rates: the selection rate over all rows, others over labelled rows."""
-    every = fairness.described(columns, rows.names, rows.counts(every=True))
-    known = fairness.described(columns, rows.names, rows.counts())
-    groups = [
-        two.model_copy(
-            update={
-                "n": one.n,
-                "rates": two.rates | {"selection_rate": one.rates["selection_rate"]},
-            }
-        )
-        for one, two in zip(every.groups, known.groups, strict=True)
-    ]
-    return every.model_copy(update={"groups": groups})

@@ -18,6 +18,7 @@ from governed_ml.monitoring import measure, window_contracts
 from governed_ml.monitoring.feeds import name_of, served_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
+from governed_ml.monitoring.measuring.group_treatment import treated
 from governed_ml.monitoring.window_gaps import UNDATED, alike, gone, unmeasured
 from governed_ml.monitoring.window_rows import Given, body, complete, gather, labels
 from governed_ml.pipeline.predict_version import ServedVersion
@@ -218,14 +219,14 @@ def _measured(
     found.metrics["schema.new_columns"] = strange
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
     sure = asked.confidence
-    answers = (due.target, due.score, due.prediction)
-    parts = [measure.performed(*answers, data.task, sure, due.person)]
+    least, names = min(sizes, default=1), data.class_names
+    parts = [measure.performed(due, data.task, sure, names)]
     parts += [
-        measure.treated(one, data.task, sure, min(sizes, default=1), late=one is due)
+        treated(one, data.task, sure, least, late=one is due, classes=names)
         for one in ([part] if due is part else [due, part])
     ]
     known = body(origin, "fairness").attributes
-    found.lacks = [*alike(part.prediction, data), *gone(known, part.groups, min(sizes, default=1))]
+    found.lacks = [*alike(part.prediction, data), *gone(known, part.groups, least)]
     for one in parts:
         found.metrics |= one.metrics
         found.groups = one.groups or found.groups

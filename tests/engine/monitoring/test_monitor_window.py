@@ -13,6 +13,7 @@ from watched import ROWS, Watch, inside, saved, verdicts, watched  # noqa: F401 
 
 from governed_ml.core import model_file
 from governed_ml.monitoring import measure
+from governed_ml.monitoring.measuring import group_treatment
 from governed_ml.monitoring.window_rows import WindowRows
 from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data.batch import as_trained
@@ -204,8 +205,8 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     groups = pd.DataFrame({"sex": ["f" if n % 2 else "m" for n in range(600)]})
     part = WindowRows(groups, prediction, prediction, target.where(target.index > 99), groups)
     # When both are measured on the labelled rows
-    found = measure.treated(part, "regression", 0.95, 30, late=True)
-    done = measure.performed(part.target, part.score, part.prediction, "regression", 0.95)
+    found = group_treatment.treated(part, "regression", 0.95, 30, late=True)
+    done = measure.performed(part, "regression", 0.95)
     # Then who is promised too much shows, in standard deviations of the target
     gap = found.metrics["fairness.sex.mean_signed_error_difference"]
     assert gap.value == pytest.approx(10 / part.target.std(ddof=0))
@@ -213,5 +214,5 @@ def test_a_regression_is_watched_too(watch: Watch) -> None:
     assert done.metrics["performance.mean_absolute_error"].value == pytest.approx(5)
     # And without labels nothing does
     bare = WindowRows(groups, prediction, prediction, target.where(target < 0), groups)
-    none = measure.treated(bare, "regression", 0.95, 30, late=True)
+    none = group_treatment.treated(bare, "regression", 0.95, 30, late=True)
     assert none.metrics["fairness.sex.mean_signed_error_difference"].note == "no labels yet"

@@ -59,17 +59,35 @@ def roc_auc(
     beaten = (ranks[~one] - rankdata(below)) / len(above)
     variance = beats.var(ddof=1) / len(above) + beaten.var(ddof=1) / len(below)
     if person is not None:
-        influence = np.empty(len(target))
-        influence[one] = (beats - value) / len(above) * len(target)
-        influence[~one] = (1 - beaten - value) / len(below) * len(target)
-        variance, z = _by_person(person, influence, confidence)
+        variance, z = by_person(person, influence_of(target, score, value), confidence)
+    return on_logit_scale(value, variance, z)
+
+
+def influence_of(target: Floats, score: Floats, value: float) -> Floats:
+    """Return how much each row moves the ROC AUC `value`, shape (rows,); the mean is 0.
+
+    The variance of the mean of these is DeLong's, up to the degrees of freedom.
+    """
+    from scipy.stats import rankdata
+
+    one, found = target == 1, np.empty(len(target))
+    ranks, above, below = rankdata(score), score[one], score[~one]
+    beats = (ranks[one] - rankdata(above)) / len(below)
+    beaten = (ranks[~one] - rankdata(below)) / len(above)
+    found[one] = (beats - value) / len(above) * len(target)
+    found[~one] = (1 - beaten - value) / len(below) * len(target)
+    return found
+
+
+def on_logit_scale(value: float, variance: float, z: float) -> Bounds:
+    """Return a normal interval for a number between 0 and 1, made on the logit scale."""
     reach = z * np.sqrt(variance) / (value * (1 - value))
     logit = np.log(value / (1 - value))
     low, high = (float(1 / (1 + np.exp(-(logit + side * reach)))) for side in (-1, 1))
     return low, high
 
 
-def _by_person(person: Integers, influence: Floats, confidence: float) -> tuple[float, float]:
+def by_person(person: Integers, influence: Floats, confidence: float) -> tuple[float, float]:
     """Return the variance of a mean, clustered by person, and Student's quantile for it."""
     variance, many = mean_variance(person, influence)
     return variance, float(student_quantile(confidence, 1, np.array([max(many - 1.0, 1.0)]))[0])
@@ -90,6 +108,6 @@ def r2(
     error, away = (target - prediction) ** 2, (target - target.mean()) ** 2
     influence = (error - (1 - value) * away) / away.mean()
     each = np.arange(len(target)) if person is None else person
-    variance, quantile = _by_person(each, influence, confidence)
+    variance, quantile = by_person(each, influence, confidence)
     half = quantile * float(np.sqrt(variance))
     return value - half, min(1.0, value + half)
