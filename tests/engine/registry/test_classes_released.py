@@ -16,6 +16,7 @@ from baked import Bake, BakedProject
 from governed_ml.core import model_file
 
 NAMES = ["fair, so far", "good", "poor"]
+TODAY = pd.Timestamp.now("UTC").tz_localize(None).floor("D")
 COMPARED = {"models/model.skops", "data/predictions.parquet", "numbers of evaluate",
             "numbers of explain", "numbers of fairness"}  # fmt: skip
 
@@ -28,6 +29,7 @@ def grades(rows: int, seed: int) -> pd.DataFrame:
     noise = -np.log(-np.log(chance.random(margins.shape)))
     return pd.DataFrame(
         {
+            "applied_on": TODAY - pd.to_timedelta(np.arange(rows) % 60, "D"),
             "income": income,
             "debt": debt,
             "region": chance.choice(["north", "south", "east"], rows),
@@ -72,7 +74,7 @@ def test_three_classes_are_trained_released_watched_and_reproduced(
     new.drop(columns=["grade"]).to_csv(tmp_path / "new.csv", index=False)
     project.governance("predict", str(tmp_path / "new.csv"), "--output", "new-out.csv")
     answers = pd.read_csv(project.path / "new-out.csv")
-    served = pd.concat([answers, new.assign(seen_on=pd.Timestamp.now("UTC").date())], axis=1)
+    served = pd.concat([answers, new], axis=1)
     batch = watching.written(project, served)
     window = watching.monitor(project, batch)
     assert (window["level"], window["version"]) == ("healthy", 1), window["reasons"]
@@ -80,7 +82,7 @@ def test_three_classes_are_trained_released_watched_and_reproduced(
     assert levels["performance.roc_auc"] == levels["fairness.demographic_parity[sex]"] == "healthy"
     # And a shift between the classes is found, and a label that is no class is named
     poor = served[served["prediction"] == "poor"]
-    shifted = pd.concat([poor] * 5).head(1_500).assign(row=range(1_500))
+    shifted = pd.concat([poor] * 5, ignore_index=True).head(1_500).assign(row=range(1_500))
     shifted.loc[:49, "grade"] = "awful"
     window = watching.monitor(project, watching.written(project, shifted, "poor.csv"), code=1)
     levels = {one["id"]: one["verdict"] for one in window["rules"]}

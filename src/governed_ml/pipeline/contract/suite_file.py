@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from governed_ml.core import tables
+from governed_ml.core.config.classes import MOST
 from governed_ml.core.config.data import Data
 from governed_ml.core.files import read_json
 from governed_ml.core.problem import Problem
@@ -16,7 +17,10 @@ Given = dict[str, Any]
 """One expectation as in the suite's JSON: its `type` and `kwargs`."""
 
 FEW = 30
-"""Most distinct values of a text column, or of codes, for which a value set is drafted."""
+"""Most distinct values of a text column, or of codes, for which a value set is drafted.
+
+The classes of a target are always drafted.
+"""
 
 
 def given(data: Data) -> list[Given]:
@@ -92,7 +96,8 @@ def _column(
     target = [data.target] if data.task == "classification" else []
     is_code = name in (*data.sensitive, *data.categorical, *target)
     if kind == "VARCHAR" or (is_code and name not in _binned(data)):
-        if 0 < counts.distinct <= FEW:
+        most = MOST if name == data.target and data.multiclass else FEW
+        if 0 < counts.distinct <= most:
             column = quoted(name)
             sql = f"SELECT DISTINCT {column} FROM {tables.table(raw)} WHERE {column} IS NOT NULL"
             values = [row[0] for row in tables.rows(f"{sql} ORDER BY 1")]
