@@ -17,6 +17,7 @@ from governed_ml.pipeline.folds.fold_models import FoldModels, require_rowwise
 if TYPE_CHECKING:
     import pandas as pd
 
+SLACK = 1e-3  # most that the probabilities of a row may differ from 1 in sum
 AT_ONCE = 250_000  # most rows given to the model at once
 WARM_UP, LEAST, MOST = 3, 20, 200  # predictions of one row before timing; timed ones
 SECONDS = 0.1  # no further prediction is timed after so long
@@ -145,10 +146,7 @@ def _several(model: Any, task: str) -> bool:
 
 
 def _of_classes(model: Any, rows: Any) -> tuple[Any, Any]:
-    """Return probabilities, shape (rows, classes), and predictions, shape (rows,).
-
-    If the model gives no probabilities, the predicted class has 1.
-    """
+    """Return probabilities (or 1 for the predicted class), (rows, classes), and predictions."""
     import numpy as np
 
     model, rows = _last_step(model, rows)
@@ -161,9 +159,10 @@ def _of_classes(model: Any, rows: Any) -> tuple[Any, Any]:
     if not hasattr(model, "predict_proba"):
         return np.eye(count)[prediction], prediction
     found = np.asarray(model.predict_proba(rows), dtype="float64")
-    if found.shape != (len(prediction), count) or not np.isfinite(found).all():
+    fits = found.shape == (len(prediction), count) and (abs(found - 0.5) < 0.5 + SLACK).all()
+    if not fits or (abs(found.sum(axis=1) - 1) > SLACK).any():
         raise Problem(
-            f"the model gives no finite probability for each of its {count} classes: choose "
+            f"the model gives no probabilities of its {count} classes, which add up to 1: choose "
             "another model in conf/config.yaml"
         )
     return found, prediction

@@ -240,9 +240,10 @@ def test_a_model_that_answers_with_no_class_is_refused() -> None:
     with pytest.raises(Problem, match="predicts other values than its 3 classes"):
         model_outputs.answered(model, features, "classification")
     model = LogisticRegression().fit(features, target)
-    model.predict_proba = lambda rows: np.full((len(rows), 3), np.nan)  # type: ignore[method-assign]
-    with pytest.raises(Problem, match="no finite probability for each of its 3 classes"):
-        model_outputs.answered(model, features, "classification")
+    for wrong in (np.nan, 1.0, -1.0):
+        model.predict_proba = lambda rows, wrong=wrong: np.full((len(rows), 3), wrong)
+        with pytest.raises(Problem, match="no probabilities of its 3 classes, which add up to 1"):
+            model_outputs.answered(model, features, "classification")
 
 
 def test_a_mitigation_is_refused_before_training() -> None:

@@ -49,6 +49,10 @@ class ClassAnswers(NamedTuple):
 
         return np.bincount(self.target, minlength=len(self.names))
 
+    def normalized(self) -> Floats:
+        """Return probabilities that add up to 1 exactly, also those of single precision."""
+        return self.probabilities / self.probabilities.sum(axis=1, keepdims=True)
+
     def squared_errors(self) -> Floats:
         """Return each row's squared error, shape (rows,): half its sum over the classes.
 
@@ -133,7 +137,7 @@ def _over_classes(
     values = {
         "accuracy": sk.accuracy_score(found.target, found.prediction),
         "brier_score": found.squared_errors().mean(),
-        "log_loss": sk.log_loss(found.target, found.probabilities, labels=list(labels)),
+        "log_loss": sk.log_loss(found.target, found.normalized(), labels=list(labels)),
     }
     metrics |= {
         name: Metric(value=float(value), n=fewest, note=rarest) for name, value in values.items()
