@@ -1,14 +1,16 @@
-"""What can be known before training: too few test rows or groups, and leak suspects."""
+"""What can be known before training: a split for the size, too few rows or groups, leaks."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from governed_ml.core import tables
 from governed_ml.core.config.closed_model import as_code
+from governed_ml.core.config.composition import compose
 from governed_ml.core.config.params import Params
+from governed_ml.core.config.split import CROSS_VALIDATED
 from governed_ml.core.tables import TARGET, literal, quoted
 from governed_ml.init_data import target_values
 from governed_ml.init_data.answers import Draft
@@ -34,6 +36,33 @@ def limit(params: Params, rule: str) -> float | None:
     return next((one.block for one in params.policy.rules if one.id == rule), None)
 
 
+class SplitChoice(NamedTuple):
+    """The configuration with the split, its name, and why it is not the usual one (or "")."""
+
+    params: Params
+    name: str
+    reason: str = ""
+
+
+def split_choice(conf: Path, tier: str, usual: str, rows: int, draft: Draft) -> SplitChoice:
+    """Return the usual split or, if it leaves fewer test rows than the policy wants, folds.
+
+    A table whose rows have a time is split by time, whatever its size. So is every table of a
+    project whose template had no folds.
+    """
+    params = compose(conf, [f"policy={tier}", f"split={usual}"])
+    wanted, test = limit(params, "split.test_rows"), math.floor(rows * params.split.tested)
+    folds = (conf / "split" / f"{CROSS_VALIDATED}.yaml").is_file()
+    if wanted is None or test >= wanted or "time" in draft.keys or not folds:
+        return SplitChoice(params, usual)
+    return SplitChoice(
+        compose(conf, [f"policy={tier}", f"split={CROSS_VALIDATED}"]),
+        CROSS_VALIDATED,
+        f"a split would leave about {test:,} test rows of {wanted:,.0f} that the policy wants; "
+        f"with folds, each of the {rows:,} rows is a test row",
+    )
+
+
 def rows_missing(params: Params, rows: int) -> list[str]:
     """Say whether the policy wants more test rows than the table gives."""
     wanted, share = limit(params, "split.test_rows"), params.split.tested
@@ -41,8 +70,11 @@ def rows_missing(params: Params, rows: int) -> list[str]:
     if wanted is None or test >= wanted:
         return []
     need = math.ceil(wanted / share)
+    give = (
+        f"{rows:,} rows give about {test:,} test rows" if share < 1 else f"there are {rows:,} rows"
+    )
     words = (
-        f"{rows:,} rows give about {test:,} test rows, and the policy wants {wanted:,.0f}: the "
+        f"{give}, and the policy wants {wanted:,.0f}: the "
         f"model will be denied until the table has about {need:,} rows"
     )
     return [words]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config.composition import CONF, compose
+from governed_ml.core.config.composition import CONF
 from governed_ml.core.config.data import Data
 from governed_ml.core.files import write_text
 from governed_ml.core.problem import Problem
@@ -59,6 +59,7 @@ class DataDraft:
     kept: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     page: str = ""
+    split_reason: str = ""
 
 
 def propose(
@@ -93,17 +94,16 @@ def propose(
         text = (base / CONF / "config.yaml").read_text(encoding="utf-8")
         proposal = _proposal(draft, found, text, given)
         cautions.require_features(draft, proposal.columns)
-        choices = [f"policy={proposal.tier}", f"split={proposal.split}"]
-        params = compose(base / CONF, choices)
         rows = found[draft.keys["target"]].filled  # others are left out
-        features = [one for one, role in proposal.columns.items() if role == "feature"]
+        split = outlook.split_choice(base / CONF, proposal.tier, proposal.split, rows, draft)
+        params, proposal.split, proposal.split_reason = split
         proposal.warnings = [
             *outlook.rows_missing(params, rows),
             *outlook.rare_classes(params, draft, db, found[draft.keys["target"]]),
             *outlook.small_groups(db, params, draft, found),
-            *outlook.too_wide(len(features)),
+            *outlook.too_wide([*proposal.columns.values()].count("feature")),
             *outlook.leak_suspects(db, params, draft, found, table.scratch),
-            *cautions.cautions(db, draft, found, proposal.columns, params.split.test_share),
+            *cautions.cautions(db, draft, found, proposal.columns, params.split.tested),
         ]
         if not dry:
             origin.keep(base)

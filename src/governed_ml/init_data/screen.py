@@ -60,6 +60,7 @@ def show(proposal: DataDraft, *, as_json: bool, dry: bool) -> None:
             },
             "data": proposal.draft.keys,
             "split": proposal.split,
+            "split_reason": proposal.split_reason,
             "model": proposal.model,
             "policy": proposal.tier,
             "files": proposal.files,
@@ -86,6 +87,8 @@ def show(proposal: DataDraft, *, as_json: bool, dry: bool) -> None:
     console.print(table)
     if plain_features:
         console.print(f"{plain_features} more features")
+    if proposal.split_reason:
+        console.print(f"split: {proposal.split}, because {proposal.split_reason}")
     console.print(f"split: {proposal.split}, model: {proposal.model}, policy: {proposal.tier}")
     for line in proposal.warnings:
         console.print(f"[yellow]warning[/yellow] {plain(line)}", soft_wrap=True)

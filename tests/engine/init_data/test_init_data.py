@@ -450,3 +450,30 @@ def test_a_table_is_found_from_a_folder_of_the_project(
 def test_a_setting_that_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(Problem, match="is no key with a value"):
         settings([text])
+
+
+@pytest.mark.parametrize(
+    ("rows", "split", "said"),
+    [
+        (400, "cross_validated", "each of the 400 rows is a test row"),
+        (3400, "random", ""),
+    ],
+)
+def test_a_table_that_is_too_small_for_test_rows_is_cross_validated(
+    base: Path, rows: int, split: str, said: str
+) -> None:
+    # Given a table of things without time
+    number = np.arange(rows)
+    path = base / "data/source/things.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame({"width": number % 97 / 7, "good": np.where(number % 3, "yes", "no")})
+    frame.to_csv(path, index=False)
+    # When it is drafted, then the split suits its size, and why is said
+    found = strangers.drafted(base, path, target="good", positive="yes", dry=True,
+                              no_sensitive_reason="only things")  # fmt: skip
+    assert found.split == split
+    assert said in found.split_reason
+    assert bool(found.split_reason) == bool(said)
+    # And a table with fewer rows than the policy wants will be denied all the same
+    denied = [one for one in found.warnings if "there are 400 rows, and the policy wants" in one]
+    assert bool(denied) == (rows == 400)

@@ -77,7 +77,7 @@ def test_a_column_gets_its_role_for_a_true_reason(base: Path, name: str) -> None
     told = "; ".join(found.draft.why.get(name, []))
     assert (found.columns[name], found.split) == (
         role,
-        role if role in ("group", "time") else "random",
+        "time" if role == "time" else "cross_validated",
     )
     assert reason in told if reason else not told
 
@@ -166,7 +166,7 @@ def test_a_split_by_time_that_leaves_one_class_is_said_and_ended_by_the_option(b
     assert "add --set 'drop: [year]'" in line
     # When it is left out, then the rows are split at random
     again = drafted(base, table, settings=settings(["drop: [year]"]))
-    assert (again.split, again.columns["year"]) == ("random", "drop")
+    assert (again.split, again.columns["year"]) == ("cross_validated", "drop")
     assert "only one class" not in "\n".join(again.warnings)
 
 
@@ -184,7 +184,7 @@ def test_small_groups_are_counted_in_persons_and_two_groups_are_not_merged(base:
     person = NUMBERS // 10
     table = measured(person_id=person, sex=np.where(person < 10, "f", "m"))
     [line] = [one for one in drafted(base, table, sensitive=("sex",)).warnings if "sex" in one]
-    assert "too few persons in m (30), f (10): the fairness rules want 30 of each group" in line
+    assert "too few persons in f (10): the fairness rules want 30 of each group" in line
     assert "take more rows of them, because merging would leave one group" in line
 
 
