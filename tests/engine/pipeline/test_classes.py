@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ from governed_ml.core.problem import Problem
 from governed_ml.measures.multiclass import fairness as class_fairness
 from governed_ml.pipeline import model_outputs
 from governed_ml.pipeline.data.columns import target_of
+from governed_ml.pipeline.isolated import isolated_model
 from governed_ml.pipeline.probabilities.requested import require_possible
 from governed_ml.pipeline.stages import split
 from governed_ml.policy.fixes.merging import size
@@ -271,3 +273,53 @@ def test_groups_to_merge_are_counted_in_the_rows_of_a_class() -> None:
     # Then those of the class count, whose name the reason quotes
     assert {unit: size(group, unit) for unit in found} == found
     assert found.keys() > {f"{class_fairness.units_of(one)[0]}" for one in ("good", "it's")}
+
+
+class Answering:
+    """A child process that holds a model of three classes, which it lists in its own order."""
+
+    isolation = "none"
+
+    def __init__(self, *_: Any, classes: tuple[int, ...] = (2, 0, 1)) -> None:
+        """Describe the model, as the process does when it starts."""
+        methods = ["predict", "predict_proba"]
+        self.told = {"methods": methods, "classes": list(classes), "features": None, "type": "M"}
+        self.gives = {"predict": [2.0, 0.0], "predict_proba": [[0.7, 0.2, 0.1], [0.3, 0.6, 0.1]]}
+
+    def answer(self) -> tuple[dict[str, Any], list[bytes]]:
+        """Return the description."""
+        return self.told, []
+
+    def ask(self, head: dict[str, Any], *_: Any, **__: Any) -> tuple[dict[str, Any], list[bytes]]:
+        """Return what a method gives."""
+        buffer = io.BytesIO()
+        np.save(buffer, np.array(self.gives[head["method"]]))
+        return {}, [buffer.getvalue()]
+
+
+def test_a_model_with_code_answers_in_the_order_of_the_classes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a model with code of its own, whose classes are in another order
+    process = Answering()
+    monkeypatch.setattr(isolated_model, "Process", lambda *_: process)
+    model = isolated_model.IsolatedModel(b"")
+    rows = pd.DataFrame({"a": [1.0, 2.0]})
+    # When it is asked, then probabilities are by position of the class
+    assert model.classes_ == [0, 1, 2]
+    found = model_outputs.answered(model, rows, "classification")
+    assert found.probabilities.tolist() == [[0.2, 0.1, 0.7], [0.6, 0.1, 0.3]]
+    assert (found.prediction.tolist(), found.score.tolist()) == ([2, 0], [0.7, 0.6])
+    # And what is no class, or no probability of each, is refused
+    process.gives["predict"] = [3.0, 0.0]
+    with pytest.raises(Problem, match="predict returns labels other than 0 to 2"):
+        model.predict(rows)
+    process.gives["predict_proba"] = [[0.5, 0.5], [0.5, 0.5]]
+    with pytest.raises(Problem, match="does not return probabilities of 3 classes"):
+        model.predict_proba(rows)
+
+
+def test_a_model_with_code_and_other_classes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated_model, "Process", lambda *_: Answering(classes=(1, 2, 3)))
+    with pytest.raises(Problem, match=r"classes are \[1, 2, 3\], not 0 to 2"):
+        isolated_model.IsolatedModel(b"")
