@@ -192,8 +192,8 @@ def server() -> Iterator[str]:
 SOURCES: dict[str, tuple[str, str]] = {  # case → data.source, what is said
     "a missing file": ("kind: file\n  path: none.csv", "none.csv does not exist (paths count from"),
     "a folder": (
-        "kind: file\n  path: data/source",
-        "data/source is a folder without a table: put CSV or",
+        "kind: file\n  path: data/empty",
+        "data/empty is a folder without a table: put CSV or",
     ),
     "no address": ("kind: file\n  path: http://127.0.0.1:9/t", "127.0.0.1:9/t cannot be fetched: "),
     "another scheme": ("kind: file\n  path: s3://bucket/t", "is not an http or https address"),
@@ -235,6 +235,7 @@ def test_a_source_that_does_not_answer_is_refused(
     configure(project, DATA.replace(kind, source.replace("SERVER", server)))
     with sqlite3.connect(project.path / "t.db") as connection:
         connection.execute("CREATE TABLE t (paid TEXT)")
+    (project.path / "data/empty").mkdir()
     stage(project, "compose")
     line = refused(project, "ingest")
     assert said in line

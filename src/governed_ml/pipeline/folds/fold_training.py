@@ -48,16 +48,23 @@ def digests() -> list[str] | None:
     return (read_json(fold_models.INDEX) if fold_models.INDEX.is_file() else None) or None
 
 
-def _empty_folder(*, needed: bool) -> None:
-    """Delete the models of earlier folds; write an empty list of models.
+def without_folds() -> None:
+    """Write an empty list of models if there is none: the output of a stage must exist."""
+    if _is_output() and not fold_models.INDEX.is_file():
+        write_json(fold_models.INDEX, [])
 
-    The output of a stage must exist, also without folds. Raise `Problem` if folds are needed, but
-    `dvc.yaml` is of a template that had none.
+
+def _is_output() -> bool:
+    return model_file.FOLDS.as_posix() in dvc_files.declared(Path())["train"].outs
+
+
+def _empty_folder(*, needed: bool) -> None:
+    """Delete the models of earlier folds.
+
+    Raise `Problem` if folds are needed, but `dvc.yaml` is of a template that had none.
     """
     shutil.rmtree(model_file.FOLDS, ignore_errors=True)
-    if model_file.FOLDS.as_posix() in dvc_files.declared(Path())["train"].outs:
-        write_json(fold_models.INDEX, [])
-    elif needed:
+    if needed and not _is_output():
         raise Problem(
             f"dvc.yaml does not name {model_file.FOLDS.as_posix()} among the outputs of train, "
             "which cross-validation needs: run `uv run --group tools governance update`"

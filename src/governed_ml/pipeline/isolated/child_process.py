@@ -46,6 +46,10 @@ class Inside:
         scratch = Path(self.job["scratch"])
         alone = self.job["strict"] or reads_all or bool(os.environ.get(ALONE))
         shared = [] if alone else [Path(sandbox.SHARED_MEMORY)]
+        if alone:
+            os.environ["JOBLIB_MULTIPROCESSING"] = (
+                "0"  # else joblib warns that it has no semaphores
+            )
         readable = None if reads_all else [*sandbox.libraries(), scratch]
         isolation = sandbox.restrict(readable, [scratch, *shared], network=network)
         if self.job["strict"] and not network:

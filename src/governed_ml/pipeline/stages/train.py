@@ -51,6 +51,7 @@ def main() -> str:
         training.fit(of_run)
         mlflow_model.prepare()  # takes as long as a small fit
         found = training.finish()
+        fold_training.without_folds()
         PROGRESS.step("storing the model and the run")
         features = tables.read(tables.TRAIN)[split.numeric + split.categorical]
         digest = model_file.digest()
