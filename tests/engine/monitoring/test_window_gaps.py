@@ -159,7 +159,7 @@ def test_a_group_missing_by_chance_is_not_reported() -> None:
 
 def test_labels_that_are_not_due_yet_are_not_missing() -> None:
     scope = SimpleNamespace(
-        task="classification", features=(), numeric=(), sensitive=(), attributes=()
+        task="classification", features=(), numeric=(), sensitive=(), attributes=(), classes=()
     )
     monitoring = policies.of_template("limited").monitoring
     assert monitoring is not None
