@@ -68,7 +68,7 @@ def test_a_metric_without_bounds_stays_as_it_is() -> None:
     assert cross_validated.widened(plain) == plain
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_few_rules_pass_wrongly_at_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given tables on which the limit of each rule is the truth about the released model
     monkeypatch.setattr(sys, "path", [*sys.path, str(ROOT / "tests" / "power")])
