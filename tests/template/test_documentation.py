@@ -216,7 +216,7 @@ def test_no_message_has_two_blanks_between_words() -> None:
 
 def test_a_retired_word_is_found_and_another_sense_of_it_is_not() -> None:
     # Given texts with a word that the glossary retires, when they are searched, then it is named
-    assert misused("thresholds are set here") == ["thresholds"]
+    assert misused("protected classes are named here") == ["protected classes"]
     assert misused("a candidate waits for its sign-off") == ["candidate", "sign-off"]
     assert misused("the model has another hash") == ["another hash"]
     # And the verb, a term of the glossary, and code are not

@@ -156,7 +156,7 @@ def income_nulls(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 
 def schema_break(frame: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     """Rename one column, and change the type of another."""
-    text = frame["credit_history_years"].astype("str") + " years"
+    text = "about " + frame["credit_history_years"].astype("str")
     return frame.assign(credit_history_years=text).rename(columns={"debt_ratio": "debt_to_income"})
 
 
