@@ -156,12 +156,12 @@ def draft() -> None:
 def init_data(
     source: Annotated[
         str,
-        typer.Argument(help="A file, a folder of similar files, a URL, or a database's URL."),
+        typer.Argument(help="A file, a folder of files, a URL, or a database's URL."),
     ],
     target: Annotated[str | None, typer.Option(help="The column that the model predicts.")] = None,
     positive: Annotated[
         str | None,
-        typer.Option(help="The favourable value; of several, the one against all others."),
+        typer.Option(help="The favourable value; all other values of the target count as no."),
     ] = None,
     task: Annotated[str | None, typer.Option(help="classification or regression.")] = None,
     sensitive: Annotated[

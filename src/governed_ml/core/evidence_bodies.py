@@ -105,14 +105,15 @@ class TrainBody(Grown):
         default=None, description="how the probabilities were calibrated: isotonic or sigmoid"
     )
     threshold: DecisionThreshold | None = Field(
-        default=None, description="from which probability on the answer is yes, if it is configured"
+        default=None,
+        description="the lowest probability for which the answer is yes, if configured",
     )
     folds: Folds | None = Field(
         default=None, description="the cross-validation of calibration and threshold"
     )
     fold_models: list[str] | None = Field(
         default=None,
-        description="split by cross-validation: digest of each fold's model, trained without it",
+        description="with `split: cross_validated`: the digest of each fold's model",
     )
 
 

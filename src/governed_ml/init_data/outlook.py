@@ -58,8 +58,8 @@ def split_choice(conf: Path, tier: str, usual: str, rows: int, draft: Draft) -> 
     return SplitChoice(
         compose(conf, [f"policy={tier}", f"split={CROSS_VALIDATED}"]),
         CROSS_VALIDATED,
-        f"a split would leave about {test:,} test rows of {wanted:,.0f} that the policy wants; "
-        f"with folds, each of the {rows:,} rows is a test row",
+        f"a split would leave about {test:,} test rows, but the policy wants {wanted:,.0f}; with "
+        f"cross-validation, each of the {rows:,} rows is a test row",
     )
 
 
@@ -105,7 +105,7 @@ def small_groups(
             fix = "take more rows of them, because merging would leave one group"
         told.append(
             f"{name}: too few {units} in {listed}: the fairness rules want {wanted} of each group "
-            f"in the test part, about {math.ceil(wanted / share):,} in the table; {fix}"
+            f"among the test rows, about {math.ceil(wanted / share):,} in the table; {fix}"
         )
     return told
 

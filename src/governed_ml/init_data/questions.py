@@ -1,4 +1,4 @@
-"""Ask a person at a terminal, again after a slip, and let choose among several answers."""
+"""Ask a person at a terminal, also to choose from a list; after an invalid answer, ask again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from governed_ml.core.problem import Problem
 
-TRIES = 3  # after as many slips at one question, the command ends
+TRIES = 3  # invalid answers to one question after which the command ends
 
 Prompt = Callable[[str, str | None], str]
 """Asks a person one question, with a default; returns the answer."""

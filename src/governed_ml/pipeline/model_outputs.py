@@ -162,8 +162,8 @@ def _of_classes(model: Any, rows: Any) -> tuple[Any, Any]:
     fits = found.shape == (len(prediction), count) and (abs(found - 0.5) < 0.5 + SLACK).all()
     if not fits or (abs(found.sum(axis=1) - 1) > SLACK).any():
         raise Problem(
-            f"the model gives no probabilities of its {count} classes, which add up to 1: choose "
-            "another model in conf/config.yaml"
+            f"the model's probabilities of its {count} classes are not from 0 to 1, or do not add "
+            "up to 1: choose another model in conf/config.yaml"
         )
     return found, prediction
 

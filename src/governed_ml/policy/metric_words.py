@@ -99,13 +99,13 @@ METRICS: dict[str, list[MetricWords]] = {
         ("accuracy", "the share of predictions that are right", SHARE, CLASSIFICATION),
         (
             "majority_accuracy",
-            "the accuracy of always giving the more frequent answer",
+            "the accuracy of always giving the most frequent answer",
             "0 to 1; of two classes, 0.5 or more",
             CLASSIFICATION,
         ),
         (
             "errors_avoided",
-            "the share of the errors of always giving the more frequent answer that are avoided",
+            "the share of the errors of always giving the most frequent answer that are avoided",
             "at most 1",
             f"{CLASSIFICATION} Not measured if the model gives the same answer for every row.",
         ),

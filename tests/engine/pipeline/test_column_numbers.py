@@ -77,7 +77,7 @@ ODD: dict[str, tuple[str, dict[int, str], str, list[str]]] = {  # column, cells,
     "two words": (
         "late_payments",
         {3: "unknown", 5: "?"},
-        r"\('\?' 1 times, 'unknown' 1 times\)",
+        r"\('\?' once, 'unknown' once\)",
         ["unknown", "?"],
     ),
 }

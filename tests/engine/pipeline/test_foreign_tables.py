@@ -315,7 +315,7 @@ def test_cells_of_a_workbook_keep_their_meaning() -> None:
     with pytest.raises(Problem, match="has no sheet 'Loan', but 'Loans', 'Notes'"):
         served.ingested(source | {"sheet": "Loan"})
     conf: dict[str, Any] = {"categorical": ["zip"]}
-    with pytest.raises(Problem, match=r"'mixed' has 39 numbers and 1 texts .*\('N/A' 1 times\)"):
+    with pytest.raises(Problem, match=r"'mixed' has 39 numbers and 1 texts .*\('N/A' once\)"):
         served.ingested(source | {"sheet": "Loans"}, **conf)
     # And with the answers every cell is what it was, and the digest is that of the workbook
     missing = source | {"sheet": "Loans", "missing": ["", "N/A"]}

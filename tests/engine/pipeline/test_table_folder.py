@@ -1,4 +1,4 @@
-"""A folder whose files are built alike is read as one table."""
+"""A folder of files with the same columns is read as one table."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ OTHERS: dict[str, tuple[str, bytes, str]] = {  # what differs → a third file, 
     "a column more": ("3.csv", b"amount,kind,x\n1,a,2\n", "3.csv has the column 'x', unlike"),
     "a column less": ("3.csv", b"amount,sort\n1,a\n", "3.csv lacks column 'kind' and has the"),
     "the order": ("3.csv", b"kind,amount\na,1\n", "3.csv has the columns in another order"),
-    "the delimiter": ("3.csv", b"amount;kind\n1;a\n", "3.csv has the delimiter ';', unlike"),
-    "line ends": ("3.csv", b"amount,kind\r\n1,a\r\n", "3.csv ends its lines in another way"),
+    "the delimiter": ("3.csv", b"amount;kind\n1;a\n", "3.csv has the delimiter ';', and"),
+    "line ends": ("3.csv", b"amount,kind\r\n1,a\r\n", "3.csv has other line endings than"),
     "no row": ("3.csv", b"", "3.csv is empty"),
     "a picture": ("3.png", b"\x89PNG\r\n", "3.png is no table: move it out of the folder"),
     "JSON": ("3.json", b'{"amount": 1}', "3.json is JSON, which is read from one file only"),

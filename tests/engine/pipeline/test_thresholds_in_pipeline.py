@@ -82,7 +82,7 @@ def test_a_denied_model_passes_with_calibration_and_its_threshold_moves_answers(
     assert train["body"]["folds"]["kind"] == "time"
     assert train["body"]["folds"]["rows"] < train["body"]["rows"]
     assert "data/split/times.parquet" in train["subject"]["inputs"]
-    assert "The model answers yes from a probability of 0.9 on" in project.read(
+    assert "The model answers yes if the probability is at least 0.9" in project.read(
         "reports/index.html"
     )
     # And so does the run in MLflow
@@ -108,7 +108,7 @@ def test_a_tuned_threshold_is_released_used_watched_and_reproduced(
     explain = evidence(project, "explain")
     assert explain["body"]["output"] == "decision_function before calibration"
     assert explain["metrics"]["coverage"]["value"] == 1.0
-    assert f"from a probability of {threshold:.4g} on" in project.read("reports/model_card.md")
+    assert f"if the probability is at least {threshold:.4g}" in project.read("reports/model_card.md")
     project = registry.equip(project)
     project.governance("register")
     # Then registering has measured the same digest, and the version can be promoted

@@ -190,7 +190,7 @@ def test_a_model_that_decides_the_same_for_every_row_is_named_first(
     _, first, step, *_ = capsys.readouterr().out.splitlines()
     # Then this is said first, and the first step is about it
     assert first == same
-    assert step.startswith("next: Find a model whose decision varies.")
+    assert step.startswith("next: The model gives the same answer for every row.")
     assert "evaluate.majority" in step
     # And without it, the contract is first
     [step, *_] = next_steps(decision(rules[0]))

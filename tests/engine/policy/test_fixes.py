@@ -326,7 +326,7 @@ MITIGATION = {
     ("trained", "said"),
     [
         ({}, "write `calibration: isotonic` in the model's file in `conf/model/`"),
-        ({"calibration": "isotonic"}, "already calibrated (isotonic)"),
+        ({"calibration": "isotonic"}, "probabilities are calibrated (isotonic)"),
         ({"calibration": "isotonic"}, "Try `calibration: sigmoid`"),
         ({"mitigation": MITIGATION}, "Choose a model without mitigation"),
     ],

@@ -1,4 +1,4 @@
-"""Which class the model takes for which, from the counts in the evidence (pure functions)."""
+"""The confusion matrix of several classes, from the counts in the evidence."""
 
 from __future__ import annotations
 

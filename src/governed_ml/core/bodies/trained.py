@@ -20,13 +20,13 @@ class Folds(Body):
 
     kind: str = Field(description="random, group (rows of a person stay together) or time")
     number: int = Field(description="number of folds")
-    rows: int = Field(description="number of training rows that were predicted so")
+    rows: int = Field(description="number of training rows that a fold's model predicted")
 
 
 class DecisionThreshold(Body):
-    """The probability from which on the model answers yes, and how it was chosen."""
+    """The lowest probability for which the model answers yes, and how it was chosen."""
 
-    value: FiniteFloat = Field(description="the probability from which on the answer is yes")
+    value: FiniteFloat = Field(description="the lowest probability for which the answer is yes")
     how: str = Field(description="set, costs or maximise: the key in `conf/model`")
     maximised: str | None = Field(description="the metric that was maximised, if any")
     at_least: dict[str, FiniteFloat] = Field(description="metric → the least it was allowed to be")
@@ -46,7 +46,7 @@ def about(body: Any) -> list[str]:
     if body.calibration is not None:
         said.append(f"The probabilities are calibrated (method {body.calibration})")
     if threshold is not None:
-        said.append(f"The model answers yes from a probability of {threshold.value:.4g} on")
+        said.append(f"The model answers yes if the probability is at least {threshold.value:.4g}")
         said.append(_why(threshold))
     if folds is not None:
         said.append(

@@ -33,8 +33,8 @@ class Source(Answered):
     path: str | None = Field(
         default=None,
         description=(
-            "file: CSV, JSON, Parquet, Arrow or Excel, also packed; a path, a folder whose files "
-            "are built alike, or a URL"
+            "file: CSV, JSON, Parquet, Arrow or Excel, also packed; a path, a folder of files with "
+            "the same columns, or a URL"
         ),
     )
     delimiter: str | None = Field(

@@ -31,8 +31,8 @@ class Model(Closed):
     )
     threshold: Threshold | None = Field(
         default=None,
-        description="the probability from which on the answer is yes; by default, the estimator's "
-        "own `predict` decides",
+        description="the lowest probability for which the answer is yes; by default, the "
+        "estimator's own `predict` decides",
     )
     packages: list[str] | None = Field(
         default=None,

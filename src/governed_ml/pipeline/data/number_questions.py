@@ -125,10 +125,12 @@ def signs(seen: Cells) -> None:
         return
     sign, rows = found
     examples = shown(seen.pairs(_with(sign)), 2)
-    what = "written as (1) or 1-" if sign == ACCOUNTING else f"with the sign or unit {sign!r}"
+    what, read = f"with the sign or unit {sign!r}", "without it"
+    if sign == ACCOUNTING:
+        what, read = "written as (1) or 1-", "as negative numbers"
     raise Ambiguous(
         f"has {rows:,} numbers {what} ({examples}): list the column under numeric in conf/data to "
-        "read them without it, or under categorical or drop",
+        f"read them {read}, or under categorical or drop",
         ("numeric", None),
         ("categorical", None),
         ("drop", None),

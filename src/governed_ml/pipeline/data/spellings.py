@@ -39,7 +39,10 @@ def twins(counts: list[tuple[str, str, int]]) -> list[list[tuple[str, int]]]:
 
 def shown(pairs: list[tuple[str, int]], most: int = 5) -> str:
     """Return values with their numbers of rows as text."""
-    words = [f"{_quoted(value)} {rows:,} times" for value, rows in pairs[:most]]
+    words = [
+        f"{_quoted(value)} {'once' if rows == 1 else f'{rows:,} times'}"
+        for value, rows in pairs[:most]
+    ]
     more = len(pairs) - most
     return ", ".join(words) + (f" and {more:,} others" if more > 0 else "")
 

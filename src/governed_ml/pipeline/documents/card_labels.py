@@ -29,17 +29,19 @@ PERFORMANCE = {
     "accuracy": CardLabel("accuracy", "share of test rows that are predicted right", True),
     "majority_accuracy": CardLabel(
         "accuracy of the majority",
-        "share that is right if the more frequent answer is always given",
+        "share that is right if the most frequent answer is always given",
         True,
     ),
     "errors_avoided": CardLabel(
         "avoided errors",
-        "share of the errors of always giving the more frequent answer; below 0 the model makes "
+        "share of the errors of always giving the most frequent answer; below 0 the model makes "
         "more errors",
         True,
     ),
     "balanced_accuracy": CardLabel(
-        "balanced accuracy", "mean of the recall of both classes; chance gives 50 %", True
+        "balanced accuracy",
+        "mean of the recall of all classes; chance gives 1 / number of classes",
+        True,
     ),
     "precision": CardLabel("precision", "share of the positive predictions that are right", True),
     "recall": CardLabel("recall", "share of the positives that the model finds", True),

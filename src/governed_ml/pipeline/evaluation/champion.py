@@ -32,7 +32,7 @@ def against_champion(
         wanted = list(getattr(champion, "feature_names_in_", features))
         if set(wanted) - set(features):
             return model_file.digest(CHAMPION), Metric(
-                value=None, note="the champion wants other features"
+                value=None, note="the champion needs features that the table no longer has"
             )
         classes, own = classes_of(champion), len(params.data.class_names)
         if max(classes, own) > 2 and classes != own:

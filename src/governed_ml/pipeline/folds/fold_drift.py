@@ -44,8 +44,8 @@ def _mean(folds: list[int], each: list[Binned]) -> FoldDrift:
     shape = sum(drift.jensen_shannon_distance(*pair) for pair in pairs) / len(folds)
     worst = found.index(max(found))
     note = (
-        f"; mean over {len(folds)} folds, less the {sum(chance) / len(folds):.2g} that chance "
-        f"gives; fold {folds[worst]} differs most"
+        f"; mean over {len(folds)} folds, minus {sum(chance) / len(folds):.2g}, the value expected "
+        f"by chance; fold {folds[worst]} differs most"
     )
     return FoldDrift(each[worst], index, shape, note)
 

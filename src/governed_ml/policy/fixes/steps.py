@@ -18,9 +18,9 @@ CALIBRATION = "evaluate.calibration"
 MOST_STEPS = 3
 """How many steps are shown, so that verdict and steps stay on the screen."""
 SAME = (
-    "Find a model whose decision varies. If it answers yes or no, write `threshold: {{maximise: "
-    "balanced_accuracy}}` in its file in `conf/model/`. Or try other features, or check `positive` "
-    "or `classes` in `conf/data/`. It concerns {rules}."
+    "The model gives the same answer for every row. If it answers yes or no, write `threshold: "
+    "{{maximise: balanced_accuracy}}` in its file in `conf/model/`. Otherwise try other features "
+    "or another model, or check `positive` or `classes` in `conf/data/`. It concerns {rules}."
 )
 FLAT = (
     "Compare the groups in `reports/index.html`: where the decision does not vary, equal rates are "
@@ -43,13 +43,13 @@ MORE_ROWS = (
 )
 CALIBRATE = (
     "Calibrate the probabilities: write `calibration: isotonic` in the model's file in "
-    "`conf/model/` (with fewer than 1,000 training rows, `calibration: sigmoid`). It concerns "
-    "{rules}."
+    "`conf/model/` (with fewer than 1,000 training rows of the rarer class, `calibration: "
+    "sigmoid`). It concerns {rules}."
 )
 CALIBRATED = (
-    "The probabilities are already calibrated ({method}), but not right for the test rows. Try "
-    "`calibration: {other}` in `conf/model/`, and look whether the test rows differ from the "
-    "training rows in `reports/drift.html`. It concerns {rules}."
+    "The probabilities are calibrated ({method}), but they do not agree with the test rows. Try "
+    "`calibration: {other}` in `conf/model/`, and check in `reports/drift.html` whether the test "
+    "rows differ from the training rows. It concerns {rules}."
 )
 MITIGATED = (
     "Choose a model without mitigation and write `calibration: isotonic` in its file in "

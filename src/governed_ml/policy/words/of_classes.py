@@ -4,9 +4,9 @@ from __future__ import annotations
 
 SHARE, CHANCE = "0 to 1", "0 to 1; chance is 0.5"
 SEVERAL = "Only with `classes` in `conf/data`."
-MEAN = "Of several classes, the mean over the classes, each against all others."
-HALF = "Of several classes, half the sum of these errors over the classes."
-WORST = "Of several classes, that of the class with the largest error."
+MEAN = "With three or more classes, it is the mean over the classes, each against all others."
+HALF = "With three or more classes, it is half the sum of these errors over the classes."
+WORST = "With three or more classes, it is the error of the class with the largest error."
 ONE = "of one class against all others"
 PERFORMANCE = tuple(
     (f"class.{{class}}.{name}", phrase, values, SEVERAL)

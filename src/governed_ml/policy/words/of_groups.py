@@ -10,7 +10,7 @@ CLASSIFICATION = {
     "demographic_parity": ("the share of positive predictions", ""),
     "equalized_odds": (
         "the true positive rate or the false positive rate",
-        "The worse of the two counts. ",
+        "The metric is that of the worse rate. ",
     ),
     "equal_opportunity": ("the true positive rate", ""),
     "predictive_parity": ("the precision", ""),
@@ -21,7 +21,10 @@ REGRESSION = {
     "mean_signed_error_difference": "the mean error",
     "mean_absolute_error_difference": "the mean absolute error",
 }
-WORST = "Of several classes, each against all others, the class for which it is worst."
+WORST = (
+    "With three or more classes, it is measured for each class against all others, and the worst "
+    "value counts."
+)
 IN_SPREADS = f"In robust standard deviations of the target. Regression only. {BOUNDS}"
 Words = tuple[str, str, str, str]
 

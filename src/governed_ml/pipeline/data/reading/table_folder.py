@@ -122,11 +122,17 @@ class _Head:
     def require_like(self, first: _Head) -> None:
         """Raise `Problem` if the columns, the delimiter or the ends of lines differ."""
         if self.delimiter != first.delimiter:
-            raise _differs(self.name, first.name, f"has the delimiter {self.delimiter!r}")
+            raise Problem(
+                f"data.source.path: {self.name} has the delimiter {self.delimiter!r}, and "
+                f"{first.name} has {first.delimiter!r}: save both with the same delimiter"
+            )
         if self.names != first.names:
             raise _differs(self.name, first.name, _columns(self.names, first.names))
         if self.end != first.end:
-            raise _differs(self.name, first.name, "ends its lines in another way")
+            raise Problem(
+                f"data.source.path: {self.name} has other line endings than {first.name}: convert "
+                "both to the same line endings"
+            )
 
     def append_to(self, whole: IO[bytes]) -> int:
         """Append the rows below the header; return the number of lines."""
