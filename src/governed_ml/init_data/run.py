@@ -246,14 +246,13 @@ def _write(
     text = written.as_yaml(proposal.draft)
     if edited:
         text = text.partition("\n")[2]  # somebody owns this file: no digest
-    write_text(path, text)
-    proposal.files.append(path.relative_to(base).as_posix())
     choices = {"data": proposal.name, "split": proposal.split, "model": proposal.model}
     for group, name in (choices | {"policy": proposal.tier}).items():
         config = written.chosen(config, group, name)
+    suite = drafted_suite(parquet, data)  # the last that can fail
+    write_text(path, text)
     write_text(base / CONF / "config.yaml", config)
-    proposal.files.append((CONF / "config.yaml").as_posix())
-    suite = drafted_suite(parquet, data)
+    proposal.files += [path.relative_to(base).as_posix(), (CONF / "config.yaml").as_posix()]
     if written.write_contract(base / data.contract, suite):
         proposal.files.append(data.contract)
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
 from governed_ml.monitoring.label_values import often, places
+from governed_ml.pipeline.model_outputs import SLACK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,11 @@ def unfit(found: ServedAnswers, data: Data) -> str | None:
         for place, name in enumerate(tables.class_scores(data.class_names)):
             good[name] = _is_probability(found.probabilities[place])
             words[name] = FROM_0_TO_1
+        whole = abs(found.probabilities.sum(axis=1) - 1) <= SLACK
+        if all(fine.all() for fine in good.values()) and (bad := int((~whole).sum())):
+            return (
+                f"{bad:,} of {len(whole):,} rows have probabilities that do not add up to 1: {GIVE}"
+            )
     for name, fine in good.items():
         if bad := int((~fine).sum()):
             return f"{bad:,} of {len(fine):,} rows have no {name!r} that is {words[name]}: {GIVE}"

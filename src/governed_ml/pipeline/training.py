@@ -167,14 +167,16 @@ class Training:
                 content = self._assembled(encoder, storage.dumps(chosen))
                 rows = pd.concat([frame[names], test[names]], ignore_index=True)
                 whole = model_file.sealed(content, self.package, self.packages)
-                require_answers(whole, rows, chosen, features.transform(rows), self.where)
+                matrix, alone = features.transform(rows), self.rows.alone
+                require_answers(whole, rows, chosen, matrix, self.where, alone=alone)
         model_file.save(content, self.package, self.packages, self.rows.model)
         without = mitigation.unmitigated(plain, encoded, test[tables.TARGET])
         return Trained(self.process.isolation, mitigation=done, unmitigated=without)
 
     def _assembled(self, encoder: bytes, estimator: bytes) -> bytes:
         """Return one model of features that carry code and an estimator, combined in a process."""
-        job = {"do": "assemble", "whose": self.where, "package": sent(self.package)}
+        job: dict[str, Any] = {"do": "assemble", "whose": self.where, "package": sent(self.package)}
+        job["variables"] = {ALONE: "1"} if self.rows.alone else {}
         process = Process(fit_process, self.where, job, encoder, estimator)
         try:
             return _part(process.answer()[1], 0)
@@ -183,15 +185,21 @@ class Training:
 
 
 def require_answers(
-    content: bytes, rows: pd.DataFrame, chosen: Any, matrix: npt.NDArray[np.float64], where: str
+    content: bytes,
+    rows: pd.DataFrame,
+    chosen: Any,
+    matrix: npt.NDArray[np.float64],
+    where: str,
+    *,
+    alone: bool = False,
 ) -> None:
     """Raise `Problem` if the combined model does not predict like the chosen estimator.
 
-    `matrix`, shape (rows, columns), are the encoded `rows`.
+    `matrix`, shape (rows, columns), are the encoded `rows`. `alone`: see `models.opened`.
     """
     import numpy as np
 
-    with models.opened_bytes(content) as model:
+    with models.opened_bytes(content, alone=alone) as model:
         same = np.array_equal(model.predict(rows), chosen.predict(matrix))
         if same and hasattr(chosen, "predict_proba"):
             found = model.predict_proba(rows) if hasattr(model, "predict_proba") else np.nan

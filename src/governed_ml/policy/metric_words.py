@@ -189,6 +189,15 @@ METRICS: dict[str, list[MetricWords]] = {
         ("latency_p50_ms", f"the median {LATENCY}", OPEN, TIME),
         ("latency_p95_ms", f"the 95th percentile of the {LATENCY}", OPEN, TIME),
         ("flip_share", "the share of predictions that change under small noise", SHARE, BOUNDS),
+        (
+            "released_difference",
+            (
+                "the mean difference between the answers of the released model and of the models "
+                "of the folds"
+            ),
+            OPEN,
+            "Only with `split: cross_validated`. If it is large, `evaluate` stops.",
+        ),
         ("perturbed_features", "the number of numeric features to which noise is added", COUNT),
     ),
     "drift": _rows(

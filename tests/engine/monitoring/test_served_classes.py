@@ -123,6 +123,17 @@ def test_a_served_row_without_a_probability_is_not_measured(lost: str) -> None:
     assert f"300 of 300 rows have no {lost!r} that is a number from 0 to 1" in read.unfit
 
 
+def test_served_probabilities_that_do_not_add_up_are_not_measured() -> None:
+    model = trained()
+    found = pd.concat([model.predict(Path("loans.csv")), loans()], axis=1)
+    names = [name for name in found if str(name).startswith("score[")]
+    found.loc[:4, names] = 0.0
+    served.write(found, Path("served.csv"))
+    _, read = model.monitor({"kind": "file", "path": "served.csv"})
+    assert read.unfit is not None
+    assert "5 of 300 rows have probabilities that do not add up to 1" in read.unfit
+
+
 def test_a_label_that_is_no_class_is_named_and_does_not_count() -> None:
     # Given labels of which some are no class
     data = trained().origin.data

@@ -326,11 +326,9 @@ def test_calibration_and_threshold_are_told_with_their_folds(measured: Measured)
     text = section(found.model(), "Model")
     # Then sentences say the method, the number, why it, and how rows were divided
     assert (
-        "The probabilities are calibrated (method isotonic). The model answers yes from a " in text
+        "The probabilities are calibrated (method isotonic). The model answers yes if the " in text
     )
-    assert (
-        "probability of 0.237 on. Of all thresholds with recall ≥ 0.8, it has the highest" in text
-    )
+    assert "probability is at least 0.237. Of all thresholds with recall ≥ 0.8, it has" in text
     assert "precision in cross-validation on training rows (precision 0.6125, recall 0.8)." in text
     assert "5 folds of the training rows, divided with all rows of a person in one fold" in text
     # And a threshold of costs says the costs

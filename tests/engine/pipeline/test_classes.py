@@ -244,7 +244,9 @@ def test_a_model_that_answers_with_no_class_is_refused() -> None:
     model = LogisticRegression().fit(features, target)
     for wrong in (np.nan, 1.0, -1.0):
         model.predict_proba = lambda rows, wrong=wrong: np.full((len(rows), 3), wrong)
-        with pytest.raises(Problem, match="probabilities of its 3 classes are not from 0 to 1, or do not add"):
+        with pytest.raises(
+            Problem, match="probabilities of its 3 classes are not from 0 to 1, or do not add"
+        ):
             model_outputs.answered(model, features, "classification")
 
 

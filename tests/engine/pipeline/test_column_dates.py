@@ -54,9 +54,7 @@ def test_dates_with_one_reading_are_read_and_mixed_ones_refused() -> None:
     # And where another one is day-first, no reading fits all
     dates = dates.where(dates.index != 1, "31/12/2024")
     source = served.write(served.loans().assign(applied_on=dates), Path("table.csv"))
-    with pytest.raises(
-        Problem, match=r"'applied_on' has 399 dates .* \('(31/12|12/31)/2024' once"
-    ):
+    with pytest.raises(Problem, match=r"'applied_on' has 399 dates .* \('(31/12|12/31)/2024' once"):
         served.ingested(source, time="applied_on")
     # And a date that there is not is no date
     dates = [f"2026-02-{n % 31 + 1:02}" for n in range(400)]

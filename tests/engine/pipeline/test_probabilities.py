@@ -393,3 +393,15 @@ def test_a_threshold_of_costs_costs_least() -> None:
     # Then the formula's threshold is within one per cent of the best
     own = np.mean(np.where(truth == 1, 5 * (whole.predict(rows) == 0), whole.predict(rows) == 1))
     assert own <= min(cost.values()) * 1.01
+
+
+@pytest.mark.parametrize("validated", [{"f1": 0.7}, {"f1": 0.7, "recall": 0.5}, {"recall": 0.9}])
+def test_metrics_that_do_not_fit_the_request_are_refused(validated: dict[str, float]) -> None:
+    # Given a threshold that maximises F1 with a least recall, when training says other metrics
+    estimator = {"_target_": "sklearn.linear_model.LogisticRegression"}
+    wanted = {"maximise": "f1", "at_least": {"recall": 0.8}}
+    model = Model.model_validate({"name": "m", "estimator": estimator, "threshold": wanted})
+    good = {"value": 0.3, "validated": {"f1": 0.7, "recall": 0.85}}
+    assert told.threshold(model, good) is not None
+    with pytest.raises(Problem, match="which does not fit `threshold` in conf/model"):
+        told.threshold(model, good | {"validated": validated})

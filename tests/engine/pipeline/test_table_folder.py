@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from governed_ml.core.config.data import Source
-from governed_ml.core.config.source_files import copy_source, is_here, source_digest
+from governed_ml.core.config.source_files import copy_source, is_here, parts_of, source_digest
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.data import sources
 from governed_ml.pipeline.data.batch import file_source
@@ -29,6 +29,12 @@ def folder(tmp_path: Path) -> Path:
     for name in ("README.md", "_SUCCESS", ".hidden", "2024-01.csv.dvc"):
         (folder / name).write_text("no table", encoding="utf-8")
     return folder
+
+
+def test_a_table_that_is_called_like_a_text_is_a_part(folder: Path) -> None:
+    FEBRUARY.to_csv(folder / "license.csv", index=False)
+    (folder / "LICENSE").write_text("no table", encoding="utf-8")
+    assert [one.name for one in parts_of(folder)] == ["2024-01.csv", "2024-02.csv", "license.csv"]
 
 
 def found(folder: Path, scratch: Path) -> tuple[sources.Found, list[tuple[object, ...]]]:

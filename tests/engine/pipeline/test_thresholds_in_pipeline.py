@@ -108,7 +108,9 @@ def test_a_tuned_threshold_is_released_used_watched_and_reproduced(
     explain = evidence(project, "explain")
     assert explain["body"]["output"] == "decision_function before calibration"
     assert explain["metrics"]["coverage"]["value"] == 1.0
-    assert f"if the probability is at least {threshold:.4g}" in project.read("reports/model_card.md")
+    assert f"if the probability is at least {threshold:.4g}" in project.read(
+        "reports/model_card.md"
+    )
     project = registry.equip(project)
     project.governance("register")
     # Then registering has measured the same digest, and the version can be promoted

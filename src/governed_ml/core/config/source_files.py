@@ -10,6 +10,8 @@ from governed_ml.core.problem import Problem, cause
 
 ABOUT = ("readme", "license", "licence", "changelog")
 """Names, without their ending, of files that people lay beside tables."""
+TEXTS = ("", "md", "txt", "rst", "html", "pdf", "adoc")
+"""Endings of such files; `license.csv` is a table."""
 
 
 def is_part(path: Path) -> bool:
@@ -18,7 +20,8 @@ def is_part(path: Path) -> bool:
     Hidden files, files such as `_SUCCESS` that other programs leave, pointers of DVC, checksums
     and texts such as `README.md` are not.
     """
-    about = path.name.lower().partition(".")[0] in ABOUT
+    stem, _, ending = path.name.lower().partition(".")
+    about = stem in ABOUT and ending in TEXTS
     return not (path.name.startswith((".", "_")) or path.suffix in (".dvc", ".crc") or about)
 
 

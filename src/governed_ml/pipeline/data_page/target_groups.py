@@ -52,7 +52,10 @@ def averaged(table: ShownTable) -> list[Averaged]:
         text = f"lower({text})" if isinstance(data.positive, bool) else text
         shown = [as_code(data.positive)]
     else:
-        shown = classes(table)[:CLASSES]
+        shown = classes(table)
+        if len(data.class_names) - len(shown) == 1:
+            shown = shown[:-1]  # else the shares of all others would tell that of the hidden class
+        shown = shown[:CLASSES]
     return [
         Averaged(f"share of {name}", f"CAST({text} = {literal(name)} AS BIGINT)") for name in shown
     ]

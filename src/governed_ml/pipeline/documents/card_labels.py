@@ -95,6 +95,10 @@ TRUST = {
     "failed_prediction_expectations": CardLabel(
         "failed expectations about predictions", "number of those that do not hold; 0 is right"
     ),
+    "released_difference": CardLabel(
+        "difference of the released model",
+        "mean difference between its answers and those of the models of the folds",
+    ),
     "perturbed_features": CardLabel(
         "features with noise", "number of numeric features to which that noise is added"
     ),

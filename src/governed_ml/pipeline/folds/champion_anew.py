@@ -47,12 +47,21 @@ def scores(
     with fold_tables.written() as folds:
         for one in folds:
             with _refitted(path, one.train, wanted) as model:
-                found[one.number] = outputs(model, frame.loc[fold == one.number, wanted], task)
+                found[one.number] = _asked(model, frame.loc[fold == one.number, wanted], task)
     some = next(iter(found.values()))
     answer = np.empty((len(frame), *some.shape[1:]))
     for number, part in found.items():
         answer[fold == number] = part
     return answer
+
+
+def _asked(model: Any, rows: pd.DataFrame, task: str) -> npt.NDArray[np.float64]:
+    try:
+        return outputs(model, rows, task)
+    except ValueError as error:
+        raise Problem(
+            f"the champion's pipeline, fitted anew, cannot predict: {first_line(error)}"
+        ) from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.probabilities.folds import FOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ def calibrated(
     made.fit(scores, target)
     probabilities = made.predict_proba(scores)
     made.estimator = clone(inner)  # unfitted, as `fit` leaves it: the model is stored once
+    made.cv = FOLDS  # if somebody fits the model anew
     made.calibrated_classifiers_[0].estimator = FrozenEstimator(inner)
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(inner, name):

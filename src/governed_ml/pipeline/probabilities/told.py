@@ -27,7 +27,7 @@ def threshold(model: Model, said: Any) -> DecisionThreshold | None:
     how = "set" if wanted.value is not None else "costs" if wanted.costs else "maximise"
     given: Any = {"value": wanted.known, "validated": {}} if wanted.known is not None else said
     try:
-        return DecisionThreshold(
+        found = DecisionThreshold(
             value=given["value"],
             how=how,
             maximised=wanted.maximise,
@@ -37,6 +37,19 @@ def threshold(model: Model, said: Any) -> DecisionThreshold | None:
         )
     except (ValidationError, TypeError, KeyError) as error:
         raise Problem(f"training did not say which threshold it chose: {FIX}") from error
+    return _require_held(found)
+
+
+def _require_held(said: DecisionThreshold) -> DecisionThreshold:
+    """Raise `Problem` unless the metrics are those that were asked for, and hold."""
+    asked = {*said.at_least, *([said.maximised] if said.maximised else [])}
+    lost = [name for name, least in said.at_least.items() if said.validated.get(name, -1.0) < least]
+    if asked - {*said.validated} or lost:
+        raise Problem(
+            f"training says of its threshold {said.validated}, which does not fit `threshold` in "
+            f"conf/model: {FIX}"
+        )
+    return said
 
 
 def require_applied(content: bytes, rows: pd.DataFrame, value: float, alone: bool = False) -> None:

@@ -22,7 +22,8 @@ from governed_ml.pipeline.contract.prediction_rows import outcomes
 from governed_ml.pipeline.data.persons import persons_of
 from governed_ml.pipeline.evaluation.champion import CHAMPION, against_champion
 from governed_ml.pipeline.evaluation.performance_of_model import confusion, measure
-from governed_ml.pipeline.folds import across, fold_models
+from governed_ml.pipeline.folds import across, fold_models, released_model
+from governed_ml.pipeline.folds.fold_models import FoldModels
 from governed_ml.pipeline.model_outputs import (
     answers,
     latency,
@@ -61,6 +62,10 @@ def main() -> str:
         tables.write(predictions, tables.PREDICTIONS)
         test = predictions[predictions["part"] == "test"]
         metrics, calibration, calibrated = measure(test, params)
+        if isinstance(model, FoldModels):
+            metrics["released_difference"] = released_model.difference(
+                released, model, parts["test"][features], params.data.task
+            )
         champion, metrics["champion_difference"] = against_champion(
             test, parts["test"], features, params
         )
