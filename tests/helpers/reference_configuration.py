@@ -11,6 +11,8 @@ from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
 from governed_ml.core.config import closed_model, params, policy_schema, threshold
+from governed_ml.core.config.production import policy as production_policy
+from governed_ml.core.config.production import serve
 
 INTRO = (
     "Hydra composes `conf/config.yaml` with one file of each group: `conf/data/`, `conf/model/`, "
@@ -28,6 +30,7 @@ GUIDES = (
 SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/config.yaml`": [
         *(params.Params, config.Project, config.Notify, config.Monitor, config.Feed),
+        *(serve.Serve, serve.TokenIssuer),
     ],
     "`conf/data/`": [config.Data, config.Source, config.Sensitive],
     "`conf/split/`": [config.Split],
@@ -35,7 +38,7 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/policy/`": [
         *(config.Policy, config.Rule, config.Waiver, config.Approvals, config.EngineTerms),
         *(policy_schema.ForkTerms, config.Perturbation, config.Risk, config.Monitoring),
-        *(config.MonitoringRule, config.Floor),
+        *(config.MonitoringRule, production_policy.ServedExplanations, config.Floor),
     ],
 }
 """Heading → the models under it."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from governed_ml.core.config.composition import CONF, compose_earlier, require_clear
 from governed_ml.core.config.params import Params
 from governed_ml.core.config.policy_schema import Policy
-from governed_ml.core.config.production import Notify
+from governed_ml.core.config.production.monitor import Notify
 from governed_ml.core.files import digest_of
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import attempt, content, extract, protected

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from governed_ml.core.config.production import Feed
+from governed_ml.core.config.production.monitor import Feed
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import reign
 from governed_ml.monitoring.feeds import name_of

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data, Source
-from governed_ml.core.config.production import Feed
+from governed_ml.core.config.production.monitor import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks

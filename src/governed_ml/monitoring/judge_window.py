@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.config.policy_schema import Monitoring, MonitoringRule
+from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.ledger.windows import Level, WindowRecord
 from governed_ml.policy.expected_rules import Scope, metric_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from governed_ml.core import tables
-from governed_ml.core.config.policy_schema import Monitoring
+from governed_ml.core.config.production.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.work_folder import work_folder

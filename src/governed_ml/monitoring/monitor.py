@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from governed_ml.core.config.policy_schema import Monitoring, Policy
-from governed_ml.core.config.production import Feed
+from governed_ml.core.config.policy_schema import Policy
+from governed_ml.core.config.production.monitor import Feed
+from governed_ml.core.config.production.policy import Monitoring
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Version

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.config.policy_schema import Monitoring
-from governed_ml.core.config.production import Feed, Monitor
+from governed_ml.core.config.production.monitor import Feed, Monitor
+from governed_ml.core.config.production.policy import Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import TYPE_CHECKING
 
-from governed_ml.core.config.policy_schema import Monitoring, MonitoringRule
+from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
 from governed_ml.measures.groups import SHOWN

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.data import Data
-from governed_ml.core.config.production import Feed, Monitor
+from governed_ml.core.config.production.monitor import Feed, Monitor
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.tables import PERSON, in_log
 from governed_ml.monitoring.feeds import (

@@ -133,7 +133,7 @@ def _measured(before: Params, after: Params) -> Iterable[Change]:
     yield from _other("seed", before.seed, after.seed)
     if before.deployment != after.deployment:
         yield Change("deployment", "loosened", "it has changed, and rules ask for it")
-    for section in ("monitor", "notify"):
+    for section in ("monitor", "notify", "serve"):
         one, two = getattr(before, section), getattr(after, section)
         for name in type(one).model_fields:
             was = getattr(one, name)

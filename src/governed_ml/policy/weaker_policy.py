@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from governed_ml.core.config.policy_schema import (
-    Approvals,
-    Floor,
-    Monitoring,
-    MonitoringRule,
-    Policy,
-    Rule,
-)
+from governed_ml.core.config.policy_schema import Approvals, Floor, Policy, Rule
+from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.policy.limits import beyond
 
 PACKAGES = "estimator_packages"

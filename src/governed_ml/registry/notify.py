@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field
 
 from governed_ml.core.config.closed_model import Closed
-from governed_ml.core.config.production import Notify
+from governed_ml.core.config.production.monitor import Notify
 from governed_ml.core.problem import Problem, cause
 from governed_ml.core.repository import LOOPBACK
 

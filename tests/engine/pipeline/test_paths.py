@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Source
-from governed_ml.core.config.production import Feed
+from governed_ml.core.config.production.monitor import Feed
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring.feeds import feed_of, read
 from governed_ml.pipeline.data.batch import relation

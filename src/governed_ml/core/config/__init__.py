@@ -8,15 +8,14 @@ from governed_ml.core.config.policy_schema import (
     Approvals,
     EngineTerms,
     Floor,
-    Monitoring,
-    MonitoringRule,
     Perturbation,
     Policy,
     Risk,
     Rule,
     Waiver,
 )
-from governed_ml.core.config.production import Feed, Monitor, Notify
+from governed_ml.core.config.production.monitor import Feed, Monitor, Notify
+from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.core.config.split import Split
 
 __all__ = [

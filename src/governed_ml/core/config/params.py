@@ -16,7 +16,8 @@ from governed_ml.core.config.closed_model import Closed, Scalar
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.model import Model
 from governed_ml.core.config.policy_schema import Policy
-from governed_ml.core.config.production import Monitor, Notify
+from governed_ml.core.config.production.monitor import Monitor, Notify
+from governed_ml.core.config.production.serve import Serve
 from governed_ml.core.config.split import Split
 from governed_ml.core.files import PARAMS, POLICY, parse_yaml, read_json
 from governed_ml.core.problem import Problem, explain_invalid
@@ -51,6 +52,7 @@ class Params(Closed):
     policy: Policy = Field(description="the file of `conf/policy/` in use")
     notify: Notify = Field(default=Notify(), description="the webhook that is notified of events")
     monitor: Monitor = Field(default=Monitor(), description="the settings of `governance monitor`")
+    serve: Serve = Field(default=Serve(), description="the settings of `governance serve`")
 
 
 def parse(values: dict[str, Any], where: str = "conf/") -> Params:

@@ -14,9 +14,12 @@ from pydantic import (
 )
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, PackageName, Task
-
-Bound = Literal["at_most", "at_least"]
-RULE_ID = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$"
+from governed_ml.core.config.production.policy import (
+    RULE_ID,
+    Bound,
+    Monitoring,
+    ServedExplanations,
+)
 
 
 class Rule(AsGiven):
@@ -49,66 +52,6 @@ class Rule(AsGiven):
             raise ValueError(f"rule {self.id}: require allows no warn or block: remove them")
         if (self.each is not None) != ("{each}" in (self.metric or "")):
             raise ValueError(f"rule {self.id}: each needs {{each}} in metric, and vice versa")
-        return self
-
-
-class MonitoringRule(AsGiven):
-    """One rule about a production window: a metric's limits for warn, retrain and rollback."""
-
-    id: str = Field(pattern=RULE_ID, description="the rule's name in reports and in the ledger")
-    metric: str = Field(description="the metric of the window to judge")
-    each: Literal["feature", "numeric", "sensitive", "class"] | None = Field(
-        default=None, description="what the rule is repeated for; it replaces `{each}`"
-    )
-    task: Task | None = Field(default=None, description="the rule applies to this task only")
-    bound: Bound = Field(default="at_most", description="the allowed side of the limits")
-    warn: Number | None = Field(default=None, description="beyond it, the window warns")
-    retrain: Number | None = Field(default=None, description="beyond it, a challenger is trained")
-    rollback: Number | None = Field(default=None, description="beyond it, the model is rolled back")
-    minimum_n: Count | None = Field(default=None, description="fewer rows are not judged")
-    owner: str = Field(description="the role that answers for the rule")
-
-    @property
-    def limits(self) -> dict[Literal["warn", "retrain", "rollback"], float]:
-        """Return level → limit, from the mildest level to the most severe."""
-        found = {"warn": self.warn, "retrain": self.retrain, "rollback": self.rollback}
-        return {level: limit for level, limit in found.items() if limit is not None}  # pyright: ignore[reportReturnType]
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        limits = list(self.limits.values())
-        if not limits:
-            raise ValueError(f"rule {self.id}: set at least one of warn, retrain and rollback")
-        if limits != sorted(limits, reverse=self.bound == "at_least"):
-            raise ValueError(
-                f"rule {self.id}: the limits must be reached in the order warn, retrain, rollback "
-                f"({self.bound})"
-            )
-        if (self.each is not None) != ("{each}" in self.metric):
-            raise ValueError(f"rule {self.id}: each needs {{each}} in metric, and vice versa")
-        return self
-
-
-class Monitoring(Closed):
-    """When a production window counts, and the rules that judge it."""
-
-    minimum_rows: Count = Field(description="a batch with fewer rows is not measured")
-    maximum_age_days: Count = Field(description="the maximum age of a window's newest row")
-    liveness_days: Count = Field(
-        description="no promotion unless a window was measured within so many days"
-    )
-    rollback_windows: Count = Field(
-        description="so many windows in a row at `rollback` start a rollback"
-    )
-    retrain_every_days: Count = Field(description="at most one retraining in so many days")
-    rules: list[MonitoringRule] = Field(min_length=1, description="the rules of a window")
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        ids = [rule.id for rule in self.rules]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"rule {twice[0]} is listed twice: keep one")
         return self
 
 
@@ -175,7 +118,7 @@ class Risk(Closed):
     )
 
 
-LATER = ("engine", "forks", "estimator_packages")
+LATER = ("engine", "forks", "estimator_packages", "explain")
 """Sections that policies of earlier engines did not have."""
 
 
@@ -202,6 +145,7 @@ class Floor(_Later):
     engine: EngineTerms | None = Field(default=None, description="the same")
     forks: ForkTerms | None = Field(default=None, description="the same")
     estimator_packages: list[PackageName] | None = Field(default=None, description="the same")
+    explain: ServedExplanations | None = Field(default=None, description="the same")
 
 
 class Policy(_Later):
@@ -225,6 +169,9 @@ class Policy(_Later):
     forks: ForkTerms | None = Field(default=None, description="terms for pull requests from forks")
     estimator_packages: list[PackageName] | None = Field(
         default=None, description="other packages whose estimators `conf/model` may name"
+    )
+    explain: ServedExplanations | None = Field(
+        default=None, description="which predictions of the service are explained"
     )
     floor: Floor | None = Field(default=None, description="the organisation's minimum policy")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.config.policy_schema import Monitoring, MonitoringRule
+from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.core.problem import Problem
 from governed_ml.core.repository import REMOTE, git
 from governed_ml.drill.command_result import Sign

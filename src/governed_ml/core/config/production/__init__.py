@@ -1,0 +1,1 @@
+"""The configuration of production: monitoring, serving, and the policy for both."""
