@@ -1,0 +1,1 @@
+"""The models that the service answers with: which ones the ledger allows, loaded and verified."""

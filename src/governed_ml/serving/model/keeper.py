@@ -1,0 +1,154 @@
+"""Keep the served models equal to what the ledger says: load, verify, replace and stop them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from governed_ml.core.problem import NO_ANSWER, Problem
+from governed_ml.ledger.lifecycle import Lifecycle, State, Version
+from governed_ml.registry.versions import CHAMPION
+from governed_ml.serving.model.ledger_view import LedgerView
+from governed_ml.serving.model.served_model import ServedModel
+
+IN_SHADOW: tuple[State, ...] = ("pending_review", "approved")
+"""States in which a version may be asked in shadow: nobody gets its answers."""
+UNREAD = "the ledger has not been read yet"
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The loaded models. `why` says why there is no champion to answer with."""
+
+    champion: ServedModel | None = None
+    shadow: ServedModel | None = None
+    why: str = UNREAD
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How the last look at the ledger went: when it succeeded, and what failed since."""
+
+    succeeded_at: float | None = None
+    trouble: str | None = None
+    failures: int = 0
+
+
+class Keeper:
+    """Holds the lineup that the service answers with.
+
+    `refresh` is called in one thread at a time; `lineup` may be read by every thread.
+    """
+
+    def __init__(
+        self,
+        view: Callable[[], LedgerView],
+        load: Callable[[Version, LedgerView], ServedModel],
+        offline_seconds: float,
+        *,
+        shadow: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start with no model. `view` reads the ledger, and `load` verifies and loads a version."""
+        self._view, self._load, self._clock = view, load, clock
+        self._offline, self._shadow = offline_seconds, shadow
+        self._lineup, self.last = Lineup(), Refreshed()
+        self._verified: tuple[object, ...] | None = None
+        self._only_one = threading.Lock()
+
+    @property
+    def lineup(self) -> Lineup:
+        """Return the models to answer with; none if the ledger was not read for too long."""
+        read = self.last.succeeded_at
+        if read is None:
+            return Lineup(why=self.last.trouble or UNREAD)
+        silent = self._clock() - read
+        if silent > self._offline:
+            trouble = f" ({self.last.trouble})" if self.last.trouble else ""
+            return Lineup(why=f"the ledger was last read {silent:.0f} seconds ago{trouble}")
+        return self._lineup
+
+    def refresh(self) -> LedgerView | None:
+        """Read the ledger, and load what it calls champion. Return what it says, if anything."""
+        with self._only_one:
+            try:
+                view = self._view()
+            except Problem as problem:
+                self._failed(str(problem))
+                if problem.exit_code != NO_ANSWER:
+                    self._swap(Lineup(why=str(problem)))
+                return None
+            if view.trouble is None:
+                self.last = Refreshed(self._clock())
+            else:
+                self._failed(view.trouble)
+            self._swap(self._next(view))
+            return view
+
+    def close(self) -> None:
+        """Free every model."""
+        with self._only_one:
+            self._swap(Lineup(why="the service is stopping"))
+
+    def _failed(self, why: str) -> None:
+        self.last = replace(self.last, trouble=why, failures=self.last.failures + 1)
+
+    def _next(self, view: LedgerView) -> Lineup:
+        """Return the lineup that the ledger asks for."""
+        wanted, now = view.life.champion, self._lineup
+        if wanted is None:
+            return Lineup(why="the ledger has no champion")
+        if now.champion is not None and not is_same(now.champion, wanted):
+            if not _may_stay(now.champion, view.life):
+                self._swap(Lineup(why=f"version {now.champion.number} is no longer champion"))
+            now = self._lineup
+        marks = (view.aliases.get(CHAMPION), view.now.approvers)
+        if now.champion is None or not is_same(now.champion, wanted) or marks != self._verified:
+            try:
+                found = self._load(wanted, view)
+            except Problem as problem:
+                print(f"serve: {problem}", file=sys.stderr)
+                return Lineup(why=str(problem))
+            self._verified = marks
+            now = replace(now, champion=found, why="")
+        return replace(now, shadow=self._shadowed(view, now))
+
+    def _shadowed(self, view: LedgerView, now: Lineup) -> ServedModel | None:
+        """Return the version that is asked in shadow, as long as its state allows it."""
+        if self._shadow is None:
+            return None
+        version = view.life.versions.get(self._shadow)
+        if version is None or version.state not in IN_SHADOW:
+            return None
+        if now.shadow is not None and is_same(now.shadow, version):
+            return now.shadow
+        try:
+            return self._load(version, view)
+        except Problem as problem:
+            print(f"serve: the shadow is not asked: {problem}", file=sys.stderr)
+            return None
+
+    def _swap(self, lineup: Lineup) -> None:
+        """Replace the lineup, then free the models that it no longer has."""
+        before, self._lineup = self._lineup, lineup
+        kept = {id(one) for one in (lineup.champion, lineup.shadow)}
+        for one in (before.champion, before.shadow):
+            if one is not None and id(one) not in kept:
+                one.close()
+
+
+def is_same(model: ServedModel, version: Version) -> bool:
+    """Return whether a loaded model is this version, by number and by its model's digest."""
+    return (model.number, model.digest) == (version.number, version.subject["model"])
+
+
+def _may_stay(model: ServedModel, life: Lifecycle) -> bool:
+    """Return whether a former champion may answer until the new one is loaded.
+
+    It may if it was replaced by a promotion, and may not if it was rolled back.
+    """
+    version = life.versions.get(model.number)
+    return version is not None and version.state == "retired" and is_same(model, version)

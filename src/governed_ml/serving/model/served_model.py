@@ -1,0 +1,98 @@
+"""A version that is loaded to answer requests, after every check that `predict` makes."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.files import read_json
+from governed_ml.core.problem import Problem, Unusable
+from governed_ml.ledger.lifecycle import Version
+from governed_ml.monitoring.release_contract import with_contract
+from governed_ml.pipeline import models
+from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
+from governed_ml.pipeline.predict_version import ServedVersion, scored
+from governed_ml.registry.release import bundle
+from governed_ml.registry.release.scored_alike import require_scored_alike
+from governed_ml.registry.versions import Registry
+from governed_ml.serving.model.ledger_view import LedgerView
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from governed_ml.pipeline.model_outputs import Answers
+
+CARD = "reports/model_card.json"
+
+
+class ServedModel:
+    """A verified version with its model in memory. `close` waits until nobody uses it."""
+
+    def __init__(self, version: Version, origin: ServedVersion, card: dict[str, Any]) -> None:
+        """Load the model of `origin`, whose files were checked and are not needed afterwards."""
+        self.version, self.origin, self.card = version, origin, card
+        self.number, self.digest = version.number, origin.digest
+        self._stack = ExitStack()
+        self._model: Any = self._stack.enter_context(models.opened(origin.model))
+        models.use_one_thread(self._model)
+        isolated = isinstance(self._model, IsolatedModel)
+        self._one_at_a_time = threading.Lock() if isolated else nullcontext()
+        self._users, self._closed = 0, False
+        self._guard = threading.Lock()
+
+    @contextmanager
+    def in_use(self) -> Generator[None]:
+        """Keep the model open inside; raise `Problem` if it was closed."""
+        with self._guard:
+            if self._closed:
+                raise Problem(f"version {self.number} is no longer served: ask again", 1)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._users -= 1
+                self._free()
+
+    def close(self) -> None:
+        """Refuse further use, and free the model as soon as nobody uses it."""
+        with self._guard:
+            self._closed = True
+            self._free()
+
+    def _free(self) -> None:
+        if self._closed and not self._users:
+            self._stack.close()
+
+    def predict(self, features: pd.DataFrame) -> Answers:
+        """Return the answers for rows of features."""
+        with self._one_at_a_time:
+            return scored(self._model, features)
+
+
+def load(base: Path, registry: Registry, version: Version, view: LedgerView) -> ServedModel:
+    """Fetch a version's files, check them, and load the model and what reads its rows.
+
+    Raise `Problem` if a signature, a digest or a file is not what the ledger names.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        checked = bundle.fetch(registry, version, view.now.approvers, scratch / "release")
+        require_scored_alike(checked.statement)
+        evidence, params = checked.evidence(), checked.params()
+        for name in ("ingest", "train", "validate"):
+            if isinstance(found := evidence[name], Unusable):
+                raise Problem(f"version {version.number}: its {name} evidence: {found}", 1)
+        origin = ServedVersion(
+            version=version.number,
+            state=version.state,
+            digest=version.subject["model"],
+            model=checked.model,
+            evidence=evidence,
+            data=with_contract(base, version, params.data, evidence, scratch / "contracts"),
+        )
+        return ServedModel(version, origin, read_json(checked.records / CARD))

@@ -1,0 +1,221 @@
+"""Which model the service holds: only the one that the ledger calls champion, and only fresh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from governed_ml.core.problem import Problem
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.serving.model.keeper import Keeper
+
+
+@dataclass
+class Model:
+    """A loaded version that knows whether it was closed."""
+
+    number: int
+    digest: str
+    closed: bool = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class World:
+    """A ledger that a test changes, a clock, and what was loaded from it."""
+
+    life: Lifecycle = field(default_factory=Lifecycle)
+    aliases: dict[str, int] = field(default_factory=dict)
+    approvers: str = "people"
+    trouble: Problem | str | None = None
+    broken: set[int] = field(default_factory=set)
+    now: float = 0.0
+    loaded: list[Model] = field(default_factory=list)
+
+    def version(self, number: int, state: Any, model: str | None = None) -> None:
+        entry: Any = SimpleNamespace(
+            event=SimpleNamespace(subject={"model": model or f"m{number}"})
+        )
+        self.life.versions[number] = Version(number, state, [entry])
+
+    def view(self) -> Any:
+        if isinstance(self.trouble, Problem):
+            raise self.trouble
+        now = SimpleNamespace(approvers=self.approvers)
+        return SimpleNamespace(
+            life=self.life, aliases=dict(self.aliases), now=now, trouble=self.trouble
+        )
+
+    def load(self, version: Version, _: Any) -> Any:
+        if version.number in self.broken:
+            raise Problem(f"version {version.number} is refused: not the digest", 1)
+        self.loaded.append(Model(version.number, version.subject["model"]))
+        return self.loaded[-1]
+
+    def keeper(self, **more: Any) -> Keeper:
+        return Keeper(self.view, self.load, 60, clock=lambda: self.now, **more)
+
+
+def champion(number: int = 1) -> World:
+    """A ledger with one champion, and its keeper's world."""
+    world = World(aliases={"champion": number})
+    world.version(number, "champion")
+    return world
+
+
+def test_the_champion_is_loaded_once_and_kept() -> None:
+    # Given a champion, when the ledger is read twice
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    keeper.refresh()
+    # Then it was loaded once and is what answers
+    assert [one.number for one in world.loaded] == [1]
+    assert keeper.lineup.champion is world.loaded[0]
+
+
+def test_nothing_answers_before_the_ledger_was_read() -> None:
+    # Given a service that just started, or whose remote has not answered yet
+    world = champion()
+    keeper = world.keeper()
+    assert (keeper.lineup.champion, keeper.lineup.why) == (None, "the ledger has not been read yet")
+    world.trouble = "cannot fetch the ledger"
+    keeper.refresh()
+    # Then there is no champion, and the reason is said
+    assert (keeper.lineup.champion, keeper.lineup.why) == (None, "cannot fetch the ledger")
+
+
+def test_a_version_that_was_rolled_back_stops_at_once_even_if_the_other_cannot_be_loaded() -> None:
+    # Given version 2 in service, when it is rolled back to a version whose file was changed
+    world = champion(2)
+    world.version(1, "retired")
+    keeper = world.keeper()
+    keeper.refresh()
+    world.version(1, "champion")
+    world.version(2, "quarantined")
+    world.broken = {1}
+    keeper.refresh()
+    # Then neither answers, and the reason names the file
+    assert keeper.lineup.champion is None
+    assert keeper.lineup.why == "version 1 is refused: not the digest"
+    assert world.loaded[0].closed
+
+
+def test_a_rolled_back_version_does_not_answer_while_the_other_is_loaded() -> None:
+    # Given version 2 in service and a slow disk, when version 2 is rolled back
+    world = champion(2)
+    keeper = world.keeper()
+    keeper.refresh()
+    seen: list[Any] = []
+
+    def slow(version: Version, view: Any) -> Any:
+        seen.append(keeper.lineup.champion)
+        return world.load(version, view)
+
+    keeper._load = slow
+    world.version(1, "champion")
+    world.version(2, "quarantined")
+    keeper.refresh()
+    # Then nothing answered meanwhile, and version 1 does now
+    assert seen == [None]
+    assert keeper.lineup.champion is world.loaded[-1]
+    assert world.loaded[-1].number == 1
+
+
+def test_a_promoted_version_replaces_the_champion_without_a_gap() -> None:
+    # Given version 1 in service, when version 2 is promoted
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    seen: list[Any] = []
+
+    def slow(version: Version, view: Any) -> Any:
+        seen.append(keeper.lineup.champion)
+        return world.load(version, view)
+
+    keeper._load = slow
+    world.version(1, "retired")
+    world.version(2, "champion")
+    keeper.refresh()
+    # Then version 1 answered until version 2 was loaded, and is closed
+    assert seen == [world.loaded[0]]
+    assert keeper.lineup.champion is world.loaded[1]
+    assert world.loaded[0].closed
+
+
+def test_a_champion_is_verified_again_when_alias_or_approvers_change() -> None:
+    # Given a champion in service, when the alias moves, the files are intact
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    world.aliases = {"champion": 7}
+    keeper.refresh()
+    assert [one.number for one in world.loaded] == [1, 1]
+    # And when the approvers change and the signature no longer counts
+    world.approvers, world.broken = "others", {1}
+    keeper.refresh()
+    # Then it no longer answers
+    assert keeper.lineup.champion is None
+    assert "version 1 is refused" in keeper.lineup.why
+
+
+def test_a_silent_remote_is_tolerated_for_the_configured_time_only() -> None:
+    # Given a champion in service whose remote is silent from now on
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    world.trouble, world.now = "cannot fetch the ledger", 60.0
+    keeper.refresh()
+    assert keeper.lineup.champion is not None
+    # When more time passes than is allowed, even without another look
+    world.now = 61.0
+    # Then nothing answers, and the reason says since when
+    assert keeper.lineup.champion is None
+    assert keeper.lineup.why == "the ledger was last read 61 seconds ago (cannot fetch the ledger)"
+    # And when the remote answers again, so does the champion
+    world.trouble = None
+    keeper.refresh()
+    assert keeper.lineup.champion is not None
+
+
+def test_a_rollback_in_this_clone_counts_although_the_remote_is_silent() -> None:
+    # Given a champion in service whose remote is silent, when it is rolled back here
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    world.trouble = "cannot fetch the ledger"
+    world.version(1, "quarantined")
+    keeper.refresh()
+    # Then nothing answers
+    assert keeper.lineup.champion is None
+    assert keeper.lineup.why == "the ledger has no champion"
+
+
+def test_a_rewritten_ledger_stops_the_service_at_once() -> None:
+    # Given a champion in service, when the ledger lost an event that others remember
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    world.trouble = Problem("the ledger differs from what other copies remember", 1)
+    keeper.refresh()
+    # Then nothing answers
+    assert keeper.lineup.champion is None
+    assert "differs from what other copies remember" in keeper.lineup.why
+
+
+def test_a_shadow_is_asked_only_while_it_waits() -> None:
+    # Given a champion, and a challenger in shadow
+    world = champion()
+    world.version(2, "pending_review")
+    keeper = world.keeper(shadow=2)
+    keeper.refresh()
+    assert keeper.lineup.shadow is world.loaded[1]
+    # When the challenger is rejected, then it is no longer asked
+    world.version(2, "rejected")
+    keeper.refresh()
+    assert keeper.lineup.shadow is None
+    assert keeper.lineup.champion is world.loaded[0]
+    assert world.loaded[1].closed
