@@ -86,8 +86,17 @@ def test_trap_42_a_library_function_in_a_model_is_not_called_here(make: Callable
     assert not model_file.is_plain(calling)
 
 
-def test_trap_42_code_that_training_puts_into_the_model_file_is_refused() -> None:
-    # Given a model file with code beside the model, as a process may send it
+@pytest.mark.parametrize(
+    ("name", "content_of", "what"),
+    [
+        ("code/sklearn/__init__.py", "evil = True", "source code"),
+        ("classes.json", '{"classes": ["good", "fair", "poor"]}', "names of classes"),
+    ],
+)
+def test_trap_42_what_only_the_engine_writes_into_a_model_file_is_refused_from_training(
+    name: str, content_of: str, what: str
+) -> None:
+    # Given a model file with a member beside the model, as a process may send it
     import io
     import zipfile
 
@@ -96,10 +105,50 @@ def test_trap_42_code_that_training_puts_into_the_model_file_is_refused() -> Non
 
     content = io.BytesIO(skops.io.dumps(DummyClassifier()))
     with zipfile.ZipFile(content, "a") as archive:
-        archive.writestr("code/sklearn/__init__.py", "evil = True")
-    # When it is to be saved, then it is refused: the engine alone puts code in
-    with pytest.raises(Problem, match="has source code of its own in its file"):
+        archive.writestr(name, content_of)
+    # When it is to be saved, then it is refused: the engine alone puts this in
+    with pytest.raises(Problem, match=f"has {what} of its own in its file"):
         model_file.sealed(content.getvalue(), team.TeamPackage("credit", {"__init__.py": b""}))
+
+
+RENAMING = """
+import io
+import zipfile
+
+from governed_ml.pipeline.boosters import storage
+
+dumps = storage.dumps
+
+def renamed(model):
+    content = io.BytesIO(dumps(model))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("classes.json", '{"classes": ["poor", "fair", "good"]}')
+    return content.getvalue()
+
+def fit(pipeline, features, target):
+    storage.dumps = renamed
+    return pipeline.fit(features, target)
+"""
+
+
+@pytest.mark.parametrize("training", [HONEST, RENAMING], ids=["honest", "renaming"])
+def test_trap_42_the_classes_of_a_model_file_are_those_of_the_split(
+    here: Path, training: str
+) -> None:
+    # Given training rows of three classes
+    team_projects.make(here, training=training)
+    rows = team_projects.rows(600, 1).assign(__target=lambda frame: frame["__row"] % 3)
+    rows.to_parquet("data/split/train.parquet")
+    classes = ["good", "fair", "poor"]
+    # When training adds names to the model file itself, then it is refused
+    if training == RENAMING:
+        with pytest.raises(Problem, match="has names of classes of its own in its file"):
+            team_projects.train(classes=classes)
+        assert not Path("models/model.skops").exists()
+        return
+    # And otherwise the file has the names of the split
+    team_projects.train(classes=classes)
+    assert model_file.class_names() == classes
 
 
 @pytest.mark.parametrize(

@@ -112,11 +112,12 @@ def train(
     packages: list[str] | None = None,
     kind: str = "random",
     person: str | None = None,
+    classes: list[str] | None = None,
     **more: Any,
 ) -> Trained:
     """Train in the current folder; return what training says besides the model file.
 
-    `kind` and `person` are of the split, `more` are other keys of conf/model.
+    `kind`, `person` and `classes` are of the split, `more` are other keys of conf/model.
     """
     model = Model(name="a_model", estimator=estimator, packages=packages, **more)
     params: Any = SimpleNamespace(model=model, data=SimpleNamespace(task=task), seed=7)
@@ -128,6 +129,7 @@ def train(
         categorical=CATEGORICAL,
         sensitive={"sex": {"f": 300, "m": 300}},
         cut=None,
+        classes=classes,
     )
     training = Training(params, split)
     training.fit(RUN)

@@ -111,7 +111,8 @@ def fit(body: Any, task: str, rows: Path, path: Path, model: Any = None) -> None
     train = pd.read_parquet(rows)
     whole.fit(train[body.numeric + body.categorical], train[tables.TARGET])
     path.parent.mkdir(parents=True, exist_ok=True)
-    model_file.save(skops.io.dumps(whole), team.TeamPackage("credit", {}), path=path)
+    package = team.TeamPackage("credit", {})
+    model_file.save(skops.io.dumps(whole), package, path=path, classes=body.classes)
 
 
 def predicted(pipe: Pipe, frame: pd.DataFrame, suffix: str = "csv", **conf: Any) -> pd.DataFrame:

@@ -4,7 +4,8 @@ A model that holds only the classes listed in `plain_model` runs no foreign code
 Every other model is loaded in a child process (`pipeline/isolated/`). A model that holds classes or
 functions of the team's package carries their source (`code/<package>/…` in the archive). The source
 is part of the digest, so it is signed and released with the model, which is loaded with this
-source.
+source. The file of a model with three or more classes has their names (`classes.json`), because the
+model itself knows only their positions. They are part of the digest, too.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ PATH = Path("models/model.skops")
 CHAMPION = Path("models/champion/model.skops")
 FOLDS = Path("models/folds")  # with cross-validation, the models that only measure
 CODE = "code/"
+CLASSES = "classes.json"  # the names of three or more classes, by position
 AGAIN = "run `uv run dvc repro`"
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile)
 PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn", *extras.BOOSTERS)
@@ -40,10 +42,16 @@ PACKAGES = ("sklearn", "numpy", "scipy", "fairlearn", *extras.BOOSTERS)
 
 
 def save(
-    content: bytes, package: team.TeamPackage, packages: Iterable[str] = (), path: Path = PATH
+    content: bytes,
+    package: team.TeamPackage,
+    packages: Iterable[str] = (),
+    path: Path = PATH,
+    *,
+    classes: list[str] | None = None,
 ) -> None:
-    """Write a model in skops format, with the team's source if it needs it (see `sealed`)."""
-    write_bytes(path, sealed(content, package, packages))
+    """Write a model in skops format, with the names of its classes, and what `sealed` adds."""
+    named = {CLASSES: json.dumps({"classes": classes}).encode()} if classes else {}
+    write_bytes(path, _with(sealed(content, package, packages), named))
 
 
 def sealed(content: bytes, package: team.TeamPackage, packages: Iterable[str] = ()) -> bytes:
@@ -57,16 +65,17 @@ def sealed(content: bytes, package: team.TeamPackage, packages: Iterable[str] = 
     try:
         unknown = skops.io.get_untrusted_types(data=content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            forged = any(name.startswith(CODE) for name in archive.namelist())
+            names = archive.namelist()
     except UNREADABLE as error:
         raise Problem(
             f"the model that training returned cannot be read: {first_line(error)}; return a "
             "fitted scikit-learn estimator"
         ) from error
-    if forged:
+    if CLASSES in names or any(name.startswith(CODE) for name in names):
+        forged = "names of classes" if CLASSES in names else "source code"
         raise Problem(
-            "the model that training returned has source code of its own in its file: return "
-            "the fitted estimator"
+            f"the model that training returned has {forged} of its own in its file: return the "
+            "fitted estimator"
         )
     foreign = [name for name in unknown if not _is_of(name, package.name, *PACKAGES, *packages)]
     if foreign:
@@ -78,10 +87,15 @@ def sealed(content: bytes, package: team.TeamPackage, packages: Iterable[str] = 
         )
     if not any(_is_of(name, package.name) for name in unknown):
         return content
+    return _with(content, {f"{CODE}{package.name}/{n}": one for n, one in package.files.items()})
+
+
+def _with(content: bytes, files: dict[str, bytes]) -> bytes:
+    """Return a dumped model with these files added."""
     archive = io.BytesIO(content)
     with zipfile.ZipFile(archive, "a") as members:
-        for name, source in package.files.items():
-            members.writestr(zipfile.ZipInfo(f"{CODE}{package.name}/{name}"), source)
+        for name, source in files.items():
+            members.writestr(zipfile.ZipInfo(name), source)
     return archive.getvalue()
 
 
@@ -155,6 +169,14 @@ def code(path: Path | io.BytesIO = PATH) -> team.TeamPackage:
     return team.TeamPackage(next(iter(packages), ""), inner)
 
 
+def class_names(path: Path = PATH) -> list[str]:
+    """Return the names of a model's classes, by position; empty unless there are three or more."""
+    with _readable(path), zipfile.ZipFile(path) as archive:
+        if CLASSES not in archive.namelist():
+            return []
+        return [str(name) for name in json.loads(archive.read(CLASSES))["classes"]]
+
+
 def types(path: Path = PATH) -> list[str]:
     """Return the names of all types in a model that skops does not trust by default.
 
@@ -203,17 +225,19 @@ def digest(path: Path = PATH) -> str:
 
     The canonical content is skops' schema without `__id__`, in which the digest of each member file
     replaces its name. The archive's own bytes differ from run to run (ids in names, times in
-    headers). If the model carries the team's code, the digests of these files are included.
+    headers). If the model carries the team's code, the digests of these files are included; if it
+    has three or more classes, their names are.
     """
     with _readable(path):
-        package, files = code(path)
+        (package, files), classes = code(path), class_names(path)
         with zipfile.ZipFile(path) as archive:
             schema = json.loads(archive.read("schema.json"))
             model = _canonical(schema, archive)
-        if not package:
-            return digest_of(model)
-        sources = {name: hashlib.sha256(source).hexdigest() for name, source in files.items()}
-        return digest_of({"model": model, "package": package, "code": sources})
+        named = {"classes": classes} if classes else {}
+        if package:
+            sources = {name: hashlib.sha256(source).hexdigest() for name, source in files.items()}
+            named |= {"package": package, "code": sources}
+        return digest_of({"model": model} | named if named else model)
 
 
 def _canonical(node: Any, archive: zipfile.ZipFile) -> Any:

@@ -130,7 +130,7 @@ class Training:
                 told.require_applied(
                     whole, tables.read(self.rows.train)[names], threshold.value, alone
                 )
-            model_file.save(content, self.package, self.packages, self.rows.model)
+            self._save(content)
             made = folds.described(self.split, self.folds) if self.folds else None
             return Trained(self.process.isolation, log, threshold=threshold, folds=made)
         finally:
@@ -139,6 +139,10 @@ class Training:
     def close(self) -> None:
         """End the process."""
         self.process.close()
+
+    def _save(self, content: bytes) -> None:
+        classes = self.split.classes
+        model_file.save(content, self.package, self.packages, self.rows.model, classes=classes)
 
     def _mitigated(self) -> Trained:
         import pandas as pd
@@ -169,7 +173,7 @@ class Training:
                 whole = model_file.sealed(content, self.package, self.packages)
                 matrix, alone = features.transform(rows), self.rows.alone
                 require_answers(whole, rows, chosen, matrix, self.where, alone=alone)
-        model_file.save(content, self.package, self.packages, self.rows.model)
+        self._save(content)
         without = mitigation.unmitigated(plain, encoded, test[tables.TARGET])
         return Trained(self.process.isolation, mitigation=done, unmitigated=without)
 

@@ -18,12 +18,14 @@ from baked import TEMPLATE
 from served import in_own_folder  # noqa: F401 - a fixture
 from sklearn import metrics as sk
 
-from governed_ml.core import evidence, tables
+from governed_ml.core import evidence, model_file, tables
+from governed_ml.core.code.team import TeamPackage
 from governed_ml.core.config import Rule
 from governed_ml.core.config.params import Params
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import ValidateBody
 from governed_ml.core.problem import Problem
+from governed_ml.pipeline.evaluation import champion
 from governed_ml.policy.count_agreement import contradictions
 from governed_ml.policy.decision import LETS_THROUGH as PASSES
 from governed_ml.policy.fixes.known import Known
@@ -228,3 +230,99 @@ def test_a_class_with_few_rows_denies_and_says_how_many_are_missing() -> None:
 
 ROC_AUC = {"id": "evaluate.roc_auc", "metric": "evaluate.roc_auc", "block": 0.6, "owner": "o",
            "minimum_n": 100}  # fmt: skip
+
+
+# --- the champion ---------------------------------------------------------------------------------
+
+
+def compared(pipe: whole_path.Pipe, classes: list[str] | None) -> Metric:
+    """The comparison with a champion of these classes, which is fitted like the model."""
+    body = pipe.bodies["split"].model_copy(update={"classes": classes})
+    whole_path.fit(body, "classification", tables.TRAIN, champion.CHAMPION)
+    found = tables.read(tables.PREDICTIONS)
+    test, frame = found[found["part"] == "test"], tables.read(tables.TEST)
+    params: Any = SimpleNamespace(data=served.data(**CONF), policy=whole_path.POLICY)
+    digest, difference = champion.against_champion(
+        test, frame, body.numeric + body.categorical, params
+    )
+    assert digest == model_file.digest(champion.CHAMPION)
+    return difference
+
+
+def test_a_champion_of_the_same_classes_is_compared(pipe: whole_path.Pipe) -> None:
+    # Given a model file that has the names of its classes
+    assert model_file.class_names() == GRADES
+    # When the champion is the same model, then neither is better
+    found = compared(pipe, GRADES)
+    assert (found.value, found.lower, found.upper) == pytest.approx((0, 0, 0), abs=1e-9)
+    assert model_file.digest(champion.CHAMPION) == model_file.digest()
+
+
+@pytest.mark.parametrize(
+    ("classes", "said", "place"),
+    [
+        (["good", "poor", "fair"], "'good', 'poor', 'fair'", 2),
+        (["good", "fair", "bad"], "'good', 'fair', 'bad'", 3),
+        ([*GRADES, "worst"], "'good', 'fair', 'poor', 'worst'", 4),
+        (None, "not listed", 1),
+    ],
+)
+def test_a_champion_of_other_classes_or_another_order_is_not_compared(
+    pipe: whole_path.Pipe, classes: list[str] | None, said: str, place: int
+) -> None:
+    found = compared(pipe, classes)
+    assert found.value is None
+    assert found.note == (
+        f"the champion's classes are {said}, the model's are 'good', 'fair', 'poor', and differ "
+        f"from number {place} on: only the same classes in the same order are compared"
+    )
+
+
+def test_a_model_whose_champion_has_another_order_is_denied() -> None:
+    # Given a fair model, and a champion whose classes have another order
+    body = whole_path.run(loans(), **CONF).bodies["split"]
+    swapped = body.model_copy(update={"classes": GRADES[::-1]})
+    whole_path.fit(swapped, "classification", tables.TRAIN, champion.CHAMPION)
+    # When it is judged, then only the comparison is missing
+    verdict, rules = decided(loans(12_000))
+    refused = {name for name, one in rules.items() if one.verdict not in PASSES}
+    assert (verdict, refused) == ("deny", {"evaluate.champion"})
+    assert rules["evaluate.champion"].verdict == "insufficient"
+    assert "the champion's classes are 'poor', 'fair', 'good'" in rules["evaluate.champion"].reason
+
+
+def test_the_reason_stays_short_and_says_where_long_lists_differ() -> None:
+    names = [f"{place} {'long ' * 100}" for place in range(50)]
+    found = champion.other_classes(names, [*names[:40], *names[:39:-1]])
+    assert "and 45 more" in found
+    assert "differ from number 41 on" in found
+    assert len(found) < 500
+
+
+def test_the_names_of_the_classes_belong_to_the_digest(tmp_path: Path) -> None:
+    # Given one model, saved without names of classes, with them, and with another order of them
+    import skops.io
+    from sklearn.dummy import DummyClassifier
+
+    content = skops.io.dumps(DummyClassifier().fit([[0]] * 3, [0, 1, 2]))
+    digests: set[str] = set()
+    for number, classes in enumerate((None, GRADES, GRADES[::-1])):
+        path = tmp_path / f"{number}.skops"
+        model_file.save(content, TeamPackage("", {}), path=path, classes=classes)
+        assert model_file.class_names(path) == (classes or [])
+        digests.add(model_file.digest(path))
+    # Then each has a digest of its own, and without names it is that of the model alone
+    assert len(digests) == 3
+    plain = tmp_path / "plain.skops"
+    plain.write_bytes(content)
+    assert model_file.digest(plain) in digests
+
+
+def test_names_of_classes_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    path = tmp_path / "model.skops"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(model_file.CLASSES, "[1")
+    with pytest.raises(Problem, match="is not a readable model"):
+        model_file.class_names(path)

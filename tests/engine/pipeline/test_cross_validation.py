@@ -224,7 +224,7 @@ def test_counts_that_contradict_one_another_are_named(copied: Pipe) -> None:
 
 def compared(pipe: Pipe, model: Any) -> Metric:
     """The comparison with a champion of this estimator, fitted on all rows."""
-    body = pipe.bodies["train"]
+    body = pipe.bodies["split"]
     whole_path.fit(body, "classification", tables.TRAIN, champion.CHAMPION, model)
     features = pipe.bodies["train"].numeric + pipe.bodies["train"].categorical
     test, frame = tables.read(tables.PREDICTIONS), tables.read(tables.TEST)

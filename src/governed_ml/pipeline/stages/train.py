@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROBABILITIES, THRESHOLD = "probabilities", "threshold"  # a tag and a metric in MLflow
-CLASSES = "classes.json"  # the classes by position, among the run's files
 SECTIONS = ("seed", "experiment", "data.name", "data.task", "model")
 
 
@@ -149,7 +148,7 @@ def log(
         if body.threshold is not None:
             mlflow.log_metric(THRESHOLD, body.threshold.value)
         if classes is not None:
-            mlflow.log_dict({"classes": classes}, CLASSES)
+            mlflow.log_dict({"classes": classes}, model_file.CLASSES)
         mlflow.log_input(dataset(tables.TRAIN), context="training")
         mlflow.log_input(dataset(tables.TEST), context="test")
         for name in COMPOSED:
