@@ -21,7 +21,8 @@ def read(folder: Path, tier: str) -> dict[str, Any]:
     assert own.pop("defaults") == ["base", "_self_"]
     policy = over(base, own)
     policy["rules"] = listed(policy["rules"])
-    policy["monitoring"]["rules"] = listed(policy["monitoring"]["rules"])
+    for section in ("monitoring", "canary"):
+        policy[section]["rules"] = listed(policy[section]["rules"])
     return policy
 
 

@@ -11,8 +11,8 @@ from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
 from governed_ml.core.config import closed_model, params, policy_schema, threshold
+from governed_ml.core.config.production import canary, serve
 from governed_ml.core.config.production import policy as production_policy
-from governed_ml.core.config.production import serve
 
 INTRO = (
     "Hydra composes `conf/config.yaml` with one file of each group: `conf/data/`, `conf/model/`, "
@@ -38,7 +38,8 @@ SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/policy/`": [
         *(config.Policy, config.Rule, config.Waiver, config.Approvals, config.EngineTerms),
         *(policy_schema.ForkTerms, config.Perturbation, config.Risk, config.Monitoring),
-        *(config.MonitoringRule, production_policy.ServedExplanations, config.Floor),
+        *(config.MonitoringRule, production_policy.ServedExplanations),
+        *(canary.CanaryTerms, canary.CanaryRule, config.Floor),
     ],
 }
 """Heading → the models under it."""

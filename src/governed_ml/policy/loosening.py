@@ -14,6 +14,7 @@ from governed_ml.core.config.policy_schema import Policy
 from governed_ml.policy.weaker_policy import (
     PACKAGES,
     weaker_approvals,
+    weaker_canary,
     weaker_monitoring,
     weaker_packages,
     weaker_rule,
@@ -93,17 +94,36 @@ def _frame(old: Policy, new: Policy) -> Iterable[Change]:
         why = weaker_approvals(new.approvals, old.approvals, "the base")
         if why:
             yield Change("approvals", "loosened", why)
+    yield from _production(old, new)
+    if old.floor is not None and old.floor != new.floor:
+        yield Change("floor", "loosened", "the organisation's floor was removed or changed")
+
+
+def _production(old: Policy, new: Policy) -> Iterable[Change]:
     if old.monitoring is None and new.monitoring is not None:
         yield Change("monitoring", "tightened", "production is monitored now")
     if old.monitoring is not None:
-        looser = weaker_monitoring(new.monitoring, old.monitoring, "the base")
-        yield from (Change(name, "loosened", why) for name, why in looser.items())
-        now = new.monitoring or old.monitoring
-        for name, why in weaker_monitoring(old.monitoring, now, "the change").items():
-            if name not in looser:
-                yield Change(name, "tightened", why.replace(" is ", " was ", 1))
-    if old.floor is not None and old.floor != new.floor:
-        yield Change("floor", "loosened", "the organisation's floor was removed or changed")
+        yield from _both_ways(
+            weaker_monitoring(new.monitoring, old.monitoring, "the base"),
+            weaker_monitoring(old.monitoring, new.monitoring or old.monitoring, "the change"),
+        )
+    if (old.canary is None) != (new.canary is None):
+        said = "a canary is possible now" if new.canary else "a canary is no longer possible"
+        yield Change("canary", "changed", said)
+    if old.canary is not None and new.canary is not None:
+        yield from _both_ways(
+            weaker_canary(new.canary, old.canary, "the base"),
+            weaker_canary(old.canary, new.canary, "the change"),
+        )
+
+
+def _both_ways(looser: Mapping[str, str], stricter: Mapping[str, str]) -> Iterable[Change]:
+    """Yield what was loosened; what else differs was tightened."""
+    yield from (Change(name, "loosened", why) for name, why in looser.items())
+    for name, why in stricter.items():
+        if name not in looser:
+            was = why.replace(" is ", " was ", 1).replace(" are ", " were ", 1)
+            yield Change(name, "tightened", was)
 
 
 def _measured(before: Params, after: Params) -> Iterable[Change]:

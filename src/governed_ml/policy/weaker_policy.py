@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from governed_ml.core.config.policy_schema import Approvals, Floor, Policy, Rule
+from governed_ml.core.config.production.canary import CanaryRule, CanaryTerms
 from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.policy.limits import beyond
 
@@ -28,6 +30,8 @@ def below_floor(policy: Policy) -> dict[str, str]:
         weaker |= {PACKAGES: why} if why else {}
     if policy.floor.monitoring is not None:
         weaker |= weaker_monitoring(policy.monitoring, policy.floor.monitoring)
+    if policy.floor.canary is not None:
+        weaker |= weaker_canary(policy.canary, policy.floor.canary)
     for least in policy.floor.rules:
         rule = own.get(least.id)
         why = "the rule is missing" if rule is None else weaker_rule(rule, least)
@@ -110,16 +114,49 @@ def weaker_monitoring(
         mine, theirs = getattr(own, name), getattr(least, name)
         if mine < theirs if name == "minimum_rows" else mine > theirs:
             found[f"monitoring.{name}"] = f"{name} is {mine}, {whose} has {theirs}"
-    rules = {rule.id: rule for rule in own.rules}
-    for rule in least.rules:
+    return found | _weaker_rules("monitoring", own.rules, least.rules, whose)
+
+
+def weaker_canary(
+    own: CanaryTerms | None, least: CanaryTerms, whose: str = "the floor"
+) -> dict[str, str]:
+    """Return `canary.…` → how a canary is judged less strictly than `least` requires.
+
+    Without the section, there are no canaries, which is as strict.
+    """
+    if own is None:
+        return {}
+    found: dict[str, str] = {}
+    lost = [one for one in least.steps if one not in own.steps]
+    if lost:
+        found["canary.steps"] = f"steps are {own.steps}, {whose} has {least.steps}"
+    for name, more in (("minimum_rows", True), ("maximum_days", False)):
+        mine, theirs = getattr(own, name), getattr(least, name)
+        if mine < theirs if more else mine > theirs:
+            found[f"canary.{name}"] = f"{name} is {mine}, {whose} has {theirs}"
+    return found | _weaker_rules("canary", own.rules, least.rules, whose)
+
+
+def _weaker_rules(
+    section: str,
+    own: Sequence[MonitoringRule] | Sequence[CanaryRule],
+    least: Sequence[MonitoringRule] | Sequence[CanaryRule],
+    whose: str,
+) -> dict[str, str]:
+    """Return `section.id` → how a rule of production is weaker than in `least`, or missing."""
+    found: dict[str, str] = {}
+    rules = {rule.id: rule for rule in own}
+    for rule in least:
         now = rules.get(rule.id)
         why = "the rule is missing" if now is None else weaker_rule(now, rule, whose)
-        found |= {f"monitoring.{rule.id}": why} if why else {}
+        found |= {f"{section}.{rule.id.removeprefix(f'{section}.')}": why} if why else {}
     return found
 
 
 def weaker_rule(
-    rule: Rule | MonitoringRule, least: Rule | MonitoringRule, whose: str = "the floor"
+    rule: Rule | MonitoringRule | CanaryRule,
+    least: Rule | MonitoringRule | CanaryRule,
+    whose: str = "the floor",
 ) -> str | None:
     """Return how a rule is weaker than `least`, or is a different rule; None if neither."""
     for name in ("metric", "each", "task", "bound", "when", "require"):
@@ -136,7 +173,7 @@ def weaker_rule(
     )
     if mine != theirs and (theirs == "interval" or milder):  # as strict in denying, but warns less
         return f"evidence is {mine}, {whose} has {theirs}"
-    watches = isinstance(rule, MonitoringRule)
+    watches = not isinstance(rule, Rule)
     other = watches and rule.minimum_n != least.minimum_n  # a higher minimum raises fewer alarms
     if other or (rule.minimum_n or 0) < (least.minimum_n or 0):
         return f"minimum_n is {rule.minimum_n}, {whose} has {least.minimum_n}"

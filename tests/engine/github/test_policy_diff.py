@@ -79,6 +79,9 @@ WATCHED = {
     "rollback_windows": 3,
     "retrain_every_days": 9,
 }
+ERRORS = {"id": "canary.errors", "metric": "canary.error_rate_difference", "block": 0.02}
+ERRORS |= {"minimum_n": 20, "owner": "o"}
+TRIED = {"steps": [10, 50], "minimum_rows": 500, "maximum_days": 14, "rules": [ERRORS]}
 FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
 
 
@@ -144,6 +147,38 @@ FLOOR = {"file": "floor.yaml", "sha256": "0" * 64}
             [("loosened", "monitoring.drift.data")],
         ),
         ({}, {"monitoring": WATCHED}, [("tightened", "monitoring")]),
+        ({"canary": TRIED}, {}, [("changed", "canary")]),
+        ({}, {"canary": TRIED}, [("changed", "canary")]),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"minimum_rows": 400, "maximum_days": 7}},
+            [("loosened", "canary.minimum_rows"), ("tightened", "canary.maximum_days")],
+        ),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"steps": [50]}},
+            [("loosened", "canary.steps")],
+        ),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"steps": [5, 10, 50, 75]}},
+            [("tightened", "canary.steps")],
+        ),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"rules": [ERRORS | {"block": 0.03}]}},
+            [("loosened", "canary.errors")],
+        ),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"rules": [ERRORS | {"minimum_n": 30}]}},
+            [("loosened", "canary.errors")],
+        ),
+        (
+            {"canary": TRIED},
+            {"canary": TRIED | {"rules": [ERRORS | {"block": 0.01}]}},
+            [("tightened", "canary.errors")],
+        ),
         ({"approvals": APPROVALS}, {}, [("loosened", "approvals")]),
         (
             {"approvals": APPROVALS},

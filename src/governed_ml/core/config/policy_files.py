@@ -15,6 +15,8 @@ from governed_ml.core.files import parse_yaml
 from governed_ml.core.problem import Problem
 
 GROUP, BASE = "policy", "base"
+IN_PRODUCTION = ("monitoring", "canary")
+"""Sections with rules of their own."""
 
 
 def members(conf: Path, group: str) -> list[Path]:
@@ -28,10 +30,11 @@ def with_lists(policy: dict[str, Any], where: str) -> dict[str, Any]:
     found = dict(policy)
     if isinstance(found.get("rules"), dict):
         found["rules"] = _listed(found["rules"], f"{where}.rules")
-    monitoring = found.get("monitoring")
-    if isinstance(monitoring, dict) and isinstance(monitoring.get("rules"), dict):
-        rules = _listed(monitoring["rules"], f"{where}.monitoring.rules")
-        found["monitoring"] = monitoring | {"rules": rules}
+    for name in IN_PRODUCTION:
+        section = found.get(name)
+        if isinstance(section, dict) and isinstance(section.get("rules"), dict):
+            rules = _listed(section["rules"], f"{where}.{name}.rules")
+            found[name] = section | {"rules": rules}
     return found
 
 

@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from governed_ml.core.config.closed_model import AsGiven, Closed, Count, Number, PackageName, Task
+from governed_ml.core.config.production.canary import CanaryTerms
 from governed_ml.core.config.production.policy import (
     RULE_ID,
     Bound,
@@ -118,7 +119,7 @@ class Risk(Closed):
     )
 
 
-LATER = ("engine", "forks", "estimator_packages", "explain")
+LATER = ("engine", "forks", "estimator_packages", "explain", "canary")
 """Sections that policies of earlier engines did not have."""
 
 
@@ -146,6 +147,7 @@ class Floor(_Later):
     forks: ForkTerms | None = Field(default=None, description="the same")
     estimator_packages: list[PackageName] | None = Field(default=None, description="the same")
     explain: ServedExplanations | None = Field(default=None, description="the same")
+    canary: CanaryTerms | None = Field(default=None, description="the same")
 
 
 class Policy(_Later):
@@ -172,6 +174,9 @@ class Policy(_Later):
     )
     explain: ServedExplanations | None = Field(
         default=None, description="which predictions of the service are explained"
+    )
+    canary: CanaryTerms | None = Field(
+        default=None, description="how a version is tried before its promotion; none: it is not"
     )
     floor: Floor | None = Field(default=None, description="the organisation's minimum policy")
 
