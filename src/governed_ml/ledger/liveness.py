@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from governed_ml.core.config.policy_schema import Policy
-from governed_ml.ledger.events import Entry
+from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.lifecycle import MAKES_CHAMPION, Lifecycle, Version
 
 
@@ -51,6 +51,19 @@ def alarm(champion: Version) -> str | None:
     return None if calm else last_window(champion)
 
 
+def last_measured(champion: Version) -> tuple[Event, bool]:
+    """Return the event of the champion's last measured window; of its promotion if there is none.
+
+    Also return whether it is a window's. Labels that arrive later do not make a window newer.
+    """
+    first, windows = reign(champion)
+    measured: dict[object, Entry] = {}
+    for one in windows:
+        if one.event.details.get("level") != "not_measured":
+            measured.setdefault(one.event.details.get("window"), one)
+    return [first, *measured.values()][-1].event, bool(measured)
+
+
 def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
     """Return why the champion is not monitored as often as the policy requires, or None.
 
@@ -61,12 +74,7 @@ def unwatched(life: Lifecycle, policy: Policy, day: date) -> str | None:
         return None
     if limits is None:
         return f"policy {policy.name} has no section monitoring: ask the risk owner to add it"
-    first, windows = reign(champion)
-    measured: dict[object, Entry] = {}  # labels that arrive later do not make a window newer
-    for one in windows:
-        if one.event.details.get("level") != "not_measured":
-            measured.setdefault(one.event.details.get("window"), one)
-    last = [first, *measured.values()][-1].event
+    last, measured = last_measured(champion)
     days = (day - last.moment.date()).days
     if days <= limits.liveness_days:
         return None

@@ -1,0 +1,1 @@
+"""What the service says of itself to Prometheus, and the alerts and panels made from that."""
