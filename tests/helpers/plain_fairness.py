@@ -150,7 +150,8 @@ def group_error(
     """Gaps of a regression in robust standard deviations of the target, and the errors' ratio.
 
     Welch 1947 and Student, corrected for skewness (Hall 1992, Zhou & Dinh 2005); by person with
-    cluster-robust variances (Liang & Zeger 1986), where every row is not a person of its own.
+    cluster-robust variances (Liang & Zeger 1986), where every row is not a person of its own. A
+    rule fails by a bound for all pairs at once, and passes by a one-sided bound for one pair alone.
     """
     spread = robust(target)
     signed = prediction - target
@@ -166,7 +167,7 @@ def group_error(
     if len(parts) < max(2, len(keys_of(known))) or min(persons) < 2:
         return {name: Number(None) for name in (*names.values(), "mean_absolute_error_ratio")}
     comparisons, n = math.comb(len(parts), 2), min(persons)
-    tail = (1 - level) / 2 / comparisons
+    every, one_pair = (1 - level) / 2 / comparisons, 0.7 * (1 - level)
     found: dict[str, Number] = {}
     for column, name in names.items():
         if too_skewed(parts, column):
@@ -177,21 +178,17 @@ def group_error(
             a, b = one.variance, other.variance
             freedom = (a + b) ** 2 / (a * a / (one.persons - 1) + b * b / (other.persons - 1))
             apart, error = one.mean - other.mean, math.sqrt(a + b)
-            low, high = hall(apart, error, one.third - other.third, t.isf(tail, freedom))
+            third = one.third - other.third
+            low, high = hall(apart, error, third, t.isf(every, freedom))
             lows += [low, -high]
-            highs += [abs(low), abs(high)]
+            highs += [abs(end) for end in hall(apart, error, third, t.isf(one_pair, freedom))]
             gap = max(gap, abs(apart))
         found[name] = Number(gap, max(lows), max(highs), n)
     if too_skewed(parts, "error"):
         return found | {"mean_absolute_error_ratio": Number(None, n=n)}
-    limits = []
-    for part in parts:
-        one = mean_of(part, "error", 1.0)
-        quantile = t.isf(tail, one.persons - 1)
-        low, high = hall(one.mean, math.sqrt(one.variance), one.third, quantile)
-        limits.append((one.mean, max(0.0, low), high))
-    means = [mean for mean, _, _ in limits]
-    bounds = ratios([limits])
+    errors = [mean_of(part, "error", 1.0) for part in parts]
+    joint, alone = ([limited(one, tail) for one in errors] for tail in (every, one_pair))
+    means, bounds = [one.mean for one in errors], ratios([joint], [alone])
     found["mean_absolute_error_ratio"] = Number(min(means) / max(means), *bounds, n)
     return found
 
@@ -203,6 +200,13 @@ class Mean(NamedTuple):
     variance: float
     third: float
     persons: int
+
+
+def limited(one: Mean, tail: float) -> tuple[float, float, float]:
+    """A mean of numbers that are not negative, with bounds that are each wrong in `tail` cases."""
+    quantile = t.isf(tail, one.persons - 1)
+    low, high = hall(one.mean, math.sqrt(one.variance), one.third, quantile)
+    return one.mean, max(0.0, low), high
 
 
 def sums(part: pd.DataFrame, column: str) -> pd.Series:
