@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from governed_ml.ledger.lifecycle import Version
-from governed_ml.serving.metrics.last_window import LastWindow, last_window
+from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.recorder import MetricsRecorder
 
 if TYPE_CHECKING:
@@ -72,15 +72,21 @@ def _entry(action: str, at: datetime, **details: Any) -> Any:
     return SimpleNamespace(event=event)
 
 
-def measured(policy: Policy, **values: float) -> LastWindow:
-    """The last window of a champion; by default, one value for each rule of the policy."""
+def life(*windows: dict[str, Any], days: int = 10) -> Lifecycle:
+    """What a ledger says in which version 3 is champion and has these windows."""
+    found = champion(*windows, days=days)
+    return Lifecycle({3: found}, [3], list(found.entries))
+
+
+def measured(policy: Policy, **values: float) -> dict[str, float]:
+    """Rule → value of a window; by default 0 for each rule of the policy."""
     assert policy.monitoring is not None
-    names = {"feature": "income", "numeric": "income", "sensitive": "sex", "class": "car", None: ""}
+    each = {"feature": "income", "numeric": "income", "sensitive": "sex", "class": "car", None: ""}
     every = {
-        rule.id + (f"[{names[rule.each]}]" if rule.each else ""): 0.0
+        rule.id + (f"[{each[rule.each]}]" if rule.each else ""): 0.0
         for rule in policy.monitoring.rules
     }
-    return last_window(champion({"values": every | values}), policy.monitoring)
+    return every | values
 
 
 def busy(policy: Policy) -> MetricsRecorder:
@@ -92,10 +98,11 @@ def busy(policy: Policy) -> MetricsRecorder:
     recorder.request("/predict", "POST", 200, 0.012)
     recorder.ready(True)
     recorder.champion_served(True)
-    recorder.canary(0.1, "running")
+    recorder.canary_share(0.1)
     recorder.ledger(read=True)
     recorder.ledger(read=False)
-    for store in ("predictions", "sensitive", "ground_truth"):
-        recorder.log(store, lag_seconds=0.5, size=1000, written_at=1_780_000_000)
-    recorder.window(measured(policy))
+    for store in names.STORES:
+        recorder.logged(store, 3)
+        recorder.log(store, lag_seconds=0.5, size=1000)
+    recorder.follow(life({"values": measured(policy)}), policy.monitoring)
     return recorder

@@ -11,8 +11,9 @@ import pytest
 from engine_source import ENGINE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scraped import PROMOTED, busy, champion, series, value
+from scraped import PROMOTED, busy, champion, life, series, value
 
+from governed_ml.ledger.lifecycle import Lifecycle
 from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.last_window import last_window
 from governed_ml.serving.metrics.recorder import MetricsRecorder
@@ -116,7 +117,7 @@ def test_alerts_can_see_the_first_increment() -> None:
     failed = (("method", "POST"), ("route", "/predict"), ("status", "500"))
     assert found[f"{names.PREFIX}requests_total", failed] == 0
     # And what is not known yet is not shown as a number
-    assert not [name for name, _ in found if "window" in name or "ledger_read" in name]
+    assert not [name for name, _ in found if "window" in name or "timestamp" in name]
 
 
 def test_a_scrape_shows_each_family_of_the_list_and_no_other() -> None:
@@ -149,7 +150,8 @@ def test_threads_lose_no_count() -> None:
         for number in range(500):
             recorder.request("/predict", "POST", 200, 0.01)
             recorder.predicted("champion", [0, 1, 1], [0.1, 0.9, 0.8], explained=1)
-            recorder.log("predictions", lag_seconds=0, size=number, written_at=None)
+            recorder.logged("predictions", 3)
+            recorder.log("predictions", lag_seconds=0, size=number)
             if number % 100 == 0:
                 recorder.render()
 
@@ -163,6 +165,7 @@ def test_threads_lose_no_count() -> None:
     assert value(recorder, "predictions_total", arm="champion", **{"class": "1"}) == 8000
     assert value(recorder, "prediction_score_count", arm="champion") == 12000
     assert value(recorder, "explained_total", arm="champion") == 4000
+    assert value(recorder, "log_rows_total", store="predictions") == 12000
 
 
 def test_two_recorders_share_nothing() -> None:
@@ -170,9 +173,9 @@ def test_two_recorders_share_nothing() -> None:
     from prometheus_client import REGISTRY
 
     one, other = MetricsRecorder(), MetricsRecorder()
-    one.refused("rate-limited")
+    one.refused("too-many-requests")
     # Then the other does not, and the registry of the process does not know them
-    assert value(other, "refused_total", kind="rate-limited") == 0
+    assert value(other, "refused_total", kind="too-many-requests") == 0
     assert not [family for family in REGISTRY.collect() if family.name.startswith(names.PREFIX)]
 
 
@@ -191,10 +194,9 @@ def test_the_last_window_is_shown_as_the_policy_judged_it() -> None:
         "rule.that_is_gone": 5.0,
     }
     said = {"values": values, "level": "retrain", "unknown": ["fairness.equalized_odds[sex]"]}
-    found = last_window(champion({"rows": 1}, said), limits)
     # When its values are shown, then features are one value, the worst, and groups are apart
     recorder = MetricsRecorder()
-    recorder.window(found)
+    recorder.follow(life({"rows": 1}, said), limits)
     shown = {
         tuple(value for _, value in labels): number
         for (name, labels), number in series(recorder.render()[0]).items()
@@ -239,23 +241,47 @@ def test_the_age_counts_from_the_last_measured_window_or_from_the_promotion() ->
     assert ages == [0, 0, 10]
     # And a champion without a window has neither level nor rows
     recorder = MetricsRecorder()
-    recorder.window(last_window(champion(), limits))
+    recorder.follow(life(), limits)
     assert value(recorder, "window_level", level="healthy") is None
     assert value(recorder, "window_rows") is None
     # And without a champion nothing is shown
-    recorder.window(None)
+    recorder.follow(Lifecycle(), limits)
     assert value(recorder, "monitored_timestamp_seconds") is None
+
+
+def test_the_last_event_of_each_action_is_shown() -> None:
+    # Given a ledger with a promotion and two windows, when the recorder follows it
+    recorder = MetricsRecorder()
+    recorder.follow(life({}, {}), policies.of_template("high").monitoring)
+    # Then the time of the last one of each is shown
+    shown = {one: value(recorder, "ledger_event_timestamp_seconds", action=one)
+             for one in ("promoted", "monitored", "rolled_back")}  # fmt: skip
+    start = PROMOTED.timestamp()
+    assert shown == {"promoted": start, "monitored": start + 11 * 86400, "rolled_back": None}
+
+
+def kinds(text: str) -> set[str]:
+    """The kinds of problem documents in a module: what follows a status, or is given as `kind`."""
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    found = [call.args[1] for call in calls if len(call.args) > 1 and refuses(call)]
+    return {one.value for one in found if isinstance(one, ast.Constant)}
+
+
+def refuses(call: ast.Call) -> bool:
+    """Whether a call makes a problem document: its first argument is the status of an error."""
+    status = getattr(call.args[0], "value", None)
+    error = isinstance(status, int) and 400 <= status < 600
+    return error or getattr(call.func, "id", "") == "RequestRefused"
 
 
 def test_every_kind_of_problem_document_is_in_the_list() -> None:
     # Given the kinds that the service's code names, when they are held against the list
-    found = {
-        kind.value
-        for path in (ENGINE / "serving").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "RequestRefused"
-        for kind in node.args[1:2]
-        if isinstance(kind, ast.Constant)
-    }
+    paths = (ENGINE / "serving").rglob("*.py")
+    found = {kind for path in paths for kind in kinds(path.read_text(encoding="utf-8"))}
     # Then none is counted as `other`
+    assert found > {"malformed-json", "not-found"}
     assert found <= set(names.KINDS)
+    # And another name would be found
+    assert kinds('RequestRefused(status, "new-kind", "why")\nself._refuse(413, "other", "x")') == {
+        *("new-kind", "other")
+    }

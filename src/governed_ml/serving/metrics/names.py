@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from governed_ml.ledger.events import Action
 from governed_ml.ledger.windows import Level
 
 PREFIX = "governed_ml_"
@@ -19,8 +20,7 @@ ALL = "all"
 """The class of every prediction of a regression."""
 
 Arm = Literal["champion", "canary", "shadow"]
-LogStore = Literal["predictions", "sensitive", "ground_truth"]
-CanaryState = Literal["none", "running", "held", "promoted", "reverted"]
+LogStore = Literal["predictions", "sensitive", "truth"]
 LabelValues = tuple[str, ...] | str
 """The values of a label, or in words what bounds their number."""
 
@@ -32,12 +32,38 @@ POSTED = ("/predict", "/ground-truth")
 """The routes that take a body."""
 METHODS = ("GET", "POST")
 STATUSES = tuple(
-    map(str, (200, 202, 204, 400, 401, 403, 404, 405, 406, 411, 413, 415, 422, 429, 500, 503))
+    map(
+        str,
+        (
+            200,
+            202,
+            204,
+            400,
+            401,
+            403,
+            404,
+            405,
+            406,
+            408,
+            409,
+            411,
+            413,
+            415,
+            421,
+            422,
+            429,
+            500,
+            503,
+        ),
+    )
 )
 KINDS = (
-    *("invalid-json", "invalid-rows", "too-large", "too-many-rows", "unsupported-media-type"),
-    *("unauthenticated", "forbidden", "rate-limited", "keys-unavailable", "not-found"),
-    *("method-not-allowed", "not-ready", "log-unwritable", "internal"),
+    *("invalid-body", "invalid-event", "invalid-parameter", "invalid-question", "invalid-rows"),
+    *("unknown-parameter", "unpredictable-rows", "malformed-json", "malformed-request"),
+    *("body-too-large", "body-too-slow", "unsupported-encoding", "unsupported-media-type"),
+    *("invalid-token", "insufficient-scope", "wrong-signature", "not-ours", "not-loopback"),
+    *("issuer-unavailable", "too-many-requests", "not-found", "method-not-allowed"),
+    *("no-champion", "log-unwritable", "internal"),
 )
 """The kinds of problem documents."""
 WINDOW_KINDS = ("contract", "drift", "explain", "fairness", "performance", "schema")
@@ -120,19 +146,27 @@ MODEL = _gauge(
 READY = _gauge("ready", "1 if the model is loaded, verified and warm")
 CHAMPION_SERVED = _gauge("champion_served", "1 if the version served is the ledger's champion")
 CANARY_SHARE = _gauge("canary_share", "Share of subjects that the canary answers, 0 to 1")
-CANARY = _gauge(
-    "canary_state", "1 for what the ledger last said of a canary", state=get_args(CanaryState)
-)
 
 LEDGER_READ = _gauge(
     "ledger_read_timestamp_seconds", "When the ledger's remote was last read successfully"
 )
-LEDGER_FAILURES = _counter("ledger_failures", "Failed attempts to read the ledger")
+LEDGER_FAILURES = _counter("ledger_failures", "Failed attempts to read the ledger's remote")
+LEDGER_EVENT = _gauge(
+    "ledger_event_timestamp_seconds",
+    "When the last event of an action was, among those that count",
+    action=get_args(Action),
+)
 
-LOG_LAG = _gauge("log_lag_seconds", "Age of the oldest row that is not in the log", store=STORES)
-LOG_BYTES = _gauge("log_bytes", "Size of the files of a log", store=STORES)
+LOGGED = _counter("log_rows", "Rows that were appended to a log", store=STORES)
 LOG_WRITTEN = _gauge("log_written_timestamp_seconds", "When a log was last written", store=STORES)
 UNWRITABLE = _counter("log_unwritable", "Failed attempts to write a log", store=STORES)
+LOG_LAG = _gauge(
+    "log_lag_seconds", "How long the oldest row has waited for its Parquet file", store=STORES
+)
+LOG_BYTES = _gauge("log_bytes", "Size of the rows that wait for their Parquet file", store=STORES)
+LOG_VANISHED = _gauge(
+    "log_vanished_files", "Files that were taken away while they were written", store=STORES
+)
 
 WINDOW_LEVEL = _gauge(
     "window_level", "1 for the level of the champion's last window", level=get_args(Level)
@@ -154,9 +188,9 @@ MONITORED = _gauge(
 FAMILIES = (
     *(REQUESTS, SECONDS_OF_REQUESTS, REFUSED),
     *(PREDICTIONS, SCORES, ANSWERS, EXPLAINED),
-    *(MODEL, READY, CHAMPION_SERVED, CANARY_SHARE, CANARY),
-    *(LEDGER_READ, LEDGER_FAILURES),
-    *(LOG_LAG, LOG_BYTES, LOG_WRITTEN, UNWRITABLE),
+    *(MODEL, READY, CHAMPION_SERVED, CANARY_SHARE),
+    *(LEDGER_READ, LEDGER_FAILURES, LEDGER_EVENT),
+    *(LOGGED, LOG_WRITTEN, UNWRITABLE, LOG_LAG, LOG_BYTES, LOG_VANISHED),
     *(WINDOW_LEVEL, WINDOW_VALUE, WINDOW_ROWS, MONITORED),
 )
 """Every family, in the order of a scrape."""

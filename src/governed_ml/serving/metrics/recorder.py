@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from governed_ml.core.config.closed_model import as_code
+from governed_ml.ledger.windows import Level
 from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.gauges import Gauges, Scores
-from governed_ml.serving.metrics.names import Arm, CanaryState, Family, LogStore
+from governed_ml.serving.metrics.last_window import last_window
+from governed_ml.serving.metrics.names import Arm, Family, LogStore
 
 if TYPE_CHECKING:
-    from governed_ml.ledger.windows import Level
-    from governed_ml.serving.metrics.last_window import LastWindow
+    from governed_ml.core.config.production.policy import Monitoring
+    from governed_ml.ledger.lifecycle import Lifecycle
 
 SHOWN = ("200", "400", "401", "403", "413", "415", "422", "429", "500", "503")
 """Statuses that are shown before the first such answer: `rate` sees no first increment."""
@@ -40,7 +42,7 @@ class MetricsRecorder:
         self._lock = threading.Lock()
         self._models: dict[Arm, tuple[str, ...]] = {}
         self._classes: dict[Arm, frozenset[str]] = {}
-        self._logs: dict[Family, dict[tuple[str, ...], float]] = {}
+        self._log_values: dict[Family, dict[tuple[str, ...], float]] = {}
         self._start()
 
     # What the service does, as it happens.
@@ -72,6 +74,11 @@ class MetricsRecorder:
         if explained:
             self._of(names.EXPLAINED, arm).inc(explained)
         self._of(names.ANSWERS, arm, names.YES_NO[0 if explained else 1]).inc()
+
+    def logged(self, store: LogStore, rows: int) -> None:
+        """Count rows that were appended to a log just now."""
+        self._of(names.LOGGED, store).inc(rows)
+        self._logs({names.LOG_WRITTEN: time.time()}, store)
 
     def unwritable(self, store: LogStore) -> None:
         """Count a failed attempt to write a log."""
@@ -117,33 +124,30 @@ class MetricsRecorder:
         """Say whether the version that is served is the ledger's champion."""
         self._gauges.replace(names.CHAMPION_SERVED, {(): served})
 
-    def canary(self, share: float, state: CanaryState) -> None:
-        """Say which share of the subjects the canary answers, and what the ledger says of it."""
+    def canary_share(self, share: float) -> None:
+        """Say which share of the subjects the canary answers, from 0 to 1."""
         self._gauges.replace(names.CANARY_SHARE, {(): share})
-        self._one_of(names.CANARY, state, get_args(CanaryState))
 
-    def log(
-        self, store: LogStore, *, lag_seconds: float, size: int, written_at: float | None
-    ) -> None:
-        """Say how a log is; `written_at` is a Unix time. Ask the log just before `render`."""
-        found = {names.LOG_LAG: lag_seconds, names.LOG_BYTES: size, names.LOG_WRITTEN: written_at}
-        with self._lock:
-            for family, value in found.items():
-                if value is not None:
-                    self._logs[family] = {**self._logs.get(family, {}), (store,): float(value)}
-                    self._gauges.replace(family, self._logs[family])
+    def log(self, store: LogStore, *, lag_seconds: float, size: int, vanished: int = 0) -> None:
+        """Say how a log is. Ask the log just before `render`."""
+        found = {names.LOG_LAG: lag_seconds, names.LOG_BYTES: size, names.LOG_VANISHED: vanished}
+        self._logs(found, store)
 
-    def window(self, last: LastWindow | None) -> None:
-        """Say what the champion's last window found; None if there is no champion."""
-        from governed_ml.ledger.windows import Level
+    def follow(self, life: Lifecycle, monitoring: Monitoring | None) -> None:
+        """Say what the ledger's events tell: its last events, and the champion's last window.
 
-        values = last.values if last else {}
-        self._gauges.replace(names.WINDOW_VALUE, values)
+        `monitoring` is the section of the policy in force.
+        """
+        found = {(one.event.action,): one.event.moment.timestamp() for one in life.counted}
+        self._gauges.replace(names.LEDGER_EVENT, found)
+        last = last_window(life.champion, monitoring) if life.champion else None
+        self._gauges.replace(names.WINDOW_VALUE, last.values if last else {})
         self._gauges.replace(names.MONITORED, {(): last.monitored_at} if last else {})
         rows = last.rows if last else None
         self._gauges.replace(names.WINDOW_ROWS, {} if rows is None else {(): rows})
-        level: Level | None = last.level if last else None
-        self._one_of(names.WINDOW_LEVEL, level, get_args(Level))
+        level = last.level if last else None
+        levels = {(one,): one == level for one in get_args(Level)}
+        self._gauges.replace(names.WINDOW_LEVEL, levels if level else {})
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """Return a scrape and its media type, in the format that the header Accept asks for."""
@@ -159,14 +163,14 @@ class MetricsRecorder:
             method = "POST" if route in names.POSTED else "GET"
             for status in SHOWN:
                 self._of(names.REQUESTS, route, method, status)
-        for family in (names.REFUSED, names.UNWRITABLE, names.EXPLAINED):
+        for family in (names.REFUSED, names.UNWRITABLE, names.LOGGED, names.EXPLAINED):
             (values,) = family.labels.values()
             for value in values:
                 self._of(family, value)
         for arm in names.ARMS:
             for explained in names.YES_NO:
                 self._of(names.ANSWERS, arm, explained)
-        self.canary(0.0, "none")
+        self.canary_share(0)
         self.ready(False)
         self.champion_served(False)
 
@@ -191,10 +195,13 @@ class MetricsRecorder:
                 self._series[family.name, *given] = found
         return found
 
-    def _one_of(self, family: Family, value: str | None, listed: Sequence[str]) -> None:
-        """Show 1 for one value of a label and 0 for the others; without a value, nothing."""
-        found = {(one,): one == value for one in listed}
-        self._gauges.replace(family, {} if value is None else found)
+    def _logs(self, found: dict[Family, float], store: LogStore) -> None:
+        """Set gauges of one log, and keep those of the others."""
+        with self._lock:
+            for family, value in found.items():
+                values = self._log_values.setdefault(family, {})
+                values[(store,)] = value
+                self._gauges.replace(family, values)
 
     def _show_models(self) -> None:
         self._gauges.replace(names.MODEL, dict.fromkeys(self._models.values(), 1.0))
