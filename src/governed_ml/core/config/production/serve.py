@@ -77,6 +77,11 @@ class Serve(Closed):
     rotate_seconds: Count = Field(
         default=3600, description="the prediction log starts a new file after so long"
     )
+    log_sync: bool = Field(
+        default=False,
+        description="wait for the disk before each answer, so that the prediction log also "
+        "survives a loss of power",
+    )
     subject_header: str = Field(
         default="X-Subject",
         pattern=r"^[A-Za-z][A-Za-z0-9-]*$",

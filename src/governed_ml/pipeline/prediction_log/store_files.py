@@ -1,0 +1,44 @@
+"""The Parquet files that hold every record of a store, also of segments that are being written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from governed_ml.core.files import shown
+from governed_ml.core.problem import Problem, cause
+from governed_ml.pipeline.prediction_log.closed_files import parquet_of
+from governed_ml.pipeline.prediction_log.places import CLOSED, LINES
+from governed_ml.pipeline.prediction_log.typed_lines import to_parquet
+
+
+def files(folder: Path, scratch: Path) -> list[Path]:
+    """Return the closed files under a folder, and copies of its segments, written to `scratch`.
+
+    Each record is in exactly one of them, whatever writers do meanwhile.
+    """
+    copies: dict[Path, Path] = {}
+    try:
+        for number, segment in enumerate(sorted(folder.rglob(f"*{LINES}"))):
+            copy = scratch / f"segment{number}{CLOSED}"
+            if not parquet_of(segment).exists() and _copied(segment, copy):
+                copies[parquet_of(segment)] = copy
+        # A segment goes only after its Parquet file came, so these are listed last.
+        closed = sorted(folder.rglob(f"*{CLOSED}"))
+    except OSError as error:
+        raise Problem(f"cannot read {shown(folder)}: {cause(error)}") from error
+    there = set(closed)
+    return [*closed, *(copy for path, copy in copies.items() if path not in there)]
+
+
+def _copied(segment: Path, copy: Path) -> bool:
+    """Write the whole records of a segment as Parquet; return whether there were any."""
+    lines = copy.with_suffix(LINES)
+    try:
+        shutil.copyfile(segment, lines)
+    except FileNotFoundError:  # closed meanwhile
+        return False
+    try:
+        return to_parquet(lines, copy)
+    finally:
+        lines.unlink()
