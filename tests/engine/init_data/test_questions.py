@@ -22,13 +22,6 @@ class Person:
         return self.answers[key].pop(0) if key else default or "no"
 
 
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with `conf/`, which is the current folder."""
-    monkeypatch.chdir(tmp_path)
-    return strangers.project(tmp_path)
-
-
 def written(base: Path, encoding: str, remark: str, sep: str = ",") -> Path:
     """Write customers with a remark in an encoding."""
     path = base / "data/source/customers.csv"

@@ -19,13 +19,6 @@ RNG = np.random.default_rng(7)
 NUMBERS = np.arange(ROWS)
 
 
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with `conf/`, which is the current folder."""
-    monkeypatch.chdir(tmp_path)
-    return strangers.project(tmp_path)
-
-
 def measured(**columns: Any) -> pd.DataFrame:
     """Return measurements without persons, with a yes or no to predict."""
     made = {

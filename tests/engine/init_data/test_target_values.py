@@ -17,13 +17,6 @@ THREE = ["stays", "leaves", "pauses"] * 200
 RARE = [*["stays", "leaves"] * 297, *["pauses"] * 5, "dies"]
 
 
-@pytest.fixture
-def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with `conf/`, which is the current folder."""
-    monkeypatch.chdir(tmp_path)
-    return strangers.project(tmp_path)
-
-
 def drafted(base: Path, values: list[Any], *sets: str, **given: Any) -> Any:
     """Draft a table whose target has these values, without a favourable one."""
     table = strangers.customers(churned=values)
