@@ -21,9 +21,13 @@ AUDIENCE = "loans-service"
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
 
 
-@cache
 def private_key(kind: str, number: int = 0) -> Any:
     """One of some private keys; RSA with 1024 bits is the weak one."""
+    return _made(kind, number)
+
+
+@cache
+def _made(kind: str, number: int) -> Any:
     if kind == "EdDSA":
         return ed25519.Ed25519PrivateKey.generate()
     if kind in CURVES:

@@ -202,7 +202,7 @@ def test_a_body_in_tiny_parts_gets_no_more_time() -> None:
             await asyncio.sleep(0.01)
             return await receive()
 
-        await service(body_seconds=0.1)(scope, byte, send)
+        await service(body_seconds=0.3)(scope, byte, send)
 
     # When its body takes longer than a body may, then it is refused, though each part came soon
     found = ask(slowly, "POST", "/rows", [JSON, CHUNKED], [b"x"] * 500)
@@ -298,6 +298,7 @@ def test_faults_of_fields_are_listed() -> None:
     assert refused.document("1")["errors"] == [{"pointer": "/0/a", "detail": "missing"}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parser", ["h11", "httptools"])
 def test_a_server_answers_the_same(parser: str) -> None:
     # Given the service behind uvicorn, with each of its parsers
