@@ -1,0 +1,91 @@
+"""Times of a request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, Marks
+from governed_ml.pipeline.data.column_readers import FrozenColumn, cell
+from governed_ml.serving.rows.text_meanings import TextMeanings
+from governed_ml.serving.rows.typed_columns import (
+    LARGEST_WHOLE,
+    Asked,
+    ReadColumn,
+    TypedColumn,
+    Unfit,
+)
+
+_DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{6})?"
+_PLAIN = re.compile(f"{_DAY}({_TIME})?")
+_ZONED = re.compile(f"{_DAY}{_TIME}(Z|[-+](0[0-9]|1[0-2]):[0-9]{{2}})")
+_DIGITS = re.compile("(%[YmdHMSy])+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class DateColumn(TypedColumn):
+    """Times. They are typed as microseconds since 1970 in UTC, and logged as they are written.
+
+    So `monitor` reads them from the log in the format of training.
+    """
+
+    def __init__(self, one: FrozenColumn, meanings: TextMeanings) -> None:
+        """Decide which texts are read without SQL, and whether numbers are dates."""
+        super().__init__(one, meanings)
+        written = one.column.format
+        self.digits = bool(written and _DIGITS.fullmatch(written))
+        self._quick = [
+            shape
+            for shape, form in ((_PLAIN, ISO), (_ZONED, ISO_OFFSET))
+            if written in (form, None)
+        ]
+        self._question = f"epoch_us({cell(one, 'v', 'VARCHAR', Marks())})"
+
+    @property
+    def words(self) -> str:
+        """Return what a value must be."""
+        written = self.one.column.format
+        return f"must be a date{f' written as {written}' if written else ''}"
+
+    def value(self, value: Any) -> Any:
+        """Return a time."""
+        text = self._text(value)
+        if text is None:
+            return Unfit(self.words)
+        meant = self.meant(text)
+        if meant is None:
+            return None
+        quick = meant == text and any(shape.fullmatch(text) for shape in self._quick)
+        return _moment(text) if quick else Asked(text)
+
+    def _text(self, value: Any) -> str | None:
+        """Return the text of a value that may be a date, such as 20260131."""
+        if self.digits and type(value) is int and abs(value) <= LARGEST_WHOLE:
+            return str(value)
+        return value if type(value) is str else None
+
+    def read(self, values: list[Any]) -> ReadColumn:
+        """Return times; the log gets their texts."""
+        found = super().read(values)
+        found.logged = [
+            None if moment is None else self.meant(str(value))
+            for moment, value in zip(found.typed, values, strict=True)
+        ]
+        return found
+
+    def answers(self, texts: Iterable[str]) -> dict[str, Any]:
+        """Return text → microseconds, or why it is unfit."""
+        return self.asked(self._question, texts)
+
+
+def _moment(text: str) -> Any:
+    """Return a time in microseconds, or the text to ask about if Python refuses it."""
+    try:
+        found = datetime.fromisoformat(text)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return Asked(text)
+    since = found - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
