@@ -280,6 +280,7 @@ def test_many_new_texts_are_read_at_once_and_repeated_ones_counted(
     assert "1,100 values of 'region' did not occur in training" in found.notes
 
 
+@pytest.mark.slow
 def test_threads_may_read_at_the_same_time(reader: RowReader) -> None:
     # Given threads that read rows with the same and with different new texts
     wrong: list[str] = []
