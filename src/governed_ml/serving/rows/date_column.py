@@ -12,7 +12,7 @@ from governed_ml.pipeline.data.column_readers import FrozenColumn, cell
 from governed_ml.serving.rows.text_meanings import TextMeanings
 from governed_ml.serving.rows.typed_columns import (
     LARGEST_WHOLE,
-    Asked,
+    AskedText,
     ReadColumn,
     TypedColumn,
     Unfit,
@@ -58,7 +58,7 @@ class DateColumn(TypedColumn):
         if meant is None:
             return None
         quick = meant == text and any(shape.fullmatch(text) for shape in self._quick)
-        return _moment(text) if quick else Asked(text)
+        return _moment(text) if quick else AskedText(text)
 
     def _text(self, value: Any) -> str | None:
         """Return the text of a value that may be a date, such as 20260131."""
@@ -86,6 +86,6 @@ def _moment(text: str) -> Any:
         found = datetime.fromisoformat(text)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        return Asked(text)
+        return AskedText(text)
     since = found - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

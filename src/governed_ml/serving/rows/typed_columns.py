@@ -32,7 +32,7 @@ class Unfit(str):
     __slots__ = ()
 
 
-class Asked(str):
+class AskedText(str):
     """A text whose meaning SQL knows."""
 
     __slots__ = ()
@@ -65,7 +65,7 @@ class TypedColumn(ABC):
         """Return the values in training's type; None is a missing value."""
         typed = [None if value is None else self.value(value) for value in values]
         found = ReadColumn(typed, typed)
-        asked = {place: value for place, value in enumerate(typed) if type(value) is Asked}
+        asked = {place: value for place, value in enumerate(typed) if type(value) is AskedText}
         if asked:
             answers = self.answers(asked.values())
             for place, text in asked.items():
@@ -124,10 +124,14 @@ class NumberColumn(TypedColumn):
         if not -BEYOND < value < BEYOND or abs(float(value)) > LARGEST:
             return Unfit(f"must be a number between -{LARGEST:g} and {LARGEST:g}")
         if self.one.spellings and repr(value) in self.one.spellings:
-            return Asked(repr(value))
+            return AskedText(repr(value))
         if value in self.standing:  # as 99.0 does if 99 means a missing value; a file would keep it
             return None if repr(value) in self.markers else Unfit(STANDS_FOR_MISSING)
-        return Asked(repr(value)) if self._sign and self._sign in repr(value) else self.plain(value)
+        return (
+            AskedText(repr(value))
+            if self._sign and self._sign in repr(value)
+            else self.plain(value)
+        )
 
     def plain(self, value: float) -> Any:
         """Return a number that nothing speaks against."""
