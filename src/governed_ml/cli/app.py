@@ -13,9 +13,10 @@ from governed_ml.cli.drill import drill
 from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
-from governed_ml.cli.monitor import monitor
 from governed_ml.cli.pipeline import contract, init_data, page, predict, schemas, stage
-from governed_ml.cli.retrain import retrain
+from governed_ml.cli.production.monitor import monitor
+from governed_ml.cli.production.retrain import retrain
+from governed_ml.cli.production.serve import serve
 from governed_ml.core import crash_report
 from governed_ml.core.problem import FOUND, NO_ANSWER, Problem, first_line
 from governed_ml.core.terminal import print_json
@@ -41,6 +42,7 @@ app.command()(monitor)
 app.command()(page)
 app.command()(predict)
 app.command()(schemas)
+app.command()(serve)
 app.command()(stage)
 registry.add(app)
 engine.add(app)

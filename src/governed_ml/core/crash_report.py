@@ -22,7 +22,8 @@ FOLDER = Path(".governance/logs")
 KEPT = 20  # log files; older ones are deleted
 IGNORED = "# Written by `governance`. Nothing in this folder belongs into git.\n*\n"
 
-GROUPS = {"pipeline": "pipeline", "hooks": "dev", "github": "github", "tools": "tools"}
+GROUPS = {"pipeline": "pipeline", "hooks": "dev", "github": "github", "tools": "tools",
+          "serve": "serve"}  # fmt: skip
 """Extra of the engine → the dependency group of a generated project that installs it."""
 DISTRIBUTIONS = {
     "sklearn": "scikit-learn",

@@ -68,11 +68,14 @@ def _asked(policy: Policy | Floor) -> dict[str, float]:
     if isinstance(policy, Policy):
         found["engine.accept_days"] = -policy.accept_days
         found["forks.accept_committed"] = -policy.accept_committed
+        found["explain.serve"] = policy.explain.least_share if policy.explain else 0.0
         return found
     if policy.engine is not None:
         found["engine.accept_days"] = -policy.engine.accept_days
     if policy.forks is not None:
         found["forks.accept_committed"] = -policy.forks.accept_committed
+    if policy.explain is not None:
+        found["explain.serve"] = policy.explain.least_share
     return found
 
 

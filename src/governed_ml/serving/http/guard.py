@@ -32,8 +32,10 @@ DEFAULT_HEADERS = {
 }
 """Headers of every answer; a route may set another value."""
 
-Observer = Callable[["Scope", int | None, float], None]
-"""Gets the request, the answer's status (None: the client went away) and the seconds it took."""
+Observer = Callable[["Scope", int | None, float, str | None], None]
+"""Gets the request, the answer's status (None: the client went away), the seconds it took, and the
+kind of the problem document that was sent, if one was.
+"""
 
 
 class Guard:
@@ -65,7 +67,8 @@ class Guard:
         if refused and not answer.started and not body.disconnected:
             await answer.refuse(refused, scope, receive)
         if self._observe:
-            self._observe(inner, answer.status, time.perf_counter() - begin)
+            spent, kind = time.perf_counter() - begin, refused.kind if refused else None
+            self._observe(inner, answer.status, spent, kind)
 
     async def _refusal(
         self, scope: Scope, body: RequestBody, answer: Answer

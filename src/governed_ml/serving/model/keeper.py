@@ -16,16 +16,28 @@ from governed_ml.serving.model.served_model import ServedModel
 
 IN_SHADOW: tuple[State, ...] = ("pending_review", "approved")
 """States in which a version may be asked in shadow: nobody gets its answers."""
+AS_CANARY: tuple[State, ...] = ("approved",)
+"""The state in which a version may answer people before it is champion."""
 UNREAD = "the ledger has not been read yet"
 
 
 @dataclass(frozen=True)
 class Lineup:
-    """The loaded models. `why` says why there is no champion to answer with."""
+    """The loaded models. `why` says why there is no champion to answer with.
+
+    `share` is the percentage of the subjects that the canary answers.
+    """
 
     champion: ServedModel | None = None
     shadow: ServedModel | None = None
+    canary: ServedModel | None = None
+    share: float = 0.0
     why: str = UNREAD
+
+    @property
+    def loaded(self) -> list[ServedModel]:
+        """Return every model."""
+        return [one for one in (self.champion, self.shadow, self.canary) if one is not None]
 
 
 @dataclass(frozen=True)
@@ -114,29 +126,40 @@ class Keeper:
                 return Lineup(why=str(problem))
             self._verified = marks
             now = replace(now, champion=found, why="")
-        return replace(now, shadow=self._shadowed(view, now))
+        running = getattr(view.life, "canary", None)
+        canary = self._tried(view, now.canary, running.version if running else None, AS_CANARY)
+        return replace(
+            now,
+            shadow=self._tried(view, now.shadow, self._shadow, IN_SHADOW),
+            canary=canary,
+            share=running.share if running and canary else 0.0,
+        )
 
-    def _shadowed(self, view: LedgerView, now: Lineup) -> ServedModel | None:
-        """Return the version that is asked in shadow, as long as its state allows it."""
-        if self._shadow is None:
+    def _tried(
+        self,
+        view: LedgerView,
+        now: ServedModel | None,
+        wanted: int | None,
+        states: tuple[State, ...],
+    ) -> ServedModel | None:
+        """Return a version beside the champion, loaded, as long as its state allows it."""
+        version = view.life.versions.get(wanted) if wanted is not None else None
+        if version is None or version.state not in states:
             return None
-        version = view.life.versions.get(self._shadow)
-        if version is None or version.state not in IN_SHADOW:
-            return None
-        if now.shadow is not None and is_same(now.shadow, version):
-            return now.shadow
+        if now is not None and is_same(now, version):
+            return now
         try:
             return self._load(version, view)
         except Problem as problem:
-            print(f"serve: the shadow is not asked: {problem}", file=sys.stderr)
+            print(f"serve: version {version.number} is not tried: {problem}", file=sys.stderr)
             return None
 
     def _swap(self, lineup: Lineup) -> None:
         """Replace the lineup, then free the models that it no longer has."""
         before, self._lineup = self._lineup, lineup
-        kept = {id(one) for one in (lineup.champion, lineup.shadow)}
-        for one in (before.champion, before.shadow):
-            if one is not None and id(one) not in kept:
+        kept = {id(one) for one in lineup.loaded}
+        for one in before.loaded:
+            if id(one) not in kept:
                 one.close()
 
 

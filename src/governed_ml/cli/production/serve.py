@@ -1,0 +1,52 @@
+"""`governance serve`: answer over HTTP with the champion."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from governed_ml.core.problem import NO_ANSWER
+
+ONE_THREAD: dict[str, str] = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""One row takes five times as long if several threads share it."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address; by default serve.host.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port; by default serve.port.")] = None,
+    shadow: Annotated[
+        int | None, typer.Option(help="A version that is asked, too; nobody gets its answers.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only verify and load the champion, then end.")
+    ] = False,
+) -> None:
+    """Answer over HTTP with the champion.
+
+    It verifies the version as `predict` does, and follows the ledger: a version that is rolled back
+    is no longer served. Each answer is in the prediction log before it is sent. It runs until
+    Ctrl-C or SIGTERM. With --check, exit code 1 means that the champion is refused.
+
+    \b
+    Examples:
+      uv run governance serve
+      uv run governance serve --shadow 4
+      uv run governance serve --check
+    """
+    os.environ.update(ONE_THREAD)  # before a library is imported
+    from governed_ml.core.installation import trusted
+
+    trusted.require("computing", exit_code=NO_ANSWER)
+
+    from governed_ml.cli.registry import door
+    from governed_ml.serving.app.start import checked, start
+
+    base, registry = door()
+    if check:
+        print(checked(base, registry))
+        return
+    start(base, registry, host=host, port=port, shadow=shadow)

@@ -1,0 +1,1 @@
+"""The service itself: its routes, what happens to a request, and the process that runs it."""

@@ -1,0 +1,226 @@
+"""What the service does with a request: read it, ask a model, write the log, then answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from governed_ml.core.config.production.policy import ServedExplanations
+from governed_ml.core.config.production.serve import Serve
+from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline.prediction_log.store import Store
+from governed_ml.serving.app.answers import (
+    Arm,
+    ModelAnswer,
+    PredictionRequest,
+    ask,
+    failed,
+    labels,
+    predictions,
+    records,
+    sensitive_records,
+)
+from governed_ml.serving.app.background import Queued
+from governed_ml.serving.app.ground_truth import truths
+from governed_ml.serving.app.told import about, told
+from governed_ml.serving.canary.split import arm_of
+from governed_ml.serving.http.body import parse
+from governed_ml.serving.http.problems import RequestRefused
+from governed_ml.serving.metrics.names import LogStore
+from governed_ml.serving.metrics.recorder import MetricsRecorder
+from governed_ml.serving.model.keeper import Keeper, Lineup
+from governed_ml.serving.model.ledger_view import LedgerView
+from governed_ml.serving.model.served_model import ServedModel
+from governed_ml.serving.rows.row_reader import ReadRows
+
+NO_CHAMPION = "there is no verified champion to answer with; the service's own log says why"
+IN_SHADOW = 100  # requests that may wait for the shadow's answer
+SOON = {"retry-after": "5"}
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where the service appends: predictions, sensitive attributes, and labels."""
+
+    predictions: Store
+    sensitive: Store
+    truth: Store
+
+    def named(self) -> list[tuple[LogStore, Store]]:
+        """Return every store with its name."""
+        return [
+            ("predictions", self.predictions),
+            ("sensitive", self.sensitive),
+            ("truth", self.truth),
+        ]
+
+
+class Service:
+    """Answers requests with the lineup of a keeper, and logs before it answers."""
+
+    def __init__(
+        self, keeper: Keeper, stores: Stores, settings: Serve, recorder: MetricsRecorder
+    ) -> None:
+        """Answer with what `keeper` holds."""
+        self.keeper, self.stores = keeper, stores
+        self.settings, self.recorder = settings, recorder
+        self.explanations: ServedExplanations | None = None
+        self._shadow = Queued(IN_SHADOW, "shadow")
+
+    def lineup(self) -> tuple[Lineup, ServedModel]:
+        """Return the models and the champion; refuse if there is no champion."""
+        found = self.keeper.lineup
+        if found.champion is None:
+            wait = {"retry-after": str(self.settings.refresh_seconds)}
+            raise RequestRefused(503, "no-champion", NO_CHAMPION, headers=wait)
+        return found, found.champion
+
+    def predict(
+        self, body: bytes, request_id: str, subject: str | None = None, *, explain: bool = False
+    ) -> dict[str, Any]:
+        """Return the answer for a body. It is in the log before this returns.
+
+        `subject` names whom the rows are about: it decides whether the canary answers.
+        """
+        lineup, champion = self.lineup()
+        given, _ = parse(body, self.settings.rows)
+        asked = PredictionRequest(request_id, datetime.now(UTC), explain)
+        with champion.in_use():
+            rows = champion.reader.read(given)
+            self._append("sensitive", sensitive_records(asked, rows))
+            answer = None
+            if lineup.canary is not None and is_canary(lineup, subject):
+                answer = self._try(lineup.canary, "canary", given, rows, asked)
+            answer = answer or self._ask(champion, rows, asked)
+        if (shadow := lineup.shadow) is not None:
+            self._shadow.put(lambda: self._try(shadow, "shadow", given, rows, asked))
+        return {
+            "request_id": request_id,
+            "model": answer.model.name,
+            "version": answer.model.number,
+            "model_digest": answer.model.digest,
+            "predictions": predictions(answer, explain=explain),
+            "notes": answer.rows.notes,
+        }
+
+    def _ask(self, champion: ServedModel, rows: ReadRows, asked: PredictionRequest) -> ModelAnswer:
+        """Return the champion's logged answer. A failure is logged and refuses the request."""
+        try:
+            answer = ask(champion, "champion", rows, explain=self._explains(asked))
+        except Exception as error:
+            self._log(asked, failed(champion, "champion", rows, error))
+            if not isinstance(error, Problem):
+                raise
+            raise RequestRefused(
+                422,
+                "unpredictable-rows",
+                "the model has no answer for these rows, for example because of missing values",
+            ) from error
+        self._log(asked, answer)
+        return answer
+
+    def _try(
+        self,
+        model: ServedModel,
+        arm: Arm,
+        given: list[dict[str, Any]],
+        rows: ReadRows,
+        asked: PredictionRequest,
+    ) -> ModelAnswer | None:
+        """Return the logged answer of a version that is tried; None after a failure, also logged.
+
+        `rows` are the rows as the champion has read them.
+        """
+        try:
+            with model.in_use():
+                explains = arm == "canary" and self._explains(asked)
+                answer = ask(model, arm, model.reader.read(given), explain=explains)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the champion answers instead
+            print(f"serve: {arm}: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+            self._log(asked, failed(model, arm, rows, error))
+            return None
+        self._log(asked, answer)
+        return answer
+
+    def _explains(self, asked: PredictionRequest) -> bool:
+        """Return whether the policy or the request wants explanations."""
+        policy = self.explanations
+        if asked.explain or policy is None or policy.serve == "on_request":
+            return asked.explain
+        return policy.serve == "all" or int(asked.request_id[:8], 16) < policy.share * 2**32
+
+    def _log(self, asked: PredictionRequest, answer: ModelAnswer) -> None:
+        """Append the rows to the log; refuse the request if they cannot be written."""
+        self._append("predictions", list(records(asked, answer)))
+        if answer.error is None:
+            columns = answer.columns
+            self.recorder.predicted(
+                answer.arm,
+                labels(answer.model.data, columns["prediction"]),
+                columns["score"],
+                explained=sum(answer.explained),
+            )
+
+    def _append(self, name: LogStore, found: Sequence[dict[str, Any]]) -> None:
+        try:
+            dict(self.stores.named())[name].append(found)
+            self.recorder.logged(name, len(found))
+        except Problem as problem:
+            self.recorder.unwritable(name)
+            print(f"serve: {problem}", file=sys.stderr)
+            raise RequestRefused(
+                503,
+                "log-unwritable",
+                "the log cannot be written, so there is no answer",
+                headers=SOON,
+            ) from problem
+
+    def keep_labels(self, body: bytes, request_id: str) -> dict[str, Any]:
+        """Append labels to the ground truth; return how many were received."""
+        _, champion = self.lineup()
+        given, _ = parse(body, self.settings.rows)
+        with champion.in_use():
+            found = truths(given, champion.label_reader, champion.data, datetime.now(UTC))
+        self._append("truth", found)
+        return {"request_id": request_id, "labels": len(found)}
+
+    def model(self) -> dict[str, Any]:
+        """Return which version answers, its digests, why it is champion, and its card."""
+        _, champion = self.lineup()
+        return about(champion)
+
+    def description(self) -> dict[str, Any]:
+        """Return the OpenAPI document, with the champion's columns."""
+        return {}
+
+    def metrics(self, accept: str) -> tuple[bytes, str]:
+        """Return a scrape and its media type."""
+        served = self.keeper.lineup.champion is not None
+        self.recorder.ready(served)
+        self.recorder.champion_served(served)
+        for name, one in self.stores.named():
+            self.recorder.log(
+                name, lag_seconds=one.lag_seconds, size=one.bytes, vanished=one.vanished
+            )
+        return self.recorder.render(accept)
+
+    def follow(self, view: LedgerView) -> None:
+        """Take over the rules in force, and what the ledger says of the champion."""
+        self.explanations = view.now.policy.explain
+        told(self.recorder, self.keeper.lineup, view)
+
+    def stop(self) -> None:
+        """Answer what waits for the shadow, and close the stores."""
+        self._shadow.stop()
+        for _, store in self.stores.named():
+            store.close()
+        self.keeper.close()
+
+
+def is_canary(lineup: Lineup, subject: str | None) -> bool:
+    """Return whether the canary answers a subject."""
+    canary = lineup.canary
+    return canary is not None and arm_of(subject, canary.digest, lineup.share) == "canary"

@@ -1,0 +1,111 @@
+"""Assemble the service, and keep it up to date while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from governed_ml.core.config.production.serve import Serve
+from governed_ml.core.problem import FOUND, Problem
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH
+from governed_ml.pipeline.prediction_log.store import Store
+from governed_ml.registry.versions import Registry
+from governed_ml.serving.app.background import Repeated
+from governed_ml.serving.app.pool import Pool
+from governed_ml.serving.app.process import listening, run, settings_of
+from governed_ml.serving.app.routes import application
+from governed_ml.serving.app.service import Service, Stores
+from governed_ml.serving.app.upkeep import Upkeep
+from governed_ml.serving.http.admission import Admission
+from governed_ml.serving.http.guard import protect
+from governed_ml.serving.metrics.recorder import MetricsRecorder
+from governed_ml.serving.model import ledger_view, served_model
+from governed_ml.serving.model.keeper import Keeper
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def start(
+    base: Path,
+    registry: Registry,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    shadow: int | None = None,
+) -> None:
+    """Serve the champion until the process is ended.
+
+    Raise `Problem` if the settings do not allow it or the address cannot be had.
+    """
+    settings = settings_of(base, host=host, port=port)
+    admission = Admission(settings)
+    where = listening(settings.host, settings.port)
+    service = assembled(base, registry, settings, shadow=shadow)
+    address = where.getsockname()
+    print(f"serving {registry.name} on http://{_shown(address[0])}:{address[1]}", flush=True)
+    run(app_of(service, admission), where)
+
+
+def checked(base: Path, registry: Registry) -> str:
+    """Verify and load the champion once; return a line about it, or raise `Problem`."""
+    settings = settings_of(base)
+    Admission(settings)
+    view = ledger_view.read(base, registry)
+    if view.trouble is not None:
+        raise Problem(view.trouble)
+    if view.life.champion is None:
+        raise Problem("the ledger has no champion: promote a version first", FOUND)
+    model = served_model.load(base, registry, view.life.champion, view)
+    model.close()
+    return f"version {model.number} ({model.digest[:19]}) is verified and can be served"
+
+
+def assembled(
+    base: Path, registry: Registry, settings: Serve, *, shadow: int | None = None
+) -> Service:
+    """Return the service, which has read no ledger and loaded no model yet."""
+    keeper = Keeper(
+        partial(ledger_view.read, base, registry),
+        partial(served_model.load, base, registry),
+        settings.offline_seconds,
+        shadow=shadow,
+    )
+    often = {"rotate_bytes": settings.rotate_bytes, "rotate_seconds": settings.rotate_seconds}
+    more: dict[str, Any] = often | {"sync": settings.log_sync}
+    stores = Stores(*(Store(base / one, **more) for one in (PREDICTIONS, SENSITIVE, TRUTH)))
+    return Service(keeper, stores, settings, MetricsRecorder())
+
+
+def app_of(service: Service, admission: Admission) -> FastAPI:
+    """Return the application of a service, which is kept up to date while the application runs."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        upkeep = Repeated(
+            Upkeep(service).once, service.settings.refresh_seconds, "keeping up to date"
+        )
+        try:
+            yield
+        finally:
+            upkeep.stop()
+            service.stop()
+
+    app = application(service, admission, Pool(), lifespan)
+    recorder = service.recorder
+
+    def observe(scope: Any, status: int | None, seconds: float, kind: str | None) -> None:
+        if status is not None:
+            recorder.request(scope["path"], scope["method"], status, seconds)
+        if kind is not None:
+            recorder.refused(kind)
+
+    protect(app, service.settings.body_bytes, observe=observe)
+    return app
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

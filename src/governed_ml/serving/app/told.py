@@ -1,0 +1,56 @@
+"""What the service says about the version that answers: to people, and to Prometheus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from governed_ml.ledger.lifecycle import MAKES_CHAMPION
+from governed_ml.serving.metrics.names import Arm
+from governed_ml.serving.metrics.recorder import MetricsRecorder
+from governed_ml.serving.model.keeper import Lineup
+from governed_ml.serving.model.ledger_view import LedgerView
+from governed_ml.serving.model.served_model import ServedModel
+
+
+def about(model: ServedModel) -> dict[str, Any]:
+    """Return what the ledger records of a version: digests, decision, approvals; and its card."""
+    version = model.version
+    moved = [one.event for one in version.entries if one.event.action in MAKES_CHAMPION]
+    mine = [one for one in moved if one.version == version.number]
+    decided = [one.event for one in version.entries if one.event.decision]
+    return {
+        "model": model.name,
+        "version": version.number,
+        "state": version.state,
+        "model_digest": model.digest,
+        "digests": dict(version.subject),
+        "champion_since": mine[-1].time if mine else None,
+        "decision": decided[-1].decision if decided else None,
+        "approvals": mine[-1].approvals if mine else [],
+        "card": model.card,
+    }
+
+
+def told(recorder: MetricsRecorder, lineup: Lineup, view: LedgerView) -> None:
+    """Set the gauges about models, ledger and the champion's last window."""
+    arms: dict[Arm, ServedModel | None] = {
+        "champion": lineup.champion,
+        "canary": lineup.canary,
+        "shadow": lineup.shadow,
+    }
+    recorder.canary_share(lineup.share / 100)
+    for arm, model in arms.items():
+        if model is None:
+            recorder.model_gone(arm)
+            continue
+        version = model.version
+        recorder.model(arm, version.number, model.digest, version.state, classes_of(model))
+    recorder.follow(view.life, view.now.policy.monitoring)
+
+
+def classes_of(model: ServedModel) -> list[Any]:
+    """Return the values that a prediction can have; none for a regression."""
+    data = model.data
+    if data.task != "classification":
+        return []
+    return list(data.class_names) if data.multiclass else [0, 1]

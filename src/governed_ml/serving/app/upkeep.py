@@ -1,0 +1,43 @@
+"""What the service does again and again: follow the ledger, and close files of the log."""
+
+from __future__ import annotations
+
+import sys
+
+from governed_ml.core.problem import Problem
+from governed_ml.serving.app.service import Service
+
+
+class Upkeep:
+    """One pass over everything that changes while the service runs."""
+
+    def __init__(self, service: Service) -> None:
+        """Look after a service."""
+        self._service = service
+        self._said: str | None = None
+
+    def once(self) -> None:
+        """Read the ledger, replace the model if needed, and close full files of the log."""
+        service = self._service
+        view = service.keeper.refresh()
+        service.recorder.ledger(read=view is not None and view.trouble is None)
+        if view is not None:
+            service.follow(view)
+        self._tell()
+        for _, store in service.stores.named():
+            try:
+                store.rotate_if_due()
+            except Problem as problem:
+                print(f"serve: {problem}", file=sys.stderr)
+
+    def _tell(self) -> None:
+        """Print which version is served, or why none is, whenever that changes."""
+        lineup = self._service.keeper.lineup
+        said = (
+            f"no answers: {lineup.why}"
+            if lineup.champion is None
+            else (f"version {lineup.champion.number} ({lineup.champion.digest[:19]}) answers")
+        )
+        if said != self._said:
+            print(f"serve: {said}", file=sys.stderr, flush=True)
+            self._said = said

@@ -1,1 +1,0 @@
-"""`governance hook`: whether a version may be deployed, asked over HTTP by deployment tools."""
