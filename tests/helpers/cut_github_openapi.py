@@ -1,6 +1,9 @@
-"""Cut GitHub's OpenAPI description down to the operations in use.
+"""Cut GitHub's OpenAPI descriptions down to the operations and the event in use.
 
-python tests/cut_github_openapi.py DESCRIPTION   (generated/api.github.com.json of @octokit/openapi)
+python tests/helpers/cut_github_openapi.py DESCRIPTION [EVENTS]
+
+DESCRIPTION is generated/api.github.com.json of @octokit/openapi, EVENTS that of
+@octokit/openapi-webhooks.
 """
 
 from __future__ import annotations
@@ -11,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 TARGET = Path(__file__).parent / "github_openapi.json"
+EVENTS = Path(__file__).parent / "github_events.json"
+EVENT = "deployment-protection-rule-requested"
 OPERATIONS = {
+    "/app/installations/{installation_id}/access_tokens": ["post"],
     "/orgs/{org}/teams/{team_slug}": ["get"],
     "/repos/{owner}/{repo}/actions/permissions": ["get", "put"],
     "/repos/{owner}/{repo}/actions/permissions/fork-pr-contributor-approval": ["get", "put"],
     "/repos/{owner}/{repo}/actions/permissions/workflow": ["get", "put"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}": ["get"],
     "/repos/{owner}/{repo}/actions/runs/{run_id}/approvals": ["get"],
+    "/repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule": ["post"],
     "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches": ["post"],
     "/repos/{owner}/{repo}/branches/{branch}": ["get"],
     "/repos/{owner}/{repo}/codeowners/errors": ["get"],
@@ -73,38 +80,62 @@ def references(node: Any) -> set[str]:
     return own | {name for value in node.values() for name in references(value)}
 
 
+def used_by(part: Any, whole: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The components that a part refers to, and those that they refer to."""
+    components: dict[str, dict[str, Any]] = {}
+    todo, done = references(part), set[str]()
+    while todo - done:
+        reference = min(todo - done)
+        done.add(reference)
+        _, _, kind, name = reference.split("/")
+        found = bare(whole["components"][kind][name])
+        found |= NEEDED if kind == "responses" else {}
+        components.setdefault(kind, {})[name] = found
+        todo |= references(found)
+    return components
+
+
+def about(whole: dict[str, Any], licence: str) -> dict[str, Any]:
+    """Where a description is from, and whose work it is."""
+    kept = {key: whole["info"][key] for key in ("title", "version", "license")}
+    return kept | {"x-licence": licence.split("\n")}
+
+
+def cut_event(whole: dict[str, Any], licence: str) -> dict[str, Any]:
+    """The schema of the event's body, as one JSON Schema document."""
+    body = whole["webhooks"][EVENT]["post"]["requestBody"]["content"]["application/json"]
+    schema = bare(body["schema"])
+    return schema | {"x-info": about(whole, licence), "components": used_by(schema, whole)}
+
+
 def cut(whole: dict[str, Any], licence: str) -> dict[str, Any]:
     """The operations, what they refer to, and whose work it is."""
     paths = {
         path: {method: bare(whole["paths"][path][method]) for method in methods}
         for path, methods in OPERATIONS.items()
     }
-    components: dict[str, dict[str, Any]] = {}
-    todo, done = references(paths), set[str]()
-    while todo - done:
-        reference = min(todo - done)
-        done.add(reference)
-        _, _, kind, name = reference.split("/")
-        part = bare(whole["components"][kind][name])
-        part |= NEEDED if kind == "responses" else {}
-        components.setdefault(kind, {})[name] = part
-        todo |= references(part)
+    components = used_by(paths, whole)
     body = paths[ENVIRONMENT]["put"]["requestBody"]["content"]["application/json"]["schema"]
     body["properties"] |= BYPASS
     components["schemas"]["environment"]["properties"] |= BYPASS
-    info = {key: whole["info"][key] for key in ("title", "version", "license")}
     return {
         "openapi": whole["openapi"],
-        "info": info | {"x-licence": licence.split("\n")},
+        "info": about(whole, licence),
         "servers": whole["servers"],
         "paths": paths,
         "components": components,
     }
 
 
-if __name__ == "__main__":
-    source = Path(sys.argv[1])
+def written(source: Path, target: Path, how: Any) -> None:
+    """Cut a description and write what is left."""
     licence = (source.parents[1] / "LICENSE").read_text(encoding="utf-8")
     whole = json.loads(source.read_text(encoding="utf-8"))
-    text = json.dumps(cut(whole, licence), indent=1, sort_keys=True) + "\n"
-    TARGET.write_text(text, encoding="utf-8", newline="\n")
+    text = json.dumps(how(whole, licence), indent=1, sort_keys=True) + "\n"
+    target.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    written(Path(sys.argv[1]), TARGET, cut)
+    if len(sys.argv) > 2:
+        written(Path(sys.argv[2]), EVENTS, cut_event)

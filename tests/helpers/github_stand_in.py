@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import baked
+import github_app_stand_in as apps
 import github_issues_stand_in as issues
 import github_pulls_stand_in as pulls
 import yaml
@@ -135,6 +136,7 @@ class GitHubStandIn:
         self.settings = Settings(made, repository, HEAD)
         self.commits: dict[str, list[Json]] = {}
         self.failures: list[Failure] = []
+        self.app = apps.StandInApp()
         self.asked: list[Asked] = []
         self.complaints: list[str] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -267,6 +269,8 @@ class GitHubStandIn:
     def _answer(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
         if asked.headers.get("x-github-api-version", VERSIONS[0]) not in VERSIONS:
             return 400, {"message": "Unsupported API version"}, {}
+        if (made := apps.token_for(self, asked)) is not None:
+            return *made, {}
         kind, _, token = asked.headers.get("authorization", "").partition(" ")
         if kind not in ("token", "Bearer") or token not in {self.token, *self.others}:
             return 401, {"message": "Bad credentials"}, {}
@@ -280,6 +284,7 @@ class GitHubStandIn:
         sent = json.loads(asked.body or b"{}")
         found = self.settings.answer(asked.method, asked.path, sent)
         found = found or pulls.answer(self, asked.method, asked.path, asked.query, sent)
+        found = found or apps.review(self, asked.method, asked.path, sent)
         found = found or issues.answer(self, asked.method, asked.path, asked.query, sent)
         status, body = found or NOT_FOUND
         return self._page(asked, body) if isinstance(body, list) else (status, body, {})

@@ -11,7 +11,7 @@ from reference_pages import WRITTEN, document, table, wrapped
 
 from governed_ml.core import config
 from governed_ml.core.config import closed_model, params, policy_schema, threshold
-from governed_ml.core.config.production import canary, serve
+from governed_ml.core.config.production import canary, hook, serve
 from governed_ml.core.config.production import policy as production_policy
 
 INTRO = (
@@ -30,7 +30,7 @@ GUIDES = (
 SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/config.yaml`": [
         *(params.Params, config.Project, config.Notify, config.Monitor, config.Feed),
-        *(serve.Serve, serve.TokenIssuer),
+        *(serve.Serve, serve.TokenIssuer, hook.Hook, hook.DeploymentRule),
     ],
     "`conf/data/`": [config.Data, config.Source, config.Sensitive],
     "`conf/split/`": [config.Split],

@@ -85,15 +85,25 @@ def connect() -> GitHub[TokenAuthStrategy]:
     token = _token()
     if not token:
         raise Problem("no token for GitHub: set GITHUB_TOKEN (or GH_TOKEN)")
+    require_token(token, "GITHUB_TOKEN (or GH_TOKEN)")
+    return client(token)
+
+
+def require_token(token: str, where: str) -> None:
+    """Raise `Problem` if a text cannot be a token; `where` names the variable that holds it."""
     if not re.fullmatch(r"[!-~]+", token):
-        raise Problem("GITHUB_TOKEN (or GH_TOKEN) does not hold a token: set it again")
+        raise Problem(f"{where} does not hold a token: set it again")
+
+
+def client(auth: Any) -> GitHub[Any]:
+    """Return a client with a token, or with another of githubkit's ways to authenticate."""
     try:
         from githubkit import GitHub
     except ImportError as error:
         raise Problem("GitHub's client is missing: run `uv sync --extra github`") from error
 
     return GitHub(
-        token,
+        auth,
         base_url=address(),
         user_agent="governance",
         follow_redirects=False,

@@ -1,26 +1,21 @@
-"""Compute a model's scores and predictions, and measure how long a prediction takes."""
+"""Compute a model's scores and predictions."""
 
 from __future__ import annotations
 
-import platform
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
-from governed_ml.core.evidence import Metric, Timing
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import models
 from governed_ml.pipeline.folds.fold_models import FoldModels, require_rowwise
+from governed_ml.pipeline.quick.last_step import last_step
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SLACK = 1e-3  # most that the probabilities of a row may differ from 1 in sum
 AT_ONCE = 250_000  # most rows given to the model at once
-WARM_UP, LEAST, MOST = 3, 20, 200  # predictions of one row before timing; timed ones
-SECONDS = 0.1  # no further prediction is timed after so long
 
 
 def predict_parts(
@@ -50,14 +45,6 @@ def predict_parts(
         model, parts["test"][features], seen, lambda one, rows: outputs(one, rows, task)
     )
     return pd.concat(frames.values(), ignore_index=True)
-
-
-def speed(model: Any, rows: pd.DataFrame, task: str) -> dict[str, Any]:
-    """Return how many milliseconds a prediction of one and of 1000 rows takes."""
-    return {
-        f"milliseconds_{count}_rows": _milliseconds(model, rows.head(count), task)
-        for count in (1, 1000)
-    }
 
 
 @dataclass(frozen=True)
@@ -104,6 +91,17 @@ def answered(model: Any, features: pd.DataFrame, task: str) -> Answers:
     return Answers(_picked(probabilities, prediction), prediction, probabilities)
 
 
+def answered_at_once(model: Any, rows: Any, task: str) -> Answers:
+    """Return the same for at most `AT_ONCE` rows, or for encoded rows and a model without encoding.
+
+    The latter have the shape (rows, encoded features).
+    """
+    if not _several(model, task):
+        return Answers(*_predicted(model, rows, task))
+    probabilities, prediction = _of_classes(model, rows)
+    return Answers(_picked(probabilities, prediction), prediction, probabilities)
+
+
 def predicted(model: Any, features: pd.DataFrame, task: str) -> tuple[Any, Any]:
     """Return scores and predictions, each of shape (rows,)."""
     found = answered(model, features, task)
@@ -137,7 +135,7 @@ def _predicted(model: Any, rows: pd.DataFrame, task: str) -> tuple[Any, Any]:
     if task == "regression":
         prediction = _prediction(model, rows, task)
         return prediction, prediction
-    model, rows = _last_step(model, rows)
+    model, rows = last_step(model, rows)
     return _score(model, rows, task), _prediction(model, rows, task)
 
 
@@ -149,7 +147,7 @@ def _of_classes(model: Any, rows: Any) -> tuple[Any, Any]:
     """Return probabilities (or 1 for the predicted class), (rows, classes), and predictions."""
     import numpy as np
 
-    model, rows = _last_step(model, rows)
+    model, rows = last_step(model, rows)
     count, prediction = classes_of(model), _prediction(model, rows, "classification")
     if not np.isin(prediction, range(count)).all():
         raise Problem(
@@ -175,15 +173,6 @@ def _picked(probabilities: Any, prediction: Any) -> Any:
     return np.take_along_axis(probabilities, prediction[:, None], axis=1)[:, 0]
 
 
-def _last_step(model: Any, rows: pd.DataFrame) -> tuple[Any, Any]:
-    """Return a pipeline's estimator and its encoded rows, so that rows are encoded only once."""
-    from sklearn.pipeline import Pipeline
-
-    if type(model) is not Pipeline or len(model.steps) < 2:
-        return model, rows
-    return model[-1], model[:-1].transform(rows)
-
-
 def _score(model: Any, rows: Any, task: str) -> Any:
     if task == "regression" or not hasattr(model, "predict_proba"):
         return _prediction(model, rows, task).astype("float64")
@@ -193,66 +182,3 @@ def _score(model: Any, rows: Any, task: str) -> Any:
 def _prediction(model: Any, rows: Any, task: str) -> Any:
     found = model.predict(rows).astype("float64" if task == "regression" else "int64")
     return found[:, 0] if found.ndim == 2 and found.shape[1] == 1 else found  # as CatBoost's
-
-
-def _milliseconds(model: Any, rows: pd.DataFrame, task: str) -> float:
-    times: list[float] = []
-    for _ in range(5):
-        start = time.perf_counter()
-        predicted(model, rows, task)
-        times.append(time.perf_counter() - start)
-    return round(sorted(times)[2] * 1000, 3)
-
-
-def latency(
-    model: Any, rows: pd.DataFrame, task: str
-) -> tuple[dict[Timing, Metric], dict[str, str | int]]:
-    """Return how long predictions of one row take, and on which machine.
-
-    Score and prediction of single rows are asked for, one after the other, in this process. The
-    numeric libraries use one thread until this ends (those of a model in a child process, until
-    that ends). Reading a request and sending an answer are not part of it.
-    """
-    import joblib
-    from threadpoolctl import threadpool_limits
-
-    machine: dict[str, str | int] = {
-        "cpus": joblib.cpu_count(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
-    where = f"{machine['platform']}, {machine['cpus']} CPUs, Python {machine['python']}"
-    if not len(rows):
-        none = Metric(value=None, n=0, note="there are no rows to predict")
-        return {"latency_p50_ms": none, "latency_p95_ms": none}, machine
-    with threadpool_limits(limits=1):
-        models.use_one_thread(model)
-        found = _timed(model, rows, task)
-    note = f"of {len(found)} predictions of one row, with one thread, on {where}"
-    return {
-        "latency_p50_ms": Metric(value=_quantile(found, 0.50), n=len(found), note=note),
-        "latency_p95_ms": Metric(value=_quantile(found, 0.95), n=len(found), note=note),
-    }, machine
-
-
-def _timed(model: Any, rows: pd.DataFrame, task: str) -> list[float]:
-    """Return the milliseconds of each timed prediction, of rows spread over the table."""
-    step = max(1, len(rows) // MOST)
-    single = [rows.iloc[place : place + 1] for place in range(0, len(rows), step)]
-    for row in single[:WARM_UP]:
-        predicted(model, row, task)
-    found: list[float] = []
-    end = time.perf_counter() + SECONDS
-    for number in range(MOST):
-        start = time.perf_counter()
-        if start > end and number >= LEAST:
-            break
-        predicted(model, single[number % len(single)], task)
-        found.append(1000 * (time.perf_counter() - start))
-    return found
-
-
-def _quantile(values: list[float], share: float) -> float:
-    import numpy as np
-
-    return round(float(np.quantile(values, share)), 3)

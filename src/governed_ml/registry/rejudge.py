@@ -19,7 +19,8 @@ from governed_ml.policy.decision import Decision
 from governed_ml.registry.append_event import situation
 from governed_ml.registry.approval.current_rules import judge_again, require_reviewed
 from governed_ml.registry.earlier_engine import require_accepted
-from governed_ml.registry.promote import chosen, require_same_rival
+from governed_ml.registry.promotable import require_same_rival
+from governed_ml.registry.promote import chosen
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.bundle import Checked
 from governed_ml.registry.remeasure import environments

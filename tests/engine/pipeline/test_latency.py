@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_info
 from governed_ml.core import config, evidence
 from governed_ml.core.config.policy_schema import Rule
 from governed_ml.page.rule_sentences import sentence
-from governed_ml.pipeline import model_outputs
+from governed_ml.pipeline.evaluation import latency
 from governed_ml.policy import judge as judging
 from governed_ml.policy.decision import Decision
 from governed_ml.registry.remeasure.recompute import require_same, require_sealed
@@ -55,19 +55,19 @@ class Slow:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that the measurement reads."""
     found = Clock()
-    monkeypatch.setattr(model_outputs, "time", found)
+    monkeypatch.setattr(latency, "time", found)
     return found
 
 
 def test_quantiles_are_those_of_single_rows_after_the_first_ones(clock: Clock) -> None:
     # Given a model whose first predictions are slow, and then one in ten
-    model = Slow(clock, [90.0] * model_outputs.WARM_UP + [0.5, *[0.1] * 9] * 20)
+    model = Slow(clock, [90.0] * latency.WARM_UP + [0.5, *[0.1] * 9] * 20)
     # When its latency is measured
-    timings, machine = model_outputs.latency(model, ROWS, "regression")
+    timings, machine = latency.latency(model, ROWS, "regression")
     p50, p95 = timings["latency_p50_ms"], timings["latency_p95_ms"]
     # Then only the rest count; each was of one row, of different ones, with one thread
     assert (p50.value, p95.value) == (0.1, 0.5)
-    assert p50.n == p95.n == model_outputs.MOST
+    assert p50.n == p95.n == latency.MOST
     assert len({*model.seen}) == 50
     assert model.threads == {1}
     # And the machine is told, in the metric and apart
@@ -83,23 +83,23 @@ def test_a_slow_model_is_not_asked_for_long(clock: Clock) -> None:
     # Given a model that needs a second for a row
     model = Slow(clock, [1000.0])
     # When its latency is measured, then after a few predictions
-    timings, _ = model_outputs.latency(model, ROWS, "regression")
+    timings, _ = latency.latency(model, ROWS, "regression")
     assert timings["latency_p95_ms"].value == 1000
-    assert timings["latency_p95_ms"].n == model_outputs.LEAST
-    assert len(model.seen) == model_outputs.LEAST + model_outputs.WARM_UP
+    assert timings["latency_p95_ms"].n == latency.LEAST
+    assert len(model.seen) == latency.LEAST + latency.WARM_UP
 
 
 def test_a_fast_model_is_asked_for_a_fifth_of_a_second_at_most(clock: Clock) -> None:
     model = Slow(clock, [2.0])
-    timings, _ = model_outputs.latency(model, ROWS, "regression")
-    assert clock.now == pytest.approx(model_outputs.SECONDS, abs=0.01)
-    assert timings["latency_p50_ms"].n == len(model.seen) - model_outputs.WARM_UP
+    timings, _ = latency.latency(model, ROWS, "regression")
+    assert clock.now == pytest.approx(latency.SECONDS, abs=0.01)
+    assert timings["latency_p50_ms"].n == len(model.seen) - latency.WARM_UP
     quick = Slow(clock, [0.001])
-    assert model_outputs.latency(quick, ROWS, "regression")[0]["latency_p50_ms"].n == 200
+    assert latency.latency(quick, ROWS, "regression")[0]["latency_p50_ms"].n == 200
 
 
 def test_without_rows_there_is_no_latency(clock: Clock) -> None:
-    timings, _ = model_outputs.latency(Slow(clock, [1.0]), ROWS.head(0), "regression")
+    timings, _ = latency.latency(Slow(clock, [1.0]), ROWS.head(0), "regression")
     for metric in timings.values():
         assert (metric.value, metric.note) == (None, "there are no rows to predict")
 

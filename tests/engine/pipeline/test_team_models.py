@@ -14,7 +14,8 @@ from team_projects import OWN, in_own_folder  # noqa: F401 - a fixture, too
 from governed_ml.core import model_file
 from governed_ml.core.code import sandbox
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline import mlflow_model, model_outputs, models
+from governed_ml.pipeline import mlflow_model, models
+from governed_ml.pipeline.evaluation import latency
 
 pytestmark = pytest.mark.slow
 
@@ -45,8 +46,8 @@ def test_own_classes_go_with_the_model_and_not_with_the_working_tree(here: Path)
         scores, labels = model.predict_proba(rows)[:, 1], model.predict(rows)
         assert model.kind == "Cautious"
         # (with one thread as well, as its latency is measured)
-        timings, _ = model_outputs.latency(model, rows, "classification")
-        assert (timings["latency_p95_ms"].n or 0) >= model_outputs.LEAST
+        timings, _ = latency.latency(model, rows, "classification")
+        assert (timings["latency_p95_ms"].n or 0) >= latency.LEAST
         assert (model.predict_proba(rows)[:, 1] == scores).all()
     # Then it answers by its own code: a label where the probability is beyond 0.6
     assert ((scores > 0.6) == (labels == 1)).all()

@@ -13,6 +13,7 @@ from governed_ml.core.problem import Problem
 
 PARTS = 8  # most parts of a message
 LARGEST = 1 << 34  # most bytes of a part, unless the reader gives a limit
+GOES_ON = "goes on"  # key of an answer with a problem, after which the process answers further
 AT_ONCE = 1 << 24  # most bytes read at once, so that a false length allocates no memory
 
 

@@ -98,15 +98,20 @@ def run(main: Callable[[Inside], None]) -> None:
     inside = Inside()
     try:
         main(inside)
-    except Problem as problem:
-        inside.answer({"problem": str(problem)})
     except BaseException as error:  # noqa: BLE001 - the team's code may raise anything
-        trace = "".join(traceback.format_exception(error))
-        said = told(error, inside.named, str(inside.job.get("whose", "")))
-        inside.answer({"problem": said, "trace": trace[-LONGEST_TRACE:]})
+        inside.answer(failure(error, inside))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)  # do not wait for threads and exit handlers of the team
+
+
+def failure(error: BaseException, inside: Inside) -> dict[str, Any]:
+    """Return an answer that reports an exception to the parent."""
+    if isinstance(error, Problem):
+        return {"problem": str(error)}
+    trace = "".join(traceback.format_exception(error))
+    said = told(error, inside.named, str(inside.job.get("whose", "")))
+    return {"problem": said, "trace": trace[-LONGEST_TRACE:]}
 
 
 def told(error: BaseException, package: str, whose: str) -> str:

@@ -6,6 +6,9 @@ Answers are checked: one row for each row sent, finite numbers, valid labels and
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.classes import MOST
@@ -43,6 +46,8 @@ class IsolatedModel:
 
         If `alone`, the process shares no memory with any other.
         """
+        self._turn = threading.Lock()  # one thread at a time exchanges messages
+        self._seconds: float | None = None
         job = {"whose": CODE, "variables": {ALONE: "1"} if alone else {}}
         self._process = Process(score_process, CODE, job, content)
         found, _ = self._process.answer()
@@ -71,17 +76,18 @@ class IsolatedModel:
 
     def predict(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
         """Return a label (0, 1, …) or a number for each row, shape (rows,)."""
-        import numpy as np
+        return self._labels(self._asked("predict", rows, 1))
 
-        found = self._asked("predict", rows, 1)
-        if hasattr(self, "classes_"):
-            if not np.isin(found, self.classes_).all():
-                raise Problem(
-                    f"{CODE}: predict returns labels other than {_listed(self.classes_)}: return "
-                    "these only"
-                )
-            return found.astype("int64")
-        return found
+    def answers(self, rows: pd.DataFrame) -> tuple[npt.NDArray[Any], Floats | None]:
+        """Return what `predict` and `predict_proba` return, in one message and with one encoding.
+
+        The latter is None for a model without `predict_proba`.
+        """
+        if "predict_proba" not in self._methods or not hasattr(self, "classes_"):
+            return self.predict(rows), None
+        methods = ("predict", "predict_proba")
+        labels, probabilities = self._exchanged(methods, rows, (1, 2))
+        return self._labels(labels), self._probabilities_of(probabilities)
 
     def transform(self, rows: pd.DataFrame) -> Floats:
         """Return encoded rows, shape (rows, columns)."""
@@ -89,14 +95,37 @@ class IsolatedModel:
 
     def use_one_thread(self) -> None:
         """Make the numeric libraries in the process use one thread from now on."""
-        self._process.ask({"method": score_process.ONE_THREAD}, largest=HEADER)
+        self._process.ask({"methods": [score_process.ONE_THREAD]}, largest=HEADER)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, so that the model must be loaded again."""
+        return self._process.ended
+
+    def answer_within(self, seconds: float) -> None:
+        """From now on, end the process if one of its answers takes longer."""
+        self._seconds = seconds
 
     def close(self) -> None:
         """End the process."""
         self._process.close()
 
+    def _labels(self, found: Floats) -> npt.NDArray[Any]:
+        import numpy as np
+
+        if not hasattr(self, "classes_"):
+            return found
+        if not np.isin(found, self.classes_).all():
+            raise Problem(
+                f"{CODE}: predict returns labels other than {_listed(self.classes_)}: return these "
+                "only"
+            )
+        return found.astype("int64")
+
     def _probabilities(self, rows: pd.DataFrame) -> Floats:
-        found = self._asked("predict_proba", rows, 2)
+        return self._probabilities_of(self._asked("predict_proba", rows, 2))
+
+    def _probabilities_of(self, found: Floats) -> Floats:
         inside = (found >= -SLACK).all() and (found <= 1 + SLACK).all()
         classes = len(self.classes_)
         if found.shape[1] != classes or not inside or (abs(found.sum(axis=1) - 1) > SLACK).any():
@@ -110,7 +139,12 @@ class IsolatedModel:
         return self._asked("decision_function", rows, 1 if len(self.classes_) == 2 else 2)
 
     def _asked(self, method: str, rows: pd.DataFrame, dimensions: int) -> Floats:
-        import numpy as np
+        return self._exchanged((method,), rows, (dimensions,))[0]
+
+    def _exchanged(
+        self, methods: tuple[str, ...], rows: pd.DataFrame, dimensions: tuple[int, ...]
+    ) -> list[Floats]:
+        """Return the model's answer by each method; the rows are sent once."""
         import pyarrow as pa
 
         table = pa.Table.from_pandas(rows, preserve_index=False)
@@ -118,23 +152,46 @@ class IsolatedModel:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         each = max(ANSWER, 16 * len(self.__dict__.get("classes_", ())))
-        most = LARGEST if method == "transform" else HEADER + each * len(rows)
+        most = LARGEST if "transform" in methods else HEADER + each * len(rows)
         asked = sink.getvalue().to_pybytes()
-        _, parts = self._process.ask({"method": method}, asked, largest=most)
+        with self._turn, self._limited():
+            _, parts = self._process.ask({"methods": methods}, asked, largest=most)
+        parts += [b""] * (len(methods) - len(parts))
+        asked_for = zip(methods, parts, dimensions, strict=False)
+        return [_read(method, part, len(rows), size) for method, part, size in asked_for]
+
+    @contextmanager
+    def _limited(self) -> Generator[None]:
+        if self._seconds is None:
+            yield
+            return
+        timer = threading.Timer(self._seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
         try:
-            found = np.load(io.BytesIO(parts[0]), allow_pickle=False).astype("float64")
-        except (ValueError, TypeError, IndexError, OSError, EOFError) as error:
-            raise Problem(
-                f"{CODE}: {method} does not return numbers: return one number for each row"
-            ) from error
-        if dimensions == 1 and found.ndim == 2 and found.shape[1] == 1:
-            found = found[:, 0]
-        if found.ndim != dimensions or len(found) != len(rows):
-            given = " x ".join(map(str, found.shape)) or "one"
-            raise Problem(
-                f"{CODE}: {method} gives {given} answers for {len(rows):,} rows: let it return "
-                "one for each row"
-            )
-        if not np.isfinite(found).all():
-            raise Problem(f"{CODE}: {method} returns NaN or infinite values: return finite numbers")
-        return found
+            yield
+        finally:
+            timer.cancel()
+
+
+def _read(method: str, part: bytes, rows: int, dimensions: int) -> Floats:
+    """Return an answer of finite numbers for so many rows; raise `Problem` for any other."""
+    import numpy as np
+
+    try:
+        found = np.load(io.BytesIO(part), allow_pickle=False).astype("float64")
+    except (ValueError, TypeError, IndexError, OSError, EOFError) as error:
+        raise Problem(
+            f"{CODE}: {method} does not return numbers: return one number for each row"
+        ) from error
+    if dimensions == 1 and found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.ndim != dimensions or len(found) != rows:
+        given = " x ".join(map(str, found.shape)) or "one"
+        raise Problem(
+            f"{CODE}: {method} gives {given} answers for {rows:,} rows: let it return one for each "
+            "row"
+        )
+    if not np.isfinite(found).all():
+        raise Problem(f"{CODE}: {method} returns NaN or infinite values: return finite numbers")
+    return found

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from governed_ml.core.code.team import TeamPackage
 from governed_ml.core.problem import Problem
-from governed_ml.pipeline.isolated.channel import LARGEST, receive, send
+from governed_ml.pipeline.isolated.channel import GOES_ON, LARGEST, receive, send
 
 PASSED_ON = (
     *("PATH", "LANG", "LC_", "TZ", "OMP_", "OPENBLAS_", "MKL_"),
@@ -36,6 +36,10 @@ TRACE = 20_000  # most characters of a traceback
 KEPT = 300  # most characters of a printed line
 HEADER = 1 << 20  # most bytes of a message without a table or model
 LAST_LINES = 5  # seconds to wait for output, because another process may hold the pipe open
+
+
+class ProcessEnded(Problem):
+    """The process has ended, so nobody can be asked any more."""
 
 
 class Process:
@@ -79,6 +83,8 @@ class Process:
         If the process has already failed, it reads nothing more, and its answer gives the reason.
         """
         assert self._child.stdin is not None  # noqa: S101 - a pipe was asked for
+        if self._child.stdin.closed:
+            raise ProcessEnded(f"{self.whose}: the process has ended: start it again")
         with suppress(OSError):
             send(self._child.stdin, head, *parts)
 
@@ -103,11 +109,21 @@ class Process:
             raise self._ended()
         head, parts = found
         if "problem" in head:
-            self.close()
+            if not head.get(GOES_ON):
+                self.close()
             problem = Problem(plain(head["problem"]))
             problem.trace = _lines(head.get("trace", ""))
             raise problem
         return head, parts
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process answers no more."""
+        return self._child.poll() is not None
+
+    def kill(self) -> None:
+        """Kill the process while another thread waits for its answer, which then fails."""
+        _kill(self._child)
 
     def close(self) -> None:
         """End the process, and wait for the last line of its output."""
@@ -121,19 +137,19 @@ class Process:
         except OSError as error:
             raise self._ended() from error
 
-    def _ended(self) -> Problem:
+    def _ended(self) -> ProcessEnded:
         try:
             code = self._child.wait(timeout=5)
         except subprocess.TimeoutExpired:
             code = "unknown"
         self.close()
         if self._printed.too_much:
-            return Problem(
+            return ProcessEnded(
                 f"{self.whose}: it printed more than {OUTPUT >> 20} MiB, so the engine "
                 "stopped it: print less"
             )
         last = f": {self._printed.last}" if self._printed.last else ""
-        return Problem(
+        return ProcessEnded(
             f"{self.whose}: the process ended before the function returned (exit code "
             f"{code}){last}; remove what ends it"
         )

@@ -6,7 +6,9 @@ import io
 from typing import Any
 
 from governed_ml.core import model_file
-from governed_ml.pipeline.isolated.child_process import Inside, Reply, run
+from governed_ml.pipeline.isolated.channel import GOES_ON
+from governed_ml.pipeline.isolated.child_process import Inside, Reply, failure, run
+from governed_ml.pipeline.quick.last_step import last_step
 
 METHODS = ("predict", "predict_proba", "decision_function", "transform")
 ONE_THREAD = "use one thread"
@@ -15,7 +17,6 @@ ONE_THREAD = "use one thread"
 def main(inside: Inside) -> None:
     """Load the model with its own source, and answer until the parent has finished."""
     inside.shut_in()
-    import numpy as np
     import pyarrow as pa
     from threadpoolctl import threadpool_limits
 
@@ -24,17 +25,28 @@ def main(inside: Inside) -> None:
     inside.answer(described(model))
 
     def reply(head: dict[str, Any], parts: list[bytes]) -> Reply:
-        if head["method"] == ONE_THREAD:
+        if head["methods"] == [ONE_THREAD]:
             threadpool_limits(limits=1)
             return {}, []
         rows = pa.ipc.open_stream(parts[0]).read_all().to_pandas()
-        found = getattr(model, head["method"])(rows)
-        found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
-        buffer = io.BytesIO()
-        np.save(buffer, found, allow_pickle=False)
-        return {}, [buffer.getvalue()]
+        methods = head["methods"]
+        try:
+            asked, rows = last_step(model, rows) if len(methods) > 1 else (model, rows)
+            return {}, [_saved(getattr(asked, method)(rows)) for method in methods]
+        except Exception as error:  # noqa: BLE001 - other rows may be answered
+            return failure(error, inside) | {GOES_ON: True}, []
 
     inside.serve(reply)
+
+
+def _saved(found: Any) -> bytes:
+    """Return an array in NumPy's format."""
+    import numpy as np
+
+    found = np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+    buffer = io.BytesIO()
+    np.save(buffer, found, allow_pickle=False)
+    return buffer.getvalue()
 
 
 def described(model: Any) -> dict[str, Any]:

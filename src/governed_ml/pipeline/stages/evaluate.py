@@ -21,17 +21,11 @@ from governed_ml.pipeline.contract.outcomes import said
 from governed_ml.pipeline.contract.prediction_rows import outcomes
 from governed_ml.pipeline.data.persons import persons_of
 from governed_ml.pipeline.evaluation.champion import CHAMPION, against_champion
+from governed_ml.pipeline.evaluation.latency import latency, speed
 from governed_ml.pipeline.evaluation.performance_of_model import confusion, measure
 from governed_ml.pipeline.folds import across, fold_models, released_model
 from governed_ml.pipeline.folds.fold_models import FoldModels
-from governed_ml.pipeline.model_outputs import (
-    answers,
-    latency,
-    outputs,
-    predict_parts,
-    require_classes,
-    speed,
-)
+from governed_ml.pipeline.model_outputs import answers, outputs, predict_parts, require_classes
 from governed_ml.pipeline.stage_runner import record
 from governed_ml.pipeline.tracking import begin, finish
 

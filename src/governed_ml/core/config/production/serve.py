@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, model_validator
 
 from governed_ml.core.config.closed_model import Closed, Count
+from governed_ml.core.config.production.hook import Hook
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -87,6 +88,7 @@ class Serve(Closed):
         pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
         description="the header that names a person or account; a canary is divided by it",
     )
+    hook: Hook = Field(default=Hook(), description="the settings of `governance hook`")
 
     @model_validator(mode="after")
     def _private(self) -> Self:

@@ -1,0 +1,1 @@
+"""Answers of a served model for few rows: the same numbers, in a fraction of the time."""

@@ -1,0 +1,1 @@
+"""`governance hook`: whether a version may be deployed, asked over HTTP by deployment tools."""
