@@ -24,6 +24,7 @@ from governed_ml.drill.faults import (
     lineage,
     people,
     production,
+    serving,
     tables,
     workflows,
 )
@@ -36,7 +37,7 @@ FILES = (
 )
 FAULTS = {
     fault.name: fault
-    for module in (data, evidence, *FILES, ledger, production)
+    for module in (data, evidence, *FILES, ledger, production, serving)
     for fault in module.FAULTS
 }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.production.serve import Serve
-from governed_ml.core.problem import FOUND, Problem
-from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH
+from governed_ml.core.files import shown
+from governed_ml.core.problem import FOUND, Problem, cause
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH, make
 from governed_ml.pipeline.prediction_log.store import Store
 from governed_ml.registry.versions import Registry
 from governed_ml.serving.app.background import Repeated
@@ -20,6 +23,7 @@ from governed_ml.serving.app.routes import application
 from governed_ml.serving.app.service import Service, Stores
 from governed_ml.serving.app.upkeep import Upkeep
 from governed_ml.serving.http.admission import Admission
+from governed_ml.serving.http.auth import Authenticator
 from governed_ml.serving.http.guard import protect
 from governed_ml.serving.metrics.recorder import MetricsRecorder
 from governed_ml.serving.model import ledger_view, served_model
@@ -52,8 +56,9 @@ def start(
 
 def checked(base: Path, registry: Registry) -> str:
     """Verify and load the champion once; return a line about it, or raise `Problem`."""
-    settings = settings_of(base)
-    Admission(settings)
+    Authenticator(settings_of(base))
+    for place in (PREDICTIONS, SENSITIVE, TRUTH):
+        require_writable(base / place)
     view = ledger_view.read(base, registry)
     if view.trouble is not None:
         raise Problem(view.trouble)
@@ -62,6 +67,18 @@ def checked(base: Path, registry: Registry) -> str:
     model = served_model.load(base, registry, view.life.champion, view)
     model.close()
     return f"version {model.number} ({model.digest[:19]}) is verified and can be served"
+
+
+def require_writable(folder: Path) -> None:
+    """Raise `Problem` unless files can be made in a folder of the log."""
+    try:
+        dated = make(folder, datetime.now(UTC).strftime("%Y-%m-%d"))
+        with tempfile.TemporaryFile(dir=dated) as file:
+            file.write(b"x")
+    except OSError as error:
+        raise Problem(
+            f"cannot write the log {shown(folder)}: {cause(error)}; fix its permissions"
+        ) from error
 
 
 def assembled(

@@ -58,8 +58,8 @@ STATUSES = tuple(
     )
 )
 KINDS = (
-    *("invalid-body", "invalid-event", "invalid-labels", "invalid-parameter", "invalid-question"),
-    "invalid-rows",
+    *("invalid-body", "invalid-event", "invalid-labels", "invalid-parameter"),
+    *("invalid-question", "invalid-rows"),
     *("unknown-parameter", "unpredictable-rows", "malformed-json", "malformed-request"),
     *("body-too-large", "body-too-slow", "unsupported-encoding", "unsupported-media-type"),
     *("invalid-token", "insufficient-scope", "wrong-signature", "not-ours", "not-loopback"),
