@@ -30,6 +30,8 @@ ROUTES = (
 )
 POSTED = ("/predict", "/ground-truth")
 """The routes that take a body."""
+WORK = "~" + "|".join(POSTED)
+"""A regular expression of the routes whose failures count: readiness says 503 on purpose."""
 METHODS = ("GET", "POST")
 STATUSES = tuple(
     map(
@@ -63,8 +65,8 @@ KINDS = (
     *("unknown-parameter", "unpredictable-rows", "malformed-json", "malformed-request"),
     *("body-too-large", "body-too-slow", "unsupported-encoding", "unsupported-media-type"),
     *("invalid-token", "insufficient-scope", "wrong-signature", "not-ours", "not-loopback"),
-    *("issuer-unavailable", "too-many-requests", "not-found", "method-not-allowed"),
-    *("no-champion", "log-unwritable", "internal"),
+    *("keys-unavailable", "unauthorized", "too-many-requests", "busy"),
+    *("not-found", "method-not-allowed", "no-champion", "log-unwritable", "internal"),
 )
 """The kinds of problem documents."""
 WINDOW_KINDS = ("contract", "drift", "explain", "fairness", "performance", "schema")

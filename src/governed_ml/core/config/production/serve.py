@@ -13,8 +13,12 @@ from pydantic import Field, StringConstraints, model_validator
 
 from governed_ml.core.config.closed_model import Closed, Count
 from governed_ml.core.config.production.hook import Hook
+from governed_ml.core.config.closed_model import Closed, Count, Number
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+Share = Annotated[Number, Field(gt=0, lt=1)]
 
 
 def is_loopback(host: str | None) -> bool:
@@ -43,6 +47,25 @@ class TokenIssuer(Closed):
             ):
                 raise ValueError(f"{address} is no https address")
         return self
+
+
+class AlertLimits(Closed):
+    """When `governance alerts` lets Prometheus raise an alert about the service itself."""
+
+    minutes: int = Field(
+        default=5,
+        strict=True,
+        ge=2,
+        le=120,
+        description="how long a fault must last; rates and shares are taken over so long, too",
+    )
+    error_share: Share = Field(default=0.01, description="the share of requests that fail (5xx)")
+    latency_p95_seconds: Number = Field(
+        default=0.5, gt=0, description="the time in which 95 % of the predictions are answered"
+    )
+    refused_share: Share = Field(
+        default=0.05, description="the share of requests that are refused as too many (429)"
+    )
 
 
 class Serve(Closed):
@@ -89,6 +112,9 @@ class Serve(Closed):
         description="the header that names a person or account; a canary is divided by it",
     )
     hook: Hook = Field(default=Hook(), description="the settings of `governance hook`")
+    alerts: AlertLimits = Field(
+        default=AlertLimits(), description="the limits of alerts about the service"
+    )
 
     @model_validator(mode="after")
     def _private(self) -> Self:
