@@ -30,11 +30,7 @@ GUIDES = (
 SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/config.yaml`": [
         *(params.Params, config.Project, config.Notify, config.Monitor, config.Feed),
-<<<<<<< HEAD
-        *(serve.Serve, serve.TokenIssuer, hook.Hook, hook.DeploymentRule),
-=======
-        *(serve.Serve, serve.TokenIssuer, serve.AlertLimits),
->>>>>>> fa7d94fe (feat(alerts): alert rules, their tests and a dashboard, from the list of metrics and the policy)
+        *(serve.Serve, serve.TokenIssuer, serve.AlertLimits, hook.Hook, hook.DeploymentRule),
     ],
     "`conf/data/`": [config.Data, config.Source, config.Sensitive],
     "`conf/split/`": [config.Split],

@@ -23,12 +23,13 @@ def alerts(
     """Write the alert rules and the dashboard of the service.
 
     The limits are those of conf/: the policy's about windows and explanations, and the settings
-    `serve`. Files of the same name in the folder are replaced.
+    `serve`. Files of the same name in the folder are replaced. `promtool test rules` of Prometheus
+    runs the tests of the alerts, which are written, too.
 
     \b
     Examples:
       uv run governance alerts --output monitoring/
-      promtool test rules monitoring/alerts_test.yaml
+      uv run governance alerts --output monitoring/ --target 10.0.0.5:8000
     """
     from governed_ml.core.config.composition import CONF, compose
     from governed_ml.core.files import root

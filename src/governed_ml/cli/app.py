@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from governed_ml.cli import engine, github, registry, release, workflow
+from governed_ml.cli.alerts import alerts
 from governed_ml.cli.checks import check
 from governed_ml.cli.drill import drill
 from governed_ml.cli.help import Topics
@@ -34,6 +35,7 @@ app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger")
 app.add_typer(lineage, name="lineage")
 app.add_typer(retrain, name="retrain")
+app.command()(alerts)
 app.command()(check)
 app.command()(drill)
 app.command()(init_data)

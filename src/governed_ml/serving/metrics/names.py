@@ -67,6 +67,7 @@ KINDS = (
     *("invalid-token", "insufficient-scope", "wrong-signature", "not-ours", "not-loopback"),
     *("keys-unavailable", "unauthorized", "too-many-requests", "busy"),
     *("not-found", "method-not-allowed", "no-champion", "log-unwritable", "internal"),
+    *("not-configured", "callback-failed", "not-judged"),
 )
 """The kinds of problem documents."""
 WINDOW_KINDS = ("contract", "drift", "explain", "fairness", "performance", "schema")

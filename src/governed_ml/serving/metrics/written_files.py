@@ -9,12 +9,14 @@ from typing import Any
 
 from governed_ml.core.config.params import Params
 from governed_ml.core.files import write_text
-from governed_ml.serving.metrics import samples
-from governed_ml.serving.metrics.alerts import RULES, TESTS, groups, rules, tests
-from governed_ml.serving.metrics.dashboard import dashboard
+from governed_ml.serving.metrics.alerts import samples
+from governed_ml.serving.metrics.alerts.rule_files import RULES, TESTS, groups, rules, tests
+from governed_ml.serving.metrics.dashboards.dashboard import dashboard
 
 DASHBOARD, PROMETHEUS, ALERTMANAGER = "dashboard.json", "prometheus.yml", "alertmanager.yml"
-WRITTEN = "# Written by `governance alerts`: change the policy or the settings, and write it again.\n"
+WRITTEN = (
+    "# Written by `governance alerts`: change policy or settings instead, and write it again.\n"
+)
 SAMPLE = "# A sample, written by `governance alerts`: complete it, and keep it elsewhere.\n"
 
 

@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from governed_ml.core.config.closed_model import Closed, Count
-from governed_ml.core.config.production.hook import Hook
 from governed_ml.core.config.closed_model import Closed, Count, Number
+from governed_ml.core.config.production.hook import Hook
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 

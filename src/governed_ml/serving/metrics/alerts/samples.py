@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from governed_ml.core.config.production.serve import Serve, TokenIssuer
-from governed_ml.serving.metrics.alert import OPERATIONS
-from governed_ml.serving.metrics.alerts import RULES, AlertGroup
+from governed_ml.serving.metrics.alerts.alert import OPERATIONS
+from governed_ml.serving.metrics.alerts.rule_files import RULES, AlertGroup
 
 EVERY = "15s"
 SECRET = "governed-ml-client-secret"  # noqa: S105 - the name of a file

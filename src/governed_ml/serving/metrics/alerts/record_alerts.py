@@ -5,7 +5,7 @@ from __future__ import annotations
 from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.config.production.serve import Serve
 from governed_ml.serving.metrics import names
-from governed_ml.serving.metrics.alert import (
+from governed_ml.serving.metrics.alerts.alert import (
     ALWAYS,
     INSTANCE,
     NEVER,
@@ -14,9 +14,9 @@ from governed_ml.serving.metrics.alert import (
     constant,
     example,
 )
+from governed_ml.serving.metrics.alerts.service_alerts import OWN_LOG
 from governed_ml.serving.metrics.names import Family
 from governed_ml.serving.metrics.promql import chosen, grouped, number, quoted
-from governed_ml.serving.metrics.service_alerts import OWN_LOG
 
 DEVIATIONS = 3  # of a sampled share from the policy's, before it is an alert
 ROUNDING = 0.001  # a scrape may fall between two counts of one request

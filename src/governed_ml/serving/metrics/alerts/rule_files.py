@@ -7,8 +7,8 @@ from typing import Any
 
 from governed_ml.core.config.params import Params
 from governed_ml.policy.expected_rules import Scope
-from governed_ml.serving.metrics import record_alerts, service_alerts, window_alerts
-from governed_ml.serving.metrics.alert import Alert
+from governed_ml.serving.metrics.alerts import record_alerts, service_alerts, window_alerts
+from governed_ml.serving.metrics.alerts.alert import Alert
 
 RULES, TESTS = "alerts.yaml", "alerts_test.yaml"
 
@@ -56,9 +56,7 @@ def tests(found: list[AlertGroup]) -> dict[str, Any]:
     """Return the tests: each alert fires in its example, and none does if all is well."""
     alerts = [alert for group in found for alert in group.alerts]
     healthy = {one.selector: one.healthy for alert in alerts for one in alert.example}
-    looked = (
-        2 * max(alert.minutes for alert in alerts) + 1
-    )  # rates are steady
+    looked = 2 * max(alert.minutes for alert in alerts) + 1  # rates are steady
     calm = [_asked(name, looked, []) for name in sorted({alert.name for alert in alerts})]
     return {
         "rule_files": [RULES],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from governed_ml.core.config.production.serve import AlertLimits, Serve
 from governed_ml.serving.metrics import names
-from governed_ml.serving.metrics.alert import (
+from governed_ml.serving.metrics.alerts.alert import (
     ALWAYS,
     INSTANCE,
     NEVER,

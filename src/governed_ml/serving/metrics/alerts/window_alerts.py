@@ -7,7 +7,14 @@ from governed_ml.ledger.events import Action
 from governed_ml.ledger.windows import Level
 from governed_ml.policy.expected_rules import Scope
 from governed_ml.serving.metrics import names
-from governed_ml.serving.metrics.alert import ALWAYS, NEVER, Alert, Severity, constant, example
+from governed_ml.serving.metrics.alerts.alert import (
+    ALWAYS,
+    NEVER,
+    Alert,
+    Severity,
+    constant,
+    example,
+)
 from governed_ml.serving.metrics.promql import chosen, grouped, number, quoted
 
 DAY = 86400

@@ -1,43 +1,16 @@
-"""The panels of the dashboard: what each shows, by which queries, in which unit."""
+"""The panels of the dashboard about requests, predictions, and what is written and read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from governed_ml.core.config.params import Params
 from governed_ml.serving.metrics import names
-from governed_ml.serving.metrics.names import Family
-from governed_ml.serving.metrics.promql import chosen, grouped, number, rate
+from governed_ml.serving.metrics.dashboards.panel import JOB, RATE, Panel, Query, each, per_second
+from governed_ml.serving.metrics.dashboards.window_panels import window
+from governed_ml.serving.metrics.promql import chosen, grouped, rate
 
-JOB = 'job="$job"'
-RATE = "$__rate_interval"
 ANSWERED = {"arm": "~champion|canary"}
 PREDICT = {"route": "/predict"}
 QUANTILES = {"50 %": 0.5, "95 %": 0.95, "99 %": 0.99}
-DAY = 86400
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query of a panel. In `legend`, `{{label}}` stands for a label's value."""
-
-    expr: str
-    legend: str
-    instant: bool = False
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel. Beyond `limit`, values are red; below it if `least`."""
-
-    title: str
-    kind: Literal["stat", "timeseries", "heatmap", "table"]
-    unit: str
-    about: str
-    queries: tuple[Query, ...]
-    limit: float | None = None
-    least: bool = False
 
 
 def panels(params: Params) -> dict[str, list[Panel]]:
@@ -46,7 +19,7 @@ def panels(params: Params) -> dict[str, list[Panel]]:
         "Service": [*_state(), *_requests(params)],
         "Predictions": _predictions(params),
         "Records": _records(params),
-        "Last window of the champion": _window(params),
+        "Last window of the champion": window(params),
     }
 
 
@@ -58,7 +31,7 @@ def _state() -> list[Panel]:
             "stat",
             "bool_yes_no",
             "Whether each process is ready, which needs a verified model.",
-            (_each(names.READY, "{{instance}}"),),
+            (each(names.READY, "{{instance}}"),),
             1,
             least=True,
         ),
@@ -67,7 +40,7 @@ def _state() -> list[Panel]:
             "stat",
             "bool_yes_no",
             "Whether the version that answers is the ledger's champion.",
-            (_each(names.CHAMPION_SERVED, "{{instance}}"),),
+            (each(names.CHAMPION_SERVED, "{{instance}}"),),
             1,
             least=True,
         ),
@@ -122,7 +95,7 @@ def _requests(params: Params) -> list[Panel]:
             "timeseries",
             "reqps",
             "Problem documents a second, by kind.",
-            (Query(f"{_per_second(names.REFUSED, 'kind')} > 0", "{{kind}}"),),
+            (Query(f"{per_second(names.REFUSED, 'kind')} > 0", "{{kind}}"),),
         ),
     ]
 
@@ -186,21 +159,21 @@ def _records(params: Params) -> list[Panel]:
             "timeseries",
             "rowsps",
             "Rows a second that were appended to each log.",
-            (Query(_per_second(names.LOGGED, "store"), "{{store}}"),),
+            (Query(per_second(names.LOGGED, "store"), "{{store}}"),),
         ),
         Panel(
             "Failed writes",
             "timeseries",
             "short",
             "Failed attempts to write a log, per second. Each is a request without an answer.",
-            (Query(_per_second(names.UNWRITABLE, "store"), "{{store}}"),),
+            (Query(per_second(names.UNWRITABLE, "store"), "{{store}}"),),
         ),
         Panel(
             "Lag of the log",
             "timeseries",
             "s",
             "How long the oldest row has waited for its Parquet file.",
-            (_each(names.LOG_LAG, "{{store}}", "store"),),
+            (each(names.LOG_LAG, "{{store}}", "store"),),
             2 * params.serve.rotate_seconds,
         ),
         Panel(
@@ -213,59 +186,3 @@ def _records(params: Params) -> list[Panel]:
             params.serve.offline_seconds / 2,
         ),
     ]
-
-
-def _window(params: Params) -> list[Panel]:
-    monitoring = params.policy.monitoring
-    level = f"{grouped('max', 'level', chosen(names.WINDOW_LEVEL, JOB))} == 1"
-    measured = grouped("max", "job", chosen(names.MONITORED, JOB))
-    return [
-        Panel(
-            "Level",
-            "table",
-            "none",
-            "The level of the last window.",
-            (Query(level, "{{level}}", instant=True),),
-        ),
-        Panel(
-            "Days since a window was measured",
-            "stat",
-            "d",
-            "Since the promotion, if there was no window. The policy has the limit.",
-            (Query(f"(time() - {measured}) / {DAY}", "days"),),
-            monitoring.liveness_days if monitoring else None,
-        ),
-        *(_values(params, kind) for kind in ("drift", "fairness", "performance")),
-    ]
-
-
-def _values(params: Params, kind: str) -> Panel:
-    """Return the panel of one kind of metrics, with the mildest limit of each rule."""
-    monitoring, task = params.policy.monitoring, params.data.task
-    rules = monitoring.rules if monitoring else []
-    shown = [
-        one for one in rules if one.task in (None, task) and one.metric.partition(".")[0] == kind
-    ]
-    values = grouped("max", "rule, group", chosen(names.WINDOW_VALUE, JOB, {"kind": kind}))
-    limits = (next(iter(one.limits.items())) for one in shown)
-    return Panel(
-        f"{kind.capitalize()} of the last window",
-        "timeseries",
-        "short",
-        "The values that the policy judged, and the limits beyond which it asks people to look.",
-        (
-            Query(values, "{{rule}} {{group}}"),
-            *(
-                Query(f"vector({number(limit)})", f"limit of {rule.id} ({level})")
-                for rule, (level, limit) in zip(shown, limits, strict=True)
-            ),
-        ),
-    )
-
-
-def _each(family: Family, legend: str, by: str = "instance") -> Query:
-    return Query(grouped("max", by, chosen(family, JOB)), legend)
-
-
-def _per_second(family: Family, by: str) -> str:
-    return grouped("sum", by, rate(chosen(family, JOB), RATE))

@@ -6,7 +6,8 @@ from typing import Any
 
 from governed_ml.core.config.params import Params
 from governed_ml.serving.metrics import names
-from governed_ml.serving.metrics.panels import Panel, Query, panels
+from governed_ml.serving.metrics.dashboards.panel import Panel, Query
+from governed_ml.serving.metrics.dashboards.panels import panels
 
 SCHEMA_VERSION = 42
 """Grafana's version of this format; it converts older ones."""

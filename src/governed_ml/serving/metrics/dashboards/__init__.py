@@ -1,0 +1,1 @@
+"""The dashboard of the service and its model, as a file for Grafana."""
