@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asgi_calls import Answered, ask
-from fastapi import FastAPI
 from issuer_server import IssuerServer
+from starlette.applications import Starlette
 
 from governed_ml.core.problem import Problem
 from governed_ml.serving.hook.answer import HookAnswer
@@ -56,7 +56,7 @@ def hook(
     github: GitHubApp | None = None,
     per_minute: int = 10_000,
     patience: float = PATIENCE,
-) -> FastAPI:
+) -> Starlette:
     """The application, with tokens of this issuer."""
     settings = issuer.settings(hook={"requests_per_minute": per_minute})
     return assembled(judge, settings, github, patience)
@@ -66,7 +66,7 @@ def hook(
 class Caller:
     """Asks an application with one token."""
 
-    app: FastAPI
+    app: Starlette
     token: str | None
 
     def post(self, address: str, body: object, *headers: tuple[str, str]) -> Answered:

@@ -15,6 +15,7 @@ from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.pipeline import contract, init_data, page, predict, schemas, stage
+from governed_ml.cli.production.hook import hook
 from governed_ml.cli.production.monitor import monitor
 from governed_ml.cli.production.retrain import retrain
 from governed_ml.cli.production.serve import serve
@@ -40,6 +41,7 @@ app.command()(check)
 app.command()(drill)
 app.command()(init_data)
 app.command()(doctor)
+app.command()(hook)
 app.command()(monitor)
 app.command()(page)
 app.command()(predict)

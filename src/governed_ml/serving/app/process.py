@@ -15,7 +15,7 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.rules_in_force import today
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 CONNECTIONS = 1000  # at most; more get 503
 KEEP_ALIVE, GRACE = 30, 20  # seconds: an idle connection; requests that run when the service ends
@@ -48,7 +48,7 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(app: FastAPI, where: socket.socket) -> None:
+def run(app: Starlette, where: socket.socket) -> None:
     """Serve an application until SIGTERM or Ctrl-C."""
     import uvicorn
 
