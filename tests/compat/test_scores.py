@@ -83,12 +83,12 @@ def test_a_release_of_an_engine_without_a_compatibility_test_is_refused(
     made: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an engine that runs, and a release of another that no test holds
-    running = replace(identity(), version="0.3.0")
+    running = replace(identity(), version="0.4.0")
     monkeypatch.setattr(scored_alike, "identity", lambda: running)
-    require_scored_alike(cast("Any", Named(3, "0.3.0")))
+    require_scored_alike(cast("Any", Named(3, "0.4.0")))
     # Then it does not score, and says with which engine it would
     with pytest.raises(Problem) as one:
         require_scored_alike(cast("Any", Named(3, made)))
-    assert str(one.value).startswith(f"version 3 was measured with engine {made}, and engine 0.3.0")
-    assert "0.1.0, 0.2.0, 0.3.0 only" in str(one.value)
+    assert str(one.value).startswith(f"version 3 was measured with engine {made}, and engine 0.4.0")
+    assert "0.1.0, 0.2.0, 0.3.0, 0.4.0 only" in str(one.value)
     assert one.value.exit_code == 1

@@ -66,7 +66,8 @@ def sealed(request: pytest.FixtureRequest, tmp_path: Path) -> Sealed:
 
 
 def test_each_release_has_a_small_archive() -> None:
-    assert {"0.1.0", "0.2.0", "0.3.0"} <= set(RELEASES)  # 0.1.0: before the engine was a library
+    known = {"0.1.0", "0.2.0", "0.3.0", "0.4.0"}  # 0.1.0: before the engine was a library
+    assert known <= set(RELEASES)
     assert max((HERE / f"{one}.zip").stat().st_size for one in RELEASES) < LARGEST
 
 

@@ -38,7 +38,7 @@ def source(
 
     \b
     Examples:
-      uv run governance engine source --git https://example.org/engine.git@v0.3.0
+      uv run governance engine source --git https://example.org/engine.git@v0.4.0
       uv run governance engine source --index https://example.org/simple
     """
     from governed_ml.core.files import root

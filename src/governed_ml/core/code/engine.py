@@ -52,7 +52,7 @@ class Identity:
         return {"version": self.version, "digest": self.digest}
 
     def __str__(self) -> str:
-        """Return e.g. `0.3.0 (sha256:0f3c6a1b29d4, commit 667a0436d1c2)`."""
+        """Return e.g. `0.4.0 (sha256:0f3c6a1b29d4, commit 667a0436d1c2)`."""
         at = f", commit {self.commit[:12]}" if self.commit else f", {self.kind}"
         return f"{self.version} ({self.digest[:19]}{at})"
 

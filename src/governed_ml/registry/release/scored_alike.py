@@ -10,7 +10,7 @@ from governed_ml.core.code.engine import identity
 from governed_ml.core.problem import Problem
 from governed_ml.registry.release.bundle import Statement
 
-HELD = ("0.1.0", "0.2.0", "0.3.0")
+HELD = ("0.1.0", "0.2.0", "0.3.0", "0.4.0")
 """Versions whose scores `tests/compat/test_scores.py` verifies."""
 UNNAMED = "0.1.0"  # releases before 0.2 do not record their engine
 
