@@ -96,9 +96,9 @@ DATA = Data.model_validate(
 )
 
 
-def reader() -> RowReader:
-    """Return what reads the rows of all these columns."""
-    return RowReader(COLUMNS, DATA, NUMERIC, CATEGORICAL)
+def reader(*contract: dict[str, Any]) -> RowReader:
+    """Return what reads the rows of all these columns under a contract."""
+    return RowReader(COLUMNS, DATA, NUMERIC, CATEGORICAL, contract)
 
 
 def origin() -> ServedVersion:

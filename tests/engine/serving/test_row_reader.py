@@ -173,7 +173,7 @@ def test_a_value_of_the_columns_type_is_refused_only_if_a_file_would_be(
     # Except for numbers that are nearly a missing value
     kept = {value for value, is_lost in lost.items() if not is_lost}
     assert {why[value] for value in kept} <= {STANDS_FOR_MISSING}
-    assert len(kept) < 5
+    assert len(kept) < 6
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=LOAD)
@@ -301,11 +301,18 @@ def test_threads_may_read_at_the_same_time(reader: RowReader) -> None:
     assert not wrong
 
 
-def test_a_reader_needs_readable_evidence() -> None:
+def test_a_reader_needs_readable_evidence(inside: None) -> None:
     # Given a version whose evidence cannot be read, when its reader is made, then that is said
     origin = requested.origin()
     evidence: Any = {**origin.evidence, "train": Unusable("lost")}
     lost = predict_version.ServedVersion(1, "champion", "d", Path("m"), evidence, DATA)
     with pytest.raises(Problem, match="evidence is not readable"):
         RowReader.of(lost)
-    assert RowReader.of(origin).features == [*requested.NUMERIC, *requested.CATEGORICAL]
+    # And it needs the contract
+    with pytest.raises(Problem, match=r"contract contract\.json is missing"):
+        RowReader.of(origin)
+    rows = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+    Path("contract.json").write_text(json.dumps({"expectations": [rows]}), encoding="utf-8")
+    found = RowReader.of(origin)
+    assert found.features == [*requested.NUMERIC, *requested.CATEGORICAL]
+    assert found.left_to_monitoring == ["expect_table_row_count_to_be_between"]

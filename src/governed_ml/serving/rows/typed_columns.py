@@ -125,8 +125,8 @@ class NumberColumn(TypedColumn):
             return Unfit(f"must be a number between -{LARGEST:g} and {LARGEST:g}")
         if self.one.spellings and repr(value) in self.one.spellings:
             return AskedText(repr(value))
-        if value in self.standing:  # as 99.0 does if 99 means a missing value; a file would keep it
-            return None if repr(value) in self.markers else Unfit(STANDS_FOR_MISSING)
+        if value in self.standing:  # in a file, 99 would be missing, and 99.0 a number
+            return Unfit(STANDS_FOR_MISSING)
         return (
             AskedText(repr(value))
             if self._sign and self._sign in repr(value)
