@@ -25,7 +25,8 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from governed_ml.core.config import Model
-from governed_ml.measures import explanations
+from governed_ml.measures.explanations import by_asking, outputs
+from governed_ml.measures.explanations.importance import explain
 from governed_ml.pipeline import estimators, model_outputs
 
 BOOSTERS = {
@@ -59,7 +60,7 @@ EXACT: list[tuple[Any, str]] = [
 def test_contributions_add_up_to_every_class(estimator: Any, output: str) -> None:
     # Given a model that SHAP explains from its parameters, when it is explained
     model, rows, _ = fitted(estimator)
-    found = explanations.explain(model, rows, [], "classification", 1)
+    found = explain(model, rows, [], "classification", 1)
     # Then contributions add up, and features that matter are named
     assert (found.method, found.output, found.rows) == ("shap", output, len(rows))
     assert found.coverage.value == 1.0
@@ -74,7 +75,7 @@ def test_boosters_are_explained_exactly_and_answer_for_each_class(library: str) 
     settings = {"_target_": BOOSTERS[library], "n_estimators": 15}
     made = estimators.estimator(Model(name="m", estimator=settings), "classification", 7)
     model, rows, _ = fitted(made)
-    found = explanations.explain(model, rows, [], "classification", 1)
+    found = explain(model, rows, [], "classification", 1)
     assert found.method == "shap"
     assert found.coverage.value == 1.0
     answers = model_outputs.answered(model, rows, "classification")
@@ -96,9 +97,9 @@ def test_boosters_are_explained_exactly_and_answer_for_each_class(library: str) 
 def test_any_other_model_is_explained_by_asking(
     estimator: Any, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explanations, "EXPLAINED", 20)
+    monkeypatch.setattr(by_asking, "EXPLAINED", 20)
     model, rows, _ = fitted(estimator)
-    found = explanations.explain(model, rows, [], "classification", 1)
+    found = explain(model, rows, [], "classification", 1)
     assert (found.method, found.output) == ("shap_permutation", output)
     assert found.coverage.value == 1.0
 
@@ -108,7 +109,7 @@ def test_importance_is_the_mean_over_the_classes() -> None:
     model, rows, _ = fitted(LogisticRegression())
     x = model[0].transform(rows)
     each = (x - x.mean(axis=0))[:, :, None] * model[1].coef_.T[None]
-    found = explanations.explain(model, rows, [], "classification", 1)
+    found = explain(model, rows, [], "classification", 1)
     # Then a feature's importance is the mean over rows and classes
     right = dict(zip(rows, np.abs(each).mean(axis=(0, 2)), strict=True))
     assert found.importance == pytest.approx(right)
@@ -117,4 +118,4 @@ def test_importance_is_the_mean_over_the_classes() -> None:
 def test_a_row_is_covered_only_if_every_class_adds_up() -> None:
     gap = np.zeros((4, 3))
     gap[0, 2] = 0.1
-    assert explanations.coverage(gap, np.ones((4, 3)), "predict_proba").value == 0.75
+    assert outputs.coverage(gap, np.ones((4, 3)), "predict_proba").value == 0.75

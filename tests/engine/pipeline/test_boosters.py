@@ -27,7 +27,7 @@ from governed_ml.core import model_file
 from governed_ml.core.code.team import TeamPackage
 from governed_ml.core.config import Model
 from governed_ml.core.problem import Problem
-from governed_ml.measures import explanations
+from governed_ml.measures.explanations import importance
 from governed_ml.pipeline import estimators
 from governed_ml.pipeline.boosters import settings, storage
 from governed_ml.pipeline.named_classes import named_class
@@ -308,7 +308,7 @@ def test_explanations_add_up_to_the_sum_of_the_trees(target: str) -> None:
     # Given a model as it is stored
     model = model_file.load(storage.dumps(fitted(target, n_estimators=60)))
     # When it is explained
-    found = explanations.explain(model, rows(), [], task_of(target), 1)
+    found = importance.explain(model, rows(), [], task_of(target), 1)
     # Then its trees are explained, for every row, and the feature with the effect comes first
     assert found.method == "shap"
     assert found.coverage.value == 1.0, found.coverage.note
@@ -324,19 +324,19 @@ def test_explanations_of_other_trees_do_not_add_up(
 ) -> None:
     # Given a model, and SHAP values that are wrong by a thousandth (the test above can fail)
     model = fitted(target)
-    right = explanations.shap_values(model, rows())
+    right = importance.shap_values(model, rows())
     assert right
     wrong = (right[0], right[1] + 1e-3, right[2])
-    monkeypatch.setattr(explanations, "shap_values", lambda *_: wrong)
+    monkeypatch.setattr(importance, "shap_values", lambda *_: wrong)
     # When it is explained, then no row is covered
-    assert explanations.explain(model, rows(), [], "classification", 1).coverage.value == 0.0
+    assert importance.explain(model, rows(), [], "classification", 1).coverage.value == 0.0
 
 
 @pytest.mark.slow
 @each(["lightgbm.LGBMClassifier"])
 def test_a_model_that_its_library_cannot_explain_is_explained_by_asking(target: str) -> None:
     model = fitted(target, linear_tree=True)
-    found = explanations.explain(model, rows(), [], "classification", 1)
+    found = importance.explain(model, rows(), [], "classification", 1)
     assert (found.method, found.coverage.value) == ("shap_permutation", 1.0)
 
 

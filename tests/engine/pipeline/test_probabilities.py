@@ -28,8 +28,8 @@ from governed_ml.core.config import Model
 from governed_ml.core.config.threshold import Threshold
 from governed_ml.core.evidence_bodies import SplitBody
 from governed_ml.core.problem import Problem
-from governed_ml.measures.explanations import explain
-from governed_ml.measures.wrapped_estimators import BEFORE
+from governed_ml.measures.explanations.importance import explain
+from governed_ml.measures.explanations.wrapped_estimators import BEFORE
 from governed_ml.pipeline.boosters import storage
 from governed_ml.pipeline.probabilities import chosen_threshold, folds, told
 from governed_ml.pipeline.probabilities.finished_model import finished

@@ -13,7 +13,8 @@ from team_projects import OWN, in_own_folder  # noqa: F401 - a fixture, too
 
 from governed_ml.core import model_file
 from governed_ml.core.problem import Problem
-from governed_ml.measures import explanations
+from governed_ml.measures.explanations import by_asking
+from governed_ml.measures.explanations.importance import explain
 from governed_ml.pipeline import models
 from governed_ml.pipeline.training import require_answers
 
@@ -97,7 +98,7 @@ def test_own_classes_are_explained_and_the_explanation_adds_up(here: Path) -> No
     rows.loc[::7, "kind"] = np.nan
     # When it is explained
     with models.opened() as model:
-        found = explanations.explain(model, rows, ["kind"], "classification", 7)
+        found = explain(model, rows, ["kind"], "classification", 7)
     # Then contributions add up for every row, and nobody's favourite is the unused one
     assert (found.method, found.output, found.rows) == ("shap_permutation", "predict_proba", 100)
     assert (found.coverage.value, found.coverage.n) == (1.0, 100)
@@ -113,9 +114,9 @@ def test_contributions_of_a_sum_are_its_parts() -> None:
             return 3 * table["income"] - table["debt"] + 5.0 * (table["kind"] == "a")
 
     # When it is explained by its answers alone
-    found = explanations.explain(Sum(), rows, ["kind"], "regression", 7)
+    found = explain(Sum(), rows, ["kind"], "regression", 7)
     # Then each feature has what it adds, as Shapley's values of a sum are
-    background, some = rows.iloc[-explanations.BACKGROUND :], rows.iloc[: explanations.EXPLAINED]
+    background, some = rows.iloc[-by_asking.BACKGROUND :], rows.iloc[: by_asking.EXPLAINED]
     for name, part in (
         ("income", 3 * (some["income"] - background["income"].mean())),
         ("debt", some["debt"] - background["debt"].mean()),
@@ -135,5 +136,5 @@ def test_a_model_whose_answers_vary_is_not_explained() -> None:
             return rng.normal(size=len(table))
 
     # When it is explained, then no row adds up
-    found = explanations.explain(Dice(), rows, [], "regression", 7)
+    found = explain(Dice(), rows, [], "regression", 7)
     assert found.coverage.value == 0.0

@@ -21,11 +21,20 @@ def by_feature(
     """Sum the SHAP values of the columns that each feature was encoded into.
 
     `values` has the shape (rows, encoded features) or, of several classes, (rows, encoded features,
-    classes). The result is feature → values of shape (rows,) or (rows, classes). If the name of an
-    encoded column fits several features (`a_b` is the feature `a_b`, or the category `b` of `a`),
-    `changed_by` says which encoded columns a feature changes.
+    classes). The result is feature → values of shape (rows,) or (rows, classes).
     """
-    total: dict[str, Any] = dict.fromkeys(features, 0.0)
+    return summed(values, owners(transformed, features, changed_by), features)
+
+
+def owners(
+    transformed: list[str], features: list[str], changed_by: Callable[[str], set[int]]
+) -> list[str | None]:
+    """Return the feature that each encoded column comes from; None if no name fits.
+
+    If the name of an encoded column fits several features (`a_b` is the feature `a_b`, or the
+    category `b` of `a`), `changed_by` says which encoded columns a feature changes.
+    """
+    found: list[str | None] = []
     known: dict[str, set[int]] = {}
     for position, encoded in enumerate(transformed):
         plain = encoded.partition("__")[2]
@@ -34,8 +43,18 @@ def by_feature(
         if len(fits) > 1:
             known |= {name: changed_by(name) for name in fits if name not in known}
             fits = [name for name in fits if position in known[name]] or fits
-        if fits:
-            total[fits[0]] = total[fits[0]] + values[:, position]
+        found.append(fits[0] if fits else None)
+    return found
+
+
+def summed(
+    values: npt.NDArray[np.float64], owned: list[str | None], features: list[str]
+) -> dict[str, Any]:
+    """Return feature → the sum of the values of its encoded columns."""
+    total: dict[str, Any] = dict.fromkeys(features, 0.0)
+    for position, name in enumerate(owned):
+        if name is not None:
+            total[name] = total[name] + values[:, position]
     return total
 
 

@@ -44,10 +44,10 @@ def _in_pairs(model: Any) -> bool:
 
 
 def linear(estimator: Any, matrix: Floats) -> tuple[Floats, Floats] | None:
-    """Return SHAP values, shape (rows, encoded features, classes), and base values of the classes.
+    """Return the weights, shape (classes, encoded features), and offsets of the classes' outputs.
 
     Return None if the decision function is not a weighted sum for each class: an SVM has weights
-    for each pair of classes instead.
+    for each pair of classes instead. This is tried with `matrix`, shape (rows, encoded features).
     """
     import numpy as np
 
@@ -62,5 +62,4 @@ def linear(estimator: Any, matrix: Floats) -> tuple[Floats, Floats] | None:
     offset = np.ravel(estimator.intercept_)
     if not np.allclose(decide(matrix), matrix @ weights.T + offset, rtol=1e-6, atol=1e-8):
         return None
-    centre = matrix.mean(axis=0)
-    return (matrix - centre)[:, :, None] * weights.T[None], offset + weights @ centre
+    return weights, offset

@@ -10,7 +10,7 @@ from governed_ml.core.bodies import confusion, ingested
 from governed_ml.core.config.data import Data
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute
-from governed_ml.measures.wrapped_estimators import BEFORE
+from governed_ml.measures.explanations.wrapped_estimators import BEFORE
 from governed_ml.pipeline.cards import Evidences, ModelCard
 from governed_ml.pipeline.documents import card_labels, markdown
 from governed_ml.pipeline.documents.card_labels import GAPS, PERFORMANCE, RATES, TRUST, CardLabel

@@ -10,7 +10,8 @@ from governed_ml.core.evidence import Finding, load, path_of
 from governed_ml.core.evidence_bodies import ExplainBody
 from governed_ml.core.files import write_bytes
 from governed_ml.core.terminal import PROGRESS
-from governed_ml.measures.explanations import Explanation, explain
+from governed_ml.measures.explanations.explanation import Explanation
+from governed_ml.measures.explanations.importance import explain
 from governed_ml.pipeline import models
 from governed_ml.pipeline.stage_runner import record
 

@@ -1,0 +1,1 @@
+"""SHAP values of a model: its most important features, and contributions to single answers."""
