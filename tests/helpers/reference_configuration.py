@@ -30,7 +30,7 @@ GUIDES = (
 SECTIONS: dict[str, list[type[BaseModel]]] = {
     "`conf/config.yaml`": [
         *(params.Params, config.Project, config.Notify, config.Monitor, config.Feed),
-        *(serve.Serve, serve.TokenIssuer, serve.AlertLimits, hook.Hook, hook.DeploymentRule),
+        *(serve.Serve, serve.TokenIssuer, serve.AlertLimits, hook.Hook, hook.ProtectionRule),
     ],
     "`conf/data/`": [config.Data, config.Source, config.Sensitive],
     "`conf/split/`": [config.Split],

@@ -1,4 +1,4 @@
-"""`governance hook`: tell deployment tools over HTTP whether a version may be deployed."""
+"""`governance hook`: tell other tools over HTTP whether a version may be deployed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def hook(
         int | None, typer.Option(help="The port; by default serve.hook.port.", min=0, max=65535)
     ] = None,
 ) -> None:
-    """Tell deployment tools whether a version may be deployed.
+    """Tell other tools whether a version may be deployed.
 
     Over HTTP, it answers approved, pending or blocked, with the reasons, from the ledger and the
     policy on the protected branch, read anew for each question. It records nothing. Flagger, Argo

@@ -1,1 +1,1 @@
-"""`governance hook`: whether a version may be deployed, asked over HTTP by deployment tools."""
+"""`governance hook`: whether a version may be deployed, asked over HTTP by other tools."""

@@ -1,7 +1,7 @@
-"""The answer to a deployment protection rule: a callback to GitHub, as the App that was asked.
+"""The answer to a protection rule of an environment: a callback to GitHub, as the App.
 
 GitHub knows `approved` and `rejected`. A version that waits for people, or that nobody can judge
-now, gets a comment without a state, and the deployment goes on waiting.
+now, gets a comment without a state, and the job goes on waiting.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Any
 
-from governed_ml.core.config.production.hook import DeploymentRule
+from governed_ml.core.config.production.hook import ProtectionRule
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.github.client import at, client, require_token, write
 from governed_ml.serving.hook.answer import Result
@@ -36,7 +36,7 @@ class GitHubApp:
         body = {"environment_name": asked.environment, "comment": why[:COMMENT]}
         body |= {"state": STATES[result]} if result in STATES else {}
         with client(self._auth(asked.installation)) as github:
-            write(f"the deployment of run {run}", at(github, path, "POST", body), NEED)
+            write(f"the environment of run {run}", at(github, path, "POST", body), NEED)
 
     def _auth(self, installation: int | None) -> Any:
         if self.app is None:
@@ -54,7 +54,7 @@ class GitHubApp:
         )
 
 
-def github_app(rule: DeploymentRule, repository: str) -> GitHubApp:
+def github_app(rule: ProtectionRule, repository: str) -> GitHubApp:
     """Read the App's secrets from the variables; raise `Problem` if one is not usable."""
     secret, key = _variable(rule.secret), _variable(rule.key or rule.token or "")
     if rule.app is None:
@@ -72,7 +72,7 @@ def _variable(named: str) -> str:
     return found
 
 
-def _require_private(key: str, rule: DeploymentRule) -> None:
+def _require_private(key: str, rule: ProtectionRule) -> None:
     import jwt
 
     try:

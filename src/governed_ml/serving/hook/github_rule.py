@@ -1,7 +1,7 @@
-"""Answer GitHub's deployment protection rule: judge the commit's version, and call GitHub back.
+"""Answer GitHub's protection rule: judge the version of the commit, and call GitHub back.
 
 GitHub waits for 10 seconds and sends nothing again by itself, so a longer judgement goes on after
-the delivery was accepted. A deployment whose version waits for people is judged again until the
+the delivery was accepted. A version that waits for people is judged again until the
 answer is final or this process ends.
 """
 
@@ -32,7 +32,7 @@ from governed_ml.serving.hook.question import ApprovalQuestion
 from governed_ml.serving.hook.turn import AGAIN, PATIENCE
 from governed_ml.serving.http.problems import RequestRefused
 
-MOST = 1000  # deliveries that are remembered, and deployments that wait for people
+MOST = 1000  # deliveries that are remembered, and jobs that wait for people
 RECHECK = 60.0  # seconds
 Told = dict[str, Any]
 
@@ -102,7 +102,7 @@ class ProtectionRuleHook:
             self._known.pop(name, None)
 
     async def recheck(self) -> None:
-        """Judge the deployments that wait for people once more; tell GitHub what is final."""
+        """Judge the versions that wait for people once more; tell GitHub what is final."""
         for (run, environment), asked in list(self._waiting.items()):
             try:
                 answer = await asyncio.wrap_future(self._judge(asked.question()))

@@ -93,7 +93,7 @@ class HookRoutes:
 
 
 def application(routes: HookRoutes) -> Starlette:
-    """Return the application. While it runs, deployments that wait for people are judged again."""
+    """Return the application. While it runs, versions that wait for people are judged again."""
     from starlette.applications import Starlette
     from starlette.routing import Route
 

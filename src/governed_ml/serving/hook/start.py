@@ -38,7 +38,7 @@ class Judge(Protocol):
 def start(
     base: Path, registry: Registry, *, host: str | None = None, port: int | None = None
 ) -> None:
-    """Answer deployment tools until the process is ended.
+    """Answer other tools until the process is ended.
 
     Raise `Problem` if the settings do not allow it, a secret is missing, or the address cannot be
     had.

@@ -19,7 +19,7 @@ from github_stand_in import Failure, GitHubStandIn
 from hooked import APPROVED, BLOCKED, COMMIT, PENDING, TestJudge, hook
 from issuer_server import IssuerServer
 
-from governed_ml.core.config.production.hook import DeploymentRule
+from governed_ml.core.config.production.hook import ProtectionRule
 from governed_ml.core.problem import Problem
 from governed_ml.serving.hook.answer import HookAnswer
 from governed_ml.serving.hook.github_reply import GitHubApp, github_app
@@ -354,7 +354,7 @@ def test_the_app_makes_a_token_of_its_installation_for_the_callback(
     private, github.app.key = pem
     monkeypatch.setenv("HOOK_SECRET", SECRET)
     monkeypatch.setenv("HOOK_KEY", private)
-    rule = DeploymentRule.model_validate(
+    rule = ProtectionRule.model_validate(
         {"secret": "env:HOOK_SECRET", "app": CLIENT, "key": "env:HOOK_KEY"}
     )
     door = Hook(github, judge, issuer)
@@ -395,7 +395,7 @@ def test_a_secret_that_is_missing_is_said_at_the_start(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Problem, match=why) as refused:
-        github_app(DeploymentRule.model_validate({"secret": "env:S"} | rule), "acme/loans")
+        github_app(ProtectionRule.model_validate({"secret": "env:S"} | rule), "acme/loans")
     assert "no key" not in str(refused.value)
 
 
@@ -413,7 +413,7 @@ def test_the_configuration_holds_names_of_variables_and_no_secret(given: dict[st
     # Given a configuration with a secret in it, or with none or two ways to call back
     # When it is read, then it is refused
     with pytest.raises(ValueError, match=r"env:|either app and key, or token"):
-        DeploymentRule.model_validate(given)
+        ProtectionRule.model_validate(given)
 
 
 def test_secrets_are_not_shown_by_mistake() -> None:

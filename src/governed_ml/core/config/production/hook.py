@@ -1,4 +1,4 @@
-"""`serve.hook` in `conf/config.yaml`: how `governance hook` answers deployment tools.
+"""`serve.hook` in `conf/config.yaml`: how `governance hook` answers other tools.
 
 Secrets are in environment variables; the configuration has only their names.
 """
@@ -14,8 +14,8 @@ from governed_ml.core.config.closed_model import Closed, Count
 Variable = Annotated[str, StringConstraints(pattern=r"^env:[A-Za-z_][A-Za-z0-9_]*$")]
 
 
-class DeploymentRule(Closed):
-    """The GitHub App whose deployment protection rule the hook answers."""
+class ProtectionRule(Closed):
+    """The GitHub App as which the hook answers the protection rule of an environment."""
 
     secret: Variable = Field(
         description="the webhook's secret: the NAME of an environment variable, as env:NAME"
@@ -46,6 +46,6 @@ class Hook(Closed):
 
     port: int = Field(default=8001, strict=True, ge=0, le=65535, description="0: any free port")
     requests_per_minute: Count = Field(default=60, description="the most from one client")
-    github: DeploymentRule | None = Field(
-        default=None, description="the deployment protection rule on GitHub to answer"
+    github: ProtectionRule | None = Field(
+        default=None, description="the protection rule of an environment on GitHub to answer"
     )
