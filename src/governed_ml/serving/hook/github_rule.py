@@ -1,8 +1,8 @@
 """Answer GitHub's protection rule: judge the version of the commit, and call GitHub back.
 
 GitHub waits for 10 seconds and sends nothing again by itself, so a longer judgement goes on after
-the delivery was accepted. A version that waits for people is judged again until the
-answer is final or this process ends.
+the delivery was accepted. A version that waits for people is judged again until the answer is
+final or this process ends.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from governed_ml.serving.http.problems import RequestRefused
 
 MOST = 1000  # deliveries that are remembered, and jobs that wait for people
 RECHECK = 60.0  # seconds
+UNREAD = "not judged: ledger, rules or registry cannot be read; the hook's own log says why"
+"""A comment that everybody may read, so it names no address."""
+
 Told = dict[str, Any]
 
 
@@ -78,7 +81,8 @@ class ProtectionRuleHook:
         try:
             answer = await asyncio.wrap_future(self._judge(asked.question()))
         except Problem as problem:
-            await self._tell(asked, run, None, f"not judged: {problem}")
+            print(f"hook: run {run} was not judged: {problem}", file=sys.stderr)
+            await self._tell(asked, run, None, UNREAD)
             raise unanswerable(problem) from problem
         await self._tell(asked, run, answer, answer.line())
         if answer.result == "pending":

@@ -23,7 +23,7 @@ from governed_ml.core.config.production.hook import ProtectionRule
 from governed_ml.core.problem import Problem
 from governed_ml.serving.hook.answer import HookAnswer
 from governed_ml.serving.hook.github_reply import GitHubApp, github_app
-from governed_ml.serving.hook.github_rule import ProtectionRuleHook
+from governed_ml.serving.hook.github_rule import UNREAD, ProtectionRuleHook
 from governed_ml.serving.hook.question import ApprovalQuestion
 from governed_ml.serving.hook.turn import JudgementTurn
 
@@ -243,16 +243,17 @@ def test_a_delivery_that_comes_again_is_not_acted_on_again(door: Hook, judge: Te
 
 
 def test_what_cannot_be_judged_is_told_and_may_be_delivered_again(
-    door: Hook, judge: TestJudge
+    door: Hook, judge: TestJudge, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given a ledger that cannot be read, when GitHub asks
     judge.said = Problem("cannot fetch the ledger from origin: no route to host")
     found = run(door.deliver(door.event()))
-    # Then the deployment goes on waiting, and people at GitHub read why
+    # Then it goes on waiting; everybody at GitHub reads that, but not which address was tried
     assert (found.status, found.kind) == (503, "not-judged")
+    assert found.document["detail"] == str(judge.said)
     [(_, review)] = door.told
-    assert review["comment"] == f"not judged: {judge.said}"
-    assert "state" not in review
+    assert review == {"environment_name": "production", "comment": UNREAD}
+    assert str(judge.said) in capsys.readouterr().err
     # And the same delivery is judged once it can be
     judge.said = APPROVED
     assert run(door.deliver(door.event())).status == 200
