@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import served_models
+import threadpoolctl
 from served_models import CATEGORICAL, NUMERIC, fitted, rows, strange
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
@@ -35,6 +37,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from governed_ml.pipeline.model_outputs import Answers, answered
 from governed_ml.pipeline.quick import scores
@@ -274,3 +277,23 @@ def test_many_rows_are_asked_as_everywhere(
     # (and no rows at all)
     none = rows(11).head(0)
     assert outcome(lambda: quick.answered(none)) == outcome(lambda: answered(model, none, task))
+
+
+def test_numeric_libraries_use_one_thread_in_each_thread_that_predicts(
+    default: tuple[Any, str],
+) -> None:
+    # Given a thread that may use two threads of OpenMP
+    model, task = default
+    quick = QuickScores(model, task, rows(50))
+    seen: list[int] = []
+
+    def predict() -> None:
+        threadpoolctl.threadpool_limits(limits=2)
+        quick.answered(rows(1))
+        seen.append(_openmp_effective_n_threads(None))
+
+    # When it predicts, then it uses one
+    one = threading.Thread(target=predict)
+    one.start()
+    one.join(60)
+    assert seen == [1]

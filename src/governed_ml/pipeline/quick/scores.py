@@ -7,6 +7,7 @@ rows like those of the training table, that not one bit of the answers changes.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
@@ -25,22 +26,29 @@ PROVED_TOGETHER, PROVED_ALONE = 200, 10
 """How many rows are compared at once, and how many of them each by itself."""
 
 
+_LIMITED = threading.local()
+
+
 def use_one_thread() -> None:
-    """Make the numeric libraries use one thread in the calling thread.
+    """Make the numeric libraries use one thread when the calling thread uses them.
 
     With more, one row takes five times as long on a busy machine. OpenMP has a limit for each
-    thread that calls it, so each thread that predicts must call this first.
+    thread that calls it, so this is done in each.
     """
+    if getattr(_LIMITED, "done", False):
+        return
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
+    _LIMITED.done = True
 
 
 class QuickScores:
     """A loaded model, asked for few rows at a time, by several threads.
 
     `encodes` and `asks_once` say which of the two short ways is taken. A model in a child process
-    is asked in one message for all that it answers, by one thread at a time.
+    is asked in one message for all that it answers, by one thread at a time. In any other, numeric
+    libraries use one thread.
     """
 
     def __init__(self, model: Any, task: str, rows: pd.DataFrame) -> None:
@@ -52,6 +60,7 @@ class QuickScores:
             model.use_one_thread()
             model.answer_within(SECONDS)
         else:
+            use_one_thread()
             self._find(rows)
 
     @property
@@ -71,6 +80,7 @@ class QuickScores:
         """
         if isinstance(self._model, IsolatedModel):
             return answered_at_once(_told(self._model, rows), rows, self._task)
+        use_one_thread()
         if not len(rows) or len(rows) > FEW:
             return answered(self._model, rows, self._task)
         return self._quickly(rows)
