@@ -218,6 +218,9 @@ def test_a_revoked_key_takes_the_approval_away(contested: BakedProject) -> None:
         # Then another approval is needed
         cause = "none of the approver's keys that count today signed it"
         ask.pending("still needs approval by model-owner", cause, version=2)
+        # And the promotion that rested on it is void, so its version is champion no longer
+        found = ask.pending(cause, "is void: version 1 cannot be champion", version=1)
+        assert found.state == "approved"
 
 
 def test_an_approval_expires(contested: BakedProject) -> None:
