@@ -16,6 +16,7 @@ from governed_ml.pipeline.data.spellings import recorded
 from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.serving.rows.row_reader import RowReader
 
+Given = dict[str, Any]
 MISSING = ["?", "-999", "99", "0.5", "n/a"]
 RARE = recorded([("Ålesund", 1), ("Rome", 3)])
 
@@ -94,6 +95,34 @@ DATA = Data.model_validate(
         },
     }
 )
+
+
+def column(kind: str, name: str, **kwargs: Any) -> Given:
+    return {"type": f"expect_column_{kind}", "kwargs": {"column": name, **kwargs}}
+
+
+def where(one: Given, condition: Any) -> Given:
+    parser = {"condition_parser": "pandas"} if isinstance(condition, str) else {}
+    return {**one, "kwargs": {**one["kwargs"], "row_condition": condition, **parser}}
+
+
+def pair(kind: str, a: str, b: str, **kwargs: Any) -> Given:
+    names = {"column_A": a, "column_B": b}
+    return {"type": f"expect_column_pair_values_{kind}", "kwargs": {**names, **kwargs}}
+
+
+CONTRACT = [
+    column("values_to_not_be_null", "age"),
+    column("values_to_be_between", "age", min_value=18, max_value=100, strict_max=True),
+    column("values_to_be_in_set", "region", value_set=["north", "south", "west"]),
+    column("values_to_match_regex", "zip", regex="^[0-9]+$"),
+    column("values_to_be_between", "day", min_value="2024-01-01"),
+    column("value_lengths_to_be_between", "free", max_value=5),
+    column("values_to_be_in_set", "sex", value_set=["female", "male"]),
+    where(column("values_to_not_be_null", "ratio"), "age > 60 and region == 'north'"),
+    pair("a_to_be_greater_than_b", "price", "weight", or_equal=True),
+    column("values_to_be_unique", "note"),
+]
 
 
 def reader(*contract: dict[str, Any]) -> RowReader:

@@ -12,7 +12,7 @@ import pytest
 import requested
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from requested import good
+from requested import CONTRACT, Given, column, good, pair, where
 
 from governed_ml.core import tables
 from governed_ml.pipeline.contract.validation import judged
@@ -21,27 +21,12 @@ from governed_ml.serving.rows.contract_checks import contract_checks
 
 TYPES = {"n": "DOUBLE", "m": "DOUBLE", "w": "BIGINT", "v": "BIGINT", "t": "VARCHAR", "u": "VARCHAR",
          "a b": "VARCHAR", "d": "TIMESTAMP", "e": "TIMESTAMP"}  # fmt: skip
-Given = dict[str, Any]
 
 
 @pytest.fixture(name="inside")
 def in_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
-
-
-def column(kind: str, name: str, **kwargs: Any) -> Given:
-    return {"type": f"expect_column_{kind}", "kwargs": {"column": name, **kwargs}}
-
-
-def where(one: Given, condition: Any) -> Given:
-    parser = {"condition_parser": "pandas"} if isinstance(condition, str) else {}
-    return {**one, "kwargs": {**one["kwargs"], "row_condition": condition, **parser}}
-
-
-def pair(kind: str, a: str, b: str, **kwargs: Any) -> Given:
-    names = {"column_A": a, "column_B": b}
-    return {"type": f"expect_column_pair_values_{kind}", "kwargs": {**names, **kwargs}}
 
 
 def by_great_expectations(row: dict[str, Any], some: list[Given]) -> list[bool]:
@@ -255,20 +240,6 @@ def test_types_are_those_of_the_columns_but_integers_are_required_where_named() 
     found = contract_checks([whole], TYPES)
     assert not list(found.faults("w", [1.0, None, 2]))
     assert [at for at, _ in found.faults("w", [0.5, 1.0])] == [0]
-
-
-CONTRACT = [
-    column("values_to_not_be_null", "age"),
-    column("values_to_be_between", "age", min_value=18, max_value=100, strict_max=True),
-    column("values_to_be_in_set", "region", value_set=["north", "south", "west"]),
-    column("values_to_match_regex", "zip", regex="^[0-9]+$"),
-    column("values_to_be_between", "day", min_value="2024-01-01"),
-    column("value_lengths_to_be_between", "free", max_value=5),
-    column("values_to_be_in_set", "sex", value_set=["female", "male"]),
-    where(column("values_to_not_be_null", "ratio"), "age > 60 and region == 'north'"),
-    pair("a_to_be_greater_than_b", "price", "weight", or_equal=True),
-    column("values_to_be_unique", "note"),
-]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class TextColumn(TypedColumn):
         values = one.column.values
         self.recorded = values is not None
         self.known = frozenset(v for v in values or [] if not v.startswith(DIGEST))
-        self._digests = frozenset(v for v in values or [] if v.startswith(DIGEST))
+        self.rare = frozenset(v for v in values or [] if v.startswith(DIGEST))
         known = () if one.distinct else self.known
         self._folded = set(meanings.of(folded("v"), known).values())
 
@@ -76,7 +76,7 @@ class TextColumn(TypedColumn):
         new = {
             place: text
             for place, text in enumerate(found.typed)
-            if text is not None and not self._is_known(text)
+            if text is not None and not self.is_known(text)
         }
         twins = self._twins(new.values()) if new and self._folded else set[str]()
         for place in [place for place, text in new.items() if text in twins]:
@@ -90,9 +90,10 @@ class TextColumn(TypedColumn):
         forms = self.meanings.of(folded("v"), texts)
         return {text for text, form in forms.items() if form in self._folded}
 
-    def _is_known(self, text: str) -> bool:
+    def is_known(self, text: str) -> bool:
+        """Return whether training had a value; rare ones are known by their digests."""
         if text in self.known:
             return True
-        if not self._digests:
+        if not self.rare:
             return False
-        return DIGEST + hashlib.sha256(text.encode()).hexdigest()[:16] in self._digests
+        return DIGEST + hashlib.sha256(text.encode()).hexdigest()[:16] in self.rare

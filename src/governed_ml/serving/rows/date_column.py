@@ -10,18 +10,11 @@ from typing import Any
 from governed_ml.pipeline.data.cells import ISO, ISO_OFFSET, Marks
 from governed_ml.pipeline.data.column_readers import FrozenColumn, cell
 from governed_ml.serving.rows.text_meanings import TextMeanings
-from governed_ml.serving.rows.typed_columns import (
-    LARGEST_WHOLE,
-    AskedText,
-    ReadColumn,
-    TypedColumn,
-    Unfit,
-)
+from governed_ml.serving.rows.typed_columns import AskedText, ReadColumn, TypedColumn, Unfit
 
 _DAY, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{6})?"
 _PLAIN = re.compile(f"{_DAY}({_TIME})?")
 _ZONED = re.compile(f"{_DAY}{_TIME}(Z|[-+](0[0-9]|1[0-2]):[0-9]{{2}})")
-_DIGITS = re.compile("(%[YmdHMSy])+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -32,10 +25,9 @@ class DateColumn(TypedColumn):
     """
 
     def __init__(self, one: FrozenColumn, meanings: TextMeanings) -> None:
-        """Decide which texts are read without SQL, and whether numbers are dates."""
+        """Decide which texts are read without SQL."""
         super().__init__(one, meanings)
         written = one.column.format
-        self.digits = bool(written and _DIGITS.fullmatch(written))
         self._quick = [
             shape
             for shape, form in ((_PLAIN, ISO), (_ZONED, ISO_OFFSET))
@@ -51,26 +43,19 @@ class DateColumn(TypedColumn):
 
     def value(self, value: Any) -> Any:
         """Return a time."""
-        text = self._text(value)
-        if text is None:
+        if type(value) is not str:
             return Unfit(self.words)
-        meant = self.meant(text)
+        meant = self.meant(value)
         if meant is None:
             return None
-        quick = meant == text and any(shape.fullmatch(text) for shape in self._quick)
-        return _moment(text) if quick else AskedText(text)
-
-    def _text(self, value: Any) -> str | None:
-        """Return the text of a value that may be a date, such as 20260131."""
-        if self.digits and type(value) is int and abs(value) <= LARGEST_WHOLE:
-            return str(value)
-        return value if type(value) is str else None
+        quick = meant == value and any(shape.fullmatch(value) for shape in self._quick)
+        return _moment(value) if quick else AskedText(value)
 
     def read(self, values: list[Any]) -> ReadColumn:
         """Return times; the log gets their texts."""
         found = super().read(values)
         found.logged = [
-            None if moment is None else self.meant(str(value))
+            None if moment is None else self.meant(value)
             for moment, value in zip(found.typed, values, strict=True)
         ]
         return found

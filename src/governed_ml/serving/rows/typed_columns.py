@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,7 @@ class NumberColumn(TypedColumn):
         """Prepare the numbers that stand for a missing value."""
         super().__init__(one, meanings)
         self.standing = {float(text) for text in self.markers if _NUMBER.fullmatch(text)}
+        self.spelled = [number for text in one.spellings for number in _written_as(text)]
         self._sign = one.column.format
 
     @property
@@ -157,3 +158,14 @@ class CodeColumn(NumberColumn):
             return Unfit(self.words)
         whole = int(value)
         return whole if SMALLEST_WHOLE <= whole <= LARGEST_WHOLE else Unfit(self.words)
+
+
+def _written_as(text: str) -> Iterator[int | float]:
+    """Yield the number that is written exactly like a text."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if repr(number) == text and abs(number) <= LARGEST:
+            yield number

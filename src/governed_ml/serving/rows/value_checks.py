@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from governed_ml.pipeline.contract.outcomes import allowed
@@ -14,6 +15,8 @@ from governed_ml.serving.rows.row_conditions import NotPerRow, constant, kind_of
 
 Check = Callable[[Any], bool]
 WHOLE_TYPES = re.compile("u?int(8|16|32|64)?", re.IGNORECASE)
+FIRST, LAST = "first", "last"  # day: what a schema of dates is made of
+DAY, EPOCH = 86_400_000_000, date(1970, 1, 1).toordinal()
 COLUMN, LENGTHS = "expect_column_values_to_", "expect_column_value_lengths_to_"
 
 
@@ -21,7 +24,7 @@ COLUMN, LENGTHS = "expect_column_values_to_", "expect_column_value_lengths_to_"
 class ValueCheck:
     """A check of one value, which is there; `missing` says whether it may be missing.
 
-    `schema` says the same as JSON Schema, as far as that can.
+    `schema` says the same as JSON Schema, as far as that can; for dates, it is the range of days.
     """
 
     holds: Check | None = None
@@ -41,10 +44,12 @@ def value_check(one: Given, source_type: str) -> ValueCheck:
 
 def words_of(one: Given) -> str:
     """Return what an expectation allows, for people."""
-    if one["type"] == COLUMN + "not_be_null" and not one["kwargs"].get("row_condition"):
-        return "must have a value (data contract)"
-    length = "length " if one["type"].startswith(LENGTHS) else ""
-    return f"{length}{allowed(one)} (data contract)"
+    said = allowed(one)
+    if one["type"] == COLUMN + "not_be_null":
+        said = "must have a value" + "".join(said.partition(", where ")[1:])
+    elif one["type"].startswith(LENGTHS):
+        said = f"length {said}"
+    return f"{said} (data contract)"
 
 
 def _not_null(kwargs: Given, source_type: str) -> ValueCheck:
@@ -91,7 +96,7 @@ def _between(kwargs: Given, source_type: str) -> ValueCheck:
     )
     if kind == "number" and source_type != "BIGINT":
         low, high = (None if end is None else float(end) for end in (low, high))
-    schema = _ends(kwargs, "minimum", "maximum") if kind == "number" else {}
+    schema = _ends(kwargs, "minimum", "maximum") if kind == "number" else _days(kwargs, low, high)
     return ValueCheck(_within(kwargs, low, high), schema=schema)
 
 
@@ -106,6 +111,22 @@ def _within(kwargs: Given, low: Any, high: Any) -> Check:
         return high is None or (value < high if below else value <= high)
 
     return holds
+
+
+def _days(kwargs: Given, low: Any, high: Any) -> dict[str, Any]:
+    """Return the first and the last day of which the beginning is allowed."""
+    found: dict[str, Any] = {}
+    if low is not None:
+        found[FIRST] = _day(-(-(low + bool(kwargs.get("strict_min"))) // DAY))
+    if high is not None:
+        found[LAST] = _day((high - bool(kwargs.get("strict_max"))) // DAY)
+    return found
+
+
+def _day(number: int) -> str:
+    """Return a day, given its number since 1970; the last or first if it is beyond these."""
+    least, most = date.min.toordinal(), date.max.toordinal()
+    return date.fromordinal(min(max(number + EPOCH, least), most)).isoformat()
 
 
 def _ends(kwargs: Given, low: str, high: str) -> dict[str, Any]:
