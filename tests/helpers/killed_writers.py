@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import sys
+import time
 from pathlib import Path
 from threading import Thread
 
@@ -19,7 +20,7 @@ from governed_ml.pipeline.prediction_log.store import Store
 
 def write(folder: Path, name: str, confirmed: int) -> None:
     """Append from two threads and close segments in a third, until the process is killed."""
-    store = Store(folder, rotate_bytes=5000)
+    store = Store(folder, rotate_bytes=20_000)
 
     def answer(part: str) -> None:
         number = 0
@@ -28,6 +29,7 @@ def write(folder: Path, name: str, confirmed: int) -> None:
             mine = [f"{name}-{part}-{number}-{row}" for row in range(1 + number % 3)]
             store.append([{"request_id": one, "row": 0, "text": "é" * 50} for one in mine])
             os.write(confirmed, "".join(f"{one}\n" for one in mine).encode())
+            time.sleep(0.001)  # so that segments are closed meanwhile
 
     for part in ("a", "b"):
         Thread(target=answer, args=(part,), daemon=True).start()
@@ -57,5 +59,5 @@ def killed(folder: Path, name: str, wanted: int) -> bytes:
 if __name__ == "__main__":
     chance = random.Random(int(sys.argv[3]))  # noqa: S311 - no secret
     for number in range(int(sys.argv[2])):
-        said = killed(Path(sys.argv[1]), f"w{number}", chance.randrange(1, 3000))
+        said = killed(Path(sys.argv[1]), f"w{number}", chance.randrange(1, 6000))
         print(said.decode(), end="")

@@ -44,6 +44,7 @@ LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, 
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),
 )
+IN_LOG_ONLY = ("arm", "explained", "subject")  # further columns that the log has of a prediction
 CLASS_SCORE = "score["  # before the name of a class and `]`: what `predict` calls its probability
 INPUT = "input."  # before a column's name that is also a name of the engine
 
@@ -52,14 +53,15 @@ def is_reserved(name: str) -> bool:
     """Return whether a table must not have a column of this name."""
     plain = name.strip().casefold()
     own = plain.removeprefix(INPUT)
-    taken = own in (*LOGGED, "target") or own.startswith(CLASS_SCORE)
+    taken = own in (*LOGGED, *IN_LOG_ONLY, "target") or own.startswith(CLASS_SCORE)
     return plain in (ROW, PERSON, FOLD, TARGET) or (plain != own and taken)
 
 
 def in_log(name: str) -> str:
-    """Return what a column is called beside the columns of `LOGGED`: `score` is `input.score`."""
+    """Return what a column is called beside the log's own columns: `score` is `input.score`."""
     plain = name.casefold()
-    return INPUT + name if plain in LOGGED or plain.startswith(CLASS_SCORE) else name
+    own = plain in (*LOGGED, *IN_LOG_ONLY) or plain.startswith(CLASS_SCORE)
+    return INPUT + name if own else name
 
 
 def class_scores(names: Sequence[str]) -> list[str]:
@@ -201,7 +203,7 @@ def _beyond_decimals(path: Path, names: list[str]) -> list[str]:
     return found
 
 
-def write(frame: pd.DataFrame, path: Path) -> None:
+def write(frame: pd.DataFrame, path: Path, mode: int = 0o644) -> None:
     """Write a frame to Parquet atomically. The same content gives the same bytes."""
     import io
 
@@ -209,4 +211,4 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue(), mode)

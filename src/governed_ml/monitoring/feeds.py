@@ -12,13 +12,14 @@ from governed_ml.core import tables
 from governed_ml.core.config.data import Data, Source
 from governed_ml.core.config.production.monitor import Feed
 from governed_ml.core.problem import Problem
+from governed_ml.monitoring.logged.log_files import canonical, place_of, relations
 from governed_ml.pipeline.data.batch import Incoming, file_source, relation, typed
 from governed_ml.pipeline.data.cells import Marks
 from governed_ml.pipeline.data.column_readers import FrozenColumn, plain
 from governed_ml.pipeline.data.reading.foreign_files import TABLES
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.data.table_files import public
-from governed_ml.pipeline.predict_version import LOG
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS
 
 if TYPE_CHECKING:
     import duckdb
@@ -50,14 +51,18 @@ def served_of(data: Data) -> dict[str, str]:
 class FeedRows:
     """The rows of a feed.
 
-    `lost` are columns missing in at least one file, `strange` are unknown columns, and `unfit` is
-    column → number of values that do not have its type.
+    `lost` are columns missing in at least one file (of the log: in all), `strange` are unknown
+    columns, and `unfit` is column → number of values that do not have its type. `explained` says of
+    each row whether the service explained its prediction, and `attributed` whether its sensitive
+    attributes are known; both are None if nothing says so, and may have more rows.
     """
 
     frame: pd.DataFrame
     lost: tuple[str, ...]
     strange: tuple[str, ...]
     unfit: dict[str, int] = field(default_factory=dict)
+    explained: pd.Series | None = None
+    attributed: pd.Series | None = None
 
 
 def feed_of(path: Path) -> Feed:
@@ -76,19 +81,25 @@ def name_of(feed: Feed) -> str:
     )
 
 
-def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = None) -> FeedRows:
+def read(
+    feed: Feed,
+    columns: dict[str, FrozenColumn],
+    trained: Source | None = None,
+    store: Path = PREDICTIONS,
+) -> FeedRows:
     """Read columns from every file of a feed; text is parsed as in the training data.
 
-    Raise `Problem` if a file is not a table.
+    `store` is the folder that `kind: log` reads. Raise `Problem` if a file is not a table.
     """
     import duckdb
 
+    place = place_of(feed, store)
+    columns = canonical(columns) if place else columns
     with tempfile.TemporaryDirectory() as folder, engine() as db:
         scratch = Path(folder)
         try:
-            if feed.kind == "log":
-                files = tables.literal(f"{LOG.as_posix()}/*/*.parquet")
-                rows = [Incoming(f"read_parquet({files}, union_by_name = true)", Marks())]
+            if place is not None:
+                rows = [Incoming(one, Marks()) for one in relations(place, columns, db, scratch)]
             else:
                 rows = [relation(one, db, scratch) for one in _sources(feed, trained)]
             for number, one in enumerate(rows):  # keeps casts out of DuckDB's CSV reader
@@ -105,7 +116,8 @@ def read(feed: Feed, columns: dict[str, FrozenColumn], trained: Source | None = 
                 "Parquet or JSON"
             ) from error
         frame = tables.read(scratch / "rows")
-    there = set[str].intersection(*(set(part.names) for part in parts))
+    names = [set(part.names) for part in parts]
+    there = set[str].union(*names) if place else set[str].intersection(*names)
     unfit = Counter[str]()
     for part in parts:
         unfit.update(part.unfit)
@@ -159,8 +171,10 @@ class Joined:
     notes: list[str]
 
 
-def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], what: str) -> Joined:
-    """Join columns to rows by request id and row number.
+def joined(
+    rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], what: str, store: Path
+) -> Joined:
+    """Join columns to rows by request id and row number; `store` is what `kind: log` reads.
 
     A key with contradicting values gets null. Raise `Problem` if the keys or a column are missing.
     """
@@ -168,7 +182,7 @@ def joined(rows: pd.DataFrame, feed: Feed, columns: dict[str, FrozenColumn], wha
         raise Problem(
             f"{what} are joined by request_id and row, but the batch lacks these columns: add them"
         )
-    found = read(feed, plain(KEYS) | columns)
+    found = read(feed, plain(KEYS) | columns, store=store)
     if found.lost:
         raise Problem(f"{what}: {name_of(feed)} has no column {found.lost[0]!r}; give it all of "
         f"{', '.join([*KEYS, *columns])}")  # fmt: skip

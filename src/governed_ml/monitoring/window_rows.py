@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.config.data import Data
 from governed_ml.core.config.production.monitor import Feed, Monitor
+from governed_ml.core.evidence_bodies import Column
 from governed_ml.core.problem import Problem, Unusable
 from governed_ml.core.tables import PERSON, in_log
 from governed_ml.monitoring.feeds import (
@@ -19,13 +20,17 @@ from governed_ml.monitoring.feeds import (
     served_of,
 )
 from governed_ml.monitoring.label_values import target_of
+from governed_ml.monitoring.logged.attributes import with_attributes
+from governed_ml.monitoring.logged.champion_rows import ARM, EXPLAINED, of_champion
+from governed_ml.monitoring.logged.log_files import place_of
 from governed_ml.monitoring.served_answers import answers, served, unfit
 from governed_ml.pipeline import models
 from governed_ml.pipeline.data import persons
 from governed_ml.pipeline.data.batch import as_trained
-from governed_ml.pipeline.data.column_readers import frozen, plain
+from governed_ml.pipeline.data.column_readers import FrozenColumn, frozen, plain
 from governed_ml.pipeline.data.columns import groups_of
-from governed_ml.pipeline.predict_version import LOG, ServedVersion, scored
+from governed_ml.pipeline.predict_version import ServedVersion, scored
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +38,12 @@ if TYPE_CHECKING:
 # Seconds at the end of the log that are left to the next window, because a row gets its time just
 # before its file is written. The second value is used if only the last minute has new rows.
 GRACE = (60, 2)
+IN_LOG = {
+    ARM: FrozenColumn(Column(name=ARM, type="VARCHAR")),
+    EXPLAINED: FrozenColumn(
+        Column(name=EXPLAINED, type="VARCHAR", kind="boolean", values=["true", "false"])
+    ),
+}
 
 
 def body(origin: ServedVersion, gate: str) -> Any:
@@ -64,28 +75,18 @@ def gather(
     dated = "predicted_at" if feed.kind == "log" else in_log(named) if named else None
     if not monitor.time and types.get(named or "") in ("BIGINT", "DOUBLE"):
         dated = None  # a number, such as a month count, is not a date
-    if feed.kind == "log" and not any(LOG.glob("*/*.parquet")):
-        names = [*map(in_log, types), *KEYS, *served_of(origin.data)]
-        return Given(_nothing(names), _nothing([]), dated, [])
     own = plain({**({dated: "TIMESTAMP"} if dated else {}), **KEYS, **served_of(origin.data)})
     spelled = origin.data.spellings if feed.kind != "log" else {}  # the log has corrected spellings
     data = origin.data.model_copy(update={"spellings": spelled})
     columns = frozen(body(origin, "ingest").columns, data)
     known = {in_log(name): one.named(in_log(name)) for name, one in columns.items()}
-    found = read(feed, own | known, origin.data.source)
-    notes: list[str] = []
-    if "model_digest" not in found.lost:
-        mine = found.frame["model_digest"] == origin.digest
-        others = int((~mine).sum())
-        notes += [f"rows of other versions, left out: {others:,}"] if others else []
-        found = replace(found, frame=found.frame[mine])
-    if not set(KEYS) & set(found.lost):
-        keys = found.frame[list(KEYS)]
-        twice = keys.duplicated() & keys.notna().all(axis=1)
-        many = int(twice.sum())
-        notes += [f"repeated rows (request_id, row), each counted once: {many:,}"] if many else []
-        found = replace(found, frame=found.frame[~twice])
-    if feed.kind != "log":
+    found = read(feed, IN_LOG | own | known, origin.data.source)
+    found, notes = of_champion(found, origin.digest)
+    if place_of(feed, PREDICTIONS):
+        attributes = {name: known[name] for name in map(in_log, data.sensitive) if name in known}
+        found, more = with_attributes(found, attributes)
+        notes += more
+    if feed.kind != "log" or found.frame.empty:
         return Given(found, found, dated, notes)
     moment = pd.to_datetime(found.frame["predicted_at"], utc=True)
     late = timedelta(days=monitor.label_delay_days)
@@ -99,12 +100,6 @@ def gather(
         for by in (timedelta(), late)
     ]
     return Given(parts[0], parts[1] if late else parts[0], dated, notes)
-
-
-def _nothing(names: list[str]) -> FeedRows:
-    import pandas as pd
-
-    return FeedRows(pd.DataFrame({name: pd.Series(dtype="object") for name in names}), (), ())
 
 
 @dataclass(frozen=True)
@@ -178,7 +173,7 @@ def labels(rows: FeedRows, origin: ServedVersion, monitor: Monitor) -> tuple[pd.
     elif feed is not None and set(KEYS) & set(rows.lost):
         notes.append("labels: the batch has no request_id and row to join them by")
     elif feed is not None:
-        answers = joined(frame, feed, {"label": like}, "labels")
+        answers = joined(frame, feed, {"label": like}, "labels", TRUTH)
         found, notes = answers.frame["label"], answers.notes
     without = int(found.isna().sum())
     notes += [f"labels: {without:,} of {len(frame):,} rows have none"] if without else []
@@ -199,16 +194,18 @@ def _groups(
     here = [name for name in data.sensitive if in_log(name) not in rows.lost]
     absent = [name for name in data.sensitive if in_log(name) in rows.lost]
     raw, known = inputs(frame, here), pd.Series(True, index=frame.index)
+    if here and rows.attributed is not None:
+        known = rows.attributed.loc[frame.index]
     if absent and feed is not None and set(KEYS) & set(rows.lost):
         notes.append("sensitive attributes: the batch has no request_id and row to join them by")
     elif absent and feed is not None:
         known_as = frozen(columns, data)
         wanted = {name: known_as[name] for name in known_as if name in absent}
-        found = joined(frame, feed, wanted, "sensitive attributes")
+        found = joined(frame, feed, wanted, "sensitive attributes", SENSITIVE)
         raw, known = pd.concat([raw, found.frame], axis=1), found.frame.notna().all(axis=1)
-        lost = int((~known).sum())
         notes += found.notes
-        notes += [f"sensitive attributes: {lost:,} rows have none"] if lost else []
+    lost = int((~known).sum())
+    notes += [f"sensitive attributes: {lost:,} rows have none"] if lost else []
     some = {name: how for name, how in data.sensitive.items() if name in raw.columns}
     groups = groups_of(raw, data.model_copy(update={"sensitive": some}))
     return groups.where(known), notes

@@ -22,11 +22,10 @@ from governed_ml.pipeline.data.batch import Batch, as_trained, file_source, rela
 from governed_ml.pipeline.data.column_readers import FrozenColumn, frozen
 from governed_ml.pipeline.data.sources import engine
 from governed_ml.pipeline.model_outputs import Answers, answered
+from governed_ml.pipeline.prediction_log import batch_files, places
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LOG = Path("data/prediction_log")  # one Parquet file per request, with inputs and outputs
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,10 @@ def checked_request(source: Path, output: Path, request: str | None) -> str:
         raise Problem(f"{output} is also the input: name another file for the predictions")
     if output.exists() and not _holds_predictions(output):
         raise Problem(f"{output} exists and holds no predictions: name another file")
-    answered = next(LOG.glob(f"*/{request}.parquet"), None)
-    if answered is not None:
+    before = batch_files.answered(request)
+    if before is not None:
         raise Problem(
-            f"request {request} already has an answer in {answered.as_posix()}: use that, or give "
+            f"request {request} already has an answer in {before.as_posix()}: use that, or give "
             "another id",
             1,
         )
@@ -97,7 +96,6 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
     with models.opened(origin.model) as model:
         found = scored(model, features)
     moment = datetime.now(UTC)  # the log is written right afterwards; `monitor` relies on that
-    log = LOG / moment.strftime("%Y-%m-%d") / f"{request}.parquet"
     given = pd.DataFrame(
         {
             "request_id": request,
@@ -109,12 +107,29 @@ def predict(origin: ServedVersion, source: Path, output: Path, request: str) -> 
             "predicted_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
-    tables.write(pd.concat([given, kept.rename(columns=tables.in_log)], axis=1), log)
+    log = _logged(given, kept, origin, moment.strftime("%Y-%m-%d"), request)
     if output.suffix == ".parquet":
         tables.write(given, output)
     else:
         write_text(output, given.to_csv(index=False, lineterminator="\n"))
     return Predictions(request, origin.version, len(given), log, notes)
+
+
+def _logged(
+    given: pd.DataFrame, kept: pd.DataFrame, origin: ServedVersion, day: str, request: str
+) -> Path:
+    """Log predictions with their rows, and the sensitive attributes of the rows apart from them."""
+    import pandas as pd
+
+    attributes = [name for name in origin.data.sensitive if name in kept]
+    if attributes:
+        apart = pd.concat([given[["request_id", "row"]], kept[attributes]], axis=1)
+        batch_files.write(apart, places.SENSITIVE, day, request)
+    arm = places.CHAMPION if origin.state == "champion" else None
+    rows = kept.drop(columns=attributes).rename(columns=tables.in_log)
+    return batch_files.write(
+        pd.concat([given.assign(arm=arm), rows], axis=1), places.PREDICTIONS, day, request
+    )
 
 
 def answers_of(found: Answers, data: Data) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def test_labels_that_come_later_are_the_same_windows(contested: BakedProject) ->
     with sqlite3.connect(registry.home(project) / "labels.db") as db:
         labels = {"request_id": "day-1", "row": rows.index, "label": rows["repaid"]}
         pd.DataFrame(labels).to_sql("labels", db, index=False, if_exists="append")
-    [folder] = (project.path / "data" / "prediction_log").iterdir()
+    [folder] = (project.path / "data" / "prediction_log").glob("2*")
     second = monitor(project, folder, code=1, LABELS=url)
     # Then it is the same window, which now says more; 77 negatives of a group are too few for odds
     assert (second["window"], second["labelled"]) == (1, ROWS)

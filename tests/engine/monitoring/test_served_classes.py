@@ -19,7 +19,8 @@ from governed_ml.core.problem import Problem
 from governed_ml.monitoring import label_values
 from governed_ml.pipeline.contract.prediction_rows import answered
 from governed_ml.pipeline.data.columns import check_names
-from governed_ml.pipeline.predict_version import LOG, checked_request
+from governed_ml.pipeline.predict_version import checked_request
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS
 
 pytestmark = pytest.mark.usefixtures("inside")
 GRADES = ["good", "poor", "fair"]
@@ -65,10 +66,10 @@ def test_the_log_has_the_name_of_the_class_and_each_probability(grades: list[Any
     assert found["prediction"].tolist() == [names[one] for one in each.argmax(axis=1)]
     assert found["score"].tolist() == each.max(axis=1).tolist()
     # And the log has the same columns, and the input's
-    [log] = LOG.glob("*/*.parquet")
+    [log] = PREDICTIONS.glob("*/*.parquet")
     logged = pd.read_parquet(log)
     pd.testing.assert_frame_equal(logged[found.columns], found)
-    assert set(logged.columns) - set(found.columns) == {"debt", "sex", "grade"}
+    assert set(logged.columns) - set(found.columns) == {"arm", "debt", "sex", "grade"}
     # And when it is read back, it has the positions of the classes
     _, read = model.monitor(LOGGED, SOON)
     assert read.unfit is None
@@ -176,7 +177,7 @@ def test_a_column_that_is_called_like_a_probability_keeps_its_values() -> None:
     model = trained(GRADES, "loans.csv", **{"score[poor]": column})
     # When it predicts, then the log has both
     answers = model.predict(Path("loans.csv"))
-    [log] = LOG.glob("*/*.parquet")
+    [log] = PREDICTIONS.glob("*/*.parquet")
     logged = pd.read_parquet(log)
     assert logged["input.score[poor]"].tolist() == column.tolist()
     assert logged["score[poor]"].tolist() == answers["score[poor]"].tolist()

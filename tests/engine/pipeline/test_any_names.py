@@ -25,6 +25,7 @@ from governed_ml.pipeline.data.columns import check_names
 from governed_ml.policy.expected_rules import Scope, expected
 
 OWN = ["score", "prediction", "target", "label", "part", "model_version", "predicted_at"]
+OWN += [*tables.IN_LOG_ONLY]
 PYTHON = ["self", "mean", "values", "columns", "index", "shape", "None", "name"]
 SQL = ["select", "*", "x0", "f0", "s0", "k0", "v", "n", "p", "person", "rowid", "; drop table t;--"]
 SIGNS = [
@@ -166,6 +167,29 @@ def test_production_has_the_same_names_in_a_file_and_in_the_log() -> None:
     for name in names:
         assert completed.features[name].tolist() == frame[name].tolist(), name
     assert np.allclose(completed.score, answers["score"])
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_log_of_an_earlier_engine_has_features_under_their_names() -> None:
+    # Given a model with features that are called like columns that only later logs have
+    names = [*tables.IN_LOG_ONLY]
+    frame = table(names)
+    model = served.train(served.write(frame, Path("train.csv")), sensitive={"sex": {}})
+    answers = model.predict(served_path(frame))
+    [log] = Path("data/prediction_log").glob("*/*.parquet")
+    earlier = pd.read_parquet(log).drop(columns="arm").assign(request_id="earlier")
+    renamed = earlier.rename(columns={tables.in_log(name): name for name in names})
+    # When a log has rows of both forms, then each feature has its values
+    served.write(renamed, log.with_name("earlier.parquet"))
+    with model._opened():
+        now = pd.Timestamp.now("UTC").to_pydatetime() + pd.Timedelta(hours=1)
+        found = window_rows.gather(Feed(kind="log"), model.origin, Monitor(), None, now)
+        rows = window_rows.complete(found.new, model.origin, Monitor())
+    assert len(found.new.frame) == 2 * len(frame)
+    for request, part in found.new.frame.groupby("request_id"):
+        for name in names:
+            assert rows.features.loc[part.index, name].tolist() == frame[name].tolist(), request
+    assert np.allclose(rows.score, [*answers["score"], *answers["score"]])
 
 
 def served_path(frame: pd.DataFrame) -> Path:

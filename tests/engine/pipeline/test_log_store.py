@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -231,7 +232,7 @@ def test_a_file_or_folder_that_was_taken_away_is_noticed(tmp_path: Path) -> None
         [
             lambda path: path.unlink(),
             lambda path: path.rename(tmp_path / "moved"),
-            lambda path: (path.unlink(), path.parent.rmdir(), path.parent.parent.rmdir()),
+            lambda path: shutil.rmtree(path.parent.parent),
         ]
     ):
         store.append([record(number)])
@@ -241,10 +242,7 @@ def test_a_file_or_folder_that_was_taken_away_is_noticed(tmp_path: Path) -> None
     store.append([record(9)])
     assert (ids(tmp_path / "log"), store.vanished) == (["r9"], 3)
     # And where no folder can be made, it is refused until one can
-    [path] = left(tmp_path / "log", "*.jsonl")
-    path.unlink()
-    path.parent.rmdir()
-    (tmp_path / "log").rmdir()
+    shutil.rmtree(tmp_path / "log")
     (tmp_path / "log").write_text("no folder", encoding="utf-8")
     with pytest.raises(Unwritable, match="cannot write the log"):
         store.append([record(10)])
@@ -389,6 +387,35 @@ def test_one_store_takes_records_of_many_threads(tmp_path: Path) -> None:
     assert len({(one["request_id"], one["row"]) for one in lines}) == len(lines) == 800
 
 
+@pytest.mark.slow
+def test_readers_see_each_record_once_whatever_the_writer_does(tmp_path: Path) -> None:
+    # Given a writer whose segments are closed all the time
+    store, confirmed, done = Store(tmp_path, rotate_bytes=300), list[str](), Event()
+
+    def write() -> None:
+        while not done.is_set():
+            name = f"r{len(confirmed)}"
+            store.append([{"request_id": name, "row": 0}])
+            confirmed.append(name)
+            if len(confirmed) % 20 == 0:
+                store.rotate_if_due()
+
+    writer = Thread(target=write)
+    writer.start()
+    # When somebody reads meanwhile
+    try:
+        for _ in range(10):
+            before = set(confirmed)
+            there = ids(tmp_path)
+            # Then each record that was confirmed before is there, and none twice
+            assert before <= set(there)
+            assert len(there) == len(set(there))
+    finally:
+        done.set()
+        writer.join()
+    assert len(left(tmp_path, "*.parquet")) > 3
+
+
 def test_a_torn_end_is_no_damage_but_an_unreadable_line_is_kept(tmp_path: Path) -> None:
     # Given segments of dead writers: one torn, one with a line that was changed, one empty
     day = tmp_path / "2026-06-30"
@@ -489,6 +516,7 @@ def test_twenty_killed_writers_lose_nothing_that_they_confirmed(tmp_path: Path) 
     assert len(there) == len(set(there))
     # And so it is after the next process has closed what they left
     assert left(tmp_path, "*.jsonl")
+    assert left(tmp_path, "*.parquet")
     Store(tmp_path).rotate_if_due()
     assert not left(tmp_path, "*.jsonl")
     assert ids(tmp_path) == there

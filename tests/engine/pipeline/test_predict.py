@@ -49,10 +49,18 @@ def test_a_prediction_says_which_model_gave_it_and_is_logged(
     # And the log, which git does not see, has what came in and what went out
     log = pd.read_parquet(contested.path / answers["champion.csv"]["log"])
     assert log["score"].tolist() == same["score"].tolist()
-    assert {"income", "sex", "request_id", "model_version"} <= set(log.columns)
+    assert {"income", "request_id", "model_version"} <= set(log.columns)
+    assert set(log["arm"]) == {"champion"}
     assert (log["income"] - raw["income"]).abs().max() < 1e-9
     assert len(list((contested.path / "data" / "prediction_log").rglob("*.parquet"))) == 3
-    assert "prediction_log" not in contested.run(["git", "status", "--porcelain"]).stdout
+    # And it has the sensitive attributes apart, where only the same user reads them
+    assert not {"sex", "age_group"} & set(log.columns)
+    apart = contested.path / answers["champion.csv"]["log"].replace("prediction", "sensitive")
+    people = pd.read_parquet(apart)
+    assert list(people.columns) == ["request_id", "row", "sex", "age_group"]
+    assert people["sex"].tolist() == raw["sex"].tolist()
+    assert apart.parents[1].stat().st_mode & 0o077 == 0
+    assert "_log" not in contested.run(["git", "status", "--porcelain"]).stdout
 
 
 def test_input_that_does_not_fit_is_refused_in_a_line(

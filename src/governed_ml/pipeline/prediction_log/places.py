@@ -7,6 +7,8 @@ from pathlib import Path
 PREDICTIONS = Path("data/prediction_log")  # inputs and outputs, but no sensitive attribute
 SENSITIVE = Path("data/sensitive_log")  # request_id, row and the sensitive attributes
 TRUTH = Path("data/ground_truth")  # request_id, row, label, received_at
+CHAMPION = "champion"  # the arm that monitoring measures; others are a canary and a shadow
+IGNORED = "# Made by governance: rows of production stay out of git.\n*\n"
 LINES, CLOSED = ".jsonl", ".parquet"  # a segment, and the closed file that it becomes
 
 
@@ -20,6 +22,7 @@ def make(folder: Path, day: str) -> Path:
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700 if file_mode(folder) == 0o600 else 0o777, exist_ok=True)
+        (folder / ".gitignore").write_text(IGNORED, encoding="utf-8")
     dated = folder / day
     dated.mkdir(exist_ok=True)
     return dated

@@ -12,23 +12,31 @@ from governed_ml.pipeline.prediction_log.places import CLOSED, LINES
 from governed_ml.pipeline.prediction_log.typed_lines import to_parquet
 
 
-def files(folder: Path, scratch: Path) -> list[Path]:
-    """Return the closed files under a folder, and copies of its segments, written to `scratch`.
+def files(place: Path, scratch: Path) -> list[Path]:
+    """Return the closed files in a folder, and copies of its segments, written to `scratch`.
 
-    Each record is in exactly one of them, whatever writers do meanwhile.
+    Each record is in exactly one of them, whatever writers do meanwhile. `place` may also be one
+    file of the log.
     """
     copies: dict[Path, Path] = {}
     try:
-        for number, segment in enumerate(sorted(folder.rglob(f"*{LINES}"))):
+        for number, segment in enumerate(_named(place, LINES)):
             copy = scratch / f"segment{number}{CLOSED}"
             if not parquet_of(segment).exists() and _copied(segment, copy):
                 copies[parquet_of(segment)] = copy
         # A segment goes only after its Parquet file came, so these are listed last.
-        closed = sorted(folder.rglob(f"*{CLOSED}"))
+        closed = _named(place, CLOSED)
     except OSError as error:
-        raise Problem(f"cannot read {shown(folder)}: {cause(error)}") from error
+        raise Problem(f"cannot read {shown(place)}: {cause(error)}") from error
     there = set(closed)
     return [*closed, *(copy for path, copy in copies.items() if path not in there)]
+
+
+def _named(place: Path, ending: str) -> list[Path]:
+    if place.is_dir():
+        return sorted(place.rglob(f"*{ending}"))
+    other = place.with_suffix(ending)
+    return [other] if other.exists() else []
 
 
 def _copied(segment: Path, copy: Path) -> bool:

@@ -35,10 +35,11 @@ class Notify(Closed):
 
 
 class Feed(Closed):
-    """The source of production rows: files, a database, or the rows that `predict` has logged."""
+    """The source of production rows: files, a database, or what `predict` and `serve` logged."""
 
     kind: Literal["log", "file", "folder", "sql"] = Field(
-        description="log: what `predict` logged since the last window"
+        description="log: what `predict` and `serve` logged since the last window; of labels, "
+        "what the service received; of sensitive attributes, those logged apart from the rows"
     )
     path: str | None = Field(default=None, description="file: CSV, Parquet, JSON; folder: of these")
     url: str | None = Field(default=None, description="sql: as in data.source")
