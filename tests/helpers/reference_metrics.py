@@ -22,6 +22,12 @@ WINDOW = [
         "Only with `data.prediction_contract`.",
     ),
     MetricWords(
+        "explain.served_share",
+        "the share of the rows that `governance serve` answered whose prediction was explained",
+        SHARE,
+        "With bounds.",
+    ),
+    MetricWords(
         "drift.{column}.psi_quantile10_beyond_chance",
         "the population stability index, minus what chance may explain",
         OPEN,

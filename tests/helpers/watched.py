@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from baked import BakedProject
 from governed_ml.core import config, evidence, model_file
 from governed_ml.core.config import composition
 from governed_ml.monitoring import feeds, window
+from governed_ml.monitoring.measuring.served_explanations import limits_of
 from governed_ml.pipeline import predict_version as predict
 from governed_ml.pipeline.data.batch import as_trained
+from governed_ml.pipeline.prediction_log.store import Store
 
 NOW = datetime(2026, 6, 30, 12, tzinfo=UTC)
 ROWS = 900
@@ -33,6 +36,7 @@ class Watch:
             evidence=evidence.collect(project.path),
             data=params.data,
         )
+        self.model = model_file.load(self.origin.model.read_bytes())
         self.policy = composition.compose(project.path / "conf", ["policy=limited"]).policy
         raw = pd.read_parquet(project.path / "data" / "raw.parquet")
         self.raw = raw.sample(6 * ROWS, random_state=1, ignore_index=True)
@@ -55,7 +59,7 @@ class Watch:
     ) -> Any:
         """Measure one window."""
         asked = window.Asked(
-            monitoring=self.policy.monitoring.model_copy(update=limits or {}),
+            monitoring=limits_of(self.policy).model_copy(update=limits or {}),
             monitor=config.Monitor(**monitor),
             confidence=0.95,
             now=now,
@@ -100,14 +104,35 @@ def verdicts(found: Any) -> dict[str, str]:
 
 
 def served(watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any) -> None:
-    """Log rows as `predict` does."""
+    """Log rows as `predict` of earlier engines did, with their sensitive attributes."""
+    log = answered(watch, rows, request, at, **more)
+    saved(log, f"data/prediction_log/{at:%Y-%m-%d}/{request}.parquet")
+
+
+def answered(
+    watch: Watch, rows: pd.DataFrame, request: str, at: datetime, **more: Any
+) -> pd.DataFrame:
+    """Return the columns of the log for rows that the champion answered."""
     trained = watch.origin.evidence["train"].body
     inputs = as_trained(rows, list(trained.numeric), list(trained.categorical))
-    model = model_file.load(watch.origin.model.read_bytes())
-    answers = predict.answers_of(predict.scored(model, inputs), watch.origin.data)
+    answers = predict.answers_of(predict.scored(watch.model, inputs), watch.origin.data)
     known = {"request_id": request, "row": range(len(rows)), **answers}
     known |= {"model_version": 1, "model_state": "champion"}
     known |= {"model_digest": "sha256:1", "predicted_at": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
     others = [name for name in rows.columns if name not in inputs]
-    log = pd.concat([pd.DataFrame(known | more), inputs, rows[others]], axis=1)
-    saved(log, f"data/prediction_log/{at:%Y-%m-%d}/{request}.parquet")
+    return pd.concat([pd.DataFrame(known | more), inputs, rows[others]], axis=1)
+
+
+def appended(
+    watch: Watch, stores: tuple[Store, Store], rows: pd.DataFrame, at: datetime, **more: Any
+) -> None:
+    """Append rows to the stores of predictions and attributes, as the service does."""
+    predictions, sensitive = stores
+    request = uuid.uuid4().hex
+    arm = {"arm": "champion", "explained": False, "subject": None}
+    log = answered(watch, rows, request, at, **(arm | more)).astype("object")
+    names = [name for name in watch.origin.data.sensitive if name in rows]
+    log = log.where(log.notna(), None)
+    if names:
+        sensitive.append(log[["request_id", "row", *names]].to_dict("records"))
+    predictions.append(log.drop(columns=names).to_dict("records"))

@@ -26,6 +26,7 @@ from governed_ml.monitoring.earlier_windows import (
 )
 from governed_ml.monitoring.history import LatestWindow, keep
 from governed_ml.monitoring.judge_window import Judged, Level, WindowRecord, due, windows_of
+from governed_ml.monitoring.measuring.served_explanations import limits_of
 from governed_ml.monitoring.release_contract import with_contract
 from governed_ml.monitoring.window import Asked, Window, look
 from governed_ml.pipeline.predict_version import ServedVersion
@@ -85,7 +86,7 @@ def monitor(
     """
     seen = situation(base, registry)
     rules, champion = seen.now, seen.life.champion
-    limits, feed = rules.policy.monitoring, batch or rules.params.monitor.source
+    limits, feed = limits_of(rules.policy), batch or rules.params.monitor.source
     if limits is None:
         raise Problem(
             f"policy {rules.policy.name} has no section monitoring: ask the risk owner to add it"
@@ -95,8 +96,7 @@ def monitor(
     if feed is None:
         raise Problem(
             "no batch was given: run `uv run governance monitor BATCH`, or set "
-            "monitor.source in conf/config.yaml (`{kind: log}` reads what `predict` has "
-            "logged)"
+            "monitor.source in conf/config.yaml (`{kind: log}`: what was predicted)"
         )
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.production.monitor import Feed, Monitor
-from governed_ml.core.config.production.policy import Monitoring
+from governed_ml.core.config.production.policy import SERVED_SHARE, Monitoring
 from governed_ml.core.evidence import Metric
 from governed_ml.core.evidence_bodies import Attribute, ColumnDrift
 from governed_ml.core.problem import Problem
@@ -19,6 +19,7 @@ from governed_ml.monitoring.feeds import name_of, served_of
 from governed_ml.monitoring.judge_window import Judged, Level, judge, reasons, worst
 from governed_ml.monitoring.measure import Measured
 from governed_ml.monitoring.measuring.group_treatment import treated
+from governed_ml.monitoring.measuring.served_explanations import explained
 from governed_ml.monitoring.window_gaps import UNDATED, alike, gone, unmeasured
 from governed_ml.monitoring.window_rows import Given, body, complete, gather, labels
 from governed_ml.pipeline.predict_version import ServedVersion
@@ -217,6 +218,7 @@ def _measured(
         found.metrics["contract.failed_prediction_expectations"] = failed
     strange = Metric(value=float(len(new.strange)), note=", ".join(new.strange)[:1000])
     found.metrics["schema.new_columns"] = strange
+    found.metrics[SERVED_SHARE] = explained(new, asked.confidence)
     sizes = [one.minimum_n or 1 for one in asked.monitoring.rules if one.each == "sensitive"]
     sure = asked.confidence
     least, names = min(sizes, default=1), data.class_names

@@ -207,3 +207,9 @@ class Policy(_Later):
                     "the name"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _attainable(self) -> Self:
+        if self.explain and self.monitoring:
+            self.explain.refuse_unattainable(self.monitoring.rules)
+        return self

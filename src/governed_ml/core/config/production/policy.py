@@ -72,6 +72,10 @@ class Monitoring(Closed):
         return self
 
 
+SERVED_SHARE = "explain.served_share"
+"""The metric of a window: the share of the service's predictions that were explained."""
+
+
 class ServedExplanations(Closed):
     """For which predictions `governance serve` gives an explanation."""
 
@@ -84,3 +88,13 @@ class ServedExplanations(Closed):
     def least_share(self) -> float:
         """Return the share of requests that are explained although nobody asks."""
         return {"all": 1.0, "sampled": float(self.share), "on_request": 0.0}[self.serve]
+
+    def refuse_unattainable(self, rules: list[MonitoringRule]) -> None:
+        """Raise ValueError if a rule wants more predictions explained than the sample has."""
+        for rule in rules if self.serve == "sampled" else []:
+            most = max(rule.limits.values())
+            if rule.metric == SERVED_SHARE and rule.bound == "at_least" and most > self.share:
+                raise ValueError(
+                    f"rule {rule.id} wants a share of {most:g} explained, but explain.share is "
+                    f"{self.share:g}: set a lower limit, or explain more"
+                )
