@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from governed_ml.checks.run import CHECKS, MODULES
-from governed_ml.cli import monitor
+from governed_ml.cli.production import monitor
 from governed_ml.core import config
 from governed_ml.core.code import stage_code
 from governed_ml.core.evidence_bodies import BODY_OF_GATE

@@ -15,8 +15,8 @@ from due_windows import Ledger, dispatch, ledger_kept, window  # noqa: F401 - a 
 from github_projects import hub_alone  # noqa: F401 - a fixture
 from github_stand_in import GitHubStandIn
 
-from governed_ml.cli import monitor as command
 from governed_ml.cli import registry as doors
+from governed_ml.cli.production import monitor as command
 from governed_ml.core.installation import trusted
 from governed_ml.core.problem import Problem
 from governed_ml.monitoring import monitor as monitoring
