@@ -23,7 +23,7 @@ from governed_ml.ledger.lifecycle import Lifecycle, Version
 from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH
 from governed_ml.pipeline.prediction_log.store import Store
-from governed_ml.serving.app.process import listening
+from governed_ml.serving.app.process import configured, listening
 from governed_ml.serving.app.service import Service, Stores
 from governed_ml.serving.app.start import app_of
 from governed_ml.serving.http.admission import Admission
@@ -99,9 +99,7 @@ def running(service: Service) -> Generator[int]:
     settings = service.settings
     where = listening(settings.host, 0)
     app = app_of(service, Admission(settings))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, server_header=False)
-    )
+    server = uvicorn.Server(configured(app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [where]}, daemon=True)
     thread.start()
     port = where.getsockname()[1]

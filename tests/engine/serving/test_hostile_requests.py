@@ -266,7 +266,8 @@ def test_a_hostile_request_gets_its_exact_answer(target: Target, one: Hostile) -
     places = [fault["pointer"] for fault in document.get("errors", [])]
     assert places[: len(one.places)] == list(one.places)
     assert one.places or not places or one.kind == "invalid-labels"
-    assert {name: found.headers[name] for name in one.holds} == one.holds
+    for name, words in one.holds.items():
+        assert set(words.split(", ")) <= set(found.headers[name].split(", ")) <= {"GET", "HEAD", "POST"}
     # And no value comes back, and nothing is logged
     repeated = found.content.decode().replace(f"/0/{SECRET}", "")
     assert SECRET not in repeated

@@ -13,6 +13,7 @@ from governed_ml.serving.rows.row_reader import RowReader
 
 NO_VALUES = "these are no values of the target"
 MEMBERS = ("request_id", "row", "label")
+LAST = 2**31 - 1  # the largest number of a row
 REQUEST = re.compile(r"[A-Za-z0-9_-]{1,64}")
 WORDS = {
     "request_id": "must be the id of a request",
@@ -45,7 +46,7 @@ def truths(
         raise RequestRefused(422, "invalid-labels", NO_VALUES, strange)
     when = now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return [
-        {"request_id": one["request_id"], "row": one["row"], "received_at": when}
+        {"request_id": one["request_id"], "row": int(one["row"]), "received_at": when}
         | {"label": read[data.target]}
         for one, read in zip(given, found.logged, strict=True)
     ]
@@ -55,7 +56,7 @@ def _faults(number: int, one: dict[str, Any]) -> list[FieldFault]:
     good = {
         "request_id": isinstance(found := one.get("request_id"), str)
         and REQUEST.fullmatch(found) is not None,
-        "row": type(row := one.get("row")) is int and 0 <= row < 2**31,
+        "row": type(row := one.get("row")) in (int, float) and 0 <= row <= LAST and row % 1 == 0,
         "label": one.get("label") is not None,
     }
     wrong = [FieldFault(place(number, name), WORDS[name]) for name in MEMBERS if not good[name]]

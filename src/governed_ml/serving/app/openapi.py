@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from governed_ml.serving.app.ground_truth import LAST
 from governed_ml.serving.http.problems import MEDIA_TYPE
 
 JSON = "application/json"
@@ -74,8 +75,8 @@ def description(
         "Prediction": answer,
         "Label": _closed(
             {
-                "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-                "row": {"type": "integer", "minimum": 0, "maximum": most_rows - 1},
+                "request_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
+                "row": {"type": "integer", "minimum": 0, "maximum": LAST},
                 "label": label,
             }
         ),

@@ -15,7 +15,8 @@ from governed_ml.core.problem import Problem, first_line
 from governed_ml.ledger.rules_in_force import today
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    import uvicorn
+    from fastapi import FastAPI
 
 CONNECTIONS = 1000  # at most; more get 503
 KEEP_ALIVE, GRACE = 30, 20  # seconds: an idle connection; requests that run when the service ends
@@ -48,13 +49,11 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def run(app: Starlette, where: socket.socket) -> None:
-    """Serve an application until SIGTERM or Ctrl-C."""
+def configured(app: FastAPI) -> uvicorn.Config:
+    """Return how an application is run."""
     import uvicorn
 
-    gc.collect()
-    gc.freeze()  # what is loaded now stays; no collection needs to look at it again
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
@@ -65,5 +64,13 @@ def run(app: Starlette, where: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def run(app: FastAPI, where: socket.socket) -> None:
+    """Serve an application until SIGTERM or Ctrl-C."""
+    import uvicorn
+
+    gc.collect()
+    gc.freeze()  # what is loaded now stays; no collection needs to look at it again
     with where:
-        uvicorn.Server(config).run(sockets=[where])
+        uvicorn.Server(configured(app)).run(sockets=[where])

@@ -25,7 +25,7 @@ from governed_ml.serving.app.answers import (
 )
 from governed_ml.serving.app.background import Queued
 from governed_ml.serving.app.ground_truth import truths
-from governed_ml.serving.app.told import about, told
+from governed_ml.serving.app.told import about, described, told
 from governed_ml.serving.canary.split import arm_of
 from governed_ml.serving.http.body import parse
 from governed_ml.serving.http.problems import RequestRefused
@@ -194,7 +194,8 @@ class Service:
 
     def description(self) -> dict[str, Any]:
         """Return the OpenAPI document, with the champion's columns."""
-        return {}
+        _, champion = self.lineup()
+        return described(champion, self.settings)
 
     def metrics(self, accept: str) -> tuple[bytes, str]:
         """Return a scrape and its media type."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from governed_ml.core.config.production.serve import Serve
 from governed_ml.ledger.lifecycle import MAKES_CHAMPION
+from governed_ml.serving.app.openapi import description
 from governed_ml.serving.metrics.names import Arm
 from governed_ml.serving.metrics.recorder import MetricsRecorder
 from governed_ml.serving.model.keeper import Lineup
 from governed_ml.serving.model.ledger_view import LedgerView
 from governed_ml.serving.model.served_model import ServedModel
+from governed_ml.serving.rows.row_schema import answer_schema, label_schema, row_schema
 
 
 def about(model: ServedModel) -> dict[str, Any]:
@@ -29,6 +32,18 @@ def about(model: ServedModel) -> dict[str, Any]:
         "approvals": mine[-1].approvals if mine else [],
         "card": model.card,
     }
+
+
+def described(model: ServedModel, settings: Serve) -> dict[str, Any]:
+    """Return the OpenAPI document of a service that answers with this version."""
+    return description(
+        model.name,
+        row_schema(model.reader),
+        answer_schema(model.data),
+        label_schema(model.label_reader, model.data.target),
+        most_rows=settings.rows,
+        tokens=settings.authentication != "loopback",
+    )
 
 
 def told(recorder: MetricsRecorder, lineup: Lineup, view: LedgerView) -> None:
