@@ -267,7 +267,11 @@ def test_a_hostile_request_gets_its_exact_answer(target: Target, one: Hostile) -
     assert places[: len(one.places)] == list(one.places)
     assert one.places or not places or one.kind == "invalid-labels"
     for name, words in one.holds.items():
-        assert set(words.split(", ")) <= set(found.headers[name].split(", ")) <= {"GET", "HEAD", "POST"}
+        assert (
+            set(words.split(", "))
+            <= set(found.headers[name].split(", "))
+            <= {"GET", "HEAD", "POST"}
+        )
     # And no value comes back, and nothing is logged
     repeated = found.content.decode().replace(f"/0/{SECRET}", "")
     assert SECRET not in repeated
