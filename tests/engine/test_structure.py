@@ -27,7 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"core", "policy", "pipeline", "ledger", "github"},
     "lineage": {"core", "policy", "ledger", "registry"},
     "monitoring": {"core", "measures", "policy", "pipeline", "ledger", "github", "registry"},
-    "serving": {"core", "policy", "pipeline", "ledger", "github", "registry", "monitoring"},
+    "serving": {
+        *("core", "measures", "policy", "pipeline", "ledger", "github", "registry", "monitoring"),
+    },
     "page": {"core", "policy", "ledger", "registry", "lineage"},
     "checks": {"core", "policy", "pipeline", "github", "registry", "scaffold"},
     "doctor": {"core", "pipeline", "ledger", "github", "registry", "scaffold"},

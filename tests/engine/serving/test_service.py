@@ -24,6 +24,7 @@ from http_service import (
 )
 
 from governed_ml.core import model_file
+from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.problem import Problem
 from governed_ml.pipeline.prediction_log.record_lines import Unwritable
 from governed_ml.serving.app.service import Service
@@ -216,6 +217,39 @@ def test_a_shadow_is_logged_apart_and_never_answers(
         ]
         # And the attributes were stored once
         assert len(world.logged("sensitive_log")) == 2
+
+
+def test_contributions_add_up_to_the_output(world: World) -> None:
+    # Given rows, when their predictions are asked for with explanations
+    rows = world.rows(3)
+    found = post(world.port, "/predict?explain=true", rows).json["predictions"]
+    # Then each has contributions of the features that add up to the output
+    model = model_file.load((world.project.path / "models" / "model.skops").read_bytes())
+    for one in found:
+        said = one["explanation"]
+        total = said["base"] + sum(said["contributions"].values())
+        assert total == pytest.approx(said["output"], abs=1e-6)
+        assert set(said["contributions"]) == set(model.feature_names_in_)
+    # And the log has them, and says which rows were explained
+    logged = world.logged()
+    assert [one["explained"] for one in logged] == [True] * 3
+    assert json.loads(logged[0]["explanation"]) == found[0]["explanation"]
+    assert "explanation" not in post(world.port, "/predict", rows).json["predictions"][0]
+
+
+@pytest.mark.parametrize(("serve", "explained"), [("all", True), ("on_request", False)])
+def test_the_policy_can_have_every_prediction_explained(
+    world: World, serve: Any, explained: bool
+) -> None:
+    # Given a policy, when somebody asks without wanting an explanation
+    world.service.explanations = ServedExplanations(serve=serve)
+    found = post(world.port, "/predict", world.rows(1)).json
+    # Then the log has one if the policy wants it, the answer has none, and the metric counts it
+    assert [one["explained"] for one in world.logged()] == [explained]
+    assert "explanation" not in found["predictions"][0]
+    text = ask(world.port, "GET", "/metrics").content.decode()
+    word = "true" if explained else "false"
+    assert f'governed_ml_answers_total{{arm="champion",explained="{word}"}} 1.0' in text
 
 
 def test_refusals_are_counted_by_kind(world: World) -> None:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
+from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.predict_version import answers_of
 
 if TYPE_CHECKING:
     from governed_ml.serving.model.served_model import ServedModel
     from governed_ml.serving.rows.row_reader import ReadRows
-
-
-class RowExplanations(Protocol):
-    """The contributions of the features to the output, of several rows."""
-
-    covered: Sequence[bool]
-
-    def of_row(self, row: int) -> dict[str, Any]:
-        """Return the explanation of one row as JSON."""
-        ...
 
 
 Arm = Literal["champion", "canary", "shadow"]
@@ -53,7 +45,7 @@ class ModelAnswer:
     rows: ReadRows
     milliseconds: float
     columns: dict[str, list[Any]] = field(default_factory=dict)
-    explanations: RowExplanations | None = None
+    explanations: list[dict[str, Any] | None] | None = None
     error: str | None = None
 
     @property
@@ -61,7 +53,7 @@ class ModelAnswer:
         """Return for each row whether there are contributions that add up to the output."""
         if self.explanations is None:
             return [False] * len(self.rows.logged)
-        return [bool(one) for one in self.explanations.covered]
+        return [one is not None for one in self.explanations]
 
 
 def ask(model: ServedModel, arm: Arm, rows: ReadRows, *, explain: bool) -> ModelAnswer:
@@ -70,8 +62,17 @@ def ask(model: ServedModel, arm: Arm, rows: ReadRows, *, explain: bool) -> Model
     found = model.predict(rows.features)
     spent = 1000 * (time.perf_counter() - start)
     columns = {name: _plain(values) for name, values in answers_of(found, model.data).items()}
-    explanations = model.explain(rows.features) if explain else None
+    explanations = explained(model, rows) if explain else None
     return ModelAnswer(model, arm, rows, spent, columns, explanations)
+
+
+def explained(model: ServedModel, rows: ReadRows) -> list[dict[str, Any] | None] | None:
+    """Return the explanation of each row, or None if the model could not be explained."""
+    try:
+        return model.explain(rows.features)
+    except (Problem, ValueError) as error:
+        print(f"serve: no explanation: {first_line(error)}", file=sys.stderr)
+        return None
 
 
 def failed(model: ServedModel, arm: Arm, rows: ReadRows, error: Exception) -> ModelAnswer:
@@ -105,9 +106,7 @@ def predictions(answer: ModelAnswer, *, explain: bool) -> list[dict[str, Any]]:
 
 def explanation(answer: ModelAnswer, row: int) -> dict[str, Any] | None:
     """Return the explanation of a row, or None if there is none that adds up."""
-    if answer.explanations is None or not answer.explained[row]:
-        return None
-    return answer.explanations.of_row(row)
+    return None if answer.explanations is None else answer.explanations[row]
 
 
 def sensitive_records(asked: PredictionRequest, rows: ReadRows) -> list[dict[str, Any]]:

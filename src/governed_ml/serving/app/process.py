@@ -16,7 +16,7 @@ from governed_ml.ledger.rules_in_force import today
 
 if TYPE_CHECKING:
     import uvicorn
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 CONNECTIONS = 1000  # at most; more get 503
 KEEP_ALIVE, GRACE = 30, 20  # seconds: an idle connection; requests that run when the service ends
@@ -49,7 +49,7 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def configured(app: FastAPI) -> uvicorn.Config:
+def configured(app: Starlette) -> uvicorn.Config:
     """Return how an application is run."""
     import uvicorn
 
@@ -66,7 +66,7 @@ def configured(app: FastAPI) -> uvicorn.Config:
     )
 
 
-def run(app: FastAPI, where: socket.socket) -> None:
+def run(app: Starlette, where: socket.socket) -> None:
     """Serve an application until SIGTERM or Ctrl-C."""
     import uvicorn
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-
-from fastapi import FastAPI, Request, Response
-from starlette.responses import JSONResponse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.serving.app.pool import Pool
 from governed_ml.serving.app.service import NO_CHAMPION, Service
@@ -15,58 +14,87 @@ from governed_ml.serving.http.auth import EXPLAIN, PREDICT, READ
 from governed_ml.serving.http.guard import REQUEST_ID
 from governed_ml.serving.http.problems import RequestRefused
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(
-    service: Service, admission: Admission, pool: Pool, lifespan: Lifespan | None = None
-) -> FastAPI:
-    """Return the application. Every route but `/health` needs a token, unless none is asked for."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+@dataclass(frozen=True)
+class ServiceRoutes:
+    """What each address does. Every one but `/health` needs a token, unless none is asked for.
 
-    @app.post("/predict")
-    async def predict(request: Request) -> Response:
+    The routes read bodies themselves: FastAPI would read a body before it asks for the token.
+    """
+
+    service: Service
+    admission: Admission
+    pool: Pool
+
+    async def predict(self, request: Request) -> Response:
+        """Answer with the predictions of rows."""
         explain = wanted(request, "explain")
-        await admission.admit(request, PREDICT, *([EXPLAIN] if explain else []))
-        subject = request.headers.get(service.settings.subject_header)
-        body, name = await request.body(), request.scope["state"][REQUEST_ID]
-        return JSONResponse(
-            await pool.run(lambda: service.predict(body, name, subject, explain=explain))
-        )
+        await self.admission.admit(request, PREDICT, *([EXPLAIN] if explain else []))
+        subject = request.headers.get(self.service.settings.subject_header)
+        body, name = await request.body(), request_id(request)
+        work = self.service.predict
+        return _json(await self.pool.run(lambda: work(body, name, subject, explain=explain)))
 
-    @app.post("/ground-truth")
-    async def ground_truth(request: Request) -> Response:
-        await admission.admit(request, PREDICT)
-        body, name = await request.body(), request.scope["state"][REQUEST_ID]
-        return JSONResponse(await pool.run(lambda: service.keep_labels(body, name)), 202)
+    async def ground_truth(self, request: Request) -> Response:
+        """Take labels."""
+        await self.admission.admit(request, PREDICT)
+        body, name = await request.body(), request_id(request)
+        return _json(await self.pool.run(lambda: self.service.keep_labels(body, name)), 202)
 
-    @app.get("/health/live")
-    async def live() -> dict[str, str]:
-        return {"status": "live"}
+    async def live(self, _: Request) -> Response:
+        """Say that the process runs."""
+        return _json({"status": "live"})
 
-    @app.get("/health/ready")
-    async def ready() -> dict[str, str]:
-        if service.keeper.lineup.champion is None:
+    async def ready(self, _: Request) -> Response:
+        """Say whether there is a verified champion that can answer."""
+        if self.service.keeper.lineup.champion is None:
             raise RequestRefused(503, "no-champion", NO_CHAMPION)
-        return {"status": "ready"}
+        return _json({"status": "ready"})
 
-    @app.get("/model")
-    async def model(request: Request) -> Response:
-        await admission.admit(request, READ)
-        return JSONResponse(service.model())
+    async def model(self, request: Request) -> Response:
+        """Say which version answers, and why."""
+        await self.admission.admit(request, READ)
+        return _json(self.service.model())
 
-    @app.get("/metrics")
-    async def metrics(request: Request) -> Response:
-        await admission.admit(request, READ)
-        content, media_type = service.metrics(request.headers.get("accept", ""))
+    async def metrics(self, request: Request) -> Response:
+        """Answer a scrape."""
+        from starlette.responses import Response
+
+        await self.admission.admit(request, READ)
+        content, media_type = self.service.metrics(request.headers.get("accept", ""))
         return Response(content, media_type=media_type)
 
-    @app.get("/openapi.json")
-    async def openapi(request: Request) -> Response:
-        await admission.admit(request, READ)
-        return JSONResponse(service.description())
+    async def openapi(self, request: Request) -> Response:
+        """Describe the service."""
+        await self.admission.admit(request, READ)
+        return _json(self.service.description())
 
+
+def application(routes: ServiceRoutes, lifespan: Lifespan | None = None) -> FastAPI:
+    """Return the application."""
+    from fastapi import FastAPI
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.add_route("/predict", routes.predict, ["POST"])
+    app.add_route("/ground-truth", routes.ground_truth, ["POST"])
+    app.add_route("/health/live", routes.live, ["GET"])
+    app.add_route("/health/ready", routes.ready, ["GET"])
+    app.add_route("/model", routes.model, ["GET"])
+    app.add_route("/metrics", routes.metrics, ["GET"])
+    app.add_route("/openapi.json", routes.openapi, ["GET"])
     return app
+
+
+def request_id(request: Request) -> str:
+    """Return the id that the guard gave a request."""
+    return str(request.scope["state"][REQUEST_ID])
 
 
 def wanted(request: Request, name: str) -> bool:
@@ -80,3 +108,9 @@ def wanted(request: Request, name: str) -> bool:
     if len(given) > 1:
         raise RequestRefused(422, "invalid-parameter", f"`{name}` is there more than once")
     return bool(given) and given[0][1] == "true"
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse(content, status)

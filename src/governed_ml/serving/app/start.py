@@ -16,10 +16,11 @@ from governed_ml.core.problem import FOUND, Problem, cause
 from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH, make
 from governed_ml.pipeline.prediction_log.store import Store
 from governed_ml.registry.versions import Registry
+from governed_ml.serving.app import api_page
 from governed_ml.serving.app.background import Repeated
 from governed_ml.serving.app.pool import Pool
 from governed_ml.serving.app.process import listening, run, settings_of
-from governed_ml.serving.app.routes import application
+from governed_ml.serving.app.routes import ServiceRoutes, application
 from governed_ml.serving.app.service import Service, Stores
 from governed_ml.serving.app.upkeep import Upkeep
 from governed_ml.serving.http.admission import Admission
@@ -111,7 +112,9 @@ def app_of(service: Service, admission: Admission) -> FastAPI:
             upkeep.stop()
             service.stop()
 
-    app = application(service, admission, Pool(), lifespan)
+    app = application(ServiceRoutes(service, admission, Pool()), lifespan)
+    if service.settings.authentication == "loopback":
+        api_page.add(app, "The service's API")
     recorder = service.recorder
 
     def observe(scope: Any, status: int | None, seconds: float, kind: str | None) -> None:

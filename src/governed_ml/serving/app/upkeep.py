@@ -29,6 +29,8 @@ class Upkeep:
                 store.rotate_if_due()
             except Problem as problem:
                 print(f"serve: {problem}", file=sys.stderr)
+        if (champion := service.keeper.lineup.champion) is not None:
+            champion.prepare_explanations()  # so that the first request for one is not slow
 
     def _tell(self) -> None:
         """Print which version is served, or why none is, whenever that changes."""
@@ -41,3 +43,6 @@ class Upkeep:
         if said != self._said:
             print(f"serve: {said}", file=sys.stderr, flush=True)
             self._said = said
+            left = lineup.champion.reader.left_to_monitoring if lineup.champion else []
+            if left:
+                print(f"serve: no single row is judged by {', '.join(left)}", file=sys.stderr)

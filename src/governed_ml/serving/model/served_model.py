@@ -5,17 +5,18 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from governed_ml.core.files import read_json
-from governed_ml.core.problem import Problem, Unusable
+from governed_ml.core.problem import Problem, Unusable, first_line
 from governed_ml.ledger.lifecycle import Version
+from governed_ml.measures.explanations.background import reference_rows
 from governed_ml.monitoring.release_contract import with_contract
 from governed_ml.pipeline import models
-from governed_ml.pipeline.isolated.isolated_model import IsolatedModel
-from governed_ml.pipeline.predict_version import ServedVersion, scored
+from governed_ml.pipeline.predict_version import ServedVersion
+from governed_ml.pipeline.quick.scores import QuickScores
 from governed_ml.registry.release import bundle
 from governed_ml.registry.release.scored_alike import require_scored_alike
 from governed_ml.registry.versions import Registry
@@ -25,9 +26,11 @@ from governed_ml.serving.rows.row_reader import RowReader
 if TYPE_CHECKING:
     import pandas as pd
 
+    from governed_ml.measures.explanations.served import RowExplainer
     from governed_ml.pipeline.model_outputs import Answers
 
 CARD = "reports/model_card.json"
+SEED = 0  # of the order in which features are taken away, where a model is explained by asking
 
 
 class ServedModel:
@@ -45,9 +48,13 @@ class ServedModel:
         self._stack.callback(self.reader.close)
         self._stack.callback(self.label_reader.close)
         self._model: Any = self._stack.enter_context(models.opened(origin.model))
-        models.use_one_thread(self._model)
-        isolated = isinstance(self._model, IsolatedModel)
-        self._one_at_a_time = threading.Lock() if isolated else nullcontext()
+        trained = body_of(origin, "train")
+        self._columns = list(trained.numeric), list(trained.categorical)
+        self._background = reference_rows(body_of(origin, "drift"), *self._columns)
+        self._scores = QuickScores(self._model, origin.data.task, self._background)
+        self.predict(self._background.head(1))  # the first answer takes much longer than the rest
+        self._explainer: RowExplainer | None = None
+        self._preparing = threading.Lock()
         self._users, self._closed = 0, False
         self._guard = threading.Lock()
 
@@ -76,13 +83,39 @@ class ServedModel:
             self._stack.close()
 
     def predict(self, features: pd.DataFrame) -> Answers:
-        """Return the answers for rows of features."""
-        with self._one_at_a_time:
-            return scored(self._model, features)
+        """Return the answers for rows of features; raise `Problem` if the model has none."""
+        try:
+            return self._scores.answered(features)
+        except ValueError as error:
+            raise Problem(f"the model cannot predict these rows: {first_line(error)}") from error
 
-    def explain(self, features: pd.DataFrame) -> None:
-        """Return the contributions of each feature to the answers."""
-        del features
+    def prepare_explanations(self) -> RowExplainer:
+        """Return what explains rows. The first call takes seconds."""
+        from governed_ml.measures.explanations.served import RowExplainer
+
+        with self._preparing:
+            if self._explainer is None:
+                self._explainer = RowExplainer(
+                    self._model,
+                    self._background,
+                    self._columns[1],
+                    self.data.task,
+                    SEED,
+                    self._scores.encoded if self._scores.encodes else None,
+                )
+            return self._explainer
+
+    def explain(self, features: pd.DataFrame) -> list[dict[str, Any] | None]:
+        """Return the explanation of each row as JSON; None if its contributions do not add up."""
+        explainer, found = self.prepare_explanations(), list[dict[str, Any] | None]()
+        for start in range(0, len(features), explainer.most_rows):
+            part = explainer.explain(features.iloc[start : start + explainer.most_rows])
+            for one in map(part.of, range(len(part.covered))):
+                said = {"method": part.method, "explains": part.name}
+                more = {} if one is None else {"base": one.base, "output": one.output}
+                more |= {} if one is None else {"contributions": one.by_feature}
+                found.append(None if one is None else said | more)
+        return found
 
 
 def label_reader(origin: ServedVersion) -> RowReader:
@@ -118,4 +151,8 @@ def load(base: Path, registry: Registry, version: Version, view: LedgerView) -> 
             evidence=evidence,
             data=with_contract(base, version, params.data, evidence, scratch / "contracts"),
         )
-        return ServedModel(registry.name, version, origin, read_json(checked.records / CARD))
+        model = ServedModel(registry.name, version, origin, read_json(checked.records / CARD))
+    wanted = view.now.policy.explain
+    if wanted is not None and wanted.least_share:
+        model.prepare_explanations()
+    return model
