@@ -56,9 +56,14 @@ def _faults(number: int, one: dict[str, Any]) -> list[FieldFault]:
     good = {
         "request_id": isinstance(found := one.get("request_id"), str)
         and REQUEST.fullmatch(found) is not None,
-        "row": type(row := one.get("row")) in (int, float) and 0 <= row <= LAST and row % 1 == 0,
+        "row": _is_number(one.get("row")),
         "label": one.get("label") is not None,
     }
     wrong = [FieldFault(place(number, name), WORDS[name]) for name in MEMBERS if not good[name]]
     strange = [name for name in one if name not in MEMBERS]
     return wrong + [FieldFault(place(number, name), "is no member of a label") for name in strange]
+
+
+def _is_number(row: Any) -> bool:
+    """Return whether a value is the number of a row; JSON may write 7 as 7.0."""
+    return type(row) in (int, float) and 0 <= row <= LAST and row % 1 == 0
