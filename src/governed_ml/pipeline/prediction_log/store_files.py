@@ -19,6 +19,7 @@ def files(place: Path, scratch: Path) -> list[Path]:
     file of the log.
     """
     copies: dict[Path, Path] = {}
+    scratch.mkdir(parents=True, exist_ok=True)  # else a copy that fails looks like a closed file
     try:
         for number, segment in enumerate(_named(place, LINES)):
             copy = scratch / f"segment{number}{CLOSED}"
