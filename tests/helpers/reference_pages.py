@@ -56,12 +56,14 @@ def pages() -> dict[str, str]:
     import reference_configuration
     import reference_events
     import reference_evidence
+    import reference_service
 
     return {
         "commands.md": reference_commands.page(),
         "configuration.md": reference_configuration.page(),
         "events.md": reference_events.page(),
         "evidence.md": reference_evidence.page(),
+        "serving-metrics.md": reference_service.page(),
     }
 
 

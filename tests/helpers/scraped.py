@@ -42,11 +42,11 @@ def labels_of(found: Series) -> dict[str, set[str]]:
     return names
 
 
-def champion(*windows: dict[str, Any], days: int = 10) -> Version:
+def champion(*windows: dict[str, Any], days: int = 10, promoted: datetime = PROMOTED) -> Version:
     """A champion with these windows in the ledger, one a day from `days` after its promotion."""
-    entries = [_entry("promoted", PROMOTED)]
+    entries = [_entry("promoted", promoted)]
     for number, said in enumerate(windows, start=1):
-        at = PROMOTED + timedelta(days=days + number - 1)
+        at = promoted + timedelta(days=days + number - 1)
         entries.append(_entry("monitored", at, **(_window(number) | said)))
     return Version(3, "champion", entries)
 
@@ -68,23 +68,33 @@ def _window(number: int) -> dict[str, Any]:
 
 
 def _entry(action: str, at: datetime, **details: Any) -> Any:
-    event = SimpleNamespace(action=action, moment=at, details=details, version=3)
+    event = SimpleNamespace(
+        action=action,
+        moment=at,
+        time=at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        details=details,
+        version=3,
+        subject={"model": "sha256:3"},
+        decision=None,
+        approvals=[],
+    )
     return SimpleNamespace(event=event)
 
 
-def life(*windows: dict[str, Any], days: int = 10) -> Lifecycle:
+def life(*windows: dict[str, Any], days: int = 10, promoted: datetime = PROMOTED) -> Lifecycle:
     """What a ledger says in which version 3 is champion and has these windows."""
-    found = champion(*windows, days=days)
+    found = champion(*windows, days=days, promoted=promoted)
     return Lifecycle({3: found}, [3], list(found.entries))
 
 
-def measured(policy: Policy, **values: float) -> dict[str, float]:
-    """Rule → value of a window; by default 0 for each rule of the policy."""
+def measured(policy: Policy, *, task: str = "classification", **values: float) -> dict[str, float]:
+    """Rule → value of a window; by default the best one for each rule of the policy."""
     assert policy.monitoring is not None
     each = {"feature": "income", "numeric": "income", "sensitive": "sex", "class": "car", None: ""}
     every = {
-        rule.id + (f"[{each[rule.each]}]" if rule.each else ""): 0.0
+        rule.id + (f"[{each[rule.each]}]" if rule.each else ""): float(rule.bound == "at_least")
         for rule in policy.monitoring.rules
+        if rule.task in (None, task)
     }
     return every | values
 

@@ -27,7 +27,7 @@ from governed_ml.measures import fairness, fairness_regression
 from governed_ml.measures.multiclass import performance as multiclass
 from governed_ml.policy import metric_words
 
-PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md")
+PAGES = ("commands.md", "configuration.md", "events.md", "evidence.md", "serving-metrics.md")
 BY_CONSTANTS = {
     "train": {"unmitigated_{}"},
     "evaluate": {

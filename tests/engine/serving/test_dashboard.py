@@ -112,4 +112,5 @@ def test_limits_are_those_of_policy_and_settings(
     assert steps[1] == {"color": "red", "value": params.serve.alerts.error_share}
     fair = {one["legendFormat"]: one["expr"] for one in
             panels["Fairness of the last window"]["targets"]}  # fmt: skip
-    assert fair["limit of fairness.demographic_parity (warn)"] == "vector(0.05)"
+    same = "fairness.demographic_parity, fairness.equalized_odds"
+    assert fair[f"limit (warn): {same}"] == "vector(0.05)"

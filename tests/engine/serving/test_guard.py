@@ -263,18 +263,23 @@ def test_head_and_options_are_answered(app: FastAPI) -> None:
 
 def test_every_answer_is_observed() -> None:
     # Given somebody who counts, when requests are answered, refused and left
-    seen: list[tuple[str | None, int | None]] = []
+    seen: list[tuple[str | None, int | None, str | None]] = []
     app = service(
-        observe=lambda scope, status, seconds: seen.append(
-            (getattr(scope.get("route"), "path", None), status)
+        observe=lambda scope, status, seconds, kind: seen.append(
+            (getattr(scope.get("route"), "path", None), status, kind)
         )
     )
     ask(app, "GET", "/model")
     ask(app, "GET", "/nope")
     ask(app, "POST", "/rows", [JSON, length(MOST + 1)], [SILENCE])
     ask(app, "POST", "/rows", [JSON, length(10)], [GONE])
-    # Then each is told with its route
-    assert seen == [("/model", 200), (None, 404), ("/rows", 413), ("/rows", None)]
+    # Then each is told with its route, and with the kind of the problem document if it got one
+    assert seen == [
+        ("/model", 200, None),
+        (None, 404, "not-found"),
+        ("/rows", 413, "body-too-large"),
+        ("/rows", None, None),
+    ]
 
 
 def test_no_event_but_http_is_touched() -> None:

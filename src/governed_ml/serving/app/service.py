@@ -201,7 +201,8 @@ class Service:
         """Return a scrape and its media type."""
         served = self.keeper.lineup.champion is not None
         self.recorder.ready(served)
-        self.recorder.champion_served(served)
+        if not served:
+            self.recorder.champion_served(False)
         for name, one in self.stores.named():
             self.recorder.log(
                 name, lag_seconds=one.lag_seconds, size=one.bytes, vanished=one.vanished

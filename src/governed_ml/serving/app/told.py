@@ -9,7 +9,7 @@ from governed_ml.ledger.lifecycle import MAKES_CHAMPION
 from governed_ml.serving.app.openapi import description
 from governed_ml.serving.metrics.names import Arm
 from governed_ml.serving.metrics.recorder import MetricsRecorder
-from governed_ml.serving.model.keeper import Lineup
+from governed_ml.serving.model.keeper import Lineup, is_same
 from governed_ml.serving.model.ledger_view import LedgerView
 from governed_ml.serving.model.served_model import ServedModel
 from governed_ml.serving.rows.row_schema import answer_schema, label_schema, row_schema
@@ -53,6 +53,8 @@ def told(recorder: MetricsRecorder, lineup: Lineup, view: LedgerView) -> None:
         "canary": lineup.canary,
         "shadow": lineup.shadow,
     }
+    wanted, served = view.life.champion, lineup.champion
+    recorder.champion_served(wanted is not None and served is not None and is_same(served, wanted))
     recorder.canary_share(lineup.share / 100)
     for arm, model in arms.items():
         if model is None:

@@ -64,11 +64,12 @@ class Guard:
         answer = Answer(send, request_id, body, head=scope["method"] == "HEAD")
         inner = {**scope, "method": "GET"} if answer.head else scope
         refused = await self._refusal(inner, body, answer)
+        kind = None
         if refused and not answer.started and not body.disconnected:
+            kind = refused.kind
             await answer.refuse(refused, scope, receive)
         if self._observe:
-            spent, kind = time.perf_counter() - begin, refused.kind if refused else None
-            self._observe(inner, answer.status, spent, kind)
+            self._observe(inner, answer.status, time.perf_counter() - begin, kind)
 
     async def _refusal(
         self, scope: Scope, body: RequestBody, answer: Answer

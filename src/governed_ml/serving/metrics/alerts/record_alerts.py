@@ -6,7 +6,6 @@ from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.config.production.serve import Serve
 from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.alerts.alert import (
-    ALWAYS,
     INSTANCE,
     NEVER,
     STEADY,
@@ -20,6 +19,7 @@ from governed_ml.serving.metrics.promql import chosen, grouped, number, quoted
 
 DEVIATIONS = 3  # of a sampled share from the policy's, before it is an alert
 ROUNDING = 0.001  # a scrape may fall between two counts of one request
+GROWING = "0+1x1200"  # four a minute
 DISK = "free disk space, or fix the permissions of the folder data/"
 STORE = "predictions"  # of examples
 
@@ -36,7 +36,7 @@ def log(job: str, settings: Serve) -> list[Alert]:
             "critical",
             "a log cannot be written, so requests get no answer",
             DISK,
-            (example(names.UNWRITABLE, job, NEVER, "0+1x1200", store=STORE),),
+            (example(names.UNWRITABLE, job, NEVER, GROWING, store=STORE),),
             found,
             4 * minutes,
         ),
@@ -53,13 +53,13 @@ def log(job: str, settings: Serve) -> list[Alert]:
         ),
         Alert(
             "LogVanished",
-            f"{chosen(names.LOG_VANISHED, where)} > 0",
+            f"increase({chosen(names.LOG_VANISHED, where)}[{minutes}m]) > 0",
             "critical",
-            "a file of a log was taken away while the service wrote to it: rows are lost",
+            "a file of a log was taken away while the service wrote to it: rows may be lost",
             "find out what removes files in the folder data/, and stop it",
-            (example(names.LOG_VANISHED, job, NEVER, ALWAYS, store=STORE),),
+            (example(names.LOG_VANISHED, job, NEVER, GROWING, store=STORE),),
             found,
-            1,
+            4 * minutes,
         ),
     ]
 

@@ -122,7 +122,7 @@ def _share(
         name,
         f"{some} / {every} > {number(limit)}",
         "critical" if status.startswith("~5") else "warning",
-        f"more than {limit:.2%} of the requests {what}",
+        f"more than {100 * limit:g} % of the requests {what}",
         fix,
         (
             example(names.REQUESTS, job, STEADY, STEADY, **one, status="200"),

@@ -76,8 +76,9 @@ def _placed(sections: dict[str, list[Panel]]) -> list[dict[str, Any]]:
              "gridPos": place, "panels": []}
         )  # fmt: skip
         top += 1
-        for first in range(0, len(shown), ACROSS):
-            row = shown[first : first + ACROSS]
+        rows = -(-len(shown) // ACROSS)
+        for number in range(rows):  # as evenly as possible
+            row = shown[len(shown) * number // rows : len(shown) * (number + 1) // rows]
             width = WIDTH // len(row)
             for column, one in enumerate(row):
                 place = {"h": HEIGHT, "w": width, "x": column * width, "y": top}

@@ -43,7 +43,9 @@ def _values(params: Params, kind: str) -> Panel:
         one for one in rules if one.task in (None, task) and one.metric.partition(".")[0] == kind
     ]
     values = grouped("max", "rule, group", chosen(names.WINDOW_VALUE, JOB, {"kind": kind}))
-    limits = (next(iter(one.limits.items())) for one in shown)
+    limits: dict[tuple[str, float], list[str]] = {}
+    for rule in shown:
+        limits.setdefault(next(iter(rule.limits.items())), []).append(rule.id)
     return Panel(
         f"{kind.capitalize()} of the last window",
         "timeseries",
@@ -52,8 +54,8 @@ def _values(params: Params, kind: str) -> Panel:
         (
             Query(values, "{{rule}} {{group}}"),
             *(
-                Query(f"vector({number(limit)})", f"limit of {rule.id} ({level})")
-                for rule, (level, limit) in zip(shown, limits, strict=True)
+                Query(f"vector({number(limit)})", f"limit ({level}): {', '.join(rules)}")
+                for (level, limit), rules in limits.items()
             ),
         ),
     )
