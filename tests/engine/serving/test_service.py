@@ -193,6 +193,10 @@ def test_labels_are_kept_for_monitoring(world: World) -> None:
     assert unknown.json["errors"] == [
         {"pointer": "/0/label", "detail": "is no value that the target had in training"}
     ]
+    missing = post(world.port, "/ground-truth", [label | {"label": ""}])
+    assert missing.json["errors"] == [
+        {"pointer": "/0/label", "detail": "stands for a missing value"}
+    ]
     assert len(world.logged("ground_truth")) == 1
 
 

@@ -9,7 +9,9 @@ from typing import Any
 from governed_ml.core.config.data import Data
 from governed_ml.serving.http.body import place
 from governed_ml.serving.http.problems import FieldFault, RequestRefused
+from governed_ml.serving.rows.category_columns import TextColumn
 from governed_ml.serving.rows.row_reader import RowReader
+from governed_ml.serving.rows.typed_columns import TypedColumn
 
 NO_VALUES = "these are no values of the target"
 MEMBERS = ("request_id", "row", "label")
@@ -36,11 +38,10 @@ def truths(
         what = zip(numbers, refused.faults, strict=True)
         faults = [FieldFault(place(int(n), "label"), one.detail) for n, one in what]
         raise RequestRefused(422, "invalid-labels", NO_VALUES, faults) from refused
-    known = reader.columns[data.target].one.column.values
     strange = [
-        FieldFault(place(number, "label"), "is no value that the target had in training")
+        FieldFault(place(number, "label"), why)
         for number, read in enumerate(found.logged)
-        if known is not None and isinstance(value := read[data.target], str) and value not in known
+        if (why := _strange(reader.columns[data.target], read[data.target]))
     ]
     if strange:
         raise RequestRefused(422, "invalid-labels", NO_VALUES, strange)
@@ -67,3 +68,12 @@ def _faults(number: int, one: dict[str, Any]) -> list[FieldFault]:
 def _is_number(row: Any) -> bool:
     """Return whether a value is the number of a row; JSON may write 7 as 7.0."""
     return type(row) in (int, float) and 0 <= row <= LAST and row % 1 == 0
+
+
+def _strange(column: TypedColumn, value: Any) -> str:
+    """Return why a value cannot be a label, or ""."""
+    if value is None:
+        return "stands for a missing value"
+    if not isinstance(column, TextColumn) or column.one.column.values is None:
+        return ""
+    return "" if column.is_known(value) else "is no value that the target had in training"
