@@ -24,6 +24,7 @@ TITLES = {
     "j": "`monitor` of 1,000 rows against one that measures nothing",
     "k": "`uv sync` with a warm cache",
     "l": "Before the engine was a library, and since",
+    "s": "`governance serve` against a bare handler and `mlflow models serve`",
 }
 VERSIONS = [
     "dvc", "great-expectations", "evidently", "fairlearn", "mlflow", "scikit-learn", "pandas",

@@ -1,6 +1,6 @@
 """Measure the template's pipeline side by side with what it replaces, and write the results table.
 
-python tests/benchmarks/run.py [a b c d e f g h i j k l] [--quick]
+python tests/benchmarks/run.py [a b c d e f g h i j k l s] [--quick]
 
 a  `dvc repro` with nothing to do, against a DVC project of one stage
 b  the full default pipeline, against the same training in a bare script
@@ -14,6 +14,7 @@ i  the hooks of a commit, each one's share, against pre-commit without hooks
 j  `monitor` of 1,000 rows, against a row, which measures nothing; and both once more in a process
 k  `uv sync` with a warm cache: what judges alone, then everything
 l  generation, `uv sync`, the pipeline and start-up, against the last commit before the engine
+s  `governance serve`, against a bare FastAPI handler and `mlflow models serve`
 
 Without letters all are measured. `results.md` is written anew; parts not measured keep their table.
 """
@@ -39,6 +40,8 @@ import gates  # noqa: E402
 import ledger  # noqa: E402
 import measure  # noqa: E402
 import moves  # noqa: E402
+import registry  # noqa: E402
+import serving  # noqa: E402
 import workflow  # noqa: E402
 from baked import BakedProject  # noqa: E402
 from measure import interleaved, must  # noqa: E402
@@ -255,6 +258,12 @@ def l(bench: Bench) -> str:  # noqa: E743 - the parts have letters
     return before_after.compare(bench.template, bench.uv(), bench.scratch, repeats, say)
 
 
+def s(bench: Bench) -> str:
+    """Services that answer with the same model, asked in turns."""
+    project = registry.copy(bench.contested(), Path(tempfile.mkdtemp(dir=bench.scratch)))
+    return serving.compare(project, min(3, bench.repeats), say)
+
+
 def main() -> None:
     """Measure the chosen parts and write the results after each."""
     parser = argparse.ArgumentParser(
@@ -271,9 +280,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         bench = Bench(options, Path(scratch).resolve())
         where = machine(bench.environment)
-        for part in options.parts or sorted(TITLES, key="abdekfghijlc".index):
+        for part in options.parts or sorted(TITLES, key="abdekfghijslc".index):
             say(f"{part}. {TITLES[part]}")
-            parts = {one.__name__: one for one in (a, b, c, d, e, f, g, h, i, j, k, l)}
+            parts = {one.__name__: one for one in (a, b, c, d, e, f, g, h, i, j, k, l, s)}
             result = parts[part](bench)
             say("\n" + result)
             write(options.output, {part: result}, where)
