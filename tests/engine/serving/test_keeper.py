@@ -18,6 +18,7 @@ class Model:
     number: int
     digest: str
     closed: bool = False
+    ended: bool = False
 
     def close(self) -> None:
         self.closed = True
@@ -219,3 +220,37 @@ def test_a_shadow_is_asked_only_while_it_waits() -> None:
     assert keeper.lineup.shadow is None
     assert keeper.lineup.champion is world.loaded[0]
     assert world.loaded[1].closed
+
+
+def test_a_model_whose_process_has_ended_is_loaded_again() -> None:
+    # Given a champion, when its process ends
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+    world.loaded[0].ended = True
+    # Then nothing answers, until it is loaded again
+    assert keeper.lineup.champion is None
+    assert keeper.lineup.why == "the process of the champion's model has ended"
+    keeper.refresh()
+    assert keeper.lineup.champion is world.loaded[1]
+    assert world.loaded[0].closed
+    # And if that fails, nothing answers
+    world.loaded[1].ended = True
+    world.broken.add(1)
+    keeper.refresh()
+    assert keeper.lineup.champion is None
+    assert "is refused" in keeper.lineup.why
+
+
+def test_a_shadow_whose_process_has_ended_is_loaded_again() -> None:
+    world = champion()
+    world.version(2, "approved")
+    keeper = world.keeper(shadow=2)
+    keeper.refresh()
+    before = keeper.lineup.shadow
+    assert before is not None
+    world.loaded[1].ended = True
+    keeper.refresh()
+    after = keeper.lineup.shadow
+    assert after is not None
+    assert (after.number, after is before) == (2, False)

@@ -6,12 +6,15 @@ import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
 from baked import BakedProject
 from http_service import (
+    LOOPBACK,
     Ledger,
     ask,
     model_of,
@@ -26,8 +29,12 @@ from http_service import (
 from governed_ml.core import model_file
 from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.problem import Problem
+from governed_ml.measures.explanations import served
+from governed_ml.measures.explanations.served import Contributions
+from governed_ml.pipeline.isolated.process import ProcessEnded
 from governed_ml.pipeline.prediction_log.record_lines import Unwritable
 from governed_ml.serving.app.service import Service
+from governed_ml.serving.model.served_model import ServedModel
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +63,7 @@ class World:
 
 
 @pytest.fixture(name="world")
-def served(project_after_run: BakedProject, tmp_path: Path) -> Generator[World]:
+def served_project(project_after_run: BakedProject, tmp_path: Path) -> Generator[World]:
     """The default project's model, served."""
     ledger = Ledger({1: model_of(project_after_run)})
     ledger.life.versions[1] = version_of()
@@ -254,6 +261,72 @@ def test_the_policy_can_have_every_prediction_explained(
     text = ask(world.port, "GET", "/metrics").content.decode()
     word = "true" if explained else "false"
     assert f'governed_ml_answers_total{{arm="champion",explained="{word}"}} 1.0' in text
+
+
+def test_more_rows_than_are_explained_at_once_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a service that explains two rows at once, when three are to be explained
+    monkeypatch.setattr(served, "MOST", 2)
+    found = post(world.port, "/predict?explain=true", world.rows(3))
+    # Then the request is refused before anything is logged
+    assert (found.status, found.json["detail"]) == (
+        422,
+        "at most 2 rows are explained at once: send fewer rows",
+    )
+    world.service.explanations = ServedExplanations(serve="all")
+    assert post(world.port, "/predict", world.rows(3)).status == 422
+    assert world.logged() == []
+    # And where the policy wants a sample only, the first two are explained
+    world.service.explanations = ServedExplanations(serve="sampled", share=1)
+    assert post(world.port, "/predict", world.rows(3)).status == 200
+    assert [one["explained"] for one in world.logged()] == [True, True, False]
+
+
+def test_explanations_of_several_classes_name_them() -> None:
+    model: Any = SimpleNamespace(data=SimpleNamespace(multiclass=True, class_names=["a", "b", "c"]))
+    one = Contributions([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], {"age": [1.0, 0.0, -1.0]})
+    assert ServedModel._said(model, one, {"method": "shap"}) == {
+        "method": "shap",
+        "base": {"a": 0.0, "b": 1.0, "c": 2.0},
+        "output": {"a": 1.0, "b": 1.0, "c": 1.0},
+        "contributions": {"age": {"a": 1.0, "b": 0.0, "c": -1.0}},
+    }
+    assert ServedModel._said(model, None, {}) is None
+
+
+def test_a_model_whose_process_ends_is_loaded_again_at_once(
+    project_after_run: BakedProject, tmp_path: Path
+) -> None:
+    # Given a service that looks at the ledger once in five minutes, whose model's process ends
+    ledger = Ledger({1: model_of(project_after_run)})
+    ledger.life.versions[1] = version_of()
+    settings = LOOPBACK.model_copy(update={"refresh_seconds": 300})
+    dead, rows = ledger.models[1], rows_of(project_after_run, 1)
+    with running(service_of(tmp_path, ledger, settings)) as port:
+        ledger.models[1] = model_of(project_after_run)
+        ended = property(lambda one: one is dead)
+        with mock.patch.object(ServedModel, "ended", ended):
+            # When it is asked, then there is no answer for a moment, and then there is one
+            assert post(port, "/predict", rows).status == 503
+            wait_for(lambda: post(port, "/predict", rows).status == 200)
+
+
+def test_a_process_that_ends_in_a_request_is_no_fault_of_the_rows(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a model whose process ends while it is asked
+    model = world.service.keeper.lineup.champion
+    end = mock.Mock(side_effect=ProcessEnded("the process ended"))
+    monkeypatch.setattr(model, "predict", end)
+    hurried: list[int] = []
+    world.service.hurry = lambda: hurried.append(1)
+    # When rows come, then the service says that it has no model, logs it, and looks after it
+    found = post(world.port, "/predict", world.rows(1))
+    assert (found.status, found.json["type"]) == (503, "urn:governed-ml:problem:no-champion")
+    assert "retry-after" in found.headers
+    assert [one["error"] for one in world.logged()] == ["ProcessEnded"]
+    assert hurried
 
 
 def test_refusals_are_counted_by_kind(world: World) -> None:

@@ -73,6 +73,11 @@ class QuickScores:
         """Whether a classifier is asked once for probabilities and predictions."""
         return self._both is not None or isinstance(self._model, IsolatedModel)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the model's child process, if it has one, has ended: load the model again."""
+        return isinstance(self._model, IsolatedModel) and self._model.ended
+
     def answered(self, rows: pd.DataFrame) -> Answers:
         """Return what `model_outputs.answered` returns for these rows.
 

@@ -18,18 +18,24 @@ class Repeated:
     def __init__(self, work: Work, seconds: float, name: str) -> None:
         """Start the thread."""
         self._work, self._seconds, self._name = work, seconds, name
-        self._stopped = threading.Event()
+        self._stopped, self._woken = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             _done(self._work, self._name)
-            self._stopped.wait(self._seconds)
+            self._woken.wait(self._seconds)
+            self._woken.clear()
+
+    def soon(self) -> None:
+        """Do it again at once, or as soon as it is done."""
+        self._woken.set()
 
     def stop(self, patience: float = 10.0) -> None:
         """Let the thread end; a pass that takes longer than `patience` seconds is left alone."""
         self._stopped.set()
+        self._woken.set()
         self._thread.join(patience)
 
 

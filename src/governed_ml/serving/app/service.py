@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.config.production.serve import Serve
 from governed_ml.core.problem import Problem, first_line
+from governed_ml.pipeline.isolated.process import ProcessEnded
 from governed_ml.pipeline.prediction_log.store import Store
 from governed_ml.serving.app.answers import (
     Arm,
@@ -68,11 +69,14 @@ class Service:
         self.keeper, self.stores = keeper, stores
         self.settings, self.recorder = settings, recorder
         self.explanations: ServedExplanations | None = None
+        self.hurry: Callable[[], object] = lambda: None  # looks after the models at once
         self._shadow = Queued(IN_SHADOW, "shadow")
 
     def lineup(self) -> tuple[Lineup, ServedModel]:
         """Return the models and the champion; refuse if there is no champion."""
         found = self.keeper.lineup
+        if self.keeper.ended:
+            self.hurry()
         if found.champion is None:
             wait = {"retry-after": str(self.settings.refresh_seconds)}
             raise RequestRefused(503, "no-champion", NO_CHAMPION, headers=wait)
@@ -90,6 +94,8 @@ class Service:
         asked = PredictionRequest(request_id, datetime.now(UTC), explain)
         with champion.in_use():
             rows = champion.reader.read(given)
+            if asked.explain or (self.explanations and self.explanations.serve == "all"):
+                require_explainable(champion, len(given))
             self._append("sensitive", sensitive_records(asked, rows))
             answer = None
             if lineup.canary is not None and is_canary(lineup, subject):
@@ -112,6 +118,9 @@ class Service:
             answer = ask(champion, "champion", rows, explain=self._explains(asked))
         except Exception as error:
             self._log(asked, failed(champion, "champion", rows, error))
+            if isinstance(error, ProcessEnded):
+                self.hurry()
+                raise RequestRefused(503, "no-champion", NO_CHAMPION, headers=SOON) from error
             if not isinstance(error, Problem):
                 raise
             raise RequestRefused(
@@ -220,6 +229,14 @@ class Service:
         for _, store in self.stores.named():
             store.close()
         self.keeper.close()
+
+
+def require_explainable(model: ServedModel, rows: int) -> None:
+    """Refuse a request with more rows than a model explains at once."""
+    most = model.prepare_explanations().most_rows
+    if rows > most:
+        detail = f"at most {most} rows are explained at once: send fewer rows"
+        raise RequestRefused(422, "invalid-body", detail)
 
 
 def is_canary(lineup: Lineup, subject: str | None) -> bool:

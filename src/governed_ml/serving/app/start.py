@@ -106,6 +106,7 @@ def app_of(service: Service, admission: Admission) -> FastAPI:
         upkeep = Repeated(
             Upkeep(service).once, service.settings.refresh_seconds, "keeping up to date"
         )
+        service.hurry = upkeep.soon
         try:
             yield
         finally:

@@ -81,7 +81,15 @@ class Keeper:
         if silent > self._offline:
             trouble = f" ({self.last.trouble})" if self.last.trouble else ""
             return Lineup(why=f"the ledger was last read {silent:.0f} seconds ago{trouble}")
+        if self.ended:
+            return Lineup(why="the process of the champion's model has ended")
         return self._lineup
+
+    @property
+    def ended(self) -> bool:
+        """Whether the champion's own process has ended, so that it must be loaded again."""
+        champion = self._lineup.champion
+        return champion is not None and champion.ended
 
     def refresh(self) -> LedgerView | None:
         """Read the ledger, and load what it calls champion. Return what it says, if anything."""
@@ -118,7 +126,7 @@ class Keeper:
                 self._swap(Lineup(why=f"version {now.champion.number} is no longer champion"))
             now = self._lineup
         marks = (view.aliases.get(CHAMPION), view.now.approvers)
-        if now.champion is None or not is_same(now.champion, wanted) or marks != self._verified:
+        if not _is_loaded(now.champion, wanted) or marks != self._verified:
             try:
                 found = self._load(wanted, view)
             except Problem as problem:
@@ -146,7 +154,7 @@ class Keeper:
         version = view.life.versions.get(wanted) if wanted is not None else None
         if version is None or version.state not in states:
             return None
-        if now is not None and is_same(now, version):
+        if _is_loaded(now, version):
             return now
         try:
             return self._load(version, view)
@@ -166,6 +174,11 @@ class Keeper:
 def is_same(model: ServedModel, version: Version) -> bool:
     """Return whether a loaded model is this version, by number and by its model's digest."""
     return (model.number, model.digest) == (version.number, version.subject["model"])
+
+
+def _is_loaded(model: ServedModel | None, version: Version) -> bool:
+    """Return whether a model is this version and answers."""
+    return model is not None and is_same(model, version) and not model.ended
 
 
 def _may_stay(model: ServedModel, life: Lifecycle) -> bool:

@@ -26,7 +26,7 @@ from governed_ml.serving.rows.row_reader import RowReader
 if TYPE_CHECKING:
     import pandas as pd
 
-    from governed_ml.measures.explanations.served import RowExplainer
+    from governed_ml.measures.explanations.served import Contributions, RowExplainer
     from governed_ml.pipeline.model_outputs import Answers
 
 CARD = "reports/model_card.json"
@@ -89,6 +89,11 @@ class ServedModel:
         except ValueError as error:
             raise Problem(f"the model cannot predict these rows: {first_line(error)}") from error
 
+    @property
+    def ended(self) -> bool:
+        """Whether the model's own process has ended, so that it must be loaded again."""
+        return self._scores.ended
+
     def prepare_explanations(self) -> RowExplainer:
         """Return what explains rows. The first call takes seconds."""
         from governed_ml.measures.explanations.served import RowExplainer
@@ -106,16 +111,28 @@ class ServedModel:
             return self._explainer
 
     def explain(self, features: pd.DataFrame) -> list[dict[str, Any] | None]:
-        """Return the explanation of each row as JSON; None if its contributions do not add up."""
-        explainer, found = self.prepare_explanations(), list[dict[str, Any] | None]()
-        for start in range(0, len(features), explainer.most_rows):
-            part = explainer.explain(features.iloc[start : start + explainer.most_rows])
-            for one in map(part.of, range(len(part.covered))):
-                said = {"method": part.method, "explains": part.name}
-                more = {} if one is None else {"base": one.base, "output": one.output}
-                more |= {} if one is None else {"contributions": one.by_feature}
-                found.append(None if one is None else said | more)
-        return found
+        """Return the explanation of each row as JSON.
+
+        It is None if its contributions do not add up, and for rows after the first `most_rows`.
+        """
+        explainer = self.prepare_explanations()
+        part = explainer.explain(features.iloc[: explainer.most_rows])
+        head = {"method": part.method, "explains": part.name}
+        found = [self._said(one, head) for one in map(part.of, range(len(part.covered)))]
+        return found + [None] * (len(features) - len(found))
+
+    def _said(self, one: Contributions | None, head: dict[str, Any]) -> dict[str, Any] | None:
+        """Return an explanation as JSON; with several classes, numbers are by name of the class."""
+        if one is None:
+            return None
+
+        def by_class(value: Any) -> Any:
+            several = self.data.multiclass
+            return dict(zip(self.data.class_names, value, strict=True)) if several else value
+
+        each = {name: by_class(value) for name, value in one.by_feature.items()}
+        numbers = {"base": by_class(one.base), "output": by_class(one.output)}
+        return head | numbers | {"contributions": each}
 
 
 def label_reader(origin: ServedVersion) -> RowReader:
