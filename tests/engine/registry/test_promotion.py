@@ -122,7 +122,7 @@ def test_trap_28_a_challenger_compared_with_another_champion_must_register_again
     contested.governance("promote", "2")
     # Then version 3 is refused: nobody knows whether it is better than version 2
     done = contested.governance("promote", "3", code=None)
-    registry.refused(done, "version 3 was compared with", "register it again")
+    registry.refused(done, "version 3 was compared with", "register the model again")
 
 
 def test_a_policy_that_changed_since_voids_the_approval(contested: BakedProject) -> None:
@@ -242,7 +242,7 @@ def test_trap_33_a_lost_message_is_seen_and_recorded_and_the_state_has_moved(
     # And a variable that is not set stops a rollback before anything has moved
     unset = replace(project, variables=project.variables | {"HOOK": ""})
     done = unset.governance("rollback", "--reason", "It is wrong", code=None)
-    registry.refused(done, "the variable HOOK is not set", code=2)
+    registry.refused(done, "the environment variable HOOK is not set", code=2)
     assert registry.states(project) == {1: "retired", 2: "champion"}
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+FIRST = ApprovalQuestion(version=1)
+"""Asked at the start, so that libraries are imported and the ledger is read before a tool asks."""
+
 
 @dataclass(frozen=True)
 class HookRoutes:
@@ -99,6 +102,7 @@ def application(routes: HookRoutes) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        routes.turn.later(FIRST)
         again = asyncio.create_task(routes.rule.keep_rechecking()) if routes.rule else None
         try:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Generator
 from typing import Any
@@ -254,3 +255,21 @@ def test_who_waits_too_long_is_told_to_ask_again_and_the_judgement_goes_on(
     else:
         raise AssertionError("no answer")
     assert [one.version for one in judge.asked[:8]] == list(range(1, 9))
+
+
+@pytest.mark.parametrize("said", [UNKNOWN, Problem("no route to host")])
+def test_the_hook_prepares_itself_when_it_starts_and_ends_in_order(
+    said: Any, issuer: IssuerServer, judge: TestJudge
+) -> None:
+    # Given a ledger, or one that cannot be read, when the hook starts and ends
+    judge.said = said
+    app = hook(issuer, judge)
+
+    async def steps() -> None:
+        async with app.router.lifespan_context(app):
+            while not judge.asked:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(steps(), 20))
+    # Then one judgement was made, which nobody asked for, and whatever it was hinders nothing
+    assert judge.asked == [ApprovalQuestion(version=1)]
