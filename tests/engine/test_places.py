@@ -12,7 +12,7 @@ from governed_ml.cli.production import monitor
 from governed_ml.core import config
 from governed_ml.core.code import stage_code
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 from governed_ml.monitoring import history, judge_window
 from governed_ml.monitoring.actions import issue
 from governed_ml.policy import gate

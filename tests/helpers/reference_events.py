@@ -10,7 +10,8 @@ from reference_sources import events
 
 from governed_ml.ledger.events import Action, Event
 from governed_ml.ledger.lifecycle import KEEPS_STATE, LEGAL
-from governed_ml.ledger.windows import WindowRecord
+from governed_ml.ledger.production.canary import CanaryRecord, JudgedCanaryRule
+from governed_ml.ledger.production.windows import WindowRecord
 
 INTRO = (
     "The ledger is the git branch `governance-ledger`. Each commit holds one event as JSON, with "
@@ -78,6 +79,7 @@ EVENTS: dict[str, Told] = {
             "from": "the champion before; null for the first",
             "protected": PROTECTED,
             "not_compared": "why the version was not compared with the champion; empty if it was",
+            "canary": "what the last step of its canary showed, as in `canary_advanced`",
         },
     ),
     "rolled_back": Told(
@@ -139,7 +141,35 @@ EVENTS: dict[str, Told] = {
         ("monitor --dispatch", "retrain note"),
         RETRAINED | RUN | {"why": WHY, "jobs": "the jobs that failed"},
     ),
+    "canary_started": Told(
+        "An approved version began to answer a share of the subjects. It holds the approvals, "
+        "because it answers people.",
+        ("canary start",),
+        {
+            "champion": "the champion that it is compared with",
+            "share": "the share of the subjects, in percent",
+            "protected": PROTECTED,
+        },
+    ),
+    "canary_advanced": Told(
+        "Every rule about the canary held, and it answers the next share.",
+        ("canary judge",),
+        {},
+    ),
+    "canary_held": Told(
+        "The canary neither advances nor ends. It is recorded once for each cause in a step.",
+        ("canary judge",),
+        {},
+    ),
+    "canary_reverted": Told(
+        "The champion answers everybody again. If the canary broke rules, the version is "
+        "quarantined from then on; otherwise it stays approved.",
+        ("canary judge", "canary stop"),
+        {},
+    ),
 }
+OF_CANARY = ("canary_advanced", "canary_held", "canary_reverted")
+"""Events whose details are a judgement of a canary."""
 BY_HELPERS = (
     *("rollback_asked", "retraining_asked", "dispatch_failed"),
     *("retrained", "retraining_failed", "alert_failed"),
@@ -170,6 +200,13 @@ def section(action: str, told: Told, fields: set[str]) -> str:
         parts.append(
             table(["details", "type", "default", "meaning"], rows_of(WindowRecord.model_fields, {}))
         )
+    elif action == "canary_advanced":
+        for head, model in (("details", CanaryRecord), ("of a rule", JudgedCanaryRule)):
+            parts.append(
+                table([head, "type", "default", "meaning"], rows_of(model.model_fields, {}))
+            )
+    elif action in OF_CANARY:
+        parts.append("Its details are those of `canary_advanced`.")
     elif told.details:
         rows = [
             [f"`{name}`", f"{text[:1].upper()}{text[1:]}."] for name, text in told.details.items()

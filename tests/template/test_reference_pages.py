@@ -22,7 +22,7 @@ from governed_ml.cli.app import app
 from governed_ml.core.evidence import Timing
 from governed_ml.core.evidence_bodies import BODY_OF_GATE
 from governed_ml.ledger.events import Action, Event
-from governed_ml.ledger.windows import WindowRecord
+from governed_ml.ledger.production.windows import WindowRecord
 from governed_ml.measures import fairness, fairness_regression
 from governed_ml.measures.multiclass import performance as multiclass
 from governed_ml.policy import metric_words
@@ -156,7 +156,7 @@ def test_every_event_is_described_with_what_it_holds() -> None:
         assert fields <= Event.model_fields.keys(), action
         assert details <= EVENTS[action].details.keys(), action
     # And the search finds what it looks for
-    assert found["promoted"][1] == {"from", "not_compared", "protected"}
+    assert found["promoted"][1] == {"from", "not_compared", "protected", "canary"}
     assert {"reason", "from"} <= found["rollback_asked"][1]
 
 

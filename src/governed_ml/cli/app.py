@@ -15,6 +15,7 @@ from governed_ml.cli.help import Topics
 from governed_ml.cli.ledger import ledger
 from governed_ml.cli.lineage import lineage
 from governed_ml.cli.pipeline import contract, init_data, page, predict, schemas, stage
+from governed_ml.cli.production.canary import canary
 from governed_ml.cli.production.hook import hook
 from governed_ml.cli.production.monitor import monitor
 from governed_ml.cli.production.retrain import retrain
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(canary, name="canary")
 app.add_typer(contract, name="contract")
 app.add_typer(ledger, name="ledger")
 app.add_typer(lineage, name="lineage")

@@ -15,7 +15,7 @@ TOPICS = {
     "Start": ("init-data",),
     "Judge": ("gate", "page", "policy", "stage", "check", "contract"),
     "Release": ("register", "approve", "reject", "promote", "rollback", "rejudge", "keygen"),
-    "Run in production": ("predict", "serve", "hook", "monitor", "retrain", "alerts"),
+    "Run in production": ("predict", "serve", "hook", "monitor", "retrain", "canary", "alerts"),
     "Inspect the records": ("status", "reconcile", "ledger", "lineage", "sbom", "schemas"),
     "Maintain the repository": ("doctor", "drill", "github", "engine", "update"),
     "Steps of the workflows": ("preflight", "fetch", "rehash", "aggregate", "template"),

@@ -20,6 +20,7 @@ Action = Literal[
     "registered", "quarantined", "approved", "rejected", "promoted", "rolled_back",
     "rollback_failed", "reconciled", "notification_lost", "monitored", "rollback_asked",
     "retraining_asked", "retrained", "retraining_failed", "dispatch_failed", "alert_failed",
+    "canary_started", "canary_advanced", "canary_held", "canary_reverted",
 ]  # fmt: skip
 
 

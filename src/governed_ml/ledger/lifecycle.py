@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.events import Action, Entry, Void
+from governed_ml.ledger.production import canary as canaries
+from governed_ml.ledger.production.canary import Canary
 
 State = Literal["pending_review", "approved", "champion", "retired", "quarantined", "rejected"]
 
@@ -25,10 +27,17 @@ LEGAL: dict[Action, tuple[State | None, ...]] = {
     "rolled_back": ("retired",),
     "rollback_failed": ("champion",),
     "monitored": ("champion",),
+    "canary_started": ("approved",),
+    "canary_advanced": ("approved",),
+    "canary_held": ("approved",),
+    "canary_reverted": ("approved",),
 }
 """Action → the states from which it is allowed. None means that the version is not registered yet.
 """
-KEEPS_STATE: tuple[Action, ...] = ("monitored", "rollback_failed")
+TRIES: tuple[Action, ...] = ("canary_started", "canary_advanced", "canary_held")
+OF_CANARY: tuple[Action, ...] = (*TRIES, "canary_reverted")
+"""Actions in `LEGAL` about the canary."""
+KEEPS_STATE: tuple[Action, ...] = ("monitored", "rollback_failed", *TRIES)
 """Actions in `LEGAL` that do not change a version's state."""
 MAKES_CHAMPION: tuple[Action, ...] = ("promoted", "rolled_back")
 """Actions in `LEGAL` that make the version champion in place of the current one."""
@@ -64,11 +73,13 @@ class Version:
 class Lifecycle:
     """All versions, and the numbers of all champions in order.
 
-    The last one is the current champion.
+    The last one is the current champion. `canary` is the version that answers a share of the
+    subjects, if there is one.
     """
 
     versions: dict[int, Version] = field(default_factory=dict)
     champions: list[int] = field(default_factory=list)
+    canary: Canary | None = None
     counted: list[Entry] = field(default_factory=list)
     void: list[Void] = field(default_factory=list)
 
@@ -114,7 +125,8 @@ def require_legal(action: Action, number: int, state: State | None) -> None:
         return
     allowed = " or ".join(str(one) for one in LEGAL[action] if one) or "new"
     here = state or "not in the ledger"
-    text = f"version {number} is {here}: only a version that is {allowed} can be {action}"
+    done = "a canary" if action in OF_CANARY else action
+    text = f"version {number} is {here}: only a version that is {allowed} can be {done}"
     raise Problem(f"{text.replace('_', ' ')}; look at `uv run governance status`", 1)
 
 
@@ -147,6 +159,10 @@ def _illegal(life: Lifecycle, entry: Entry) -> str | None:
         require_legal(event.action, event.version, known.state if known else None)
     except Problem as problem:
         return f"it is illegal: {str(problem).partition('; look at')[0]}"
+    if event.action in OF_CANARY:
+        champion = life.champion.number if life.champion else None
+        why = canaries.illegal(life.canary, champion, event)
+        return f"it is illegal: {why}" if why else None
     return None
 
 
@@ -161,6 +177,10 @@ def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
         version.state = "pending_review" if event.details.get("missing") else "approved"
     elif event.action == "rejected":
         version.state = "rejected"
+    elif event.action in OF_CANARY:
+        life.canary = canaries.after(life.canary, event)
+        if canaries.quarantines(event):
+            version.state = "quarantined"
     elif event.action in MAKES_CHAMPION:
         before = life.champion
         if before is not None:  # a version rolled back must not return by itself
@@ -168,3 +188,6 @@ def _apply(life: Lifecycle, entry: Entry, number: int) -> None:
             before.entries.append(entry)
         version.state = "champion"
         life.champions.append(number)
+        life.canary = None
+    if life.canary is not None and life.versions[life.canary.version].state != "approved":
+        life.canary = None

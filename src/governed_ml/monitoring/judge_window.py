@@ -8,7 +8,7 @@ from typing import Any, Literal
 from governed_ml.core.config.closed_model import Closed
 from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.core.evidence import Metric
-from governed_ml.ledger.windows import Level, WindowRecord
+from governed_ml.ledger.production.windows import Level, WindowRecord
 from governed_ml.policy.expected_rules import Scope, metric_of
 from governed_ml.policy.limits import best_and_worst, beyond, number, spelled
 

@@ -12,7 +12,7 @@ from governed_ml.core.drawing import svg
 from governed_ml.core.problem import Unusable
 from governed_ml.ledger.events import Entry, Event
 from governed_ml.ledger.liveness import alarm, last_window, unwatched
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 from governed_ml.page.gate_sections import Cut, Row, cut, most_drifted
 from governed_ml.page.records import LATEST, Records, ShownLatest
 

@@ -29,7 +29,7 @@ from governed_ml.registry.counted_events import follow, judged
 from governed_ml.registry.notify import Lost, Message, ready, send
 from governed_ml.registry.versions import CHALLENGER, CHAMPION, STATUS, Registry
 
-BY_RULES = ("approved", "promoted", "rolled_back")
+BY_RULES = ("approved", "promoted", "rolled_back", "canary_started", "canary_advanced")
 """Events that count only if they comply with the rules in force at their time."""
 RULES = (CONF.as_posix(), approvers.PATH)
 

@@ -13,8 +13,9 @@ from governed_ml.core.problem import Problem
 from governed_ml.core.repository import signs
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.production.canary import CanaryRecord
 from governed_ml.policy.decision import Decision
-from governed_ml.registry.append_event import record, settle, situation
+from governed_ml.registry.append_event import Situation, record, settle, situation
 from governed_ml.registry.approval.approvals import Approval
 from governed_ml.registry.approval.current_rules import summary
 from governed_ml.registry.promotable import promotable, require_signed_later
@@ -38,13 +39,16 @@ def promote(
     registry: Registry,
     number: int | None = None,
     happened: Callable[[Entry], None] | None = None,
+    seen: Situation | None = None,
+    canary: CanaryRecord | None = None,
 ) -> Entry | None:
     """Make an approved version champion. Return its event, or None if it is champion already.
 
     Raise `Problem` with the reason if it may not be promoted. The promotion takes effect when its
     event is appended: before that nothing has changed; afterwards `settle` updates the registry.
+    With `seen`, promote only if nothing was recorded since. `canary` is what its last step showed.
     """
-    seen = situation(base, registry)
+    seen = seen or situation(base, registry)
     now, life = seen.now, seen.life
     version = chosen(life, number, registry)
     if version.state == "champion":
@@ -85,7 +89,8 @@ def promote(
             "from": life.champion.number if life.champion else None,
             "protected": now.commit,
             "not_compared": found.unread or "",
-        },
+        }
+        | ({"canary": canary.model_dump(mode="json")} if canary else {}),
     )
 
 

@@ -21,10 +21,14 @@ MOVES = {
     ("rolled_back", "retired"),
     ("rollback_failed", "champion"),
     ("monitored", "champion"),
+    ("canary_started", "approved"),
+    ("canary_advanced", "approved"),
+    ("canary_held", "approved"),
+    ("canary_reverted", "approved"),
 }
 
 
-@pytest.mark.parametrize(("action", "state"), product(lifecycle.LEGAL, STATES))
+@pytest.mark.parametrize(("action", "state"), list(product(lifecycle.LEGAL, STATES)))
 def test_only_legal_actions_are_allowed(action: str, state: str | None) -> None:
     # Given an action and a state, when a version is moved, then it is allowed just where the table
     # says so

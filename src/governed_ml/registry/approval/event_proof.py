@@ -22,10 +22,11 @@ from governed_ml.ledger import approvers as people
 from governed_ml.ledger.approvers import Approvers
 from governed_ml.ledger.events import Entry
 from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.production.windows import WindowRecord
 from governed_ml.ledger.protected_history import in_force, steps
 from governed_ml.ledger.rules_in_force import Today, rules_of
-from governed_ml.ledger.windows import WindowRecord
 from governed_ml.registry.approval.approvals import Approval, barred, given, missing, refused
+from governed_ml.registry.approval.canary_steps import wrong_record, wrong_step
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 NAMED = ("name", "commit", "model", "data")  # digests that a registered version must have
@@ -59,6 +60,10 @@ class Proof:
                     self._rolled_back(life, entry)
                 case "monitored":
                     _require_window(entry)
+                case "canary_started" | "canary_advanced":
+                    self._tried(life, entry)
+                case "canary_held" | "canary_reverted":
+                    _require_none(wrong_record(entry.event))
                 case _:
                     pass
         except Unproven as why:
@@ -111,8 +116,17 @@ class Proof:
         except Unproven as why:
             raise Unproven(f"version {number} cannot be champion: {why}") from why
 
-    def _require_approved(self, life: Lifecycle, entry: Entry, version: Version) -> None:
-        """Require an approval in every role that the policy of that day requires."""
+    def _tried(self, life: Lifecycle, entry: Entry) -> None:
+        """Require the approvals of a promotion, because a canary answers people, and the steps."""
+        number = entry.event.version or 0
+        try:
+            rules = self._require_approved(life, entry, life.version(number))
+        except Unproven as why:
+            raise Unproven(f"version {number} cannot be a canary: {why}") from why
+        _require_none(wrong_step(rules.policy, life, entry.event))
+
+    def _require_approved(self, life: Lifecycle, entry: Entry, version: Version) -> Today:
+        """Require an approval in every role that the policy of that day requires; return it."""
         rules = self._policy(life, entry)
         self._require_reviewed(version, str(entry.event.details.get("protected")))
         wanted = rules.policy.approvals
@@ -140,6 +154,7 @@ class Proof:
         because = f" ({'; '.join(why)})" if why else ""
         if lost:
             raise Unproven(f"nobody approved it as {' and '.join(lost)}{because}")
+        return rules
 
     def _rolled_back(self, life: Lifecycle, entry: Entry) -> None:
         """Require a reason, the champion of that time and the policy of that day."""
@@ -156,7 +171,7 @@ class Proof:
     def _policy(self, life: Lifecycle, entry: Entry) -> Today:
         """Return the rules in force at an event's time; the event must name the same policy."""
         named = str(entry.event.details.get("protected"))
-        if entry.event.action == "promoted" and not COMMIT.fullmatch(named):
+        if entry.event.action != "rolled_back" and not COMMIT.fullmatch(named):
             raise Unproven(f"it does not name the commit of {PROTECTED} whose rules it used")
         commit, moment = self._day(life, entry)
         try:
@@ -193,6 +208,11 @@ def _require_window(entry: Entry) -> None:
         WindowRecord.model_validate(entry.event.details)
     except ValidationError as error:
         raise Unproven("it does not hold a valid window") from error
+
+
+def _require_none(why: str | None) -> None:
+    if why is not None:
+        raise Unproven(why)
 
 
 def _approvals(entry: Entry) -> list[Approval]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.ledger.lifecycle import Version
 from governed_ml.ledger.liveness import last_measured, reign
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 from governed_ml.monitoring.judge_window import windows_of
 
 ID = re.compile(r"([^\[]+)(?:\[(.*)\])?")

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Literal, get_args
 
 from governed_ml.ledger.events import Action
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 
 PREFIX = "governed_ml_"
 OTHER = "other"

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 from governed_ml.core.config.closed_model import as_code
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.gauges import Gauges, Scores
 from governed_ml.serving.metrics.last_window import last_window

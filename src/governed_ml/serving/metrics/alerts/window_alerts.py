@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from governed_ml.core.config.production.policy import Monitoring, MonitoringRule
 from governed_ml.ledger.events import Action
-from governed_ml.ledger.windows import Level
+from governed_ml.ledger.production.windows import Level
 from governed_ml.policy.expected_rules import Scope
 from governed_ml.serving.metrics import names
 from governed_ml.serving.metrics.alerts.alert import (

@@ -1,0 +1,1 @@
+"""What the ledger records of production: windows of monitoring, and the steps of a canary."""
