@@ -260,11 +260,12 @@ def test_the_last_event_of_each_action_is_shown() -> None:
     assert shown == {"promoted": start, "monitored": start + 11 * 86400, "rolled_back": None}
 
 
-def kinds(text: str) -> set[str]:
-    """The kinds of problem documents in a module: what follows a status, or is given as `kind`."""
+def refusals(text: str) -> list[tuple[Any, Any]]:
+    """Status and kind of the problem documents that a module makes, where they are constants."""
     calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    found = [call.args[1] for call in calls if len(call.args) > 1 and refuses(call)]
-    return {one.value for one in found if isinstance(one, ast.Constant)}
+    found = [call for call in calls if len(call.args) > 1 and refuses(call)]
+    return [(getattr(one.args[0], "value", None), getattr(one.args[1], "value", None))
+            for one in found]  # fmt: skip
 
 
 def refuses(call: ast.Call) -> bool:
@@ -274,14 +275,22 @@ def refuses(call: ast.Call) -> bool:
     return error or getattr(call.func, "id", "") == "RequestRefused"
 
 
-def test_every_kind_of_problem_document_is_in_the_list() -> None:
-    # Given the kinds that the service's code names, when they are held against the list
-    paths = (ENGINE / "serving").rglob("*.py")
-    found = {kind for path in paths for kind in kinds(path.read_text(encoding="utf-8"))}
+def test_every_status_and_kind_of_a_problem_document_is_in_the_list() -> None:
+    # Given the statuses and kinds that the code names, when they are held against the lists
+    texts = [path.read_text(encoding="utf-8") for path in (ENGINE / "serving").rglob("*.py")
+             if path.parent.name != "metrics"]  # fmt: skip
+    found = [one for text in texts for one in refusals(text)]
+    kinds = {kind for _, kind in found if isinstance(kind, str)}
     # Then none is counted as `other`
-    assert found > {"malformed-json", "not-found"}
-    assert found <= set(names.KINDS)
+    assert kinds > {"malformed-json", "not-found"}
+    assert kinds <= set(names.KINDS)
+    assert {str(status) for status, _ in found if status is not None} <= set(names.STATUSES)
+    # And the list has none that no code names
+    assert [one for one in names.KINDS if f'"{one}"' not in "".join(texts)] == []
     # And another name would be found
-    assert kinds('RequestRefused(status, "new-kind", "why")\nself._refuse(413, "other", "x")') == {
-        *("new-kind", "other")
-    }
+    assert refusals(
+        'RequestRefused(status, "new-kind", "why")\nself._refuse(418, "other", "x")'
+    ) == [
+        (None, "new-kind"),
+        (418, "other"),
+    ]
