@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,7 +41,7 @@ class Case:
     rows: int
     explains: bool
     url: str
-    bodies: list[bytes]
+    bodies: tuple[bytes, ...]
 
 
 def compare(project: BakedProject, repeats: int, say: Callable[[str], None]) -> str:
@@ -53,8 +54,10 @@ def compare(project: BakedProject, repeats: int, say: Callable[[str], None]) -> 
             for name, (command, path) in commands(project).items()
         }
         cases = [*cases_of(addresses, given)]
+        first = {case: answers_of(case) for case in cases}
         for case in cases:
-            require_answer(case)
+            if any(first[case] != found for one, found in first.items() if one.rows == case.rows):
+                raise SystemExit(f"error: {said(case)}: the services do not answer alike")
             measured(case.url, case.bodies, 1, 1)  # so that nothing is slow because it is the first
         times: dict[tuple[str, int], list[Load]] = {}
         for number in range(1, repeats + 1):
@@ -109,8 +112,8 @@ def cases_of(addresses: dict[str, str], given: list[dict[str, Any]]) -> Generato
     """Return all cases; MLflow's server has no explanations."""
     for rows in ROWS:
         parts = [given[n * rows % 1900 :][:rows] for n in range(BODIES)]
-        plain = [json.dumps(part).encode() for part in parts]
-        framed = [json.dumps({"dataframe_records": part}).encode() for part in parts]
+        plain = tuple(json.dumps(part).encode() for part in parts)
+        framed = tuple(json.dumps({"dataframe_records": part}).encode() for part in parts)
         for explains in (False, True):
             bare = "explain" if explains else "predict"
             yield Case(BARE, rows, explains, f"{addresses[BARE]}/{bare}", plain)
@@ -155,12 +158,28 @@ def started(command: list[str], project: BakedProject, path: str) -> Generator[s
     env["PATH"] = os.pathsep.join([str(scripts), env["PATH"]])
     program = shutil.which(command[0], path=env["PATH"])
     assert program is not None
-    process = subprocess.Popen(
-        [program, *command[1:], str(port)], cwd=project.path, env=env, start_new_session=True
-    )
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [program, *command[1:], str(port)],
+            cwd=project.path,
+            env=env,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        with ended(process):
+            if not answers(port, path, process):
+                output.seek(0)
+                told = output.read().decode(errors="replace")[-3000:]
+                raise SystemExit(f"error: {command[0]} does not answer at {path}:\n{told}")
+            yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Generator[None]:
+    """End a process and its children afterwards."""
     try:
-        wait(port, path, process)
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -170,25 +189,25 @@ def started(command: list[str], project: BakedProject, path: str) -> Generator[s
             process.wait()
 
 
-def wait(port: int, path: str, process: subprocess.Popen[bytes]) -> None:
-    """Wait until a path answers 200."""
+def answers(port: int, path: str, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until a path answers 200; return False if it does not in time."""
     end = time.monotonic() + READY
     while time.monotonic() < end and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         try:
             connection.request("GET", path)
             if connection.getresponse().status == http.client.OK:
-                return
+                return True
         except OSError:
             pass
         finally:
             connection.close()
         time.sleep(0.2)
-    raise SystemExit(f"error: {process.args} does not answer at {path}")
+    return False
 
 
-def require_answer(case: Case) -> None:
-    """Stop unless a service answers the first request of a case."""
+def answers_of(case: Case) -> list[int]:
+    """Return the predictions for the first request of a case; stop if there are none."""
     address, _, path = case.url.removeprefix("http://").partition("/")
     connection = http.client.HTTPConnection(address, timeout=60)
     headers = {"Content-Type": "application/json"}
@@ -198,6 +217,12 @@ def require_answer(case: Case) -> None:
     connection.close()
     if answer.status != http.client.OK:
         raise SystemExit(f"error: {said(case)}: {answer.status} {content[:500]!r}")
-    if case.service == SERVE and case.explains:
-        found = json.loads(content)["predictions"]
-        assert all(one["explanation"] for one in found), found[:1]
+    found = json.loads(content)
+    if isinstance(found, list):
+        return found
+    given: list[Any] = found["predictions"]
+    if case.service != SERVE:
+        return given
+    if case.explains and not all(one["explanation"] for one in given):
+        raise SystemExit(f"error: {said(case)}: a prediction is not explained")
+    return [one["prediction"] for one in given]

@@ -16,6 +16,7 @@ import pytest
 import team_projects
 
 from governed_ml.core.problem import Problem
+from governed_ml.measures.explanations.served import RowExplainer
 from governed_ml.pipeline import models
 from governed_ml.pipeline.isolated.process import Process, ProcessEnded
 from governed_ml.pipeline.model_outputs import answered
@@ -104,6 +105,18 @@ def test_a_request_is_one_message_with_the_same_answers(
         assert quick.asks_once
         assert found.score.tolist() == right.score.tolist()
         assert found.prediction.tolist() == right.prediction.tolist()
+
+
+def test_a_model_with_code_is_explained_row_by_row(loaded: Any) -> None:
+    # Given rows, some with gaps and new categories, when single ones are explained
+    others = team_projects.rows(40, 5)[["income", "debt", "kind"]].astype({"kind": "str"})
+    explainer = RowExplainer(loaded, others, ["kind"], "classification", 1)
+    given = pd.concat([others.head(2), asked().assign(kind="new")], ignore_index=True)
+    found = explainer.explain(given)
+    # Then the contributions add up to the probability
+    assert (found.method, found.name) == ("shap_permutation", "predict_proba")
+    assert found.covered.all()
+    assert found.output.tolist() == loaded.predict_proba(given)[:, 1].tolist()
 
 
 def test_after_an_exception_of_the_teams_code_other_rows_are_answered(loaded: Any) -> None:
