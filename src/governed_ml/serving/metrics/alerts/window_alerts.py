@@ -52,6 +52,12 @@ EVENTS: dict[Action, tuple[str, Severity, str, str]] = {
         "a rollback failed in the last day, so the champion is still served",
         "run `uv run governance rollback`; `uv run governance ledger show` has the reason",
     ),
+    "canary_reverted": (
+        "CanaryReverted",
+        "warning",
+        "a canary was ended in the last day, so the champion answers everybody",
+        "train a better version; `uv run governance ledger show` has the reason",
+    ),
 }
 
 
