@@ -8,6 +8,7 @@ from typing import Any
 
 from governed_ml.core.problem import Problem
 from governed_ml.ledger.lifecycle import Lifecycle, Version
+from governed_ml.ledger.production.canary import Canary
 from governed_ml.serving.model.keeper import Keeper
 
 
@@ -205,6 +206,27 @@ def test_a_rewritten_ledger_stops_the_service_at_once() -> None:
     # Then nothing answers
     assert keeper.lineup.champion is None
     assert "differs from what other copies remember" in keeper.lineup.why
+
+
+def test_a_canary_is_loaded_while_the_ledger_has_one_and_it_is_approved() -> None:
+    # Given a champion, and an approved version that the ledger tries on a tenth of the subjects
+    world = champion()
+    world.version(2, "approved")
+    world.life.canary = Canary(version=2, share=10, step=1, since="2026-12-01T00:00:00Z")
+    keeper = world.keeper()
+    keeper.refresh()
+    assert (keeper.lineup.canary, keeper.lineup.share) == (world.loaded[1], 10)
+    # When its file turns out to be another, then nobody gets its answers
+    world.broken = {2}
+    world.version(2, "approved", "m9")
+    keeper.refresh()
+    assert (keeper.lineup.canary, keeper.lineup.share) == (None, 0.0)
+    # And when it is reverted, it is closed
+    world.life.canary = None
+    keeper.refresh()
+    assert keeper.lineup.canary is None
+    assert world.loaded[1].closed
+    assert keeper.lineup.champion is world.loaded[0]
 
 
 def test_a_shadow_is_asked_only_while_it_waits() -> None:

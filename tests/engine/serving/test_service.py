@@ -29,6 +29,7 @@ from http_service import (
 from governed_ml.core import model_file
 from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.problem import Problem
+from governed_ml.ledger.production.canary import Canary
 from governed_ml.measures.explanations import served
 from governed_ml.measures.explanations.served import Contributions
 from governed_ml.pipeline.isolated.process import ProcessEnded
@@ -338,3 +339,61 @@ def test_refusals_are_counted_by_kind(world: World) -> None:
     assert 'governed_ml_refused_total{kind="invalid-rows"} 1.0' in text
     assert 'governed_ml_refused_total{kind="not-found"} 1.0' in text
     assert "nowhere" not in text
+
+
+@dataclass(frozen=True)
+class TwoArms:
+    """A service with a champion and a canary that answers half of the subjects."""
+
+    world: World
+    second: Any
+
+    def arms(self) -> list[tuple[str, str | None]]:
+        return [(one["arm"], one["error"]) for one in self.world.logged()]
+
+
+@pytest.fixture(name="two")
+def with_a_canary(project_after_run: BakedProject, tmp_path: Path) -> Generator[TwoArms]:
+    """The default project's model twice: as champion, and as canary."""
+    approved = version_of(2, "approved", "sha256:2")
+    ledger = Ledger({1: model_of(project_after_run), 2: model_of(project_after_run, approved)})
+    ledger.life.versions |= {1: version_of(), 2: approved}
+    ledger.life.canary = Canary(version=2, share=50, step=1, since="2026-12-01T00:00:00Z")
+    service = service_of(tmp_path, ledger)
+    with running(service) as port:
+        yield TwoArms(World(project_after_run, ledger, service, port, tmp_path), ledger.models[2])
+
+
+def test_a_canary_answers_its_subjects_and_nobody_without_a_name(two: TwoArms) -> None:
+    # Given subjects, when each asks three times
+    rows, port = two.world.rows(1), two.world.port
+    found = {
+        f"person-{n}": {
+            post(port, "/predict", rows, X_Subject=f"person-{n}").json["version"] for _ in range(3)
+        }
+        for n in range(12)
+    }
+    # Then each gets the same version always, and there are both
+    assert all(len(versions) == 1 for versions in found.values())
+    assert set[int]().union(*found.values()) == {1, 2}
+    # And who has no name gets the champion
+    assert {post(port, "/predict", rows).json["version"] for _ in range(5)} == {1}
+    # And the log says who answered
+    assert {arm for arm, _ in two.arms()} == {"champion", "canary"}
+
+
+def test_the_champion_answers_where_the_canary_fails(
+    two: TwoArms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a canary that breaks, when its subjects ask
+    def broken(_: Any) -> None:
+        raise TypeError("the canary is broken")
+
+    monkeypatch.setattr(two.second, "predict", broken)
+    rows, port = two.world.rows(1), two.world.port
+    answers = [post(port, "/predict", rows, X_Subject=f"person-{n}") for n in range(12)]
+    # Then the champion answers, and the log has the canary's errors
+    assert {(one.status, one.json["version"]) for one in answers} == {(200, 1)}
+    assert ("canary", "TypeError") in two.arms()
+    # And the attributes of each request are stored once
+    assert len(two.world.logged("sensitive_log")) == 12

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from governed_ml.core.problem import NO_ANSWER
+from governed_ml.core.problem import NO_ANSWER, Problem
 
 ONE_THREAD: dict[str, str] = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
@@ -20,6 +20,12 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port; by default serve.port.")] = None,
     shadow: Annotated[
         int | None, typer.Option(help="A version that is asked, too; nobody gets its answers.")
+    ] = None,
+    canary: Annotated[
+        int | None, typer.Option(help="An approved version: start it as a canary.")
+    ] = None,
+    share: Annotated[
+        int | None, typer.Option(help="The percentage of subjects that the canary answers first.")
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only verify and load the champion, then end.")
@@ -35,6 +41,7 @@ def serve(
     Examples:
       uv run governance serve
       uv run governance serve --shadow 4
+      uv run governance serve --canary 4 --share 10
       uv run governance serve --check
     """
     os.environ.update(ONE_THREAD)  # before a library is imported
@@ -45,8 +52,10 @@ def serve(
     from governed_ml.cli.registry import door
     from governed_ml.serving.app.start import checked, start
 
+    if share is not None and canary is None:
+        raise Problem("--share says how much a canary answers: name its version with --canary")
     base, registry = door()
     if check:
         print(checked(base, registry))
         return
-    start(base, registry, host=host, port=port, shadow=shadow)
+    start(base, registry, host=host, port=port, shadow=shadow, canary=canary, share=share)

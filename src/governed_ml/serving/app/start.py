@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from governed_ml.core.files import shown
 from governed_ml.core.problem import FOUND, Problem, cause
 from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH, make
 from governed_ml.pipeline.prediction_log.store import Store
+from governed_ml.registry import canary as canaries
 from governed_ml.registry.versions import Registry
 from governed_ml.serving.app import api_page
 from governed_ml.serving.app.background import Repeated
@@ -23,6 +24,8 @@ from governed_ml.serving.app.process import listening, run, settings_of
 from governed_ml.serving.app.routes import ServiceRoutes, application
 from governed_ml.serving.app.service import Service, Stores
 from governed_ml.serving.app.upkeep import Upkeep
+from governed_ml.serving.canary.outcome import CanaryOutcome
+from governed_ml.serving.canary.step import judge_once
 from governed_ml.serving.http.admission import Admission
 from governed_ml.serving.http.auth import Authenticator
 from governed_ml.serving.http.guard import protect
@@ -41,18 +44,26 @@ def start(
     host: str | None = None,
     port: int | None = None,
     shadow: int | None = None,
+    canary: int | None = None,
+    share: int | None = None,
 ) -> None:
     """Serve the champion until the process is ended.
 
-    Raise `Problem` if the settings do not allow it or the address cannot be had.
+    `canary` becomes the ledger's canary first, unless it is already; then every service of this
+    ledger lets it answer its share. Raise `Problem` if the settings do not allow it, the version
+    may not be a canary, or the address cannot be had.
     """
     settings = settings_of(base, host=host, port=port)
     admission = Admission(settings)
     where = listening(settings.host, settings.port)
+    running = ledger_view.read(base, registry).life.canary if canary is not None else None
+    if canary is not None and (running is None or running.version != canary):
+        canaries.start(base, registry, canary, share)
     service = assembled(base, registry, settings, shadow=shadow)
     address = where.getsockname()
     print(f"serving {registry.name} on http://{_shown(address[0])}:{address[1]}", flush=True)
-    run(app_of(service, admission), where)
+    judge = partial(judge_once, base, registry, go_on=False)
+    run(app_of(service, admission, judge), where)
 
 
 def checked(base: Path, registry: Registry) -> str:
@@ -98,13 +109,18 @@ def assembled(
     return Service(keeper, stores, settings, MetricsRecorder())
 
 
-def app_of(service: Service, admission: Admission) -> FastAPI:
-    """Return the application of a service, which is kept up to date while the application runs."""
+def app_of(
+    service: Service, admission: Admission, judge: Callable[[], CanaryOutcome] | None = None
+) -> FastAPI:
+    """Return the application of a service, which is kept up to date while the application runs.
+
+    `judge` judges the canary, and may do no more than revert it.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         upkeep = Repeated(
-            Upkeep(service).once, service.settings.refresh_seconds, "keeping up to date"
+            Upkeep(service, judge).once, service.settings.refresh_seconds, "keeping up to date"
         )
         service.hurry = upkeep.soon
         try:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from governed_ml.core.problem import Problem
 from governed_ml.serving.app.service import Service
+from governed_ml.serving.canary.outcome import CanaryOutcome
 
 
 class Upkeep:
     """One pass over everything that changes while the service runs."""
 
-    def __init__(self, service: Service) -> None:
-        """Look after a service."""
-        self._service = service
+    def __init__(self, service: Service, judge: Callable[[], CanaryOutcome] | None = None) -> None:
+        """Look after a service. `judge` judges its canary, and may do no more than revert it."""
+        self._service, self._judge = service, judge
         self._said: str | None = None
 
     def once(self) -> None:
@@ -24,6 +26,8 @@ class Upkeep:
         if view is not None:
             service.follow(view)
         self._tell()
+        if view is not None and view.life.canary is not None and self._judge is not None:
+            self._judge_canary(self._judge)
         for _, store in service.stores.named():
             try:
                 store.rotate_if_due()
@@ -31,6 +35,18 @@ class Upkeep:
                 print(f"serve: {problem}", file=sys.stderr)
         if (champion := service.keeper.lineup.champion) is not None:
             champion.prepare_explanations()  # so that the first request for one is not slow
+
+    def _judge_canary(self, judge: Callable[[], CanaryOutcome]) -> None:
+        """Have the canary judged by the log; if it is reverted, it answers nobody from now on."""
+        try:
+            found = judge()
+        except Problem as problem:
+            print(f"serve: the canary is not judged: {problem}", file=sys.stderr)
+            return
+        if found.verdict == "reverted":
+            reasons = "; ".join(found.record.reasons)
+            print(f"serve: canary {found.version} is reverted: {reasons}", file=sys.stderr)
+            self._service.keeper.refresh()
 
     def _tell(self) -> None:
         """Print which version is served, or why none is, whenever that changes."""

@@ -134,7 +134,7 @@ class Keeper:
                 return Lineup(why=str(problem))
             self._verified = marks
             now = replace(now, champion=found, why="")
-        running = getattr(view.life, "canary", None)
+        running = view.life.canary
         canary = self._tried(view, now.canary, running.version if running else None, AS_CANARY)
         return replace(
             now,
