@@ -84,7 +84,7 @@ def _entry(action: str, at: datetime, **details: Any) -> Any:
 def life(*windows: dict[str, Any], days: int = 10, promoted: datetime = PROMOTED) -> Lifecycle:
     """What a ledger says in which version 3 is champion and has these windows."""
     found = champion(*windows, days=days, promoted=promoted)
-    return Lifecycle({3: found}, [3], list(found.entries))
+    return Lifecycle(versions={3: found}, champions=[3], counted=list(found.entries))
 
 
 def measured(policy: Policy, *, task: str = "classification", **values: float) -> dict[str, float]:
