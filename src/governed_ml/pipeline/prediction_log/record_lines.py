@@ -13,6 +13,7 @@ from governed_ml.core.problem import Problem
 Record = dict[str, Any]
 """Column → text, finite number, truth value, time or None."""
 
+LONGEST = 10_000_000  # bytes of a line; DuckDB reads up to 16 MiB
 _EASY = {str, float, bool, type(None)}
 _LEAST, _MOST = -(2**63), 2**63 - 1  # a column of Parquet holds no larger integers
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -24,15 +25,26 @@ class Unwritable(Problem):
 
 def encoded(records: Sequence[Record]) -> bytes:
     """Return one line for each record; raise `Unwritable` for a value that no line can hold."""
+    lines = [_line(record) for record in records]
+    if max(map(len, lines), default=0) * 4 > LONGEST:  # a character has up to four bytes
+        _require_short(lines)
     try:
-        return "".join([_line(record) for record in records]).encode("utf-8")
+        return "".join(lines).encode("utf-8")
     except UnicodeEncodeError as error:
         raise Unwritable(
             "a text in a record is no valid Unicode (half of a surrogate pair): refuse such rows"
         ) from error
 
 
+def _require_short(lines: list[str]) -> None:
+    longest = max(len(line.encode("utf-8", "surrogatepass")) for line in lines)
+    if longest > LONGEST:
+        raise Unwritable(f"a row has {longest:,} bytes, and the log holds {LONGEST:,} at most")
+
+
 def _line(record: Record) -> str:
+    if "" in record:
+        raise Unwritable("a column has no name, and the log holds none without")
     odd = {
         name: _plain(name, value) for name, value in record.items() if value.__class__ not in _EASY
     }
