@@ -30,6 +30,7 @@ DISTRIBUTIONS = {
     "openlineage": "openlineage-python",
     "OpenSSL": "pyopenssl",
     "stdnum": "python-stdnum",
+    "jwt": "pyjwt",
 }
 """Module → distribution, where the two names differ."""
 

@@ -44,7 +44,9 @@ LOGGED = (  # columns that `predict` adds to its log; a batch may contain them, 
     *("request_id", "row", "prediction", "score"),
     *("model_version", "model_state", "model_digest", "predicted_at"),
 )
-IN_LOG_ONLY = ("arm", "explained", "subject")  # further columns that the log has of a prediction
+IN_LOG_ONLY = (  # further columns that the log of the service has of a prediction
+    *("arm", "explained", "error", "subject", "milliseconds", "explanation"),
+)
 CLASS_SCORE = "score["  # before the name of a class and `]`: what `predict` calls its probability
 INPUT = "input."  # before a column's name that is also a name of the engine
 

@@ -21,7 +21,7 @@ from governed_ml.monitoring.feeds import (
 )
 from governed_ml.monitoring.label_values import target_of
 from governed_ml.monitoring.logged.attributes import with_attributes
-from governed_ml.monitoring.logged.champion_rows import ARM, EXPLAINED, of_champion
+from governed_ml.monitoring.logged.champion_rows import ARM, ERROR, EXPLAINED, of_champion
 from governed_ml.monitoring.logged.log_files import place_of
 from governed_ml.monitoring.served_answers import answers, served, unfit
 from governed_ml.pipeline import models
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 GRACE = (60, 2)
 IN_LOG = {
     ARM: FrozenColumn(Column(name=ARM, type="VARCHAR")),
+    ERROR: FrozenColumn(Column(name=ERROR, type="VARCHAR")),
     EXPLAINED: FrozenColumn(
         Column(name=EXPLAINED, type="VARCHAR", kind="boolean", values=["true", "false"])
     ),

@@ -84,7 +84,7 @@ def test_a_missing_module_names_the_extra_that_brings_it() -> None:
     del extras["excel"]  # the reader of workbooks says itself what to add
     for extra, asked in extras.items():
         for one in asked:
-            name = re.split(r"[<>=]", one)[0].partition(",")[0]
+            name = re.split(r"[<>=[]", one)[0].partition(",")[0]
             if name == "ruamel.yaml.clib":
                 continue  # ruamel.yaml does without it
             module = renamed.get(name, name.replace("-", "_"))

@@ -87,6 +87,8 @@ def test_every_form_of_the_log_counts_each_row_of_the_champion_once(
     appended(watch, second, part(rows, 700, 900), HOUR)
     appended(watch, second, part(rows, 0, 60), HOUR, arm="shadow", model_digest="sha256:2")
     appended(watch, second, part(rows, 0, 70), HOUR, arm="canary")  # before its promotion
+    lost = {"arm": "champion", "error": "ValueError", "prediction": None, "score": None}
+    appended(watch, second, part(rows, 0, 80), HOUR, **lost)
     appended(watch, second, part(rows, 0, 80), HOUR, model_digest="sha256:2")
     found = watch.look(LOG)
     # Then the same is measured, and who was left out is said
@@ -95,6 +97,7 @@ def test_every_form_of_the_log_counts_each_row_of_the_champion_once(
         assert values(found)[name] == pytest.approx(value), name
     assert "rows of a canary or shadow, left out: 180" in found.reasons
     assert "rows of other versions, left out: 80" in found.reasons
+    assert "rows without an answer, left out: 80" in found.reasons
     # And it stays the same when the open segment is closed, and a day's folder is a part of it
     closed(second)
     assert watch.look(PREDICTIONS).digest == found.digest
@@ -182,12 +185,13 @@ def test_labels_that_the_service_received_are_joined(watch: Watch) -> None:
 
 def test_a_batch_with_a_column_called_arm_is_no_log(watch: Watch) -> None:
     # Given a batch of a file with columns of its own that are called like those of the log
-    rows = watch.rows().assign(arm="left", explained="maybe", subject="ada")
+    rows = watch.rows().assign(arm="left", explained="maybe", subject="ada", error="none")
     found = watch.look(saved(rows))
     # Then all its rows count, and the columns are new ones
-    assert (found.rows, values(found)["schema.new_columns"]) == (ROWS, 3)
+    assert (found.rows, values(found)["schema.new_columns"]) == (ROWS, 4)
     # And a copy of the log is read like the log
-    frame = answered(watch, watch.rows(), "one", HOUR, arm="shadow", subject="x", explained=True)
+    more = {"subject": "x", "explained": True, "milliseconds": 1.5, "explanation": "{}"}
+    frame = answered(watch, watch.rows(), "one", HOUR, arm="shadow", error=None, **more)
     frame.loc[:499, "arm"] = "champion"
     found = watch.look(saved(frame, "copy.parquet"))
     assert (found.rows, values(found)["schema.new_columns"]) == (500, 0)

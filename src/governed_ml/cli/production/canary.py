@@ -16,7 +16,7 @@ from governed_ml.core.terminal import print_json
 if TYPE_CHECKING:
     from governed_ml.serving.canary.outcome import CanaryOutcome
 
-canary = group("Try an approved version on a share of the subjects, and judge it.", alone=True)
+canary = group("Try an approved version on a share of the subjects.", alone=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Logs = Annotated[
     list[Path] | None,
@@ -29,7 +29,7 @@ COLOURS = {"pass": "green", "insufficient": "yellow", "fail": "red"}
 
 @canary.callback(invoke_without_command=True)
 def default(context: typer.Context, log: Logs = None, as_json: Json = False) -> None:
-    """Try an approved version on a share of the subjects, and judge it.
+    """Try an approved version on a share of the subjects.
 
     Without a command this is `judge`.
     """
@@ -48,8 +48,8 @@ def judge(log: Logs = None, as_json: Json = False) -> None:
 
     \b
     Examples:
-      uv run governance canary
-      uv run governance canary --log /srv/champion/data --log /srv/canary/data
+      uv run governance canary judge
+      uv run governance canary judge --log /srv/a/data --log /srv/b/data
     """
     from governed_ml.core.installation import trusted
 
@@ -130,7 +130,7 @@ def shadow(
     log: Logs = None,
     as_json: Json = False,
 ) -> None:
-    """Compare the answers of a shadow with those of the champion, for the same rows.
+    """Compare the answers of a shadow with those of the champion.
 
     Nothing is judged and nothing is recorded.
 

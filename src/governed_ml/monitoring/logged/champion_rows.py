@@ -1,4 +1,4 @@
-"""The champion's own rows in a log: no canary, no shadow, no other version, and none twice."""
+"""The champion's answers in a log: no canary, no shadow, no other version, and none twice."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from governed_ml.pipeline.prediction_log.places import CHAMPION
 if TYPE_CHECKING:
     import pandas as pd
 
-ARM, EXPLAINED, SUBJECT = tables.IN_LOG_ONLY
+ARM, EXPLAINED, ERROR, *UNUSED = tables.IN_LOG_ONLY
+OWN = (ARM, EXPLAINED, ERROR)
 
 
 def of_champion(found: FeedRows, digest: str) -> tuple[FeedRows, list[str]]:
@@ -21,17 +22,20 @@ def of_champion(found: FeedRows, digest: str) -> tuple[FeedRows, list[str]]:
     Rows that do not say which model answered them are all kept.
     """
     if "model_digest" in found.lost:
-        own = [name for name in (ARM, EXPLAINED) if name not in found.lost]
+        own = [name for name in OWN if name not in found.lost]
         found = replace(found, strange=(*found.strange, *own))  # the batch's own columns
         return _once(_aside(replace(found, frame=found.frame.drop(columns=own))), [])
     notes = list[str]()
-    strange = tuple(name for name in found.strange if name.casefold() != SUBJECT)
+    strange = tuple(name for name in found.strange if name.casefold() not in UNUSED)
     found = replace(found, strange=strange)
     if ARM not in found.lost:
         arm = found.frame[ARM]
         found = _only(found, arm.isna() | (arm == CHAMPION), "rows of a canary or shadow", notes)
     mine = found.frame["model_digest"] == digest
-    return _once(_aside(_only(found, mine, "rows of other versions", notes)), notes)
+    found = _only(found, mine, "rows of other versions", notes)
+    if ERROR not in found.lost:
+        found = _only(found, found.frame[ERROR].isna(), "rows without an answer", notes)
+    return _once(_aside(found), notes)
 
 
 def _only(found: FeedRows, kept: pd.Series, what: str, notes: list[str]) -> FeedRows:
@@ -43,8 +47,8 @@ def _only(found: FeedRows, kept: pd.Series, what: str, notes: list[str]) -> Feed
 def _aside(found: FeedRows) -> FeedRows:
     """Move what is no column of the table out of the frame."""
     explained = found.frame.get(EXPLAINED)
-    frame = found.frame.drop(columns=[ARM, EXPLAINED], errors="ignore")
-    lost = tuple(name for name in found.lost if name not in (ARM, EXPLAINED))
+    frame = found.frame.drop(columns=list(OWN), errors="ignore")
+    lost = tuple(name for name in found.lost if name not in OWN)
     return replace(found, frame=frame, lost=lost, explained=explained)
 
 

@@ -25,11 +25,15 @@ Arm = Literal["champion", "canary", "shadow"]
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """One request: its id, when it came, and whether it wants explanations."""
+    """One request: its id, when it came, whether it wants explanations, and whom it is about.
+
+    `subject` is a pseudonym, or None.
+    """
 
     request_id: str
     moment: datetime
     explain: bool = False
+    subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ def records(asked: PredictionRequest, answer: ModelAnswer) -> Iterator[dict[str,
             "model_digest": answer.model.digest,
             "predicted_at": when,
             "arm": answer.arm,
+            "subject": asked.subject,
             "explained": explained,
             "explanation": None if said is None else json.dumps(said, ensure_ascii=False),
             "milliseconds": round(answer.milliseconds, 3),

@@ -27,7 +27,7 @@ from governed_ml.serving.app.answers import (
 from governed_ml.serving.app.background import Queued
 from governed_ml.serving.app.ground_truth import truths
 from governed_ml.serving.app.told import about, described, told
-from governed_ml.serving.canary.split import arm_of
+from governed_ml.serving.canary.split import arm_of, pseudonym
 from governed_ml.serving.http.body import parse
 from governed_ml.serving.http.problems import RequestRefused
 from governed_ml.serving.metrics.names import LogStore
@@ -91,7 +91,7 @@ class Service:
         """
         lineup, champion = self.lineup()
         given, _ = parse(body, self.settings.rows)
-        asked = PredictionRequest(request_id, datetime.now(UTC), explain)
+        asked = PredictionRequest(request_id, datetime.now(UTC), explain, pseudonym(subject))
         with champion.in_use():
             rows = champion.reader.read(given)
             if asked.explain or (self.explanations and self.explanations.serve == "all"):

@@ -23,6 +23,17 @@ def arm_of(subject: str | None, canary: str, share: float) -> SplitArm:
     return "canary" if place_of(name, canary) < share / 100 else "champion"
 
 
+def pseudonym(subject: str | None) -> str | None:
+    """Return what the log has in place of a subject: the same for the same subject, or None.
+
+    It hides the name from who reads the log, and not from who tries all names.
+    """
+    name = (subject or "").strip()
+    if not name:
+        return None
+    return hashlib.sha256(f"subject {name}".encode(errors="surrogatepass")).hexdigest()[:32]
+
+
 def place_of(subject: str, canary: str) -> float:
     """Return a subject's place, from 0 to below 1, of which a canary has the first part."""
     found = hmac.digest(canary.encode(), subject.encode(errors="surrogatepass"), hashlib.sha256)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from governed_ml.serving.canary.split import arm_of, place_of
+from governed_ml.serving.canary.split import arm_of, place_of, pseudonym
 
 MODEL, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 SUBJECTS = [f"person-{number}" for number in range(20_000)]
@@ -70,3 +70,13 @@ def test_every_process_sends_a_subject_to_the_same_arm() -> None:
 def test_a_subject_stays_where_it_was_in_later_releases_of_the_engine() -> None:
     # Given a subject, when its place is computed, then it is the one that was recorded once
     assert place_of("person-1", MODEL) == pytest.approx(0.28021349035036797, abs=1e-15)
+
+
+def test_the_log_has_a_pseudonym_of_a_subject() -> None:
+    # Given subjects, when they are logged, then each is told apart, and none by name
+    names = {pseudonym(one) for one in SUBJECTS}
+    assert len(names) == len(SUBJECTS)
+    assert not any(one in str(name) for one, name in zip(SUBJECTS, names, strict=True))
+    # And surrounding space makes nobody another person, and nobody has no pseudonym
+    assert pseudonym(" person-1 ") == pseudonym("person-1")
+    assert (pseudonym(None), pseudonym("  ")) == (None, None)
