@@ -137,7 +137,7 @@ def test_a_revoked_key_holds_a_canary_that_passes_every_rule(contested: BakedPro
     started(contested)
     people = registry.approvers(contested)["people"]
     owner = next(one for one in people if one["name"] == "owner")
-    owner["keys"][0]["until"] = datetime.now(UTC).date().isoformat()
+    owner["keys"] = [{"key": registry.ssh_key(registry.home(contested) / "keys" / "new")}]
     registry.approvers(contested, people=people)
     registry.save(contested, "A key was lost", author="Risk <risk@example.org>")
     answered(contested)
