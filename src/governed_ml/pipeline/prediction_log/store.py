@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from threading import Lock
 from types import TracebackType
 
 from governed_ml.core.files import shown
-from governed_ml.core.problem import cause
+from governed_ml.core.problem import Problem, cause
 from governed_ml.pipeline.prediction_log import closed_files
 from governed_ml.pipeline.prediction_log.record_lines import Record, Unwritable, encoded
 from governed_ml.pipeline.prediction_log.segment import Segment
@@ -69,11 +70,21 @@ class Store:
         self._convert()
 
     def close(self) -> None:
-        """Turn everything into Parquet. Nothing can be appended afterwards."""
+        """Turn everything into Parquet if possible. Nothing can be appended afterwards.
+
+        Readers find what could not be turned, and the next process tries again.
+        """
         with self._appending:
             self._closed = True
             self._seal()
-        self._convert()
+        try:
+            with contextlib.suppress(Problem):
+                self._convert()
+        finally:
+            with self._appending:
+                rest, self._full = self._full, []
+            for one in rest:
+                one.release()
 
     def __enter__(self) -> Store:
         """Return the store."""
@@ -131,18 +142,27 @@ class Store:
 
     def _convert(self) -> None:
         """Close the segments that are full; they keep their lock until then."""
+        problems: list[Problem] = []
         with self._closing:
             for one in list(self._full):
-                one.cut()
-                if one.is_there():
-                    closed_files.close(one.path)
-                    one.release()
-                    closed_files.remove(one.path)
-                else:
-                    self._forget(one)
-                with self._appending:
-                    self._full.remove(one)
-            problems = [] if self._adopted else closed_files.adopt(self.folder)
-            self._adopted = not problems
+                try:
+                    self._close(one)
+                except Problem as problem:
+                    problems.append(problem)
+            if not self._adopted:
+                failed = closed_files.adopt(self.folder)
+                self._adopted = not failed
+                problems += failed
         if problems:
             raise problems[0]
+
+    def _close(self, one: Segment) -> None:
+        one.cut()
+        if one.is_there():
+            closed_files.close(one.path)
+            one.release()
+            closed_files.remove(one.path)
+        else:
+            self._forget(one)
+        with self._appending:
+            self._full.remove(one)
