@@ -208,8 +208,10 @@ def test_a_full_disk_under_the_tracking_store_stops_training(finished: BakedProj
     command = ["python", "-c", LIMIT, str(size), "governance", "stage"]
     # When training logs its run, then one line says so, and a deny is left
     done = finished.run([*command, "train"], code=2)
-    assert len(done.stderr.splitlines()) == 1
-    assert re.search(r"^train: MLflow at sqlite:.* disk I/O error", done.stderr)
+    # A slow machine may also show that the stage is still at work.
+    working = r"\w+ \(\d+ s\) …"
+    [line] = [one for one in done.stderr.splitlines() if not re.fullmatch(working, one)]
+    assert re.search(r"^train: MLflow at sqlite:.* disk I/O error", line)
     assert verdict(finished) == "deny"
 
 
