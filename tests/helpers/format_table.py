@@ -157,7 +157,7 @@ def predicting(model: served.Served, form: Format, right: pd.DataFrame) -> dict[
                 return cells
             frame[name[1]] = None
             right = emptied(right, name[1])
-    rows = pd.read_parquet(next(served.predict_version.LOG.glob("*/*.parquet")))
+    rows = pd.read_parquet(next(served.PREDICTIONS.glob("*/*.parquet")))
     return compared(model, rows, scores, right, cells)
 
 

@@ -29,6 +29,7 @@ from governed_ml.monitoring import window_rows as monitored
 from governed_ml.pipeline import models, predict_version
 from governed_ml.pipeline.data import column_kinds
 from governed_ml.pipeline.data.columns import features_of, target_of
+from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE
 from governed_ml.pipeline.stages import ingest
 
 PLAIN: dict[str, Any] = {
@@ -158,8 +159,9 @@ class Served:
 
 def forget_answers() -> None:
     """Let a request with the same name be answered again."""
-    for path in predict_version.LOG.glob("*/*.parquet"):
-        path.unlink()
+    for folder in (PREDICTIONS, SENSITIVE):
+        for path in folder.glob("*/*.parquet"):
+            path.unlink()
 
 
 def train(source: dict[str, Any], *, beside: Sequence[str] = (), **conf: Any) -> Served:
