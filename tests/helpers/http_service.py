@@ -24,8 +24,9 @@ from governed_ml.pipeline.predict_version import ServedVersion
 from governed_ml.pipeline.prediction_log.places import PREDICTIONS, SENSITIVE, TRUTH
 from governed_ml.pipeline.prediction_log.store import Store
 from governed_ml.serving.app.process import configured, listening
-from governed_ml.serving.app.service import Service, Stores
+from governed_ml.serving.app.service import Service
 from governed_ml.serving.app.start import app_of
+from governed_ml.serving.app.stores import Stores
 from governed_ml.serving.http.admission import Admission
 from governed_ml.serving.metrics.recorder import MetricsRecorder
 from governed_ml.serving.model.keeper import Keeper

@@ -229,6 +229,50 @@ def test_a_canary_is_loaded_while_the_ledger_has_one_and_it_is_approved() -> Non
     assert keeper.lineup.champion is world.loaded[0]
 
 
+def test_what_cannot_be_loaded_for_any_reason_does_not_answer() -> None:
+    # Given a champion in service, when its approvers change and loading it breaks unexpectedly
+    world = champion()
+    keeper = world.keeper()
+    keeper.refresh()
+
+    def broken(_: Any, __: Any) -> Any:
+        raise TypeError("no such class")
+
+    keeper._load, world.approvers = broken, "others"
+    keeper.refresh()
+    # Then it no longer answers, and the reason is said
+    assert (keeper.lineup.champion, keeper.lineup.why) == (None, "no such class")
+    # And a ledger that breaks unexpectedly counts as one that was not read
+    world.trouble, keeper._view = None, broken_view
+    world.now = 61.0
+    assert keeper.refresh() is None
+    assert "RuntimeError: the disk" in (keeper.last.trouble or "")
+
+
+def broken_view() -> Any:
+    """Fail as a broken disk does."""
+    raise RuntimeError("the disk")
+
+
+def test_a_canary_whose_revert_was_not_recorded_answers_nobody() -> None:
+    # Given a canary, when the service ends it although the ledger still has it
+    world = champion()
+    world.version(2, "approved")
+    world.life.canary = Canary(version=2, share=10, step=1, since="2026-12-01T00:00:00Z")
+    keeper = world.keeper()
+    keeper.refresh()
+    keeper.end_canary(2, "2026-12-01T00:00:00Z")
+    # Then it answers nobody from now on, and neither after the next look
+    assert (keeper.lineup.canary, keeper.lineup.share) == (None, 0.0)
+    keeper.refresh()
+    assert keeper.lineup.canary is None
+    assert keeper.lineup.champion is world.loaded[0]
+    # And a step that begins later is another one
+    world.life.canary = Canary(version=2, share=10, step=1, since="2026-12-02T00:00:00Z")
+    keeper.refresh()
+    assert keeper.lineup.canary is not None
+
+
 def test_a_shadow_is_asked_only_while_it_waits() -> None:
     # Given a champion, and a challenger in shadow
     world = champion()

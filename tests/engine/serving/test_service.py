@@ -35,6 +35,7 @@ from governed_ml.measures.explanations.served import Contributions
 from governed_ml.pipeline.isolated.process import ProcessEnded
 from governed_ml.pipeline.prediction_log.record_lines import Unwritable
 from governed_ml.serving.app.service import Service
+from governed_ml.serving.model.keeper import Lineup
 from governed_ml.serving.model.served_model import ServedModel
 
 pytestmark = pytest.mark.slow
@@ -165,6 +166,22 @@ def test_the_next_champion_is_served_without_a_restart(world: World) -> None:
     wait_for(answered)
     assert statuses == {200}
     assert ask(world.port, "GET", "/model").json["digests"]["model"] == "sha256:2"
+
+
+def test_a_request_that_meets_a_replacement_is_answered_by_the_next_champion(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a champion that is closed just after a request has found it
+    old = world.ledger.models[1]
+    keeper, second = world.service.keeper, version_of(2, "champion", "sha256:2")
+    found = [Lineup(champion=old), Lineup(champion=model_of(world.project, second))]
+    old.close()
+    monkeypatch.setattr(
+        type(keeper), "lineup", property(lambda _: found.pop(0) if found[1:] else found[0])
+    )
+    # When the request goes on, then the next champion answers it
+    answer = post(world.port, "/predict", world.rows(1))
+    assert (answer.status, answer.json["version"]) == (200, 2)
 
 
 def test_a_model_that_cannot_answer_is_an_error_in_the_log(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,6 +28,14 @@ def serve(
     share: Annotated[
         int | None, typer.Option(help="The percentage of subjects that the canary answers first.")
     ] = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(help="champion or canary: answer all as this one; a proxy divides subjects."),
+    ] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option(help="The data folder of another service, to judge the canary by, too."),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Only verify and load the champion, then end.")
     ] = False,
@@ -42,6 +51,7 @@ def serve(
       uv run governance serve
       uv run governance serve --shadow 4
       uv run governance serve --canary 4 --share 10
+      uv run governance serve --port 8001 --arm canary --log ../champion/data
       uv run governance serve --check
     """
     os.environ.update(ONE_THREAD)  # before a library is imported
@@ -54,8 +64,30 @@ def serve(
 
     if share is not None and canary is None:
         raise Problem("--share says how much a canary answers: name its version with --canary")
+    as_arm = _arm(arm)
+    folders = [one.absolute() for one in log or []]
     base, registry = door()
     if check:
         print(checked(base, registry))
         return
-    start(base, registry, host=host, port=port, shadow=shadow, canary=canary, share=share)
+    start(
+        base,
+        registry,
+        host=host,
+        port=port,
+        shadow=shadow,
+        canary=canary,
+        share=share,
+        arm=as_arm,
+        logs=folders,
+    )
+
+
+def _arm(name: str | None) -> Literal["champion", "canary"] | None:
+    if name == "champion":
+        return "champion"
+    if name == "canary":
+        return "canary"
+    if name is None:
+        return None
+    raise Problem(f"--arm is champion or canary, not {name[:40]!r}")

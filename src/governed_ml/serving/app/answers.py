@@ -8,19 +8,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from governed_ml.core import tables
 from governed_ml.core.config.data import Data
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.predict_version import answers_of
+from governed_ml.serving.metrics.names import Arm
 
 if TYPE_CHECKING:
     from governed_ml.serving.model.served_model import ServedModel
     from governed_ml.serving.rows.row_reader import ReadRows
-
-
-Arm = Literal["champion", "canary", "shadow"]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +12,7 @@ from governed_ml.core.config.production.policy import ServedExplanations
 from governed_ml.core.config.production.serve import Serve
 from governed_ml.core.problem import Problem, first_line
 from governed_ml.pipeline.isolated.process import ProcessEnded
-from governed_ml.pipeline.prediction_log.store import Store
 from governed_ml.serving.app.answers import (
-    Arm,
     ModelAnswer,
     PredictionRequest,
     ask,
@@ -26,15 +24,16 @@ from governed_ml.serving.app.answers import (
 )
 from governed_ml.serving.app.background import Queued
 from governed_ml.serving.app.ground_truth import truths
+from governed_ml.serving.app.stores import Stores
 from governed_ml.serving.app.told import about, described, told
-from governed_ml.serving.canary.split import arm_of, pseudonym
+from governed_ml.serving.canary.split import SplitArm, arm_of, pseudonym
 from governed_ml.serving.http.body import parse
 from governed_ml.serving.http.problems import RequestRefused
-from governed_ml.serving.metrics.names import LogStore
+from governed_ml.serving.metrics.names import Arm, LogStore
 from governed_ml.serving.metrics.recorder import MetricsRecorder
 from governed_ml.serving.model.keeper import Keeper, Lineup
 from governed_ml.serving.model.ledger_view import LedgerView
-from governed_ml.serving.model.served_model import ServedModel
+from governed_ml.serving.model.served_model import NoLongerServed, ServedModel
 from governed_ml.serving.rows.row_reader import ReadRows
 
 NO_CHAMPION = "there is no verified champion to answer with; the service's own log says why"
@@ -42,30 +41,19 @@ IN_SHADOW = 100  # requests that may wait for the shadow's answer
 SOON = {"retry-after": "5"}
 
 
-@dataclass(frozen=True)
-class Stores:
-    """Where the service appends: predictions, sensitive attributes, and labels."""
-
-    predictions: Store
-    sensitive: Store
-    truth: Store
-
-    def named(self) -> list[tuple[LogStore, Store]]:
-        """Return every store with its name."""
-        return [
-            ("predictions", self.predictions),
-            ("sensitive", self.sensitive),
-            ("truth", self.truth),
-        ]
-
-
 class Service:
     """Answers requests with the lineup of a keeper, and logs before it answers."""
 
     def __init__(
-        self, keeper: Keeper, stores: Stores, settings: Serve, recorder: MetricsRecorder
+        self,
+        keeper: Keeper,
+        stores: Stores,
+        settings: Serve,
+        recorder: MetricsRecorder,
+        arm: SplitArm | None = None,
     ) -> None:
-        """Answer with what `keeper` holds."""
+        """Answer with what `keeper` holds; with `arm`, answer all subjects as this arm."""
+        self.arm: SplitArm | None = arm
         self.keeper, self.stores = keeper, stores
         self.settings, self.recorder = settings, recorder
         self.explanations: ServedExplanations | None = None
@@ -82,6 +70,20 @@ class Service:
             raise RequestRefused(503, "no-champion", NO_CHAMPION, headers=wait)
         return found, found.champion
 
+    @contextmanager
+    def champion_in_use(self) -> Generator[tuple[Lineup, ServedModel]]:
+        """Provide the models, and keep the champion open; refuse if there is no champion.
+
+        A champion that is replaced at this moment gives way to the next one.
+        """
+        with ExitStack() as stack:
+            while True:
+                lineup, champion = self.lineup()
+                with suppress(NoLongerServed):
+                    stack.enter_context(champion.in_use())
+                    break
+            yield lineup, champion
+
     def predict(
         self, body: bytes, request_id: str, subject: str | None = None, *, explain: bool = False
     ) -> dict[str, Any]:
@@ -89,16 +91,15 @@ class Service:
 
         `subject` names whom the rows are about: it decides whether the canary answers.
         """
-        lineup, champion = self.lineup()
         given, _ = parse(body, self.settings.rows)
         asked = PredictionRequest(request_id, datetime.now(UTC), explain, pseudonym(subject))
-        with champion.in_use():
+        with self.champion_in_use() as (lineup, champion):
             rows = champion.reader.read(given)
             if asked.explain or (self.explanations and self.explanations.serve == "all"):
                 require_explainable(champion, len(given))
             self._append("sensitive", sensitive_records(asked, rows))
             answer = None
-            if lineup.canary is not None and is_canary(lineup, subject):
+            if lineup.canary is not None and is_canary(lineup, subject, self.arm):
                 answer = self._try(lineup.canary, "canary", given, rows, asked)
             answer = answer or self._ask(champion, rows, asked)
         if (shadow := lineup.shadow) is not None:
@@ -147,6 +148,8 @@ class Service:
             with model.in_use():
                 explains = arm == "canary" and self._explains(asked)
                 answer = ask(model, arm, model.reader.read(given), explain=explains)
+        except NoLongerServed:
+            return None
         except Exception as error:  # noqa: BLE001 - whatever it is, the champion answers instead
             print(f"serve: {arm}: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
             self._log(asked, failed(model, arm, rows, error))
@@ -189,9 +192,8 @@ class Service:
 
     def keep_labels(self, body: bytes, request_id: str) -> dict[str, Any]:
         """Append labels to the ground truth; return how many were received."""
-        _, champion = self.lineup()
         given, _ = parse(body, self.settings.rows)
-        with champion.in_use():
+        with self.champion_in_use() as (_, champion):
             found = truths(given, champion.label_reader, champion.data, datetime.now(UTC))
         self._append("truth", found)
         return {"request_id": request_id, "labels": len(found)}
@@ -239,7 +241,8 @@ def require_explainable(model: ServedModel, rows: int) -> None:
         raise RequestRefused(422, "invalid-body", detail)
 
 
-def is_canary(lineup: Lineup, subject: str | None) -> bool:
-    """Return whether the canary answers a subject."""
+def is_canary(lineup: Lineup, subject: str | None, arm: SplitArm | None = None) -> bool:
+    """Return whether the canary answers a subject. `arm` is whom the service answers as, if set."""
     canary = lineup.canary
-    return canary is not None and arm_of(subject, canary.digest, lineup.share) == "canary"
+    share = {None: lineup.share, "champion": 0.0, "canary": 100.0}[arm]
+    return canary is not None and arm_of(subject, canary.digest, share) == "canary"

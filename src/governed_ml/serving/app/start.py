@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -22,10 +22,14 @@ from governed_ml.serving.app.background import Repeated
 from governed_ml.serving.app.pool import Pool
 from governed_ml.serving.app.process import listening, run, settings_of
 from governed_ml.serving.app.routes import ServiceRoutes, application
-from governed_ml.serving.app.service import Service, Stores
+from governed_ml.serving.app.service import Service
+from governed_ml.serving.app.stores import Stores
 from governed_ml.serving.app.upkeep import Upkeep
+from governed_ml.serving.canary.log_rows import DATA
 from governed_ml.serving.canary.outcome import CanaryOutcome
+from governed_ml.serving.canary.split import SplitArm
 from governed_ml.serving.canary.step import judge_once
+from governed_ml.serving.canary.watch import CanaryWatch
 from governed_ml.serving.http.admission import Admission
 from governed_ml.serving.http.auth import Authenticator
 from governed_ml.serving.http.guard import protect
@@ -46,11 +50,15 @@ def start(
     shadow: int | None = None,
     canary: int | None = None,
     share: int | None = None,
+    arm: SplitArm | None = None,
+    logs: Sequence[Path] = (),
 ) -> None:
     """Serve the champion until the process is ended.
 
     `canary` becomes the ledger's canary first, unless it is already; then every service of this
-    ledger lets it answer its share. Raise `Problem` if the settings do not allow it, the version
+    ledger lets it answer its share. With `arm`, this service answers everybody as that arm, because
+    something before it divides the subjects. `logs` are the data folders of the other services,
+    by which the canary is judged, too. Raise `Problem` if the settings do not allow it, the version
     may not be a canary, or the address cannot be had.
     """
     settings = settings_of(base, host=host, port=port)
@@ -59,11 +67,11 @@ def start(
     running = ledger_view.read(base, registry).life.canary if canary is not None else None
     if canary is not None and (running is None or running.version != canary):
         canaries.start(base, registry, canary, share)
-    service = assembled(base, registry, settings, shadow=shadow)
+    service = assembled(base, registry, settings, shadow=shadow, arm=arm)
     address = where.getsockname()
     print(f"serving {registry.name} on http://{_shown(address[0])}:{address[1]}", flush=True)
-    judge = partial(judge_once, base, registry, go_on=False)
-    run(app_of(service, admission, judge), where)
+    watch = CanaryWatch(partial(judge_once, base, registry, [DATA, *logs], go_on=False))
+    run(app_of(service, admission, watch.look), where)
 
 
 def checked(base: Path, registry: Registry) -> str:
@@ -94,7 +102,12 @@ def require_writable(folder: Path) -> None:
 
 
 def assembled(
-    base: Path, registry: Registry, settings: Serve, *, shadow: int | None = None
+    base: Path,
+    registry: Registry,
+    settings: Serve,
+    *,
+    shadow: int | None = None,
+    arm: SplitArm | None = None,
 ) -> Service:
     """Return the service, which has read no ledger and loaded no model yet."""
     keeper = Keeper(
@@ -106,11 +119,11 @@ def assembled(
     often = {"rotate_bytes": settings.rotate_bytes, "rotate_seconds": settings.rotate_seconds}
     more: dict[str, Any] = often | {"sync": settings.log_sync}
     stores = Stores(*(Store(base / one, **more) for one in (PREDICTIONS, SENSITIVE, TRUTH)))
-    return Service(keeper, stores, settings, MetricsRecorder())
+    return Service(keeper, stores, settings, MetricsRecorder(), arm)
 
 
 def app_of(
-    service: Service, admission: Admission, judge: Callable[[], CanaryOutcome] | None = None
+    service: Service, admission: Admission, judge: Callable[[], CanaryOutcome | None] | None = None
 ) -> FastAPI:
     """Return the application of a service, which is kept up to date while the application runs.
 

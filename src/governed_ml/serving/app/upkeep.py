@@ -13,7 +13,9 @@ from governed_ml.serving.canary.outcome import CanaryOutcome
 class Upkeep:
     """One pass over everything that changes while the service runs."""
 
-    def __init__(self, service: Service, judge: Callable[[], CanaryOutcome] | None = None) -> None:
+    def __init__(
+        self, service: Service, judge: Callable[[], CanaryOutcome | None] | None = None
+    ) -> None:
         """Look after a service. `judge` judges its canary, and may do no more than revert it."""
         self._service, self._judge = service, judge
         self._said: str | None = None
@@ -36,16 +38,19 @@ class Upkeep:
         if (champion := service.keeper.lineup.champion) is not None:
             champion.prepare_explanations()  # so that the first request for one is not slow
 
-    def _judge_canary(self, judge: Callable[[], CanaryOutcome]) -> None:
+    def _judge_canary(self, judge: Callable[[], CanaryOutcome | None]) -> None:
         """Have the canary judged by the log; if it is reverted, it answers nobody from now on."""
         try:
             found = judge()
         except Problem as problem:
             print(f"serve: the canary is not judged: {problem}", file=sys.stderr)
             return
-        if found.verdict == "reverted":
+        if found is not None and found.verdict == "reverted":
             reasons = "; ".join(found.record.reasons)
             print(f"serve: canary {found.version} is reverted: {reasons}", file=sys.stderr)
+            if found.failure is not None:
+                print(f"serve: {found.failure}", file=sys.stderr)
+            self._service.keeper.end_canary(found.version, found.record.since)
             self._service.keeper.refresh()
 
     def _tell(self) -> None:

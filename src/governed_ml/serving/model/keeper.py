@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from governed_ml.core.problem import NO_ANSWER, Problem
+from governed_ml.core.problem import NO_ANSWER, Problem, first_line
 from governed_ml.ledger.lifecycle import Lifecycle, State, Version
 from governed_ml.registry.versions import CHAMPION
 from governed_ml.serving.model.ledger_view import LedgerView
@@ -69,6 +69,7 @@ class Keeper:
         self._offline, self._shadow = offline_seconds, shadow
         self._lineup, self.last = Lineup(), Refreshed()
         self._verified: tuple[object, ...] | None = None
+        self._reverted: tuple[int, str] | None = None
         self._only_one = threading.Lock()
 
     @property
@@ -101,12 +102,21 @@ class Keeper:
                 if problem.exit_code != NO_ANSWER:
                     self._swap(Lineup(why=str(problem)))
                 return None
+            except Exception as error:  # noqa: BLE001 - whatever it is, the ledger was not read
+                self._failed(f"{type(error).__name__}: {first_line(error)}")
+                return None
             if view.trouble is None:
                 self.last = Refreshed(self._clock())
             else:
                 self._failed(view.trouble)
             self._swap(self._next(view))
             return view
+
+    def end_canary(self, number: int, since: str) -> None:
+        """Let a canary answer nobody in the step that began then, whatever the ledger says."""
+        with self._only_one:
+            self._reverted = (number, since)
+            self._swap(replace(self._lineup, canary=None, share=0.0))
 
     def close(self) -> None:
         """Free every model."""
@@ -129,12 +139,14 @@ class Keeper:
         if not _is_loaded(now.champion, wanted) or marks != self._verified:
             try:
                 found = self._load(wanted, view)
-            except Problem as problem:
-                print(f"serve: {problem}", file=sys.stderr)
-                return Lineup(why=str(problem))
+            except Exception as error:  # noqa: BLE001 - what cannot be verified is not served
+                print(f"serve: {first_line(error)}", file=sys.stderr)
+                return Lineup(why=first_line(error))
             self._verified = marks
             now = replace(now, champion=found, why="")
         running = view.life.canary
+        if running is not None and (running.version, running.since) == self._reverted:
+            running = None
         canary = self._tried(view, now.canary, running.version if running else None, AS_CANARY)
         return replace(
             now,
@@ -158,8 +170,11 @@ class Keeper:
             return now
         try:
             return self._load(version, view)
-        except Problem as problem:
-            print(f"serve: version {version.number} is not tried: {problem}", file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - what cannot be verified is not tried
+            print(
+                f"serve: version {version.number} is not tried: {first_line(error)}",
+                file=sys.stderr,
+            )
             return None
 
     def _swap(self, lineup: Lineup) -> None:

@@ -33,6 +33,10 @@ CARD = "reports/model_card.json"
 SEED = 0  # of the order in which features are taken away, where a model is explained by asking
 
 
+class NoLongerServed(Problem):
+    """The version was replaced or stopped while a request was on its way to it."""
+
+
 class ServedModel:
     """A verified version with its model in memory. `close` waits until nobody uses it."""
 
@@ -60,10 +64,10 @@ class ServedModel:
 
     @contextmanager
     def in_use(self) -> Generator[None]:
-        """Keep the model open inside; raise `Problem` if it was closed."""
+        """Keep the model open inside; raise `NoLongerServed` if it was closed."""
         with self._guard:
             if self._closed:
-                raise Problem(f"version {self.number} is no longer served: ask again", 1)
+                raise NoLongerServed(f"version {self.number} is no longer served: ask again", 1)
             self._users += 1
         try:
             yield
